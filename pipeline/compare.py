@@ -1,0 +1,22 @@
+"""compare: every experiment of params.yaml side by side, with what the notebooks published."""
+
+from pathlib import Path
+
+import typer
+
+from modelyard import comparison, settings
+from modelyard.errors import explained
+from modelyard.files import write_table, write_text
+
+
+def main(results: Path, report: Path, table: Path, scores: Path) -> None:
+    compared = comparison.compare(settings.load(), results)
+    write_text(report, comparison.markdown(compared))
+    write_table(table, compared)
+    write_table(scores, comparison.scores(compared))
+    typer.echo(f"{compared.experiment.nunique()} experiments compared: {report}")
+
+
+if __name__ == "__main__":
+    with explained():
+        typer.run(main)

@@ -1,0 +1,20 @@
+"""fetch: bring the raw files of one data set into a folder, each verified."""
+
+from pathlib import Path
+
+import typer
+
+from modelyard import settings
+from modelyard.errors import explained
+from modelyard.tracking import root
+
+
+def main(dataset: str, raw: Path) -> None:
+    project = settings.load()
+    for name, origin in project.files_of(dataset, root()).fetch(raw).items():
+        typer.echo(f"{name}: {origin}")
+
+
+if __name__ == "__main__":
+    with explained():
+        typer.run(main)

@@ -1,0 +1,28 @@
+"""normalise: divide a data set, fit the scaling on its training rows, describe the result."""
+
+from pathlib import Path
+
+import typer
+
+from modelyard import datacard, datasets, inputs, settings
+from modelyard.errors import explained
+from modelyard.files import write_json
+
+
+def main(name: str, raw: Path, training: Path, test: Path, card: Path) -> None:
+    project = settings.load()
+    entry = project.inputs[name]
+    dataset = project.datasets[entry.dataset]
+    data = datasets.read(dataset, raw)
+    for_training, for_test = inputs.prepare(data, dataset.task, entry)
+    inputs.save_training(for_training, training)
+    inputs.save_test(for_test, test)
+    write_json(card, datacard.describe(for_training, for_test))
+    typer.echo(
+        f"{len(for_training.training)} training, {len(for_training.validation)} validation, {len(for_test)} test rows"
+    )
+
+
+if __name__ == "__main__":
+    with explained():
+        typer.run(main)

@@ -1,0 +1,1 @@
+"""Modelyard: notebook models rebuilt as a tracked pipeline."""

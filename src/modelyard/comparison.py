@@ -1,0 +1,96 @@
+"""Every experiment side by side: our figures with their intervals, and what the notebooks published."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from modelyard.files import read_json
+from modelyard.metrics import HEADLINE
+from modelyard.settings import Project, Published
+
+SHOWN = {"classification": ("accuracy", "macro_f1", "loss"), "regression": ("correlation", "mae", "mse", "r2")}
+REBUILT, EARLIER, MISSING = "rebuilt here", "committed earlier, not rebuilt here", "not built yet"
+
+
+def compare(project: Project, results: Path) -> pd.DataFrame:
+    """One row for each experiment of params.yaml and each of its metrics.
+
+    Columns: dataset, experiment, metric, value, low, high (95 % interval), published, inside (whether the published
+    figure lies in the interval), notebook, state, note. An experiment without results has one row without a metric.
+    """
+    table = pd.DataFrame(row for name in project.experiments for row in _rows(project, name, results / name))
+    order = {dataset: position for position, dataset in enumerate(project.datasets)}
+    return table.sort_values("dataset", key=lambda column: column.map(order), kind="stable", ignore_index=True)
+
+
+def scores(table: pd.DataFrame) -> pd.DataFrame:
+    """The one figure that stands for each built experiment: experiment, metric, score."""
+    headline = table[table.metric.isin(HEADLINE.values())]
+    return headline[["experiment", "metric", "value"]].rename(columns={"value": "score"})
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The comparison for people: one table per data set, each figure with its interval."""
+    parts = ["# Comparison", _legend()]
+    for dataset, rows in table.groupby("dataset", sort=False):
+        parts.append(f"## {dataset}\n\n{_markdown_table(rows)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _rows(project: Project, name: str, folder: Path) -> Iterator[dict[str, Any]]:
+    dataset = project.dataset_of(name)
+    published = project.published.get(name, Published(notebook=""))
+    common = {"dataset": dataset, "experiment": name}
+    about = {"notebook": published.notebook, "state": _state(folder), "note": published.note}
+    if about["state"] == MISSING:
+        yield common | about
+        return
+    figures, intervals = read_json(folder / "metrics.json"), read_json(folder / "details.json")["intervals"]
+    for metric in SHOWN[project.datasets[dataset].task]:
+        low, high = intervals[metric]
+        said = published.figures.get(metric)
+        inside = None if said is None else bool(low <= said <= high)
+        figure = {"metric": metric, "value": figures[metric], "low": low, "high": high}
+        yield common | figure | {"published": said, "inside": inside} | about
+
+
+def _state(folder: Path) -> str:
+    if not all((folder / name).exists() for name in ("metrics.json", "details.json")):
+        return MISSING
+    return REBUILT if (folder / "model").is_dir() else EARLIER
+
+
+def _legend() -> str:
+    return (
+        "Figures on the test rows, each with its 95 % bootstrap interval over those rows. *published* is the "
+        "notebook's own figure, inside our interval or outside it. The interval is about the test rows alone: "
+        "another seed moves a figure as well."
+    )
+
+
+def _markdown_table(rows: pd.DataFrame) -> str:
+    metrics = [metric for metric in dict.fromkeys(rows.metric) if isinstance(metric, str)]
+    header = ["experiment", "notebook", *metrics, "published", "remarks"]
+    lines = [header, ["---"] * len(header)]
+    for name, each in rows.groupby("experiment", sort=False):
+        by_metric = each.set_index("metric")
+        cells = [_figure(by_metric.loc[metric]) if metric in by_metric.index else "" for metric in metrics]
+        first = each.iloc[0]
+        remarks = "; ".join(filter(None, [first.note, "" if first.state == REBUILT else f"**{first.state}**"]))
+        lines.append([f"`{name}`", first.notebook, *cells, _published(each), remarks])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _figure(row: pd.Series) -> str:
+    return f"{row.value:.4g} ({row.low:.4g} to {row.high:.4g})"
+
+
+def _published(rows: pd.DataFrame) -> str:
+    if "published" not in rows:
+        return ""
+    said = rows[rows.published.notna()]
+    return ", ".join(
+        f"{row.metric} {row.published:.4g} {'inside' if row.inside else '**outside**'}" for row in said.itertuples()
+    )

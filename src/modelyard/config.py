@@ -1,0 +1,135 @@
+"""Typed settings: what every section of params.yaml has in common, and how its mistakes are told."""
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from modelyard.errors import ModelyardError
+
+
+class Settings(BaseModel):
+    """Base of every section: frozen, without unknown keys, and without silent conversion ("50" is not 50)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_every_key(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        for key in given:
+            if key not in cls.model_fields:
+                raise ValueError(f"no such key: {key}; {nearest(key, cls.model_fields)}")
+        return given
+
+
+class Mistake(NamedTuple):
+    """One mistake: the keys that lead to it, and what is wrong."""
+
+    keys: tuple
+    reason: str
+
+
+class File(Settings):
+    """A whole file of settings."""
+
+    def mistakes(self) -> Iterable[Mistake]:
+        """What the types cannot tell: entries that do not fit each other."""
+        return ()
+
+
+Model = TypeVar("Model", bound=File)
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML 1.2 file, as DVC reads it, with every list as a tuple.
+
+    Raises:
+        ModelyardError: the file is missing or is not valid YAML.
+    """
+    try:
+        return _with_tuples(YAML(typ="safe").load(path))
+    except FileNotFoundError:
+        raise ModelyardError(f"{path}: no such file. Run from the folder that holds dvc.yaml.") from None
+    except YAMLError as error:
+        raise ModelyardError(f"{path}: this is not valid YAML.\n{error}") from None
+
+
+def parse(model: type[Model], path: Path) -> Model:
+    """Check a YAML file against its model, then ask the result for `mistakes` between its entries.
+
+    Raises:
+        ModelyardError: all mistakes at once, each with its key, its line, what was given and what is allowed.
+    """
+    given = read_yaml(path)
+    try:
+        parsed = model.model_validate(given)
+        mistakes = list(parsed.mistakes())
+    except ValidationError as invalid:
+        mistakes = [_mistake(error, given) for error in invalid.errors(include_url=False)]
+    if not mistakes:
+        return parsed
+    marked = YAML().load(path)
+    count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+    told = (f"  {_place(mistake, given, marked)}: {mistake.reason}" for mistake in mistakes)
+    raise ModelyardError(f"{path.name} has {count}; nothing was run.\n" + "\n".join(told))
+
+
+def nearest(word: object, allowed: Iterable[str]) -> str:
+    """Advice for a name that is not there: the nearest right spelling, or all of them."""
+    allowed = list(allowed)
+    close = get_close_matches(str(word), allowed, n=1)
+    return f"did you mean {close[0]}?" if close else f"allowed: {', '.join(allowed) or 'nothing yet'}"
+
+
+def _with_tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_tuples(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return tuple(_with_tuples(item) for item in value)
+    return value
+
+
+def _mistake(error: Any, given: Any) -> Mistake:
+    """A pydantic error in the words of the file."""
+    keys = _keys_in_file(error["loc"], given)
+    if error["type"] == "missing":
+        return Mistake((*keys, error["loc"][-1]), "this key is missing")
+    if error["type"] == "union_tag_not_found":
+        return Mistake((*keys, error["ctx"]["discriminator"].strip("'")), "this key is missing")
+    if error["type"] == "union_tag_invalid":
+        allowed = re.findall(r"'([^']*)'", error["ctx"]["expected_tags"])
+        chooser = error["ctx"]["discriminator"].strip("'")
+        return Mistake((*keys, chooser), f"no such {chooser}; {nearest(error['ctx']['tag'], allowed)}")
+    reason = error["msg"].removeprefix("Value error, ")
+    return Mistake(keys, reason[0].lower() + reason[1:])
+
+
+def _keys_in_file(location: tuple, given: Any) -> tuple:
+    """The part of an error's location that stands in the file: pydantic adds the names of union members."""
+    keys = []
+    for key in location:
+        inside = isinstance(given, dict) and key in given
+        inside = inside or (isinstance(given, tuple) and isinstance(key, int) and key < len(given))
+        if inside:
+            given = given[key]
+            keys.append(key)
+    return tuple(keys)
+
+
+def _place(mistake: Mistake, given: Any, marked: Any) -> str:
+    """A mistake's key, its line from 1, and the value given there."""
+    line = 0
+    for key in mistake.keys:
+        if isinstance(given, dict) and key not in given:
+            return f"{'.'.join(map(str, mistake.keys))} (line {line + 1})"
+        line = marked.lc.key(key)[0] if isinstance(marked, dict) else marked.lc.item(key)[0]
+        given, marked = given[key], marked[key]
+    value = "" if isinstance(given, dict) else f", given {given!r}"
+    return f"{'.'.join(map(str, mistake.keys)) or 'the file'} (line {line + 1}){value}"

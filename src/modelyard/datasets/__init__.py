@@ -1,0 +1,33 @@
+"""Data sets: what their entries say, and how their raw files are read.
+
+A new kind of raw file is one module here with a `Settings` and a `read`, and its line below.
+"""
+
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+from pydantic import Field
+
+from modelyard.datasets import boston, diabetes, digits, idx, table
+from modelyard.datasets.entry import DatasetEntry, RawData, Rows
+
+__all__ = ["DatasetEntry", "DatasetSettings", "RawData", "Rows", "read"]
+
+DatasetSettings = Annotated[
+    boston.Settings | diabetes.Settings | digits.Settings | idx.Settings | table.Settings,
+    Field(discriminator="reader"),
+]
+
+_READERS: dict[str, ModuleType] = {"boston": boston, "diabetes": diabetes, "digits": digits, "idx": idx, "table": table}
+
+
+def read(entry: DatasetEntry, folder: Path) -> RawData:
+    """Read the verified raw files of a data set from `folder`.
+
+    Raises:
+        ModelyardError: the files do not hold what the entry expects.
+    """
+    raw = _READERS[entry.reader].read(folder, entry)
+    entry.check(raw, folder)
+    return raw

@@ -1,0 +1,95 @@
+"""What every data set entry says, and the arrays that every reader returns."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from modelyard.config import Settings
+from modelyard.downloads import Source
+from modelyard.errors import ModelyardError
+
+Task = Literal["classification", "regression"]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Inputs of shape (n, ...) in their compact type, and targets of shape (n,): class numbers or measured values."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, which: np.ndarray) -> "Rows":
+        """The rows at these indices, in this order."""
+        return Rows(self.x[which], self.y[which])
+
+
+@dataclass(frozen=True)
+class RawData:
+    """A data set as its files have it; `given_test` holds the test rows where the data set brings its own."""
+
+    rows: Rows
+    given_test: Rows | None = None
+    features: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+
+
+class Expectations(Settings):
+    """What the raw data must hold; anything else stops the pipeline before a model sees it."""
+
+    rows: int | None = Field(default=None, ge=1, description="all rows, given test rows included")
+    shape: tuple[int, ...] | None = Field(default=None, description="shape of one row")
+    range: tuple[float, float] | None = Field(default=None, description="smallest and largest input allowed")
+    target_range: tuple[float, float] | None = Field(default=None, description="smallest and largest target allowed")
+
+
+class DatasetEntry(Settings):
+    """One entry of `datasets`."""
+
+    reader: str
+    task: Task
+    description: str = Field(description="one sentence for people: what the rows are and what is predicted")
+    folder: str = Field(default="", description="the data set's folder inside a mirror")
+    files: dict[str, Source]
+    classes: tuple[str, ...] = Field(default=(), description="names of the classes 0, 1, ...")
+    expect: Expectations = Expectations()
+
+    @model_validator(mode="after")
+    def _has_a_mirror_folder(self) -> "DatasetEntry":
+        if not self.folder and any(source.url for source in self.files.values()):
+            raise ValueError("files with a url need `folder`, where a mirror keeps them")
+        return self
+
+    def check(self, raw: RawData, folder: Path) -> None:
+        """Refuse raw data that breaks the entry's expectations.
+
+        Raises:
+            ModelyardError: it lists each broken expectation with what was found.
+        """
+        parts = [raw.rows] if raw.given_test is None else [raw.rows, raw.given_test]
+        broken = list(self._broken(raw, parts))
+        if broken:
+            raise ModelyardError(f"{folder} does not hold what params.yaml expects:\n" + "\n".join(broken))
+
+    def _broken(self, raw: RawData, parts: list[Rows]):
+        count = sum(map(len, parts))
+        if self.expect.rows not in (None, count):
+            yield f"  expect.rows: {self.expect.rows} expected, {count} found"
+        if self.expect.shape not in (None, raw.rows.x.shape[1:]):
+            yield f"  expect.shape: {self.expect.shape} expected, {raw.rows.x.shape[1:]} found"
+        for name, allowed, arrays in (
+            ("range", self.expect.range, [part.x for part in parts]),
+            ("target_range", self.expect.target_range, [part.y for part in parts]),
+        ):
+            found = min(array.min() for array in arrays), max(array.max() for array in arrays)
+            if allowed and not allowed[0] <= found[0] <= found[1] <= allowed[1]:
+                yield f"  expect.{name}: {allowed} expected, {found[0]:g} to {found[1]:g} found"
+        if self.task == "classification":
+            highest = max(int(part.y.max()) for part in parts)
+            if highest >= len(raw.classes):
+                yield f"  classes: {len(raw.classes)} are named, class {highest} found"

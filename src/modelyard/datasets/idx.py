@@ -1,0 +1,47 @@
+"""Images in the IDX format of MNIST and its successors: four gzip files."""
+
+import gzip
+import zlib
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from modelyard.datasets.entry import DatasetEntry, RawData, Rows
+from modelyard.errors import ModelyardError
+
+
+class Settings(DatasetEntry):
+    """A data set of IDX files, named as the MNIST database names them."""
+
+    reader: Literal["idx"]
+
+
+def read(folder: Path, settings: Settings) -> RawData:
+    """Images as uint8 (n, height, width, 1), labels as uint8 (n,).
+
+    Source: http://yann.lecun.com/exdb/mnist/, "FILE FORMATS FOR THE MNIST DATABASE".
+    """
+    return RawData(_read_part(folder, "train"), _read_part(folder, "t10k"), classes=settings.classes)
+
+
+def _read_part(folder: Path, part: str) -> Rows:
+    images = _read_idx(folder / f"{part}-images-idx3-ubyte.gz", dimensions=3)
+    labels = _read_idx(folder / f"{part}-labels-idx1-ubyte.gz", dimensions=1)
+    if len(images) != len(labels):
+        raise ModelyardError(f"{folder}: {len(images)} {part} images, but {len(labels)} labels")
+    return Rows(images[..., np.newaxis], labels)
+
+
+def _read_idx(path: Path, dimensions: int) -> np.ndarray:
+    try:
+        content = gzip.decompress(path.read_bytes())
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ModelyardError(f"{path}: not a whole gzip file ({error}). Delete it and run again.") from None
+    header = 4 + 4 * dimensions  # two zeros, type 8 (unsigned byte), number of dimensions; then each dimension
+    if content[:4] != bytes((0, 0, 8, dimensions)):
+        raise ModelyardError(f"{path}: not an IDX file of unsigned bytes in {dimensions} dimension(s)")
+    shape = tuple(np.frombuffer(content, ">u4", count=dimensions, offset=4).tolist())
+    if len(content) - header != np.prod(shape):
+        raise ModelyardError(f"{path}: the header promises {shape}, the file holds {len(content) - header} bytes")
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)

@@ -1,0 +1,99 @@
+"""A person's own table: one CSV file with a header, numbers in every column but the target of a classification."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from modelyard.config import nearest
+from modelyard.datasets.entry import DatasetEntry, RawData, Rows
+from modelyard.errors import ModelyardError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Settings(DatasetEntry):
+    """A table in a CSV file."""
+
+    reader: Literal["table"]
+    target: str = Field(description="the column to predict")
+
+    @model_validator(mode="after")
+    def _is_one_file(self) -> "Settings":
+        if len(self.files) != 1:
+            raise ValueError(f"a table is one CSV file; {len(self.files)} files are given")
+        return self
+
+
+def read(folder: Path, settings: Settings) -> RawData:
+    """Features as float64 (n, columns - 1); targets as float64, or as class numbers in the sorted order of their names.
+
+    Raises:
+        ModelyardError: no such target, missing values, text where numbers belong, too few rows.
+    """
+    path = folder / next(iter(settings.files))
+    table = _load(path)
+    if settings.target not in table:
+        raise ModelyardError(
+            f"{path}: no column {settings.target!r} (target); {nearest(settings.target, table.columns)}"
+        )
+    _refuse_missing(table, path)
+    features = table.drop(columns=settings.target)
+    numbers = _numbers(features, path)
+    if settings.task == "regression":
+        target = _numbers(table[[settings.target]], path)[:, 0]
+        return RawData(Rows(numbers, target), features=tuple(features))
+    classes, target = _classes(table[settings.target], settings, path)
+    return RawData(Rows(numbers, target), features=tuple(features), classes=classes)
+
+
+def _load(path: Path) -> "pd.DataFrame":
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path, skipinitialspace=True)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ModelyardError(f"{path}: not a CSV table with a header in UTF-8 ({str(error).strip()})") from None
+    if len(table) < 2 or table.shape[1] < 2:
+        raise ModelyardError(
+            f"{path}: {len(table)} row(s) and {table.shape[1]} column(s); "
+            "at least two rows, one feature and the target are needed"
+        )
+    return table
+
+
+def _refuse_missing(table: "pd.DataFrame", path: Path) -> None:
+    rows, columns = np.nonzero(table.isna().to_numpy())
+    if len(rows):
+        raise ModelyardError(
+            f"{path}: {len(rows)} missing value(s), the first in line {rows[0] + 2}, "
+            f"column {table.columns[columns[0]]!r}. Fill them in or drop those rows."
+        )
+
+
+def _numbers(columns: "pd.DataFrame", path: Path) -> np.ndarray:
+    import pandas as pd
+
+    for name in columns:
+        numbers = pd.to_numeric(columns[name], errors="coerce")
+        wrong = np.flatnonzero(~np.isfinite(numbers.to_numpy(dtype=np.float64)))
+        if len(wrong):
+            value = columns[name].iloc[wrong[0]]
+            raise ModelyardError(
+                f"{path}: {value!r} in line {wrong[0] + 2}, column {name!r}, where a finite number belongs. "
+                "Encode the column as numbers or drop it."
+            )
+    return columns.to_numpy(dtype=np.float64)
+
+
+def _classes(target: "pd.Series", settings: Settings, path: Path) -> tuple[tuple[str, ...], np.ndarray]:
+    names = target.astype(str)
+    classes = settings.classes or tuple(sorted(names.unique()))
+    unknown = sorted(set(names) - set(classes))
+    if unknown:
+        raise ModelyardError(f"{path}: class {unknown[0]!r} is not among `classes`: {', '.join(classes)}")
+    if len(classes) < 2:
+        raise ModelyardError(f"{path}: only one class, {classes[0]!r}, in column {settings.target!r}")
+    return classes, names.map({name: number for number, name in enumerate(classes)}).to_numpy(dtype=np.int64)

@@ -1,0 +1,123 @@
+"""What a model sees: a data set, divided and with its scaling fitted, as memory-mapped arrays on disk."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from modelyard.config import Settings
+from modelyard.datasets import RawData, Rows
+from modelyard.datasets.entry import Task
+from modelyard.files import whole_folder, write_json
+from modelyard.scaling import Method, Scaler, as_if_fitted_on, fit
+from modelyard.splits import Split, divide_test, divide_validation
+
+
+class InputSettings(Settings):
+    """One entry of `inputs`."""
+
+    dataset: str
+    split: Split
+    scaling: Method = Field(
+        description="fitted on the training rows; minmax_per_split is the leak of notebook 004, kept as a mistake"
+    )
+
+
+class Description(Settings):
+    """All that a model must know of its input besides the rows."""
+
+    dataset: str
+    task: Task
+    features: tuple[str, ...]
+    classes: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: str
+    training_rows: int
+    validation_rows: int
+    scaling: Method
+    scaler: Scaler
+
+
+@dataclass(frozen=True)
+class TrainingInput:
+    """The rows that training may see; in `rows` the validation rows stand last."""
+
+    description: Description
+    rows: Rows
+
+    @property
+    def training(self) -> Rows:
+        return Rows(self.rows.x[: self.description.training_rows], self.rows.y[: self.description.training_rows])
+
+    @property
+    def validation(self) -> Rows:
+        return Rows(self.rows.x[self.description.training_rows :], self.rows.y[self.description.training_rows :])
+
+
+def prepare(raw: RawData, task: Task, settings: InputSettings) -> tuple[TrainingInput, Rows]:
+    """Divide raw data and fit its scaling on the training rows; rows stay raw, in their compact type."""
+    rows, test = raw.rows, raw.given_test
+    if settings.split.test != "given":
+        for_training, for_test = divide_test(len(rows), settings.split)
+        rows, test = rows.take(for_training), rows.take(for_test)
+    order, held_back = divide_validation(len(rows), settings.split)
+    rows = rows.take(order)
+    scaler = fit(settings.scaling, rows.x[: len(rows) - held_back])
+    if settings.scaling == "minmax_per_split":
+        test = Rows(as_if_fitted_on(test.x, scaler), test.y)
+    description = Description(
+        dataset=settings.dataset,
+        task=task,
+        features=raw.features,
+        classes=raw.classes,
+        shape=rows.x.shape[1:],
+        dtype=str(rows.x.dtype),
+        training_rows=len(rows) - held_back,
+        validation_rows=held_back,
+        scaling=settings.scaling,
+        scaler=scaler,
+    )
+    return TrainingInput(description, rows), test
+
+
+def save_training(training: TrainingInput, folder: Path) -> None:
+    """Write the rows for training and their description."""
+    with whole_folder(folder) as temporary:
+        _save_rows(training.rows, temporary)
+        save_description(training.description, temporary)
+
+
+def save_test(test: Rows, folder: Path) -> None:
+    """Write the test rows."""
+    with whole_folder(folder) as temporary:
+        _save_rows(test, temporary)
+
+
+def load_training(folder: Path) -> TrainingInput:
+    """Open the rows for training, memory-mapped."""
+    return TrainingInput(load_description(folder), _open_rows(folder))
+
+
+def save_description(description: Description, folder: Path) -> None:
+    """Write what a model must know of its input."""
+    write_json(folder / "input.json", description.model_dump(mode="json"))
+
+
+def load_description(folder: Path) -> Description:
+    """Read what a model must know of its input."""
+    return Description.model_validate_json((folder / "input.json").read_text(encoding="utf-8"), strict=False)
+
+
+def load_test(folder: Path) -> Rows:
+    """Open the test rows, memory-mapped. Only `evaluation` calls this."""
+    return _open_rows(folder)
+
+
+def _save_rows(rows: Rows, folder: Path) -> None:
+    np.save(folder / "x.npy", rows.x, allow_pickle=False)
+    np.save(folder / "y.npy", rows.y, allow_pickle=False)
+
+
+def _open_rows(folder: Path) -> Rows:
+    return Rows(*(np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in ("x.npy", "y.npy")))

@@ -1,0 +1,140 @@
+"""How good predictions are: plain formulas along an axis, so that a bootstrap can resample them by the thousand."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+Columns = Mapping[str, np.ndarray]
+Metric = Callable[..., np.ndarray]
+
+SMALLEST_PROBABILITY = 1e-7  # as Keras clips, so that a certain mistake costs 16.1 and not infinity
+
+
+def columns(task: str, truth: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
+    """What a task's metrics are computed from: columns of shape (n,), one value a row.
+
+    Args:
+        task: one of METRICS.
+        truth: class numbers or measured values (n,).
+        predictions: probabilities (n, classes) or values (n,).
+    """
+    return _COLUMNS[task](truth, predictions)
+
+
+def figures(task: str, columns: Columns) -> dict[str, float]:
+    """Every metric of a task."""
+    return {
+        name: float(metric(*arguments)) for name, (metric, arguments) in metrics_with_columns(task, columns).items()
+    }
+
+
+def metrics_with_columns(task: str, columns: Columns) -> dict[str, tuple[Metric, tuple[np.ndarray, ...]]]:
+    """Every metric of a task with the columns that it is computed from."""
+    return {name: (metric, tuple(columns[each] for each in needed)) for name, (metric, needed) in METRICS[task].items()}
+
+
+def _classification_columns(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns for a classification: truth (n,), prediction (n,), its probability and the row's cross-entropy."""
+    chosen = probabilities[np.arange(len(truth)), truth]
+    return {
+        "truth": truth.astype(np.int64),
+        "prediction": probabilities.argmax(axis=1),
+        "probability": probabilities.max(axis=1),
+        "loss": cross_entropy(chosen),
+    }
+
+
+def _regression_columns(truth: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns for a regression: truth (n,), prediction (n,)."""
+    return {"truth": truth.astype(np.float64), "prediction": predictions.astype(np.float64)}
+
+
+def cross_entropy(probability_of_truth: np.ndarray) -> np.ndarray:
+    """Cross-entropy of each row against its one true class, in nats."""
+    return -np.log(np.clip(probability_of_truth.astype(np.float64), SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY))
+
+
+def accuracy(truth: np.ndarray, prediction: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Share of rows whose class is right."""
+    return np.mean(truth == prediction, axis=axis)
+
+
+def macro_f1(truth: np.ndarray, prediction: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Mean over the classes, which occur in truth or prediction, of the harmonic mean of precision and recall."""
+    scores = [class_f1(truth, prediction, each, axis) for each in np.union1d(truth, prediction)]
+    return np.nanmean(scores, axis=0)
+
+
+def class_f1(truth: np.ndarray, prediction: np.ndarray, which: int, axis: int = -1) -> np.ndarray:
+    """F1 of one class; NaN where it occurs in neither truth nor prediction."""
+    true, predicted = truth == which, prediction == which
+    both = np.sum(true & predicted, axis=axis)
+    either = np.sum(true, axis=axis) + np.sum(predicted, axis=axis)
+    return np.where(either, 2 * both / np.maximum(either, 1), np.nan)
+
+
+def class_figures(truth: np.ndarray, prediction: np.ndarray, which: int) -> dict[str, float]:
+    """Precision, recall and F1 of one class, and its number of rows; 0 where a figure is not defined."""
+    hits = int(np.sum((truth == which) & (prediction == which)))
+    rows, predicted = int(np.sum(truth == which)), int(np.sum(prediction == which))
+    return {
+        "rows": rows,
+        "precision": hits / predicted if predicted else 0.0,
+        "recall": hits / rows if rows else 0.0,
+        "f1": 2 * hits / (rows + predicted) if rows + predicted else 0.0,
+    }
+
+
+def mean_absolute_error(truth: np.ndarray, prediction: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Mean absolute error, in the target's unit."""
+    return np.mean(np.abs(truth - prediction), axis=axis)
+
+
+def mean_squared_error(truth: np.ndarray, prediction: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Mean squared error, in the target's unit squared."""
+    return np.mean(np.square(truth - prediction), axis=axis)
+
+
+def r2(truth: np.ndarray, prediction: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Share of the truth's variance that is explained; 0 for a constant truth."""
+    variance = np.var(truth, axis=axis)
+    error = mean_squared_error(truth, prediction, axis)
+    return np.where(variance > 0, 1 - error / np.where(variance > 0, variance, 1), 0.0)
+
+
+def correlation(truth: np.ndarray, prediction: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Pearson's correlation of prediction and truth; 0 where either is constant."""
+    truth = truth - np.mean(truth, axis=axis, keepdims=True)
+    prediction = prediction - np.mean(prediction, axis=axis, keepdims=True)
+    spread = np.sqrt(np.sum(truth**2, axis=axis) * np.sum(prediction**2, axis=axis))
+    return np.where(spread > 0, np.sum(truth * prediction, axis=axis) / np.where(spread > 0, spread, 1), 0.0)
+
+
+def mean_loss(loss: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Mean of the rows' losses."""
+    return np.mean(loss, axis=axis)
+
+
+METRICS: dict[str, dict[str, tuple[Metric, tuple[str, ...]]]] = {
+    "classification": {
+        "loss": (mean_loss, ("loss",)),
+        "accuracy": (accuracy, ("truth", "prediction")),
+        "macro_f1": (macro_f1, ("truth", "prediction")),
+    },
+    "regression": {
+        "loss": (mean_squared_error, ("truth", "prediction")),
+        "mae": (mean_absolute_error, ("truth", "prediction")),
+        "mse": (mean_squared_error, ("truth", "prediction")),
+        "r2": (r2, ("truth", "prediction")),
+        "correlation": (correlation, ("truth", "prediction")),
+    },
+}
+"""Per task: a metric's name, its formula, and the columns it is computed from."""
+
+_COLUMNS = {"classification": _classification_columns, "regression": _regression_columns}
+
+WATCHED = {"classification": "accuracy", "regression": "mae"}
+"""The metric that stands beside the loss in a history."""
+
+HEADLINE = {"classification": "accuracy", "regression": "correlation"}
+"""The one metric that stands for a task where there is room for one."""

@@ -1,0 +1,58 @@
+"""Rows as tf.data batches: they stay in their compact type, the model itself scales them."""
+
+import numpy as np
+import tensorflow as tf
+
+from modelyard.datasets import Rows
+from modelyard.inputs import Description, TrainingInput
+from modelyard.models.settings import NetworkTraining
+
+VALIDATION_BATCH = 1000  # a mean over rows does not depend on it
+
+
+def use_threads(threads: int) -> None:
+    """Fix the number of threads of this process's TensorFlow; a second, different number is refused by TensorFlow."""
+    if tf.config.threading.get_intra_op_parallelism_threads() != threads:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def training_batches(data: TrainingInput, training: NetworkTraining) -> tf.data.Dataset:
+    """Endless batches (x, y), reshuffled each epoch; the last batch of an epoch may be smaller."""
+    order = _order(data, training)
+    if training.reshuffle_before_split:
+        order = order.take(data.description.training_rows)
+    return _batches(data.rows, order.batch(training.batch_size).repeat(), data.description, training)
+
+
+def validation_batches(data: TrainingInput, training: NetworkTraining) -> tf.data.Dataset:
+    """The validation rows in order; with the leak of notebook 002, whatever a new shuffle leaves over."""
+    description = data.description
+    order = tf.data.Dataset.range(description.training_rows, len(data.rows))
+    if training.reshuffle_before_split:
+        order = _order(data, training).skip(description.training_rows)
+    return _batches(data.rows, order.batch(VALIDATION_BATCH), description, training)
+
+
+def _order(data: TrainingInput, training: NetworkTraining) -> tf.data.Dataset:
+    count = len(data.rows) if training.reshuffle_before_split else data.description.training_rows
+    order = tf.data.Dataset.range(count)
+    return order.shuffle(training.shuffle_buffer or count, seed=training.seed, reshuffle_each_iteration=True)
+
+
+def _batches(
+    rows: Rows, order: tf.data.Dataset, description: Description, training: NetworkTraining
+) -> tf.data.Dataset:
+    x = tf.constant(rows.x if rows.x.dtype == np.uint8 else rows.x.astype(np.float32))
+    y = tf.constant(_targets(rows.y, len(description.classes), training.loss))
+    # One thread: gathering is cheap, and the order of batches must not depend on the machine's load.
+    return order.map(lambda which: (tf.gather(x, which), tf.gather(y, which))).prefetch(2)
+
+
+def _targets(y: np.ndarray, classes: int, loss: str) -> np.ndarray:
+    """Targets as the loss takes them: numbers (n, 1), class numbers (n,), or one-hot rows (n, classes)."""
+    if loss == "categorical_crossentropy":
+        return np.eye(classes, dtype=np.float32)[y]
+    if loss == "sparse_categorical_crossentropy":
+        return np.asarray(y, dtype=np.int32)
+    return np.asarray(y, dtype=np.float32)[:, np.newaxis]

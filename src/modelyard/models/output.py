@@ -1,0 +1,33 @@
+"""What comes out of a network, given by the task and the loss."""
+
+from typing import Literal, NamedTuple
+
+from modelyard.datasets.entry import Task
+from modelyard.errors import ModelyardError
+
+Loss = Literal["mse", "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy"]
+
+
+class Output(NamedTuple):
+    """The last layer: how many numbers, and through which activation."""
+
+    units: int
+    activation: Literal["linear", "sigmoid", "softmax"]
+
+
+def output_of(task: Task, classes: int, loss: Loss) -> Output:
+    """The output layer that goes with a task and a loss.
+
+    Raises:
+        ModelyardError: the loss does not fit the task, or two classes were needed and there are more.
+    """
+    if (task == "regression") != (loss == "mse"):
+        fitting = "mse" if task == "regression" else "a cross-entropy"
+        raise ModelyardError(f"training.loss: {loss} does not fit a {task}; take {fitting}")
+    if task == "regression":
+        return Output(1, "linear")
+    if loss != "binary_crossentropy":
+        return Output(classes, "softmax")
+    if classes != 2:
+        raise ModelyardError(f"training.loss: binary_crossentropy is for 2 classes, this input has {classes}")
+    return Output(1, "sigmoid")

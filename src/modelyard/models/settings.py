@@ -1,0 +1,58 @@
+"""How a model is trained, and how that uses the machine: the settings of both kinds."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from modelyard.config import Settings
+from modelyard.models.output import Loss
+
+Monitor = Literal["val_loss", "val_accuracy", "val_mae"]
+
+
+class EarlyStopping(Settings):
+    """Stop when the monitored figure has not improved for `patience` epochs."""
+
+    monitor: Monitor = "val_loss"
+    patience: int = Field(ge=1)
+
+
+class NetworkTraining(Settings):
+    """How a network is trained."""
+
+    seed: int = Field(ge=0)
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
+    learning_rate: float | None = Field(default=None, gt=0, description="null: the optimizer's default")
+    loss: Loss
+    early_stopping: EarlyStopping | None = None
+    checkpoint: Monitor | None = Field(
+        default=None, description="keep the weights of the best epoch beside the model, which has the last epoch's"
+    )
+    shuffle_buffer: int | None = Field(default=None, ge=1, description="tf.data's shuffle; null: all rows, as Keras")
+    reshuffle_before_split: bool = Field(
+        default=False, description="the leak of notebook 002: each epoch draws its validation rows anew"
+    )
+
+    @model_validator(mode="after")
+    def _can_name_its_checkpoint_metric(self) -> "NetworkTraining":
+        known = ("val_loss", "val_mae" if self.loss == "mse" else "val_accuracy")
+        for monitor in (self.checkpoint, self.early_stopping and self.early_stopping.monitor):
+            if monitor is not None and monitor not in known:
+                raise ValueError(f"{monitor} is not measured with loss {self.loss}; allowed: {', '.join(known)}")
+        return self
+
+
+class EstimatorTraining(Settings):
+    """How an estimator is trained: all but the seed is the model's own."""
+
+    seed: int = Field(ge=0)
+
+
+class Runtime(Settings):
+    """The section `runtime`: it may change the last bits of a result, so every training depends on it."""
+
+    threads: int = Field(default=2, ge=1, description="of one training; fixed, because sums over threads round by it")
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    steps_per_execution: int = Field(default=64, ge=1, description="at most; changes speed only")

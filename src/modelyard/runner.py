@@ -1,0 +1,234 @@
+"""Runs the stages of any dvc.yaml side by side, on top of DVC itself.
+
+DVC's own `repro` runs one stage at a time. Here DVC still decides what is out of date, runs each command, hashes and
+caches: every stage is one `reproduce(stage, single_item=True)` in a process of its own, upstream stages first.
+DVC's lock is held by one process at a time and let go while a command runs, which is what makes this possible.
+"""
+
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+LOOK_SECONDS = 0.1  # between two looks at the running stages
+STOP_SECONDS = 5.0  # granted to an interrupted stage before it is killed
+FORK = multiprocessing.get_context("fork")  # DVC is imported once; this module starts no threads
+
+
+class State(StrEnum):
+    """What became of a stage so far."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    BUILT = "built"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+    LEFT_OUT = "left out"
+    STOPPED = "stopped"
+
+
+SUCCEEDED = {State.BUILT, State.UNCHANGED}
+EXIT_STATES = {0: State.BUILT, 3: State.UNCHANGED}
+
+
+@dataclass
+class Stage:
+    """One stage of the pipeline and how it fares; `reason` says why it was left out."""
+
+    name: str
+    upstream: frozenset[str]
+    log: Path
+    state: State = State.WAITING
+    reason: str = ""
+    began: float = 0.0
+    ended: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been running, or ran."""
+        return (self.ended or time.monotonic()) - self.began if self.began else 0.0
+
+    def last_lines(self, count: int) -> list[str]:
+        """The end of its log; a progress bar counts as one line, in its last state."""
+        with suppress(FileNotFoundError):
+            text = self.log.read_text(encoding="utf-8", errors="replace")
+            lines = [line.rpartition("\r")[2].rstrip() for line in text.splitlines()]
+            return [line for line in lines if line][-count:]
+        return []
+
+
+class Pipeline:
+    """The stages that some targets need, in the order of DVC's own graph."""
+
+    def __init__(self, root: Path, targets: Collection[str] = ()) -> None:
+        """Read the dvc.yaml of `root`; without targets, take every stage."""
+        self.root = root
+        self._own = root / ".dvc" / "tmp" / "runner"
+        with _repository(root) as repo:
+            graph = repo.index.graph
+            chosen = [stage for target in targets for stage in repo.stage.collect(target)] or list(graph)
+            self.stages = {stage.addressing: self._stage(stage, graph) for stage in _upstream_first(graph, chosen)}
+
+    def run(
+        self,
+        jobs: int,
+        watch: Callable[[Mapping[str, Stage]], None],
+        left_out: Mapping[str, str] | None = None,
+        tolerant: Collection[str] = (),
+    ) -> None:
+        """Bring every stage up to date, `jobs` at a time, the longest way to the end first.
+
+        Args:
+            jobs: how many stages may run at once.
+            watch: called with all stages every LOOK_SECONDS and at the end.
+            left_out: stages not to run, with the reason; what needs them is left out too.
+            tolerant: stages that run once all they need has ended, however it ended.
+
+        Raises:
+            KeyboardInterrupt: after every running stage was stopped.
+        """
+        for name in self._unchanged():
+            self.stages[name].state = State.UNCHANGED
+        for name, reason in (left_out or {}).items():
+            if name in self.stages:
+                self.stages[name].state, self.stages[name].reason = State.LEFT_OUT, reason
+        running: dict[str, BaseProcess] = {}
+        try:
+            while self._advance(running, jobs, tolerant):
+                watch(self.stages)
+                time.sleep(LOOK_SECONDS)
+        finally:
+            self._stop(running)
+            self._remember_times()
+            watch(self.stages)
+
+    def _stage(self, stage: Any, graph: Any) -> Stage:
+        name = stage.addressing
+        upstream = frozenset(each.addressing for each in graph.successors(stage))
+        return Stage(name, upstream, self._own / "logs" / f"{name.replace('/', '_')}.log")
+
+    def _unchanged(self) -> set[str]:
+        """The stages that are up to date and need no stage that is not."""
+        with _repository(self.root) as repo:
+            changed = set(repo.status(targets=list(self.stages)))
+        for name, stage in self.stages.items():  # upstream first
+            if stage.upstream & changed:
+                changed.add(name)
+        return set(self.stages) - changed
+
+    def _advance(self, running: dict[str, BaseProcess], jobs: int, tolerant: Collection[str]) -> bool:
+        """Note what has ended and start what can be; tell whether anything is left to wait for."""
+        for name, process in list(running.items()):
+            if not process.is_alive():
+                self._note_end(name, running.pop(name))
+        for stage in self._ready(tolerant)[: max(0, jobs - len(running))]:
+            running[stage.name] = self._start(stage)
+        return bool(running)
+
+    def _ready(self, tolerant: Collection[str]) -> list[Stage]:
+        ready = []
+        for stage in self.stages.values():  # upstream first, so that a stage left out is known to those after it
+            if stage.state is not State.WAITING:
+                continue
+            upstream = [self.stages[name] for name in stage.upstream]
+            if any(each.state in (State.WAITING, State.RUNNING) for each in upstream):
+                continue
+            missing = [each for each in upstream if each.state not in SUCCEEDED]
+            if missing and stage.name not in tolerant:
+                stage.state, stage.reason = State.LEFT_OUT, f"needs {missing[0].name}, which was {missing[0].state}"
+            else:
+                ready.append(stage)
+        return sorted(ready, key=lambda stage: -self._seconds_to_end[stage.name])
+
+    def _start(self, stage: Stage) -> BaseProcess:
+        stage.log.parent.mkdir(parents=True, exist_ok=True)
+        process = FORK.Process(target=_reproduce, args=(self.root, stage.name, stage.log))
+        process.start()
+        stage.state, stage.began = State.RUNNING, time.monotonic()
+        return process
+
+    def _note_end(self, name: str, process: BaseProcess) -> None:
+        stage = self.stages[name]
+        stage.ended = time.monotonic()
+        stage.state = EXIT_STATES.get(process.exitcode, State.FAILED)
+
+    def _stop(self, running: Mapping[str, BaseProcess]) -> None:
+        """Interrupt what still runs, so that it can tidy up; kill what does not listen."""
+        for sign, patience in ((signal.SIGINT, STOP_SECONDS), (signal.SIGKILL, None)):
+            for process in running.values():
+                if process.is_alive():
+                    with suppress(ProcessLookupError):
+                        os.killpg(process.pid, sign)
+            deadline = time.monotonic() + (patience or 0)
+            for process in running.values():
+                process.join(None if patience is None else max(0.0, deadline - time.monotonic()))
+        for name in running:
+            self.stages[name].state, self.stages[name].ended = State.STOPPED, time.monotonic()
+
+    @property
+    def _times_file(self) -> Path:
+        return self._own / "seconds.json"
+
+    def _times(self) -> dict[str, float]:
+        """How long each stage took when it was last built."""
+        try:
+            return json.loads(self._times_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+
+    def _remember_times(self) -> None:
+        built = {name: stage.seconds for name, stage in self.stages.items() if stage.state is State.BUILT}
+        if built:
+            self._times_file.parent.mkdir(parents=True, exist_ok=True)
+            self._times_file.write_text(json.dumps(self._times() | built), encoding="utf-8")
+
+    @cached_property
+    def _seconds_to_end(self) -> dict[str, float]:
+        """How long it takes from a stage's start to the end of the last stage that needs it."""
+        times, longest = self._times(), dict.fromkeys(self.stages, 0.0)
+        for name in reversed(self.stages):
+            longest[name] += times.get(name, 0.0)
+            for upstream in self.stages[name].upstream:
+                longest[upstream] = max(longest[upstream], longest[name])
+        return longest
+
+
+def _repository(root: Path) -> Any:
+    from dvc.repo import Repo
+
+    return Repo(str(root), _wait_for_lock=True)
+
+
+def _upstream_first(graph: Any, chosen: Iterable[Any]) -> list[Any]:
+    """The chosen stages and all that they need, each after what it needs."""
+    from networkx import descendants, topological_sort
+
+    wanted = set(chosen)
+    for stage in list(wanted):
+        wanted |= descendants(graph, stage)
+    return list(reversed(list(topological_sort(graph.subgraph(wanted)))))
+
+
+def _reproduce(root: Path, name: str, log: Path) -> None:
+    """The life of a stage's process: all it prints goes to its log, its exit code tells what happened."""
+    os.setsid()  # a group of its own, to be stopped with all that its command started
+    with log.open("w", encoding="utf-8") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    try:
+        with _repository(root) as repo:
+            built = repo.reproduce(name, single_item=True)
+    except BaseException as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(1) from None
+    raise SystemExit(0 if built else 3)

@@ -1,0 +1,57 @@
+"""One experiment's training, told as it goes and kept in files."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from modelyard import models
+from modelyard.files import whole_folder, write_table
+from modelyard.inputs import load_training
+from modelyard.settings import EstimatorExperiment, NetworkExperiment
+from modelyard.tracking import Run
+
+SECONDS_BETWEEN_LINES = 1.0
+
+
+def train(
+    experiment: NetworkExperiment | EstimatorExperiment,
+    runtime: models.Runtime,
+    training: Path,
+    model: Path,
+    history: Path,
+    run: Run,
+) -> None:
+    """Fit an experiment's model to the rows of folder `training`; write folder `model` and table `history`."""
+    data = load_training(training)
+    run.log_setting_out(_flat(experiment.model_dump(mode="json")), data.description, training)
+    progress = Progress(getattr(experiment.training, "epochs", None), run)
+    with whole_folder(model) as folder:
+        fitted, table = models.fit(experiment.model, experiment.training, data, folder, runtime, progress)
+        fitted.save(folder)
+        write_table(history, table)
+    run.log_model(fitted)
+
+
+class Progress:
+    """Tells each epoch to the run, and about one a second to the person."""
+
+    def __init__(self, epochs: int | None, run: Run) -> None:
+        self._epochs = epochs
+        self._run = run
+        self._last = 0.0
+
+    def __call__(self, figures: dict[str, float]) -> None:
+        self._run.log_epoch(figures)
+        epoch = int(figures["epoch"])
+        if epoch == self._epochs or time.monotonic() - self._last >= SECONDS_BETWEEN_LINES:
+            self._last = time.monotonic()
+            shown = "  ".join(f"{name} {value:.4g}" for name, value in figures.items() if name != "epoch")
+            print(f"epoch {epoch}{f'/{self._epochs}' if self._epochs else ''}  {shown}", flush=True)  # noqa: T201
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as one level of dotted names."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
