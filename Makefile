@@ -1,0 +1,53 @@
+# The same few words for a person, for CI and for the container.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help install run demo ui doctor test lint format lock schema clean
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: .venv/installed ## make the environment (.venv), pinned and hash-checked
+
+run: install ## rebuild every experiment whose data can be had
+	@$(BIN)/modelyard run
+
+demo: install ## rebuild the experiments whose data comes with the libraries
+	@$(BIN)/modelyard run --demo
+
+ui: install ## browse the runs in MLflow
+	@$(BIN)/modelyard ui
+
+doctor: install ## tell what is here and what is missing
+	@$(BIN)/modelyard doctor
+
+test: install ## run the tests
+	@$(BIN)/python -m pytest
+
+lint: install ## check formatting, lint, lock file and schema
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/python tests/check_generated.py
+
+format: install ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: install ## pin the newest allowed versions in requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group dev --generate-hashes --python-version 3.11 --quiet \
+		--no-header --no-annotate --no-emit-index-url --upgrade --output-file requirements.lock
+
+schema: install ## write params.schema.json, which editors use to check params.yaml
+	$(BIN)/modelyard schema > params.schema.json
+
+clean: ## remove everything that can be rebuilt, the runs excepted
+	rm -rf .venv data results/*/model results/*/figures results/*/history.csv results/*/predictions.csv
+
+# uv installs in seconds what takes pip minutes; it is itself taken, with its hash, from the lock file.
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	@awk '/^[a-z]/ {ours = /^uv==/} ours' requirements.lock > .venv/uv.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .venv/uv.lock
+	$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
+	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
+	@touch $@

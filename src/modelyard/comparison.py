@@ -39,6 +39,13 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def shown_figures(rows: pd.DataFrame) -> tuple[str, str, str]:
+    """One experiment's rows as three cells: its figures, the published ones, remarks."""
+    built = rows[rows.metric.notna()]
+    figures = "\n".join(f"{row.metric} {_figure(row)}" for row in built.itertuples())
+    return figures, _published(rows), _remarks(rows.iloc[0])
+
+
 def _rows(project: Project, name: str, folder: Path) -> Iterator[dict[str, Any]]:
     dataset = project.dataset_of(name)
     published = project.published.get(name, Published(notebook=""))
@@ -78,9 +85,12 @@ def _markdown_table(rows: pd.DataFrame) -> str:
         by_metric = each.set_index("metric")
         cells = [_figure(by_metric.loc[metric]) if metric in by_metric.index else "" for metric in metrics]
         first = each.iloc[0]
-        remarks = "; ".join(filter(None, [first.note, "" if first.state == REBUILT else f"**{first.state}**"]))
-        lines.append([f"`{name}`", first.notebook, *cells, _published(each), remarks])
+        lines.append([f"`{name}`", first.notebook, *cells, _published(each), _remarks(first)])
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _remarks(row: pd.Series) -> str:
+    return "; ".join(filter(None, [row.note, "" if row.state == REBUILT else row.state]))
 
 
 def _figure(row: pd.Series) -> str:
@@ -92,5 +102,5 @@ def _published(rows: pd.DataFrame) -> str:
         return ""
     said = rows[rows.published.notna()]
     return ", ".join(
-        f"{row.metric} {row.published:.4g} {'inside' if row.inside else '**outside**'}" for row in said.itertuples()
+        f"{row.metric} {row.published:.4g} {'inside' if row.inside else 'outside'}" for row in said.itertuples()
     )

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from modelyard.datasets import Rows
 from modelyard.inputs import Description, TrainingInput
+from modelyard.rows import Rows
 
 LISTED = 20  # constant columns named at the most
 

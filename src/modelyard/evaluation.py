@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from modelyard import figures, inputs, metrics, models
-from modelyard.datasets import Rows
+from modelyard.rows import Rows
 from modelyard.statistics import CONFIDENCE, RESAMPLES, bootstrap_interval
 
 Pictures = dict[str, Figure]

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from modelyard.metrics import WATCHED
+from modelyard.rows import Task
 
 # The notebooks draw yellow, red, blue and green; these are their neighbours that colour-blind eyes tell apart
 # (Okabe and Ito, "Color Universal Design", 2008).
@@ -22,7 +23,7 @@ def save(figure: Figure, path: Path) -> None:
     figure.savefig(path, dpi=DPI, metadata={"Software": None})
 
 
-def learning_curve(history: pd.DataFrame, task: str) -> Figure:
+def learning_curve(history: pd.DataFrame, task: Task) -> Figure:
     """Loss on the left axis, accuracy or mean absolute error on the right one, over epochs or trees."""
     metric = WATCHED[task]
     figure = Figure(figsize=(7, 4.2), layout="constrained")
@@ -55,9 +56,9 @@ def confusion(truth: np.ndarray, prediction: np.ndarray, classes: tuple[str, ...
     image = axes.imshow(share, cmap="cividis", vmin=0, vmax=1)
     axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", fontsize="small")
     axes.set_yticks(range(len(classes)), classes, fontsize="small")
-    for (row, column), count in np.ndenumerate(counts):
+    for row, column in np.argwhere(counts):
         colour = "black" if share[row, column] > 0.5 else "white"
-        axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize="small")
+        axes.text(column, row, counts[row, column], ha="center", va="center", color=colour, fontsize="small")
     figure.colorbar(image, label="share of the true class")
     return figure
 
@@ -82,8 +83,8 @@ def prediction_grid(images: np.ndarray, truth: np.ndarray, prediction: np.ndarra
     for axes, image, true, predicted in zip(_grid(figure), images, truth, prediction, strict=False):
         axes.imshow(image.squeeze(), cmap="gray")
         right = true == predicted
-        title = classes[predicted] if right else f"{classes[true]} /\n{classes[predicted]}"
-        axes.set_title(title, color=RIGHT if right else WRONG, fontsize="medium")
+        title = classes[predicted] if right else f"{classes[true]}/{classes[predicted]}"
+        axes.set_title(title, color=RIGHT if right else WRONG, fontsize="medium" if len(title) < 18 else "small")
     return figure
 
 

@@ -7,9 +7,9 @@ import numpy as np
 from pydantic import Field
 
 from modelyard.config import Settings
-from modelyard.datasets import RawData, Rows
-from modelyard.datasets.entry import Task
+from modelyard.datasets import RawData
 from modelyard.files import whole_folder, write_json
+from modelyard.rows import Rows, Task
 from modelyard.scaling import Method, Scaler, as_if_fitted_on, fit
 from modelyard.splits import Split, divide_test, divide_validation
 

@@ -4,13 +4,15 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from modelyard.rows import Task
+
 Columns = Mapping[str, np.ndarray]
 Metric = Callable[..., np.ndarray]
 
 SMALLEST_PROBABILITY = 1e-7  # as Keras clips, so that a certain mistake costs 16.1 and not infinity
 
 
-def columns(task: str, truth: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
+def columns(task: Task, truth: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
     """What a task's metrics are computed from: columns of shape (n,), one value a row.
 
     Args:
@@ -21,14 +23,14 @@ def columns(task: str, truth: np.ndarray, predictions: np.ndarray) -> dict[str, 
     return _COLUMNS[task](truth, predictions)
 
 
-def figures(task: str, columns: Columns) -> dict[str, float]:
+def figures(task: Task, columns: Columns) -> dict[str, float]:
     """Every metric of a task."""
     return {
         name: float(metric(*arguments)) for name, (metric, arguments) in metrics_with_columns(task, columns).items()
     }
 
 
-def metrics_with_columns(task: str, columns: Columns) -> dict[str, tuple[Metric, tuple[np.ndarray, ...]]]:
+def metrics_with_columns(task: Task, columns: Columns) -> dict[str, tuple[Metric, tuple[np.ndarray, ...]]]:
     """Every metric of a task with the columns that it is computed from."""
     return {name: (metric, tuple(columns[each] for each in needed)) for name, (metric, needed) in METRICS[task].items()}
 
@@ -115,7 +117,7 @@ def mean_loss(loss: np.ndarray, axis: int = -1) -> np.ndarray:
     return np.mean(loss, axis=axis)
 
 
-METRICS: dict[str, dict[str, tuple[Metric, tuple[str, ...]]]] = {
+METRICS: dict[Task, dict[str, tuple[Metric, tuple[str, ...]]]] = {
     "classification": {
         "loss": (mean_loss, ("loss",)),
         "accuracy": (accuracy, ("truth", "prediction")),

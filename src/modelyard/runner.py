@@ -6,12 +6,13 @@ DVC's lock is held by one process at a time and let go while a command runs, whi
 """
 
 import json
+import logging
 import multiprocessing
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -76,8 +77,9 @@ class Pipeline:
         self._own = root / ".dvc" / "tmp" / "runner"
         with _repository(root) as repo:
             graph = repo.index.graph
-            chosen = [stage for target in targets for stage in repo.stage.collect(target)] or list(graph)
-            self.stages = {stage.addressing: self._stage(stage, graph) for stage in _upstream_first(graph, chosen)}
+            chosen = [stage for target in targets for stage in repo.stage.collect(target)] or repo.index.stages
+            order = _upstream_first(graph, chosen, repo.index.stages)
+            self.stages = {stage.addressing: self._stage(stage, graph) for stage in order}
 
     def run(
         self,
@@ -209,14 +211,15 @@ def _repository(root: Path) -> Any:
     return Repo(str(root), _wait_for_lock=True)
 
 
-def _upstream_first(graph: Any, chosen: Iterable[Any]) -> list[Any]:
-    """The chosen stages and all that they need, each after what it needs."""
-    from networkx import descendants, topological_sort
+def _upstream_first(graph: Any, chosen: Iterable[Any], written: Sequence[Any]) -> list[Any]:
+    """The chosen stages and all that they need: each after what it needs, otherwise as they are written."""
+    from networkx import descendants, lexicographical_topological_sort
 
     wanted = set(chosen)
     for stage in list(wanted):
         wanted |= descendants(graph, stage)
-    return list(reversed(list(topological_sort(graph.subgraph(wanted)))))
+    needed_first = graph.subgraph(wanted).reverse()
+    return list(lexicographical_topological_sort(needed_first, key=list(written).index))
 
 
 def _reproduce(root: Path, name: str, log: Path) -> None:
@@ -225,6 +228,7 @@ def _reproduce(root: Path, name: str, log: Path) -> None:
     with log.open("w", encoding="utf-8") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    logging.getLogger("dvc").setLevel(logging.WARNING)  # its hints would hide what the command said last
     try:
         with _repository(root) as repo:
             built = repo.reproduce(name, single_item=True)

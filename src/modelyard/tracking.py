@@ -70,6 +70,7 @@ class MlflowRun:
             signature=_signature(model.description),
             # Named requirements: without them MLflow starts another interpreter to guess them.
             pip_requirements=[f"{package}=={version(package)}" for package in model.packages],
+            **model.options,
         )
         mlflow.set_tag("model_uri", logged.model_uri)
 

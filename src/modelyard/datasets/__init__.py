@@ -10,9 +10,9 @@ from typing import Annotated
 from pydantic import Field
 
 from modelyard.datasets import boston, diabetes, digits, idx, table
-from modelyard.datasets.entry import DatasetEntry, RawData, Rows
+from modelyard.datasets.entry import DatasetEntry, RawData
 
-__all__ = ["DatasetEntry", "DatasetSettings", "RawData", "Rows", "read"]
+__all__ = ["DatasetEntry", "DatasetSettings", "RawData", "read"]
 
 DatasetSettings = Annotated[
     boston.Settings | diabetes.Settings | digits.Settings | idx.Settings | table.Settings,

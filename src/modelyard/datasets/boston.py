@@ -5,7 +5,8 @@ from typing import Literal
 
 import numpy as np
 
-from modelyard.datasets.entry import DatasetEntry, RawData, Rows
+from modelyard.datasets.entry import DatasetEntry, RawData
+from modelyard.rows import Rows
 
 FEATURES = ("CRIM", "ZN", "INDUS", "CHAS", "NOX", "RM", "AGE", "DIS", "RAD", "TAX", "PTRATIO", "B", "LSTAT")
 

@@ -5,7 +5,8 @@ from typing import Literal
 
 import numpy as np
 
-from modelyard.datasets.entry import DatasetEntry, RawData, Rows
+from modelyard.datasets.entry import DatasetEntry, RawData
+from modelyard.rows import Rows
 
 FEATURES = ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6")
 

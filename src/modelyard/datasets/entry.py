@@ -1,32 +1,15 @@
 """What every data set entry says, and the arrays that every reader returns."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from modelyard.config import Settings
 from modelyard.downloads import Source
 from modelyard.errors import ModelyardError
-
-Task = Literal["classification", "regression"]
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Inputs of shape (n, ...) in their compact type, and targets of shape (n,): class numbers or measured values."""
-
-    x: np.ndarray
-    y: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def take(self, which: np.ndarray) -> "Rows":
-        """The rows at these indices, in this order."""
-        return Rows(self.x[which], self.y[which])
+from modelyard.rows import Rows, Task
 
 
 @dataclass(frozen=True)
@@ -76,7 +59,7 @@ class DatasetEntry(Settings):
         if broken:
             raise ModelyardError(f"{folder} does not hold what params.yaml expects:\n" + "\n".join(broken))
 
-    def _broken(self, raw: RawData, parts: list[Rows]):
+    def _broken(self, raw: RawData, parts: list[Rows]) -> Iterator[str]:
         count = sum(map(len, parts))
         if self.expect.rows not in (None, count):
             yield f"  expect.rows: {self.expect.rows} expected, {count} found"

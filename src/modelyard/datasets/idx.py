@@ -7,8 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from modelyard.datasets.entry import DatasetEntry, RawData, Rows
+from modelyard.datasets.entry import DatasetEntry, RawData
 from modelyard.errors import ModelyardError
+from modelyard.rows import Rows
 
 
 class Settings(DatasetEntry):

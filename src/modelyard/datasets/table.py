@@ -7,8 +7,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from modelyard.config import nearest
-from modelyard.datasets.entry import DatasetEntry, RawData, Rows
+from modelyard.datasets.entry import DatasetEntry, RawData
 from modelyard.errors import ModelyardError
+from modelyard.rows import Rows
 
 if TYPE_CHECKING:
     import pandas as pd

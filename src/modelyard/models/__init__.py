@@ -38,13 +38,14 @@ _FAMILIES: dict[str, tuple[ModuleType, ModuleType]] = {
 class Model(Protocol):
     """A fitted model; it takes raw rows, its scaling is inside.
 
-    `native` is the library's own object; `flavour` and `packages` tell MLflow how to keep it.
+    `native` is the library's own object; `flavour`, `packages` and `options` tell MLflow how to keep it.
     """
 
     description: Description
     native: Any
     flavour: str
     packages: tuple[str, ...]
+    options: dict
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
         """Probabilities (n, classes) or values (n,) for raw rows (n, ...)."""

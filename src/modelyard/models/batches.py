@@ -3,9 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
-from modelyard.datasets import Rows
 from modelyard.inputs import Description, TrainingInput
 from modelyard.models.settings import NetworkTraining
+from modelyard.rows import Rows
 
 VALIDATION_BATCH = 1000  # a mean over rows does not depend on it
 
@@ -19,7 +19,7 @@ def use_threads(threads: int) -> None:
 
 def training_batches(data: TrainingInput, training: NetworkTraining) -> tf.data.Dataset:
     """Endless batches (x, y), reshuffled each epoch; the last batch of an epoch may be smaller."""
-    order = _order(data, training)
+    order = _order(data, training, training.seed)
     if training.reshuffle_before_split:
         order = order.take(data.description.training_rows)
     return _batches(data.rows, order.batch(training.batch_size).repeat(), data.description, training)
@@ -30,14 +30,14 @@ def validation_batches(data: TrainingInput, training: NetworkTraining) -> tf.dat
     description = data.description
     order = tf.data.Dataset.range(description.training_rows, len(data.rows))
     if training.reshuffle_before_split:
-        order = _order(data, training).skip(description.training_rows)
+        order = _order(data, training, training.seed + 1).skip(description.training_rows)
     return _batches(data.rows, order.batch(VALIDATION_BATCH), description, training)
 
 
-def _order(data: TrainingInput, training: NetworkTraining) -> tf.data.Dataset:
+def _order(data: TrainingInput, training: NetworkTraining, seed: int) -> tf.data.Dataset:
     count = len(data.rows) if training.reshuffle_before_split else data.description.training_rows
     order = tf.data.Dataset.range(count)
-    return order.shuffle(training.shuffle_buffer or count, seed=training.seed, reshuffle_each_iteration=True)
+    return order.shuffle(training.shuffle_buffer or count, seed=seed, reshuffle_each_iteration=True)
 
 
 def _batches(

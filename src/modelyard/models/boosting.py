@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from modelyard.config import Settings as Base
-from modelyard.datasets.entry import Task
+from modelyard.rows import Task
 
 
 class Settings(Base):

@@ -50,4 +50,9 @@ class Report(keras.callbacks.Callback):
         self._report = report
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        self._report({"epoch": epoch + 1, **(logs or {})})
+        self._report({"epoch": epoch + 1, **in_reading_order(logs or {})})
+
+
+def in_reading_order(logs: dict) -> dict:
+    """Loss, metric, then the same of the validation rows; Keras has them by the alphabet."""
+    return dict(sorted(logs.items(), key=lambda item: (item[0].startswith("val_"), "loss" not in item[0])))

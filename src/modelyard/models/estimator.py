@@ -1,23 +1,26 @@
 """The scikit-learn kind: how an estimator is fitted, asked and saved, without pickle."""
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from modelyard import metrics
 from modelyard.config import Settings
-from modelyard.datasets import Rows
-from modelyard.files import read_archive, rewrite_archive
+from modelyard.files import write_table
 from modelyard.inputs import Description, TrainingInput, load_description, save_description
+from modelyard.models.archive import make_stable
 from modelyard.models.settings import EstimatorTraining, Runtime
+from modelyard.rows import Rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FILE = "model.skops"
+# Nodes of a tree point at each other unchecked, so a forged file could crash the process (it cannot run code).
+TRUSTED = ["sklearn.tree._tree.Tree"]
+COEFFICIENTS = "coefficients.csv"
 
 
 class Estimator:
@@ -25,6 +28,7 @@ class Estimator:
 
     flavour = "sklearn"  # of MLflow
     packages = ("scikit-learn", "skops")
+    options: ClassVar[dict] = {"skops_trusted_types": TRUSTED}
 
     def __init__(self, native: Any, description: Description) -> None:
         self.native = native
@@ -36,20 +40,35 @@ class Estimator:
         return ask(_flat(rows))
 
     def save(self, folder: Path) -> None:
-        """Write `model.skops`, with addresses of this process's memory replaced by plain numbers."""
+        """Write `model.skops`, and the coefficient table of a linear regression."""
         import skops.io
 
-        path = folder / FILE
-        skops.io.dump(self.native, path)
-        rewrite_archive(path, _without_addresses(read_archive(path)))
+        skops.io.dump(self.native, folder / FILE)
+        make_stable(folder / FILE)
         save_description(self.description, folder)
+        if hasattr(self.native["model"], "coef_") and self.description.task == "regression":
+            write_table(folder / COEFFICIENTS, self.coefficients())
+
+    def coefficients(self) -> "pd.DataFrame":
+        """The coefficient table of a linear regression.
+
+        Columns: feature, coefficient (change of the target for one raw unit of the feature).
+        The first row is the intercept: the prediction where every feature is 0.
+        """
+        import pandas as pd
+
+        scaling, model = self.native["scaling"], self.native["model"]
+        slopes = model.coef_ / scaling.scale_
+        intercept = float(model.intercept_ - slopes @ scaling.mean_)
+        features = self.description.features or [f"feature {number}" for number in range(1, len(slopes) + 1)]
+        return pd.DataFrame({"feature": ["intercept", *features], "coefficient": [intercept, *slopes]})
 
 
 def load(folder: Path) -> Estimator:
-    """Load a saved estimator; skops refuses types that are not scikit-learn's or NumPy's own."""
+    """Load a saved estimator; skops refuses every type but TRUSTED and those it knows to be harmless."""
     import skops.io
 
-    return Estimator(skops.io.load(folder / FILE), load_description(folder))
+    return Estimator(skops.io.load(folder / FILE, trusted=TRUSTED), load_description(folder))
 
 
 def fit(
@@ -108,30 +127,3 @@ def _stages(estimator: Any, scaling: Any, rows: Rows, prefix: str) -> Iterator[d
 
 def _flat(rows: np.ndarray) -> np.ndarray:
     return np.asarray(rows, dtype=np.float64).reshape(len(rows), -1)
-
-
-def _without_addresses(content: dict[str, bytes]) -> dict[str, bytes]:
-    """Number skops's object ids, which are memory addresses, in the order of their appearance."""
-    schema = json.loads(content["schema.json"])
-    numbers: dict[str, str] = {}
-    _renumber(schema, numbers)
-    renamed = {_renamed(name, numbers): value for name, value in content.items() if name != "schema.json"}
-    return renamed | {"schema.json": json.dumps(schema, indent=2).encode()}
-
-
-def _renumber(node: Any, numbers: dict[str, str]) -> None:
-    if isinstance(node, list):
-        for item in node:
-            _renumber(item, numbers)
-    elif isinstance(node, dict):
-        if "__id__" in node:
-            node["__id__"] = int(numbers.setdefault(str(node["__id__"]), str(len(numbers))))
-        for item in node.values():
-            _renumber(item, numbers)
-        if isinstance(node.get("file"), str):
-            node["file"] = _renamed(node["file"], numbers)
-
-
-def _renamed(file: str, numbers: dict[str, str]) -> str:
-    stem, dot, ending = file.partition(".")
-    return numbers.get(stem, stem) + dot + ending

@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from modelyard.config import Settings as Base
-from modelyard.datasets.entry import Task
+from modelyard.rows import Task
 
 
 class Settings(Base):

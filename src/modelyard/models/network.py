@@ -1,17 +1,17 @@
 """The Keras kind: how a network is compiled, fitted, asked and saved."""
 
-import json
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from modelyard.config import Settings
 from modelyard.errors import ModelyardError
-from modelyard.files import read_archive, rewrite_archive
 from modelyard.inputs import Description, TrainingInput, load_description, save_description
+from modelyard.models.archive import make_stable
 from modelyard.models.output import output_of
 from modelyard.models.settings import NetworkTraining, Runtime
 
@@ -28,6 +28,7 @@ class Network:
 
     flavour = "keras"  # of MLflow
     packages = ("keras", "tensorflow")
+    options: ClassVar[dict] = {}
 
     def __init__(self, native: Any, description: Description) -> None:
         self.native = native
@@ -44,19 +45,15 @@ class Network:
         return predicted
 
     def save(self, folder: Path) -> None:
-        """Write `model.keras` without the optimizer's state, and without the date that Keras puts in."""
-        path = folder / FILE
-        _without_optimizer(self.native).save(path)
-        content = read_archive(path)
-        content["metadata.json"] = _undated(content["metadata.json"])
-        rewrite_archive(path, content)
+        """Write `model.keras`, without the optimizer's state."""
+        _without_optimizer(self.native).save(folder / FILE)
+        make_stable(folder / FILE)
         save_description(self.description, folder)
 
 
 def load(folder: Path) -> Network:
     """Load a saved network."""
-    import keras
-
+    keras = _import_keras()
     return Network(keras.saving.load_model(folder / FILE, compile=False, safe_mode=True), load_description(folder))
 
 
@@ -70,8 +67,7 @@ def fit(
     report: Callable[[dict[str, float]], None],
 ) -> tuple[Network, "pd.DataFrame"]:
     """Build, compile and fit a network (see `models.fit`)."""
-    import keras
-
+    keras = _import_keras()
     from modelyard.models import batches, callbacks
 
     _refuse_without_validation(training, data)
@@ -144,7 +140,9 @@ def _largest_divisor(steps: int, limit: int) -> int:
 def _table(history: Any) -> "pd.DataFrame":
     import pandas as pd
 
-    table = pd.DataFrame(history.history)
+    from modelyard.models.callbacks import in_reading_order
+
+    table = pd.DataFrame(in_reading_order(history.history))
     table.insert(0, "epoch", np.arange(1, len(table) + 1))
     return table
 
@@ -164,6 +162,14 @@ def _without_optimizer(model: Any) -> Any:
     return keras.Model(model.inputs, model.outputs, name="model")
 
 
-def _undated(metadata: bytes) -> bytes:
-
-    return json.dumps({**json.loads(metadata), "date_saved": None}, sort_keys=True).encode()
+def _import_keras() -> Any:
+    """Import Keras without the lines that TensorFlow writes before its log level applies."""
+    kept = os.dup(2)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            import keras
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+    return keras

@@ -2,8 +2,8 @@
 
 from typing import Literal, NamedTuple
 
-from modelyard.datasets.entry import Task
 from modelyard.errors import ModelyardError
+from modelyard.rows import Task
 
 Loss = Literal["mse", "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy"]
 

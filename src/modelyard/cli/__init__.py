@@ -1,0 +1,68 @@
+"""The person's door: the command `modelyard`. Each command is a module; none is imported before it is asked for."""
+
+from typing import Annotated
+
+import typer
+
+from modelyard.errors import explained
+
+app = typer.Typer(
+    help="Rebuild, browse and trust the models of a set of notebooks.",
+    epilog="Begin with `modelyard doctor` and `modelyard run --demo`.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "* `modelyard run` brings everything up to date\n"
+    "* `modelyard run mnist_cnn boston_mlp` brings these two up to date, and what they need\n"
+    "* `modelyard run --demo` takes only data that is already on this machine\n"
+    "* `modelyard run -j 1 --strict` runs one stage at a time, and fails where data cannot be had"
+)
+def run(
+    experiments: Annotated[list[str] | None, typer.Argument(help="Names in params.yaml; none for all.")] = None,
+    jobs: Annotated[int | None, typer.Option("-j", "--jobs", min=1, help="Stages at once; default: as fits.")] = None,
+    demo: Annotated[bool, typer.Option(help="Only experiments whose data comes with the libraries.")] = False,
+    strict: Annotated[bool, typer.Option(help="Exit with 1 where data cannot be had.")] = False,
+) -> None:
+    """Rebuild experiments: fetch, normalise, train, evaluate, compare; what is up to date is left alone."""
+    from modelyard.cli.run import rebuild
+
+    with explained():
+        raise typer.Exit(rebuild(experiments or [], jobs, demo, strict))
+
+
+@app.command()
+def doctor() -> None:
+    """Tell what is here: versions, processor, disk, data sets, and where runs are kept."""
+    from modelyard.cli.doctor import examine
+
+    with explained():
+        examine()
+
+
+@app.command(
+    epilog="Examples:\n\n* `modelyard ui` serves http://127.0.0.1:5000\n* `modelyard ui --port 5001` if 5000 is taken"
+)
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 5000,
+) -> None:
+    """Open MLflow's web pages on this project's runs."""
+    from modelyard.cli.ui import serve
+
+    with explained():
+        serve(port)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of params.yaml, for editors."""
+    import json
+
+    from modelyard.settings import Project
+
+    typer.echo(json.dumps(Project.model_json_schema(), indent=2))

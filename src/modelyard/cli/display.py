@@ -1,0 +1,68 @@
+"""Live lines: each finished stage leaves one, each running stage has one, and the last tells how far all is."""
+
+from collections.abc import Mapping
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from modelyard.runner import Pipeline, Stage, State
+
+MARKS = {
+    State.BUILT: ("✓", "green"),
+    State.FAILED: ("✗", "bold red"),
+    State.LEFT_OUT: ("-", "yellow"),
+    State.STOPPED: ("■", "yellow"),
+    State.RUNNING: ("…", "cyan"),
+}
+
+
+class Display:
+    """Shows a pipeline's stages while they run; on what is no terminal, only beginnings and ends."""
+
+    def __init__(self, console: Console, pipeline: Pipeline) -> None:
+        self._console = console
+        self._width = max((len(name) for name in pipeline.stages), default=0)
+        self._told: set[str] = set()
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+
+    def __enter__(self) -> "Display":
+        self._live.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._live.stop()
+
+    def show(self, stages: Mapping[str, Stage]) -> None:
+        """Bring the lines up to date."""
+        for stage in stages.values():
+            if stage.state not in (State.WAITING, State.RUNNING, State.UNCHANGED) and stage.name not in self._told:
+                self._told.add(stage.name)
+                self._console.print(self._line(stage))
+        running = [stage for stage in stages.values() if stage.state is State.RUNNING]
+        if not self._console.is_terminal:
+            self._tell_beginnings(running)
+            return
+        ended = sum(stage.state not in (State.WAITING, State.RUNNING) for stage in stages.values())
+        summary = Text(f"{ended} of {len(stages)} stages", style="dim")
+        self._live.update(Group(*(self._line(stage) for stage in running), summary), refresh=True)
+
+    def _tell_beginnings(self, running: list[Stage]) -> None:
+        for stage in running:
+            if f"{stage.name} began" not in self._told:
+                self._told.add(f"{stage.name} began")
+                self._console.print(self._line(stage))
+
+    def _line(self, stage: Stage) -> Text:
+        mark, style = MARKS[stage.state]
+        line = Text(f"{mark} ", style=style, no_wrap=True, overflow="ellipsis")
+        line.append(f"{stage.name:{self._width}} ", style="default")
+        line.append(f"{stage.seconds:6.1f} s  ", style="dim")
+        line.append(self._said(stage), style="dim")
+        return line
+
+    def _said(self, stage: Stage) -> str:
+        if stage.state is State.LEFT_OUT:
+            return stage.reason.splitlines()[0]
+        return next(iter(stage.last_lines(1)), "")

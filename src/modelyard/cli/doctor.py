@@ -1,0 +1,101 @@
+"""`modelyard doctor`: what is here, in under three seconds, without importing what it reports on."""
+
+import os
+import platform
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from modelyard import settings
+from modelyard.downloads import FileSet, Reach
+from modelyard.settings import Project
+from modelyard.tracking import is_on, root, store
+
+PACKAGES = ("modelyard", "tensorflow", "keras", "scikit-learn", "mlflow", "dvc", "optuna", "pandas", "numpy")
+ABILITIES = {
+    "avx2": "vector arithmetic",
+    "avx512f": "wide vector arithmetic",
+    "avx512_bf16": "fast bfloat16",
+    "amx_bf16": "bfloat16 matrix units",
+}
+
+
+def examine() -> None:
+    """Print the machine, the packages, the data sets and the tracking store."""
+    console = Console()
+    project = settings.load()
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, value in {**_machine(), "packages": _packages(), "params.yaml": _contents(project), **_runs()}.items():
+        table.add_row(f"[bold]{name}[/]", value)
+    console.print(table, highlight=False)
+    console.print(_data_sets(project, Path.cwd()), highlight=False)
+
+
+def _machine() -> dict[str, str]:
+    import psutil
+
+    memory, disk = psutil.virtual_memory(), shutil.disk_usage(Path.cwd())
+    return {
+        "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
+        "processor": f"{len(os.sched_getaffinity(0))} cores; {_abilities()}",
+        "memory": f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free",
+        "disk": f"{disk.free / 2**30:.1f} GiB free here",
+    }
+
+
+def _abilities() -> str:
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        return "abilities unknown on this system"
+    return ", ".join(f"{flag} ({meaning})" for flag, meaning in ABILITIES.items() if flag in flags) or "no vector units"
+
+
+def _packages() -> str:
+    return ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "[red]missing: run `make install`[/]"
+
+
+def _contents(project: Project) -> str:
+    sections = ("datasets", "inputs", "experiments")
+    return "valid: " + ", ".join(f"{len(getattr(project, section))} {section}" for section in sections)
+
+
+def _runs() -> dict[str, str]:
+    kept = store() if is_on() else "nowhere: MODELYARD_TRACKING is off"
+    ids = root() / ".modelyard" / "runs"
+    count = len(list(ids.iterdir())) if ids.is_dir() else 0
+    return {"runs": f"{_without_password(kept)} ({count} experiments have one here)"}
+
+
+def _without_password(address: str) -> str:
+    before, at, after = address.rpartition("@")
+    return f"{before.partition('://')[0]}://...@{after}" if at else address
+
+
+def _data_sets(project: Project, here: Path) -> Table:
+    file_sets = {name: project.files_of(name, here) for name in project.datasets}
+    reach = Reach(address for files in file_sets.values() for address in files.all_addresses())
+    table = Table("data set", "where", "what it is", title="Data sets", title_justify="left")
+    for name, files in file_sets.items():
+        table.add_row(name, _where(files, here / "data" / "raw" / name, reach), project.datasets[name].description)
+    return table
+
+
+def _where(files: FileSet, raw: Path, reach: Reach) -> str:
+    """Where the last of a data set's files would come from: here, a mirror, an address, or nowhere."""
+    if all((raw / name).is_file() for name in files.sources):
+        return "[green]present[/]"
+    if files.out_of_reach(raw, reach):
+        return "[yellow]out of reach[/]"
+    used = {next(filter(reach.has, files.addresses(name)), "params.yaml") for name in files.sources}
+    return "[cyan]in reach[/]: " + ", ".join(sorted({address.rpartition("/")[0] or address for address in used}))

@@ -1,0 +1,113 @@
+"""`modelyard run`: the rebuild, told as it goes."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from modelyard import settings
+from modelyard.cli.display import Display
+from modelyard.config import nearest
+from modelyard.downloads import Reach, cannot_be_had
+from modelyard.errors import ModelyardError
+from modelyard.runner import Pipeline, Stage, State
+from modelyard.settings import Project
+
+GIGABYTES_A_STAGE = 3  # a training on MNIST peaks below that
+LOG_LINES = 12
+
+
+def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool) -> int:
+    """Bring experiments up to date and tell the result; returns the exit code.
+
+    Raises:
+        ModelyardError: params.yaml or a name is wrong; then nothing was run.
+    """
+    console = Console()
+    project = settings.load()
+    chosen = _chosen(project, names, demo)
+    left_out = _out_of_reach(project, chosen, Path.cwd())
+    targets = [f"evaluate@{name}" for name in chosen] + ([] if names or demo else ["compare"])
+    pipeline = Pipeline(Path.cwd(), targets)
+    with Display(console, pipeline) as display:
+        try:
+            pipeline.run(jobs or _jobs(), display.show, left_out, tolerant=["compare"])
+        except KeyboardInterrupt:
+            console.print("\nStopped. What is finished is kept; run again to go on.")
+            return 130
+    _tell(console, project, chosen, pipeline.stages, left_out)
+    failed = any(stage.state is State.FAILED for stage in pipeline.stages.values())
+    return int(failed or (strict and bool(left_out)))
+
+
+def _chosen(project: Project, names: Sequence[str], demo: bool) -> list[str]:
+    for name in names:
+        if name not in project.experiments:
+            raise ModelyardError(f"no such experiment: {name}; {nearest(name, project.experiments)}")
+    if not demo:
+        return list(dict.fromkeys(names)) or list(project.experiments)
+    return [name for name in names or project.experiments if _comes_along(project, name)]
+
+
+def _comes_along(project: Project, experiment: str) -> bool:
+    """Whether an experiment's data comes with the libraries or stands in params.yaml."""
+    files = project.datasets[project.dataset_of(experiment)].files.values()
+    return all(source.package or source.text for source in files)
+
+
+def _out_of_reach(project: Project, chosen: Sequence[str], root: Path) -> dict[str, str]:
+    """The fetch stages whose files are neither here nor at any address that answers, with what to do about it."""
+    datasets = dict.fromkeys(project.dataset_of(name) for name in chosen)
+    file_sets = {name: project.files_of(name, root) for name in datasets}
+    reach = Reach(address for files in file_sets.values() for address in files.all_addresses())
+    left_out = {}
+    for name, files in file_sets.items():
+        missing = files.out_of_reach(root / "data" / "raw" / name, reach)
+        if missing:
+            left_out[f"fetch@{name}"] = cannot_be_had(missing, files.folder)
+    return left_out
+
+
+def _jobs() -> int:
+    import psutil
+
+    memory = psutil.virtual_memory().available // (GIGABYTES_A_STAGE * 2**30)
+    return max(1, min(len(os.sched_getaffinity(0)), memory))
+
+
+def _tell(
+    console: Console,
+    project: Project,
+    chosen: Sequence[str],
+    stages: Mapping[str, Stage],
+    left_out: Mapping[str, str],
+) -> None:
+    if any(stage.state is not State.UNCHANGED for stage in stages.values()):
+        console.print(_result_table(project, chosen))
+    for name, reason in left_out.items():
+        console.print(f"\n[bold yellow]{name} was skipped.[/] {reason}", highlight=False)
+    for stage in stages.values():
+        if stage.state is State.FAILED:
+            console.print(f"\n[bold red]{stage.name} failed.[/] The end of {stage.log}:", highlight=False)
+            console.print("\n".join(stage.last_lines(LOG_LINES)), markup=False, highlight=False)
+    skipped = [name for name in chosen if stages[f"evaluate@{name}"].state is State.LEFT_OUT]
+    if skipped:
+        console.print(f"\nNot rebuilt: {', '.join(skipped)}.", highlight=False)
+    counts = {state: sum(stage.state is state for stage in stages.values()) for state in State}
+    told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    console.print(f"\nStages: {told}.", highlight=False)
+    console.print(
+        "Next: reports/comparison.md compares all; `make ui` shows every run in the browser.", highlight=False
+    )
+
+
+def _result_table(project: Project, chosen: Sequence[str]) -> Table:
+    from modelyard.comparison import compare, shown_figures
+
+    compared = compare(project, Path("results"))
+    table = Table("experiment", "figures on the test rows (95 % interval)", "published", "remarks", title="Results")
+    for name, rows in compared[compared.experiment.isin(chosen)].groupby("experiment", sort=False):
+        table.add_row(name, *shown_figures(rows))
+    return table
