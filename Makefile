@@ -1,8 +1,10 @@
 # The same few words for a person, for CI and for the container.
 PYTHON ?= python3
 BIN := .venv/bin
+COMPILE := uv pip compile pyproject.toml --group dev --generate-hashes --python-version 3.11 --quiet \
+	--no-header --no-annotate --no-emit-index-url
 
-.PHONY: help install run demo ui doctor test lint format lock schema clean
+.PHONY: help install run demo ui doctor test lint format lock schema readme clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,21 +26,25 @@ doctor: install ## tell what is here and what is missing
 test: install ## run the tests
 	@$(BIN)/python -m pytest
 
-lint: install ## check formatting, lint, lock file and schema
+lint: install ## check formatting, lint and lock file
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/python tests/check_generated.py
+	@cp requirements.lock .venv/checked.lock
+	@$(BIN)/$(COMPILE) --output-file .venv/checked.lock
+	@diff requirements.lock .venv/checked.lock || (echo "requirements.lock does not follow pyproject.toml: make lock"; false)
 
 format: install ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 lock: install ## pin the newest allowed versions in requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --group dev --generate-hashes --python-version 3.11 --quiet \
-		--no-header --no-annotate --no-emit-index-url --upgrade --output-file requirements.lock
+	$(BIN)/$(COMPILE) --upgrade --output-file requirements.lock
 
 schema: install ## write params.schema.json, which editors use to check params.yaml
 	$(BIN)/modelyard schema > params.schema.json
+
+readme: install ## bring the README's results and pictures up to date with the last rebuild
+	$(BIN)/python docs/fill_readme.py
 
 clean: ## remove everything that can be rebuilt, the runs excepted
 	rm -rf .venv data results/*/model results/*/figures results/*/history.csv results/*/predictions.csv
