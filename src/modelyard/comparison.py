@@ -39,11 +39,18 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def shown_figures(rows: pd.DataFrame) -> tuple[str, str, str]:
-    """One experiment's rows as three cells: its figures, the published ones, remarks."""
-    built = rows[rows.metric.notna()]
-    figures = "\n".join(f"{row.metric} {_figure(row)}" for row in built.itertuples())
-    return figures, _published(rows), _remarks(rows.iloc[0])
+def overview(table: pd.DataFrame) -> pd.DataFrame:
+    """One row an experiment, for where there is room for one figure: experiment, notebook, figure, published, remarks.
+
+    The figure is accuracy or correlation with its interval, published is the notebook's own.
+    """
+    lines = []
+    for name, rows in table.groupby("experiment", sort=False):
+        headline = rows[rows.metric.isin(HEADLINE.values())]
+        figure = "".join(f"{row.metric} {_figure(row)}" for row in headline.itertuples())
+        first = rows.iloc[0]
+        lines.append((name, first.notebook, figure, _published(headline), _remarks(first)))
+    return pd.DataFrame(lines, columns=["experiment", "notebook", "figure", "published", "remarks"])
 
 
 def _rows(project: Project, name: str, folder: Path) -> Iterator[dict[str, Any]]:

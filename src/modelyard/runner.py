@@ -39,7 +39,8 @@ class State(StrEnum):
 
 
 SUCCEEDED = {State.BUILT, State.UNCHANGED}
-EXIT_STATES = {0: State.BUILT, 3: State.UNCHANGED}
+BUILT_CODE, UNCHANGED_CODE = 0, 3
+EXIT_STATES = {BUILT_CODE: State.BUILT, UNCHANGED_CODE: State.UNCHANGED}
 
 
 @dataclass
@@ -154,6 +155,7 @@ class Pipeline:
 
     def _start(self, stage: Stage) -> BaseProcess:
         stage.log.parent.mkdir(parents=True, exist_ok=True)
+        stage.log.write_text("")  # what an earlier run said is over
         process = FORK.Process(target=_reproduce, args=(self.root, stage.name, stage.log))
         process.start()
         stage.state, stage.began = State.RUNNING, time.monotonic()
@@ -235,4 +237,4 @@ def _reproduce(root: Path, name: str, log: Path) -> None:
     except BaseException as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
         raise SystemExit(1) from None
-    raise SystemExit(0 if built else 3)
+    raise SystemExit(BUILT_CODE if built else UNCHANGED_CODE)

@@ -39,7 +39,7 @@ class Display:
         for stage in stages.values():
             if stage.state not in (State.WAITING, State.RUNNING, State.UNCHANGED) and stage.name not in self._told:
                 self._told.add(stage.name)
-                self._console.print(self._line(stage))
+                self._console.print(self._line(stage), soft_wrap=True)
         running = [stage for stage in stages.values() if stage.state is State.RUNNING]
         if not self._console.is_terminal:
             self._tell_beginnings(running)
@@ -52,7 +52,7 @@ class Display:
         for stage in running:
             if f"{stage.name} began" not in self._told:
                 self._told.add(f"{stage.name} began")
-                self._console.print(self._line(stage))
+                self._console.print(self._line(stage), soft_wrap=True)
 
     def _line(self, stage: Stage) -> Text:
         mark, style = MARKS[stage.state]

@@ -104,10 +104,10 @@ def _tell(
 
 
 def _result_table(project: Project, chosen: Sequence[str]) -> Table:
-    from modelyard.comparison import compare, shown_figures
+    from modelyard.comparison import compare, overview
 
     compared = compare(project, Path("results"))
-    table = Table("experiment", "figures on the test rows (95 % interval)", "published", "remarks", title="Results")
-    for name, rows in compared[compared.experiment.isin(chosen)].groupby("experiment", sort=False):
-        table.add_row(name, *shown_figures(rows))
+    table = Table("experiment", "on the test rows (95 % interval)", "published", "remarks", title="Results")
+    for row in overview(compared[compared.experiment.isin(chosen)]).itertuples():
+        table.add_row(row.experiment, row.figure, row.published, row.remarks)
     return table
