@@ -82,29 +82,27 @@ class Pipeline:
             order = _upstream_first(graph, chosen, repo.index.stages)
             self.stages = {stage.addressing: self._stage(stage, graph) for stage in order}
 
-    def run(
-        self,
-        jobs: int,
-        watch: Callable[[Mapping[str, Stage]], None],
-        left_out: Mapping[str, str] | None = None,
-        tolerant: Collection[str] = (),
-    ) -> None:
-        """Bring every stage up to date, `jobs` at a time, the longest way to the end first.
+    def leave_out(self, reasons: Mapping[str, str]) -> None:
+        """Do not run these stages, and so none that needs them."""
+        for name in self.stages.keys() & reasons.keys():
+            self.stages[name].state, self.stages[name].reason = State.LEFT_OUT, reasons[name]
+
+    def find_unchanged(self) -> None:
+        """Mark the stages that DVC finds up to date and that need no other that is not."""
+        for name in self._unchanged():
+            self.stages[name].state = State.UNCHANGED
+
+    def run(self, jobs: int, watch: Callable[[Mapping[str, Stage]], None], tolerant: Collection[str] = ()) -> None:
+        """Run every waiting stage, `jobs` at a time, the longest way to the end first.
 
         Args:
             jobs: how many stages may run at once.
             watch: called with all stages every LOOK_SECONDS and at the end.
-            left_out: stages not to run, with the reason; what needs them is left out too.
             tolerant: stages that run once all they need has ended, however it ended.
 
         Raises:
             KeyboardInterrupt: after every running stage was stopped.
         """
-        for name in self._unchanged():
-            self.stages[name].state = State.UNCHANGED
-        for name, reason in (left_out or {}).items():
-            if name in self.stages:
-                self.stages[name].state, self.stages[name].reason = State.LEFT_OUT, reason
         running: dict[str, BaseProcess] = {}
         try:
             while self._advance(running, jobs, tolerant):

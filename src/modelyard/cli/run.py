@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from rich.console import Console
@@ -14,9 +15,20 @@ from modelyard.downloads import Reach, cannot_be_had
 from modelyard.errors import ModelyardError
 from modelyard.runner import Pipeline, Stage, State
 from modelyard.settings import Project
+from modelyard.warm import served
 
 GIGABYTES_A_STAGE = 3  # a training on MNIST peaks below that
 LOG_LINES = 12
+HEAVY = ("train@", "evaluate@")
+LIBRARIES = (
+    "keras",
+    "mlflow.keras",
+    "mlflow.sklearn",
+    "sklearn.ensemble",
+    "skops.io",
+    "matplotlib.figure",
+    "scipy.stats",
+)
 
 
 def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool) -> int:
@@ -31,9 +43,11 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool) ->
     left_out = _out_of_reach(project, chosen, Path.cwd())
     targets = [f"evaluate@{name}" for name in chosen] + ([] if names or demo else ["compare"])
     pipeline = Pipeline(Path.cwd(), targets)
-    with Display(console, pipeline) as display:
+    pipeline.find_unchanged()
+    pipeline.leave_out(left_out)
+    with _warm_where_needed(pipeline), Display(console, pipeline) as display:
         try:
-            pipeline.run(jobs or _jobs(), display.show, left_out, tolerant=["compare"])
+            pipeline.run(jobs or _jobs(), display.show, tolerant=["compare"])
         except KeyboardInterrupt:
             console.print("\nStopped. What is finished is kept; run again to go on.")
             return 130
@@ -68,6 +82,12 @@ def _out_of_reach(project: Project, chosen: Sequence[str], root: Path) -> dict[s
         if missing:
             left_out[f"fetch@{name}"] = cannot_be_had(missing, files.folder)
     return left_out
+
+
+def _warm_where_needed(pipeline: Pipeline) -> AbstractContextManager[None]:
+    """Import the heavy libraries once for all stages that train or evaluate, if there are any."""
+    heavy = any(stage.state is State.WAITING and stage.name.startswith(HEAVY) for stage in pipeline.stages.values())
+    return served(LIBRARIES) if heavy else nullcontext()
 
 
 def _jobs() -> int:
