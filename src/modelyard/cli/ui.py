@@ -30,4 +30,5 @@ def serve(port: int) -> None:
         str(port),
     ]
     print(f"Runs of {address} at http://127.0.0.1:{port} (Ctrl-C ends)", flush=True)  # noqa: T201
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.execv(sys.executable, command)  # noqa: S606
