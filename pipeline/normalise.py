@@ -16,7 +16,7 @@ def main(name: str, raw: Path, training: Path, test: Path, card: Path) -> None:
     data = datasets.read(dataset, raw)
     for_training, for_test = inputs.prepare(data, dataset.task, entry)
     inputs.save_training(for_training, training)
-    inputs.save_test(for_test, test)
+    inputs.save_test(inputs.as_evaluated(for_test, for_training.description), test)
     write_json(card, datacard.describe(for_training, for_test))
     typer.echo(
         f"{len(for_training.training)} training, {len(for_training.validation)} validation, {len(for_test)} test rows"

@@ -13,6 +13,20 @@ from modelyard.settings import Project, Published
 SHOWN = {"classification": ("accuracy", "macro_f1", "loss"), "regression": ("correlation", "mae", "mse", "r2")}
 REBUILT, EARLIER, MISSING = "rebuilt here", "committed earlier, not rebuilt here", "not built yet"
 
+COLUMNS = (
+    "dataset",
+    "experiment",
+    "metric",
+    "value",
+    "low",
+    "high",
+    "published",
+    "inside",
+    "notebook",
+    "state",
+    "note",
+)
+
 
 def compare(project: Project, results: Path) -> pd.DataFrame:
     """One row for each experiment of params.yaml and each of its metrics.
@@ -20,7 +34,8 @@ def compare(project: Project, results: Path) -> pd.DataFrame:
     Columns: dataset, experiment, metric, value, low, high (95 % interval), published, inside (whether the published
     figure lies in the interval), notebook, state, note. An experiment without results has one row without a metric.
     """
-    table = pd.DataFrame(row for name in project.experiments for row in _rows(project, name, results / name))
+    rows = [row for name in project.experiments for row in _rows(project, name, results / name)]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
     order = {dataset: position for position, dataset in enumerate(project.datasets)}
     return table.sort_values("dataset", key=lambda column: column.map(order), kind="stable", ignore_index=True)
 
@@ -105,8 +120,6 @@ def _figure(row: pd.Series) -> str:
 
 
 def _published(rows: pd.DataFrame) -> str:
-    if "published" not in rows:
-        return ""
     said = rows[rows.published.notna()]
     return ", ".join(
         f"{row.metric} {row.published:.4g} {'inside' if row.inside else 'outside'}" for row in said.itertuples()

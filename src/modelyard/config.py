@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -25,7 +26,8 @@ class Settings(BaseModel):
             return given
         for key in given:
             if key not in cls.model_fields:
-                raise ValueError(f"no such key: {key}; {nearest(key, cls.model_fields)}")
+                context = {"key": key, "advice": nearest(key, cls.model_fields)}
+                raise PydanticCustomError("unknown_key", "no such key; {advice}", context)
         return given
 
 
@@ -99,6 +101,11 @@ def _with_tuples(value: Any) -> Any:
 def _mistake(error: Any, given: Any) -> Mistake:
     """A pydantic error in the words of the file."""
     keys = _keys_in_file(error["loc"], given)
+    if error["type"] == "unknown_key":
+        return Mistake((*keys, error["ctx"]["key"]), error["msg"])
+    if error["type"] == "literal_error":
+        allowed = re.findall(r"'([^']*)'", error["ctx"]["expected"])
+        return Mistake(keys, nearest(error["input"], allowed))
     if error["type"] == "missing":
         return Mistake((*keys, error["loc"][-1]), "this key is missing")
     if error["type"] == "union_tag_not_found":
@@ -129,7 +136,8 @@ def _place(mistake: Mistake, given: Any, marked: Any) -> str:
     for key in mistake.keys:
         if isinstance(given, dict) and key not in given:
             return f"{'.'.join(map(str, mistake.keys))} (line {line + 1})"
-        line = marked.lc.key(key)[0] if isinstance(marked, dict) else marked.lc.item(key)[0]
+        marks = (marked.lc.data or {}).get(key)  # none for what a merge key (<<) brought in: its parent's line must do
+        line = marks[0] if marks else line
         given, marked = given[key], marked[key]
     value = "" if isinstance(given, dict) else f", given {given!r}"
     return f"{'.'.join(map(str, mistake.keys)) or 'the file'} (line {line + 1}){value}"

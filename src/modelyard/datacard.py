@@ -31,15 +31,19 @@ def _part(rows: Rows, description: Description) -> dict[str, Any]:
     card = {
         "rows": len(rows),
         "dtype": str(rows.x.dtype),
-        "smallest": float(rows.x.min()),
-        "largest": float(rows.x.max()),
+        "smallest": float(np.nanmin(rows.x)),
+        "largest": float(np.nanmax(rows.x)),
         "missing_values": _missing(rows.x) + _missing(rows.y),
     }
     if description.classes:
         counts = np.bincount(rows.y, minlength=len(description.classes)).tolist()
         return card | {"rows_per_class": dict(zip(description.classes, counts, strict=True))}
     return card | {
-        "target": {"smallest": float(rows.y.min()), "mean": float(rows.y.mean()), "largest": float(rows.y.max())}
+        "target": {
+            "smallest": float(np.nanmin(rows.y)),
+            "mean": float(np.nanmean(rows.y)),
+            "largest": float(np.nanmax(rows.y)),
+        }
     }
 
 
@@ -51,7 +55,7 @@ def _constant_features(x: np.ndarray, description: Description) -> list[str]:
     where = np.flatnonzero((x.max(axis=0) == x.min(axis=0)).ravel())
     if description.features:
         return [description.features[index] for index in where]
-    return [str(np.unravel_index(index, description.shape)).replace("np.int64", "") for index in where]
+    return [str(tuple(map(int, np.unravel_index(index, description.shape)))) for index in where]
 
 
 def _distinct(x: np.ndarray) -> set[bytes]:

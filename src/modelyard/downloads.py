@@ -87,7 +87,10 @@ class FileSet:
             return [str(self.root / source.path)]
         if source.package is not None:
             package, _, inside = source.package.partition("/")
-            return [str(files_of_package(package).joinpath(inside))]
+            try:
+                return [str(files_of_package(package).joinpath(inside))]
+            except ModuleNotFoundError:
+                return [f"the package {package}, which is not installed"]
         if source.url is not None:
             return [f"{mirror.rstrip('/')}/{self.folder}/{name}" for mirror in self.mirrors] + [source.url]
         return []
@@ -116,7 +119,7 @@ class FileSet:
         reach = Reach(self.all_addresses())
         origins = {name: self._fetch_file(name, target / name, reach) for name in self.sources}
         for stray in set(target.iterdir()) - {target / name for name in self.sources}:
-            stray.unlink()
+            shutil.rmtree(stray) if stray.is_dir() else stray.unlink()
         return origins
 
     def _fetch_file(self, name: str, target: Path, reach: Reach) -> str:
@@ -152,7 +155,7 @@ def cannot_be_had(tried: Mapping[str, list[str]], folder: str) -> str:
 def all_mirrors(settings: FetchSettings, root: Path) -> tuple[str, ...]:
     """The mirror of MODELYARD_MIRROR first, then those of params.yaml; folders as absolute paths."""
     named = [os.environ.get("MODELYARD_MIRROR", ""), *settings.mirrors]
-    return tuple(mirror if _is_url(mirror) else str((root / mirror).resolve()) for mirror in named if mirror)
+    return tuple(each if _is_url(each) else str((root / Path(each).expanduser()).resolve()) for each in named if each)
 
 
 def _is_url(address: str) -> bool:
@@ -210,7 +213,9 @@ def _download(url: str, target: Path) -> None:
 
     def is_passing(error: BaseException) -> bool:
         status = getattr(getattr(error, "response", None), "status_code", None)
-        return isinstance(error, requests.RequestException) and (status is None or status >= 500)
+        return isinstance(error, requests.RequestException) and (
+            status is None or status in (408, 429) or status >= 500
+        )
 
     attempts = Retrying(
         retry=retry_if_exception(is_passing),

@@ -29,6 +29,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk does not say where
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -43,8 +46,13 @@ def whole_folder(path: Path) -> Iterator[Path]:
     try:
         temporary.chmod(0o755)  # mkdtemp's 0o700 would hide the results from other users
         yield temporary
-        shutil.rmtree(path, ignore_errors=True)
-        temporary.replace(path)
+        if path.exists():  # moved aside first: a half-deleted folder must never stand in its place
+            aside = path.with_name(f".{path.name}.old.part")
+            path.replace(aside)
+            temporary.replace(path)
+            shutil.rmtree(aside)
+        else:
+            temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from modelyard.config import Settings
 from modelyard.datasets import RawData
+from modelyard.errors import ModelyardError
 from modelyard.files import whole_folder, write_json
 from modelyard.rows import Rows, Task
 from modelyard.scaling import Method, Scaler, as_if_fitted_on, fit
@@ -58,14 +59,16 @@ class TrainingInput:
 def prepare(raw: RawData, task: Task, settings: InputSettings) -> tuple[TrainingInput, Rows]:
     """Divide raw data and fit its scaling on the training rows; rows stay raw, in their compact type."""
     rows, test = raw.rows, raw.given_test
+    if (settings.split.test == "given") != (test is not None):
+        has = "brings no test rows of its own: give `split.test` a fraction, such as 0.2, and a `test_seed`"
+        brings = "brings its own test rows: say `split.test: given`"
+        raise ModelyardError(f"data set {settings.dataset} {has if test is None else brings}.")
     if settings.split.test != "given":
         for_training, for_test = divide_test(len(rows), settings.split)
         rows, test = rows.take(for_training), rows.take(for_test)
     order, held_back = divide_validation(len(rows), settings.split)
     rows = rows.take(order)
     scaler = fit(settings.scaling, rows.x[: len(rows) - held_back])
-    if settings.scaling == "minmax_per_split":
-        test = Rows(as_if_fitted_on(test.x, scaler), test.y)
     description = Description(
         dataset=settings.dataset,
         task=task,
@@ -79,6 +82,13 @@ def prepare(raw: RawData, task: Task, settings: InputSettings) -> tuple[Training
         scaler=scaler,
     )
     return TrainingInput(description, rows), test
+
+
+def as_evaluated(test: Rows, description: Description) -> Rows:
+    """The test rows that evaluation will see: as they are, unless the input's scaling is the named mistake."""
+    if description.scaling == "minmax_per_split":
+        return Rows(as_if_fitted_on(test.x, description.scaler), test.y)
+    return test
 
 
 def save_training(training: TrainingInput, folder: Path) -> None:

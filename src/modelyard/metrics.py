@@ -99,17 +99,18 @@ def mean_squared_error(truth: np.ndarray, prediction: np.ndarray, axis: int = -1
 
 def r2(truth: np.ndarray, prediction: np.ndarray, axis: int = -1) -> np.ndarray:
     """Share of the truth's variance that is explained; 0 for a constant truth."""
-    variance = np.var(truth, axis=axis)
-    error = mean_squared_error(truth, prediction, axis)
-    return np.where(variance > 0, 1 - error / np.where(variance > 0, variance, 1), 0.0)
+    varies = np.ptp(truth, axis=axis) > 0
+    variance = np.where(varies, np.var(truth, axis=axis), 1.0)
+    return np.where(varies, 1 - mean_squared_error(truth, prediction, axis) / variance, 0.0)
 
 
 def correlation(truth: np.ndarray, prediction: np.ndarray, axis: int = -1) -> np.ndarray:
     """Pearson's correlation of prediction and truth; 0 where either is constant."""
+    varies = (np.ptp(truth, axis=axis) > 0) & (np.ptp(prediction, axis=axis) > 0)
     truth = truth - np.mean(truth, axis=axis, keepdims=True)
     prediction = prediction - np.mean(prediction, axis=axis, keepdims=True)
     spread = np.sqrt(np.sum(truth**2, axis=axis) * np.sum(prediction**2, axis=axis))
-    return np.where(spread > 0, np.sum(truth * prediction, axis=axis) / np.where(spread > 0, spread, 1), 0.0)
+    return np.where(varies, np.sum(truth * prediction, axis=axis) / np.where(varies, spread, 1.0), 0.0)
 
 
 def mean_loss(loss: np.ndarray, axis: int = -1) -> np.ndarray:

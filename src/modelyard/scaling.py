@@ -51,7 +51,7 @@ def _pixels(rows: np.ndarray) -> Scaler:
 
 def _minmax(rows: np.ndarray) -> Scaler:
     low = rows.min(axis=0).astype(np.float64).ravel()
-    return _scaler(low, rows.max(axis=0).astype(np.float64).ravel() - low)
+    return _scaler(rows, low, rows.max(axis=0).astype(np.float64).ravel() - low)
 
 
 def _standard(rows: np.ndarray) -> Scaler:
@@ -60,11 +60,12 @@ def _standard(rows: np.ndarray) -> Scaler:
         np.square(rows[start : start + CHUNK] - mean).sum(axis=0, dtype=np.float64)
         for start in range(0, len(rows), CHUNK)
     )
-    return _scaler(mean.ravel(), np.sqrt(squares / len(rows)).ravel())
+    return _scaler(rows, mean.ravel(), np.sqrt(squares / len(rows)).ravel())
 
 
-def _scaler(offset: np.ndarray, scale: np.ndarray) -> Scaler:
-    scale = np.where(scale > 0, scale, 1.0)
+def _scaler(rows: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> Scaler:
+    constant = (rows.max(axis=0) == rows.min(axis=0)).ravel()  # a rounded mean leaves it a scale of some 1e-17
+    scale = np.where(constant, 1.0, scale)
     return Scaler(offset=tuple(offset.tolist()), scale=tuple(scale.tolist()))
 
 

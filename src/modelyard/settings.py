@@ -12,6 +12,7 @@ from modelyard.datasets import DatasetSettings
 from modelyard.downloads import FetchSettings, FileSet, all_mirrors
 from modelyard.errors import ModelyardError
 from modelyard.inputs import InputSettings
+from modelyard.metrics import METRICS
 from modelyard.models.output import output_of
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case words, joined by _")]
@@ -79,9 +80,16 @@ class Project(File):
                 yield Mistake(("inputs", name, "dataset"), f"no such data set; {nearest(entry.dataset, self.datasets)}")
         for name, experiment in self.experiments.items():
             yield from self._mistakes_of(name, experiment)
-        for name in self.published:
-            if name not in self.experiments:
-                yield Mistake(("published", name), f"no such experiment; {nearest(name, self.experiments)}")
+        for name, published in self.published.items():
+            yield from self._mistakes_of_published(name, published)
+
+    def _mistakes_of_published(self, name: str, published: Published) -> Iterator[Mistake]:
+        if name not in self.experiments:
+            yield Mistake(("published", name), f"no such experiment; {nearest(name, self.experiments)}")
+        elif self.experiments[name].input in self.inputs and self.dataset_of(name) in self.datasets:
+            measured = METRICS[self.datasets[self.dataset_of(name)].task]
+            for metric in published.figures.keys() - measured.keys():
+                yield Mistake(("published", name, "figures", metric), f"no such metric; {nearest(metric, measured)}")
 
     def _mistakes_of(self, name: str, experiment: NetworkExperiment | EstimatorExperiment) -> Iterator[Mistake]:
         where = ("experiments", name, "input")

@@ -19,13 +19,15 @@ class Split(Settings):
         "XOR cannot be divided); or the fraction of all rows, after a shuffle by `test_seed`"
     )
     test_seed: int | None = Field(
-        default=None, ge=0, description="numpy.random.RandomState(test_seed), as Keras has it"
+        default=None, ge=0, lt=2**32, description="numpy.random.RandomState(test_seed), as Keras has it"
     )
     validation: float = Field(default=0.0, ge=0, lt=1, description="fraction of the training rows that is held back")
     validation_rows: Literal["last", "shuffled"] = Field(
         default="last", description="last: the last rows, as Keras's validation_split; shuffled: drawn by chance"
     )
-    validation_seed: int | None = Field(default=None, ge=0, description="which rows are drawn, where they are")
+    validation_seed: int | None = Field(
+        default=None, ge=0, lt=2**32, description="which rows are drawn, where they are"
+    )
 
     @model_validator(mode="after")
     def _has_its_seeds(self) -> "Split":

@@ -20,6 +20,8 @@ from modelyard.inputs import Description
 
 MLFLOW_EXPERIMENT = "modelyard"
 FLUSH_SECONDS = 2.0  # epochs are written together: a commit each would outlast a small network's epoch
+# MLflow waits for minutes by default; every stage would wait again. A person's own values win.
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 LARGEST_BATCH = 1000  # MLflow takes no more metrics at once
 
 
@@ -37,6 +39,8 @@ class MlflowRun:
 
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         _connect()
+        if run_id and not _is_known(run_id):
+            run_id = None
         run = mlflow.start_run(run_id=run_id, run_name=None if run_id else self._name)
         write_text(_id_file(self._name), run.info.run_id + "\n")
 
@@ -50,7 +54,7 @@ class MlflowRun:
         mlflow.log_params(params)
         mlflow.set_tags(_tags_of_place() | _tags_of_input(description, digest))
         source = CodeDatasetSource(tags={"folder": training_folder.as_posix()})
-        schema = _signature(description).inputs
+        schema = _schema((description.dtype, (None, *description.shape)))
         mlflow.log_input(MetaDataset(source, name=description.dataset, digest=digest[:32], schema=schema), "training")
 
     def log_epoch(self, figures: Mapping[str, float]) -> None:
@@ -62,12 +66,13 @@ class MlflowRun:
     def log_model(self, model: Any) -> None:
         """Note the fitted model, with the signature of its raw input."""
         import mlflow
+        from mlflow.models import ModelSignature
 
         self._flush()
         logged = getattr(mlflow, model.flavour).log_model(
             model.native,
             name=self._name,
-            signature=_signature(model.description),
+            signature=ModelSignature(_schema(model.takes), _schema(model.gives)),
             # Named requirements: without them MLflow starts another interpreter to guess them.
             pip_requirements=[f"{package}=={version(package)}" for package in model.packages],
             **model.options,
@@ -186,6 +191,8 @@ def _run(name: str, run_id: str | None) -> Iterator[Run]:
 
 def _connect() -> None:
     """Make the store and the experiment once: a fresh database opened by several processes at once is left broken."""
+    for name, value in PATIENCE.items():
+        os.environ.setdefault(name, value)
     import mlflow
     from filelock import FileLock
 
@@ -198,6 +205,16 @@ def _connect() -> None:
             artifacts = (root() / "mlartifacts").as_uri() if local else None
             mlflow.create_experiment(MLFLOW_EXPERIMENT, artifact_location=artifacts)
     mlflow.set_experiment(MLFLOW_EXPERIMENT)
+
+
+def _is_known(run_id: str) -> bool:
+    """Whether the store has this run: the database may be another than when its id was noted."""
+    import mlflow
+
+    try:
+        return mlflow.get_run(run_id).info.lifecycle_stage == "active"
+    except mlflow.MlflowException:
+        return False
 
 
 def _id_file(name: str) -> Path:
@@ -222,8 +239,11 @@ def _tags_of_input(description: Description, digest: str) -> dict[str, str]:
 
 def _git(*arguments: str) -> str:
     """What git says, or nothing outside a repository."""
-    found = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607
-    return found.stdout.strip()
+    try:
+        found = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    except FileNotFoundError:  # an image without git
+        return ""
+    return found.stdout.strip() if found.returncode == 0 else ""
 
 
 def _digest(folder: Path) -> str:
@@ -232,14 +252,10 @@ def _digest(folder: Path) -> str:
     return hashlib.sha256(each.encode()).hexdigest()
 
 
-def _signature(description: Description) -> Any:
-    """What goes in and out: tensors whose first size is free."""
+def _schema(tensor: tuple[str, tuple]) -> Any:
+    """A tensor's type and shape as MLflow has them; a size of None is free."""
     import numpy as np
-    from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    outputs = (-1,) if description.task == "regression" else (-1, len(description.classes))
-    return ModelSignature(
-        Schema([TensorSpec(np.dtype(description.dtype), (-1, *description.shape))]),
-        Schema([TensorSpec(np.dtype("float32"), outputs)]),
-    )
+    dtype, shape = tensor
+    return Schema([TensorSpec(np.dtype(dtype), tuple(-1 if size is None else size for size in shape))])

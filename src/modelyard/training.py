@@ -27,6 +27,7 @@ def train(
     progress = Progress(getattr(experiment.training, "epochs", None), run)
     with whole_folder(model) as folder:
         fitted, table = models.fit(experiment.model, experiment.training, data, folder, runtime, progress)
+        progress.finish()
         fitted.save(folder)
         write_table(history, table)
     run.log_model(fitted)
@@ -39,14 +40,21 @@ class Progress:
         self._epochs = epochs
         self._run = run
         self._last = 0.0
+        self._untold: dict[str, float] = {}
 
     def __call__(self, figures: dict[str, float]) -> None:
         self._run.log_epoch(figures)
-        epoch = int(figures["epoch"])
-        if epoch == self._epochs or time.monotonic() - self._last >= SECONDS_BETWEEN_LINES:
-            self._last = time.monotonic()
-            shown = "  ".join(f"{name} {value:.4g}" for name, value in figures.items() if name != "epoch")
-            print(f"epoch {epoch}{f'/{self._epochs}' if self._epochs else ''}  {shown}", flush=True)  # noqa: T201
+        self._untold = figures
+        if time.monotonic() - self._last >= SECONDS_BETWEEN_LINES:
+            self.finish()
+
+    def finish(self) -> None:
+        """Tell the last epoch, unless it was told already."""
+        if self._untold:
+            of_all = f"/{self._epochs}" if self._epochs else ""
+            shown = "  ".join(f"{name} {value:.4g}" for name, value in self._untold.items() if name != "epoch")
+            print(f"epoch {int(self._untold['epoch'])}{of_all}  {shown}", flush=True)  # noqa: T201
+            self._last, self._untold = time.monotonic(), {}
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:

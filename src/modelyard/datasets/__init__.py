@@ -3,6 +3,8 @@
 A new kind of raw file is one module here with a `Settings` and a `read`, and its line below.
 """
 
+import zipfile
+import zlib
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -11,6 +13,7 @@ from pydantic import Field
 
 from modelyard.datasets import boston, diabetes, digits, idx, table
 from modelyard.datasets.entry import DatasetEntry, RawData
+from modelyard.errors import ModelyardError
 
 __all__ = ["DatasetEntry", "DatasetSettings", "RawData", "read"]
 
@@ -28,6 +31,9 @@ def read(entry: DatasetEntry, folder: Path) -> RawData:
     Raises:
         ModelyardError: the files do not hold what the entry expects.
     """
-    raw = _READERS[entry.reader].read(folder, entry)
+    try:
+        raw = _READERS[entry.reader].read(folder, entry)
+    except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise ModelyardError(f"{folder}: a file is broken ({error}). Delete the folder and run again.") from error
     entry.check(raw, folder)
     return raw

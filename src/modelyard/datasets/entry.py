@@ -3,13 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from modelyard.config import Settings
 from modelyard.downloads import Source
 from modelyard.errors import ModelyardError
 from modelyard.rows import Rows, Task
+
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="a plain name, no folder")]
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class DatasetEntry(Settings):
     task: Task
     description: str = Field(description="one sentence for people: what the rows are and what is predicted")
     folder: str = Field(default="", description="the data set's folder inside a mirror")
-    files: dict[str, Source]
+    files: dict[FileName, Source]
     classes: tuple[str, ...] = Field(default=(), description="names of the classes 0, 1, ...")
     expect: Expectations = Expectations()
 
@@ -65,6 +69,10 @@ class DatasetEntry(Settings):
             yield f"  expect.rows: {self.expect.rows} expected, {count} found"
         if self.expect.shape not in (None, raw.rows.x.shape[1:]):
             yield f"  expect.shape: {self.expect.shape} expected, {raw.rows.x.shape[1:]} found"
+        missing = sum(int(np.sum(~np.isfinite(array))) for part in parts for array in (part.x, part.y))
+        if missing:
+            yield f"  {missing} value(s) are missing or infinite"
+            return
         for name, allowed, arrays in (
             ("range", self.expect.range, [part.x for part in parts]),
             ("target_range", self.expect.target_range, [part.y for part in parts]),

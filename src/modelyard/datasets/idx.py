@@ -1,7 +1,6 @@
 """Images in the IDX format of MNIST and its successors: four gzip files."""
 
 import gzip
-import zlib
 from pathlib import Path
 from typing import Literal
 
@@ -35,13 +34,12 @@ def _read_part(folder: Path, part: str) -> Rows:
 
 
 def _read_idx(path: Path, dimensions: int) -> np.ndarray:
-    try:
-        content = gzip.decompress(path.read_bytes())
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ModelyardError(f"{path}: not a whole gzip file ({error}). Delete it and run again.") from None
+    content = gzip.decompress(path.read_bytes())
     header = 4 + 4 * dimensions  # two zeros, type 8 (unsigned byte), number of dimensions; then each dimension
     if content[:4] != bytes((0, 0, 8, dimensions)):
         raise ModelyardError(f"{path}: not an IDX file of unsigned bytes in {dimensions} dimension(s)")
+    if len(content) < header:
+        raise ModelyardError(f"{path}: ends within its header. Delete it and run again.")
     shape = tuple(np.frombuffer(content, ">u4", count=dimensions, offset=4).tolist())
     if len(content) - header != np.prod(shape):
         raise ModelyardError(f"{path}: the header promises {shape}, the file holds {len(content) - header} bytes")

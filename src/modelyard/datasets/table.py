@@ -54,9 +54,11 @@ def _load(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, skipinitialspace=True)
+        table = pd.read_csv(path, skipinitialspace=True, skip_blank_lines=False, keep_default_na=False, na_values=[""])
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ModelyardError(f"{path}: not a CSV table with a header in UTF-8 ({str(error).strip()})") from None
+    if not isinstance(table.index, pd.RangeIndex):
+        raise ModelyardError(f"{path}: the rows have more values than the header has names. Name every column.")
     if len(table) < 2 or table.shape[1] < 2:
         raise ModelyardError(
             f"{path}: {len(table)} row(s) and {table.shape[1]} column(s); "
@@ -81,7 +83,7 @@ def _numbers(columns: "pd.DataFrame", path: Path) -> np.ndarray:
         numbers = pd.to_numeric(columns[name], errors="coerce")
         wrong = np.flatnonzero(~np.isfinite(numbers.to_numpy(dtype=np.float64)))
         if len(wrong):
-            value = columns[name].iloc[wrong[0]]
+            value = str(columns[name].iloc[wrong[0]])
             raise ModelyardError(
                 f"{path}: {value!r} in line {wrong[0] + 2}, column {name!r}, where a finite number belongs. "
                 "Encode the column as numbers or drop it."

@@ -38,7 +38,8 @@ _FAMILIES: dict[str, tuple[ModuleType, ModuleType]] = {
 class Model(Protocol):
     """A fitted model; it takes raw rows, its scaling is inside.
 
-    `native` is the library's own object; `flavour`, `packages` and `options` tell MLflow how to keep it.
+    `native` is the library's own object; `flavour`, `packages`, `options` and what it
+    `takes` and `gives` (type and shape) tell MLflow how to keep it.
     """
 
     description: Description
@@ -46,6 +47,8 @@ class Model(Protocol):
     flavour: str
     packages: tuple[str, ...]
     options: dict
+    takes: tuple[str, tuple]
+    gives: tuple[str, tuple]
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
         """Probabilities (n, classes) or values (n,) for raw rows (n, ...)."""

@@ -7,7 +7,7 @@ from pydantic import Field
 from modelyard.config import Settings as Base
 from modelyard.errors import ModelyardError
 from modelyard.models.mlp import Activation
-from modelyard.models.output import Output
+from modelyard.models.output import Output, output_layer
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -45,7 +45,7 @@ def build(scaled: Any, output: Output, settings: Settings) -> Any:
         tensor = layers.Conv2D(filters, settings.kernel_size, padding=settings.padding, activation=settings.activation)(
             tensor
         )
-        if settings.pooling == "each" or (settings.pooling == "last" and number == len(settings.filters)):
+        if _is_pooled(number, settings):
             tensor = layers.MaxPooling2D(2)(tensor)
     if settings.convolution_dropout:
         tensor = layers.Dropout(settings.convolution_dropout)(tensor)
@@ -54,12 +54,16 @@ def build(scaled: Any, output: Output, settings: Settings) -> Any:
         tensor = layers.Dense(units, activation="relu")(tensor)
         if settings.dense_dropout:
             tensor = layers.Dropout(settings.dense_dropout)(tensor)
-    return layers.Dense(output.units, activation=output.activation)(tensor)
+    return output_layer(output)(tensor)
+
+
+def _is_pooled(number: int, settings: Settings) -> bool:
+    return settings.pooling == "each" or (settings.pooling == "last" and number == len(settings.filters))
 
 
 def _refuse_too_small(tensor: Any, number: int, settings: Settings) -> None:
     needed = settings.kernel_size if settings.padding == "valid" else 1
-    needed += settings.pooling == "each"  # a map of one pixel cannot be halved
+    needed += _is_pooled(number, settings)  # a map of one pixel cannot be halved
     if min(tensor.shape[1:3]) < needed:
         raise ModelyardError(
             f"convolution {number} of filters {list(settings.filters)} gets a map of {tensor.shape[1]} x "

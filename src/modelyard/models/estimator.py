@@ -8,6 +8,7 @@ import numpy as np
 
 from modelyard import metrics
 from modelyard.config import Settings
+from modelyard.errors import ModelyardError
 from modelyard.files import write_table
 from modelyard.inputs import Description, TrainingInput, load_description, save_description
 from modelyard.models.archive import make_stable
@@ -33,6 +34,16 @@ class Estimator:
     def __init__(self, native: Any, description: Description) -> None:
         self.native = native
         self.description = description
+
+    @property
+    def takes(self) -> tuple[str, tuple]:
+        """The native pipeline's input: type and shape."""
+        return "float64", (None, int(np.prod(self.description.shape)))
+
+    @property
+    def gives(self) -> tuple[str, tuple]:
+        """What the native pipeline predicts: values, or the numbers of classes."""
+        return "float64" if self.description.task == "regression" else "int64", (None,)
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
         """Probabilities (n, classes) or values (n,) for raw rows (n, ...)."""
@@ -67,8 +78,13 @@ class Estimator:
 def load(folder: Path) -> Estimator:
     """Load a saved estimator; skops refuses every type but TRUSTED and those it knows to be harmless."""
     import skops.io
+    import skops.io.exceptions
 
-    return Estimator(skops.io.load(folder / FILE, trusted=TRUSTED), load_description(folder))
+    path = folder / FILE
+    try:
+        return Estimator(skops.io.load(path, trusted=TRUSTED), load_description(folder))
+    except skops.io.exceptions.UntrustedTypesFoundException as error:
+        raise ModelyardError(f"{path} holds types that no model of ours has, and was not loaded: {error}") from None
 
 
 def fit(
@@ -90,7 +106,8 @@ def fit(
     scaled = pipeline["scaling"].transform(_flat(data.training.x))
     estimator.fit(scaled, data.training.y)
     history = pd.DataFrame(_history(estimator, pipeline["scaling"], data))
-    report(history.iloc[-1].to_dict())
+    for row in history.to_dict("records"):
+        report(row)
     return Estimator(pipeline, description), history
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from modelyard.config import Settings as Base
-from modelyard.models.output import Output
+from modelyard.models.output import Output, output_layer
 
 Activation = Literal["linear", "relu", "sigmoid", "tanh"]
 
@@ -28,4 +28,4 @@ def build(scaled: Any, output: Output, settings: Settings) -> Any:
         tensor = layers.Dense(units, activation=settings.activation)(tensor)
         if settings.dropout:
             tensor = layers.Dropout(settings.dropout)(tensor)
-    return layers.Dense(output.units, activation=output.activation)(tensor)
+    return output_layer(output)(tensor)

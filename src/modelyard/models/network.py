@@ -34,6 +34,16 @@ class Network:
         self.native = native
         self.description = description
 
+    @property
+    def takes(self) -> tuple[str, tuple]:
+        """The native model's input: type and shape."""
+        return self.native.inputs[0].dtype, self.native.input_shape
+
+    @property
+    def gives(self) -> tuple[str, tuple]:
+        """The native model's output: type and shape."""
+        return self.native.outputs[0].dtype, self.native.output_shape
+
     def predict(self, rows: np.ndarray) -> np.ndarray:
         """Probabilities (n, classes) or values (n,) for raw rows (n, ...)."""
         given = np.asarray(rows, dtype=_input_dtype(self.description))

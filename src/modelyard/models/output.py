@@ -1,6 +1,6 @@
 """What comes out of a network, given by the task and the loss."""
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from modelyard.errors import ModelyardError
 from modelyard.rows import Task
@@ -15,6 +15,13 @@ class Output(NamedTuple):
     activation: Literal["linear", "sigmoid", "softmax"]
 
 
+def output_layer(output: Output) -> Any:
+    """The dense layer that ends a network; in float32, so that probabilities add up to 1 in any precision."""
+    from keras import layers
+
+    return layers.Dense(output.units, activation=output.activation, dtype="float32")
+
+
 def output_of(task: Task, classes: int, loss: Loss) -> Output:
     """The output layer that goes with a task and a loss.
 
@@ -23,11 +30,11 @@ def output_of(task: Task, classes: int, loss: Loss) -> Output:
     """
     if (task == "regression") != (loss == "mse"):
         fitting = "mse" if task == "regression" else "a cross-entropy"
-        raise ModelyardError(f"training.loss: {loss} does not fit a {task}; take {fitting}")
+        raise ModelyardError(f"{loss} does not fit a {task}; take {fitting}")
     if task == "regression":
         return Output(1, "linear")
     if loss != "binary_crossentropy":
         return Output(classes, "softmax")
     if classes != 2:
-        raise ModelyardError(f"training.loss: binary_crossentropy is for 2 classes, this input has {classes}")
+        raise ModelyardError(f"binary_crossentropy is for 2 classes, this input has {classes}")
     return Output(1, "sigmoid")

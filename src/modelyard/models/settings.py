@@ -20,7 +20,7 @@ class EarlyStopping(Settings):
 class NetworkTraining(Settings):
     """How a network is trained."""
 
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**32)
     epochs: int = Field(ge=1)
     batch_size: int = Field(default=32, ge=1)
     optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
@@ -47,7 +47,7 @@ class NetworkTraining(Settings):
 class EstimatorTraining(Settings):
     """How an estimator is trained: all but the seed is the model's own."""
 
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**32)
 
 
 class Runtime(Settings):
