@@ -1,0 +1,101 @@
+"""What the tests share: small inputs, the mirror where there is one, and a clone of this project to run for real."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings as hypothesis_settings
+
+from modelyard.inputs import Description, TrainingInput
+from modelyard.rows import Rows
+from modelyard.scaling import Scaler
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Derandomised: the same examples on every run, so that a red build can be repeated.
+hypothesis_settings.register_profile("project", deadline=None, derandomize=True)
+hypothesis_settings.load_profile("project")
+
+
+@pytest.fixture(autouse=True)
+def _no_tracking_and_no_mirror_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test says for itself when it tracks runs or has a mirror."""
+    monkeypatch.setenv("MODELYARD_TRACKING", "off")
+    for name in ("MODELYARD_MIRROR", "MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def mirror() -> Path:
+    """The folder of real data sets beside this project, or the one that MODELYARD_MIRROR names."""
+    place = Path(os.environ.get("MODELYARD_MIRROR", ROOT.parent / "shared" / "datasets"))
+    if not (place / "boston-housing" / "boston_housing.npz").exists():
+        pytest.skip(f"NO REAL DATA: {place} holds no mirror; name one in MODELYARD_MIRROR")
+    return place
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """This project as it stands here, tracked and untracked files alike, as a git repository of its own."""
+    target = tmp_path / "clone"
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout.splitlines()  # fmt: skip
+    for name in listed:
+        if (ROOT / name).is_file() and not name.startswith(("results/", "reports/")) and name != "dvc.lock":
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "clone"]):
+        identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+        subprocess.run(["git", *identity, *command], cwd=target, check=True)
+    return target
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """The environment of a command run in a clone: this Python first on the PATH, no tracking, no mirror."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MODELYARD", "MLFLOW", "DVC"))}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return kept | {"PATH": path, "MODELYARD_TRACKING": "off"}
+
+
+def describe(rows: Rows, validation_rows: int = 0, classes: tuple[str, ...] = (), **changes: object) -> Description:
+    """The description of an input made of these rows; regression unless classes are named."""
+    values = {
+        "dataset": "made_up",
+        "task": "classification" if classes else "regression",
+        "features": (),
+        "classes": classes,
+        "shape": rows.x.shape[1:],
+        "dtype": str(rows.x.dtype),
+        "training_rows": len(rows) - validation_rows,
+        "validation_rows": validation_rows,
+        "scaling": "none",
+        "scaler": Scaler(),
+    }
+    return Description(**(values | changes))
+
+
+@pytest.fixture
+def regression_input() -> TrainingInput:
+    """60 rows of 3 features on a line with a little noise, the last 12 for validation."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(60, 3))
+    rows = Rows(x, x @ np.array([1.0, -2.0, 0.5]) + 3 + random.normal(scale=0.1, size=60))
+    return TrainingInput(describe(rows, validation_rows=12), rows)
+
+
+@pytest.fixture
+def image_input() -> TrainingInput:
+    """80 uint8 images of 8 x 8 pixels in two classes that brightness tells apart, the last 16 for validation."""
+    random = np.random.default_rng(0)
+    y = np.arange(80) % 2
+    x = (random.integers(0, 100, size=(80, 8, 8, 1)) + 150 * y[:, None, None, None]).astype(np.uint8)
+    rows = Rows(x, y.astype(np.uint8))
+    scaler = Scaler(scale=(255.0,))
+    return TrainingInput(describe(rows, 16, ("dark", "bright"), scaling="pixels", scaler=scaler), rows)

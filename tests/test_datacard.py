@@ -1,0 +1,73 @@
+"""The data card counts what makes an input worth a second look."""
+
+import json
+
+import numpy as np
+from conftest import describe as description_of
+
+from modelyard import datacard
+from modelyard.inputs import TrainingInput
+from modelyard.rows import Rows
+
+
+def _card(rows: Rows, test: Rows, validation_rows: int = 0, **changes: object) -> dict:
+    return datacard.describe(TrainingInput(description_of(rows, validation_rows, **changes), rows), test)
+
+
+TABLE = Rows(np.array([[1.0, 7.0, 0.0], [2.0, 7.0, 0.0], [3.0, 7.0, 0.0], [4.0, 9.0, 5.0]]), np.arange(4.0))
+
+
+def test_each_part_is_counted_with_its_range_and_target():
+    card = _card(TABLE, Rows(np.array([[8.0, 8.0, 8.0]]), np.array([9.0])), validation_rows=1)
+    assert list(card["parts"]) == ["training", "validation", "test"]
+    training = card["parts"]["training"]
+    assert (training["rows"], training["smallest"], training["largest"]) == (3, 0.0, 7.0)
+    assert training["target"] == {"smallest": 0.0, "mean": 1.0, "largest": 2.0}
+    assert card["shape_of_a_row"] == [3]
+    assert json.loads(json.dumps(card, allow_nan=False)) == card
+
+
+def test_a_part_without_rows_is_left_out():
+    assert list(_card(TABLE, TABLE)["parts"]) == ["training", "test"]
+
+
+def test_classes_are_counted_by_name_even_those_that_do_not_occur(image_input: TrainingInput):
+    test = Rows(image_input.rows.x[:3], np.zeros(3, np.uint8))
+    parts = datacard.describe(image_input, test)["parts"]
+    assert parts["training"]["rows_per_class"] == {"dark": 32, "bright": 32}
+    assert parts["validation"]["rows_per_class"] == {"dark": 8, "bright": 8}
+    assert parts["test"]["rows_per_class"] == {"dark": 3, "bright": 0}
+    assert parts["test"]["dtype"] == "uint8"
+
+
+def test_features_that_are_constant_in_training_are_listed_by_name():
+    constant = _card(TABLE, TABLE, validation_rows=1, features=("a", "b", "c"))["constant_features"]
+    assert constant == {"count": 2, "names": ["b", "c"]}
+
+
+BLANK = Rows(np.zeros((3, 8, 8, 1), np.uint8), np.zeros(3, np.uint8))
+
+
+def test_many_constant_pixels_are_counted_but_few_named():
+    constant = _card(BLANK, BLANK, classes=("blank",))["constant_features"]
+    assert (constant["count"], len(constant["names"])) == (64, datacard.LISTED)
+
+
+def test_constant_pixels_are_named_by_their_position():
+    assert _card(BLANK, BLANK, classes=("blank",))["constant_features"]["names"][9] == "(1, 1, 0)"
+
+
+def test_rows_in_both_training_and_test_are_counted_once_each():
+    test = Rows(np.array([[1.0, 7.0, 0.0], [1.0, 7.0, 0.0], [4.0, 9.0, 5.0], [0.0, 0.0, 0.0]]), np.zeros(4))
+    assert _card(TABLE, test, validation_rows=1)["distinct_rows_in_both_training_and_test"] == 2
+
+
+def test_missing_values_are_counted_in_features_and_targets():
+    rows = Rows(np.array([[np.nan, 1.0], [np.nan, 2.0]]), np.array([1.0, np.nan]))
+    assert _card(rows, TABLE)["parts"]["training"]["missing_values"] == 3
+    assert _card(TABLE, TABLE)["parts"]["training"]["missing_values"] == 0
+
+
+def test_a_card_of_rows_with_missing_values_can_be_written():
+    rows = Rows(np.array([[np.nan, 1.0], [3.0, 2.0]]), np.array([1.0, 2.0]))
+    json.dumps(_card(rows, rows), allow_nan=False)

@@ -1,0 +1,309 @@
+"""Raw files are verified, come from wherever they can be had, and cost little time when they cannot."""
+
+import errno
+import hashlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from modelyard import downloads
+from modelyard.downloads import FetchSettings, FileSet, Reach, Source, all_mirrors
+from modelyard.errors import ModelyardError
+
+CONTENT = b"content of a raw file\n" * 1000
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Server(ThreadingHTTPServer):
+    """A loopback server; `answers` holds for each path the (status, body, promised length) of each request."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers: dict[str, list[tuple[int, bytes, int]]] = {}
+        self.requests: list[str] = []
+
+    def serve(self, path: str, *answers: tuple[int, bytes], promised: int | None = None) -> str:
+        """Answer requests for a path in this order, the last one for ever; return its URL."""
+        self.answers[path] = [(status, body, promised or len(body)) for status, body in answers]
+        return f"{self.url}{path}"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.requests.append(self.path)
+        waiting = self.server.answers.get(self.path, [(404, b"", 0)])
+        status, body, promised = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+        self.send_response(status)
+        self.send_header("Content-Length", str(promised))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as running:
+        threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
+        yield running
+        running.shutdown()
+
+
+@pytest.fixture
+def closed() -> str:
+    """The address of a loopback port on which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
+@pytest.fixture
+def mirror_folder(tmp_path: Path) -> Path:
+    """A folder mirror with the right file."""
+    (tmp_path / "mirror" / "made-up").mkdir(parents=True)
+    (tmp_path / "mirror" / "made-up" / "a.gz").write_bytes(CONTENT)
+    return tmp_path / "mirror"
+
+
+def _set(url: str, *mirrors: object) -> FileSet:
+    return FileSet({"a.gz": Source(url=url, sha256=SHA256)}, "made-up", tuple(map(str, mirrors)))
+
+
+def _failure(files: FileSet, target: Path) -> str:
+    with pytest.raises(ModelyardError) as raised:
+        files.fetch(target)
+    return str(raised.value)
+
+
+def test_a_good_file_is_downloaded_and_its_origin_told(server: Server, tmp_path: Path):
+    url = server.serve("/a.gz", (200, CONTENT))
+    assert _set(url).fetch(tmp_path / "raw") == {"a.gz": url}
+    assert (tmp_path / "raw" / "a.gz").read_bytes() == CONTENT
+    assert [path.name for path in (tmp_path / "raw").iterdir()] == ["a.gz"]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "promised", "reason", "requests"),
+    [
+        pytest.param(404, b"", None, "404", 1, id="not there"),
+        pytest.param(403, b"", None, "403", 1, id="forbidden"),
+        pytest.param(503, b"", None, "503", 2, id="down for long"),
+        pytest.param(200, CONTENT[:-9], len(CONTENT), "9 more expected", 2, id="cut off"),
+        pytest.param(200, CONTENT + b"!", None, f"params.yaml says {SHA256}", 1, id="tampered"),
+        pytest.param(200, b"", None, "wrong content", 1, id="empty"),
+    ],
+)
+def test_a_bad_answer_leaves_the_old_file_and_is_told(
+    server: Server, tmp_path: Path, monkeypatch, status: int, body: bytes, promised: int, reason: str, requests: int
+):
+    monkeypatch.setattr(downloads, "ATTEMPTS", 2)
+    (tmp_path / "a.gz").write_bytes(b"old")
+    url = server.serve("/a.gz", (status, body), promised=promised)
+    said = _failure(_set(url), tmp_path)
+    assert f"{url}: " in said
+    assert reason in said
+    assert len(server.requests) == requests
+    assert [path.name for path in tmp_path.iterdir()] == ["a.gz"]
+    assert (tmp_path / "a.gz").read_bytes() == b"old"
+
+
+def test_a_passing_failure_is_tried_again(server: Server, tmp_path: Path):
+    url = server.serve("/a.gz", (503, b"later"), (200, CONTENT))
+    assert _set(url).fetch(tmp_path) == {"a.gz": url}
+    assert len(server.requests) == 2
+
+
+def test_too_many_requests_is_tried_again(server: Server, tmp_path: Path):
+    url = server.serve("/a.gz", (429, b"slower"), (200, CONTENT))
+    assert _set(url).fetch(tmp_path) == {"a.gz": url}
+
+
+def test_a_folder_mirror_comes_before_the_public_address(server: Server, tmp_path: Path, mirror_folder: Path):
+    files = _set(server.serve("/a.gz", (200, CONTENT)), mirror_folder)
+    assert files.fetch(tmp_path / "raw") == {"a.gz": str(mirror_folder / "made-up" / "a.gz")}
+    assert server.requests == []
+
+
+def test_a_url_mirror_comes_before_the_public_address(server: Server, tmp_path: Path):
+    mirrored = server.serve("/mirror/made-up/a.gz", (200, CONTENT))
+    public = server.serve("/a.gz", (200, CONTENT))
+    assert _set(public, f"{server.url}/mirror/").fetch(tmp_path) == {"a.gz": mirrored}
+    assert server.requests == ["/mirror/made-up/a.gz"]
+
+
+def test_a_bad_mirror_falls_back_to_the_next_and_then_to_the_public_address(
+    server: Server, closed: str, tmp_path: Path, mirror_folder: Path
+):
+    (mirror_folder / "made-up" / "a.gz").write_bytes(b"tampered")
+    url = server.serve("/a.gz", (200, CONTENT))
+    files = _set(url, tmp_path / "no-mirror", mirror_folder, closed, f"{server.url}/mirror")
+    assert files.fetch(tmp_path / "raw") == {"a.gz": url}
+    assert server.requests == ["/mirror/made-up/a.gz", "/a.gz"]
+
+
+def test_the_mirror_of_the_environment_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    settings = FetchSettings(mirrors=("../shared", "https://mirror.example/data"))
+    named = (str(tmp_path.parent / "shared"), "https://mirror.example/data")
+    assert all_mirrors(settings, tmp_path) == named
+    monkeypatch.setenv("MODELYARD_MIRROR", "/from/environment")
+    assert all_mirrors(settings, tmp_path) == ("/from/environment", *named)
+    monkeypatch.setenv("MODELYARD_MIRROR", "beside")
+    assert all_mirrors(settings, tmp_path)[0] == str(tmp_path / "beside")
+
+
+def test_a_verified_file_that_is_here_is_not_fetched_again(server: Server, tmp_path: Path):
+    (tmp_path / "a.gz").write_bytes(CONTENT)
+    before = (tmp_path / "a.gz").stat().st_mtime_ns
+    assert _set(server.serve("/a.gz", (200, CONTENT))).fetch(tmp_path) == {"a.gz": "already here, verified"}
+    assert server.requests == []
+    assert (tmp_path / "a.gz").stat().st_mtime_ns == before
+
+
+def test_a_wrong_file_that_is_here_is_replaced(server: Server, tmp_path: Path):
+    (tmp_path / "a.gz").write_bytes(b"wrong")
+    _set(server.serve("/a.gz", (200, CONTENT))).fetch(tmp_path)
+    assert (tmp_path / "a.gz").read_bytes() == CONTENT
+
+
+def test_stray_files_are_removed(tmp_path: Path, mirror_folder: Path):
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for stray in ("renamed.gz", ".a.gz.4242.part"):
+        (raw / stray).write_bytes(b"left over")
+    _set("http://127.0.0.1:9/a.gz", mirror_folder).fetch(raw)
+    assert [path.name for path in raw.iterdir()] == ["a.gz"]
+
+
+def test_stray_folders_are_removed(tmp_path: Path):
+    (tmp_path / "raw" / "unpacked").mkdir(parents=True)
+    FileSet({"a.csv": Source(text="a\n")}, "", ()).fetch(tmp_path / "raw")
+    assert [path.name for path in (tmp_path / "raw").iterdir()] == ["a.csv"]
+
+
+def test_a_failure_names_every_address_and_what_to_do(server: Server, closed: str, tmp_path: Path):
+    said = _failure(_set(f"{server.url}/a.gz", tmp_path / "mirror", closed), tmp_path / "raw")
+    assert said.startswith("a.gz cannot be had. Tried:\n")
+    assert f"  {tmp_path}/mirror/made-up/a.gz: no such file\n" in said
+    assert f"  {closed}/made-up/a.gz: no answer within 2 s\n" in said
+    assert f"  {server.url}/a.gz: " in said
+    assert "put the file at <mirror>/made-up/<file>" in said
+    assert "MODELYARD_MIRROR=<mirror>" in said
+    assert "fetch.mirrors" in said
+
+
+def test_a_failure_keeps_the_files_that_came(server: Server, tmp_path: Path):
+    good = Source(url=server.serve("/good.gz", (200, CONTENT)), sha256=SHA256)
+    bad = Source(url=f"{server.url}/bad.gz", sha256=SHA256)
+    said = _failure(FileSet({"good.gz": good, "bad.gz": bad}, "made-up", ()), tmp_path)
+    assert "bad.gz cannot be had" in said
+    assert "good.gz cannot" not in said
+    assert (tmp_path / "good.gz").read_bytes() == CONTENT
+
+
+def test_a_full_disk_is_not_taken_for_a_bad_address(server: Server, tmp_path: Path, monkeypatch):
+    def full(url: str, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(downloads, "_download", full)
+    (tmp_path / "a.gz").write_bytes(b"old")
+    with pytest.raises(OSError, match="No space left"):
+        _set(f"{server.url}/a.gz").fetch(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.gz"]
+    assert (tmp_path / "a.gz").read_bytes() == b"old"
+
+
+def test_silent_hosts_cost_one_wait_for_any_number_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    asked = []
+
+    def silent(address: tuple[str, int], timeout: float) -> socket.socket:
+        asked.append(address)
+        time.sleep(60)  # as long as a name look-up may hang: no timeout of ours ends it
+        raise AssertionError
+
+    monkeypatch.setattr(socket, "create_connection", silent)
+    monkeypatch.setattr(downloads, "ANSWER_SECONDS", 0.2)
+    sources = {f"{n}.gz": Source(url=f"http://silent-{n % 20}.invalid/{n}", sha256=SHA256) for n in range(60)}
+    files = FileSet(sources, "made-up", ("http://mirror.invalid",))
+    started = time.monotonic()
+    reach = Reach(files.all_addresses())
+    assert len(files.out_of_reach(tmp_path, reach)) == 60
+    assert "no answer within 0.2 s" in _failure(files, tmp_path)
+    assert time.monotonic() - started < 4  # one wait a host would cost 8 s, one a file 24 s
+    assert len(asked) == 2 * 21  # each host once for each of the two questions
+
+
+def test_a_closed_port_costs_no_wait_at_all(closed: str, tmp_path: Path):
+    sources = {f"{n}.gz": Source(url=f"{closed}/{n}", sha256=SHA256) for n in range(30)}
+    started = time.monotonic()
+    _failure(FileSet(sources, "made-up", ()), tmp_path)
+    assert time.monotonic() - started < downloads.ANSWER_SECONDS
+
+
+def test_a_proxy_is_asked_in_the_place_of_the_host(server: Server, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("http_proxy", f"127.0.0.1:{server.server_port}")
+    assert Reach(["http://behind-the-proxy.invalid/a.gz"]).has("http://behind-the-proxy.invalid/a.gz")
+
+
+def test_a_file_of_a_package_is_copied_and_verified(tmp_path: Path):
+    package = "sklearn/datasets/data/digits.csv.gz"
+    checksum = "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22"
+    files = FileSet({"digits.csv.gz": Source(package=package, sha256=checksum)}, "", ())
+    assert files.fetch(tmp_path)["digits.csv.gz"].endswith(package)
+    assert downloads.sha256(tmp_path / "digits.csv.gz") == checksum
+
+
+def test_a_package_that_is_not_installed_is_told(tmp_path: Path):
+    files = FileSet({"a.csv": Source(package="no_such_package/a.csv", sha256=SHA256)}, "", ())
+    assert "no_such_package" in _failure(files, tmp_path)
+
+
+def test_a_file_of_ones_own_is_found_from_the_root_of_the_project(tmp_path: Path):
+    (tmp_path / "mine.csv").write_bytes(CONTENT)
+    files = FileSet({"a.csv": Source(path="mine.csv", sha256=SHA256)}, "", ("/mirror",), root=tmp_path)
+    assert files.fetch(tmp_path / "raw") == {"a.csv": str(tmp_path / "mine.csv")}
+    assert (tmp_path / "raw" / "a.csv").read_bytes() == CONTENT
+
+
+def test_text_in_the_settings_is_written_as_it_stands(tmp_path: Path):
+    assert FileSet({"a.csv": Source(text="ä,b\n")}, "", ()).fetch(tmp_path) == {"a.csv": "params.yaml"}
+    assert (tmp_path / "a.csv").read_bytes() == "ä,b\n".encode()
+
+
+def test_only_files_that_are_nowhere_are_out_of_reach(server: Server, closed: str, tmp_path: Path, mirror_folder: Path):
+    (tmp_path / "here.gz").write_bytes(b"whatever")
+    sources = {
+        "here.gz": Source(url=f"{closed}/here.gz", sha256=SHA256),
+        "a.gz": Source(url=f"{closed}/a.gz", sha256=SHA256),
+        "text.csv": Source(text="a"),
+        "answers.gz": Source(url=f"{server.url}/answers.gz", sha256=SHA256),
+        "nowhere.gz": Source(url=f"{closed}/nowhere.gz", sha256=SHA256),
+        "lost.csv": Source(path="lost.csv", sha256=SHA256),
+    }
+    files = FileSet(sources, "made-up", (str(mirror_folder),), root=tmp_path)
+    assert files.out_of_reach(tmp_path, Reach(files.all_addresses())) == {
+        "nowhere.gz": [f"{mirror_folder}/made-up/nowhere.gz", f"{closed}/nowhere.gz"],
+        "lost.csv": [str(tmp_path / "lost.csv")],
+    }
+    assert server.requests == []

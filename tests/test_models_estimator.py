@@ -1,0 +1,82 @@
+"""The scikit-learn kind: coefficients in raw units, a history of stages, and no foreign types."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from modelyard import models, scaling
+from modelyard.errors import ModelyardError
+from modelyard.inputs import TrainingInput, save_description
+from modelyard.models import EstimatorTraining, Runtime, boosting, linear
+from modelyard.rows import Rows
+
+
+def fit(settings: object, data: TrainingInput, reports: list | None = None) -> tuple[models.Model, pd.DataFrame]:
+    report = ([] if reports is None else reports).append
+    return models.fit(settings, EstimatorTraining(seed=7), data, Path("unused"), Runtime(), report)
+
+
+def scaled_by(method: str, data: TrainingInput) -> TrainingInput:
+    scaler = scaling.fit(method, data.training.x)
+    return TrainingInput(data.description.model_copy(update={"scaling": method, "scaler": scaler}), data.rows)
+
+
+@pytest.mark.parametrize("method", ["none", "minmax", "standard"])
+def test_coefficients_are_those_of_the_line_in_raw_units(method: str, regression_input: TrainingInput) -> None:
+    x = regression_input.rows.x * [1.0, 100.0, 0.01] + [0.0, -500.0, 7.0]
+    line = Rows(x, x @ np.array([1.0, -2.0, 0.5]) + 3)
+    model, _ = fit(
+        linear.Settings(family="linear"), scaled_by(method, TrainingInput(regression_input.description, line))
+    )
+    table = model.coefficients()
+    assert list(table.feature) == ["intercept", "feature 1", "feature 2", "feature 3"]
+    np.testing.assert_allclose(table.coefficient, [3, 1, -2, 0.5], atol=1e-8)
+
+
+def test_saved_coefficients_are_those_of_a_plain_least_squares_fit(
+    regression_input: TrainingInput, tmp_path: Path
+) -> None:
+    from sklearn.linear_model import LinearRegression
+
+    model, _ = fit(linear.Settings(family="linear"), scaled_by("standard", regression_input))
+    model.save(tmp_path)
+    plain = LinearRegression().fit(regression_input.training.x, regression_input.training.y)
+    saved = pd.read_csv(tmp_path / "coefficients.csv").coefficient
+    np.testing.assert_allclose(saved, [plain.intercept_, *plain.coef_], atol=1e-7)
+
+
+def test_coefficients_carry_the_names_of_the_features(regression_input: TrainingInput) -> None:
+    named = regression_input.description.model_copy(update={"features": ("rooms", "age", "tax")})
+    model, _ = fit(linear.Settings(family="linear"), TrainingInput(named, regression_input.rows))
+    assert list(model.coefficients().feature) == ["intercept", "rooms", "age", "tax"]
+
+
+def test_boosting_tells_a_training_loss_that_falls_with_every_tree(regression_input: TrainingInput) -> None:
+    reports: list[dict] = []
+    _, history = fit(boosting.Settings(family="boosting", trees=15), regression_input, reports)
+    assert list(history.columns) == ["epoch", "loss", "mae", "val_loss", "val_mae"]
+    assert list(history.epoch) == list(range(1, 16))
+    assert (np.diff(history.loss) < 0).all()
+    assert reports[-1] == history.iloc[-1].to_dict()
+
+
+def test_history_ends_with_the_figures_of_the_fitted_model(image_input: TrainingInput) -> None:
+    from sklearn.metrics import log_loss
+
+    model, history = fit(boosting.Settings(family="boosting", trees=3), image_input)
+    for prefix, rows in (("", image_input.training), ("val_", image_input.validation)):
+        expected = log_loss(rows.y, model.predict(rows.x))
+        assert history[f"{prefix}loss"].iloc[-1] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_model_with_a_type_nobody_vouched_for_is_refused(regression_input: TrainingInput, tmp_path: Path) -> None:
+    import skops.io
+    from sklearn.preprocessing import FunctionTransformer
+
+    skops.io.dump(FunctionTransformer(os.system), tmp_path / "model.skops")
+    save_description(regression_input.description, tmp_path)
+    with pytest.raises(ModelyardError, match=r"model\.skops.*system"):
+        models.load(tmp_path)

@@ -1,0 +1,264 @@
+"""The real stages, small, in a clone: rebuilt, left alone, rebuilt in part, without network, refused."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+IDX = (
+    "train-images-idx3-ubyte.gz",
+    "train-labels-idx1-ubyte.gz",
+    "t10k-images-idx3-ubyte.gz",
+    "t10k-labels-idx1-ubyte.gz",
+)
+NOWHERE = "http://127.0.0.1:9"  # refuses at once
+BOUND_GIGABYTES = 2.5  # for a training on 70,000 images; `modelyard run` counts on 3 a stage
+
+Run = Callable[..., subprocess.CompletedProcess]
+
+
+@contextmanager
+def editing(path: Path):
+    """A YAML file as plain values, written back after the block."""
+    content = YAML(typ="safe").load(path)
+    yield content
+    with path.open("w") as file:
+        YAML().dump(content, file)
+
+
+def keep_only(params: dict, experiments: list[str]) -> None:
+    """Leave these experiments and what they need; without mirrors."""
+    params["fetch"]["mirrors"] = []
+    for section, kept in (("experiments", experiments), ("published", experiments)):
+        params[section] = {name: entry for name, entry in params[section].items() if name in kept}
+    used = {entry["input"] for entry in params["experiments"].values()}
+    params["inputs"] = {name: entry for name, entry in params["inputs"].items() if name in used}
+    used = {entry["dataset"] for entry in params["inputs"].values()}
+    params["datasets"] = {name: entry for name, entry in params["datasets"].items() if name in used}
+
+
+def add_linear(name: str, of: str, params: dict) -> None:
+    """An experiment that needs no TensorFlow."""
+    params["experiments"][name] = {"input": of, "model": {"family": "linear"}, "training": {"seed": 7}}
+
+
+def write_idx(path: Path, values: np.ndarray) -> None:
+    shape = b"".join(size.to_bytes(4, "big") for size in values.shape)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(bytes((0, 0, 8, values.ndim)) + shape + values.tobytes(), compresslevel=1, mtime=0))
+
+
+def read_idx(path: Path, rows: int) -> np.ndarray:
+    content = gzip.decompress(path.read_bytes())
+    shape = np.frombuffer(content, ">u4", count=content[3], offset=4).astype(int)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * content[3]).reshape(shape)[:rows]
+
+
+def take_few_rows_of_mnist(params: dict, real: Path, few: Path) -> None:
+    """Write the first 300 training and 100 test rows in the real format, and name their checksums."""
+    for name in IDX:
+        write_idx(few / "mnist" / name, read_idx(real / "mnist" / name, 300 if name.startswith("train") else 100))
+        params["datasets"]["mnist"]["files"][name]["sha256"] = sha256((few / "mnist" / name).read_bytes()).hexdigest()
+    params["datasets"]["mnist"]["expect"]["rows"] = 400
+
+
+@pytest.fixture
+def run(clone: Path, environment: dict[str, str]) -> Run:
+    """Runs a command in the clone, with the clone's own code."""
+
+    def run(*command: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess:
+        around = environment | {"PYTHONPATH": str(clone / "src"), "COLUMNS": "300"} | variables
+        done = subprocess.run(command, cwd=clone, env=around, capture_output=True, text=True, timeout=600)
+        assert not check or done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
+        return done
+
+    return run
+
+
+def read_json(path: Path) -> dict:
+    return json.loads(path.read_text())
+
+
+def dvc(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "dvc", *arguments]
+
+
+def stages_run(repro: subprocess.CompletedProcess) -> list[str]:
+    """The stages whose command a `dvc repro` really ran, in order."""
+    return [line.split("'")[1] for line in repro.stdout.splitlines() if line.startswith("Running stage")]
+
+
+def lock(clone: Path) -> Any:
+    return YAML(typ="safe").load(clone / "dvc.lock")
+
+
+def make_small(params: dict, experiments: list[str]) -> None:
+    add_linear("mnist_linear", "mnist", params)
+    keep_only(params, experiments)
+    for name, epochs in (("xor_mlp", 5), ("digits_cnn", 2), ("diabetes_mlp_standard", 3)):
+        params["experiments"][name]["training"]["epochs"] = epochs
+
+
+def test_the_pipeline_builds_once_and_again_only_what_an_edit_concerns(clone, run, environment, tmp_path, request):
+    experiments = ["xor_mlp", "digits_cnn", "diabetes_mlp_standard"]
+    with suppress(pytest.skip.Exception):
+        real = request.getfixturevalue("mirror")
+        experiments += ["boston_linear", "mnist_linear"]
+        environment["MODELYARD_MIRROR"] = str(tmp_path / "few")
+    with editing(clone / "params.yaml") as params:
+        make_small(params, experiments)
+        if "mnist_linear" in experiments:
+            take_few_rows_of_mnist(params, real, tmp_path / "few")
+            (tmp_path / "few" / "boston-housing").symlink_to(real / "boston-housing")
+
+    # --- everything, two stages at a time
+    run("modelyard", "run", "-j", "2")
+    results, comparison = clone / "results", clone / "reports" / "comparison.md"
+    for name in experiments:
+        assert np.isfinite(list(read_json(results / name / "metrics.json").values())).all()
+        assert len(pd.read_csv(results / name / "predictions.csv")) > 0
+        assert list((results / name / "figures").glob("*.png"))
+        assert f"| `{name}` |" in comparison.read_text()
+    for name in params["inputs"]:
+        assert read_json(clone / "data" / "inputs" / name / "data.json")["parts"]["training"]["rows"] > 0
+    if "boston_linear" in experiments:
+        error = read_json(results / "boston_linear" / "metrics.json")["mse"]
+        assert error == pytest.approx(error_of_least_squares(clone / "data" / "raw" / "boston"), rel=1e-6)
+
+    # --- DVC itself finds nothing left to do
+    assert stages_run(run(*dvc("repro"))) == []
+
+    # --- forced, one at a time: the same bytes
+    built = lock(clone)
+    forced = ["normalise@digits", "train@digits_cnn"]
+    forced += ["train@boston_linear", "evaluate@boston_linear"] if "boston_linear" in experiments else []
+    assert stages_run(run(*dvc("repro", "--force", "--single-item", *forced))) == forced
+    assert lock(clone) == built
+
+    # --- a new family and another way of logging concern no stage
+    family = clone / "src" / "modelyard" / "models" / "new.py"
+    family.write_text((family.parent / "mlp.py").read_text().replace('Literal["mlp"]', 'Literal["new"]'))
+    tracking = clone / "src" / "modelyard" / "tracking.py"
+    tracking.write_text(tracking.read_text() + "\n# a remark\n")
+    assert stages_run(run(*dvc("repro"))) == []
+
+    # --- a published figure concerns the comparison alone
+    with editing(clone / "params.yaml") as params:
+        params["published"]["digits_cnn"]["figures"] = {"accuracy": 0.123}
+    assert stages_run(run(*dvc("repro"))) == ["compare"]
+    assert "accuracy 0.123 outside" in comparison.read_text()
+
+    # --- an experiment's settings concern that experiment alone
+    with editing(clone / "params.yaml") as params:
+        params["experiments"]["xor_mlp"]["training"]["epochs"] = 6
+    assert stages_run(run(*dvc("repro"))) == ["train@xor_mlp", "evaluate@xor_mlp", "compare"]
+    assert len(pd.read_csv(results / "xor_mlp" / "history.csv")) == 6
+
+
+def error_of_least_squares(raw: Path) -> float:
+    """Mean squared error on the rows that the notebook's shuffle of Boston leaves for the test, by plain numpy."""
+    with np.load(raw / "boston_housing.npz") as arrays:
+        x, y = np.column_stack([np.ones(506), arrays["x"]]), arrays["y"]
+    order = np.arange(506)
+    np.random.RandomState(777).shuffle(order)
+    train, test = order[:404], order[404:]
+    coefficients = np.linalg.lstsq(x[train], y[train], rcond=None)[0]
+    return float(np.mean((x[test] @ coefficients - y[test]) ** 2))
+
+
+def test_without_network_and_mirror_the_rest_is_built_and_what_is_missing_is_told(clone, run):
+    with editing(clone / "params.yaml") as params:
+        add_linear("diabetes_linear", "diabetes_standard", params)
+        keep_only(params, ["diabetes_linear", "boston_linear"])
+        params["fetch"]["mirrors"] = ["../no-such-mirror", f"{NOWHERE}/mirror"]
+        params["datasets"]["boston"]["files"]["boston_housing.npz"]["url"] = f"{NOWHERE}/boston_housing.npz"
+    folder = clone.parent / "no-such-mirror" / "boston-housing"
+    addresses = [f"{folder}/boston_housing.npz", f"{NOWHERE}/mirror/boston-housing/boston_housing.npz"]
+    told = ["boston_housing.npz cannot be had. Tried:", *addresses, f"{NOWHERE}/boston_housing.npz"]
+    told += ["What to do: connect to the network and run again; or put the file at", "MODELYARD_MIRROR="]
+
+    # --- modelyard run: what can be built is built
+    said = run("modelyard", "run").stdout
+    told_here = [*told, "fetch@boston was skipped", "needs fetch@boston", "Not rebuilt: boston_linear."]
+    assert [text for text in told_here if text not in said] == []
+    assert (clone / "results" / "diabetes_linear" / "metrics.json").exists()
+    assert "not built yet" in (clone / "reports" / "comparison.md").read_text()
+
+    # --- strict, and DVC itself
+    assert run("modelyard", "run", "--strict", check=False).returncode == 1
+    stopped = run(*dvc("repro"), check=False)
+    assert stopped.returncode != 0
+    assert [text for text in told if text not in stopped.stdout + stopped.stderr] == []
+
+
+def test_a_tampered_file_of_a_mirror_is_refused_with_both_checksums(clone, run, tmp_path):
+    folder = tmp_path / "mirror" / "boston-housing"
+    folder.mkdir(parents=True)
+    (folder / "boston_housing.npz").write_bytes(b"not what it was")
+    with editing(clone / "params.yaml") as params:
+        keep_only(params, ["boston_linear"])
+        source = params["datasets"]["boston"]["files"]["boston_housing.npz"]
+        source["url"] = f"{NOWHERE}/boston_housing.npz"
+    done = run(
+        "pipeline/python", "pipeline/fetch.py", "boston", "data/raw/boston",
+        check=False, MODELYARD_MIRROR=str(tmp_path / "mirror"),
+    )  # fmt: skip
+    assert done.returncode == 1
+    found = sha256(b"not what it was").hexdigest()
+    assert f"{folder}/boston_housing.npz: wrong content: its SHA-256 is {found}" in done.stderr
+    assert source["sha256"] in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list((clone / "data" / "raw" / "boston").iterdir()) == []
+
+
+def test_a_table_with_a_hole_is_fetched_and_then_refused_with_the_place_of_the_hole(clone, run):
+    table = clone / "mine.csv"
+    table.write_text("a,b,target\n1,2,3\n4,,6\n7,8,9\n")
+    files = {"mine.csv": {"path": "mine.csv", "sha256": sha256(table.read_bytes()).hexdigest()}}
+    entry = {"reader": "table", "task": "regression", "description": "Mine.", "target": "target", "files": files}
+    with editing(clone / "params.yaml") as params:
+        params["datasets"]["mine"] = entry
+        params["inputs"]["mine"] = {"dataset": "mine", "split": {"test": 0.3, "test_seed": 1}, "scaling": "none"}
+    run("pipeline/python", "pipeline/fetch.py", "mine", "data/raw/mine")
+    out = [f"data/inputs/mine/{name}" for name in ("training", "test", "data.json")]
+    done = run("pipeline/python", "pipeline/normalise.py", "mine", "data/raw/mine", *out, check=False)
+    assert done.returncode == 1
+    assert "1 missing value(s), the first in line 3, column 'b'" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (clone / "data" / "inputs").exists()
+
+
+def test_training_on_seventy_thousand_images_takes_a_bounded_amount_of_memory(clone, environment):
+    random = np.random.default_rng(0)
+    for name in IDX:
+        rows = 60_000 if name.startswith("train") else 10_000
+        values = random.integers(0, 256, (rows, 28, 28)) if "images" in name else random.integers(0, 10, rows)
+        write_idx(clone / "data" / "raw" / "mnist" / name, values.astype(np.uint8))
+    with editing(clone / "params.yaml") as params:
+        params["experiments"]["mnist_mlp"]["training"] |= {"epochs": 1, "batch_size": 500}
+    data = [f"data/inputs/mnist_shuffled/{name}" for name in ("training", "test", "data.json")]
+    normalise = ["pipeline/normalise.py", "mnist_shuffled", "data/raw/mnist", *data]
+    train = ["pipeline/train.py", "mnist_mlp", data[0], "results/mnist_mlp/model", "results/mnist_mlp/history.csv"]
+    for script in (normalise, train):
+        assert peak_gigabytes(["pipeline/python", *script], clone, environment) < BOUND_GIGABYTES
+    assert (clone / "results" / "mnist_mlp" / "model" / "model.keras").exists()
+
+
+def peak_gigabytes(command: list[str], folder: Path, environment: dict[str, str]) -> float:
+    """The most memory that a command held at any time."""
+    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, command
+    return used.ru_maxrss / 2**20  # Linux tells kibibytes

@@ -1,0 +1,293 @@
+"""The runner on small DVC projects whose stages are one line of shell each."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from ruamel.yaml import YAML
+
+from modelyard.runner import Pipeline, State
+
+RUN = (
+    "from pathlib import Path; from modelyard.runner import Pipeline; Pipeline(Path.cwd()).run(2, lambda stages: None)"
+)
+BOUND = 15.0  # seconds; generous, for a loaded machine
+
+# Each stage waits for the other's file, so that both can only end when they run at the same time.
+MEETING = """
+stages:
+  one: {cmd: "touch one.began; for i in $(seq 100); do [ -e two.began ] && echo met > one && exit; sleep 0.1; done; exit 1", outs: [one]}
+  two: {cmd: "touch two.began; for i in $(seq 100); do [ -e one.began ] && echo met > two && exit; sleep 0.1; done; exit 1", outs: [two]}
+"""  # noqa: E501
+
+# two parts of a section, then what joins them; each stage leaves its name in the file `order`
+FAMILY = """
+stages:
+  part:
+    foreach: ${parts}
+    do:
+      cmd: echo part@${key} >> order; echo ${item.value} > ${key}.out
+      params:
+        - parts.${key}
+      outs:
+        - ${key}.out
+  join:
+    cmd: echo join >> order; cat a.out b.out > joined
+    deps: [a.out, b.out]
+    outs: [joined]
+"""
+PARTS = "parts: {a: {value: 1}, b: {value: 2}}\n"
+
+FAILING = """
+stages:
+  last: {cmd: cat good middle > last, deps: [good, middle], outs: [last]}
+  middle: {cmd: cat bad > middle, deps: [bad], outs: [middle]}
+  bad: {cmd: "echo line 1; echo line 2; echo line 3; echo the reason >&2; exit 7", outs: [bad]}
+  good: {cmd: sleep 1; echo good > good, outs: [good]}
+"""
+
+# While the file `slow` is there, the stage tells its own process and that of a program it started, and waits.
+SLEEPING = """
+stages:
+  done: {cmd: echo done > done.out, outs: [done.out]}
+  sleeps: {cmd: "if [ -e slow ]; then echo $$ > outer.pid; INNER; fi; echo awake > out", deps: [done.out], outs: [out]}
+"""
+INNER = "sh -c 'echo $$ > inner.pid; exec sleep 120'"
+
+
+@pytest.fixture
+def make_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Makes a DVC project without git from the text of its dvc.yaml, and enters it."""
+
+    def make(stages: str, params: str = "") -> Path:
+        from dvc.repo import Repo
+
+        root = tmp_path / "project"
+        root.mkdir()
+        Repo.init(str(root), no_scm=True).close()
+        (root / "dvc.yaml").write_text(dedent(stages))
+        (root / "params.yaml").write_text(params)
+        monkeypatch.chdir(root)
+        return root
+
+    return make
+
+
+def run(root: Path, jobs: int = 2, targets: tuple[str, ...] = (), **options: object) -> dict[str, State]:
+    """Run the pipeline in this process; what became of each stage."""
+    pipeline = Pipeline(root, targets)
+    pipeline.run(jobs, lambda stages: None, **options)
+    return {name: stage.state for name, stage in pipeline.stages.items()}
+
+
+def order(root: Path) -> list[str]:
+    """The stages that really ran since the last look."""
+    file = root / "order"
+    names = file.read_text().split() if file.exists() else []
+    file.unlink(missing_ok=True)
+    return names
+
+
+def lock(root: Path) -> dict:
+    return YAML(typ="safe").load(root / "dvc.lock")
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and that nobody has asked about yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + BOUND
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def in_the_middle_of() -> Iterator[Callable[[Path], tuple[subprocess.Popen, list[int]]]]:
+    """Starts the runner as a process of its own and waits until the sleeping stage has told its processes."""
+    started: list[tuple[subprocess.Popen, list[int]]] = []
+
+    def start(root: Path) -> tuple[subprocess.Popen, list[int]]:
+        (root / "slow").touch()
+        process = subprocess.Popen([sys.executable, "-c", RUN], cwd=root, stderr=subprocess.DEVNULL)
+        files = [root / "inner.pid", root / "outer.pid"]
+        wait_until(lambda: all(file.exists() and file.read_text().strip() for file in files))
+        started.append((process, [int(file.read_text()) for file in files]))
+        return started[-1]
+
+    yield start
+    for process, pids in started:  # whatever a failed test leaves behind
+        for pid in filter(is_alive, [process.pid, *pids]):
+            os.kill(pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_what_is_needed_runs_first(make_project):
+    root = make_project(FAMILY, PARTS)
+    assert run(root) == {"part@a": State.BUILT, "part@b": State.BUILT, "join": State.BUILT}
+    assert sorted(order(root)[:2]) == ["part@a", "part@b"]
+    assert (root / "joined").read_text() == "1\n2\n"
+
+
+def test_a_target_brings_what_it_needs_and_nothing_else(make_project):
+    root = make_project(FAMILY, PARTS)
+    assert run(root, targets=("part@b",)) == {"part@b": State.BUILT}
+    assert list(run(root, targets=("join",))) == ["part@a", "part@b", "join"]
+
+
+def test_two_independent_stages_overlap(make_project):
+    root = make_project(MEETING)
+    assert set(run(root, jobs=2).values()) == {State.BUILT}
+    assert (root / "one").read_text() == (root / "two").read_text() == "met\n"
+
+
+def test_one_job_never_overlaps(make_project):
+    root = make_project(FAMILY, PARTS)
+    pipeline, at_once = Pipeline(root), []
+    pipeline.run(1, lambda stages: at_once.append(sum(stage.state is State.RUNNING for stage in stages.values())))
+    assert max(at_once) == 1
+
+
+def test_the_lock_is_that_of_a_sequential_dvc_repro(make_project):
+    root = make_project(FAMILY, PARTS)
+    other = shutil.copytree(root, root.parent / "sequential")
+    run(root)
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "-q"], cwd=other, check=True)
+    assert lock(root) == lock(other)
+
+
+def test_a_second_run_leaves_all_unchanged(make_project):
+    root = make_project(FAMILY, PARTS)
+    run(root)
+    order(root)
+    assert set(run(root).values()) == {State.UNCHANGED}
+    assert order(root) == []
+
+
+def test_a_changed_parameter_runs_again_only_what_depends_on_it(make_project):
+    root = make_project(FAMILY, PARTS)
+    run(root)
+    order(root)
+    (root / "params.yaml").write_text(PARTS.replace("2", "3"))
+    assert run(root) == {"part@a": State.UNCHANGED, "part@b": State.BUILT, "join": State.BUILT}
+    assert order(root) == ["part@b", "join"]
+
+
+def test_a_stage_whose_inputs_came_out_the_same_is_unchanged(make_project):
+    root = make_project(FAMILY.replace("${item.value} >", "${item.value} | head -c 1 >"), PARTS)
+    run(root)
+    (root / "params.yaml").write_text(PARTS.replace("2", "22"))
+    assert run(root) == {"part@a": State.UNCHANGED, "part@b": State.BUILT, "join": State.UNCHANGED}
+
+
+def test_a_failing_stage_holds_up_only_what_needs_it(make_project):
+    root = make_project(FAILING)
+    pipeline = Pipeline(root)
+    pipeline.run(2, lambda stages: None)
+    states = {name: stage.state for name, stage in pipeline.stages.items()}
+    assert states == {
+        "bad": State.FAILED,
+        "middle": State.LEFT_OUT,
+        "good": State.BUILT,
+        "last": State.LEFT_OUT,
+    }
+    assert pipeline.stages["middle"].reason == "needs bad, which was failed"
+    assert pipeline.stages["last"].reason == "needs middle, which was left out"
+    said = pipeline.stages["bad"].last_lines(3)
+    assert said[:2] == ["line 3", "the reason"] or said[1:] == ["line 3", "the reason"]
+
+
+def test_a_progress_bar_is_one_line_of_the_log(make_project):
+    root = make_project(
+        "stages:\n  bar:\n    cmd: printf 'begun\\n 10 percent\\r100 percent\\n' && touch out\n    outs: [out]\n"
+    )
+    pipeline = Pipeline(root)
+    pipeline.run(1, lambda stages: None)
+    said = pipeline.stages["bar"].last_lines(9)
+    assert [line for line in said if "percent" in line] == ["100 percent"]
+
+
+def test_a_stage_left_out_leaves_out_those_that_need_it(make_project):
+    root = make_project(FAMILY, PARTS)
+    pipeline = Pipeline(root)
+    pipeline.run(2, lambda stages: None, left_out={"part@b": "no network"})
+    assert pipeline.stages["part@b"].reason == "no network"
+    assert pipeline.stages["join"].reason == "needs part@b, which was left out"
+    assert order(root) == ["part@a"]
+
+
+def test_a_tolerant_stage_runs_whatever_became_of_what_it_needs(make_project):
+    every = "cmd: ls found > all\n    deps: [found]\n    outs: [all]\n"
+    bad, good = "cmd: exit 1\n    outs: [found/bad]\n", "cmd: sleep 0.5; touch found/good\n    outs: [found/good]\n"
+    root = make_project(f"stages:\n  every:\n    {every}  bad:\n    {bad}  good:\n    {good}")
+    (root / "found").mkdir()
+    states = run(root, tolerant=["every"])
+    assert states == {"bad": State.FAILED, "good": State.BUILT, "every": State.BUILT}
+    assert (root / "all").read_text() == "good\n"
+
+
+def test_the_longest_way_to_the_end_goes_first_once_times_are_known(make_project):
+    root = make_project(
+        FAMILY.replace("@${key} >> order;", "@${key} >> order; sleep ${item.value};"),
+        "parts: {a: {value: 0}, b: {value: 2}}\n",
+    )
+    run(root, jobs=1)
+    assert order(root) == ["part@a", "part@b", "join"]
+    for name in ("a.out", "b.out"):
+        (root / name).unlink()
+    shutil.rmtree(root / ".dvc" / "cache")
+    run(root, jobs=1, targets=("part@a", "part@b"))
+    assert order(root) == ["part@b", "part@a"]
+
+
+def test_an_interrupt_stops_every_process_and_the_next_run_goes_on(make_project, in_the_middle_of):
+    root = make_project(SLEEPING.replace("INNER", INNER))
+    process, pids = in_the_middle_of(root)
+    assert all(map(is_alive, pids))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(BOUND) != 0
+    wait_until(lambda: not any(map(is_alive, pids)))
+    assert not (root / "out").exists()
+    (root / "slow").unlink()
+    assert run(root) == {"done": State.UNCHANGED, "sleeps": State.BUILT}
+
+
+def test_an_interrupt_stops_what_a_stage_left_in_the_background(make_project, in_the_middle_of):
+    """A shell makes its background programs deaf to SIGINT; they outlive the stage unless its group is killed."""
+    root = make_project(SLEEPING.replace("INNER", f"{INNER} & wait"))
+    process, pids = in_the_middle_of(root)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(BOUND) != 0
+    wait_until(lambda: not any(map(is_alive, pids)))
+
+
+def test_a_second_interrupt_leaves_no_process_behind(make_project, in_the_middle_of):
+    root = make_project(SLEEPING.replace("INNER", f"trap '' INT; {INNER}"))
+    process, pids = in_the_middle_of(root)
+    process.send_signal(signal.SIGINT)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(BOUND) != 0
+    wait_until(lambda: not any(map(is_alive, pids)))
+
+
+def test_a_stage_that_ignores_an_interrupt_is_killed_and_the_next_run_goes_on(make_project, in_the_middle_of):
+    root = make_project(SLEEPING.replace("INNER", f"trap '' INT; {INNER}"))
+    process, pids = in_the_middle_of(root)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(BOUND) != 0
+    wait_until(lambda: not any(map(is_alive, pids)))
+    (root / "slow").unlink()
+    assert run(root) == {"done": State.UNCHANGED, "sleeps": State.BUILT}

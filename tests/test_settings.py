@@ -1,0 +1,227 @@
+"""params.yaml: the real file is right, and each way to break it is told before any work."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from modelyard import cli, settings
+from modelyard.downloads import Source
+from modelyard.errors import ModelyardError
+
+PARAMS = Path(__file__).resolve().parent.parent / "params.yaml"
+XOR_EPOCHS = "seed: 777, epochs: 400"
+BOSTON_SPLIT = "split: {test: 0.2, test_seed: 777}"
+MLP_TRAINING = "    training: {seed: 777, epochs: 100, batch_size: 32, optimizer: adam, loss: mse}"
+HEADING = "params.yaml has a mistake; nothing was run."
+
+
+@pytest.fixture
+def changed(tmp_path: Path):
+    """The real params.yaml with one piece of text replaced, where it stands first."""
+
+    def write(old: str, new: str) -> Path:
+        text = PARAMS.read_text(encoding="utf-8")
+        assert old in text, f"params.yaml holds no {old!r} any more: mend this test"
+        (tmp_path / "params.yaml").write_text(text.replace(old, new, 1), encoding="utf-8")
+        return tmp_path / "params.yaml"
+
+    return write
+
+
+@pytest.fixture
+def message(changed):
+    """What a person reads after such a change."""
+
+    def read(old: str, new: str) -> str:
+        with pytest.raises(ModelyardError) as raised:
+            settings.load(changed(old, new))
+        return str(raised.value)
+
+    return read
+
+
+def test_the_real_file_is_right():
+    project = settings.load(PARAMS)
+    assert project.experiments["boston_linear"].training.seed == 777
+    assert project.dataset_of("boston_mlp_minmax") == "boston"
+
+
+def test_the_files_of_a_data_set_know_the_mirrors_and_the_public_address():
+    files = settings.load(PARAMS).files_of("boston", Path("/project"))
+    assert files.addresses("boston_housing.npz") == [
+        "/shared/datasets/boston-housing/boston_housing.npz",
+        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/boston_housing.npz",
+    ]
+
+
+def test_the_committed_schema_is_what_the_command_prints():
+    printed = CliRunner().invoke(cli.app, ["schema"])
+    assert printed.exit_code == 0
+    assert (PARAMS.parent / "params.schema.json").read_text(encoding="utf-8") == printed.stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        pytest.param(
+            XOR_EPOCHS, "seed: 777, epoch: 400",
+            ("experiments.xor_perceptron.training.epoch (line", "did you mean epochs?"), id="misspelt key",
+        ),
+        pytest.param(
+            "\nexperiments:", "\nexperimants:", ("experimants (line", "no such key", "did you mean experiments?"),
+            id="misspelt section",
+        ),
+        pytest.param(
+            XOR_EPOCHS, "seed: 777, epochs: -400",
+            ("experiments.xor_perceptron.training.epochs", "given -400", "greater than or equal to 1"),
+            id="negative epochs",
+        ),
+        pytest.param(
+            XOR_EPOCHS, "epochs: 400", ("experiments.xor_perceptron.training.seed", "this key is missing"), id="no seed"
+        ),
+        pytest.param(
+            "validation: 0.25}", "validation: 1.0}",
+            ("inputs.mnist.split.validation", "given 1.0", "less than 1"), id="everything for validation",
+        ),
+        pytest.param(
+            "dataset: diabetes\n", "dataset: diabtes\n",
+            ("inputs.diabetes_minmax.dataset", "given 'diabtes'", "no such data set", "did you mean diabetes?"),
+            id="unknown data set",
+        ),
+        pytest.param(
+            "input: digits\n", "input: digts\n",
+            ("experiments.digits_mlp.input", "given 'digts'", "no such input", "did you mean digits?"),
+            id="unknown input",
+        ),
+        pytest.param(
+            "published:\n  xor_perceptron", "published:\n  xor_preceptron",
+            ("published.xor_preceptron", "no such experiment", "did you mean xor_perceptron?"), id="published nothing",
+        ),
+        pytest.param(
+            "family: mlp", "family: mpl",
+            ("experiments.xor_perceptron.model.family", "given 'mpl'", "no such family", "did you mean mlp?"),
+            id="unknown family",
+        ),
+        pytest.param(
+            "family: mlp, units: []", "units: []",
+            ("experiments.xor_perceptron.model.family", "this key is missing"), id="no family",
+        ),
+        pytest.param(
+            "reader: digits", "reader: digit",
+            ("datasets.digits.reader", "given 'digit'", "no such reader", "did you mean digits?"), id="unknown reader",
+        ),
+        pytest.param(
+            "family: linear}\n    training: {seed: 777}", "family: linear}\n    training: {seed: 777, epochs: 5}",
+            ("experiments.boston_linear.training.epochs (line", "allowed: seed"), id="epochs of an estimator",
+        ),
+        pytest.param(
+            "loss: mse", "loss: binary_crossentropy",
+            ("experiments.boston_mlp.training.loss", "does not fit a regression", "take mse"), id="loss of classes",
+        ),
+        pytest.param(
+            "loss: sparse_categorical_crossentropy", "loss: mse",
+            ("experiments.digits_mlp.training.loss", "does not fit a classification", "take a cross-entropy"),
+            id="loss of a regression",
+        ),
+        pytest.param(
+            "loss: sparse_categorical_crossentropy", "loss: binary_crossentropy",
+            ("experiments.digits_mlp.training.loss", "for 2 classes, this input has 10"), id="loss of two classes",
+        ),
+        pytest.param(
+            "monitor: val_loss", "monitor: val_mae",
+            ("experiments.mnist_cnn.training", "val_mae is not measured", "allowed: val_loss, val_accuracy"),
+            id="stopping on what is not measured",
+        ),
+        pytest.param(
+            "checkpoint: val_loss", "checkpoint: val_mae",
+            ("experiments.mnist_cnn.training", "val_mae is not measured", "val_loss, val_accuracy"), id="checkpoint",
+        ),
+        pytest.param(
+            "threads: 2\n", "threads: 0\n", ("runtime.threads", "given 0", "or equal to 1"), id="no thread"
+        ),
+        pytest.param(
+            "sha256: f553", "sha256: F553",
+            ("datasets.boston.files.boston_housing.npz.sha256", "[0-9a-f]{64}"), id="checksum in capitals",
+        ),
+        pytest.param(
+            "    folder: boston-housing\n", "", ("datasets.boston", "files with a url need `folder`"), id="no folder"
+        ),
+        pytest.param(
+            BOSTON_SPLIT, "split: {test: 0.2}", ("inputs.boston.split", "test_seed goes with"), id="no test seed"
+        ),
+        pytest.param(
+            "validation_rows: shuffled, validation_seed: 777", "validation_seed: 777",
+            ("inputs.mnist_shuffled.split", "validation_seed goes with `validation_rows: shuffled`"), id="idle seed",
+        ),
+    ],
+)  # fmt: skip
+def test_one_mistake_is_told_with_its_key_what_was_given_and_what_is_allowed(message, old: str, new: str, told: tuple):
+    said = message(old, new)
+    assert said.startswith(HEADING)
+    for part in told:
+        assert part in said
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0, -0.2, 1.2])
+def test_a_fraction_of_test_rows_lies_between_0_and_1(message, fraction: float):
+    said = message(BOSTON_SPLIT, f"split: {{test: {fraction}, test_seed: 777}}")
+    assert f", given {fraction}: " in said
+    assert "inputs.boston.split.test (line " in said
+    assert "allowed: given, training_rows" in said
+    assert "than 1" in said or "than 0" in said
+
+
+@pytest.mark.parametrize("name", ["a b", "x;y", "../up", "Upper", "$(id)", "7up", "-rf", '"tab\\t"'])
+@pytest.mark.parametrize(
+    ("section", "entry"),
+    [("experiments", "  xor_mlp:\n    input"), ("inputs", "  xor:\n    dataset"), ("datasets", "  xor:\n    reader")],
+)
+def test_a_name_that_is_unsafe_in_a_command_or_a_path_is_refused(message, section: str, entry: str, name: str):
+    said = message(entry, entry.replace(entry.split(":")[0].strip(), name, 1))
+    assert f"{section}." in said
+    assert "^[a-z][a-z0-9_]*$" in said
+
+
+@pytest.mark.parametrize("name", ["../../xor.csv", "/etc/xor.csv", "a/xor.csv", '".."'])
+def test_a_raw_file_with_a_path_for_a_name_is_refused(message, name: str):
+    assert "datasets.xor.files" in message("xor.csv:", f"{name}:")
+
+
+def test_a_mistake_has_the_line_where_it_stands(changed, message):
+    line = changed("epochs: 100", "epochs: 0").read_text().splitlines().index(MLP_TRAINING.replace("100", "0")) + 1
+    assert f"experiments.boston_mlp.training.epochs (line {line}), given 0: " in message("epochs: 100", "epochs: 0")
+
+
+@pytest.mark.parametrize(
+    ("right", "misspelt"),
+    [("loss: mse", "loss: msee"), ("activation: relu", "activation: relo"), ("scaling: pixels", "scaling: pixls")],
+)
+def test_a_misspelt_choice_is_told_with_the_nearest_right_spelling(message, right: str, misspelt: str):
+    assert f"did you mean {right.split()[-1]}?" in message(right, misspelt)
+
+
+def test_a_seed_that_numpy_cannot_take_is_refused(message):
+    assert "inputs.boston.split.test_seed" in message(BOSTON_SPLIT, f"split: {{test: 0.2, test_seed: {2**32}}}")
+
+
+def test_a_published_figure_that_no_metric_computes_is_refused(message):
+    said = message("figures: {correlation: 0.94350984}", "figures: {corelation: 0.94350984}")
+    assert "published.boston_mlp_standard.figures" in said
+    assert "did you mean correlation?" in said
+
+
+@pytest.mark.parametrize(
+    ("places", "told"),
+    [
+        ({}, "exactly one of url, package, path, text"),
+        ({"path": "a.csv", "text": "b"}, "exactly one of url, package, path, text"),
+        ({"path": "a.csv"}, "sha256sum FILE"),
+        ({"text": "a", "sha256": "0" * 64}, "sha256 goes with url, package and path"),
+        ({"url": "ftp://here/a.csv", "sha256": "0" * 64}, "https?://"),
+    ],
+)
+def test_a_source_is_one_verified_place(places: dict, told: str):
+    with pytest.raises(ValueError) as raised:
+        Source(**places)
+    assert told in str(raised.value)

@@ -1,0 +1,101 @@
+"""Training one experiment: what is printed and what is kept."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from modelyard import models, training
+from modelyard.inputs import TrainingInput, save_training
+from modelyard.models import EstimatorTraining, NetworkTraining, Runtime, boosting, linear, mlp
+from modelyard.rows import Rows
+from modelyard.settings import EstimatorExperiment, NetworkExperiment
+from modelyard.tracking import NoRun
+
+LINEAR = EstimatorExperiment(input="line", model=linear.Settings(family="linear"), training=EstimatorTraining(seed=7))
+BOOSTING = EstimatorExperiment(
+    input="line", model=boosting.Settings(family="boosting", trees=6), training=EstimatorTraining(seed=7)
+)
+NETWORK = NetworkExperiment(
+    input="line", model=mlp.Settings(family="mlp", units=()), training=NetworkTraining(seed=7, epochs=3, loss="mse")
+)
+
+
+def train(experiment: EstimatorExperiment | NetworkExperiment, data: TrainingInput, folder: Path) -> None:
+    save_training(data, folder / "rows")
+    training.train(experiment, Runtime(), folder / "rows", folder / "model", folder / "history.csv", NoRun())
+
+
+def files_under(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_progress_tells_the_first_and_the_last_epoch_of_a_fast_training(capsys: pytest.CaptureFixture) -> None:
+    progress = training.Progress(300, NoRun())
+    for epoch in range(1, 301):
+        progress({"epoch": epoch, "loss": 1 / epoch, "val_loss": 2.0})
+    progress.finish()
+    assert capsys.readouterr().out.splitlines() == [
+        "epoch 1/300  loss 1  val_loss 2",
+        "epoch 300/300  loss 0.003333  val_loss 2",
+    ]
+
+
+def test_progress_tells_each_epoch_that_takes_longer_than_a_line_may_wait(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_LINES", 0.0)
+    progress = training.Progress(3, NoRun())
+    for epoch in (1, 2, 3):
+        progress({"epoch": epoch, "loss": 0.5})
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["1/3", "2/3", "3/3"]
+
+
+def test_progress_hands_every_epoch_to_the_run_also_when_it_prints_none() -> None:
+    class Listener(NoRun):
+        def __init__(self) -> None:
+            self.heard: list[int] = []
+
+        def log_epoch(self, figures: dict) -> None:
+            self.heard.append(figures["epoch"])
+
+    listener = Listener()
+    progress = training.Progress(9, listener)
+    for epoch in range(1, 10):
+        progress({"epoch": epoch, "loss": 0.5})
+    assert listener.heard == list(range(1, 10))
+
+
+@pytest.mark.parametrize(
+    "experiment, last_line, rows", [(LINEAR, "epoch 1 ", 1), (BOOSTING, "epoch 6 ", 6), (NETWORK, "epoch 3/3 ", 3)]
+)
+def test_training_writes_a_model_and_its_history(
+    experiment: EstimatorExperiment | NetworkExperiment,
+    last_line: str,
+    rows: int,
+    regression_input: TrainingInput,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    train(experiment, regression_input, tmp_path)
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert list(history.columns) == ["epoch", "loss", "mae", "val_loss", "val_mae"]
+    assert list(history.epoch) == list(range(1, rows + 1))
+    validation = regression_input.validation
+    error = np.abs(models.load(tmp_path / "model").predict(validation.x) - validation.y).mean()
+    assert history.val_mae.iloc[-1] == pytest.approx(error, rel=1e-5)
+    assert capsys.readouterr().out.splitlines()[-1].startswith(last_line)
+
+
+def test_a_failing_training_leaves_the_earlier_model_and_history_as_they_were(
+    regression_input: TrainingInput, tmp_path: Path
+) -> None:
+    train(LINEAR, regression_input, tmp_path)
+    before = files_under(tmp_path)
+    spoilt = Rows(np.full_like(regression_input.rows.x, np.nan), regression_input.rows.y)
+    with pytest.raises(ValueError, match="NaN"):
+        train(LINEAR, TrainingInput(regression_input.description, spoilt), tmp_path)
+    after = files_under(tmp_path)
+    assert after.pop("rows/x.npy") != before.pop("rows/x.npy")
+    assert after == before
