@@ -121,7 +121,7 @@ class Pipeline:
     def _unchanged(self) -> set[str]:
         """The stages that are up to date and need no stage that is not."""
         with _repository(self.root) as repo:
-            changed = set(repo.status(targets=list(self.stages)))
+            changed = set(repo.status())  # of all: DVC reads dvc.lock anew for each stage that is named
         for name, stage in self.stages.items():  # upstream first
             if stage.upstream & changed:
                 changed.add(name)
@@ -207,7 +207,9 @@ class Pipeline:
 
 def _repository(root: Path) -> Any:
     from dvc.repo import Repo
+    from tqdm import tqdm
 
+    tqdm.monitor_interval = 0  # a progress bar's thread would make forking unsound
     return Repo(str(root), _wait_for_lock=True)
 
 

@@ -25,7 +25,9 @@ app = typer.Typer(
 )
 def run(
     experiments: Annotated[list[str] | None, typer.Argument(help="Names in params.yaml; none for all.")] = None,
-    jobs: Annotated[int | None, typer.Option("-j", "--jobs", min=1, help="Stages at once; default: as fits.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option("-j", "--jobs", min=1, help="Stages at once; default: as cores and memory allow.")
+    ] = None,
     demo: Annotated[bool, typer.Option(help="Only experiments whose data comes with the libraries.")] = False,
     strict: Annotated[bool, typer.Option(help="Exit with 1 where data cannot be had.")] = False,
 ) -> None:

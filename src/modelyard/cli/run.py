@@ -48,7 +48,7 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool) ->
     pipeline.leave_out(left_out)
     with _warm_where_needed(pipeline), Display(console, pipeline) as display:
         try:
-            pipeline.run(jobs or _jobs(), display.show, tolerant=["compare"])
+            pipeline.run(jobs or _jobs(project.runtime.threads), display.show, tolerant=["compare"])
         except KeyboardInterrupt:
             console.print("\nStopped. What is finished is kept; run again to go on.")
             return 130
@@ -93,11 +93,12 @@ def _warm_where_needed(pipeline: Pipeline) -> AbstractContextManager[None]:
     return served(LIBRARIES) if heavy else nullcontext()
 
 
-def _jobs() -> int:
+def _jobs(threads: int) -> int:
+    """As many stages as have a core for each of their threads, and memory: more would only wait for each other."""
     import psutil
 
     memory = psutil.virtual_memory().available // (GIGABYTES_A_STAGE * 2**30)
-    return max(1, min(len(os.sched_getaffinity(0)), memory))
+    return max(1, min(len(os.sched_getaffinity(0)) // threads, memory))
 
 
 def _tell(

@@ -54,7 +54,7 @@ def _load(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, skipinitialspace=True, skip_blank_lines=False, keep_default_na=False, na_values=[""])
+        table = pd.read_csv(path, skipinitialspace=True, keep_default_na=False, na_values=[""])
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ModelyardError(f"{path}: not a CSV table with a header in UTF-8 ({str(error).strip()})") from None
     if not isinstance(table.index, pd.RangeIndex):
@@ -71,7 +71,7 @@ def _refuse_missing(table: "pd.DataFrame", path: Path) -> None:
     rows, columns = np.nonzero(table.isna().to_numpy())
     if len(rows):
         raise ModelyardError(
-            f"{path}: {len(rows)} missing value(s), the first in line {rows[0] + 2}, "
+            f"{path}: {len(rows)} missing value(s), the first in row {rows[0] + 1} below the header, "
             f"column {table.columns[columns[0]]!r}. Fill them in or drop those rows."
         )
 
@@ -85,7 +85,7 @@ def _numbers(columns: "pd.DataFrame", path: Path) -> np.ndarray:
         if len(wrong):
             value = str(columns[name].iloc[wrong[0]])
             raise ModelyardError(
-                f"{path}: {value!r} in line {wrong[0] + 2}, column {name!r}, where a finite number belongs. "
+                f"{path}: {value!r} in row {wrong[0] + 1} below the header, column {name!r}, where a number belongs. "
                 "Encode the column as numbers or drop it."
             )
     return columns.to_numpy(dtype=np.float64)
