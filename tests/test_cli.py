@@ -90,7 +90,8 @@ def test_a_mistake_in_params_stops_before_anything_is_made(project):
     result = modelyard("run")
     assert result.exit_code == 1
     assert "params.yaml has a mistake; nothing was run." in result.output
-    assert "no such key: epohcs; did you mean epochs?" in result.output
+    assert "experiments.digits_mlp.training.epohcs (line " in result.output
+    assert "did you mean epochs?" in result.output
     assert contents(project) == before
 
 

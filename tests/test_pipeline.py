@@ -3,8 +3,10 @@
 import gzip
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from hashlib import sha256
@@ -166,6 +168,39 @@ def test_the_pipeline_builds_once_and_again_only_what_an_edit_concerns(clone, ru
     assert len(pd.read_csv(results / "xor_mlp" / "history.csv")) == 6
 
 
+def test_an_interrupt_of_a_training_is_told_and_leaves_no_process_behind(clone, environment):
+    with editing(clone / "params.yaml") as params:
+        keep_only(params, ["digits_mlp"])
+        params["experiments"]["digits_mlp"]["training"]["epochs"] = 1_000_000
+    command = subprocess.Popen(["modelyard", "run"], cwd=clone, env=environment, stdout=subprocess.PIPE, text=True)
+    log = clone / ".dvc" / "tmp" / "runner" / "logs" / "train@digits_mlp.log"
+    wait_until(lambda: log.exists() and "epoch 1/" in log.read_text())
+    assert len(processes_in(clone)) > 1
+    command.send_signal(signal.SIGINT)
+    said, _ = command.communicate(timeout=60)
+    assert command.returncode == 130
+    assert "Stopped. What is finished is kept; run again to go on." in said
+    wait_until(lambda: not processes_in(clone))
+    assert not list((clone / "results" / "digits_mlp").iterdir())
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.2)
+
+
+def processes_in(folder: Path) -> list[int]:
+    """The processes that work in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "cwd").readlink() == folder:
+                found.append(int(process.name))
+    return found
+
+
 def error_of_least_squares(raw: Path) -> float:
     """Mean squared error on the rows that the notebook's shuffle of Boston leaves for the test, by plain numpy."""
     with np.load(raw / "boston_housing.npz") as arrays:
@@ -234,7 +269,7 @@ def test_a_table_with_a_hole_is_fetched_and_then_refused_with_the_place_of_the_h
     out = [f"data/inputs/mine/{name}" for name in ("training", "test", "data.json")]
     done = run("pipeline/python", "pipeline/normalise.py", "mine", "data/raw/mine", *out, check=False)
     assert done.returncode == 1
-    assert "1 missing value(s), the first in line 3, column 'b'" in done.stderr
+    assert "1 missing value(s), the first in row 2 below the header, column 'b'" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (clone / "data" / "inputs").exists()
 

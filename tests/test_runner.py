@@ -15,9 +15,11 @@ from ruamel.yaml import YAML
 
 from modelyard.runner import Pipeline, State
 
-RUN = (
-    "from pathlib import Path; from modelyard.runner import Pipeline; Pipeline(Path.cwd()).run(2, lambda stages: None)"
-)
+RUN = """
+from pathlib import Path
+from modelyard.runner import Pipeline
+Pipeline(Path.cwd()).run(2, lambda stages: None)
+"""
 BOUND = 15.0  # seconds; generous, for a loaded machine
 
 # Each stage waits for the other's file, so that both can only end when they run at the same time.
@@ -80,10 +82,15 @@ def make_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..
     return make
 
 
-def run(root: Path, jobs: int = 2, targets: tuple[str, ...] = (), **options: object) -> dict[str, State]:
-    """Run the pipeline in this process; what became of each stage."""
+def watch_nothing(stages: object) -> None:
+    """For runs that no one watches."""
+
+
+def run(root: Path, jobs: int = 2, targets: tuple[str, ...] = (), tolerant: tuple[str, ...] = ()) -> dict[str, State]:
+    """Run what is out of date; what became of each stage."""
     pipeline = Pipeline(root, targets)
-    pipeline.run(jobs, lambda stages: None, **options)
+    pipeline.find_unchanged()
+    pipeline.run(jobs, watch_nothing, tolerant)
     return {name: stage.state for name, stage in pipeline.stages.items()}
 
 
@@ -168,6 +175,16 @@ def test_the_lock_is_that_of_a_sequential_dvc_repro(make_project):
     assert lock(root) == lock(other)
 
 
+def test_what_is_unchanged_is_found_without_running_anything(make_project):
+    root = make_project(FAMILY, PARTS)
+    run(root)
+    (root / "params.yaml").write_text(PARTS.replace("2", "3"))
+    pipeline = Pipeline(root)
+    pipeline.find_unchanged()
+    states = {name: stage.state for name, stage in pipeline.stages.items()}
+    assert states == {"part@a": State.UNCHANGED, "part@b": State.WAITING, "join": State.WAITING}
+
+
 def test_a_second_run_leaves_all_unchanged(make_project):
     root = make_project(FAMILY, PARTS)
     run(root)
@@ -195,7 +212,7 @@ def test_a_stage_whose_inputs_came_out_the_same_is_unchanged(make_project):
 def test_a_failing_stage_holds_up_only_what_needs_it(make_project):
     root = make_project(FAILING)
     pipeline = Pipeline(root)
-    pipeline.run(2, lambda stages: None)
+    pipeline.run(2, watch_nothing)
     states = {name: stage.state for name, stage in pipeline.stages.items()}
     assert states == {
         "bad": State.FAILED,
@@ -214,7 +231,7 @@ def test_a_progress_bar_is_one_line_of_the_log(make_project):
         "stages:\n  bar:\n    cmd: printf 'begun\\n 10 percent\\r100 percent\\n' && touch out\n    outs: [out]\n"
     )
     pipeline = Pipeline(root)
-    pipeline.run(1, lambda stages: None)
+    pipeline.run(1, watch_nothing)
     said = pipeline.stages["bar"].last_lines(9)
     assert [line for line in said if "percent" in line] == ["100 percent"]
 
@@ -222,7 +239,8 @@ def test_a_progress_bar_is_one_line_of_the_log(make_project):
 def test_a_stage_left_out_leaves_out_those_that_need_it(make_project):
     root = make_project(FAMILY, PARTS)
     pipeline = Pipeline(root)
-    pipeline.run(2, lambda stages: None, left_out={"part@b": "no network"})
+    pipeline.leave_out({"part@b": "no network", "no@such": "asked for by no one"})
+    pipeline.run(2, watch_nothing)
     assert pipeline.stages["part@b"].reason == "no network"
     assert pipeline.stages["join"].reason == "needs part@b, which was left out"
     assert order(root) == ["part@a"]
@@ -233,7 +251,7 @@ def test_a_tolerant_stage_runs_whatever_became_of_what_it_needs(make_project):
     bad, good = "cmd: exit 1\n    outs: [found/bad]\n", "cmd: sleep 0.5; touch found/good\n    outs: [found/good]\n"
     root = make_project(f"stages:\n  every:\n    {every}  bad:\n    {bad}  good:\n    {good}")
     (root / "found").mkdir()
-    states = run(root, tolerant=["every"])
+    states = run(root, tolerant=("every",))
     assert states == {"bad": State.FAILED, "good": State.BUILT, "every": State.BUILT}
     assert (root / "all").read_text() == "good\n"
 

@@ -8,7 +8,7 @@ import time
 import urllib.request
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files as files_of_package
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -87,10 +87,8 @@ class FileSet:
             return [str(self.root / source.path)]
         if source.package is not None:
             package, _, inside = source.package.partition("/")
-            try:
-                return [str(files_of_package(package).joinpath(inside))]
-            except ModuleNotFoundError:
-                return [f"the package {package}, which is not installed"]
+            found = find_spec(package)  # does not import it
+            return [str(Path(found.origin).parent / inside) if found else f"package {package}, which is not installed"]
         if source.url is not None:
             return [f"{mirror.rstrip('/')}/{self.folder}/{name}" for mirror in self.mirrors] + [source.url]
         return []

@@ -63,8 +63,8 @@ class Stage:
     def last_lines(self, count: int) -> list[str]:
         """The end of its log; a progress bar counts as one line, in its last state."""
         with suppress(FileNotFoundError):
-            text = self.log.read_text(encoding="utf-8", errors="replace")
-            lines = [line.rpartition("\r")[2].rstrip() for line in text.splitlines()]
+            text = self.log.read_bytes().decode("utf-8", errors="replace")
+            lines = [line.rstrip().rpartition("\r")[2] for line in text.split("\n")]
             return [line for line in lines if line][-count:]
         return []
 
@@ -73,7 +73,7 @@ class Pipeline:
     """The stages that some targets need, in the order of DVC's own graph."""
 
     def __init__(self, root: Path, targets: Collection[str] = ()) -> None:
-        """Read the dvc.yaml of `root`; without targets, take every stage."""
+        """Read the dvc.yaml of `root`, the current folder; without targets, take every stage."""
         self.root = root
         self._own = root / ".dvc" / "tmp" / "runner"
         with _repository(root) as repo:
@@ -141,12 +141,12 @@ class Pipeline:
         for stage in self.stages.values():  # upstream first, so that a stage left out is known to those after it
             if stage.state is not State.WAITING:
                 continue
-            upstream = [self.stages[name] for name in stage.upstream]
+            upstream = [each for name, each in self.stages.items() if name in stage.upstream]
             if any(each.state in (State.WAITING, State.RUNNING) for each in upstream):
                 continue
             missing = [each for each in upstream if each.state not in SUCCEEDED]
             if missing and stage.name not in tolerant:
-                stage.state, stage.reason = State.LEFT_OUT, f"needs {missing[0].name}, which was {missing[0].state}"
+                stage.state, stage.reason = State.LEFT_OUT, f"needs {missing[0].name}: {missing[0].state}"
             else:
                 ready.append(stage)
         return sorted(ready, key=lambda stage: -self._seconds_to_end[stage.name])
@@ -165,17 +165,17 @@ class Pipeline:
         stage.state = EXIT_STATES.get(process.exitcode, State.FAILED)
 
     def _stop(self, running: Mapping[str, BaseProcess]) -> None:
-        """Interrupt what still runs, so that it can tidy up; kill what does not listen."""
-        for sign, patience in ((signal.SIGINT, STOP_SECONDS), (signal.SIGKILL, None)):
+        """Interrupt what still runs, so that it can tidy up; then kill what is left of it, helpers included."""
+        try:
+            _signal_groups(running.values(), signal.SIGINT)
+            deadline = time.monotonic() + STOP_SECONDS
             for process in running.values():
-                if process.is_alive():
-                    with suppress(ProcessLookupError):
-                        os.killpg(process.pid, sign)
-            deadline = time.monotonic() + (patience or 0)
-            for process in running.values():
-                process.join(None if patience is None else max(0.0, deadline - time.monotonic()))
-        for name in running:
-            self.stages[name].state, self.stages[name].ended = State.STOPPED, time.monotonic()
+                process.join(max(0.0, deadline - time.monotonic()))
+        finally:  # also when a second Ctrl-C cuts the patience short
+            _signal_groups(running.values(), signal.SIGKILL)
+            for name, process in running.items():
+                process.join()
+                self.stages[name].state, self.stages[name].ended = State.STOPPED, time.monotonic()
 
     @property
     def _times_file(self) -> Path:
@@ -203,6 +203,13 @@ class Pipeline:
             for upstream in self.stages[name].upstream:
                 longest[upstream] = max(longest[upstream], longest[name])
         return longest
+
+
+def _signal_groups(processes: Iterable[BaseProcess], sign: signal.Signals) -> None:
+    """Send a signal to each process and to all that it started."""
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, sign)
 
 
 def _repository(root: Path) -> Any:
@@ -235,6 +242,7 @@ def _reproduce(root: Path, name: str, log: Path) -> None:
         with _repository(root) as repo:
             built = repo.reproduce(name, single_item=True)
     except BaseException as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
+        if not log.stat().st_size:  # the command did not speak for itself
+            print(f"{type(error).__name__}: {error.__cause__ or error}", file=sys.stderr)  # noqa: T201
         raise SystemExit(1) from None
     raise SystemExit(BUILT_CODE if built else UNCHANGED_CODE)

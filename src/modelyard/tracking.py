@@ -167,6 +167,12 @@ def store() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root() / 'mlflow.db'}"
 
 
+def store_to_show() -> str:
+    """The store's address without name and password, for screens and logs."""
+    before, at, after = store().rpartition("@")
+    return f"{before.partition('://')[0]}://...@{after}" if at else store()
+
+
 def root() -> Path:
     """The project's root, also from within the temporary folder of a DVC experiment."""
     return Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()

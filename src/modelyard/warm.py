@@ -29,7 +29,7 @@ def served(modules: Sequence[str]) -> Iterator[None]:
     path = os.path.join(folder, "socket")  # noqa: PTH118
     command = [sys.executable, "-P", __file__, "serve", path, *modules]  # -P: our `statistics` is not the library
     server = subprocess.Popen(  # noqa: S603
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     os.environ[VARIABLE] = path
     try:
@@ -42,7 +42,7 @@ def served(modules: Sequence[str]) -> Iterator[None]:
 
 
 def serve(path: str, modules: list[str]) -> None:
-    """Listen at once, so that no one asks in vain; import the modules; then answer until ended by a signal."""
+    """Listen at once, so that no one asks in vain; import the modules; then answer until the starter is gone."""
     import importlib
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the scripts
@@ -52,7 +52,7 @@ def serve(path: str, modules: list[str]) -> None:
     listener.listen(64)
     for module in modules:
         importlib.import_module(module)
-    while True:
+    while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:  # its end tells that our starter is gone
         connection, _ = listener.accept()
         if os.fork() == 0:
             listener.close()

@@ -12,7 +12,7 @@ from rich.table import Table
 from modelyard import settings
 from modelyard.downloads import FileSet, Reach
 from modelyard.settings import Project
-from modelyard.tracking import is_on, root, store
+from modelyard.tracking import is_on, root, store_to_show
 
 PACKAGES = ("modelyard", "tensorflow", "keras", "scikit-learn", "mlflow", "dvc", "optuna", "pandas", "numpy")
 ABILITIES = {
@@ -71,15 +71,10 @@ def _contents(project: Project) -> str:
 
 
 def _runs() -> dict[str, str]:
-    kept = store() if is_on() else "nowhere: MODELYARD_TRACKING is off"
+    kept = store_to_show() if is_on() else "nowhere: MODELYARD_TRACKING is off"
     ids = root() / ".modelyard" / "runs"
     count = len(list(ids.iterdir())) if ids.is_dir() else 0
-    return {"runs": f"{_without_password(kept)} ({count} experiments have one here)"}
-
-
-def _without_password(address: str) -> str:
-    before, at, after = address.rpartition("@")
-    return f"{before.partition('://')[0]}://...@{after}" if at else address
+    return {"runs": f"{kept} ({count} experiments have one here)"}
 
 
 def _data_sets(project: Project, here: Path) -> Table:

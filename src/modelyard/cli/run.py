@@ -1,6 +1,7 @@
 """`modelyard run`: the rebuild, told as it goes."""
 
 import os
+import signal
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -39,6 +40,8 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool) ->
         ModelyardError: params.yaml or a name is wrong; then nothing was run.
     """
     console = Console()
+    for sign in (signal.SIGTERM, signal.SIGHUP):  # from CI or a closed terminal: end as by Ctrl-C, all stages stopped
+        signal.signal(sign, signal.default_int_handler)
     project = settings.load()
     chosen = _chosen(project, names, demo)
     left_out = _out_of_reach(project, chosen, Path.cwd())

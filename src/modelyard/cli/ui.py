@@ -5,7 +5,7 @@ import socket
 import sys
 
 from modelyard.errors import ModelyardError
-from modelyard.tracking import root, store
+from modelyard.tracking import root, store, store_to_show
 
 
 def serve(port: int) -> None:
@@ -16,10 +16,10 @@ def serve(port: int) -> None:
     """
     address = store()
     if address.startswith(("http://", "https://")):
-        raise ModelyardError(f"runs are kept on a server: open {address} in the browser.")
+        raise ModelyardError(f"runs are kept on a server: open {store_to_show()} in the browser.")
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
-            raise ModelyardError(f"port {port} is taken; choose another: modelyard ui --port {port + 1}")
+            raise ModelyardError(f"port {port} is taken; choose another, such as: modelyard ui --port {port - 1}")
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", address]
     command += [
         "--default-artifact-root",
@@ -29,6 +29,6 @@ def serve(port: int) -> None:
         "--port",
         str(port),
     ]
-    print(f"Runs of {address} at http://127.0.0.1:{port} (Ctrl-C ends)", flush=True)  # noqa: T201
+    print(f"Runs of {store_to_show()} at http://127.0.0.1:{port} (Ctrl-C ends)", flush=True)  # noqa: T201
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.execv(sys.executable, command)  # noqa: S606
