@@ -152,7 +152,7 @@ def test_doctor_says_that_tracking_is_off(project):
 def test_ui_on_a_taken_port_offers_another(taken_port, project):
     result = modelyard("ui", "--port", str(taken_port))
     assert result.exit_code == 1
-    assert f"port {taken_port} is taken; choose another: modelyard ui --port {taken_port + 1}" in result.output
+    assert f"port {taken_port} is taken; choose another, such as: modelyard ui --port {taken_port - 1}" in result.output
 
 
 def test_ui_sends_to_the_server_where_runs_are_kept_and_hides_its_password(project, monkeypatch):

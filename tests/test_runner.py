@@ -220,8 +220,8 @@ def test_a_failing_stage_holds_up_only_what_needs_it(make_project):
         "good": State.BUILT,
         "last": State.LEFT_OUT,
     }
-    assert pipeline.stages["middle"].reason == "needs bad, which was failed"
-    assert pipeline.stages["last"].reason == "needs middle, which was left out"
+    assert pipeline.stages["middle"].reason == "needs bad: failed"
+    assert pipeline.stages["last"].reason == "needs middle: left out"
     said = pipeline.stages["bad"].last_lines(3)
     assert said[:2] == ["line 3", "the reason"] or said[1:] == ["line 3", "the reason"]
 
@@ -242,7 +242,7 @@ def test_a_stage_left_out_leaves_out_those_that_need_it(make_project):
     pipeline.leave_out({"part@b": "no network", "no@such": "asked for by no one"})
     pipeline.run(2, watch_nothing)
     assert pipeline.stages["part@b"].reason == "no network"
-    assert pipeline.stages["join"].reason == "needs part@b, which was left out"
+    assert pipeline.stages["join"].reason == "needs part@b: left out"
     assert order(root) == ["part@a"]
 
 
