@@ -18,9 +18,8 @@ PICTURES = (
 
 def result_table() -> str:
     """The overview of reports/comparison.csv as a Markdown table."""
-    table = overview(
-        pd.read_csv("reports/comparison.csv", dtype={"notebook": str}, keep_default_na=False, na_values=[""])
-    )
+    compared = pd.read_csv("reports/comparison.csv", dtype={"notebook": str})
+    table = overview(compared.fillna({"notebook": "", "note": ""}))
     rows = [list(table.columns), ["---"] * len(table.columns), *table.itertuples(index=False)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
