@@ -55,12 +55,7 @@ def read_yaml(path: Path) -> Any:
     Raises:
         ModelyardError: the file is missing or is not valid YAML.
     """
-    try:
-        return _with_tuples(YAML(typ="safe").load(path))
-    except FileNotFoundError:
-        raise ModelyardError(f"{path}: no such file. Run from the folder that holds dvc.yaml.") from None
-    except YAMLError as error:
-        raise ModelyardError(f"{path}: this is not valid YAML.\n{error}") from None
+    return _with_tuples(_load(path, YAML(typ="safe")))
 
 
 def parse(model: type[Model], path: Path) -> Model:
@@ -77,7 +72,7 @@ def parse(model: type[Model], path: Path) -> Model:
         mistakes = [_mistake(error, given) for error in invalid.errors(include_url=False)]
     if not mistakes:
         return parsed
-    marked = YAML().load(path)
+    marked = _load(path, YAML())  # slower, and knows the lines
     count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
     told = (f"  {_place(mistake, given, marked)}: {mistake.reason}" for mistake in mistakes)
     raise ModelyardError(f"{path.name} has {count}; nothing was run.\n" + "\n".join(told))
@@ -88,6 +83,15 @@ def nearest(word: object, allowed: Iterable[str]) -> str:
     allowed = list(allowed)
     close = get_close_matches(str(word), allowed, n=1)
     return f"did you mean {close[0]}?" if close else f"allowed: {', '.join(allowed) or 'nothing yet'}"
+
+
+def _load(path: Path, yaml: YAML) -> Any:
+    try:
+        return yaml.load(path)
+    except FileNotFoundError:
+        raise ModelyardError(f"{path}: no such file. Run from the folder that holds dvc.yaml.") from None
+    except YAMLError as error:
+        raise ModelyardError(f"{path}: this is not valid YAML.\n{error}") from None
 
 
 def _with_tuples(value: Any) -> Any:
