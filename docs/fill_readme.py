@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from modelyard.comparison import overview
+from modelyard.comparison import markdown_table, overview
 from modelyard.files import write_text
 
 README = Path("README.md")
@@ -20,8 +20,7 @@ def result_table() -> str:
     """The overview of reports/comparison.csv as a Markdown table."""
     compared = pd.read_csv("reports/comparison.csv", dtype={"notebook": str})
     table = overview(compared.fillna({"notebook": "", "note": ""}))
-    rows = [list(table.columns), ["---"] * len(table.columns), *table.itertuples(index=False)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown_table(list(table.columns), table.itertuples(index=False))
 
 
 def filled(readme: str) -> str:

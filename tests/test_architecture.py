@@ -27,7 +27,7 @@ LAYERS = [
     {"inputs"},
     {"datacard", "figures", "tracking", "models.archive", "models.output"},
     {"models.settings", "models.mlp", "models.linear", "models.boosting"},
-    {"models.cnn", "models.batches", "models.callbacks", "models.estimator"},
+    {"models.cnn", "models.batches", "models.callbacks", "models.estimator", "models.optimizers"},
     {"models.network"},
     {"models"},
     {"settings"},

@@ -291,20 +291,14 @@ def test_an_interrupt_stops_what_a_stage_left_in_the_background(make_project, in
     wait_until(lambda: not any(map(is_alive, pids)))
 
 
-def test_a_second_interrupt_leaves_no_process_behind(make_project, in_the_middle_of):
+@pytest.mark.parametrize("patient", [True, False], ids=["one interrupt", "a second interrupt"])
+def test_a_stage_that_ignores_an_interrupt_is_killed_and_the_next_run_goes_on(make_project, in_the_middle_of, patient):
     root = make_project(SLEEPING.replace("INNER", f"trap '' INT; {INNER}"))
     process, pids = in_the_middle_of(root)
     process.send_signal(signal.SIGINT)
-    time.sleep(1)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(BOUND) != 0
-    wait_until(lambda: not any(map(is_alive, pids)))
-
-
-def test_a_stage_that_ignores_an_interrupt_is_killed_and_the_next_run_goes_on(make_project, in_the_middle_of):
-    root = make_project(SLEEPING.replace("INNER", f"trap '' INT; {INNER}"))
-    process, pids = in_the_middle_of(root)
-    process.send_signal(signal.SIGINT)
+    if not patient:
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
     assert process.wait(BOUND) != 0
     wait_until(lambda: not any(map(is_alive, pids)))
     (root / "slow").unlink()

@@ -138,7 +138,7 @@ def test_the_committed_schema_is_what_the_command_prints():
             ("experiments.mnist_cnn.training", "val_mae is not measured", "val_loss, val_accuracy"), id="checkpoint",
         ),
         pytest.param(
-            "threads: 2\n", "threads: 0\n", ("runtime.threads", "given 0", "or equal to 1"), id="no thread"
+            "threads: 1 ", "threads: 0 ", ("runtime.threads", "given 0", "or equal to 1"), id="no thread"
         ),
         pytest.param(
             "sha256: f553", "sha256: F553",

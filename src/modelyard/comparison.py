@@ -1,6 +1,6 @@
 """Every experiment side by side: our figures with their intervals, and what the notebooks published."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def markdown(table: pd.DataFrame) -> str:
     """The comparison for people: one table per data set, each figure with its interval."""
     parts = ["# Comparison", _legend()]
     for dataset, rows in table.groupby("dataset", sort=False):
-        parts.append(f"## {dataset}\n\n{_markdown_table(rows)}")
+        parts.append(f"## {dataset}\n\n{_metric_table(rows)}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -66,6 +66,11 @@ def overview(table: pd.DataFrame) -> pd.DataFrame:
         first = rows.iloc[0]
         lines.append((name, first.notebook, figure, _published(headline), _remarks(first)))
     return pd.DataFrame(lines, columns=["experiment", "notebook", "figure", "published", "remarks"])
+
+
+def markdown_table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *lines))
 
 
 def _rows(project: Project, name: str, folder: Path) -> Iterator[dict[str, Any]]:
@@ -99,16 +104,15 @@ def _legend() -> str:
     )
 
 
-def _markdown_table(rows: pd.DataFrame) -> str:
+def _metric_table(rows: pd.DataFrame) -> str:
     metrics = [metric for metric in dict.fromkeys(rows.metric) if isinstance(metric, str)]
-    header = ["experiment", "notebook", *metrics, "published", "remarks"]
-    lines = [header, ["---"] * len(header)]
+    lines = []
     for name, each in rows.groupby("experiment", sort=False):
         by_metric = each.set_index("metric")
         cells = [_figure(by_metric.loc[metric]) if metric in by_metric.index else "" for metric in metrics]
         first = each.iloc[0]
         lines.append([f"`{name}`", first.notebook, *cells, _published(each), _remarks(first)])
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return markdown_table(["experiment", "notebook", *metrics, "published", "remarks"], lines)
 
 
 def _remarks(row: pd.Series) -> str:

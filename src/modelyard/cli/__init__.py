@@ -1,5 +1,6 @@
 """The person's door: the command `modelyard`. Each command is a module; none is imported before it is asked for."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -14,6 +15,16 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+
+
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_DISABLE_TELEMETRY": "true"}  # as in pipeline/python
+
+
+@app.callback()
+def surroundings() -> None:
+    """Have whatever a command starts keep quiet about itself."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
 
 
 @app.command(

@@ -21,7 +21,6 @@ from modelyard.warm import served
 GIGABYTES_A_STAGE = 3  # a training on MNIST peaks below that
 LOG_LINES = 12
 HEAVY = ("train@", "evaluate@")
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_DISABLE_TELEMETRY": "true"}  # as in pipeline/python
 LIBRARIES = (
     "keras",
     "mlflow.keras",
@@ -91,8 +90,6 @@ def _out_of_reach(project: Project, chosen: Sequence[str], root: Path) -> dict[s
 def _warm_where_needed(pipeline: Pipeline) -> AbstractContextManager[None]:
     """Import the heavy libraries once for all stages that train or evaluate, if there are any."""
     heavy = any(stage.state is State.WAITING and stage.name.startswith(HEAVY) for stage in pipeline.stages.values())
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
     return served(LIBRARIES) if heavy else nullcontext()
 
 

@@ -20,15 +20,7 @@ def serve(port: int) -> None:
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise ModelyardError(f"port {port} is taken; choose another, such as: modelyard ui --port {port - 1}")
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", address]
-    command += [
-        "--default-artifact-root",
-        (root() / "mlartifacts").as_uri(),
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", address, "--default-artifact-root", (root() / "mlartifacts").as_uri()]
     print(f"Runs of {store_to_show()} at http://127.0.0.1:{port} (Ctrl-C ends)", flush=True)  # noqa: T201
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.execv(sys.executable, command)  # noqa: S606

@@ -33,6 +33,8 @@ def read(entry: DatasetEntry, folder: Path) -> RawData:
     """
     try:
         raw = _READERS[entry.reader].read(folder, entry)
+    except PermissionError:  # the file may be whole
+        raise
     except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise ModelyardError(f"{folder}: a file is broken ({error}). Delete the folder and run again.") from error
     entry.check(raw, folder)

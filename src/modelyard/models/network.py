@@ -11,6 +11,7 @@ import numpy as np
 from modelyard.config import Settings
 from modelyard.errors import ModelyardError
 from modelyard.inputs import Description, TrainingInput, load_description, save_description
+from modelyard.metrics import WATCHED
 from modelyard.models.archive import make_stable
 from modelyard.models.output import output_of
 from modelyard.models.settings import NetworkTraining, Runtime
@@ -78,7 +79,7 @@ def fit(
 ) -> tuple[Network, "pd.DataFrame"]:
     """Build, compile and fit a network (see `models.fit`)."""
     keras = _import_keras()
-    from modelyard.models import batches, callbacks
+    from modelyard.models import batches, callbacks, optimizers
 
     _refuse_without_validation(training, data)
     batches.use_threads(runtime.threads)
@@ -88,9 +89,9 @@ def fit(
     model = _connect(build, settings, training, data.description)
     steps = math.ceil(data.description.training_rows / training.batch_size)
     model.compile(
-        optimizer=_optimizer(training),
+        optimizer=optimizers.optimizer_of(training),
         loss=training.loss,
-        metrics=["mae" if training.loss == "mse" else "accuracy"],
+        metrics=[WATCHED[data.description.task]],
         steps_per_execution=_largest_divisor(steps, runtime.steps_per_execution),
     )
     history = model.fit(
@@ -131,15 +132,6 @@ def _scaling_layer(description: Description) -> Any:
 
 def _input_dtype(description: Description) -> str:
     return "uint8" if description.dtype == "uint8" else "float32"
-
-
-def _optimizer(training: NetworkTraining) -> Any:
-    import keras
-
-    optimizer = keras.optimizers.get(training.optimizer)
-    if training.learning_rate is not None:
-        optimizer.learning_rate = training.learning_rate
-    return optimizer
 
 
 def _largest_divisor(steps: int, limit: int) -> int:

@@ -53,6 +53,6 @@ class EstimatorTraining(Settings):
 class Runtime(Settings):
     """The section `runtime`: it may change the last bits of a result, so every training depends on it."""
 
-    threads: int = Field(default=2, ge=1, description="of one training; fixed, because sums over threads round by it")
+    threads: int = Field(default=1, ge=1, description="of one training; fixed, because sums over threads round by it")
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     steps_per_execution: int = Field(default=64, ge=1, description="at most; changes speed only")
