@@ -13,7 +13,7 @@ from modelyard.files import whole_folder, write_json, write_table
 def main(experiment: str, training: Path, test: Path, model: Path, history: Path, results: Path) -> None:
     fitted = models.load(model)
     found = evaluation.evaluate(fitted, test)
-    pictures = evaluation.draw(found, fitted, inputs.load_training(training), pd.read_csv(history))
+    pictures = evaluation.draw(found, inputs.load_training(training), pd.read_csv(history))
     with whole_folder(results / "figures") as folder:
         for name, picture in pictures.items():
             figures.save(picture, folder / name)

@@ -9,10 +9,10 @@ from modelyard.errors import explained
 from modelyard.training import train
 
 
-def main(experiment: str, training: Path, model: Path, history: Path) -> None:
+def main(experiment: str, training: Path, model: Path, history: Path, backbone: Path | None = None) -> None:
     project = settings.load()
     with tracking.training_run(experiment) as run:
-        train(project.experiments[experiment], project.runtime, training, model, history, run)
+        train(project.runs[experiment], project.runtime, training, model, history, run, backbone)
 
 
 if __name__ == "__main__":

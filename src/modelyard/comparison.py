@@ -7,10 +7,9 @@ from typing import Any
 import pandas as pd
 
 from modelyard.files import read_json
-from modelyard.metrics import HEADLINE
+from modelyard.metrics import SHOWN
 from modelyard.settings import Project, Published
 
-SHOWN = {"classification": ("accuracy", "macro_f1", "loss"), "regression": ("correlation", "mae", "mse", "r2")}
 REBUILT, EARLIER, MISSING = "rebuilt here", "committed earlier, not rebuilt here", "not built yet"
 
 COLUMNS = (
@@ -34,7 +33,7 @@ def compare(project: Project, results: Path) -> pd.DataFrame:
     Columns: dataset, experiment, metric, value, low, high (95 % interval), published, inside (whether the published
     figure lies in the interval), notebook, state, note. An experiment without results has one row without a metric.
     """
-    rows = [row for name in project.experiments for row in _rows(project, name, results / name)]
+    rows = [row for name in project.runs for row in _rows(project, name, results / name)]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     order = {dataset: position for position, dataset in enumerate(project.datasets)}
     return table.sort_values("dataset", key=lambda column: column.map(order), kind="stable", ignore_index=True)
@@ -42,7 +41,7 @@ def compare(project: Project, results: Path) -> pd.DataFrame:
 
 def scores(table: pd.DataFrame) -> pd.DataFrame:
     """The one figure that stands for each built experiment: experiment, metric, score."""
-    headline = table[table.metric.isin(HEADLINE.values())]
+    headline = table.groupby("experiment", sort=False).head(1).dropna(subset="value")
     return headline[["experiment", "metric", "value"]].rename(columns={"value": "score"})
 
 
@@ -57,11 +56,11 @@ def markdown(table: pd.DataFrame) -> str:
 def overview(table: pd.DataFrame) -> pd.DataFrame:
     """One row an experiment, for where there is room for one figure: experiment, notebook, figure, published, remarks.
 
-    The figure is accuracy or correlation with its interval, published is the notebook's own.
+    The figure is the first of the task's metrics with its interval, published is the notebook's own.
     """
     lines = []
     for name, rows in table.groupby("experiment", sort=False):
-        headline = rows[rows.metric.isin(HEADLINE.values())]
+        headline = rows.head(1).dropna(subset="value")
         figure = "".join(f"{row.metric} {_figure(row)}" for row in headline.itertuples())
         first = rows.iloc[0]
         lines.append((name, first.notebook, figure, _published(headline), _remarks(first)))
@@ -82,7 +81,7 @@ def _rows(project: Project, name: str, folder: Path) -> Iterator[dict[str, Any]]
         yield common | about
         return
     figures, intervals = read_json(folder / "metrics.json"), read_json(folder / "details.json")["intervals"]
-    for metric in SHOWN[project.datasets[dataset].task]:
+    for metric in SHOWN[project.task_of(name)]:
         low, high = intervals[metric]
         said = published.figures.get(metric)
         inside = None if said is None else bool(low <= said <= high)

@@ -35,6 +35,14 @@ def _part(rows: Rows, description: Description) -> dict[str, Any]:
         "largest": float(np.nanmax(rows.x)),
         "missing_values": _missing(rows.x) + _missing(rows.y),
     }
+    if description.task == "detection":
+        classes = rows.y[..., 0]
+        per_row = np.sum(classes >= 0, axis=1).tolist()
+        counts = [int(np.sum(classes == number)) for number in range(len(description.classes))]
+        return card | {
+            "boxes_per_row": {"fewest": min(per_row), "most": max(per_row)},
+            "boxes_per_class": dict(zip(description.classes, counts, strict=True)),
+        }
     if description.classes:
         counts = np.bincount(rows.y, minlength=len(description.classes)).tolist()
         return card | {"rows_per_class": dict(zip(description.classes, counts, strict=True))}

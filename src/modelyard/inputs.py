@@ -12,7 +12,7 @@ from modelyard.errors import ModelyardError
 from modelyard.files import whole_folder, write_json
 from modelyard.rows import Rows, Task
 from modelyard.scaling import Method, Scaler, as_if_fitted_on, fit
-from modelyard.splits import Split, divide_test, divide_validation
+from modelyard.splits import Split, divide_test, divide_validation, keep_first
 
 
 class InputSettings(Settings):
@@ -32,12 +32,18 @@ class Description(Settings):
     task: Task
     features: tuple[str, ...]
     classes: tuple[str, ...]
+    words: tuple[str, ...] = Field(default=(), description="for rows of word numbers: the word of each")
     shape: tuple[int, ...]
     dtype: str
     training_rows: int
     validation_rows: int
     scaling: Method
     scaler: Scaler
+
+    @property
+    def network_dtype(self) -> str:
+        """The type of a network's raw input: pixels and word numbers as they are, all else as float32."""
+        return self.dtype if np.dtype(self.dtype).kind == "u" else "float32"
 
 
 @dataclass(frozen=True)
@@ -66,17 +72,19 @@ def prepare(raw: RawData, task: Task, settings: InputSettings) -> tuple[Training
     if settings.split.test != "given":
         for_training, for_test = divide_test(len(rows), settings.split)
         rows, test = rows.take(for_training), rows.take(for_test)
-    order, held_back = divide_validation(len(rows), settings.split)
+    kept = keep_first(len(rows), settings.split)
+    order, held_back = divide_validation(kept, settings.split)
     rows = rows.take(order)
-    scaler = fit(settings.scaling, rows.x[: len(rows) - held_back])
+    scaler = fit(settings.scaling, rows.x[: kept - held_back])
     description = Description(
         dataset=settings.dataset,
         task=task,
         features=raw.features,
         classes=raw.classes,
+        words=raw.words,
         shape=rows.x.shape[1:],
         dtype=str(rows.x.dtype),
-        training_rows=len(rows) - held_back,
+        training_rows=kept - held_back,
         validation_rows=held_back,
         scaling=settings.scaling,
         scaler=scaler,

@@ -8,31 +8,30 @@ from modelyard.rows import Task
 
 Columns = Mapping[str, np.ndarray]
 Metric = Callable[..., np.ndarray]
+Measure = tuple[Metric, tuple[np.ndarray, ...]]
 
 SMALLEST_PROBABILITY = 1e-7  # as Keras clips, so that a certain mistake costs 16.1 and not infinity
 
 
+def measures(task: Task, columns: Columns) -> dict[str, Measure]:
+    """Every metric of a task with the columns of shape (n,), one value a row, that it is computed from."""
+    return {name: (metric, tuple(columns[each] for each in needed)) for name, (metric, needed) in METRICS[task].items()}
+
+
+def figures(measured: Mapping[str, Measure]) -> dict[str, float]:
+    """The value of every metric."""
+    return {name: float(metric(*columns)) for name, (metric, columns) in measured.items()}
+
+
 def columns(task: Task, truth: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
-    """What a task's metrics are computed from: columns of shape (n,), one value a row.
+    """What the metrics of a classification or regression are computed from.
 
     Args:
-        task: one of METRICS.
+        task: classification or regression.
         truth: class numbers or measured values (n,).
         predictions: probabilities (n, classes) or values (n,).
     """
     return _COLUMNS[task](truth, predictions)
-
-
-def figures(task: Task, columns: Columns) -> dict[str, float]:
-    """Every metric of a task."""
-    return {
-        name: float(metric(*arguments)) for name, (metric, arguments) in metrics_with_columns(task, columns).items()
-    }
-
-
-def metrics_with_columns(task: Task, columns: Columns) -> dict[str, tuple[Metric, tuple[np.ndarray, ...]]]:
-    """Every metric of a task with the columns that it is computed from."""
-    return {name: (metric, tuple(columns[each] for each in needed)) for name, (metric, needed) in METRICS[task].items()}
 
 
 def _classification_columns(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndarray]:
@@ -113,14 +112,31 @@ def correlation(truth: np.ndarray, prediction: np.ndarray, axis: int = -1) -> np
     return np.where(varies, np.sum(truth * prediction, axis=axis) / np.where(varies, spread, 1.0), 0.0)
 
 
-def mean_loss(loss: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Mean of the rows' losses."""
-    return np.mean(loss, axis=axis)
+def mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Mean of a figure that each row has."""
+    return np.mean(values, axis=axis)
+
+
+def reconstruction_columns(truth: np.ndarray, restored: np.ndarray, mean: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns for rows (n, ...) and their reconstructions: mean errors of each row, and its distance from the mean."""
+    rest = tuple(range(1, truth.ndim))
+    error = truth - restored
+    return {
+        "squared_error": np.mean(np.square(error), axis=rest, dtype=np.float64),
+        "absolute_error": np.mean(np.abs(error), axis=rest, dtype=np.float64),
+        "squared_distance": np.mean(np.square(truth - mean), axis=rest, dtype=np.float64),
+    }
+
+
+def share_explained(squared_error: np.ndarray, squared_distance: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Share of the rows' variance that their reconstructions keep; 0 where all rows are equal."""
+    distance = np.mean(squared_distance, axis=axis)
+    return np.where(distance, 1 - np.mean(squared_error, axis=axis) / np.where(distance, distance, 1.0), 0.0)
 
 
 METRICS: dict[Task, dict[str, tuple[Metric, tuple[str, ...]]]] = {
     "classification": {
-        "loss": (mean_loss, ("loss",)),
+        "loss": (mean, ("loss",)),
         "accuracy": (accuracy, ("truth", "prediction")),
         "macro_f1": (macro_f1, ("truth", "prediction")),
     },
@@ -131,13 +147,23 @@ METRICS: dict[Task, dict[str, tuple[Metric, tuple[str, ...]]]] = {
         "r2": (r2, ("truth", "prediction")),
         "correlation": (correlation, ("truth", "prediction")),
     },
+    "reconstruction": {
+        "mse": (mean, ("squared_error",)),
+        "mae": (mean, ("absolute_error",)),
+        "r2": (share_explained, ("squared_error", "squared_distance")),
+    },
 }
-"""Per task: a metric's name, its formula, and the columns it is computed from."""
+"""Per task: a metric's name, its formula, and the columns it is computed from. A detection's are in `detection`."""
 
 _COLUMNS = {"classification": _classification_columns, "regression": _regression_columns}
 
-WATCHED = {"classification": "accuracy", "regression": "mae"}
-"""The metric that stands beside the loss in a history."""
+SHOWN: dict[Task, tuple[str, ...]] = {
+    "classification": ("accuracy", "macro_f1", "loss"),
+    "regression": ("correlation", "mae", "mse", "r2"),
+    "reconstruction": ("r2", "mse", "mae"),
+    "detection": ("mean_average_precision", "precision", "recall"),
+}
+"""The metrics that stand in a comparison, the one first that stands for the task where there is room for one."""
 
-HEADLINE = {"classification": "accuracy", "regression": "correlation"}
-"""The one metric that stands for a task where there is room for one."""
+WATCHED: dict[Task, str] = {"classification": "accuracy", "regression": "mae", "reconstruction": "mae"}
+"""The metric that stands beside the loss in a history; a detection has none."""

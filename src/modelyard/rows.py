@@ -5,12 +5,16 @@ from typing import Literal
 
 import numpy as np
 
-Task = Literal["classification", "regression"]
+Task = Literal["classification", "regression", "reconstruction", "detection"]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Inputs of shape (n, ...) in their compact type, and targets of shape (n,): class numbers or measured values."""
+    """Inputs of shape (n, ...) in their compact type, and their targets.
+
+    Targets are class numbers or measured values (n,); for detection boxes (n, most, 5) of class, left, top, right and
+    bottom in pixels, with class -1 where a row has fewer.
+    """
 
     x: np.ndarray
     y: np.ndarray

@@ -21,11 +21,20 @@ class Scaler(Settings):
 
     def apply(self, rows: np.ndarray) -> np.ndarray:
         """Scale rows of shape (n, ...) to float64 of the same shape."""
-        return (rows - _shaped(self.offset, rows)) / _shaped(self.scale, rows)
+        offset, scale = self.shaped(rows.shape[1:])
+        return (rows - offset) / scale
 
     def invert(self, scaled: np.ndarray) -> np.ndarray:
         """Bring scaled rows of shape (n, ...) back to raw units."""
-        return scaled * _shaped(self.scale, scaled) + _shaped(self.offset, scaled)
+        offset, scale = self.shaped(scaled.shape[1:])
+        return scaled * scale + offset
+
+    def shaped(self, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Offset and scale as arrays that go with rows of a shape."""
+        offset, scale = (
+            np.reshape(each, shape if len(each) > 1 else (1,) * len(shape)) for each in (self.offset, self.scale)
+        )
+        return offset, scale
 
 
 def fit(method: Method, rows: np.ndarray) -> Scaler:
@@ -67,10 +76,6 @@ def _scaler(rows: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> Scaler:
     constant = (rows.max(axis=0) == rows.min(axis=0)).ravel()  # a rounded mean leaves it a scale of some 1e-17
     scale = np.where(constant, 1.0, scale)
     return Scaler(offset=tuple(offset.tolist()), scale=tuple(scale.tolist()))
-
-
-def _shaped(values: tuple[float, ...], rows: np.ndarray) -> np.ndarray:
-    return np.reshape(values, rows.shape[1:] if len(values) > 1 else (1,) * (rows.ndim - 1))
 
 
 _FITTED: dict[Method, Callable[[np.ndarray], Scaler]] = {

@@ -1,6 +1,7 @@
 """params.yaml as one typed value: every section, every entry, and what they say of each other."""
 
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,11 +10,13 @@ from pydantic import Discriminator, Field, Tag
 from modelyard import models
 from modelyard.config import File, Mistake, Settings, nearest, parse
 from modelyard.datasets import DatasetSettings
-from modelyard.downloads import FetchSettings, FileSet, all_mirrors
+from modelyard.datasets.entry import FileName
+from modelyard.downloads import FetchSettings, FileSet, Source, all_mirrors
 from modelyard.errors import ModelyardError
 from modelyard.inputs import InputSettings
-from modelyard.metrics import METRICS
-from modelyard.models.output import output_of
+from modelyard.metrics import SHOWN
+from modelyard.models.output import check_loss
+from modelyard.rows import Task
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case words, joined by _")]
 
@@ -32,6 +35,21 @@ class EstimatorExperiment(Settings):
     input: str
     model: models.ModelSettings
     training: models.EstimatorTraining
+
+
+class TransferExperiment(Settings):
+    """One named run that starts from a network trained before."""
+
+    input: str
+    model: models.TransferSettings
+    training: models.NetworkTraining
+
+
+class Backbone(Settings):
+    """A network that others trained: the files of its weights."""
+
+    folder: str = Field(description="its folder inside a mirror")
+    files: dict[FileName, Source]
 
 
 def _kind(experiment: Any) -> str:
@@ -54,6 +72,9 @@ class Published(Settings):
     note: str = Field(default="", description="what the experiment shows, in a few words")
 
 
+EXPERIMENT_SECTIONS = ("experiments", "transfers", "pretrained")
+
+
 class Project(File):
     """The whole of params.yaml."""
 
@@ -62,15 +83,31 @@ class Project(File):
     datasets: dict[Name, DatasetSettings]
     inputs: dict[Name, InputSettings]
     experiments: dict[Name, Experiment]
+    transfers: dict[Name, TransferExperiment] = Field(
+        default={}, description="experiments that start from the network of another"
+    )
+    backbones: dict[Name, Backbone] = Field(default={}, description="networks that others trained")
+    pretrained: dict[Name, TransferExperiment] = Field(
+        default={}, description="experiments that start from one of `backbones`"
+    )
     published: dict[Name, Published] = Field(default={})
+
+    @property
+    def runs(self) -> dict[str, NetworkExperiment | EstimatorExperiment | TransferExperiment]:
+        """Every experiment of every section, by name."""
+        return {**self.experiments, **self.transfers, **self.pretrained}
 
     def dataset_of(self, experiment: str) -> str:
         """The data set that an experiment learns from."""
-        return self.inputs[self.experiments[experiment].input].dataset
+        return self.inputs[self.runs[experiment].input].dataset
 
-    def files_of(self, dataset: str, root: Path) -> FileSet:
-        """The raw files of a data set and where they may be had."""
-        entry = self.datasets[dataset]
+    def task_of(self, experiment: str) -> Task:
+        """What an experiment's model is to do."""
+        return models.task_of(self.runs[experiment].model.family, self.datasets[self.dataset_of(experiment)].task)
+
+    def files_of(self, name: str, root: Path) -> FileSet:
+        """The raw files of a data set or backbone and where they may be had."""
+        entry = self.datasets[name] if name in self.datasets else self.backbones[name]
         return FileSet(entry.files, entry.folder, all_mirrors(self.fetch, root), root)
 
     def mistakes(self) -> Iterator[Mistake]:
@@ -78,31 +115,62 @@ class Project(File):
         for name, entry in self.inputs.items():
             if entry.dataset not in self.datasets:
                 yield Mistake(("inputs", name, "dataset"), f"no such data set; {nearest(entry.dataset, self.datasets)}")
-        for name, experiment in self.experiments.items():
-            yield from self._mistakes_of(name, experiment)
+        for section in EXPERIMENT_SECTIONS:
+            for name, experiment in getattr(self, section).items():
+                yield from self._mistakes_of(section, name, experiment)
+        yield from self._names_given_twice()
+        for name, experiment in self.transfers.items():
+            yield from self._mistakes_of_backbone(name, experiment)
+        for name, experiment in self.pretrained.items():
+            if experiment.model.backbone not in self.backbones:
+                advice = nearest(experiment.model.backbone, self.backbones)
+                yield Mistake(("pretrained", name, "model", "backbone"), f"no such backbone; {advice}")
         for name, published in self.published.items():
             yield from self._mistakes_of_published(name, published)
 
+    def _names_given_twice(self) -> Iterator[Mistake]:
+        groups = [EXPERIMENT_SECTIONS, ("datasets", "backbones")]  # each a folder of results, of raw files
+        for first, second in (pair for sections in groups for pair in combinations(sections, 2)):
+            for name in getattr(self, first).keys() & getattr(self, second).keys():
+                yield Mistake((second, name), f"this name stands in `{first}` as well; give it another")
+
     def _mistakes_of_published(self, name: str, published: Published) -> Iterator[Mistake]:
-        if name not in self.experiments:
-            yield Mistake(("published", name), f"no such experiment; {nearest(name, self.experiments)}")
-        elif self.experiments[name].input in self.inputs and self.dataset_of(name) in self.datasets:
-            measured = METRICS[self.datasets[self.dataset_of(name)].task]
-            for metric in published.figures.keys() - measured.keys():
+        if name not in self.runs:
+            yield Mistake(("published", name), f"no such experiment; {nearest(name, self.runs)}")
+        elif self.runs[name].input in self.inputs and self.dataset_of(name) in self.datasets:
+            measured = SHOWN[self.task_of(name)]
+            for metric in published.figures.keys() - set(measured):
                 yield Mistake(("published", name, "figures", metric), f"no such metric; {nearest(metric, measured)}")
 
-    def _mistakes_of(self, name: str, experiment: NetworkExperiment | EstimatorExperiment) -> Iterator[Mistake]:
-        where = ("experiments", name, "input")
+    def _mistakes_of(self, section: str, name: str, experiment: Any) -> Iterator[Mistake]:
         if experiment.input not in self.inputs:
-            yield Mistake(where, f"no such input; {nearest(experiment.input, self.inputs)}")
-            return
-        dataset = self.inputs[experiment.input].dataset
-        if dataset in self.datasets and isinstance(experiment, NetworkExperiment):
-            entry = self.datasets[dataset]
+            yield Mistake((section, name, "input"), f"no such input; {nearest(experiment.input, self.inputs)}")
+        elif self.inputs[experiment.input].dataset in self.datasets:
+            yield from self._mistakes_of_task(section, name, experiment)
+
+    def _mistakes_of_task(self, section: str, name: str, experiment: Any) -> Iterator[Mistake]:
+        entry, task = self.datasets[self.dataset_of(name)], self.task_of(name)
+        family = experiment.model.family
+        if task not in models.tasks_of(family):
+            can = " or ".join(models.tasks_of(family))
+            yield Mistake((section, name, "model", "family"), f"{family} is for {can}, this data set asks for {task}")
+        elif not isinstance(experiment, EstimatorExperiment):
             try:
-                output_of(entry.task, len(entry.classes), experiment.training.loss)
+                check_loss(task, len(entry.classes), experiment.training.loss)
             except ModelyardError as error:
-                yield Mistake(("experiments", name, "training", "loss"), str(error))
+                yield Mistake((section, name, "training", "loss"), str(error))
+
+    def _mistakes_of_backbone(self, name: str, experiment: TransferExperiment) -> Iterator[Mistake]:
+        where, backbone = ("transfers", name, "model", "backbone"), experiment.model.backbone
+        networks = [each for each, entry in self.experiments.items() if isinstance(entry, NetworkExperiment)]
+        if backbone not in networks:
+            yield Mistake(where, f"no such experiment with a network; {nearest(backbone, networks)}")
+            return
+        inputs = (self.experiments[backbone].input, experiment.input)
+        if all(each in self.inputs and self.inputs[each].dataset in self.datasets for each in inputs):
+            theirs, ours = (self.datasets[self.inputs[each].dataset].expect.shape for each in inputs)
+            if theirs and ours and theirs != ours:
+                yield Mistake(where, f"its network takes rows of shape {theirs}, this input has {ours}")
 
 
 def load(path: Path = Path("params.yaml")) -> Project:

@@ -21,6 +21,9 @@ class Split(Settings):
     test_seed: int | None = Field(
         default=None, ge=0, lt=2**32, description="numpy.random.RandomState(test_seed), as Keras has it"
     )
+    first: int | None = Field(
+        default=None, ge=1, description="only so many of the training rows, the first ones; validation is cut from these"
+    )
     validation: float = Field(default=0.0, ge=0, lt=1, description="fraction of the training rows that is held back")
     validation_rows: Literal["last", "shuffled"] = Field(
         default="last", description="last: the last rows, as Keras's validation_split; shuffled: drawn by chance"
@@ -50,6 +53,17 @@ def divide_test(count: int, split: Split) -> tuple[np.ndarray, np.ndarray]:
     cut = int(count * (1 - split.test))
     _refuse_empty(cut, count - cut, f"test: {split.test}", count)
     return order[:cut], order[cut:]
+
+
+def keep_first(count: int, split: Split) -> int:
+    """How many training rows are kept.
+
+    Raises:
+        ModelyardError: there are fewer rows than `first` asks for.
+    """
+    if split.first is not None and split.first > count:
+        raise ModelyardError(f"`first: {split.first}` of {count} training rows: give at most {count}.")
+    return split.first or count
 
 
 def divide_validation(count: int, split: Split) -> tuple[np.ndarray, int]:

@@ -20,13 +20,18 @@ def train(
     model: Path,
     history: Path,
     run: Run,
+    backbone: Path | None = None,
 ) -> None:
-    """Fit an experiment's model to the rows of folder `training`; write folder `model` and table `history`."""
+    """Fit an experiment's model to the rows of folder `training`; write folder `model` and table `history`.
+
+    A transfer starts from the network in folder `backbone`.
+    """
     data = load_training(training)
     run.log_setting_out(_flat(experiment.model_dump(mode="json")), data.description, training)
     progress = Progress(getattr(experiment.training, "epochs", None), run)
     with whole_folder(model) as folder:
-        fitted, table = models.fit(experiment.model, experiment.training, data, folder, runtime, progress)
+        bench = models.Bench(folder, runtime, progress, backbone)
+        fitted, table = models.fit(experiment.model, experiment.training, data, bench)
         progress.finish()
         fitted.save(folder)
         write_table(history, table)

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -20,7 +20,9 @@ from modelyard.warm import served
 
 GIGABYTES_A_STAGE = 3  # a training on MNIST peaks below that
 LOG_LINES = 12
-HEAVY = ("train@", "evaluate@")
+PRETRAINED = "pretrained/dvc.yaml:"
+EVALUATIONS = {"experiments": "evaluate@", "transfers": "evaluate_transfer@", "pretrained": f"{PRETRAINED}evaluate@"}
+HEAVY = ("train", "evaluate")
 LIBRARIES = (
     "keras",
     "mlflow.keras",
@@ -43,10 +45,9 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool) ->
         signal.signal(sign, signal.default_int_handler)
     project = settings.load()
     chosen = _chosen(project, names, demo)
-    left_out = _out_of_reach(project, chosen, Path.cwd())
-    targets = [f"evaluate@{name}" for name in chosen] + ([] if names or demo else ["compare"])
-    pipeline = Pipeline(Path.cwd(), targets)
+    pipeline = Pipeline(Path.cwd(), [*chosen.values()] + ([] if names or demo else ["compare"]))
     pipeline.find_unchanged()
+    left_out = _out_of_reach(project, pipeline.stages, Path.cwd())
     pipeline.leave_out(left_out)
     with _warm_where_needed(pipeline), Display(console, pipeline) as display:
         try:
@@ -59,37 +60,41 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool) ->
     return int(failed or (strict and bool(left_out)))
 
 
-def _chosen(project: Project, names: Sequence[str], demo: bool) -> list[str]:
+def _chosen(project: Project, names: Sequence[str], demo: bool) -> dict[str, str]:
+    """The experiments to bring up to date, each with the stage that completes it."""
     for name in names:
-        if name not in project.experiments:
-            raise ModelyardError(f"no such experiment: {name}; {nearest(name, project.experiments)}")
-    if not demo:
-        return list(dict.fromkeys(names)) or list(project.experiments)
-    return [name for name in names or project.experiments if _comes_along(project, name)]
+        if name not in project.runs:
+            raise ModelyardError(f"no such experiment: {name}; {nearest(name, project.runs)}")
+    completed_by = {
+        name: stage + name for section, stage in EVALUATIONS.items() for name in getattr(project, section)
+    }
+    wanted = names or project.runs
+    return {name: completed_by[name] for name in wanted if not demo or _comes_along(project, name)}
 
 
 def _comes_along(project: Project, experiment: str) -> bool:
-    """Whether an experiment's data comes with the libraries or stands in params.yaml."""
+    """Whether all that an experiment needs comes with the libraries or stands in params.yaml."""
     files = project.datasets[project.dataset_of(experiment)].files.values()
-    return all(source.package or source.text for source in files)
+    return experiment in project.experiments and all(source.package or source.text for source in files)
 
 
-def _out_of_reach(project: Project, chosen: Sequence[str], root: Path) -> dict[str, str]:
+def _out_of_reach(project: Project, stages: Collection[str], root: Path) -> dict[str, str]:
     """The fetch stages whose files are neither here nor at any address that answers, with what to do about it."""
-    datasets = dict.fromkeys(project.dataset_of(name) for name in chosen)
-    file_sets = {name: project.files_of(name, root) for name in datasets}
+    fetched = {f"fetch@{name}": name for name in project.datasets}
+    fetched |= {f"{PRETRAINED}fetch@{name}": name for name in project.backbones}
+    file_sets = {stage: project.files_of(name, root) for stage, name in fetched.items() if stage in stages}
     reach = Reach(address for files in file_sets.values() for address in files.all_addresses())
     left_out = {}
-    for name, files in file_sets.items():
-        missing = files.out_of_reach(root / "data" / "raw" / name, reach)
+    for stage, files in file_sets.items():
+        missing = files.out_of_reach(root / "data" / "raw" / fetched[stage], reach)
         if missing:
-            left_out[f"fetch@{name}"] = cannot_be_had(missing, files.folder)
+            left_out[stage] = cannot_be_had(missing, files.folder)
     return left_out
 
 
 def _warm_where_needed(pipeline: Pipeline) -> AbstractContextManager[None]:
     """Import the heavy libraries once for all stages that train or evaluate, if there are any."""
-    heavy = any(stage.state is State.WAITING and stage.name.startswith(HEAVY) for stage in pipeline.stages.values())
+    heavy = any(stage.state is State.WAITING and stage.name.removeprefix(PRETRAINED).startswith(HEAVY) for stage in pipeline.stages.values())
     return served(LIBRARIES) if heavy else nullcontext()
 
 
@@ -104,7 +109,7 @@ def _jobs(threads: int) -> int:
 def _tell(
     console: Console,
     project: Project,
-    chosen: Sequence[str],
+    chosen: Mapping[str, str],
     stages: Mapping[str, Stage],
     left_out: Mapping[str, str],
 ) -> None:
@@ -116,7 +121,7 @@ def _tell(
         if stage.state is State.FAILED:
             console.print(f"\n[bold red]{stage.name} failed.[/] The end of {stage.log}:", highlight=False)
             console.print("\n".join(stage.last_lines(LOG_LINES)), markup=False, highlight=False)
-    skipped = [name for name in chosen if stages[f"evaluate@{name}"].state is State.LEFT_OUT]
+    skipped = [name for name, stage in chosen.items() if stages[stage].state is State.LEFT_OUT]
     if skipped:
         console.print(f"\nNot rebuilt: {', '.join(skipped)}.", highlight=False)
     counts = {state: sum(stage.state is state for stage in stages.values()) for state in State}
@@ -127,7 +132,7 @@ def _tell(
     )
 
 
-def _result_table(project: Project, chosen: Sequence[str]) -> Table:
+def _result_table(project: Project, chosen: Collection[str]) -> Table:
     from modelyard.comparison import compare, overview
 
     compared = compare(project, Path("results"))

@@ -24,6 +24,7 @@ class RawData:
     given_test: Rows | None = None
     features: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()  # for rows of word numbers: the word of each
 
 
 class Expectations(Settings):

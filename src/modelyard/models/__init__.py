@@ -1,10 +1,10 @@
-"""Model families, and the two kinds they are of: Keras networks and scikit-learn estimators.
+"""Model families, and the kinds they are of: Keras networks, networks that start from another, scikit-learn estimators.
 
 A new family is one module here with a `Settings` and a `build`, and its line in `_FAMILIES`.
-Both kinds answer the same verbs (fit, predict, save, load), so that no stage needs to know which it has.
+All kinds answer the same verbs (fit, predict, save, load), so that no stage needs to know which it has.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
@@ -14,22 +14,42 @@ from pydantic import Field
 
 from modelyard.config import Settings
 from modelyard.inputs import Description, TrainingInput
-from modelyard.models import boosting, cnn, estimator, linear, mlp, network
+from modelyard.models import autoencoder, boosting, cnn, estimator, linear, mlp, network, transfer
+from modelyard.models.bench import Bench
+from modelyard.models.layer import Layer
 from modelyard.models.settings import EstimatorTraining, NetworkTraining, Runtime
+from modelyard.rows import Task
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["EstimatorTraining", "Model", "ModelSettings", "NetworkTraining", "Runtime", "fit", "is_estimator", "load"]
+__all__ = [
+    "Bench",
+    "EstimatorTraining",
+    "Model",
+    "ModelSettings",
+    "NetworkTraining",
+    "Runtime",
+    "TransferSettings",
+    "fit",
+    "is_estimator",
+    "load",
+    "task_of",
+    "tasks_of",
+]
 
 ModelSettings = Annotated[
-    mlp.Settings | cnn.Settings | linear.Settings | boosting.Settings,
+    mlp.Settings | cnn.Settings | autoencoder.Settings | linear.Settings | boosting.Settings,
     Field(discriminator="family"),
 ]
+
+TransferSettings = transfer.Settings
 
 _FAMILIES: dict[str, tuple[ModuleType, ModuleType]] = {
     "mlp": (network, mlp),
     "cnn": (network, cnn),
+    "autoencoder": (network, autoencoder),
+    "transfer": (transfer, transfer),
     "linear": (estimator, linear),
     "boosting": (estimator, boosting),
 }
@@ -38,12 +58,14 @@ _FAMILIES: dict[str, tuple[ModuleType, ModuleType]] = {
 class Model(Protocol):
     """A fitted model; it takes raw rows, its scaling is inside.
 
-    `native` is the library's own object; `flavour`, `packages`, `options` and what it
-    `takes` and `gives` (type and shape) tell MLflow how to keep it.
+    `native` is the library's own object, `parts` are further ones that share its weights, `layers` are what people see.
+    `flavour`, `packages`, `options` and what it `takes` and `gives` (type and shape) tell MLflow how to keep it.
     """
 
     description: Description
     native: Any
+    parts: Mapping[str, Any]
+    layers: list[Layer]
     flavour: str
     packages: tuple[str, ...]
     options: dict
@@ -51,7 +73,10 @@ class Model(Protocol):
     gives: tuple[str, tuple]
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
-        """Probabilities (n, classes) or values (n,) for raw rows (n, ...)."""
+        """Probabilities (n, classes), values (n,), reconstructions or grids (n, ...) for raw rows (n, ...)."""
+
+    def first_convolution(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """Kernels (height, width, channels, filters) and maps (height, width, filters) of a raw image, if it has any."""
 
     def save(self, folder: Path) -> None:
         """Write the model and what it must know of its input; equal models give equal bytes."""
@@ -62,23 +87,29 @@ def is_estimator(family: str) -> bool:
     return family in _FAMILIES and _FAMILIES[family][0] is estimator
 
 
+def tasks_of(family: str) -> tuple[Task, ...]:
+    """The tasks that a family can be trained for."""
+    return getattr(_FAMILIES[family][1], "TASKS", ("classification", "regression"))
+
+
+def task_of(family: str, of_data: Task) -> Task:
+    """What a family makes of a data set: its task, but an autoencoder restores the rows of any."""
+    return "reconstruction" if "reconstruction" in tasks_of(family) else of_data
+
+
 def fit(
-    settings: Settings,
-    training: Settings,
-    data: TrainingInput,
-    folder: Path,
-    runtime: Runtime,
-    report: Callable[[dict[str, float]], None],
+    settings: Settings, training: Settings, data: TrainingInput, bench: Bench
 ) -> tuple[Model, "pd.DataFrame"]:
-    """Build and fit a model; `report` hears of each epoch, checkpoints go to `folder`.
+    """Build and fit a model.
 
     Returns the model and its history: one row an epoch, the loss and metric of training and validation rows.
     """
     kind, family = _FAMILIES[settings.family]
-    return kind.fit(family.build, settings, training, data, folder, runtime, report)
+    description = data.description.model_copy(update={"task": task_of(settings.family, data.description.task)})
+    return kind.fit(family, settings, training, TrainingInput(description, data.rows), bench)
 
 
 def load(folder: Path) -> Model:
-    """Load a saved model of either kind."""
+    """Load a saved model of any kind."""
     kind = network if (folder / network.FILE).exists() else estimator
     return kind.load(folder)

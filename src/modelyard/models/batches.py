@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from modelyard.inputs import Description, TrainingInput
+from modelyard.models import detector
 from modelyard.models.settings import NetworkTraining
 from modelyard.rows import Rows
 
@@ -43,14 +44,26 @@ def _order(data: TrainingInput, training: NetworkTraining, seed: int) -> tf.data
 def _batches(
     rows: Rows, order: tf.data.Dataset, description: Description, training: NetworkTraining
 ) -> tf.data.Dataset:
-    x = tf.constant(rows.x if rows.x.dtype == np.uint8 else rows.x.astype(np.float32))
-    y = tf.constant(_targets(rows.y, len(description.classes), training.loss))
+    x = tf.constant(np.asarray(rows.x, dtype=description.network_dtype))
+    y = x if description.task == "reconstruction" else tf.constant(_targets(rows.y, description, training.loss))
     # One thread: gathering is cheap, and the order of batches must not depend on the machine's load.
-    return order.map(lambda which: (tf.gather(x, which), tf.gather(y, which))).prefetch(2)
+    batches = order.map(lambda which: (tf.gather(x, which), tf.gather(y, which)))
+    if description.task == "reconstruction":
+        batches = batches.map(lambda x, y: (x, _scaled(y, description)))
+    return batches.prefetch(2)
 
 
-def _targets(y: np.ndarray, classes: int, loss: str) -> np.ndarray:
-    """Targets as the loss takes them: numbers (n, 1), class numbers (n,), or one-hot rows (n, classes)."""
+def _scaled(rows: tf.Tensor, description: Description) -> tf.Tensor:
+    """What an autoencoder restores: its input in scaled units, as float32."""
+    offset, scale = description.scaler.shaped(description.shape)
+    return (tf.cast(rows, tf.float32) - offset.astype(np.float32)) / scale.astype(np.float32)
+
+
+def _targets(y: np.ndarray, description: Description, loss: str) -> np.ndarray:
+    """Targets as the loss takes them: numbers (n, 1), class numbers (n,), one-hot rows (n, classes), or grids."""
+    classes = len(description.classes)
+    if loss == "detection":
+        return detector.encode(y, description.shape, classes)
     if loss == "categorical_crossentropy":
         return np.eye(classes, dtype=np.float32)[y]
     if loss == "sparse_categorical_crossentropy":

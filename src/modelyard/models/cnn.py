@@ -11,6 +11,7 @@ from modelyard.models.output import Output, output_layer
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+FEATURES = "features"  # the layer after which a transfer puts its own
 
 
 class Settings(Base):
@@ -49,7 +50,7 @@ def build(scaled: Any, output: Output, settings: Settings) -> Any:
             tensor = layers.MaxPooling2D(2)(tensor)
     if settings.convolution_dropout:
         tensor = layers.Dropout(settings.convolution_dropout)(tensor)
-    tensor = layers.Flatten()(tensor)
+    tensor = layers.Flatten(name=FEATURES)(tensor)
     for units in settings.units:
         tensor = layers.Dense(units, activation="relu")(tensor)
         if settings.dense_dropout:

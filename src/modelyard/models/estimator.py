@@ -1,7 +1,8 @@
 """The scikit-learn kind: how an estimator is fitted, asked and saved, without pickle."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -12,7 +13,9 @@ from modelyard.errors import ModelyardError
 from modelyard.files import write_table
 from modelyard.inputs import Description, TrainingInput, load_description, save_description
 from modelyard.models.archive import make_stable
-from modelyard.models.settings import EstimatorTraining, Runtime
+from modelyard.models.bench import Bench
+from modelyard.models.layer import Layer
+from modelyard.models.settings import EstimatorTraining
 from modelyard.rows import Rows
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ class Estimator:
     def __init__(self, native: Any, description: Description) -> None:
         self.native = native
         self.description = description
+        self.parts: dict[str, Any] = {}
 
     @property
     def takes(self) -> tuple[str, tuple]:
@@ -44,6 +48,17 @@ class Estimator:
     def gives(self) -> tuple[str, tuple]:
         """What the native pipeline predicts: values, or the numbers of classes."""
         return "float64" if self.description.task == "regression" else "int64", (None,)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The steps of the pipeline, the number of coefficients of a linear model with its own."""
+        count = int(np.size(getattr(self.native["model"], "coef_", ())))
+        kinds = [type(step).__name__ for _, step in self.native.steps]
+        width = int(np.prod(self.description.shape))
+        return [Layer(kinds[0], (width,), 0), Layer(kinds[1], (len(self.description.classes) or 1,), count)]
+
+    def first_convolution(self, image: np.ndarray) -> None:
+        """No estimator has one."""
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
         """Probabilities (n, classes) or values (n,) for raw rows (n, ...)."""
@@ -88,26 +103,20 @@ def load(folder: Path) -> Estimator:
 
 
 def fit(
-    build: Callable[..., Any],
-    settings: Settings,
-    training: EstimatorTraining,
-    data: TrainingInput,
-    folder: Path,
-    runtime: Runtime,
-    report: Callable[[dict[str, float]], None],
+    family: ModuleType, settings: Settings, training: EstimatorTraining, data: TrainingInput, bench: Bench
 ) -> tuple[Estimator, "pd.DataFrame"]:
     """Build and fit an estimator (see `models.fit`); its history has a row for each stage of an ensemble."""
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
     description = data.description
-    estimator = build(description.task, settings, training.seed)
+    estimator = family.build(description.task, settings, training.seed)
     pipeline = Pipeline([("scaling", _scaling_step(description)), ("model", estimator)])
     scaled = pipeline["scaling"].transform(_flat(data.training.x))
     estimator.fit(scaled, data.training.y)
     history = pd.DataFrame(_history(estimator, pipeline["scaling"], data))
     for row in history.to_dict("records"):
-        report(row)
+        bench.report(row)
     return Estimator(pipeline, description), history
 
 
@@ -138,7 +147,7 @@ def _stages(estimator: Any, scaling: Any, rows: Rows, prefix: str) -> Iterator[d
     scaled = scaling.transform(_flat(rows.x))
     staged = getattr(estimator, f"staged_{ask}", lambda x: [getattr(estimator, ask)(x)])
     for predictions in staged(scaled):
-        figures = metrics.figures(task, metrics.columns(task, rows.y, predictions))
+        figures = metrics.figures(metrics.measures(task, metrics.columns(task, rows.y, predictions)))
         yield {prefix + name: figures[name] for name in ("loss", metrics.WATCHED[task])}
 
 

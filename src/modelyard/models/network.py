@@ -2,8 +2,9 @@
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,8 +14,10 @@ from modelyard.errors import ModelyardError
 from modelyard.inputs import Description, TrainingInput, load_description, save_description
 from modelyard.metrics import WATCHED
 from modelyard.models.archive import make_stable
+from modelyard.models.bench import Bench
+from modelyard.models.layer import Layer
 from modelyard.models.output import output_of
-from modelyard.models.settings import NetworkTraining, Runtime
+from modelyard.models.settings import NetworkTraining
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,15 +28,16 @@ PREDICTION_BATCH = 1000
 
 
 class Network:
-    """A fitted Keras model that takes raw rows."""
+    """A fitted Keras model that takes raw rows, and its parts by name (an autoencoder's encoder and decoder)."""
 
     flavour = "keras"  # of MLflow
     packages = ("keras", "tensorflow")
     options: ClassVar[dict] = {}
 
-    def __init__(self, native: Any, description: Description) -> None:
+    def __init__(self, native: Any, description: Description, parts: Mapping[str, Any] | None = None) -> None:
         self.native = native
         self.description = description
+        self.parts = dict(parts or {})
 
     @property
     def takes(self) -> tuple[str, tuple]:
@@ -45,73 +49,125 @@ class Network:
         """The native model's output: type and shape."""
         return self.native.outputs[0].dtype, self.native.output_shape
 
+    @property
+    def layers(self) -> list[Layer]:
+        """Every layer from raw rows to output, those of a backbone included."""
+        return list(_layers(self.native))
+
     def predict(self, rows: np.ndarray) -> np.ndarray:
-        """Probabilities (n, classes) or values (n,) for raw rows (n, ...)."""
-        given = np.asarray(rows, dtype=_input_dtype(self.description))
-        predicted = self.native.predict(given, batch_size=PREDICTION_BATCH, verbose=0).astype(np.float32)
+        """Probabilities (n, classes), values (n,), reconstructions or grids (n, ...) for raw rows (n, ...)."""
+        predicted = ask(self.native, np.asarray(rows, dtype=self.description.network_dtype))
         if self.description.task == "regression":
             return predicted[:, 0]
-        if predicted.shape[1] == 1:  # one sigmoid neuron: the probability of class 1
+        if predicted.shape[1:] == (1,):  # one sigmoid neuron: the probability of class 1
             return np.hstack([1 - predicted, predicted])
         return predicted
 
+    def first_convolution(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """The kernels (height, width, channels, filters) of the first convolution and its maps of a raw image, if any."""
+        import keras
+
+        found = next((layer for layer in self.native.layers if isinstance(layer, keras.layers.Conv2D)), None)
+        if found is None:
+            return None
+        maps = keras.Model(self.native.inputs, found.output)
+        return found.get_weights()[0], ask(maps, image[np.newaxis])[0]
+
     def save(self, folder: Path) -> None:
-        """Write `model.keras`, without the optimizer's state."""
-        _without_optimizer(self.native).save(folder / FILE)
-        make_stable(folder / FILE)
+        """Write `model.keras`, without the optimizer's state, and each part as a model of its own."""
+        whole = _without_optimizer(self.native)
+        for name, native in {"model": whole, **self.parts}.items():
+            native.save(folder / f"{name}.keras")
+            make_stable(folder / f"{name}.keras")
         save_description(self.description, folder)
 
 
 def load(folder: Path) -> Network:
-    """Load a saved network."""
-    keras = _import_keras()
-    return Network(keras.saving.load_model(folder / FILE, compile=False, safe_mode=True), load_description(folder))
+    """Load a saved network with its parts."""
+    files = {path.stem: path for path in sorted(folder.glob("*.keras"))}
+    natives = {name: load_native(path) for name, path in files.items()}
+    return Network(natives.pop("model"), load_description(folder), natives)
+
+
+def load_native(path: Path) -> Any:
+    """Load a .keras archive; code hidden in it is refused."""
+    return _import_keras().saving.load_model(path, compile=False, safe_mode=True)
 
 
 def fit(
-    build: Callable[..., Any],
-    settings: Settings,
-    training: NetworkTraining,
-    data: TrainingInput,
-    folder: Path,
-    runtime: Runtime,
-    report: Callable[[dict[str, float]], None],
+    family: ModuleType, settings: Settings, training: NetworkTraining, data: TrainingInput, bench: Bench
 ) -> tuple[Network, "pd.DataFrame"]:
     """Build, compile and fit a network (see `models.fit`)."""
-    keras = _import_keras()
-    from modelyard.models import batches, callbacks, optimizers
+    start(training, bench)
+    native = connect(family, settings, training, data.description)
+    history = compile_and_fit(native, training, data, bench)
+    return Network(native, data.description, _parts(family, native)), history
 
-    _refuse_without_validation(training, data)
-    batches.use_threads(runtime.threads)
+
+def start(training: NetworkTraining, bench: Bench) -> None:
+    """Fix threads, precision and seed; a network built and fitted after it is the same each time."""
+    keras = _import_keras()
+    from modelyard.models import batches
+
+    batches.use_threads(bench.runtime.threads)
     keras.utils.clear_session(free_memory=False)  # layer names count from zero, whatever was built before
     keras.utils.set_random_seed(training.seed)
-    keras.config.set_dtype_policy(runtime.precision)
-    model = _connect(build, settings, training, data.description)
+    keras.config.set_dtype_policy(bench.runtime.precision)
+
+
+def connect(family: ModuleType, settings: Settings, training: NetworkTraining, description: Description) -> Any:
+    """A family's network from raw rows to output, the scaling as its first layer."""
+    import keras
+
+    size = math.prod(description.shape)
+    output = output_of(description.task, len(description.classes), size, training.loss)
+    raw = keras.Input(description.shape, dtype=description.network_dtype, name="raw")
+    return keras.Model(raw, family.build(_scaling_layer(description)(raw), output, settings))
+
+
+def compile_and_fit(native: Any, training: NetworkTraining, data: TrainingInput, bench: Bench) -> "pd.DataFrame":
+    """Fit a Keras model that takes raw rows; returns its history."""
+    from modelyard.models import batches, callbacks, detector, optimizers
+
+    _refuse_without_validation(training, data)
     steps = math.ceil(data.description.training_rows / training.batch_size)
-    model.compile(
+    watched = WATCHED.get(data.description.task)
+    native.compile(
         optimizer=optimizers.optimizer_of(training),
-        loss=training.loss,
-        metrics=[WATCHED[data.description.task]],
-        steps_per_execution=_largest_divisor(steps, runtime.steps_per_execution),
+        loss=detector.loss if training.loss == "detection" else training.loss,
+        metrics=[watched] if watched else None,
+        steps_per_execution=_largest_divisor(steps, bench.runtime.steps_per_execution),
     )
-    history = model.fit(
+    history = native.fit(
         batches.training_batches(data, training),
         steps_per_epoch=steps,
         epochs=training.epochs,
         validation_data=batches.validation_batches(data, training) if data.description.validation_rows else None,
-        callbacks=callbacks.callbacks(training, folder / CHECKPOINT, report),
+        callbacks=callbacks.callbacks(training, bench.folder / CHECKPOINT, bench.report),
         shuffle=False,  # the batches come shuffled
         verbose=0,
     )
-    return Network(model, data.description), _table(history)
+    return _table(history)
 
 
-def _connect(build: Callable[..., Any], settings: Settings, training: NetworkTraining, description: Description) -> Any:
-    import keras
+def ask(native: Any, rows: np.ndarray) -> np.ndarray:
+    """What a Keras model gives for rows (n, ...), as float32."""
+    return native.predict(rows, batch_size=PREDICTION_BATCH, verbose=0).astype(np.float32)
 
-    output = output_of(description.task, len(description.classes), training.loss)
-    raw = keras.Input(description.shape, dtype=_input_dtype(description), name="raw")
-    return keras.Model(raw, build(_scaling_layer(description)(raw), output, settings))
+
+def _parts(family: ModuleType, native: Any) -> dict[str, Any]:
+    make = getattr(family, "parts", None)
+    return make(native) if make else {}
+
+
+def _layers(native: Any) -> list[Layer]:
+    found = []
+    for layer in native.layers:
+        if hasattr(layer, "layers"):
+            found += _layers(layer)
+        else:
+            found.append(Layer(type(layer).__name__, tuple(layer.output.shape[1:]), layer.count_params()))
+    return found
 
 
 def _scaling_layer(description: Description) -> Any:
@@ -128,10 +184,6 @@ def _scaling_layer(description: Description) -> Any:
         dtype="float32",
         name="scaling",
     )
-
-
-def _input_dtype(description: Description) -> str:
-    return "uint8" if description.dtype == "uint8" else "float32"
 
 
 def _largest_divisor(steps: int, limit: int) -> int:

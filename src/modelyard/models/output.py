@@ -5,14 +5,14 @@ from typing import Any, Literal, NamedTuple
 from modelyard.errors import ModelyardError
 from modelyard.rows import Task
 
-Loss = Literal["mse", "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy"]
+Loss = Literal["mse", "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy", "detection"]
 
 
 class Output(NamedTuple):
-    """The last layer: how many numbers, and through which activation."""
+    """The last layer: how many numbers, and through which activation; a detector has one for each part of a cell."""
 
     units: int
-    activation: Literal["linear", "sigmoid", "softmax"]
+    activation: Literal["linear", "sigmoid", "softmax", "detection"]
 
 
 def output_layer(output: Output) -> Any:
@@ -22,19 +22,34 @@ def output_layer(output: Output) -> Any:
     return layers.Dense(output.units, activation=output.activation, dtype="float32")
 
 
-def output_of(task: Task, classes: int, loss: Loss) -> Output:
-    """The output layer that goes with a task and a loss.
+FITTING: dict[Task, tuple[Loss, ...]] = {
+    "classification": ("binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy"),
+    "regression": ("mse",),
+    "reconstruction": ("mse", "binary_crossentropy"),
+    "detection": ("detection",),
+}
+"""The losses that each task can be trained with."""
+
+
+def check_loss(task: Task, classes: int, loss: Loss) -> None:
+    """Refuse a loss that does not go with a task.
 
     Raises:
-        ModelyardError: the loss does not fit the task, or two classes were needed and there are more.
+        ModelyardError: the loss does not fit, or is for two classes and there are more.
     """
-    if (task == "regression") != (loss == "mse"):
-        fitting = "mse" if task == "regression" else "a cross-entropy"
-        raise ModelyardError(f"{loss} does not fit a {task}; take {fitting}")
-    if task == "regression":
-        return Output(1, "linear")
-    if loss != "binary_crossentropy":
-        return Output(classes, "softmax")
-    if classes != 2:
+    if loss not in FITTING[task]:
+        raise ModelyardError(f"{loss} does not fit a {task}; take {' or '.join(FITTING[task])}")
+    if task == "classification" and loss == "binary_crossentropy" and classes != 2:
         raise ModelyardError(f"binary_crossentropy is for 2 classes, this input has {classes}")
-    return Output(1, "sigmoid")
+
+
+def output_of(task: Task, classes: int, size: int, loss: Loss) -> Output:
+    """The output layer that goes with a task, the number of classes, the size of a row, and a loss (see `check_loss`)."""
+    check_loss(task, classes, loss)
+    if task == "detection":
+        return Output(5 + classes, "detection")
+    if loss == "mse":
+        return Output(size if task == "reconstruction" else 1, "linear")
+    if loss == "binary_crossentropy":
+        return Output(size if task == "reconstruction" else 1, "sigmoid")
+    return Output(classes, "softmax")

@@ -37,11 +37,20 @@ class NetworkTraining(Settings):
 
     @model_validator(mode="after")
     def _can_name_its_checkpoint_metric(self) -> "NetworkTraining":
-        known = ("val_loss", "val_mae" if self.loss == "mse" else "val_accuracy")
+        known = ("val_loss", *_ALSO_WATCHED[self.loss])
         for monitor in (self.checkpoint, self.early_stopping and self.early_stopping.monitor):
             if monitor is not None and monitor not in known:
                 raise ValueError(f"{monitor} is not measured with loss {self.loss}; allowed: {', '.join(known)}")
         return self
+
+
+_ALSO_WATCHED: dict[Loss, tuple[Monitor, ...]] = {
+    "mse": ("val_mae",),
+    "binary_crossentropy": ("val_accuracy",),
+    "categorical_crossentropy": ("val_accuracy",),
+    "sparse_categorical_crossentropy": ("val_accuracy",),
+    "detection": (),
+}
 
 
 class EstimatorTraining(Settings):

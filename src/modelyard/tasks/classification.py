@@ -1,0 +1,73 @@
+"""Classification: a class, with its probability, for each row."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from modelyard import figures, metrics
+from modelyard.inputs import TrainingInput
+from modelyard.models import Model
+from modelyard.rows import Rows
+from modelyard.tasks.judgement import Judgement, Pictures
+
+
+def judge(model: Model, test: Rows, outputs: np.ndarray) -> Judgement:
+    """Predicted beside true classes, and the figures of each class."""
+    columns = metrics.columns("classification", np.asarray(test.y), outputs)
+    truth, prediction = columns["truth"], columns["prediction"]
+    each = {
+        name: metrics.class_figures(truth, prediction, number)
+        for number, name in enumerate(model.description.classes)
+    }
+    measures = metrics.measures("classification", columns)
+    return Judgement(model, test, outputs, pd.DataFrame(columns), measures, {"classes": each})
+
+
+def draw(judgement: Judgement, training: TrainingInput) -> Pictures:
+    """Which class is taken for which; of images a grid and the worst mistakes, of texts a few to read."""
+    description, table = judgement.model.description, judgement.predictions
+    pictures = {"confusion.png": figures.confusion(table.truth, table.prediction, description.classes)}
+    if len(description.shape) == 3:
+        pictures["first_training_images.png"] = _grid_of_training(judgement.model, training.training)
+        pictures["worst_mistakes.png"] = _grid_of_mistakes(judgement)
+    if description.words:
+        pictures["readings.png"] = _readings(judgement)
+    return pictures
+
+
+def _grid_of_training(model: Model, rows: Rows) -> Figure:
+    first = rows.take(np.arange(min(figures.GRID**2, len(rows))))
+    return figures.prediction_grid(first.x, first.y, model.predict(first.x).argmax(axis=1), model.description.classes)
+
+
+def _grid_of_mistakes(judgement: Judgement) -> Figure:
+    """The test images of which the model was most sure, and wrong."""
+    table = judgement.predictions
+    wrong = table[table.truth != table.prediction].sort_values("probability", ascending=False, kind="stable")
+    worst = wrong.head(figures.GRID**2)
+    return figures.prediction_grid(
+        judgement.test.x[worst.index],
+        worst.truth.to_numpy(),
+        worst.prediction.to_numpy(),
+        judgement.model.description.classes,
+    )
+
+
+def _readings(judgement: Judgement) -> Figure:
+    """The first test texts in words, as the model reads them: padding left out."""
+    description = judgement.model.description
+    return figures.readings(
+        [
+            figures.Reading(
+                " ".join(description.words[number] for number in row if number),
+                description.classes[truth],
+                description.classes[prediction],
+            )
+            for row, truth, prediction in zip(
+                judgement.test.x[: figures.READINGS],
+                judgement.predictions.truth,
+                judgement.predictions.prediction,
+                strict=False,
+            )
+        ]
+    )

@@ -1,0 +1,48 @@
+"""Reconstruction: each row again, after it was squeezed into a few codes."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from modelyard import figures, metrics
+from modelyard.inputs import Description, TrainingInput
+from modelyard.models import Model
+from modelyard.models.network import ask
+from modelyard.rows import Rows
+from modelyard.tasks.judgement import Judgement, Pictures
+
+CHUNK = 4096  # rows scaled at a time
+SHOWN = 10  # originals over their reconstructions
+DRAWN, COLUMNS = 1000, 40  # made-up images
+
+
+def judge(model: Model, test: Rows, outputs: np.ndarray) -> Judgement:
+    """The error of each restored row, in scaled units."""
+    scaler = model.description.scaler
+    mean = scaler.apply(test.x.mean(axis=0, dtype=np.float64)[np.newaxis])
+    chunks = [
+        metrics.reconstruction_columns(scaler.apply(test.x[start : start + CHUNK]), outputs[start : start + CHUNK], mean)
+        for start in range(0, len(test), CHUNK)
+    ]
+    columns = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+    return Judgement(model, test, outputs, pd.DataFrame(columns), metrics.measures("reconstruction", columns))
+
+
+def draw(judgement: Judgement, training: TrainingInput) -> Pictures:
+    """Of images: originals over reconstructions, and images that never were."""
+    description = judgement.model.description
+    if len(description.shape) != 3:
+        return {}
+    originals = description.scaler.apply(judgement.test.x[:SHOWN])
+    return {
+        "reconstructions.png": figures.reconstructions(originals, judgement.outputs[:SHOWN]),
+        "made_up.png": _made_up(judgement.model, training, description),
+    }
+
+
+def _made_up(model: Model, training: TrainingInput, description: Description) -> Figure:
+    """Decoded codes that are drawn from a Gaussian with the mean and covariance of the training rows' codes."""
+    codes = ask(model.parts["encoder"], np.asarray(training.training.x, dtype=description.network_dtype))
+    random = np.random.default_rng(0)
+    drawn = random.multivariate_normal(codes.mean(axis=0), np.cov(codes, rowvar=False), size=DRAWN, method="cholesky")
+    return figures.image_grid(ask(model.parts["decoder"], drawn.astype(np.float32)), COLUMNS)
