@@ -37,12 +37,12 @@ def learning_curve(history: pd.DataFrame, task: Task) -> Figure:
 
 
 def precision_recall(curves: Mapping[str, tuple[np.ndarray, np.ndarray, float]]) -> Figure:
-    """The curve of each class as (recall, precision, average precision); their mean is the title."""
+    """The curve of each class that occurs, as (recall, precision, average precision), titled by the averages' mean."""
     figure = Figure(figsize=(7, 4.6), layout="constrained")
     axes = figure.add_subplot(xlabel="recall", ylabel="precision", xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
     for number, (name, (recall, precision, average)) in enumerate(curves.items()):
         colour, dashes = STYLES[number % len(STYLES)]
-        axes.plot(recall, precision, dashes, color=colour, label=f"{name}  {average:.3f}")
+        axes.plot(recall, precision, dashes, drawstyle="steps-pre", color=colour, label=f"{name}  {average:.3f}")
     mean = np.mean([average for *_, average in curves.values()])
     axes.set_title(f"mean average precision {mean:.3f}")
     figure.legend(loc="outside right upper", frameon=False, title="average precision", fontsize="small")

@@ -9,8 +9,9 @@ from matplotlib.patches import Rectangle
 
 from modelyard.figures.style import SKY, YELLOW, grid
 
-FOUND = {"edgecolor": YELLOW, "linewidth": 2.0, "label": "found, with class and score"}
-TRUE = {"edgecolor": SKY, "linewidth": 2.0, "linestyle": (0, (3, 3)), "label": "true"}
+FOUND = {"edgecolor": YELLOW, "linewidth": 1.6, "label": "found, with class and score"}
+TRUE = {"edgecolor": SKY, "linewidth": 1.6, "linestyle": (0, (3, 3)), "label": "true"}
+ROOM = 0.08  # of an image's height, that a name needs
 
 
 def detections(images: np.ndarray, truths: np.ndarray, found: Sequence[np.ndarray], classes: tuple[str, ...]) -> Figure:
@@ -24,7 +25,7 @@ def detections(images: np.ndarray, truths: np.ndarray, found: Sequence[np.ndarra
         axes.imshow(image.squeeze(), cmap="gray", extent=(0, image.shape[1], image.shape[0], 0))
         for number, *corners, score in boxes:
             _draw_box(axes, corners, FOUND)
-            _name_box(axes, corners, f"{classes[int(number)]} {score:.2f}")
+            _name_box(axes, corners, f"{classes[int(number)]}: {score:.2f}")
         for _, *corners in true[true[:, 0] >= 0]:
             _draw_box(axes, corners, TRUE)
     handles = [Rectangle((0, 0), 1, 1, fill=False, **style) for style in (TRUE, FOUND)]
@@ -38,8 +39,17 @@ def _draw_box(axes: Axes, corners: Sequence[float], style: dict) -> None:
 
 
 def _name_box(axes: Axes, corners: Sequence[float], name: str) -> None:
-    """Write above the box, or in it where the image ends above."""
+    """Write above the box, or below it where the image ends above."""
     backed = {"facecolor": "black", "alpha": 0.6, "pad": 1, "linewidth": 0}
-    left, top, *_ = corners
-    place = "bottom" if top > 8 else "top"
-    axes.text(left, top, name, va=place, color=YELLOW, fontsize="small", bbox=backed, clip_on=True)
+    left, top, _, bottom = corners
+    above = top > ROOM * axes.get_ylim()[0]
+    axes.text(
+        left,
+        top if above else bottom,
+        name,
+        va="bottom" if above else "top",
+        color=YELLOW,
+        fontsize="small",
+        bbox=backed,
+        clip_on=True,
+    )

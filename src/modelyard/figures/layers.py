@@ -21,10 +21,14 @@ COLOUR_OF = {
     "GRU": PURPLE,
     "LSTM": PURPLE,
     "RNN": PURPLE,
+    "Bidirectional": PURPLE,
 }
 OTHER = "#999999"
-WIDTH, BAND, BOX, STEP = 7.0, 0.16, 0.36, 0.56  # inches; a step is a box and the arrow below it
-SHAPE_AT, PARAMETERS_AT = 5.0, 6.85
+ARROW = {"arrowstyle": "-|>", "color": "black"}
+# Inches; a step is a box and the arrow below it.
+WIDTH, BAND, BOX, STEP = 7.5, 0.16, 0.36, 0.56
+NAME_AT, SHAPE_AT, PARAMETERS_AT = 0.28, 5.8, 7.35
+LETTERS = 24  # of a name; longer ones would reach the shapes
 
 
 class Layer(NamedTuple):
@@ -38,16 +42,16 @@ class Layer(NamedTuple):
 
 def layer_diagram(layers: Sequence[Layer]) -> Figure:
     """The layers as boxes from top to bottom, with kind, name, output shape and count of parameters, and their sum."""
-    height = STEP * (len(layers) + 1) + 0.1
+    height = STEP * (len(layers) + 1) + 0.25
     figure = Figure(figsize=(WIDTH + 0.2, height))
-    axes = figure.add_axes((0, 0, 1, 1), xlim=(-0.1, WIDTH + 0.1), ylim=(height - 0.3, -0.3))
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(-0.1, WIDTH + 0.1), ylim=(height - 0.2, -0.2))
     axes.set_axis_off()
     _write_line(axes, 0, "output shape", "parameters", fontsize="small", color="dimgrey")
     for number, layer in enumerate(layers):
         top = 0.2 + number * STEP
         _draw_layer(axes, top, layer)
         if number:
-            axes.annotate("", (WIDTH / 2, top), (WIDTH / 2, top + BOX - STEP), arrowprops={"arrowstyle": "-|>"})
+            axes.annotate("", (WIDTH / 2, top), (WIDTH / 2, top + BOX - STEP), arrowprops=ARROW)
     total = sum(layer.parameters for layer in layers)
     _write_line(axes, 0.3 + len(layers) * STEP, "all layers", f"{total:,}", fontweight="bold")
     return figure
@@ -58,12 +62,12 @@ def _draw_layer(axes: Axes, top: float, layer: Layer) -> None:
     middle = top + BOX / 2
     axes.add_patch(Rectangle((0, top), WIDTH, BOX, facecolor=(colour, 0.15), edgecolor=colour))
     axes.add_patch(Rectangle((0, top), BAND, BOX, facecolor=colour, edgecolor=colour))
-    axes.annotate(
-        layer.name, (1, 0.5), xytext=(6, 0), xycoords=axes.text(BAND + 0.12, middle, layer.kind, va="center", fontweight="bold"),
-        textcoords="offset points", va="center", color="dimgrey", fontsize="small",
-    )  # fmt: skip
-    shape = " × ".join("any" if size is None else str(size) for size in layer.shape)
-    _write_line(axes, middle, shape, f"{layer.parameters:,}" if layer.parameters else "–")
+    kind = axes.text(NAME_AT, middle, layer.kind, va="center", fontweight="bold")
+    name = layer.name if len(layer.name) <= LETTERS else f"{layer.name[: LETTERS - 1]}…"
+    beside_kind = {"xycoords": kind, "xytext": (6, 0), "textcoords": "offset points"}
+    axes.annotate(name, (1, 0.5), va="center", color="dimgrey", fontsize="small", **beside_kind)
+    shape = " x ".join("any" if size is None else str(size) for size in layer.shape)
+    _write_line(axes, middle, shape, f"{layer.parameters:,}")
 
 
 def _write_line(axes: Axes, height: float, shape: str, parameters: str, **style: str) -> None:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from modelyard.figures.style import COLOURS
 
 MOST_NUMBERED = 20  # classes; of more, the counts would be too small to read
-LARGEST = 13.0  # inches
+LARGEST = 11.0  # inches
 
 
 def confusion(truth: np.ndarray, prediction: np.ndarray, classes: tuple[str, ...]) -> Figure:
@@ -26,7 +26,7 @@ def confusion(truth: np.ndarray, prediction: np.ndarray, classes: tuple[str, ...
     image = axes.imshow(share, cmap="cividis", norm=Normalize(0, 1) if few else PowerNorm(0.5, 0, 1))
     axes.set_xticks(range(len(classes)), classes, rotation=45 if few else 90, ha="right" if few else "center")
     axes.set_yticks(range(len(classes)), classes)
-    axes.tick_params(labelsize="small")
+    axes.tick_params(labelsize="small" if few else "medium")
     if few:
         _write_counts(axes, counts, share)
     figure.colorbar(image, label="share of the true class")

@@ -21,9 +21,10 @@ class Reading(NamedTuple):
 
 
 def readings(texts: Sequence[Reading]) -> Figure:
-    """Up to 12 texts, cut, titled by their predicted class in black where it is right; else 'truth/prediction' in red."""
-    figure = Figure(figsize=(10, 9.6), layout="constrained")
-    places = figure.subplots(ROWS, COLUMNS).ravel()
+    """Up to 12 texts, cut, titled by the predicted class in black where it is right; else 'truth/prediction' in red."""
+    rows = min(ROWS, -(-len(texts) // COLUMNS))
+    figure = Figure(figsize=(10, 1.6 * rows), layout="constrained")
+    places = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
     for axes in places:
         axes.set_axis_off()
     for axes, text in zip(places, texts, strict=False):
