@@ -1,0 +1,49 @@
+"""Lines: how a training went, and how precision falls as recall grows."""
+
+from collections.abc import Mapping
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from modelyard.figures.style import BLACK, BLUE, COLOURS, GREEN, PURPLE, RED, SKY, YELLOW
+from modelyard.metrics import WATCHED
+from modelyard.rows import Task
+
+STYLES = [(colour, dashes) for dashes, colour in product("-:", (BLUE, RED, GREEN, YELLOW, PURPLE, SKY, BLACK))]
+
+
+def learning_curve(history: pd.DataFrame, task: Task) -> Figure:
+    """Loss on the left axis, accuracy or mean absolute error on the right one, over epochs or trees."""
+    metric = WATCHED[task]
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    loss_axes = figure.add_subplot(xlabel="epoch", ylabel="loss")
+    metric_axes = loss_axes.twinx()
+    metric_axes.set_ylabel(metric)
+    marker = "o" if len(history) == 1 else None
+    for column, axes, label, colour in (
+        ("loss", loss_axes, "train loss", COLOURS["train loss"]),
+        ("val_loss", loss_axes, "validation loss", COLOURS["validation loss"]),
+        (metric, metric_axes, f"train {metric}", COLOURS["train"]),
+        (f"val_{metric}", metric_axes, f"validation {metric}", COLOURS["validation"]),
+    ):
+        if column in history:
+            axes.plot(history["epoch"], history[column], color=colour, label=label, marker=marker)
+    if history["loss"].max() > 50 * max(history["loss"].min(), 1e-12):
+        loss_axes.set_yscale("log")
+    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize="small")
+    return figure
+
+
+def precision_recall(curves: Mapping[str, tuple[np.ndarray, np.ndarray, float]]) -> Figure:
+    """The curve of each class that occurs, as (recall, precision, average precision), titled by the averages' mean."""
+    figure = Figure(figsize=(7, 4.6), layout="constrained")
+    axes = figure.add_subplot(xlabel="recall", ylabel="precision", xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
+    for number, (name, (recall, precision, average)) in enumerate(curves.items()):
+        colour, dashes = STYLES[number % len(STYLES)]
+        axes.plot(recall, precision, dashes, drawstyle="steps-pre", color=colour, label=f"{name}  {average:.3f}")
+    mean = np.mean([average for *_, average in curves.values()])
+    axes.set_title(f"mean average precision {mean:.3f}")
+    figure.legend(loc="outside right upper", frameon=False, title="average precision", fontsize="small")
+    return figure

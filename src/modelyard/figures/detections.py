@@ -1,0 +1,55 @@
+"""Boxes around what was found, and around what there is."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from modelyard.figures.style import SKY, YELLOW, grid
+
+FOUND = {"edgecolor": YELLOW, "linewidth": 1.6, "label": "found, with class and score"}
+TRUE = {"edgecolor": SKY, "linewidth": 1.6, "linestyle": (0, (3, 3)), "label": "true"}
+ROOM = 0.08  # of an image's height, that a name needs
+
+
+def detections(images: np.ndarray, truths: np.ndarray, found: Sequence[np.ndarray], classes: tuple[str, ...]) -> Figure:
+    """Up to 16 images with their true boxes dashed, and over them the found ones solid, with class and score.
+
+    `truths` is (n, boxes, 5): class (-1 for no box), left, top, right, bottom in pixels; `found` has for each image
+    (boxes, 6): the same, and the score.
+    """
+    figure = Figure(figsize=(8, 8.6), layout="constrained")
+    for axes, image, true, boxes in zip(grid(figure), images, truths, found, strict=False):
+        axes.imshow(image.squeeze(), cmap="gray", extent=(0, image.shape[1], image.shape[0], 0))
+        for number, *corners, score in boxes:
+            _draw_box(axes, corners, FOUND)
+            _name_box(axes, corners, f"{classes[int(number)]}: {score:.2f}")
+        for _, *corners in true[true[:, 0] >= 0]:
+            _draw_box(axes, corners, TRUE)
+    handles = [Rectangle((0, 0), 1, 1, fill=False, **style) for style in (TRUE, FOUND)]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def _draw_box(axes: Axes, corners: Sequence[float], style: dict) -> None:
+    left, top, right, bottom = corners
+    axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, **style))
+
+
+def _name_box(axes: Axes, corners: Sequence[float], name: str) -> None:
+    """Write above the box, or below it where the image ends above."""
+    backed = {"facecolor": "black", "alpha": 0.6, "pad": 1, "linewidth": 0}
+    left, top, _, bottom = corners
+    above = top > ROOM * axes.get_ylim()[0]
+    axes.text(
+        left,
+        top if above else bottom,
+        name,
+        va="bottom" if above else "top",
+        color=YELLOW,
+        fontsize="small",
+        bbox=backed,
+        clip_on=True,
+    )
