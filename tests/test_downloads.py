@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from modelyard import downloads
-from modelyard.downloads import FetchSettings, FileSet, Reach, Source, all_mirrors
+from modelyard.downloads import FetchSettings, FileSet, Reach, all_mirrors
 from modelyard.errors import ModelyardError
+from modelyard.files import sha256
+from modelyard.sources import Source
 
 CONTENT = b"content of a raw file\n" * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -268,10 +270,10 @@ def test_a_proxy_is_asked_in_the_place_of_the_host(server: Server, monkeypatch: 
 
 def test_a_file_of_a_package_is_copied_and_verified(tmp_path: Path):
     package = "sklearn/datasets/data/digits.csv.gz"
-    checksum = "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22"
-    files = FileSet({"digits.csv.gz": Source(package=package, sha256=checksum)}, "", ())
+    known = "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22"
+    files = FileSet({"digits.csv.gz": Source(package=package, sha256=known)}, "", ())
     assert files.fetch(tmp_path)["digits.csv.gz"].endswith(package)
-    assert downloads.sha256(tmp_path / "digits.csv.gz") == checksum
+    assert sha256(tmp_path / "digits.csv.gz") == known
 
 
 def test_a_package_that_is_not_installed_is_told(tmp_path: Path):

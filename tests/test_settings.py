@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from modelyard import cli, settings
-from modelyard.downloads import Source
+from modelyard.sources import Source
 from modelyard.errors import ModelyardError
 
 PARAMS = Path(__file__).resolve().parent.parent / "params.yaml"

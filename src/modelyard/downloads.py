@@ -1,29 +1,30 @@
-"""Raw files, verified by SHA-256 before anyone reads them: from here, from a mirror, or from their public address."""
+"""Raw files, verified by checksum before anyone reads them: from here, from a mirror, or from their public address."""
 
 import os
 import shutil
 import socket
+import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
+from modelyard.archives import unpack
 from modelyard.config import Settings
 from modelyard.errors import ModelyardError
-from modelyard.files import sha256, whole_file, write_text
+from modelyard.files import checksum, passing_file, whole_file, write_text
+from modelyard.sources import Checksum, Source
 
 ANSWER_SECONDS = 2.0  # a host that has not accepted a connection by then is out of reach
 READ_SECONDS = 30.0
 ATTEMPTS = 3
-
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class FetchSettings(Settings):
@@ -32,23 +33,11 @@ class FetchSettings(Settings):
     mirrors: tuple[str, ...] = Field(default=(), description="folders or URLs laid out as <mirror>/<folder>/<file>")
 
 
-class Source(Settings):
-    """Where one file comes from: a public address, an installed package, this machine, or params.yaml itself."""
+class _Place(NamedTuple):
+    """A path or URL, and what is expected there."""
 
-    url: str | None = Field(default=None, pattern=r"^https?://")
-    package: str | None = Field(default=None, description="package/path/inside: data that a library brings along")
-    path: str | None = Field(default=None, description="a file of yours, relative to the project")
-    text: str | None = Field(default=None, description="the content itself, for a few rows")
-    sha256: Sha256 | None = None
-
-    @model_validator(mode="after")
-    def _is_one_verified_place(self) -> "Source":
-        given = [place for place in (self.url, self.package, self.path, self.text) if place is not None]
-        if len(given) != 1:
-            raise ValueError("give exactly one of url, package, path, text")
-        if (self.sha256 is None) == (self.text is None):
-            raise ValueError("sha256 goes with url, package and path; `sha256sum FILE` prints it")
-        return self
+    address: str
+    checksum: Checksum
 
 
 class _Refused(Exception):
@@ -82,28 +71,23 @@ class FileSet:
 
     def addresses(self, name: str) -> list[str]:
         """Every path or URL of a file, in the order of trying."""
-        source = self.sources[name]
-        if source.path is not None:
-            return [str(self.root / source.path)]
-        if source.package is not None:
-            package, _, inside = source.package.partition("/")
-            found = find_spec(package)  # does not import it
-            return [str(Path(found.origin).parent / inside) if found else f"package {package}, which is not installed"]
-        if source.url is not None:
-            return [f"{mirror.rstrip('/')}/{self.folder}/{name}" for mirror in self.mirrors] + [source.url]
-        return []
+        return [place.address for place in self._places(name)]
 
     def all_addresses(self) -> list[str]:
         """The addresses of all files."""
         return [address for name in self.sources for address in self.addresses(name)]
 
+    def is_here(self, name: str, target: Path) -> bool:
+        """Whether the folder `target` has all that comes of a file; its content is not read."""
+        return all((target / file).is_file() for file in self.sources[name].leaves(name))
+
     def out_of_reach(self, target: Path, reach: Reach) -> dict[str, list[str]]:
         """The files that are neither in `target` nor at an address that answers, each with the addresses asked."""
         return {
-            name: self.addresses(name)
+            self._as_told(name): self.addresses(name)
             for name, source in self.sources.items()
             if source.text is None
-            and not (target / name).is_file()
+            and not self.is_here(name, target)
             and not any(reach.has(address) for address in self.addresses(name))
         }
 
@@ -115,26 +99,50 @@ class FileSet:
         """
         target.mkdir(parents=True, exist_ok=True)
         reach = Reach(self.all_addresses())
-        origins = {name: self._fetch_file(name, target / name, reach) for name in self.sources}
-        for stray in set(target.iterdir()) - {target / name for name in self.sources}:
+        origins = {name: self._fetch_file(name, target, reach) for name in self.sources}
+        wanted = {target / file for name, source in self.sources.items() for file in source.leaves(name)}
+        for stray in set(target.iterdir()) - wanted:
             shutil.rmtree(stray) if stray.is_dir() else stray.unlink()
         return origins
 
-    def _fetch_file(self, name: str, target: Path, reach: Reach) -> str:
+    def _places(self, name: str) -> list[_Place]:
+        source = self.sources[name]
+        if source.path is not None:
+            return [_Place(str(self.root / source.path), source.checksum)]
+        if source.package is not None:
+            package, _, inside = source.package.partition("/")
+            found = find_spec(package)  # does not import it
+            missing = f"package {package}, which is not installed"
+            return [_Place(str(Path(found.origin).parent / inside) if found else missing, source.checksum)]
+        if source.url is not None:
+            return [*self._mirrored(name), _Place(source.url, source.checksum)]
+        return []
+
+    def _mirrored(self, name: str) -> Iterator[_Place]:
+        source = self.sources[name]
+        others = {other: Checksum("sha256", value) for other, value in source.alternatives.items()}
+        for mirror in self.mirrors:
+            for file, checksum_there in ({name: source.checksum} | others).items():
+                yield _Place(f"{mirror.rstrip('/')}/{self.folder}/{file}", checksum_there)
+
+    def _as_told(self, name: str) -> str:
+        return " or ".join((name, *self.sources[name].alternatives))
+
+    def _fetch_file(self, name: str, folder: Path, reach: Reach) -> str:
         source = self.sources[name]
         if source.text is not None:
-            write_text(target, source.text)
+            write_text(folder / name, source.text)
             return "params.yaml"
-        if target.is_file() and sha256(target) == source.sha256:
+        if _is_verified(source, name, folder):
             return "already here, verified"
         failures = []
-        for address in self.addresses(name):
+        for place in self._places(name):
             try:
-                _bring(address, target, source.sha256, reach)
-                return address
-            except _Refused as refusal:
-                failures.append(f"{address}: {refusal}")
-        raise ModelyardError(cannot_be_had({name: failures}, self.folder))
+                _bring(place, source, folder / name, reach)
+                return place.address
+            except (_Refused, ModelyardError) as refusal:
+                failures.append(f"{place.address}: {refusal}")
+        raise ModelyardError(cannot_be_had({self._as_told(name): failures}, self.folder))
 
 
 def cannot_be_had(tried: Mapping[str, list[str]], folder: str) -> str:
@@ -189,18 +197,38 @@ def _ask(host: tuple[str, int], answers: dict[tuple[str, int], bool]) -> None:
         pass
 
 
-def _bring(address: str, target: Path, expected: str, reach: Reach) -> None:
-    """Copy or download one file; it takes its place only when its checksum is right."""
+def _is_verified(source: Source, name: str, folder: Path) -> bool:
+    expected = {member: Checksum("md5", value) for member, value in source.members.items()} or {name: source.checksum}
+    return all(
+        (folder / file).is_file() and checksum(folder / file, method) == value
+        for file, (method, value) in expected.items()
+    )
+
+
+def _bring(place: _Place, source: Source, target: Path, reach: Reach) -> None:
+    """Bring one file, or the members of an archive; they take their places only when all checksums are right."""
+    if not source.members:
+        with whole_file(target) as temporary:
+            _get(place, temporary, reach)
+        return
+    with passing_file(target) as temporary:
+        _get(place, temporary, reach)
+        print(f"{target.name}: unpacking", file=sys.stderr)  # noqa: T201
+        unpack(temporary, source.members, target.parent)
+
+
+def _get(place: _Place, temporary: Path, reach: Reach) -> None:
+    """Copy or download one file and verify it."""
+    address, (method, expected) = place
     if not reach.has(address):
         raise _Refused(f"no answer within {ANSWER_SECONDS:g} s" if _is_url(address) else "no such file")
-    with whole_file(target) as temporary:
-        if _is_url(address):
-            _download(address, temporary)
-        else:
-            shutil.copyfile(address, temporary)
-        found = sha256(temporary)
-        if found != expected:
-            raise _Refused(f"wrong content: its SHA-256 is {found}, params.yaml says {expected}")
+    if _is_url(address):
+        _download(address, temporary)
+    else:
+        shutil.copyfile(address, temporary)
+    found = checksum(temporary, method)
+    if found != expected:
+        raise _Refused(f"wrong content: its {method.upper()} is {found}, params.yaml says {expected}")
 
 
 def _download(url: str, target: Path) -> None:

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,18 +17,30 @@ if TYPE_CHECKING:
 
 def sha256(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
+    return checksum(path, "sha256")
+
+
+def checksum(path: Path, method: Literal["sha256", "md5"]) -> str:
+    """The checksum of a file, in hexadecimal; MD5 tells a broken file from a whole one, but not a forged one."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, lambda: hashlib.new(method, usedforsecurity=False)).hexdigest()
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Lend a temporary path beside `path`; it takes that place only when the block ends well."""
+    with passing_file(path) as temporary:
+        yield temporary
+        temporary.replace(path)
+
+
+@contextmanager
+def passing_file(path: Path) -> Iterator[Path]:
+    """Lend a temporary path beside `path`; nothing of it is left when the block ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield temporary
-        temporary.replace(path)
     except OSError as error:
         error.filename = error.filename or str(path)  # a full disk does not say where
         raise

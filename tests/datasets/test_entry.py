@@ -7,7 +7,7 @@ import pytest
 
 from modelyard import datasets
 from modelyard.datasets import DatasetEntry, RawData, table
-from modelyard.downloads import Source
+from modelyard.sources import Source
 from modelyard.errors import ModelyardError
 from modelyard.rows import Rows
 

@@ -88,7 +88,7 @@ def _data_sets(project: Project, here: Path) -> Table:
 
 def _where(files: FileSet, raw: Path, reach: Reach) -> str:
     """Where the last of a data set's files would come from: here, a mirror, an address, or nowhere."""
-    if all((raw / name).is_file() for name in files.sources):
+    if all(files.is_here(name, raw) for name in files.sources):
         return "[green]present[/]"
     if files.out_of_reach(raw, reach):
         return "[yellow]out of reach[/]"

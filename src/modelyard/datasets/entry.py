@@ -3,17 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from modelyard.config import Settings
-from modelyard.downloads import Source
 from modelyard.errors import ModelyardError
 from modelyard.rows import Rows, Task
-
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="a plain name, no folder")]
+from modelyard.sources import FileName, Source
 
 
 @dataclass(frozen=True)
