@@ -1,6 +1,7 @@
 """Model families, and the two kinds they are of: Keras networks and scikit-learn estimators.
 
-A new family is one module here with a `Settings` and a `build`, and its line in `_FAMILIES`.
+A new family is one module here with a `Settings` and a `build`, and its line in `_FAMILIES`; one that cannot take any
+rows has a `check` too, which says so before anything is built.
 Both kinds answer the same verbs (fit, predict, save, load), so that no stage needs to know which it has.
 """
 
@@ -14,7 +15,7 @@ from pydantic import Field
 
 from modelyard.config import Settings
 from modelyard.inputs import Description, TrainingInput
-from modelyard.models import boosting, cnn, estimator, linear, mlp, network
+from modelyard.models import baseline, boosting, cnn, estimator, linear, mlp, network, recurrent
 from modelyard.models.settings import EstimatorTraining, NetworkTraining, Runtime
 
 if TYPE_CHECKING:
@@ -23,15 +24,17 @@ if TYPE_CHECKING:
 __all__ = ["EstimatorTraining", "Model", "ModelSettings", "NetworkTraining", "Runtime", "fit", "is_estimator", "load"]
 
 ModelSettings = Annotated[
-    mlp.Settings | cnn.Settings | linear.Settings | boosting.Settings,
+    mlp.Settings | cnn.Settings | recurrent.Settings | linear.Settings | boosting.Settings | baseline.Settings,
     Field(discriminator="family"),
 ]
 
 _FAMILIES: dict[str, tuple[ModuleType, ModuleType]] = {
     "mlp": (network, mlp),
     "cnn": (network, cnn),
+    "recurrent": (network, recurrent),
     "linear": (estimator, linear),
     "boosting": (estimator, boosting),
+    "baseline": (estimator, baseline),
 }
 
 
@@ -75,6 +78,8 @@ def fit(
     Returns the model and its history: one row an epoch, the loss and metric of training and validation rows.
     """
     kind, family = _FAMILIES[settings.family]
+    if hasattr(family, "check"):
+        family.check(data, settings)
     return kind.fit(family.build, settings, training, data, folder, runtime, report)
 
 
