@@ -11,23 +11,32 @@ from typing import Annotated
 
 from pydantic import Field
 
-from modelyard.datasets import boston, cifar, diabetes, digits, idx, table
+from modelyard.datasets import boston, canvases, cifar, diabetes, digits, idx, reuters, table
 from modelyard.datasets.entry import DatasetEntry, RawData
 from modelyard.errors import ModelyardError
 
 __all__ = ["DatasetEntry", "DatasetSettings", "RawData", "read"]
 
 DatasetSettings = Annotated[
-    boston.Settings | cifar.Settings | diabetes.Settings | digits.Settings | idx.Settings | table.Settings,
+    boston.Settings
+    | canvases.Settings
+    | cifar.Settings
+    | diabetes.Settings
+    | digits.Settings
+    | idx.Settings
+    | reuters.Settings
+    | table.Settings,
     Field(discriminator="reader"),
 ]
 
 _READERS: dict[str, ModuleType] = {
     "boston": boston,
+    "canvases": canvases,
     "cifar": cifar,
     "diabetes": diabetes,
     "digits": digits,
     "idx": idx,
+    "reuters": reuters,
     "table": table,
 }
 

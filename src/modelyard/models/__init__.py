@@ -1,6 +1,7 @@
 """Model families, and the kinds they are of: Keras networks, networks that start from another, scikit-learn estimators.
 
-A new family is one module here with a `Settings` and a `build`, and its line in `_FAMILIES`.
+A new family is one module here with a `Settings` and a `build`, and its line in `_FAMILIES`; one that cannot take any
+rows has a `check` too, which says so before anything is built.
 All kinds answer the same verbs (fit, predict, save, load), so that no stage needs to know which it has.
 """
 
@@ -14,7 +15,19 @@ from pydantic import Field
 
 from modelyard.config import Settings
 from modelyard.inputs import Description, TrainingInput
-from modelyard.models import autoencoder, boosting, cnn, estimator, linear, mlp, network, transfer
+from modelyard.models import (
+    autoencoder,
+    baseline,
+    boosting,
+    cnn,
+    detector,
+    estimator,
+    linear,
+    mlp,
+    network,
+    recurrent,
+    transfer,
+)
 from modelyard.models.bench import Bench
 from modelyard.models.layer import Layer
 from modelyard.models.settings import EstimatorTraining, NetworkTraining, Runtime
@@ -39,7 +52,14 @@ __all__ = [
 ]
 
 ModelSettings = Annotated[
-    mlp.Settings | cnn.Settings | autoencoder.Settings | linear.Settings | boosting.Settings,
+    mlp.Settings
+    | cnn.Settings
+    | recurrent.Settings
+    | autoencoder.Settings
+    | detector.Settings
+    | linear.Settings
+    | boosting.Settings
+    | baseline.Settings,
     Field(discriminator="family"),
 ]
 
@@ -48,10 +68,13 @@ TransferSettings = transfer.Settings
 _FAMILIES: dict[str, tuple[ModuleType, ModuleType]] = {
     "mlp": (network, mlp),
     "cnn": (network, cnn),
+    "recurrent": (network, recurrent),
     "autoencoder": (network, autoencoder),
+    "detector": (network, detector),
     "transfer": (transfer, transfer),
     "linear": (estimator, linear),
     "boosting": (estimator, boosting),
+    "baseline": (estimator, baseline),
 }
 
 
@@ -106,7 +129,10 @@ def fit(
     """
     kind, family = _FAMILIES[settings.family]
     description = data.description.model_copy(update={"task": task_of(settings.family, data.description.task)})
-    return kind.fit(family, settings, training, TrainingInput(description, data.rows), bench)
+    data = TrainingInput(description, data.rows)
+    if hasattr(family, "check"):
+        family.check(data, settings)
+    return kind.fit(family, settings, training, data, bench)
 
 
 def load(folder: Path) -> Model:
