@@ -11,18 +11,25 @@ from typing import Annotated
 
 from pydantic import Field
 
-from modelyard.datasets import boston, diabetes, digits, idx, table
+from modelyard.datasets import boston, canvases, diabetes, digits, idx, table
 from modelyard.datasets.entry import DatasetEntry, RawData
 from modelyard.errors import ModelyardError
 
 __all__ = ["DatasetEntry", "DatasetSettings", "RawData", "read"]
 
 DatasetSettings = Annotated[
-    boston.Settings | diabetes.Settings | digits.Settings | idx.Settings | table.Settings,
+    boston.Settings | canvases.Settings | diabetes.Settings | digits.Settings | idx.Settings | table.Settings,
     Field(discriminator="reader"),
 ]
 
-_READERS: dict[str, ModuleType] = {"boston": boston, "diabetes": diabetes, "digits": digits, "idx": idx, "table": table}
+_READERS: dict[str, ModuleType] = {
+    "boston": boston,
+    "canvases": canvases,
+    "diabetes": diabetes,
+    "digits": digits,
+    "idx": idx,
+    "table": table,
+}
 
 
 def read(entry: DatasetEntry, folder: Path) -> RawData:

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from modelyard.config import Settings
 from modelyard.inputs import Description, TrainingInput
-from modelyard.models import boosting, cnn, estimator, linear, mlp, network
+from modelyard.models import boosting, cnn, detector, estimator, linear, mlp, network
 from modelyard.models.settings import EstimatorTraining, NetworkTraining, Runtime
 
 if TYPE_CHECKING:
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 __all__ = ["EstimatorTraining", "Model", "ModelSettings", "NetworkTraining", "Runtime", "fit", "is_estimator", "load"]
 
 ModelSettings = Annotated[
-    mlp.Settings | cnn.Settings | linear.Settings | boosting.Settings,
+    mlp.Settings | cnn.Settings | detector.Settings | linear.Settings | boosting.Settings,
     Field(discriminator="family"),
 ]
 
 _FAMILIES: dict[str, tuple[ModuleType, ModuleType]] = {
     "mlp": (network, mlp),
     "cnn": (network, cnn),
+    "detector": (network, detector),
     "linear": (estimator, linear),
     "boosting": (estimator, boosting),
 }
