@@ -22,7 +22,9 @@ class Split(Settings):
         default=None, ge=0, lt=2**32, description="numpy.random.RandomState(test_seed), as Keras has it"
     )
     first: int | None = Field(
-        default=None, ge=1, description="only so many of the training rows, the first ones; validation is cut from these"
+        default=None,
+        ge=1,
+        description="only so many of the training rows, the first ones; validation is cut from these",
     )
     validation: float = Field(default=0.0, ge=0, lt=1, description="fraction of the training rows that is held back")
     validation_rows: Literal["last", "shuffled"] = Field(

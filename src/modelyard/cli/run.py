@@ -65,9 +65,7 @@ def _chosen(project: Project, names: Sequence[str], demo: bool) -> dict[str, str
     for name in names:
         if name not in project.runs:
             raise ModelyardError(f"no such experiment: {name}; {nearest(name, project.runs)}")
-    completed_by = {
-        name: stage + name for section, stage in EVALUATIONS.items() for name in getattr(project, section)
-    }
+    completed_by = {name: stage + name for section, stage in EVALUATIONS.items() for name in getattr(project, section)}
     wanted = names or project.runs
     return {name: completed_by[name] for name in wanted if not demo or _comes_along(project, name)}
 
@@ -94,7 +92,10 @@ def _out_of_reach(project: Project, stages: Collection[str], root: Path) -> dict
 
 def _warm_where_needed(pipeline: Pipeline) -> AbstractContextManager[None]:
     """Import the heavy libraries once for all stages that train or evaluate, if there are any."""
-    heavy = any(stage.state is State.WAITING and stage.name.removeprefix(PRETRAINED).startswith(HEAVY) for stage in pipeline.stages.values())
+    heavy = any(
+        stage.state is State.WAITING and stage.name.removeprefix(PRETRAINED).startswith(HEAVY)
+        for stage in pipeline.stages.values()
+    )
     return served(LIBRARIES) if heavy else nullcontext()
 
 

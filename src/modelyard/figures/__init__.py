@@ -4,7 +4,7 @@ from modelyard.figures.curves import learning_curve, precision_recall
 from modelyard.figures.detections import detections
 from modelyard.figures.images import image_grid, prediction_grid, reconstructions
 from modelyard.figures.kernels import feature_maps, filters
-from modelyard.figures.layers import Layer, layer_diagram
+from modelyard.figures.layers import layer_diagram
 from modelyard.figures.predictions import confusion, predicted_against_true
 from modelyard.figures.readings import Reading, readings
 from modelyard.figures.style import COLOURS, DPI, GRID, RIGHT, WRONG, save
@@ -15,7 +15,6 @@ __all__ = [
     "GRID",
     "RIGHT",
     "WRONG",
-    "Layer",
     "Reading",
     "confusion",
     "detections",

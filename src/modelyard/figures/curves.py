@@ -8,19 +8,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from modelyard.figures.style import BLACK, BLUE, COLOURS, GREEN, PURPLE, RED, SKY, YELLOW
-from modelyard.metrics import WATCHED
-from modelyard.rows import Task
 
 STYLES = [(colour, dashes) for dashes, colour in product("-:", (BLUE, RED, GREEN, YELLOW, PURPLE, SKY, BLACK))]
 
 
-def learning_curve(history: pd.DataFrame, task: Task) -> Figure:
-    """Loss on the left axis, accuracy or mean absolute error on the right one, over epochs or trees."""
-    metric = WATCHED[task]
+def learning_curve(history: pd.DataFrame, metric: str | None) -> Figure:
+    """Loss on the left axis, the metric, if any, on the right one, over epochs or trees."""
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     loss_axes = figure.add_subplot(xlabel="epoch", ylabel="loss")
     metric_axes = loss_axes.twinx()
     metric_axes.set_ylabel(metric)
+    if metric is None:
+        metric_axes.set_axis_off()
     marker = "o" if len(history) == 1 else None
     for column, axes, label, colour in (
         ("loss", loss_axes, "train loss", COLOURS["train loss"]),

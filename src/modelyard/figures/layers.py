@@ -1,13 +1,13 @@
 """A network from input to output, layer by layer."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from modelyard.figures.style import BLUE, GREEN, PURPLE, RED, SKY, YELLOW
+from modelyard.layer import Layer
 
 # The first of these that a layer's kind holds says its colour.
 COLOUR_OF = {
@@ -29,15 +29,6 @@ ARROW = {"arrowstyle": "-|>", "color": "black"}
 WIDTH, BAND, BOX, STEP = 7.5, 0.16, 0.36, 0.56
 NAME_AT, SHAPE_AT, PARAMETERS_AT = 0.28, 5.8, 7.35
 LETTERS = 24  # of a name; longer ones would reach the shapes
-
-
-class Layer(NamedTuple):
-    """A layer as people speak of it; `shape` is that of one row's output, None where it is not fixed."""
-
-    name: str
-    kind: str
-    shape: tuple[int | None, ...]
-    parameters: int
 
 
 def layer_diagram(layers: Sequence[Layer]) -> Figure:

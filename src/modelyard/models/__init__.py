@@ -15,6 +15,7 @@ from pydantic import Field
 
 from modelyard.config import Settings
 from modelyard.inputs import Description, TrainingInput
+from modelyard.layer import Layer
 from modelyard.models import (
     autoencoder,
     baseline,
@@ -29,7 +30,6 @@ from modelyard.models import (
     transfer,
 )
 from modelyard.models.bench import Bench
-from modelyard.models.layer import Layer
 from modelyard.models.settings import EstimatorTraining, NetworkTraining, Runtime
 from modelyard.rows import Task
 
@@ -99,7 +99,7 @@ class Model(Protocol):
         """Probabilities (n, classes), values (n,), reconstructions or grids (n, ...) for raw rows (n, ...)."""
 
     def first_convolution(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-        """Kernels (height, width, channels, filters) and maps (height, width, filters) of a raw image, if it has any."""
+        """Kernels (height, width, channels, filters) and maps (height, width, filters) of a raw image, if any."""
 
     def save(self, folder: Path) -> None:
         """Write the model and what it must know of its input; equal models give equal bytes."""
@@ -120,9 +120,7 @@ def task_of(family: str, of_data: Task) -> Task:
     return "reconstruction" if "reconstruction" in tasks_of(family) else of_data
 
 
-def fit(
-    settings: Settings, training: Settings, data: TrainingInput, bench: Bench
-) -> tuple[Model, "pd.DataFrame"]:
+def fit(settings: Settings, training: Settings, data: TrainingInput, bench: Bench) -> tuple[Model, "pd.DataFrame"]:
     """Build and fit a model.
 
     Returns the model and its history: one row an epoch, the loss and metric of training and validation rows.

@@ -40,7 +40,7 @@ def build(scaled: Any, output: Output, settings: Settings) -> Any:
 
 
 def parts(whole: Any) -> dict[str, Any]:
-    """The encoder (raw rows to codes) and the decoder (codes to scaled rows) of an autoencoder; they share its weights."""
+    """The encoder (raw rows to codes) and the decoder (codes to scaled rows) of a whole; they share its weights."""
     import keras
 
     codes = whole.get_layer(CODES).output

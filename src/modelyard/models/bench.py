@@ -14,6 +14,6 @@ class Bench:
     """Where a training puts its checkpoints, how it uses the machine, who hears of each epoch, what it starts from."""
 
     folder: Path
-    runtime: Runtime = Runtime()
-    report: Report = print
+    runtime: Runtime
+    report: Report
     backbone: Path | None = None

@@ -12,9 +12,9 @@ from modelyard.config import Settings
 from modelyard.errors import ModelyardError
 from modelyard.files import write_table
 from modelyard.inputs import Description, TrainingInput, load_description, save_description
+from modelyard.layer import Layer
 from modelyard.models.archive import make_stable
 from modelyard.models.bench import Bench
-from modelyard.models.layer import Layer
 from modelyard.models.settings import EstimatorTraining
 from modelyard.rows import Rows
 
@@ -53,9 +53,12 @@ class Estimator:
     def layers(self) -> list[Layer]:
         """The steps of the pipeline, the number of coefficients of a linear model with its own."""
         count = int(np.size(getattr(self.native["model"], "coef_", ())))
-        kinds = [type(step).__name__ for _, step in self.native.steps]
+        names, kinds = zip(*((name, type(step).__name__) for name, step in self.native.steps), strict=True)
         width = int(np.prod(self.description.shape))
-        return [Layer(kinds[0], (width,), 0), Layer(kinds[1], (len(self.description.classes) or 1,), count)]
+        return [
+            Layer(names[0], kinds[0], (width,), 0),
+            Layer(names[1], kinds[1], (len(self.description.classes) or 1,), count),
+        ]
 
     def first_convolution(self, image: np.ndarray) -> None:
         """No estimator has one."""

@@ -12,10 +12,10 @@ import numpy as np
 from modelyard.config import Settings
 from modelyard.errors import ModelyardError
 from modelyard.inputs import Description, TrainingInput, load_description, save_description
+from modelyard.layer import Layer
 from modelyard.metrics import WATCHED
 from modelyard.models.archive import make_stable
 from modelyard.models.bench import Bench
-from modelyard.models.layer import Layer
 from modelyard.models.output import output_of
 from modelyard.models.settings import NetworkTraining
 
@@ -64,7 +64,7 @@ class Network:
         return predicted
 
     def first_convolution(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-        """The kernels (height, width, channels, filters) of the first convolution and its maps of a raw image, if any."""
+        """Kernels (height, width, channels, filters) of the first convolution and its maps of a raw image, if any."""
         import keras
 
         found = next((layer for layer in self.native.layers if isinstance(layer, keras.layers.Conv2D)), None)
@@ -130,6 +130,7 @@ def compile_and_fit(native: Any, training: NetworkTraining, data: TrainingInput,
     from modelyard.models import batches, callbacks, detector, optimizers
 
     _refuse_without_validation(training, data)
+    rows = batches.Batches(data, training, native.output_shape[1:-1])
     steps = math.ceil(data.description.training_rows / training.batch_size)
     watched = WATCHED.get(data.description.task)
     native.compile(
@@ -139,10 +140,10 @@ def compile_and_fit(native: Any, training: NetworkTraining, data: TrainingInput,
         steps_per_execution=_largest_divisor(steps, bench.runtime.steps_per_execution),
     )
     history = native.fit(
-        batches.training_batches(data, training),
+        rows.training(),
         steps_per_epoch=steps,
         epochs=training.epochs,
-        validation_data=batches.validation_batches(data, training) if data.description.validation_rows else None,
+        validation_data=rows.validation(),
         callbacks=callbacks.callbacks(training, bench.folder / CHECKPOINT, bench.report),
         shuffle=False,  # the batches come shuffled
         verbose=0,
@@ -166,7 +167,7 @@ def _layers(native: Any) -> list[Layer]:
         if hasattr(layer, "layers"):
             found += _layers(layer)
         else:
-            found.append(Layer(type(layer).__name__, tuple(layer.output.shape[1:]), layer.count_params()))
+            found.append(Layer(layer.name, type(layer).__name__, tuple(layer.output.shape[1:]), layer.count_params()))
     return found
 
 

@@ -44,7 +44,7 @@ def check_loss(task: Task, classes: int, loss: Loss) -> None:
 
 
 def output_of(task: Task, classes: int, size: int, loss: Loss) -> Output:
-    """The output layer that goes with a task, the number of classes, the size of a row, and a loss (see `check_loss`)."""
+    """The output that goes with a task, the number of classes, the size of a row, and a loss (see `check_loss`)."""
     check_loss(task, classes, loss)
     if task == "detection":
         return Output(5 + classes, "detection")

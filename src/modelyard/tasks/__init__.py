@@ -10,7 +10,7 @@ import numpy as np
 from modelyard.inputs import TrainingInput
 from modelyard.models import Model
 from modelyard.rows import Rows, Task
-from modelyard.tasks import classification, reconstruction, regression
+from modelyard.tasks import classification, detection, reconstruction, regression
 from modelyard.tasks.judgement import Judgement, Pictures
 
 __all__ = ["Judgement", "Pictures", "draw", "judge"]
@@ -19,6 +19,7 @@ _TASKS: dict[Task, ModuleType] = {
     "classification": classification,
     "regression": regression,
     "reconstruction": reconstruction,
+    "detection": detection,
 }
 
 

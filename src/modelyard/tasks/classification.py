@@ -10,14 +10,15 @@ from modelyard.models import Model
 from modelyard.rows import Rows
 from modelyard.tasks.judgement import Judgement, Pictures
 
+READ = 12  # texts to read
+
 
 def judge(model: Model, test: Rows, outputs: np.ndarray) -> Judgement:
     """Predicted beside true classes, and the figures of each class."""
     columns = metrics.columns("classification", np.asarray(test.y), outputs)
     truth, prediction = columns["truth"], columns["prediction"]
     each = {
-        name: metrics.class_figures(truth, prediction, number)
-        for number, name in enumerate(model.description.classes)
+        name: metrics.class_figures(truth, prediction, number) for number, name in enumerate(model.description.classes)
     }
     measures = metrics.measures("classification", columns)
     return Judgement(model, test, outputs, pd.DataFrame(columns), measures, {"classes": each})
@@ -59,12 +60,12 @@ def _readings(judgement: Judgement) -> Figure:
     return figures.readings(
         [
             figures.Reading(
-                " ".join(description.words[number] for number in row if number),
+                [description.words[number] for number in row if number],
                 description.classes[truth],
                 description.classes[prediction],
             )
             for row, truth, prediction in zip(
-                judgement.test.x[: figures.READINGS],
+                judgement.test.x[:READ],
                 judgement.predictions.truth,
                 judgement.predictions.prediction,
                 strict=False,

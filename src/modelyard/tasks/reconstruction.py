@@ -21,7 +21,9 @@ def judge(model: Model, test: Rows, outputs: np.ndarray) -> Judgement:
     scaler = model.description.scaler
     mean = scaler.apply(test.x.mean(axis=0, dtype=np.float64)[np.newaxis])
     chunks = [
-        metrics.reconstruction_columns(scaler.apply(test.x[start : start + CHUNK]), outputs[start : start + CHUNK], mean)
+        metrics.reconstruction_columns(
+            scaler.apply(test.x[start : start + CHUNK]), outputs[start : start + CHUNK], mean
+        )
         for start in range(0, len(test), CHUNK)
     ]
     columns = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}

@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 
 class Layer(NamedTuple):
-    """One layer as people see it: its kind, the shape of what it gives, and how many numbers it has learnt."""
+    """One layer: its name and kind, the shape of what it gives for a row, and how many numbers it has."""
 
+    name: str
     kind: str
     shape: tuple[int | None, ...]
     parameters: int
