@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from modelyard import cli, settings
-from modelyard.sources import Source
 from modelyard.errors import ModelyardError
+from modelyard.sources import Source
 
 PARAMS = Path(__file__).resolve().parent.parent / "params.yaml"
 XOR_EPOCHS = "seed: 777, epochs: 400"
