@@ -22,7 +22,7 @@ class Reading(NamedTuple):
 
 def readings(texts: Sequence[Reading]) -> Figure:
     """Up to 12 texts, cut, titled by the predicted class in black where it is right; else 'truth/prediction' in red."""
-    rows = min(ROWS, -(-len(texts) // COLUMNS))
+    rows = min(ROWS, max(1, -(-len(texts) // COLUMNS)))
     figure = Figure(figsize=(10, 1.6 * rows), layout="constrained")
     places = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
     for axes in places:
