@@ -20,7 +20,7 @@ def test_no_more_than_twelve_texts_are_shown(number: int, shown: int) -> None:
 
 
 def test_a_long_text_is_cut_and_stays_in_its_column_above_the_next() -> None:
-    words = ("mmmmmmm",) * 500
+    words = ("commonwealth", "of", "shareholders", "announced", "1986") * 50
     picture = figures.readings([figures.Reading(words, "earn", "earn")] * 12)
     picture.draw_without_rendering()
     boxes = [axes.texts[0].get_window_extent() for axes in picture.axes]

@@ -31,5 +31,7 @@ def readings(texts: Sequence[Reading]) -> Figure:
         title, colour = verdict(text.truth, text.prediction)
         axes.set_title(title, color=colour, loc="left", fontweight="bold", fontsize="medium", parse_math=False)
         lines = textwrap.wrap(" ".join(text.words), LETTERS, max_lines=LINES, placeholder=" …")
-        axes.text(0, 1, "\n".join(lines), va="top", fontsize="small", linespacing=1.4, parse_math=False)
+        axes.text(
+            0, 1, "\n".join(lines), va="top", fontsize="small", linespacing=1.4, parse_math=False, in_layout=False
+        )
     return figure
