@@ -15,7 +15,7 @@ ROOM = 0.08  # of an image's height, that a name needs
 
 
 def detections(images: np.ndarray, truths: np.ndarray, found: Sequence[np.ndarray], classes: tuple[str, ...]) -> Figure:
-    """Up to 16 images with their true boxes dashed, and over them the found ones solid, with class and score.
+    """Up to 16 images with the found boxes solid, with class and score, and the true ones dashed over them.
 
     `truths` is (n, boxes, 5): class (-1 for no box), left, top, right, bottom in pixels; `found` has for each image
     (boxes, 6): the same, and the score.
@@ -39,17 +39,10 @@ def _draw_box(axes: Axes, corners: Sequence[float], style: dict) -> None:
 
 
 def _name_box(axes: Axes, corners: Sequence[float], name: str) -> None:
-    """Write above the box, or below it where the image ends above."""
+    """Write above the box, or below it where the image ends above; inwards from the nearer side of the image."""
+    left, top, right, bottom = corners
+    width, height = axes.get_xlim()[1], axes.get_ylim()[0]
+    across, side = (left, "left") if left + right < width else (right, "right")
+    down, edge = (top, "bottom") if top > ROOM * height else (bottom, "top")
     backed = {"facecolor": "black", "alpha": 0.6, "pad": 1, "linewidth": 0}
-    left, top, _, bottom = corners
-    above = top > ROOM * axes.get_ylim()[0]
-    axes.text(
-        left,
-        top if above else bottom,
-        name,
-        va="bottom" if above else "top",
-        color=YELLOW,
-        fontsize="small",
-        bbox=backed,
-        clip_on=True,
-    )
+    axes.text(across, down, name, ha=side, va=edge, color=YELLOW, fontsize="small", bbox=backed, clip_on=True)

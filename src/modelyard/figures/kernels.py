@@ -20,11 +20,9 @@ def filters(weights: np.ndarray) -> Figure:
     Those of 3 channels are drawn in colour, others as the mean of their channels.
     """
     kernels = np.moveaxis(weights, -1, 0)[:MOST_FILTERS]
-    if kernels.shape[-1] != 3:
-        kernels = kernels.mean(axis=-1, keepdims=True)
     limit = np.abs(kernels).max()
     laid = sheet(between(kernels, -limit, limit), COLUMNS)
-    figure = Figure(figsize=(7, 1.2 + 5.6 * laid.shape[0] / laid.shape[1]), layout="constrained")
+    figure = Figure(figsize=(7, 0.7 + 5.6 * laid.shape[0] / laid.shape[1]), layout="constrained")
     axes = figure.add_subplot()
     show(axes, laid)
     _frame(axes, len(kernels), kernels.shape[1:3])
@@ -49,7 +47,7 @@ def feature_maps(image: np.ndarray, maps: np.ndarray) -> Figure:
     shown = np.moveaxis(maps, -1, 0)[:MOST_MAPS, ..., np.newaxis]
     low, high = shown.min(), np.quantile(shown, BRIGHTEST)
     laid = sheet(between(shown, low, high), COLUMNS)
-    figure = Figure(figsize=(10, 0.8 + 7 * laid.shape[0] / laid.shape[1]), layout="constrained")
+    figure = Figure(figsize=(10, 0.6 + 7 * laid.shape[0] / laid.shape[1]), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 4))
     show(left, between(image, image.min(), image.max()))
     show(right, laid)

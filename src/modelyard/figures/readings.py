@@ -10,6 +10,7 @@ from modelyard.figures.style import verdict
 
 COLUMNS, ROWS = 2, 6
 LETTERS, LINES = 68, 6  # of one text
+BODY = {"va": "top", "fontsize": "small", "linespacing": 1.4, "parse_math": False, "in_layout": False}
 
 
 class Reading(NamedTuple):
@@ -22,7 +23,7 @@ class Reading(NamedTuple):
 
 def readings(texts: Sequence[Reading]) -> Figure:
     """Up to 12 texts, cut, titled by the predicted class in black where it is right; else 'truth/prediction' in red."""
-    rows = min(ROWS, -(-len(texts) // COLUMNS))
+    rows = min(ROWS, max(1, -(-len(texts) // COLUMNS)))
     figure = Figure(figsize=(10, 1.6 * rows), layout="constrained")
     places = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
     for axes in places:
@@ -31,5 +32,5 @@ def readings(texts: Sequence[Reading]) -> Figure:
         title, colour = verdict(text.truth, text.prediction)
         axes.set_title(title, color=colour, loc="left", fontweight="bold", fontsize="medium", parse_math=False)
         lines = textwrap.wrap(" ".join(text.words), LETTERS, max_lines=LINES, placeholder=" …")
-        axes.text(0, 1, "\n".join(lines), va="top", fontsize="small", linespacing=1.4, parse_math=False)
+        axes.text(0, 1, "\n".join(lines), **BODY)
     return figure

@@ -53,6 +53,7 @@ def show(axes: Axes, shares: np.ndarray) -> AxesImage:
 def sheet(images: np.ndarray, columns: int, margin: int = 1) -> np.ndarray:
     """Lay shares (n, height, width, channels) out row by row on one white image, `margin` pixels apart."""
     count, height, width, channels = images.shape
+    columns = min(columns, count)
     rows = -(-count // columns)
     laid = np.ones((rows * columns, height + margin, width + margin, channels))
     laid[:count, :height, :width] = images
