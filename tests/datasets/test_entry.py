@@ -7,9 +7,9 @@ import pytest
 
 from modelyard import datasets
 from modelyard.datasets import DatasetEntry, RawData, table
-from modelyard.sources import Source
 from modelyard.errors import ModelyardError
 from modelyard.rows import Rows
+from modelyard.sources import Source
 
 FOLDER = Path("data/raw/made_up")
 RAW = RawData(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from modelyard.datasets import RawData, table
-from modelyard.sources import Source
 from modelyard.errors import ModelyardError
+from modelyard.sources import Source
 
 GOOD = "age,height,kind\n1,2.5,pear\n3,4,apple\n5,6,pear\n"
 
