@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from test_archives import CONTENTS, GOOD, MEMBERS, TWO, held, packed
 
 from modelyard import downloads
 from modelyard.downloads import FetchSettings, FileSet, Reach, all_mirrors
@@ -309,3 +310,147 @@ def test_only_files_that_are_nowhere_are_out_of_reach(server: Server, closed: st
         "lost.csv": [str(tmp_path / "lost.csv")],
     }
     assert server.requests == []
+
+
+ARCHIVE, OTHER = packed(GOOD, "gz"), packed(GOOD, "xz")
+
+
+def _archive(url: str, *mirrors: object, content: bytes = ARCHIVE) -> FileSet:
+    source = Source(
+        url=url, sha256=hashlib.sha256(content).hexdigest(), members=MEMBERS,
+        alternatives={"a.tar.xz": hashlib.sha256(OTHER).hexdigest()},
+    )  # fmt: skip
+    return FileSet({"a.tar.gz": source}, "made-up", tuple(map(str, mirrors)))
+
+
+def _keep(mirror: Path, name: str, content: bytes) -> str:
+    (mirror / "made-up").mkdir(parents=True, exist_ok=True)
+    (mirror / "made-up" / name).write_bytes(content)
+    return str(mirror / "made-up" / name)
+
+
+def test_an_archive_is_downloaded_and_only_its_members_are_kept(server: Server, tmp_path: Path, capfd):
+    url = server.serve("/a.tar.gz", (200, ARCHIVE))
+    assert _archive(url).fetch(tmp_path) == {"a.tar.gz": url}
+    assert held(tmp_path) == CONTENTS
+    assert "a.tar.gz: unpacking\n" in capfd.readouterr().err
+
+
+def test_a_mirror_may_hold_another_archive_of_the_same_members(server: Server, tmp_path: Path):
+    kept = _keep(tmp_path / "mirror", "a.tar.xz", OTHER)
+    files = _archive(server.serve("/a.tar.gz", (200, ARCHIVE)), tmp_path / "mirror")
+    assert files.fetch(tmp_path / "raw") == {"a.tar.gz": kept}
+    assert held(tmp_path / "raw") == CONTENTS
+    assert server.requests == []
+
+
+def test_a_mirror_is_asked_for_the_archive_then_for_its_alternatives_and_the_public_address_comes_last():
+    assert _archive("http://public/b.tgz", "/one", "http://two/").addresses("a.tar.gz") == [
+        "/one/made-up/a.tar.gz",
+        "/one/made-up/a.tar.xz",
+        "http://two/made-up/a.tar.gz",
+        "http://two/made-up/a.tar.xz",
+        "http://public/b.tgz",
+    ]
+
+
+def test_an_alternative_has_a_checksum_of_its_own(server: Server, tmp_path: Path):
+    wrong = _keep(tmp_path / "mirror", "a.tar.xz", ARCHIVE)
+    files = _archive(f"{server.url}/a.tar.gz", tmp_path / "mirror")
+    said = _failure(files, tmp_path / "raw")
+    assert f"{wrong}: wrong content: its SHA256 is {hashlib.sha256(ARCHIVE).hexdigest()}" in said
+    assert held(tmp_path / "raw") == {}
+
+
+def test_members_that_are_here_and_verified_are_not_fetched_again(server: Server, tmp_path: Path):
+    files = _archive(server.serve("/a.tar.gz", (200, ARCHIVE)))
+    files.fetch(tmp_path)
+    assert files.fetch(tmp_path) == {"a.tar.gz": "already here, verified"}
+    assert server.requests == ["/a.tar.gz"]
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(b"altered")], ids=["gone", "altered"])
+def test_one_member_that_is_gone_or_altered_brings_the_archive_again(server: Server, tmp_path: Path, spoil):
+    files = _archive(server.serve("/a.tar.gz", (200, ARCHIVE)))
+    files.fetch(tmp_path)
+    spoil(tmp_path / "two.bin")
+    files.fetch(tmp_path)
+    assert held(tmp_path) == CONTENTS
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (ARCHIVE[:-99], "not a whole tar archive"),
+        (b"<html>Moved</html>", "not a whole tar archive"),
+        (packed({"one.bin": CONTENTS["one.bin"]}), "lacks two.bin"),
+        (packed(GOOD | {TWO: b"altered"}), "two.bin in the archive has the MD5"),
+        (packed({"../stray.bin": b""} | GOOD), "a path that leads outside"),
+    ],
+    ids=["truncated", "no archive", "missing member", "altered member", "path outside"],
+)
+def test_a_refused_archive_leaves_what_was_there_and_the_next_place_is_tried(
+    server: Server, closed: str, tmp_path: Path, content: bytes, told: str
+):
+    raw, kept = tmp_path / "raw", _keep(tmp_path / "mirror", "a.tar.gz", content)
+    raw.mkdir()
+    (raw / "one.bin").write_bytes(b"old")
+    said = _failure(_archive(f"{closed}/a.tar.gz", tmp_path / "mirror", content=content), raw)
+    assert f"  {kept}: " in said
+    assert told in said
+    assert held(raw) == {"one.bin": b"old"}
+    assert [path.name for path in tmp_path.iterdir() if path.name not in ("raw", "mirror")] == []
+    good = _keep(tmp_path / "second", "a.tar.xz", OTHER)
+    files = _archive(f"{closed}/a.tar.gz", tmp_path / "mirror", tmp_path / "second", content=content)
+    assert files.fetch(raw) == {"a.tar.gz": good}
+    assert held(raw) == CONTENTS
+
+
+def test_a_download_that_is_cut_off_unpacks_nothing(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(downloads, "ATTEMPTS", 1)
+    url = server.serve("/a.tar.gz", (200, ARCHIVE[:-9]), promised=len(ARCHIVE))
+    assert "9 more expected" in _failure(_archive(url), tmp_path)
+    assert held(tmp_path) == {}
+
+
+def test_an_archive_of_ones_own_is_unpacked_too(tmp_path: Path):
+    (tmp_path / "mine.tar.gz").write_bytes(ARCHIVE)
+    source = Source(path="mine.tar.gz", sha256=hashlib.sha256(ARCHIVE).hexdigest(), members=MEMBERS)
+    FileSet({"mine": source}, "", (), root=tmp_path).fetch(tmp_path / "raw")
+    assert held(tmp_path / "raw") == CONTENTS
+
+
+def test_an_archive_is_out_of_reach_where_a_member_and_every_archive_are_missing(closed: str, tmp_path: Path):
+    raw, mirror = tmp_path / "raw", tmp_path / "mirror"
+    files = _archive(f"{closed}/a.tar.gz", mirror)
+    reach = Reach(files.all_addresses())
+    raw.mkdir()
+    (raw / "one.bin").write_bytes(b"whatever")
+    asked = [f"{mirror}/made-up/a.tar.gz", f"{mirror}/made-up/a.tar.xz", f"{closed}/a.tar.gz"]
+    assert not files.is_here("a.tar.gz", raw)
+    assert files.out_of_reach(raw, reach) == {"a.tar.gz or a.tar.xz": asked}
+    assert "a.tar.gz or a.tar.xz cannot be had. Tried:" in _failure(files, raw)
+    (raw / "two.bin").write_bytes(b"whatever")
+    assert files.is_here("a.tar.gz", raw)
+    assert files.out_of_reach(raw, reach) == {}
+    (raw / "two.bin").unlink()
+    _keep(mirror, "a.tar.xz", OTHER)
+    assert files.out_of_reach(raw, reach) == {}
+
+
+def test_strays_beside_members_are_removed(tmp_path: Path):
+    _keep(tmp_path / "mirror", "a.tar.gz", ARCHIVE)
+    _keep(tmp_path / "raw" / "unpacked", "one.bin", b"stray")
+    _keep(tmp_path / "raw", "a.tar.gz", ARCHIVE)
+    _archive("http://127.0.0.1:9/a.tar.gz", tmp_path / "mirror").fetch(tmp_path / "raw")
+    assert held(tmp_path / "raw") == CONTENTS
+
+
+def test_a_file_that_was_published_with_an_md5_is_verified_by_it(server: Server, tmp_path: Path):
+    url = server.serve("/a.gz", (200, CONTENT))
+    right = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
+    assert FileSet({"a.gz": Source(url=url, md5=right)}, "made-up", ()).fetch(tmp_path) == {"a.gz": url}
+    said = _failure(FileSet({"a.gz": Source(url=url, md5="0" * 32)}, "made-up", ()), tmp_path)
+    assert f"wrong content: its MD5 is {right}, params.yaml says {'0' * 32}" in said
+    assert held(tmp_path) == {"a.gz": CONTENT}

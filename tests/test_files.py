@@ -29,6 +29,22 @@ def test_the_checksum_is_sha256(tmp_path: Path):
     assert files.sha256(tmp_path / "a") == hashlib.sha256(b"content" * 100_000).hexdigest()
 
 
+def test_the_checksum_is_md5_where_it_is_asked_for(tmp_path: Path):
+    (tmp_path / "a").write_bytes(b"message digest")
+    assert files.checksum(tmp_path / "a", "md5") == "f96b697d7cb7938d525a2f31aaf161d0"  # RFC 1321, A.5
+
+
+def test_nothing_is_left_of_a_passing_file(tmp_path: Path):
+    (tmp_path / "a").write_text("old")
+    with files.passing_file(tmp_path / "a") as temporary:
+        temporary.write_text("used")
+    with pytest.raises(_Killed), files.passing_file(tmp_path / "a") as temporary:
+        temporary.write_text("half a fi")
+        raise _Killed
+    assert (tmp_path / "a").read_text() == "old"
+    assert _names(tmp_path) == ["a"]
+
+
 def test_a_file_takes_its_place_when_the_block_ends_well(tmp_path: Path):
     with files.whole_file(tmp_path / "new" / "folder" / "a.txt") as temporary:
         temporary.write_text("whole")

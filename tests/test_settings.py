@@ -209,19 +209,3 @@ def test_a_published_figure_that_no_metric_computes_is_refused(message):
     said = message("figures: {correlation: 0.94350984}", "figures: {corelation: 0.94350984}")
     assert "published.boston_mlp_standard.figures" in said
     assert "did you mean correlation?" in said
-
-
-@pytest.mark.parametrize(
-    ("places", "told"),
-    [
-        ({}, "exactly one of url, package, path, text"),
-        ({"path": "a.csv", "text": "b"}, "exactly one of url, package, path, text"),
-        ({"path": "a.csv"}, "sha256sum FILE"),
-        ({"text": "a", "sha256": "0" * 64}, "sha256 goes with url, package and path"),
-        ({"url": "ftp://here/a.csv", "sha256": "0" * 64}, "https?://"),
-    ],
-)
-def test_a_source_is_one_verified_place(places: dict, told: str):
-    with pytest.raises(ValueError) as raised:
-        Source(**places)
-    assert told in str(raised.value)
