@@ -91,6 +91,19 @@ def regression_input() -> TrainingInput:
 
 
 @pytest.fixture
+def word_input() -> TrainingInput:
+    """80 rows of up to 6 word numbers below 12, padded with 0, in two classes; word 5 occurs in one class only."""
+    random = np.random.default_rng(0)
+    y = np.arange(80) % 2
+    x = random.integers(6, 12, size=(80, 6))
+    x[np.arange(80), random.integers(0, 3, size=80)] = np.where(y, 5, 6)
+    x[np.arange(6) >= random.integers(3, 7, size=(80, 1))] = 0
+    rows = Rows(x.astype(np.uint16), y.astype(np.uint8))
+    words = tuple(f"word {number}" for number in range(12))
+    return TrainingInput(describe(rows, 16, ("without", "with"), words=words), rows)
+
+
+@pytest.fixture
 def image_input() -> TrainingInput:
     """80 uint8 images of 8 x 8 pixels in two classes that brightness tells apart, the last 16 for validation."""
     random = np.random.default_rng(0)

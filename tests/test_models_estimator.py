@@ -10,7 +10,7 @@ import pytest
 from modelyard import models, scaling
 from modelyard.errors import ModelyardError
 from modelyard.inputs import TrainingInput, save_description
-from modelyard.models import EstimatorTraining, Runtime, boosting, linear
+from modelyard.models import EstimatorTraining, Runtime, baseline, boosting, linear
 from modelyard.rows import Rows
 
 
@@ -80,3 +80,24 @@ def test_a_model_with_a_type_nobody_vouched_for_is_refused(regression_input: Tra
     save_description(regression_input.description, tmp_path)
     with pytest.raises(ModelyardError, match=r"model\.skops.*system"):
         models.load(tmp_path)
+
+
+def test_the_baseline_answers_the_most_frequent_class_with_the_share_of_each(
+    word_input: TrainingInput, tmp_path: Path
+) -> None:
+    rows = Rows(word_input.rows.x, (np.arange(80) % 4 == 0).astype(np.uint8))
+    model, history = fit(baseline.Settings(family="baseline"), TrainingInput(word_input.description, rows))
+    model.save(tmp_path)
+    np.testing.assert_allclose(models.load(tmp_path).predict(rows.x), [[0.75, 0.25]] * 80)
+    assert (history.accuracy.tolist(), history.val_accuracy.tolist()) == ([0.75], [0.75])
+
+
+def test_the_baseline_answers_the_mean_of_the_training_rows_targets(
+    regression_input: TrainingInput, tmp_path: Path
+) -> None:
+    model, history = fit(baseline.Settings(family="baseline"), regression_input)
+    model.save(tmp_path)
+    np.testing.assert_allclose(
+        models.load(tmp_path).predict(regression_input.rows.x), regression_input.training.y.mean()
+    )
+    assert history.loss.iloc[0] == pytest.approx(regression_input.training.y.var())

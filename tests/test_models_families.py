@@ -13,10 +13,13 @@ from modelyard import models, scaling
 from modelyard.config import Settings
 from modelyard.files import read_archive
 from modelyard.inputs import TrainingInput, save_training
-from modelyard.models import EstimatorTraining, Model, NetworkTraining, Runtime, boosting, cnn, linear, mlp
+from modelyard.models import EstimatorTraining, Model, NetworkTraining, Runtime, boosting, cnn, linear, mlp, recurrent
 
 MLP = mlp.Settings(family="mlp", units=(5,), activation="tanh")
 CNN = cnn.Settings(family="cnn", filters=(3,), pooling="last", convolution_dropout=0.2, units=(4,), dense_dropout=0.1)
+RECURRENT = recurrent.Settings(
+    family="recurrent", vocabulary=12, embedding=4, layer="gru", units=5, dropout=0.1, dense_units=(3,)
+)
 LINEAR = linear.Settings(family="linear")
 BOOSTING = boosting.Settings(family="boosting", trees=10, subsample=0.8)
 
@@ -46,6 +49,7 @@ CASES = {
         NETWORK_FILES | {"best.weights.h5"},
     ),
     "cnn": Case("image_input", CNN, network("sparse_categorical_crossentropy"), NETWORK_FILES),
+    "recurrent": Case("word_input", RECURRENT, network("sparse_categorical_crossentropy"), NETWORK_FILES),
     "linear of values": Case(
         "regression_input", LINEAR, EstimatorTraining(seed=7), ESTIMATOR_FILES | {"coefficients.csv"}
     ),
@@ -53,7 +57,7 @@ CASES = {
     "boosting of values": Case("regression_input", BOOSTING, EstimatorTraining(seed=7), ESTIMATOR_FILES),
     "boosting of classes": Case("image_input", BOOSTING, EstimatorTraining(seed=7), ESTIMATOR_FILES),
 }
-CLASSIFIERS = [name for name, case in CASES.items() if case.data == "image_input"]
+CLASSIFIERS = [name for name, case in CASES.items() if case.data != "regression_input"]
 NETWORKS = [name for name, case in CASES.items() if "model.keras" in case.files]
 ESTIMATORS = [name for name in CASES if name not in NETWORKS]
 
@@ -148,6 +152,12 @@ def test_a_network_takes_raw_rows_as_a_plain_one_takes_scaled_rows(name: str, tr
             layers.MaxPooling2D(2),
             layers.Flatten(),
             layers.Dense(4, "relu"),
+            layers.Dense(2, "softmax"),
+        ],
+        "recurrent": [
+            layers.Embedding(12, 4, mask_zero=True),
+            layers.GRU(5),
+            layers.Dense(3, "relu"),
             layers.Dense(2, "softmax"),
         ],
     }[name]
