@@ -18,6 +18,7 @@ from modelyard.rows import Task
 TASKS: tuple[Task, ...] = ("detection",)
 BOX_NUMBERS = 5  # objectness, centre x, centre y, width, height
 BOX_WEIGHT = 5.0  # of the squared errors of a box against the two cross-entropies, as in the paper
+SMALLEST_PROBABILITY = 1e-7  # as Keras clips
 DUPLICATE = 0.4  # intersection over union above which two boxes are taken for the same thing
 
 Count = Annotated[int, Field(ge=1)]
@@ -84,7 +85,8 @@ def loss(truth: Any, predicted: Any) -> Any:
     holds = truth[..., 0]
     certain = losses.binary_crossentropy(truth[..., :1], predicted[..., :1])
     placed = ops.sum(ops.square(truth[..., 1:BOX_NUMBERS] - predicted[..., 1:BOX_NUMBERS]), axis=-1)
-    named = losses.categorical_crossentropy(truth[..., BOX_NUMBERS:], predicted[..., BOX_NUMBERS:])
+    of_truth = ops.sum(truth[..., BOX_NUMBERS:] * predicted[..., BOX_NUMBERS:], axis=-1)
+    named = -ops.log(ops.maximum(of_truth, SMALLEST_PROBABILITY))
     return ops.sum(certain + holds * (BOX_WEIGHT * placed + named), axis=(1, 2))
 
 
