@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from modelyard.inputs import Description, TrainingInput
+from modelyard.models import Bench, Runtime
 from modelyard.rows import Rows
 from modelyard.scaling import Scaler
 
@@ -79,6 +81,13 @@ def describe(rows: Rows, validation_rows: int = 0, classes: tuple[str, ...] = ()
         "scaler": Scaler(),
     }
     return Description(**(values | changes))
+
+
+def bench(
+    folder: Path = Path("unused"), report: Callable[[dict], None] = lambda figures: None, **runtime: object
+) -> Bench:
+    """What a training works with; whatever it tells is not heard."""
+    return Bench(folder, Runtime(**runtime), report)
 
 
 @pytest.fixture

@@ -5,26 +5,26 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import describe
+from conftest import bench, describe
 from sklearn import metrics as sklearn_metrics
 
 from modelyard import figures, models
 from modelyard.evaluation import Evaluation, Pictures, draw, evaluate
 from modelyard.inputs import TrainingInput, save_test
-from modelyard.models import EstimatorTraining, Model, Runtime, linear
+from modelyard.models import EstimatorTraining, Model, linear
 from modelyard.rows import Rows
 
 
 def fit(data: TrainingInput) -> tuple[Model, pd.DataFrame]:
     settings, training = linear.Settings(family="linear"), EstimatorTraining(seed=7)
-    return models.fit(settings, training, data, Path("unused"), Runtime(), lambda reported: None)
+    return models.fit(settings, training, data, bench())
 
 
 def evaluated(data: TrainingInput, test: Rows, folder: Path) -> tuple[Evaluation, Pictures]:
     save_test(test, folder / "test")
     model, history = fit(data)
     found = evaluate(model, folder / "test")
-    return found, draw(found, model, data, history)
+    return found, draw(found, data, history)
 
 
 def mislabelled(data: TrainingInput) -> Rows:
@@ -86,7 +86,7 @@ def test_regression_metrics_equal_scikit_learns(regression_input: TrainingInput,
 @pytest.mark.parametrize("any_evaluation", ["of_images", "of_values"], indirect=True)
 def test_every_figure_lies_in_an_interval_of_some_width(any_evaluation: tuple[Evaluation, Pictures]) -> None:
     found, _ = any_evaluation
-    assert found.details["rows"] == len(found.test) == len(found.predictions)
+    assert found.details["rows"] == len(found.judgement.test) == len(found.predictions)
     assert found.details["intervals"].keys() == found.metrics.keys()
     for name, (low, high) in found.details["intervals"].items():
         assert low < found.metrics[name] < high
@@ -143,7 +143,7 @@ def test_the_worst_mistakes_are_wrong_and_the_surest_first(of_images: tuple[Eval
     assert len(shown) == min(16, len(wrong)) > 3
     assert {axes.get_title() for axes in shown} == {"dark/bright", "bright/dark"}
     for axes, row in zip(shown, wrong.index, strict=False):
-        np.testing.assert_array_equal(axes.images[0].get_array(), found.test.x[row].squeeze())
+        np.testing.assert_array_equal(axes.images[0].get_array(), found.judgement.test.x[row].squeeze())
 
 
 def test_a_model_without_mistakes_has_an_empty_grid(image_input: TrainingInput, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ PICTURES = {
     "filters": lambda: figures.filters(np.linspace(-1, 1, 3 * 3 * 3 * 4).reshape(3, 3, 3, 4)),
     "image_grid": lambda: figures.image_grid(IMAGES, 4),
     "layer_diagram": lambda: figures.layer_diagram([figures.Layer("dense", "Dense", (10,), 100)] * 3),
-    "learning_curve": lambda: figures.learning_curve(HISTORY, "regression"),
+    "learning_curve": lambda: figures.learning_curve(HISTORY, "mae"),
     "precision_recall": lambda: figures.precision_recall({"shirt": CURVE}),
     "predicted_against_true": lambda: figures.predicted_against_true(np.array([1.0, 2.0]), np.array([1.5, 1.9])),
     "prediction_grid": lambda: figures.prediction_grid(IMAGES, np.arange(20) % 3, np.arange(20) % 2, CLASSES),

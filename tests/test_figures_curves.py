@@ -18,7 +18,7 @@ def with_validation(history: pd.DataFrame) -> pd.DataFrame:
 def test_the_learning_curve_has_loss_on_the_left_and_the_metric_on_the_right(
     history: pd.DataFrame, sides: list[str]
 ) -> None:
-    curve = figures.learning_curve(history, "regression")
+    curve = figures.learning_curve(history, "mae")
     left, right = curve.axes
     assert (left.get_xlabel(), left.get_ylabel(), right.get_ylabel()) == ("epoch", "loss", "mae")
     assert left.yaxis.get_ticks_position() == "left"
@@ -33,7 +33,7 @@ def test_the_learning_curve_has_loss_on_the_left_and_the_metric_on_the_right(
 
 def test_a_loss_that_falls_far_is_drawn_on_a_logarithmic_axis() -> None:
     far = HISTORY.assign(loss=[1000.0, 10.0, 1.0])
-    scales = [figures.learning_curve(history, "regression").axes[0].get_yscale() for history in (HISTORY, far)]
+    scales = [figures.learning_curve(history, "mae").axes[0].get_yscale() for history in (HISTORY, far)]
     assert scales == ["linear", "log"]
 
 

@@ -12,6 +12,10 @@ from modelyard import metrics
 SEEDS = st.integers(0, 10_000)
 
 
+def figures(task: str, truth: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
+    return metrics.figures(metrics.measures(task, metrics.columns(task, truth, predictions)))
+
+
 def _classified(seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Class numbers (n,) and probabilities (n, 5): few rows, so that classes are often missing from either."""
     random = np.random.default_rng(seed)
@@ -28,7 +32,7 @@ def _measured(seed: int) -> tuple[np.ndarray, np.ndarray]:
 @given(SEEDS)
 def test_figures_of_a_classification_are_those_of_scikit_learn(seed: int):
     truth, probabilities = _classified(seed)
-    found = metrics.figures("classification", metrics.columns("classification", truth, probabilities))
+    found = figures("classification", truth, probabilities)
     prediction = probabilities.argmax(axis=1)
     clipped = np.clip(probabilities[np.arange(len(truth)), truth], 1e-7, 1 - 1e-7)
     assert found["accuracy"] == pytest.approx(sklearn.metrics.accuracy_score(truth, prediction))
@@ -39,7 +43,7 @@ def test_figures_of_a_classification_are_those_of_scikit_learn(seed: int):
 def test_the_loss_of_a_classification_is_scikit_learns_log_loss():
     random = np.random.default_rng(0)
     truth, probabilities = random.integers(0, 3, 50), random.dirichlet([2, 2, 2], 50)
-    found = metrics.figures("classification", metrics.columns("classification", truth, probabilities))
+    found = figures("classification", truth, probabilities)
     assert found["loss"] == pytest.approx(sklearn.metrics.log_loss(truth, probabilities, labels=[0, 1, 2]))
 
 
@@ -52,7 +56,7 @@ def test_a_certain_mistake_costs_a_finite_loss_as_in_keras(probability: float, c
 @given(SEEDS)
 def test_figures_of_a_regression_are_those_of_scikit_learn_and_scipy(seed: int):
     truth, prediction = _measured(seed)
-    found = metrics.figures("regression", metrics.columns("regression", truth, prediction))
+    found = figures("regression", truth, prediction)
     assert found["mae"] == pytest.approx(sklearn.metrics.mean_absolute_error(truth, prediction))
     assert found["mse"] == found["loss"] == pytest.approx(sklearn.metrics.mean_squared_error(truth, prediction))
     assert found["r2"] == pytest.approx(sklearn.metrics.r2_score(truth, prediction))
@@ -74,7 +78,10 @@ def _stacked(task: str) -> dict[str, np.ndarray]:
     """Columns (7, 30): seven resamples side by side, as a bootstrap has them."""
     random = np.random.default_rng(3)
     which = random.integers(0, 30, (7, 30))
-    if task == "classification":
+    if task == "reconstruction":
+        rows = random.normal(size=(30, 4, 2))
+        found = metrics.reconstruction_columns(rows, rows + random.normal(size=rows.shape), rows.mean(axis=0))
+    elif task == "classification":
         found = metrics.columns(task, random.integers(0, 9, 30), random.dirichlet(np.ones(9), 30))
     else:
         truth = random.normal(size=30)
@@ -85,7 +92,7 @@ def _stacked(task: str) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize(("task", "name"), [(task, name) for task, all_ in metrics.METRICS.items() for name in all_])
 @pytest.mark.parametrize("axis", [-1, 0])
 def test_a_metric_along_an_axis_is_the_metric_of_each_row(task: str, name: str, axis: int):
-    metric, columns = metrics.metrics_with_columns(task, _stacked(task))[name]
+    metric, columns = metrics.measures(task, _stacked(task))[name]
     each = [metric(*(column[row] for column in columns)) for row in range(7)]
     together = metric(*(column if axis == -1 else column.T for column in columns), axis=axis)
     np.testing.assert_allclose(together, each, rtol=1e-12)
@@ -124,4 +131,4 @@ def test_two_constants_whose_means_are_rounded_have_the_correlation_zero():
 
 @pytest.mark.parametrize("task", metrics.METRICS)
 def test_the_chosen_metrics_of_a_task_are_among_its_metrics(task: str):
-    assert {metrics.WATCHED[task], metrics.HEADLINE[task]} <= set(metrics.METRICS[task])
+    assert {metrics.WATCHED[task], *metrics.SHOWN[task]} <= set(metrics.METRICS[task])

@@ -6,17 +6,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import bench
 
 from modelyard import models, scaling
 from modelyard.errors import ModelyardError
 from modelyard.inputs import TrainingInput, save_description
-from modelyard.models import EstimatorTraining, Runtime, baseline, boosting, linear
+from modelyard.models import EstimatorTraining, baseline, boosting, linear
 from modelyard.rows import Rows
 
 
 def fit(settings: object, data: TrainingInput, reports: list | None = None) -> tuple[models.Model, pd.DataFrame]:
     report = ([] if reports is None else reports).append
-    return models.fit(settings, EstimatorTraining(seed=7), data, Path("unused"), Runtime(), report)
+    return models.fit(settings, EstimatorTraining(seed=7), data, bench(report=report))
 
 
 def scaled_by(method: str, data: TrainingInput) -> TrainingInput:

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import bench
 
 from modelyard import models, scaling
 from modelyard.config import Settings
 from modelyard.files import read_archive
 from modelyard.inputs import TrainingInput, save_training
-from modelyard.models import EstimatorTraining, Model, NetworkTraining, Runtime, boosting, cnn, linear, mlp, recurrent
+from modelyard.models import EstimatorTraining, Model, NetworkTraining, boosting, cnn, linear, mlp, recurrent
 
 MLP = mlp.Settings(family="mlp", units=(5,), activation="tanh")
 CNN = cnn.Settings(family="cnn", filters=(3,), pooling="last", convolution_dropout=0.2, units=(4,), dense_dropout=0.1)
@@ -93,7 +94,7 @@ def standardised(data: TrainingInput) -> TrainingInput:
 
 
 def fit_and_save(case: Case, data: TrainingInput, folder: Path) -> Model:
-    model, _ = models.fit(case.model, case.training, data, folder, Runtime(), lambda figures: None)
+    model, _ = models.fit(case.model, case.training, data, bench(folder))
     model.save(folder)
     return model
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import describe
+from conftest import bench, describe
 
 from modelyard import models, scaling
 from modelyard.errors import ModelyardError
 from modelyard.inputs import TrainingInput
-from modelyard.models import NetworkTraining, Runtime, cnn, mlp
-from modelyard.models.output import Output, output_of
+from modelyard.models import NetworkTraining, cnn, mlp
+from modelyard.models.output import Output, check_loss, output_of
 from modelyard.models.settings import EarlyStopping
 from modelyard.rows import Rows
 
@@ -22,8 +22,15 @@ def training(**changes: Any) -> NetworkTraining:
     return NetworkTraining(**({"seed": 7, "epochs": 1, "batch_size": 6, "loss": "mse"} | changes))
 
 
-def fit(data: TrainingInput, folder: Path, model: Any = ONE_NEURON, runtime: Runtime | None = None, **changes: Any):
-    return models.fit(model, training(**changes), data, folder, runtime or Runtime(), lambda figures: None)
+def fit(data: TrainingInput, folder: Path, model: Any = ONE_NEURON, runtime: dict | None = None, **changes: Any):
+    return models.fit(model, training(**changes), data, bench(folder, **(runtime or {})))
+
+
+def batches(data: TrainingInput, settings: NetworkTraining) -> Any:
+    """Batches for a network without cells."""
+    from modelyard.models.batches import Batches
+
+    return Batches(data, settings, ())
 
 
 def scaled_by(method: str, data: TrainingInput) -> TrainingInput:
@@ -50,7 +57,7 @@ def numbers_in(dataset: Any, batches: int) -> list[int]:
 
 def test_steps_per_execution_changes_no_weight_and_no_figure(regression_input: TrainingInput, tmp_path: Path) -> None:
     (one, its_history), (eight, other_history) = (
-        fit(regression_input, tmp_path, epochs=3, runtime=Runtime(steps_per_execution=steps)) for steps in (1, 8)
+        fit(regression_input, tmp_path, epochs=3, runtime={"steps_per_execution": steps}) for steps in (1, 8)
     )
     for each, other in zip(one.native.get_weights(), eight.native.get_weights(), strict=True):
         np.testing.assert_allclose(each, other, atol=1e-5)
@@ -132,11 +139,9 @@ def test_the_scaling_layer_is_the_scaler_in_float32(
 def test_images_stay_bytes_up_to_the_model_and_are_scaled_in_float32_at_any_precision(
     image_input: TrainingInput, tmp_path: Path
 ) -> None:
-    from modelyard.models.batches import training_batches
-
     settings = {"loss": "sparse_categorical_crossentropy"}
-    ((batch, _),) = training_batches(image_input, training(**settings)).take(1)
-    model, _ = fit(image_input, tmp_path, runtime=Runtime(precision="mixed_bfloat16"), **settings)
+    ((batch, _),) = batches(image_input, training(**settings)).training().take(1)
+    model, _ = fit(image_input, tmp_path, runtime={"precision": "mixed_bfloat16"}, **settings)
     assert batch.dtype == "uint8"
     assert model.native.inputs[0].dtype == "uint8"
     scaled = model.native.get_layer("scaling")(image_input.rows.x)
@@ -148,41 +153,33 @@ def test_images_stay_bytes_up_to_the_model_and_are_scaled_in_float32_at_any_prec
 
 
 def test_every_epoch_sees_each_training_row_once_in_another_order() -> None:
-    from modelyard.models.batches import training_batches
-
-    numbers = numbers_in(training_batches(numbered(20, 5), training(batch_size=4)), batches=3 * 4)
+    numbers = numbers_in(batches(numbered(20, 5), training(batch_size=4)).training(), batches=3 * 4)
     epochs = [numbers[start : start + 15] for start in (0, 15, 30)]
     assert [sorted(epoch) for epoch in epochs] == [list(range(15))] * 3
     assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
 
 
 def test_the_same_seed_shuffles_alike_and_another_does_not() -> None:
-    from modelyard.models.batches import training_batches
-
     first, again, other = (
-        numbers_in(training_batches(numbered(20, 5), training(seed=seed)), batches=6) for seed in (7, 7, 8)
+        numbers_in(batches(numbered(20, 5), training(seed=seed)).training(), batches=6) for seed in (7, 7, 8)
     )
     assert first == again != other
 
 
 def test_validation_rows_are_the_last_ones_and_are_never_trained_on() -> None:
-    from modelyard.models.batches import training_batches, validation_batches
-
     data = numbered(20, 5)
-    assert max(numbers_in(training_batches(data, training()), batches=60)) == 14
-    validation = validation_batches(data, training())
+    assert max(numbers_in(batches(data, training()).training(), batches=60)) == 14
+    validation = batches(data, training()).validation()
     assert numbers_in(validation, 9) == numbers_in(validation, 9) == [15, 16, 17, 18, 19]
 
 
 def test_reshuffling_before_the_split_trains_on_validation_rows() -> None:
     """The leak of notebook 002: every epoch draws 15 of all 20 rows, and validates on 5 of any."""
-    from modelyard.models.batches import training_batches, validation_batches
-
     data, leaky = numbered(20, 5), training(batch_size=15, reshuffle_before_split=True)
-    numbers = numbers_in(training_batches(data, leaky), batches=8)
+    numbers = numbers_in(batches(data, leaky).training(), batches=8)
     assert set(numbers) == set(range(20))
     assert all(len(set(numbers[start : start + 15])) == 15 for start in range(0, 8 * 15, 15))
-    validation = validation_batches(data, leaky)
+    validation = batches(data, leaky).validation()
     first, second = numbers_in(validation, 9), numbers_in(validation, 9)
     assert len(set(first)) == len(set(second)) == 5
     assert first != second
@@ -219,20 +216,25 @@ def test_a_cnn_refuses_to_shrink_images_to_nothing(
         ("classification", 2, "binary_crossentropy", Output(1, "sigmoid")),
         ("classification", 2, "categorical_crossentropy", Output(2, "softmax")),
         ("classification", 10, "sparse_categorical_crossentropy", Output(10, "softmax")),
+        ("reconstruction", 10, "mse", Output(784, "linear")),
+        ("reconstruction", 0, "binary_crossentropy", Output(784, "sigmoid")),
+        ("detection", 10, "detection", Output(15, "detection")),
     ],
 )
 def test_the_last_layer_follows_from_task_and_loss(task: str, classes: int, loss: str, expected: Output) -> None:
-    assert output_of(task, classes, loss) == expected
+    assert output_of(task, classes, size=784, loss=loss) == expected
 
 
 @pytest.mark.parametrize(
     "task, classes, loss, told",
     [
         ("regression", 0, "binary_crossentropy", "does not fit a regression; take mse"),
-        ("classification", 2, "mse", "does not fit a classification; take a cross-entropy"),
+        ("classification", 2, "mse", "does not fit a classification; take binary_crossentropy or categorical_"),
+        ("reconstruction", 2, "detection", "does not fit a reconstruction; take mse or binary_crossentropy"),
+        ("detection", 2, "mse", "does not fit a detection; take detection"),
         ("classification", 3, "binary_crossentropy", "is for 2 classes, this input has 3"),
     ],
 )
 def test_a_loss_that_does_not_fit_the_task_is_refused(task: str, classes: int, loss: str, told: str) -> None:
     with pytest.raises(ModelyardError, match=f"{loss} {told}"):
-        output_of(task, classes, loss)
+        check_loss(task, classes, loss)

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import describe
+from conftest import bench, describe
 from scipy.special import softmax
 
 from modelyard import metrics, models
 from modelyard.inputs import TrainingInput
-from modelyard.models import Model, NetworkTraining, Runtime, mlp
+from modelyard.models import Model, NetworkTraining, mlp
 from modelyard.rows import Rows
 
 X = np.array([0.6, 0.9])
@@ -26,7 +26,7 @@ def fit_one_row(x: np.ndarray, which: int, classes: tuple[str, ...], units: tupl
     wishes = {"seed": 777, "epochs": 30, "loss": "categorical_crossentropy"} | changes
     settings = mlp.Settings(family="mlp", units=units)
     data = TrainingInput(describe(rows, classes=classes), rows)
-    return models.fit(settings, NetworkTraining(**wishes), data, folder, Runtime(), lambda figures: None)
+    return models.fit(settings, NetworkTraining(**wishes), data, bench(folder))
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +52,8 @@ def test_cross_entropy_is_the_notebooks_but_for_its_delta(single_layer: Model) -
     assert -np.sum(TRUTH * np.log(probabilities + DELTA)) == pytest.approx(1.0551548687114343, rel=1e-15)
     ours = metrics.cross_entropy(probabilities[TRUTH == 1])
     np.testing.assert_allclose(ours - 1.0551548687114343, DELTA / Y[2], rtol=1e-2)
-    figures = metrics.figures(
-        "classification", metrics.columns("classification", np.array([2]), single_layer.predict(X[np.newaxis]))
-    )
+    columns = metrics.columns("classification", np.array([2]), single_layer.predict(X[np.newaxis]))
+    figures = metrics.figures(metrics.measures("classification", columns))
     assert figures["loss"] == pytest.approx(1.0551548687114343, abs=1e-6)
 
 

@@ -7,7 +7,6 @@ from typer.testing import CliRunner
 
 from modelyard import cli, settings
 from modelyard.errors import ModelyardError
-from modelyard.sources import Source
 
 PARAMS = Path(__file__).resolve().parent.parent / "params.yaml"
 XOR_EPOCHS = "seed: 777, epochs: 400"

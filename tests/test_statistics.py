@@ -84,7 +84,7 @@ def test_every_metric_of_a_task_has_an_interval(task: str):
     random = np.random.default_rng(5)
     truth, predictions = random.integers(0, 4, 40), random.dirichlet(np.ones(4), 40)
     columns = metrics.columns(task, truth, predictions if task == "classification" else predictions[:, 0])
-    for metric, needed in metrics.metrics_with_columns(task, columns).values():
+    for metric, needed in metrics.measures(task, columns).values():
         low, high = bootstrap_interval(metric, needed)
         assert low < high
 
