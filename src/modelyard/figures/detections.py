@@ -11,7 +11,7 @@ from modelyard.figures.style import SKY, YELLOW, grid
 
 FOUND = {"edgecolor": YELLOW, "linewidth": 1.6, "label": "found, with class and score"}
 TRUE = {"edgecolor": SKY, "linewidth": 1.6, "linestyle": (0, (3, 3)), "label": "true"}
-ROOM = 0.08  # of an image's height, that a name needs
+ROOM = 0.09  # of an image's height, that a name needs
 
 
 def detections(images: np.ndarray, truths: np.ndarray, found: Sequence[np.ndarray], classes: tuple[str, ...]) -> Figure:
@@ -45,4 +45,4 @@ def _name_box(axes: Axes, corners: Sequence[float], name: str) -> None:
     across, side = (left, "left") if left + right < width else (right, "right")
     down, edge = (top, "bottom") if top > ROOM * height else (bottom, "top")
     backed = {"facecolor": "black", "alpha": 0.6, "pad": 1, "linewidth": 0}
-    axes.text(across, down, name, ha=side, va=edge, color=YELLOW, fontsize="small", bbox=backed, clip_on=True)
+    axes.text(across, down, name, ha=side, va=edge, color=YELLOW, bbox=backed, clip_on=True)
