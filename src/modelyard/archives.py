@@ -21,7 +21,7 @@ def unpack(archive: Path, members: Mapping[str, str], folder: Path) -> None:
         # at the stack's end, when all that the archive holds has been seen.
         with tarfile.open(archive, "r|*") as content, ExitStack() as places:
             _unpack(content, members, folder, places)
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, TypeError) as error:  # tarfile's TypeError: the archive ends within its header
         raise ModelyardError(f"not a whole tar archive ({error})") from None
 
 
