@@ -1,18 +1,25 @@
-"""Bring the README's result table and pictures up to date with the last rebuild."""
+"""Bring the README's result table and pictures, and the table of costs, up to date with the last rebuild."""
 
+import json
+import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 
+from modelyard.cli.run import EVALUATIONS
 from modelyard.comparison import markdown_table, overview
 from modelyard.files import write_text
+from modelyard.settings import load
 
-README = Path("README.md")
+README, COSTS = Path("README.md"), Path("docs/costs.md")
+SECONDS = Path(".dvc/tmp/runner/seconds.json")  # of the last time that each stage was built here
 PICTURES = (
     "results/fashion_cnn/figures/first_training_images.png",
     "results/mnist_cnn/figures/learning_curve.png",
+    "results/digits_detector/figures/detections.png",
 )
 
 
@@ -23,12 +30,36 @@ def result_table() -> str:
     return markdown_table(list(table.columns), table.itertuples(index=False))
 
 
-def filled(readme: str) -> str:
-    """The README with its result table replaced."""
-    return re.sub(r"(?s)(<!-- results -->\n).*?(\n<!-- end -->)", rf"\g<1>{result_table()}\g<2>", readme)
+def cost_table() -> str:
+    """Seconds of each experiment's training and evaluation, the dearest first, and their sum."""
+    costs = sorted(_costs(), key=lambda cost: -sum(cost[1:]))
+    lines = [(f"`{name}`", f"{training:.0f}", f"{evaluation:.0f}") for name, training, evaluation in costs]
+    total = ("all", *(f"{sum(cost[column] for cost in costs):.0f}" for column in (1, 2)))
+    cores = len(os.sched_getaffinity(0))
+    told = f"Seconds on {cores} cores, as many stages at once; a stage waits for DVC's lock now and then."
+    return f"{told}\n\n" + markdown_table(["experiment", "training", "evaluation"], [*lines, total])
+
+
+def _costs() -> Iterator[tuple[str, float, float]]:
+    seconds, project = json.loads(SECONDS.read_text(encoding="utf-8")), load()
+    for section, evaluation in EVALUATIONS.items():
+        for name in getattr(project, section):
+            stages = (evaluation.replace("evaluate", "train") + name, evaluation + name)
+            if all(stage in seconds for stage in stages):
+                yield name, *(seconds[stage] for stage in stages)
+
+
+def fill(path: Path, content: str) -> None:
+    """Replace what stands between the marks of a page."""
+    page = path.read_text(encoding="utf-8")
+    write_text(
+        path,
+        re.sub(r"(?s)(<!-- results -->\n).*?(\n<!-- end -->)", lambda found: f"{found[1]}{content}{found[2]}", page),
+    )
 
 
 if __name__ == "__main__":
-    write_text(README, filled(README.read_text(encoding="utf-8")))
+    fill(README, result_table())
+    fill(COSTS, cost_table())
     for picture in map(Path, PICTURES):
         shutil.copyfile(picture, Path("docs/pictures") / f"{picture.parts[1]}_{picture.name}")
