@@ -1,5 +1,6 @@
 """What a model sees: a data set, divided and with its scaling fitted, as memory-mapped arrays on disk."""
 
+import errno
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,8 +134,11 @@ def load_test(folder: Path) -> Rows:
 
 
 def _save_rows(rows: Rows, folder: Path) -> None:
-    np.save(folder / "x.npy", rows.x, allow_pickle=False)
-    np.save(folder / "y.npy", rows.y, allow_pickle=False)
+    for name, array in (("x.npy", rows.x), ("y.npy", rows.y)):
+        try:
+            np.save(folder / name, array, allow_pickle=False)
+        except OSError as error:  # numpy tells of a full disk in words alone
+            raise OSError(error.errno or errno.ENOSPC, error.strerror or str(error), str(folder / name)) from None
 
 
 def _open_rows(folder: Path) -> Rows:
