@@ -65,6 +65,9 @@ def whole_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(aside)
         else:
             temporary.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
