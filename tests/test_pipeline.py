@@ -24,6 +24,7 @@ IDX = (
     "t10k-images-idx3-ubyte.gz",
     "t10k-labels-idx1-ubyte.gz",
 )
+SECTIONS = ("experiments", "transfers", "pretrained")
 NOWHERE = "http://127.0.0.1:9"  # refuses at once
 BOUND_GIGABYTES = 2.5  # for a training on 70,000 images; `modelyard run` counts on 3 a stage
 
@@ -42,9 +43,11 @@ def editing(path: Path):
 def keep_only(params: dict, experiments: list[str]) -> None:
     """Leave these experiments and what they need; without mirrors."""
     params["fetch"]["mirrors"] = []
-    for section, kept in (("experiments", experiments), ("published", experiments)):
-        params[section] = {name: entry for name, entry in params[section].items() if name in kept}
-    used = {entry["input"] for entry in params["experiments"].values()}
+    for section in (*SECTIONS, "published"):
+        params[section] = {name: entry for name, entry in params[section].items() if name in experiments}
+    used = {entry["model"]["backbone"] for entry in params["pretrained"].values()}
+    params["backbones"] = {name: entry for name, entry in params["backbones"].items() if name in used}
+    used = {entry["input"] for section in SECTIONS for entry in params[section].values()}
     params["inputs"] = {name: entry for name, entry in params["inputs"].items() if name in used}
     used = {entry["dataset"] for entry in params["inputs"].values()}
     params["datasets"] = {name: entry for name, entry in params["datasets"].items() if name in used}

@@ -120,7 +120,7 @@ def test_the_committed_schema_is_what_the_command_prints():
         ),
         pytest.param(
             "loss: sparse_categorical_crossentropy", "loss: mse",
-            ("experiments.digits_mlp.training.loss", "does not fit a classification", "take a cross-entropy"),
+            ("experiments.digits_mlp.training.loss", "does not fit a classification", "take binary_cross"),
             id="loss of a regression",
         ),
         pytest.param(

@@ -149,8 +149,8 @@ class Project(File):
             yield from self._mistakes_of_task(section, name, experiment)
 
     def _mistakes_of_task(self, section: str, name: str, experiment: Any) -> Iterator[Mistake]:
-        entry, task = self.datasets[self.dataset_of(name)], self.task_of(name)
-        family = experiment.model.family
+        entry, family = self.datasets[self.inputs[experiment.input].dataset], experiment.model.family
+        task = models.task_of(family, entry.task)
         if task not in models.tasks_of(family):
             can = " or ".join(models.tasks_of(family))
             yield Mistake((section, name, "model", "family"), f"{family} is for {can}, this data set asks for {task}")
