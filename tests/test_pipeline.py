@@ -110,13 +110,18 @@ def lock(clone: Path) -> Any:
 
 def make_small(params: dict, experiments: list[str]) -> None:
     add_linear("mnist_linear", "mnist", params)
+    params["transfers"]["digits_transfer"] = {
+        "input": "digits",
+        "model": {"family": "transfer", "backbone": "digits_cnn"},
+        "training": params["experiments"]["digits_cnn"]["training"] | {"epochs": 2},
+    }
     keep_only(params, experiments)
     for name, epochs in (("xor_mlp", 5), ("digits_cnn", 2), ("diabetes_mlp_standard", 3)):
         params["experiments"][name]["training"]["epochs"] = epochs
 
 
 def test_the_pipeline_builds_once_and_again_only_what_an_edit_concerns(clone, run, environment, tmp_path, request):
-    experiments = ["xor_mlp", "digits_cnn", "diabetes_mlp_standard"]
+    experiments = ["xor_mlp", "digits_cnn", "digits_transfer", "diabetes_mlp_standard"]
     with suppress(pytest.skip.Exception):
         real = request.getfixturevalue("mirror")
         experiments += ["boston_linear", "mnist_linear"]
@@ -146,7 +151,7 @@ def test_the_pipeline_builds_once_and_again_only_what_an_edit_concerns(clone, ru
 
     # --- forced, one at a time: the same bytes
     built = lock(clone)
-    forced = ["normalise@digits", "train@digits_cnn"]
+    forced = ["normalise@digits", "train@digits_cnn", "train_transfer@digits_transfer"]
     forced += ["train@boston_linear", "evaluate@boston_linear"] if "boston_linear" in experiments else []
     assert stages_run(run(*dvc("repro", "--force", "--single-item", *forced))) == forced
     assert lock(clone) == built

@@ -86,7 +86,9 @@ def test_every_metric_of_a_task_has_an_interval(task: str):
     columns = {
         "classification": lambda: metrics.columns(task, truth, predictions),
         "regression": lambda: metrics.columns(task, truth, predictions[:, 0]),
-        "reconstruction": lambda: metrics.reconstruction_columns(predictions, np.eye(4)[truth], predictions.mean(axis=0)),
+        "reconstruction": lambda: metrics.reconstruction_columns(
+            predictions, np.eye(4)[truth], predictions.mean(axis=0)
+        ),
     }[task]()
     for metric, needed in metrics.measures(task, columns).values():
         low, high = bootstrap_interval(metric, needed)

@@ -59,7 +59,9 @@ class Network:
         predicted = ask(self.native, np.asarray(rows, dtype=self.description.network_dtype))
         if self.description.task == "regression":
             return predicted[:, 0]
-        if self.description.task == "classification" and predicted.shape[1:] == (1,):  # one sigmoid neuron: the probability of class 1
+        if self.description.task == "classification" and predicted.shape[1:] == (
+            1,
+        ):  # one sigmoid neuron: the probability of class 1
             return np.hstack([1 - predicted, predicted])
         return predicted
 
