@@ -66,6 +66,14 @@ def environment() -> dict[str, str]:
     return kept | {"PATH": path, "MODELYARD_TRACKING": "off"}
 
 
+@pytest.fixture(scope="session")
+def one_thread() -> None:
+    """TensorFlow with the threads of a default training, for a test that uses Keras before any training does."""
+    from modelyard.models.batches import use_threads
+
+    use_threads(Runtime().threads)
+
+
 def describe(rows: Rows, validation_rows: int = 0, classes: tuple[str, ...] = (), **changes: object) -> Description:
     """The description of an input made of these rows; regression unless classes are named."""
     values = {
@@ -84,10 +92,13 @@ def describe(rows: Rows, validation_rows: int = 0, classes: tuple[str, ...] = ()
 
 
 def bench(
-    folder: Path = Path("unused"), report: Callable[[dict], None] = lambda figures: None, **runtime: object
+    folder: Path = Path("unused"),
+    report: Callable[[dict], None] = lambda figures: None,
+    backbone: Path | None = None,
+    **runtime: object,
 ) -> Bench:
     """What a training works with; whatever it tells is not heard."""
-    return Bench(folder, Runtime(**runtime), report)
+    return Bench(folder, Runtime(**runtime), report, backbone)
 
 
 @pytest.fixture

@@ -10,50 +10,88 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "modelyard"
-STAGES = ("fetch", "normalise", "train", "evaluate", "compare")
 LONGEST = 270  # lines of a module
-FAMILIES = ("mlp", "cnn", "linear", "boosting")
+FAMILIES = ("mlp", "cnn", "recurrent", "autoencoder", "detector", "linear", "boosting", "baseline")
+
+# Each group of stages with the script that it runs.
+STAGES = {
+    "fetch": "fetch",
+    "normalise": "normalise",
+    "train": "train",
+    "evaluate": "evaluate",
+    "train_transfer": "train",
+    "evaluate_transfer": "evaluate",
+    "compare": "compare",
+    "pretrained:fetch": "fetch",
+    "pretrained:train": "train",
+    "pretrained:evaluate": "evaluate",
+}
+SCRIPTS = sorted(set(STAGES.values()))
+EVALUATIONS = {name for name, script in STAGES.items() if script == "evaluate"}
+SAME_CODE = [  # these groups differ by their sections of params.yaml alone
+    ("fetch", "pretrained:fetch"),
+    ("evaluate", "evaluate_transfer"),
+    ("evaluate", "pretrained:evaluate"),
+    ("train_transfer", "pretrained:train"),
+]
 
 ASIDE = {"runner", "warm"}  # they run stages and scripts, and know no word about models
 
-# A module may import only from the lines above its own. `models` and `datasets` are the registries of their folders.
+# A module may import only from the lines above its own. `models`, `datasets`, `figures` and `tasks` are the registries
+# of their folders.
 LAYERS = [
-    {"errors", "rows"},
+    {"errors", "rows", "layer"},
     {"config", "files"},
-    {"downloads", "splits", "scaling", "metrics", "statistics"},
-    {"datasets.entry"},
-    {"datasets.boston", "datasets.diabetes", "datasets.digits", "datasets.idx", "datasets.table"},
+    {"sources", "archives", "splits", "scaling", "metrics", "statistics", "detection", "figures.style"},
+    {"downloads", "datasets.entry"},
+    {f"figures.{name}" for name in ("curves", "detections", "images", "kernels", "layers", "predictions", "readings")},
+    {f"datasets.{name}" for name in ("boston", "cifar", "diabetes", "digits", "idx", "reuters", "table")},
+    {"datasets.canvases"},
     {"datasets"},
     {"inputs"},
     {"datacard", "figures", "tracking", "models.archive", "models.output"},
-    {"models.settings", "models.mlp", "models.linear", "models.boosting"},
-    {"models.cnn", "models.batches", "models.callbacks", "models.estimator", "models.optimizers"},
-    {"models.network"},
+    {"models.settings", "models.mlp", "models.linear", "models.boosting", "models.baseline", "models.detector"},
+    {"models.bench", "models.cnn", "models.autoencoder", "models.batches", "models.callbacks", "models.optimizers"},
+    {"models.recurrent", "models.estimator", "models.network"},
+    {"models.backbones"},
+    {"models.transfer"},
     {"models"},
-    {"settings"},
+    {"settings", "tasks.judgement"},
+    {"tasks.classification", "tasks.regression", "tasks.reconstruction", "tasks.detection"},
+    {"tasks"},
     {"training", "evaluation", "comparison", *ASIDE},
     {"cli.display"},
     {"cli.doctor", "cli.run", "cli.ui"},
     {"cli"},
 ]
 
+
+def modules_in(folder: str) -> set[str]:
+    return {f"{folder}.{path.stem}" for path in (SOURCE / folder).glob("*.py") if path.stem != "__init__"}
+
+
 # What a stage imports, or may import by way of `settings`, and what still cannot change its outputs.
 SETTINGS_AND_WIRING = {"cli", "config", "datasets", "errors", "files", "models", "settings", "tracking"}
-TYPES_OF_DATASETS = {f"datasets.{name}" for name in ("entry", "boston", "diabetes", "digits", "idx", "table")}
-TYPES_OF_MODELS = {f"models.{path.stem}" for path in (SOURCE / "models").glob("*.py") if path.stem != "__init__"}
+DATASETS, MODELS = modules_in("datasets"), modules_in("models")
+DOWNLOADING = {"archives", "downloads", "sources"}
+ALL_FAMILIES = {f"models.{name}" for name in FAMILIES}
 CANNOT_CHANGE = {
     # Reached through the types of params.yaml alone.
-    "fetch": TYPES_OF_DATASETS | TYPES_OF_MODELS | {"inputs", "metrics", "rows", "scaling", "splits"},
-    "normalise": TYPES_OF_MODELS | {"downloads", "metrics"},
-    # The rows are divided and on disk; of other families only the settings' types are read.
-    "train": TYPES_OF_DATASETS | {f"models.{name}" for name in FAMILIES} | {"downloads", "splits"},
-    # A saved model brings its layers and its scaling; `load` and `predict` are all that is called.
-    "evaluate": TYPES_OF_DATASETS
-    | (TYPES_OF_MODELS - {"models.estimator", "models.network"})
-    | {"downloads", "scaling", "splits"},
+    "fetch": DATASETS | MODELS | {"detection", "inputs", "layer", "metrics", "rows", "scaling", "splits"},
+    "normalise": MODELS | DOWNLOADING | {"detection", "layer", "metrics"},
+    # The rows are divided and on disk; of other families only the settings' types are read, of `detection` nothing.
+    "train": DATASETS | DOWNLOADING | ALL_FAMILIES | {"models.backbones", "models.transfer", "detection", "splits"},
+    # What is put on a backbone is an mlp.
+    "train_transfer": DATASETS
+    | DOWNLOADING
+    | (ALL_FAMILIES - {"models.mlp"})
+    | {"models.estimator", "detection", "splits"},
+    # A saved model brings its layers and its scaling; `load` and `predict` are called, and a detector's cells decoded.
+    "evaluate": DATASETS | (MODELS - {"models.estimator", "models.network", "models.detector"}) | {"sources", "splits"},
     # Of `settings` it reads names and tasks. What metrics.json holds is the business of evaluate.
-    "compare": TYPES_OF_DATASETS | TYPES_OF_MODELS | {"downloads", "inputs", "rows", "scaling", "splits"},
+    "compare": DATASETS | MODELS | DOWNLOADING | {"detection", "inputs", "layer", "rows", "scaling", "splits"},
 }
+CANNOT_CHANGE |= {other: CANNOT_CHANGE[group] for group, other in SAME_CODE}
 
 
 def name_of(path: Path) -> str:
@@ -122,10 +160,18 @@ def covered_by(deps: list[str]) -> set[str]:
     return {name for name, path in MODULES.items() if any(path == each or each in path.parents for each in named)}
 
 
+def code_in(deps: list[str]) -> set[str]:
+    return {dep for dep in deps if dep.startswith(("src/", "pipeline/"))}
+
+
 @pytest.fixture(scope="module")
 def stages() -> dict:
-    written = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
-    return {name: stage.get("do", stage) for name, stage in written.items()}
+    """Every group of stages of both files, those of pretrained/dvc.yaml with that prefix."""
+    found = {}
+    for prefix, file in (("", "dvc.yaml"), ("pretrained:", "pretrained/dvc.yaml")):
+        written = YAML(typ="safe").load(ROOT / file)["stages"]
+        found |= {prefix + name: stage.get("do", stage) for name, stage in written.items()}
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -167,31 +213,59 @@ def test_only_evaluation_opens_test_rows():
     assert mention == {"inputs", "evaluation"}
 
 
-def test_only_evaluate_depends_on_test_rows(stages):
+def test_each_group_of_stages_is_looked_at(stages):
+    assert set(stages) == set(STAGES)
+
+
+def test_only_evaluations_depend_on_test_rows(stages):
     readers = {name for name, stage in stages.items() if any(dep.endswith("/test") for dep in stage["deps"])}
-    assert readers == {"evaluate"}
+    assert readers == EVALUATIONS
     told = {name for name, stage in stages.items() if "/test" in stage["cmd"]}
-    assert told == {"normalise", "evaluate"}
+    assert told == {"normalise", *EVALUATIONS}
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_depends_on_all_code_that_can_change_its_result(stage, stages):
-    script = ROOT / "pipeline" / f"{stage}.py"
-    needed = reached_from(script) - SETTINGS_AND_WIRING - CANNOT_CHANGE[stage]
+@pytest.mark.parametrize("stage, script", STAGES.items())
+def test_a_stage_depends_on_all_code_that_can_change_its_result(stage, script, stages):
+    needed = reached_from(ROOT / "pipeline" / f"{script}.py") - SETTINGS_AND_WIRING - CANNOT_CHANGE[stage]
     assert needed - covered_by(stages[stage]["deps"]) == set()
-    assert f"pipeline/{stage}.py" in stages[stage]["deps"]
+    assert f"pipeline/{script}.py" in stages[stage]["deps"]
+    assert f"pipeline/{script}.py " in stages[stage]["cmd"]
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_nothing_is_excused_that_a_stage_does_not_import(stage):
-    assert CANNOT_CHANGE[stage] - reached_from(ROOT / "pipeline" / f"{stage}.py") == set()
+@pytest.mark.parametrize("stage, script", STAGES.items())
+def test_nothing_is_excused_that_a_stage_does_not_import_or_that_it_depends_on(stage, script, stages):
+    assert CANNOT_CHANGE[stage] - reached_from(ROOT / "pipeline" / f"{script}.py") == set()
+    assert CANNOT_CHANGE[stage] & covered_by(stages[stage]["deps"]) == set()
+
+
+@pytest.mark.parametrize("one, other", SAME_CODE)
+def test_groups_that_do_the_same_for_other_sections_depend_on_the_same_code(one, other, stages):
+    assert code_in(stages[one]["deps"]) == code_in(stages[other]["deps"])
+
+
+@pytest.mark.parametrize("stage", ["train_transfer", "pretrained:train"])
+def test_a_transfer_depends_on_the_network_that_it_starts_from(stage, stages):
+    _, backbone = stages[stage]["cmd"].split("--backbone ")
+    assert backbone.strip() in stages[stage]["deps"]
+    assert "${item.model.backbone}" in backbone
+
+
+def test_stages_of_the_subfolder_run_in_the_folder_of_the_project(stages):
+    assert {name for name, stage in stages.items() if stage.get("wdir")} == {
+        name for name in STAGES if name.startswith("pretrained:")
+    }
+    assert {stage["wdir"] for stage in stages.values() if "wdir" in stage} == {".."}
 
 
 def test_train_depends_on_its_own_family_and_never_on_the_folder(stages):
     deps = stages["train"]["deps"]
     assert "src/modelyard/models/${item.model.family}.py" in deps
-    assert not {"src", "src/modelyard", "src/modelyard/models"} & {dep.rstrip("/") for dep in deps}
     assert not {f"src/modelyard/models/{family}.py" for family in FAMILIES} & set(deps)
+
+
+@pytest.mark.parametrize("stage", ["train", "train_transfer", "pretrained:train"])
+def test_no_training_depends_on_the_folder_of_all_models(stage, stages):
+    assert not {"src", "src/modelyard", "src/modelyard/models"} & {dep.rstrip("/") for dep in stages[stage]["deps"]}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -208,7 +282,7 @@ def test_a_family_takes_only_types_from_another_family(family):
 def test_each_family_of_the_registry_is_a_file_of_its_name():
     from modelyard import models
 
-    assert set(models._FAMILIES) == set(FAMILIES)
+    assert set(models._FAMILIES) == {*FAMILIES, "transfer"}
     assert all(module is sys.modules[f"modelyard.models.{name}"] for name, (_, module) in models._FAMILIES.items())
 
 
@@ -221,6 +295,11 @@ def test_what_cannot_change_results_is_no_dep(stages):
 def test_every_dep_in_the_source_is_there(stages):
     deps = {dep for stage in stages.values() for dep in stage["deps"] if dep.startswith(("src/", "pipeline/"))}
     assert [dep for dep in deps if "$" not in dep and not (ROOT / dep).exists()] == []
+
+
+def test_a_transfer_reads_no_family_that_its_stages_do_not_depend_on():
+    """But the settings of mlp, of which its stages know."""
+    assert {name for name in project_imports(MODULES["models.transfer"]) if name in ALL_FAMILIES} == {"models.mlp"}
 
 
 def modules_after(imports: str, folder: Path) -> set[str]:
@@ -237,7 +316,7 @@ def test_settings_load_nothing_heavy(tmp_path):
 
 
 def test_no_stage_and_no_command_loads_tensorflow_or_mlflow_by_being_imported(tmp_path):
-    scripts = "".join(f"import {stage}\n" for stage in STAGES)
+    scripts = "".join(f"import {script}\n" for script in SCRIPTS)
     found = modules_after(
         f"sys.path.insert(0, {str(ROOT / 'pipeline')!r})\nsys.dont_write_bytecode = True\n{scripts}"
         "import modelyard.cli.doctor, modelyard.cli.run, modelyard.cli.ui, modelyard.downloads, modelyard.comparison",
@@ -255,11 +334,18 @@ def test_a_module_fits_in_one_look(name):
     assert len(MODULES[name].read_text(encoding="utf-8").splitlines()) <= LONGEST
 
 
-def test_every_experiment_names_its_notebook(params):
-    assert set(params["experiments"]) == set(params["published"])
+@pytest.fixture(scope="module")
+def runs(params) -> dict:
+    """Every experiment of every section."""
+    return params["experiments"] | params["transfers"] | params["pretrained"]
+
+
+def test_every_experiment_names_its_notebook(params, runs):
+    assert set(runs) == set(params["published"])
     assert all(entry["notebook"] for entry in params["published"].values())
 
 
-def test_every_input_and_data_set_is_used(params):
-    assert {entry["input"] for entry in params["experiments"].values()} == set(params["inputs"])
+def test_every_input_data_set_and_backbone_is_used(params, runs):
+    assert {entry["input"] for entry in runs.values()} == set(params["inputs"])
     assert {entry["dataset"] for entry in params["inputs"].values()} == set(params["datasets"])
+    assert {entry["model"]["backbone"] for entry in params["pretrained"].values()} == set(params["backbones"])

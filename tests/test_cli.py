@@ -25,8 +25,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with this project's params.yaml and dvc.yaml, without mirror, with addresses that refuse at once."""
     params = YAML(typ="safe").load(ROOT / "params.yaml")
     params["fetch"]["mirrors"] = []
-    for dataset in params["datasets"].values():
-        for name, source in dataset["files"].items():
+    for entry in (params["datasets"] | params["backbones"]).values():
+        for name, source in entry["files"].items():
             if "url" in source:
                 source["url"] = f"http://127.0.0.1:9/{name}"
     folder = tmp_path / "project"

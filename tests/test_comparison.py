@@ -13,6 +13,8 @@ from modelyard.files import write_json
 FIGURES = {
     "regression": {"loss": 20.0, "mae": 3.0, "mse": 20.0, "r2": 0.7, "correlation": 0.85},
     "classification": {"loss": 0.3, "accuracy": 0.9, "macro_f1": 0.88},
+    "reconstruction": {"mse": 0.01, "mae": 0.04, "r2": 0.9},
+    "detection": {"mean_average_precision": 0.8, "precision": 0.9, "recall": 0.7},
 }
 
 
@@ -58,7 +60,7 @@ def test_an_experiment_is_rebuilt_here_or_was_committed_earlier_or_is_not_built(
     states = table.groupby("experiment").state.unique().map(list).to_dict()
     assert states.pop("boston_mlp") == [REBUILT]
     assert states.pop("digits_cnn") == [EARLIER]
-    assert states == {name: [MISSING] for name in project.experiments if name not in ("boston_mlp", "digits_cnn")}
+    assert states == {name: [MISSING] for name in project.runs if name not in ("boston_mlp", "digits_cnn")}
     assert len(rows_of(table, "fashion_cnn")) == 1
     markdown = comparison.markdown(table)
     assert f"a convolutional network beside it; {EARLIER} |" in markdown
@@ -72,7 +74,7 @@ def test_data_sets_and_their_experiments_stand_in_the_order_of_params(
     make_results(tmp_path / "digits_mlp", "classification")
     reversed_experiments = dict(reversed(project.experiments.items()))
     table = comparison.compare(project.model_copy(update={"experiments": reversed_experiments}), tmp_path)
-    used = [name for name in project.datasets if name in set(map(project.dataset_of, project.experiments))]
+    used = [name for name in project.datasets if name in set(map(project.dataset_of, project.runs))]
     assert list(table.dataset.unique()) == used
     of_boston = [name for name in reversed_experiments if project.dataset_of(name) == "boston"]
     assert list(table[table.dataset == "boston"].experiment) == of_boston
@@ -82,12 +84,14 @@ def test_markdown_has_one_table_for_each_data_set(project: settings.Project, tmp
     make_results(tmp_path / "boston_mlp", "regression")
     make_results(tmp_path / "digits_cnn", "classification")
     _, *parts = comparison.markdown(comparison.compare(project, tmp_path)).split("\n## ")
-    assert [part.splitlines()[0] for part in parts] == list(dict.fromkeys(map(project.dataset_of, project.experiments)))
+    assert [part.splitlines()[0] for part in parts] == [
+        name for name in project.datasets if name in set(map(project.dataset_of, project.runs))
+    ]
     for part in parts:
         header, rule, *rows = (line for line in part.splitlines() if line.startswith("|"))
         assert set(rule) == set("| -")
         assert {row.count("|") for row in rows} == {header.count("|")}
-    (digits,) = (part for part in parts if part.startswith("digits"))
+    (digits,) = (part for part in parts if part.startswith("digits\n"))
     assert "| experiment | notebook | accuracy | macro_f1 | loss | published | remarks |" in digits
     assert "| `digits_cnn` | 001 | 0.9 (0.81 to 0.99) | 0.88 (0.792 to 0.968) |" in digits
 
@@ -97,7 +101,42 @@ def test_an_experiment_removed_from_params_does_not_appear(project: settings.Pro
         make_results(tmp_path / name, "regression")
     kept = {name: entry for name, entry in project.experiments.items() if name != "boston_linear"}
     table = comparison.compare(project.model_copy(update={"experiments": kept}), tmp_path)
-    assert set(table.experiment) == set(kept)
+    assert set(table.experiment) == {*kept, *project.transfers, *project.pretrained}
+
+
+def test_experiments_of_every_section_stand_beside_each_other(project: settings.Project, tmp_path: Path) -> None:
+    make_results(tmp_path / "cifar10_vgg16", "classification", rebuilt=False)
+    make_results(tmp_path / "mnist_transfer", "classification")
+    table = comparison.compare(project, tmp_path)
+    assert set(rows_of(table, "cifar10_vgg16").state) == {EARLIER}
+    assert rows_of(table, "mnist_transfer").value.to_dict() == {"accuracy": 0.9, "macro_f1": 0.88, "loss": 0.3}
+    of_cifar = table[table.dataset == "cifar10"].experiment
+    assert list(of_cifar.unique()) == ["cifar10_ann", "cifar10_cnn", "cifar10_vgg16"]
+
+
+def test_two_tasks_on_one_data_set_have_each_their_own_columns_and_headline(
+    project: settings.Project, tmp_path: Path
+) -> None:
+    """The autoencoder restores the digits that others name."""
+    make_results(tmp_path / "mnist_autoencoder", "reconstruction")
+    make_results(tmp_path / "mnist_cnn", "classification")
+    table = comparison.compare(project, tmp_path)
+    (mnist,) = (part for part in comparison.markdown(table).split("\n## ") if part.startswith("mnist\n"))
+    assert "| experiment | notebook | accuracy | macro_f1 | loss | r2 | mse | mae | published | remarks |" in mnist
+    cells = (
+        "| `mnist_autoencoder` | 001 |  |  |  | 0.9 (0.81 to 0.99) | 0.01 (0.009 to 0.011) | 0.04 (0.036 to 0.044) |"
+    )
+    assert cells in mnist
+    headlines = comparison.scores(table).set_index("experiment").metric.to_dict()
+    assert headlines == {"mnist_cnn": "accuracy", "mnist_autoencoder": "r2"}
+
+
+def test_a_detection_is_compared_by_its_boxes(project: settings.Project, tmp_path: Path) -> None:
+    make_results(tmp_path / "digits_detector", "detection")
+    table = comparison.compare(project, tmp_path)
+    shown = {"mean_average_precision": 0.8, "precision": 0.9, "recall": 0.7}
+    assert rows_of(table, "digits_detector").value.to_dict() == shown
+    assert comparison.scores(table).to_numpy().tolist() == [["digits_detector", "mean_average_precision", 0.8]]
 
 
 def test_scores_hold_one_figure_for_each_built_experiment(project: settings.Project, tmp_path: Path) -> None:

@@ -109,8 +109,11 @@ def test_a_regression_has_no_figures_of_classes(of_values: tuple[Evaluation, Pic
 @pytest.mark.parametrize(
     "any_evaluation, expected",
     [
-        ("of_values", ["learning_curve.png", "predicted_against_true.png"]),
-        ("of_images", ["confusion.png", "first_training_images.png", "learning_curve.png", "worst_mistakes.png"]),
+        ("of_values", ["layers.png", "learning_curve.png", "predicted_against_true.png"]),
+        (
+            "of_images",
+            ["confusion.png", "first_training_images.png", "layers.png", "learning_curve.png", "worst_mistakes.png"],
+        ),
     ],
     indirect=["any_evaluation"],
 )
@@ -122,7 +125,7 @@ def test_classes_of_plain_rows_have_no_pictures_of_images(regression_input: Trai
     rows = Rows(regression_input.rows.x, (regression_input.rows.y > 3).astype(np.uint8))
     data = TrainingInput(describe(rows, 12, ("low", "high")), rows)
     _, pictures = evaluated(data, data.validation, tmp_path)
-    assert sorted(pictures) == ["confusion.png", "learning_curve.png"]
+    assert sorted(pictures) == ["confusion.png", "layers.png", "learning_curve.png"]
 
 
 @pytest.mark.parametrize("data_name", ["image_input", "regression_input"])

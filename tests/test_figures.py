@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from modelyard import figures
+from modelyard.layer import Layer
 
 CLASSES = ("shirt", "boot", "bag")
 RANDOM = np.random.default_rng(0)
@@ -24,7 +25,7 @@ PICTURES = {
     "feature_maps": lambda: figures.feature_maps(COLOURED[0], np.linspace(0, 1, 4 * 4 * 9).reshape(4, 4, 9)),
     "filters": lambda: figures.filters(np.linspace(-1, 1, 3 * 3 * 3 * 4).reshape(3, 3, 3, 4)),
     "image_grid": lambda: figures.image_grid(IMAGES, 4),
-    "layer_diagram": lambda: figures.layer_diagram([figures.Layer("dense", "Dense", (10,), 100)] * 3),
+    "layer_diagram": lambda: figures.layer_diagram([Layer("dense", "Dense", (10,), 100)] * 3),
     "learning_curve": lambda: figures.learning_curve(HISTORY, "mae"),
     "precision_recall": lambda: figures.precision_recall({"shirt": CURVE}),
     "predicted_against_true": lambda: figures.predicted_against_true(np.array([1.0, 2.0]), np.array([1.5, 1.9])),

@@ -7,14 +7,15 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from modelyard import figures
+from modelyard.layer import Layer
 
 FEW = [
-    figures.Layer("raw", "InputLayer", (28, 28, 1), 0),
-    figures.Layer("conv", "Conv2D", (26, 26, 32), 320),
-    figures.Layer("flat", "Flatten", (21632,), 0),
-    figures.Layer("out", "Dense", (10,), 216330),
+    Layer("raw", "InputLayer", (28, 28, 1), 0),
+    Layer("conv", "Conv2D", (26, 26, 32), 320),
+    Layer("flat", "Flatten", (21632,), 0),
+    Layer("out", "Dense", (10,), 216330),
 ]
-LONG = [figures.Layer("a_very_long_name_of_a_layer_that_goes_on", "GlobalAveragePooling2D", (None, 224, 512), 10**9)]
+LONG = [Layer("a_very_long_name_of_a_layer_that_goes_on", "GlobalAveragePooling2D", (None, 224, 512), 10**9)]
 
 
 def written(figure: Figure) -> list[str]:
@@ -33,7 +34,7 @@ def test_each_layer_tells_kind_name_shape_and_parameters_from_top_to_bottom_and_
 
 
 def test_a_size_that_is_not_fixed_is_any() -> None:
-    assert "any x 32" in written(figures.layer_diagram([figures.Layer("words", "Embedding", (None, 32), 32000)]))
+    assert "any x 32" in written(figures.layer_diagram([Layer("words", "Embedding", (None, 32), 32000)]))
 
 
 @pytest.mark.parametrize("number", [1, 4, 25])
@@ -48,7 +49,7 @@ def test_arrows_lead_from_each_layer_to_the_next(number: int) -> None:
 
 
 @pytest.mark.parametrize("layers", [FEW, FEW * 6 + FEW[:1], LONG], ids=["4", "25", "long"])
-def test_no_text_lies_over_another_or_outside_the_picture(layers: list[figures.Layer]) -> None:
+def test_no_text_lies_over_another_or_outside_the_picture(layers: list[Layer]) -> None:
     figure = figures.layer_diagram(layers)
     figure.draw_without_rendering()
     places = [text.get_window_extent() for text in figure.axes[0].texts if text.get_text()]
@@ -70,6 +71,6 @@ def test_no_text_lies_over_another_or_outside_the_picture(layers: list[figures.L
     ],
 )
 def test_layers_of_one_kind_share_their_colour(one: str, other: str, same: bool) -> None:
-    axes = figures.layer_diagram([figures.Layer(kind, kind, (1,), 0) for kind in (one, other)]).axes[0]
+    axes = figures.layer_diagram([Layer(kind, kind, (1,), 0) for kind in (one, other)]).axes[0]
     first, second = [to_hex(patch.get_facecolor()) for patch in axes.patches if patch.get_width() < 1]
     assert (first == second) == same

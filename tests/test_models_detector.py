@@ -13,6 +13,8 @@ from modelyard.errors import ModelyardError
 from modelyard.models import detector
 from modelyard.models.output import Output
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SHAPE, CELLS, CLASSES = (64, 48, 1), (8, 6), 4
 SETTINGS = detector.Settings(family="detector", filters=(4, 4, 4), context=(6,))
 

@@ -7,6 +7,8 @@ import pytest
 from modelyard.models.optimizers import FusedAdam, optimizer_of
 from modelyard.models.settings import NetworkTraining
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def training(**values) -> NetworkTraining:
     return NetworkTraining(seed=1, epochs=1, loss="mse", **values)

@@ -5,21 +5,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import describe
+from conftest import bench, describe
 
 from modelyard import models
 from modelyard.errors import ModelyardError
 from modelyard.inputs import TrainingInput
-from modelyard.models import NetworkTraining, Runtime, recurrent
+from modelyard.models import NetworkTraining, recurrent
 from modelyard.rows import Rows
 from modelyard.scaling import Scaler
 
 
-def fit(data: TrainingInput, folder: Path, runtime: Runtime | None = None, epochs: int = 1, **changes: Any):
+def fit(data: TrainingInput, folder: Path, precision: str = "float32", epochs: int = 1, **changes: Any):
     settings = recurrent.Settings(**({"family": "recurrent", "vocabulary": 12, "embedding": 4, "units": 8} | changes))
     loss = "sparse_categorical_crossentropy" if data.description.classes else "mse"
     training = NetworkTraining(seed=7, epochs=epochs, batch_size=16, learning_rate=0.03, loss=loss)
-    return models.fit(settings, training, data, folder, runtime or Runtime(), lambda figures: None)
+    return models.fit(settings, training, data, bench(folder, precision=precision))
 
 
 @pytest.mark.parametrize("layer", ["gru", "lstm", "simple"])
@@ -58,7 +58,7 @@ def test_words_stay_the_same_words_at_a_precision_that_cannot_count_so_far(tmp_p
     import keras
 
     rows = Rows(np.arange(990, 1000, dtype=np.uint16).repeat(3).reshape(10, 3), np.arange(10.0))
-    model, _ = fit(TrainingInput(describe(rows), rows), tmp_path, Runtime(precision="mixed_bfloat16"), vocabulary=1000)
+    model, _ = fit(TrainingInput(describe(rows), rows), tmp_path, "mixed_bfloat16", vocabulary=1000)
     embedding = model.native.layers[2]
     embedded = keras.Model(model.native.input, embedding.output)(rows.x)
     expected = np.asarray(embedding.embeddings)[rows.x]

@@ -24,6 +24,7 @@ IDX = (
     "t10k-images-idx3-ubyte.gz",
     "t10k-labels-idx1-ubyte.gz",
 )
+SECTIONS = ("experiments", "transfers", "pretrained")
 NOWHERE = "http://127.0.0.1:9"  # refuses at once
 BOUND_GIGABYTES = 2.5  # for a training on 70,000 images; `modelyard run` counts on 3 a stage
 
@@ -42,9 +43,11 @@ def editing(path: Path):
 def keep_only(params: dict, experiments: list[str]) -> None:
     """Leave these experiments and what they need; without mirrors."""
     params["fetch"]["mirrors"] = []
-    for section, kept in (("experiments", experiments), ("published", experiments)):
-        params[section] = {name: entry for name, entry in params[section].items() if name in kept}
-    used = {entry["input"] for entry in params["experiments"].values()}
+    for section in (*SECTIONS, "published"):
+        params[section] = {name: entry for name, entry in params[section].items() if name in experiments}
+    used = {entry["model"]["backbone"] for entry in params["pretrained"].values()}
+    params["backbones"] = {name: entry for name, entry in params["backbones"].items() if name in used}
+    used = {entry["input"] for section in SECTIONS for entry in params[section].values()}
     params["inputs"] = {name: entry for name, entry in params["inputs"].items() if name in used}
     used = {entry["dataset"] for entry in params["inputs"].values()}
     params["datasets"] = {name: entry for name, entry in params["datasets"].items() if name in used}
@@ -107,13 +110,18 @@ def lock(clone: Path) -> Any:
 
 def make_small(params: dict, experiments: list[str]) -> None:
     add_linear("mnist_linear", "mnist", params)
+    params["transfers"]["digits_transfer"] = {
+        "input": "digits",
+        "model": {"family": "transfer", "backbone": "digits_cnn"},
+        "training": params["experiments"]["digits_cnn"]["training"] | {"epochs": 2},
+    }
     keep_only(params, experiments)
     for name, epochs in (("xor_mlp", 5), ("digits_cnn", 2), ("diabetes_mlp_standard", 3)):
         params["experiments"][name]["training"]["epochs"] = epochs
 
 
 def test_the_pipeline_builds_once_and_again_only_what_an_edit_concerns(clone, run, environment, tmp_path, request):
-    experiments = ["xor_mlp", "digits_cnn", "diabetes_mlp_standard"]
+    experiments = ["xor_mlp", "digits_cnn", "digits_transfer", "diabetes_mlp_standard"]
     with suppress(pytest.skip.Exception):
         real = request.getfixturevalue("mirror")
         experiments += ["boston_linear", "mnist_linear"]
@@ -143,7 +151,7 @@ def test_the_pipeline_builds_once_and_again_only_what_an_edit_concerns(clone, ru
 
     # --- forced, one at a time: the same bytes
     built = lock(clone)
-    forced = ["normalise@digits", "train@digits_cnn"]
+    forced = ["normalise@digits", "train@digits_cnn", "train_transfer@digits_transfer"]
     forced += ["train@boston_linear", "evaluate@boston_linear"] if "boston_linear" in experiments else []
     assert stages_run(run(*dvc("repro", "--force", "--single-item", *forced))) == forced
     assert lock(clone) == built

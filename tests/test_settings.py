@@ -120,7 +120,7 @@ def test_the_committed_schema_is_what_the_command_prints():
         ),
         pytest.param(
             "loss: sparse_categorical_crossentropy", "loss: mse",
-            ("experiments.digits_mlp.training.loss", "does not fit a classification", "take a cross-entropy"),
+            ("experiments.digits_mlp.training.loss", "does not fit a classification", "take binary_cross"),
             id="loss of a regression",
         ),
         pytest.param(
@@ -129,12 +129,93 @@ def test_the_committed_schema_is_what_the_command_prints():
         ),
         pytest.param(
             "monitor: val_loss", "monitor: val_mae",
-            ("experiments.mnist_cnn.training", "val_mae is not measured", "allowed: val_loss, val_accuracy"),
+            ("experiments.mnist_cnn.training.early_stopping.monitor", "given 'val_mae': not measured in a classif",
+             "allowed: val_loss, val_accuracy"),
             id="stopping on what is not measured",
         ),
         pytest.param(
             "checkpoint: val_loss", "checkpoint: val_mae",
-            ("experiments.mnist_cnn.training", "val_mae is not measured", "val_loss, val_accuracy"), id="checkpoint",
+            ("experiments.mnist_cnn.training.checkpoint", "given 'val_mae': not measured", "val_loss, val_accuracy"),
+            id="checkpoint",
+        ),
+        pytest.param(
+            "optimizer: adam, loss: detection", "optimizer: adam, loss: detection, checkpoint: val_mae",
+            ("experiments.digits_detector.training.checkpoint", "not measured in a detection", "allowed: val_loss"),
+            id="a detection has its loss alone",
+        ),
+        pytest.param(
+            "batch_size: 256, optimizer: adam, loss: binary_crossentropy",
+            "batch_size: 256, optimizer: adam, loss: binary_crossentropy, checkpoint: val_accuracy",
+            ("experiments.mnist_autoencoder.training.checkpoint", "not measured in a reconstruction",
+             "allowed: val_loss, val_mae"), id="a reconstruction has no accuracy",
+        ),
+        pytest.param(
+            "batch_size: 256, optimizer: adam, loss: binary_crossentropy",
+            "batch_size: 256, optimizer: adam, loss: sparse_categorical_crossentropy",
+            ("experiments.mnist_autoencoder.training.loss", "does not fit a reconstruction; take mse or binary_cross"),
+            id="loss of classes for an autoencoder",
+        ),
+        pytest.param(
+            "optimizer: adam, loss: detection", "optimizer: adam, loss: mse",
+            ("experiments.digits_detector.training.loss", "does not fit a detection; take detection"),
+            id="loss of values for a detection",
+        ),
+        pytest.param(
+            "{family: detector, filters: [16, 32, 64], context: [64]}", "{family: mlp, units: [8]}",
+            ("experiments.digits_detector.model.family", "given 'mlp': mlp is for classification or regression, this "
+             "data set asks for detection"), id="a family without boxes",
+        ),
+        pytest.param(
+            "{family: mlp, units: [20, 20], activation: relu}", "{family: detector, filters: [4]}",
+            ("experiments.mnist_mlp.model.family", "detector is for detection, this data set asks for classification"),
+            id="a detector of classes",
+        ),
+        pytest.param(
+            "input: reuters\n    model: {family: baseline}", "input: digits_on_canvas\n    model: {family: baseline}",
+            ("experiments.reuters_majority.model.family", "baseline is for classification or regression"),
+            id="an estimator without boxes",
+        ),
+        pytest.param(
+            "backbone: mnist_autoencoder", "backbone: mnist_autoencodr",
+            ("transfers.mnist_codes_classifier.model.backbone", "given 'mnist_autoencodr'",
+             "no such experiment with a network", "did you mean mnist_autoencoder?"), id="unknown network",
+        ),
+        pytest.param(
+            "backbone: mnist_autoencoder", "backbone: boston_boosting",
+            ("transfers.mnist_codes_classifier.model.backbone", "no such experiment with a network"),
+            id="a transfer from an estimator",
+        ),
+        pytest.param(
+            "backbone: fashion_cnn_2", "backbone: mnist_codes_classifier",
+            ("transfers.mnist_transfer.model.backbone", "no such experiment with a network"),
+            id="a transfer from a transfer",
+        ),
+        pytest.param(
+            "backbone: fashion_cnn_2", "backbone: digits_cnn",
+            ("transfers.mnist_transfer.model.backbone", "its network takes rows of shape (8, 8, 1), this input has "
+             "(28, 28, 1)"), id="a network of smaller images",
+        ),
+        pytest.param(
+            "backbone: vgg16", "backbone: vgg61",
+            ("pretrained.cifar10_vgg16.model.backbone", "given 'vgg61'", "no such backbone", "did you mean vgg16?"),
+            id="unknown backbone",
+        ),
+        pytest.param(
+            "backbone: vgg16", "backbone: mnist_cnn",
+            ("pretrained.cifar10_vgg16.model.backbone", "no such backbone"), id="a backbone that is an experiment",
+        ),
+        pytest.param(
+            "{family: transfer, backbone: vgg16", "{family: mlp, backbone: vgg16",
+            ("pretrained.cifar10_vgg16.model.family", "given 'mlp'", "transfer"), id="a transfer that is none",
+        ),
+        pytest.param(
+            "test: given, first: 1000", "test: given, first: 0",
+            ("inputs.mnist_1000.split.first", "given 0", "greater than or equal to 1"), id="none of the rows",
+        ),
+        pytest.param(
+            "note: 784 pixels through 32 codes", "figures: {accuracy: 1.0}",
+            ("published.mnist_autoencoder.figures", "no such metric", "allowed: r2, mse, mae"),
+            id="accuracy of an autoencoder",
         ),
         pytest.param(
             "threads: 1 ", "threads: 0 ", ("runtime.threads", "given 0", "or equal to 1"), id="no thread"
@@ -160,6 +241,62 @@ def test_one_mistake_is_told_with_its_key_what_was_given_and_what_is_allowed(mes
     assert said.startswith(HEADING)
     for part in told:
         assert part in said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("  mnist_transfer: #", "  mnist_cnn: #", "this name stands in `experiments`"),
+        (
+            "  cifar10_vgg16:",
+            "  mnist_transfer:",
+            "this name stands in `transfers`",
+        ),
+        (
+            "backbones:\n  vgg16:",
+            "backbones:\n  cifar10:",
+            "this name stands in `datasets`",
+        ),
+    ],
+)
+def test_a_name_that_stands_in_two_sections_would_share_a_folder_and_is_refused(message, old: str, new: str, told: str):
+    assert f"{told} as well; give it another" in message(old, new)
+
+
+def test_of_two_experiments_with_one_name_the_mistakes_of_each_are_told(message):
+    twice = "  mnist_cnn:\n    input: nowhere\n    model: {family: transfer, backbone: fashion_cnn_2}\n"
+    trained = "    training: {seed: 7, epochs: 1, loss: sparse_categorical_crossentropy}\n"
+    said = message("\ntransfers:\n", f"\ntransfers:\n{twice}{trained}")
+    assert said.startswith("params.yaml has 2 mistakes")
+    assert "transfers.mnist_cnn.input (line" in said
+    assert "transfers.mnist_cnn (line" in said
+
+
+def test_a_transfer_stands_in_its_own_section(message):
+    said = message("{family: baseline}", "{family: transfer, backbone: mnist_cnn}")
+    assert "experiments.reuters_majority.model.family" in said
+    assert "given 'transfer'" in said
+
+
+def test_an_autoencoder_restores_the_rows_whatever_its_data_set_asks_for():
+    project = settings.load(PARAMS)
+    assert project.task_of("mnist_autoencoder") == "reconstruction"
+    assert project.task_of("mnist_codes_classifier") == "classification"
+    assert project.task_of("digits_detector") == "detection"
+
+
+def test_runs_are_the_experiments_of_all_sections():
+    project = settings.load(PARAMS)
+    assert {"mnist_cnn", "mnist_transfer", "cifar10_vgg16"} <= project.runs.keys()
+    assert len(project.runs) == len(project.experiments) + len(project.transfers) + len(project.pretrained)
+
+
+def test_the_weights_of_a_backbone_are_fetched_like_the_files_of_a_data_set():
+    files = settings.load(PARAMS).files_of("vgg16", Path("/project"))
+    (name,) = files.sources
+    mirrored, public = files.addresses(name)
+    assert mirrored == f"/shared/datasets/keras-applications/{name}"
+    assert public == f"https://storage.googleapis.com/tensorflow/keras-applications/vgg16/{name}"
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0, -0.2, 1.2])

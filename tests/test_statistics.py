@@ -83,7 +83,13 @@ def test_columns_are_resampled_together():
 def test_every_metric_of_a_task_has_an_interval(task: str):
     random = np.random.default_rng(5)
     truth, predictions = random.integers(0, 4, 40), random.dirichlet(np.ones(4), 40)
-    columns = metrics.columns(task, truth, predictions if task == "classification" else predictions[:, 0])
+    columns = {
+        "classification": lambda: metrics.columns(task, truth, predictions),
+        "regression": lambda: metrics.columns(task, truth, predictions[:, 0]),
+        "reconstruction": lambda: metrics.reconstruction_columns(
+            predictions, np.eye(4)[truth], predictions.mean(axis=0)
+        ),
+    }[task]()
     for metric, needed in metrics.measures(task, columns).values():
         low, high = bootstrap_interval(metric, needed)
         assert low < high

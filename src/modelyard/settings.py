@@ -14,7 +14,7 @@ from modelyard.datasets.entry import FileName
 from modelyard.downloads import FetchSettings, FileSet, Source, all_mirrors
 from modelyard.errors import ModelyardError
 from modelyard.inputs import InputSettings
-from modelyard.metrics import SHOWN
+from modelyard.metrics import SHOWN, WATCHED
 from modelyard.models.output import check_loss
 from modelyard.rows import Task
 
@@ -149,16 +149,13 @@ class Project(File):
             yield from self._mistakes_of_task(section, name, experiment)
 
     def _mistakes_of_task(self, section: str, name: str, experiment: Any) -> Iterator[Mistake]:
-        entry, task = self.datasets[self.dataset_of(name)], self.task_of(name)
-        family = experiment.model.family
+        entry, family = self.datasets[self.inputs[experiment.input].dataset], experiment.model.family
+        task = models.task_of(family, entry.task)
         if task not in models.tasks_of(family):
             can = " or ".join(models.tasks_of(family))
             yield Mistake((section, name, "model", "family"), f"{family} is for {can}, this data set asks for {task}")
         elif not isinstance(experiment, EstimatorExperiment):
-            try:
-                check_loss(task, len(entry.classes), experiment.training.loss)
-            except ModelyardError as error:
-                yield Mistake((section, name, "training", "loss"), str(error))
+            yield from _mistakes_of_training((section, name, "training"), task, len(entry.classes), experiment.training)
 
     def _mistakes_of_backbone(self, name: str, experiment: TransferExperiment) -> Iterator[Mistake]:
         where, backbone = ("transfers", name, "model", "backbone"), experiment.model.backbone
@@ -171,6 +168,21 @@ class Project(File):
             theirs, ours = (self.datasets[self.inputs[each].dataset].expect.shape for each in inputs)
             if theirs and ours and theirs != ours:
                 yield Mistake(where, f"its network takes rows of shape {theirs}, this input has {ours}")
+
+
+def _mistakes_of_training(
+    where: tuple[str, ...], task: Task, classes: int, training: models.NetworkTraining
+) -> Iterator[Mistake]:
+    try:
+        check_loss(task, classes, training.loss)
+    except ModelyardError as error:
+        yield Mistake((*where, "loss"), str(error))
+    measured = ["val_loss", *(f"val_{each}" for each in [WATCHED.get(task)] if each)]
+    stopping = training.early_stopping
+    watched = {("checkpoint",): training.checkpoint, ("early_stopping", "monitor"): stopping and stopping.monitor}
+    for key, monitor in watched.items():
+        if monitor not in (None, *measured):
+            yield Mistake((*where, *key), f"not measured in a {task}; allowed: {', '.join(measured)}")
 
 
 def load(path: Path = Path("params.yaml")) -> Project:

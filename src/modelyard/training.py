@@ -7,14 +7,16 @@ from typing import Any
 from modelyard import models
 from modelyard.files import whole_folder, write_table
 from modelyard.inputs import load_training
-from modelyard.settings import EstimatorExperiment, NetworkExperiment
+from modelyard.settings import EstimatorExperiment, NetworkExperiment, TransferExperiment
 from modelyard.tracking import Run
 
 SECONDS_BETWEEN_LINES = 1.0
 
+AnyExperiment = NetworkExperiment | EstimatorExperiment | TransferExperiment
+
 
 def train(
-    experiment: NetworkExperiment | EstimatorExperiment,
+    experiment: AnyExperiment,
     runtime: models.Runtime,
     training: Path,
     model: Path,
@@ -28,7 +30,7 @@ def train(
     """
     data = load_training(training)
     run.log_setting_out(_flat(experiment.model_dump(mode="json")), data.description, training)
-    progress = Progress(getattr(experiment.training, "epochs", None), run)
+    progress = Progress(_epochs(experiment), run)
     with whole_folder(model) as folder:
         bench = models.Bench(folder, runtime, progress, backbone)
         fitted, table = models.fit(experiment.model, experiment.training, data, bench)
@@ -60,6 +62,13 @@ class Progress:
             shown = "  ".join(f"{name} {value:.4g}" for name, value in self._untold.items() if name != "epoch")
             print(f"epoch {int(self._untold['epoch'])}{of_all}  {shown}", flush=True)  # noqa: T201
             self._last, self._untold = time.monotonic(), {}
+
+
+def _epochs(experiment: AnyExperiment) -> int | None:
+    """How many epochs there will be at most, those of a fine tuning included; an estimator does not say."""
+    tuning = getattr(experiment.model, "fine_tuning", None)
+    epochs = getattr(experiment.training, "epochs", None)
+    return epochs + tuning.epochs if tuning else epochs
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:

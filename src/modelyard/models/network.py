@@ -59,7 +59,9 @@ class Network:
         predicted = ask(self.native, np.asarray(rows, dtype=self.description.network_dtype))
         if self.description.task == "regression":
             return predicted[:, 0]
-        if predicted.shape[1:] == (1,):  # one sigmoid neuron: the probability of class 1
+        if self.description.task == "classification" and predicted.shape[1:] == (
+            1,
+        ):  # one sigmoid neuron: the probability of class 1
             return np.hstack([1 - predicted, predicted])
         return predicted
 
@@ -75,7 +77,7 @@ class Network:
 
     def save(self, folder: Path) -> None:
         """Write `model.keras`, without the optimizer's state, and each part as a model of its own."""
-        whole = _without_optimizer(self.native)
+        whole = without_optimizer(self.native, "model")
         for name, native in {"model": whole, **self.parts}.items():
             native.save(folder / f"{name}.keras")
             make_stable(folder / f"{name}.keras")
@@ -156,6 +158,13 @@ def ask(native: Any, rows: np.ndarray) -> np.ndarray:
     return native.predict(rows, batch_size=PREDICTION_BATCH, verbose=0).astype(np.float32)
 
 
+def without_optimizer(native: Any, name: str) -> Any:
+    """The same network, but never compiled: a saved one would ask for our optimizer when it is loaded."""
+    import keras
+
+    return keras.Model(native.inputs, native.outputs, name=name)
+
+
 def _parts(family: ModuleType, native: Any) -> dict[str, Any]:
     make = getattr(family, "parts", None)
     return make(native) if make else {}
@@ -209,12 +218,6 @@ def _refuse_without_validation(training: NetworkTraining, data: TrainingInput) -
             "early_stopping, checkpoint and reshuffle_before_split need validation rows, and this input has none: "
             "give its `split` a `validation` fraction."
         )
-
-
-def _without_optimizer(model: Any) -> Any:
-    import keras
-
-    return keras.Model(model.inputs, model.outputs, name="model")
 
 
 def _import_keras() -> Any:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from modelyard.config import Settings
 from modelyard.models.output import Loss
@@ -34,23 +34,6 @@ class NetworkTraining(Settings):
     reshuffle_before_split: bool = Field(
         default=False, description="the leak of notebook 002: each epoch draws its validation rows anew"
     )
-
-    @model_validator(mode="after")
-    def _can_name_its_checkpoint_metric(self) -> "NetworkTraining":
-        known = ("val_loss", *_ALSO_WATCHED[self.loss])
-        for monitor in (self.checkpoint, self.early_stopping and self.early_stopping.monitor):
-            if monitor is not None and monitor not in known:
-                raise ValueError(f"{monitor} is not measured with loss {self.loss}; allowed: {', '.join(known)}")
-        return self
-
-
-_ALSO_WATCHED: dict[Loss, tuple[Monitor, ...]] = {
-    "mse": ("val_mae",),
-    "binary_crossentropy": ("val_accuracy",),
-    "categorical_crossentropy": ("val_accuracy",),
-    "sparse_categorical_crossentropy": ("val_accuracy",),
-    "detection": (),
-}
 
 
 class EstimatorTraining(Settings):

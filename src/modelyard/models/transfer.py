@@ -48,10 +48,10 @@ def fit(
     network.start(training, bench)
     backbone = backbones.load(bench.backbone, settings.layer, data.description)
     top = mlp.Settings(family="mlp", units=settings.units, dropout=settings.dropout)
-    head, history = network.fit(mlp, top, training, _features(backbone, data), bench)
-    head.native.name = "head"
+    fitted, history = network.fit(mlp, top, training, _features(backbone, data), bench)
+    head = network.without_optimizer(fitted.native, "head")
     raw = keras.Input(data.description.shape, dtype=data.description.network_dtype, name="raw")
-    whole = keras.Model(raw, head.native(backbone(raw)))
+    whole = keras.Model(raw, head(backbone(raw)))
     if settings.fine_tuning:
         history = _tuned(whole, backbone, settings.fine_tuning, training, data, bench, history)
     return network.Network(whole, data.description), history
