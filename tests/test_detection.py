@@ -101,6 +101,15 @@ def test_average_precision_is_cocos(seed: int, whole_numbers: bool):
     assert 0 < detection.mean_average_precision(matches) < 1
 
 
+@pytest.mark.parametrize(("first", "second", "hits"), [(0, 6, [True, True]), (6, 0, [True, False])])
+def test_of_two_true_boxes_that_fit_alike_the_last_is_taken_as_coco_does(first: int, second: int, hits: list[bool]):
+    targets = targets_of([(0, first, 0, first + 10, 10), (0, second, 0, second + 10, 10)])
+    boxes = found((0, 0, 0.9, 3, 0, 13, 10), (0, 0, 0.8, 0, 0, 10, 10))
+    matches = detection.match(targets, boxes)
+    assert matches.hit.tolist() == hits
+    assert detection.average_precision(matches, 0) == pytest.approx(cocos_precisions(targets, boxes)[:, 0].mean())
+
+
 def test_the_curve_is_cocos_where_coco_reads_it_off():
     targets, boxes = made_up(seed=3)
     recall, precision, average = detection.precision_recall(detection.match(targets, boxes), label=1)
@@ -247,10 +256,11 @@ def copied(targets: np.ndarray, boxes: Boxes, drawn: np.ndarray) -> tuple[np.nda
     return targets[drawn], together._replace(image=image)
 
 
+@pytest.mark.parametrize("count", [1, IMAGES], ids=["one image without some of the classes", "as many as there are"])
 @pytest.mark.parametrize("seed", range(5))
-def test_drawing_images_is_measuring_them_as_if_each_were_another_one(seed: int):
+def test_drawing_images_is_measuring_them_as_if_each_were_another_one(seed: int, count: int):
     targets, boxes = made_up(seed)
-    drawn = np.random.default_rng(seed).integers(IMAGES, size=(4, IMAGES))
+    drawn = np.random.default_rng(seed).integers(IMAGES, size=(4, count))
     for name, (metric, _) in detection.measures(targets, boxes).items():
         expected = []
         for each in drawn:

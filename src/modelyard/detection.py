@@ -159,10 +159,8 @@ def _mean_average_precisions(matches: Matches, times: np.ndarray) -> np.ndarray:
     """Mean average precision (b,) where `times` (b, images) says how often each image counts."""
     total, occurring = np.zeros(len(times)), np.zeros(len(times))
     for label in np.unique(matches.truth.label):
-        averages = [_average(*curve) for curve in zip(*_curves(matches, label, times), strict=True)]
-        occurs = _true(matches, label, times) > 0
-        total += np.where(occurs, averages, 0)
-        occurring += occurs
+        total += [_average(*curve) for curve in zip(*_curves(matches, label, times), strict=True)]
+        occurring += _true(matches, label, times) > 0
     return _share(total, occurring)
 
 

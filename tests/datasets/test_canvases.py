@@ -92,6 +92,18 @@ def test_test_canvases_hold_test_digits_and_training_canvases_training_digits(fo
     assert set(np.unique(raw.given_test.x)) == {0, TEST_INK, TEST_INK + 1}
 
 
+def test_test_canvases_are_laid_out_otherwise_than_training_canvases(folder: Path):
+    raw = datasets.read(settings(training=20), folder)
+    assert not np.array_equal(raw.rows.y, raw.given_test.y)
+
+
+def test_a_digit_may_reach_every_edge(folder: Path):
+    write(folder, "train", np.full((1, 28, 28), 9, np.uint8), np.zeros(1, np.uint8))
+    rows = datasets.read(settings(size=28, digits=(1, 1), training=1), folder).rows
+    assert rows.y.tolist() == [[[0, 0, 0, 28, 28]]]
+    assert np.all(rows.x == 9)
+
+
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(folder: Path):
     first, again, other = (datasets.read(settings(seed=seed), folder) for seed in (7, 7, 8))
     assert first.rows.x.tobytes() == again.rows.x.tobytes()
