@@ -59,11 +59,8 @@ class Network:
         predicted = ask(self.native, np.asarray(rows, dtype=self.description.network_dtype))
         if self.description.task == "regression":
             return predicted[:, 0]
-        if self.description.task == "classification" and predicted.shape[1:] == (
-            1,
-        ):  # one sigmoid neuron: the probability of class 1
-            return np.hstack([1 - predicted, predicted])
-        return predicted
+        is_one_sigmoid = self.description.task == "classification" and predicted.shape[1:] == (1,)
+        return np.hstack([1 - predicted, predicted]) if is_one_sigmoid else predicted
 
     def first_convolution(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         """Kernels (height, width, channels, filters) of the first convolution and its maps of a raw image, if any."""
