@@ -161,7 +161,7 @@ def test_the_committed_schema_is_what_the_command_prints():
             id="loss of values for a detection",
         ),
         pytest.param(
-            "{family: detector, filters: [16, 32, 64], context: [64]}", "{family: mlp, units: [8]}",
+            "{family: detector, filters: [16, 32, 64], context: [64, 64]}", "{family: mlp, units: [8]}",
             ("experiments.digits_detector.model.family", "given 'mlp': mlp is for classification or regression, this "
              "data set asks for detection"), id="a family without boxes",
         ),
