@@ -124,6 +124,23 @@ def word_input() -> TrainingInput:
 
 
 @pytest.fixture
+def box_input() -> TrainingInput:
+    """80 uint8 images of 16 x 16 pixels with one or two squares, dark or bright, and their boxes; 16 for validation."""
+    random = np.random.default_rng(0)
+    x = np.full((80, 16, 16, 1), 128, dtype=np.uint8)
+    y = np.tile(np.float32([-1, 0, 0, 0, 0]), (80, 2, 1))
+    for number, (image, boxes) in enumerate(zip(x, y, strict=True)):
+        for place in range(1 + number % 2):
+            left, top, bright = 8 * place + random.integers(0, 4), random.integers(0, 12), random.integers(0, 2)
+            image[top : top + 4, left : left + 4] = 255 * bright
+            boxes[place] = bright, left, top, left + 4, top + 4
+    rows = Rows(x, y)
+    scaler = Scaler(scale=(255.0,))
+    described = describe(rows, 16, ("dark", "bright"), task="detection", scaling="pixels", scaler=scaler)
+    return TrainingInput(described, rows)
+
+
+@pytest.fixture
 def image_input() -> TrainingInput:
     """80 uint8 images of 8 x 8 pixels in two classes that brightness tells apart, the last 16 for validation."""
     random = np.random.default_rng(0)

@@ -45,6 +45,20 @@ def test_features_that_are_constant_in_training_are_listed_by_name():
     assert constant == {"count": 2, "names": ["b", "c"]}
 
 
+def test_boxes_are_counted_by_image_and_by_class_even_where_there_is_none():
+    y = np.full((4, 3, 5), -1.0)
+    y[0, :2, 0], y[1, 0, 0], y[2, :3, 0] = (0, 2), 2, 2
+    rows = Rows(np.zeros((4, 8, 8, 1), np.uint8), y)
+    card = _card(rows, rows.take(np.array([3])), validation_rows=1, classes=("a", "b", "c"), task="detection")
+    training, validation = card["parts"]["training"], card["parts"]["validation"]
+    assert training["boxes_per_row"] == {"fewest": 1, "most": 3}
+    assert training["boxes_per_class"] == {"a": 1, "b": 0, "c": 5}
+    assert validation["boxes_per_row"] == {"fewest": 0, "most": 0}
+    assert card["parts"]["test"]["boxes_per_class"] == {"a": 0, "b": 0, "c": 0}
+    assert not {"rows_per_class", "target"} & training.keys()
+    json.dumps(card, allow_nan=False)
+
+
 BLANK = Rows(np.zeros((3, 8, 8, 1), np.uint8), np.zeros(3, np.uint8))
 
 

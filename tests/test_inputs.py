@@ -127,6 +127,52 @@ def test_training_rows_may_be_test_rows_too():
     assert len(training.validation) == 0
 
 
+@given(st.integers(2, 40), st.booleans())
+def test_of_the_first_rows_alone_scaling_and_validation_are_made(first: int, shuffled: bool):
+    drawn = {"validation_rows": "shuffled", "validation_seed": 3} if shuffled else {}
+    split = {"test": 0.2, "test_seed": 777, "validation": 0.5} | drawn
+    everything, test = inputs.prepare(_table(), "regression", _settings("standard", test=0.2, test_seed=777))
+    training, same_test = inputs.prepare(_table(), "regression", _settings("standard", first=first, **split))
+    np.testing.assert_array_equal(same_test.y, test.y)
+    assert sorted(training.rows.y) == sorted(everything.rows.y[:first])
+    assert (len(training.training), len(training.validation)) == (first // 2, first - first // 2)
+    assert training.description.scaler == fit("standard", training.training.x)
+
+
+def test_more_first_rows_than_there_are_is_told():
+    with pytest.raises(ModelyardError, match=r"`first: 41` of 40 training rows: give at most 40"):
+        inputs.prepare(_table(), "regression", _settings("none", test=0.2, test_seed=777, first=41))
+
+
+def test_words_come_along_with_the_rows_that_are_made_of_them(tmp_path: Path, word_input: inputs.TrainingInput):
+    raw = RawData(word_input.rows, classes=("without", "with"), words=word_input.description.words)
+    training, _ = inputs.prepare(raw, "classification", _settings("none", test=0.2, test_seed=1))
+    inputs.save_training(training, tmp_path / "training")
+    read = inputs.load_training(tmp_path / "training")
+    assert read.description.words == word_input.description.words
+    assert (read.rows.x.dtype, read.description.network_dtype) == (np.uint16, "uint16")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "of_network"), [("uint8", "uint8"), ("uint16", "uint16"), ("int64", "float32"), ("float64", "float32")]
+)
+def test_pixels_and_word_numbers_reach_a_network_as_they_are_and_all_else_as_float32(dtype: str, of_network: str):
+    rows = Rows(np.arange(40).reshape(20, 2).astype(dtype), np.arange(20.0))
+    training, _ = inputs.prepare(RawData(rows), "regression", _settings("none", test=0.2, test_seed=1))
+    assert training.description.network_dtype == of_network
+
+
+def test_boxes_are_divided_with_their_images(tmp_path: Path, box_input: inputs.TrainingInput):
+    raw = RawData(box_input.rows, classes=("dark", "bright"))
+    training, test = inputs.prepare(raw, "detection", _settings("pixels", test=0.25, test_seed=1))
+    inputs.save_training(training, tmp_path / "training")
+    for rows in (inputs.load_training(tmp_path / "training").rows, test):
+        assert rows.y.shape == (len(rows), 2, 5)
+        for image, (label, left, top, right, bottom) in zip(rows.x, rows.y[:, 0], strict=True):
+            square = image[int(top) : int(bottom), int(left) : int(right)]
+            assert (square == 255 * label).all()
+
+
 def test_given_test_rows_that_the_data_set_does_not_bring_are_told():
     with pytest.raises(ModelyardError, match=r"made_up brings no test rows .*split\.test"):
         inputs.prepare(_table(), "regression", _settings("none", test="given"))

@@ -74,6 +74,25 @@ def test_figures_of_one_class_are_those_of_scikit_learn(seed: int):
         assert np.nan_to_num(metrics.class_f1(truth, prediction, which)) == pytest.approx(f1)
 
 
+@given(SEEDS)
+def test_figures_of_a_reconstruction_are_those_of_scikit_learn(seed: int):
+    random = np.random.default_rng(seed)
+    truth = random.normal(size=(int(random.integers(2, 30)), 3, 2)) * [1, 5]
+    restored = truth + random.normal(size=truth.shape)
+    columns = metrics.reconstruction_columns(truth, restored, truth.mean(axis=0))
+    found = metrics.figures(metrics.measures("reconstruction", columns))
+    flat = truth.reshape(len(truth), -1), restored.reshape(len(truth), -1)
+    assert found["mse"] == pytest.approx(sklearn.metrics.mean_squared_error(*flat))
+    assert found["mae"] == pytest.approx(sklearn.metrics.mean_absolute_error(*flat))
+    assert found["r2"] == pytest.approx(sklearn.metrics.r2_score(*flat, multioutput="variance_weighted"))
+
+
+def test_equal_rows_have_no_variance_to_be_explained():
+    rows = np.full((4, 2), 0.5)
+    columns = metrics.reconstruction_columns(rows, rows + 1, rows.mean(axis=0))
+    assert metrics.figures(metrics.measures("reconstruction", columns)) == {"mse": 1.0, "mae": 1.0, "r2": 0.0}
+
+
 def _stacked(task: str) -> dict[str, np.ndarray]:
     """Columns (7, 30): seven resamples side by side, as a bootstrap has them."""
     random = np.random.default_rng(3)

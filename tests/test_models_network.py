@@ -185,6 +185,41 @@ def test_reshuffling_before_the_split_trains_on_validation_rows() -> None:
     assert first != second
 
 
+# --- what people see ---
+
+
+def test_the_first_convolution_tells_its_kernels_and_what_it_finds_in_a_raw_image(
+    image_input: TrainingInput, tmp_path: Path
+) -> None:
+    from scipy.signal import correlate2d
+
+    settings = cnn.Settings(family="cnn", filters=(3, 2), activation="linear")
+    model, _ = fit(image_input, tmp_path, settings, loss="sparse_categorical_crossentropy")
+    image = image_input.rows.x[0]
+    kernels, maps = model.first_convolution(image)
+    assert (kernels.shape, maps.shape) == ((3, 3, 1, 3), (6, 6, 3))
+    bias = model.native.layers[2].get_weights()[1]
+    for number in range(3):
+        expected = correlate2d(image[..., 0] / 255, kernels[:, :, 0, number], mode="valid") + bias[number]
+        np.testing.assert_allclose(maps[..., number], expected, atol=1e-5)
+
+
+def test_a_network_without_convolutions_has_none_to_show(regression_input: TrainingInput, tmp_path: Path) -> None:
+    model, _ = fit(regression_input, tmp_path)
+    assert model.first_convolution(regression_input.rows.x[0]) is None
+
+
+def test_layers_tell_kind_shape_and_count_of_numbers(regression_input: TrainingInput, tmp_path: Path) -> None:
+    model, _ = fit(regression_input, tmp_path, mlp.Settings(family="mlp", units=(4,)))
+    assert [(each.name, each.kind, each.shape) for each in model.layers] == [
+        ("raw", "InputLayer", (3,)),
+        ("scaling", "Normalization", (3,)),
+        ("dense", "Dense", (4,)),
+        ("dense_1", "Dense", (1,)),
+    ]
+    assert [each.parameters for each in model.layers][2:] == [3 * 4 + 4, 4 + 1]
+
+
 # --- what does not fit together ---
 
 

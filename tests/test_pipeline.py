@@ -259,7 +259,7 @@ def test_a_tampered_file_of_a_mirror_is_refused_with_both_checksums(clone, run, 
     )  # fmt: skip
     assert done.returncode == 1
     found = sha256(b"not what it was").hexdigest()
-    assert f"{folder}/boston_housing.npz: wrong content: its SHA-256 is {found}" in done.stderr
+    assert f"{folder}/boston_housing.npz: wrong content: its SHA256 is {found}" in done.stderr
     assert source["sha256"] in done.stderr
     assert "Traceback" not in done.stderr
     assert list((clone / "data" / "raw" / "boston").iterdir()) == []

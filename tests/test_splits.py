@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from modelyard.errors import ModelyardError
-from modelyard.splits import Split, divide_test, divide_validation
+from modelyard.splits import Split, divide_test, divide_validation, keep_first
 
 COUNTS = st.integers(1, 300)
 FRACTIONS = st.floats(0.01, 0.99)
@@ -43,6 +43,17 @@ def test_the_same_seed_gives_the_same_rows(count: int, seed: int):
     before = divided()
     np.random.seed(0)  # the global generator has no say
     assert divided() == before
+
+
+@given(COUNTS, COUNTS)
+def test_the_first_rows_are_kept_or_all_or_it_is_told_that_there_are_fewer(count: int, first: int):
+    assert keep_first(count, Split(test="given")) == count
+    split = Split(test="given", first=first)
+    if first <= count:
+        assert keep_first(count, split) == first
+        return
+    with pytest.raises(ModelyardError, match=f"`first: {first}` of {count} training rows: give at most {count}"):
+        keep_first(count, split)
 
 
 def test_another_seed_gives_other_rows():
@@ -105,6 +116,7 @@ def test_too_few_rows_are_told_with_what_was_given_and_what_to_do(count: int, fr
         ({"test": "given", "validation_rows": "shuffled"}, "validation_seed goes with"),
         ({"test": "given", "validation_seed": 1}, "validation_seed goes with"),
         ({"test": 1.0, "test_seed": 1}, "less than 1"),
+        ({"test": "given", "first": 0}, "greater than or equal to 1"),
         ({"test": "given", "validation": -0.1}, "greater than or equal to 0"),
     ],
 )

@@ -8,9 +8,9 @@ import pytest
 
 from modelyard import models, training
 from modelyard.inputs import TrainingInput, save_training
-from modelyard.models import EstimatorTraining, NetworkTraining, Runtime, boosting, linear, mlp
+from modelyard.models import EstimatorTraining, NetworkTraining, Runtime, TransferSettings, boosting, linear, mlp
 from modelyard.rows import Rows
-from modelyard.settings import EstimatorExperiment, NetworkExperiment
+from modelyard.settings import EstimatorExperiment, NetworkExperiment, TransferExperiment
 from modelyard.tracking import NoRun
 
 LINEAR = EstimatorExperiment(input="line", model=linear.Settings(family="linear"), training=EstimatorTraining(seed=7))
@@ -22,9 +22,9 @@ NETWORK = NetworkExperiment(
 )
 
 
-def train(experiment: EstimatorExperiment | NetworkExperiment, data: TrainingInput, folder: Path) -> None:
+def train(experiment: training.AnyExperiment, data: TrainingInput, folder: Path, backbone: Path | None = None) -> None:
     save_training(data, folder / "rows")
-    training.train(experiment, Runtime(), folder / "rows", folder / "model", folder / "history.csv", NoRun())
+    training.train(experiment, Runtime(), folder / "rows", folder / "model", folder / "history.csv", NoRun(), backbone)
 
 
 def files_under(folder: Path) -> dict[str, bytes]:
@@ -86,6 +86,21 @@ def test_training_writes_a_model_and_its_history(
     error = np.abs(models.load(tmp_path / "model").predict(validation.x) - validation.y).mean()
     assert history.val_mae.iloc[-1] == pytest.approx(error, rel=1e-5)
     assert capsys.readouterr().out.splitlines()[-1].startswith(last_line)
+
+
+def test_epochs_of_a_fine_tuning_are_counted_with_the_others(
+    image_input: TrainingInput, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    trained = NetworkTraining(seed=7, epochs=2, loss="sparse_categorical_crossentropy")
+    first = NetworkExperiment(input="images", model=mlp.Settings(family="mlp", units=(4,)), training=trained)
+    train(first, image_input, tmp_path / "first")
+    settings = TransferSettings(
+        family="transfer", backbone="first", layer="dense", fine_tuning={"epochs": 3, "learning_rate": 0.001}
+    )
+    second = TransferExperiment(input="images", model=settings, training=trained)
+    train(second, image_input, tmp_path / "second", tmp_path / "first" / "model")
+    assert capsys.readouterr().out.splitlines()[-1].startswith("epoch 5/5 ")
+    assert list(pd.read_csv(tmp_path / "second" / "history.csv").epoch) == [1, 2, 3, 4, 5]
 
 
 def test_a_failing_training_leaves_the_earlier_model_and_history_as_they_were(

@@ -14,6 +14,7 @@ from modelyard.tasks.judgement import Judgement, Pictures
 CHUNK = 4096  # rows scaled at a time
 SHOWN = 10  # originals over their reconstructions
 DRAWN, COLUMNS = 1000, 40  # made-up images
+LEAST_VARIANCE = 1e-6  # of a code: one that is the same for every row would have none, and no Gaussian
 
 
 def judge(model: Model, test: Rows, outputs: np.ndarray) -> Judgement:
@@ -45,6 +46,7 @@ def draw(judgement: Judgement, training: TrainingInput) -> Pictures:
 def _made_up(model: Model, training: TrainingInput, description: Description) -> Figure:
     """Decoded codes that are drawn from a Gaussian with the mean and covariance of the training rows' codes."""
     codes = ask(model.parts["encoder"], np.asarray(training.training.x, dtype=description.network_dtype))
+    covariance = np.atleast_2d(np.cov(codes, rowvar=False)) + LEAST_VARIANCE * np.eye(codes.shape[1])
     random = np.random.default_rng(0)
-    drawn = random.multivariate_normal(codes.mean(axis=0), np.cov(codes, rowvar=False), size=DRAWN, method="cholesky")
+    drawn = random.multivariate_normal(codes.mean(axis=0), covariance, size=DRAWN, method="cholesky")
     return figures.image_grid(ask(model.parts["decoder"], drawn.astype(np.float32)), COLUMNS)
