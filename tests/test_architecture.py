@@ -35,7 +35,7 @@ SAME_CODE = [  # these groups differ by their sections of params.yaml alone
     ("train_transfer", "pretrained:train"),
 ]
 
-ASIDE = {"runner", "warm"}  # they run stages and scripts, and know no word about models
+ASIDE = {"runner", "runner.reasons", "warm"}  # they run stages and scripts, and know no word about models
 
 # A module may import only from the lines above its own. `models`, `datasets`, `figures` and `tasks` are the registries
 # of their folders.
@@ -59,7 +59,8 @@ LAYERS = [
     {"settings", "tasks.judgement"},
     {"tasks.classification", "tasks.regression", "tasks.reconstruction", "tasks.detection"},
     {"tasks"},
-    {"training", "evaluation", "comparison", *ASIDE},
+    {"training", "evaluation", "comparison", "runner.reasons", "warm"},
+    {"runner"},
     {"cli.display"},
     {"cli.doctor", "cli.run", "cli.ui"},
     {"cli"},
@@ -191,7 +192,7 @@ def test_a_module_imports_only_what_lies_below_it(name):
 
 @pytest.mark.parametrize("name", sorted(ASIDE))
 def test_what_stands_aside_knows_no_other_module(name):
-    assert project_imports(MODULES[name]) == set()
+    assert project_imports(MODULES[name]) <= ASIDE
 
 
 def test_only_tracking_imports_mlflow():

@@ -172,6 +172,9 @@ def test_the_pipeline_builds_once_and_again_only_what_an_edit_concerns(clone, ru
     # --- an experiment's settings concern that experiment alone
     with editing(clone / "params.yaml") as params:
         params["experiments"]["xor_mlp"]["training"]["epochs"] = 6
+    plan = run("modelyard", "run", "--dry-run").stdout
+    assert "experiments.xor_mlp.training.epochs: 5 -> 6" in plan
+    assert f"3 of {len(built['stages'])} stages would run" in plan
     assert stages_run(run(*dvc("repro"))) == ["train@xor_mlp", "evaluate@xor_mlp", "compare"]
     assert len(pd.read_csv(results / "xor_mlp" / "history.csv")) == 6
 

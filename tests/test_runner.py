@@ -303,3 +303,52 @@ def test_a_stage_that_ignores_an_interrupt_is_killed_and_the_next_run_goes_on(ma
     wait_until(lambda: not any(map(is_alive, pids)))
     (root / "slow").unlink()
     assert run(root) == {"done": State.UNCHANGED, "sleeps": State.BUILT}
+
+
+# --- why a stage would run ---
+
+
+def changes(root: Path) -> dict[str, tuple[str, ...]]:
+    """What makes each stage run that would."""
+    pipeline = Pipeline(root)
+    pipeline.find_unchanged()
+    return {name: stage.changes for name, stage in pipeline.stages.items() if stage.state is State.WAITING}
+
+
+@pytest.fixture
+def built(make_project) -> Path:
+    root = make_project(
+        """
+        stages:
+          make: {cmd: cat given > made, deps: [given], params: [size, more], outs: [made]}
+          use: {cmd: cp made used, deps: [made], outs: [used]}
+        """,
+        "size: 3\nmore: {deep: {a: 1, b: [1, 2]}}\n",
+    )
+    (root / "given").write_text("1")
+    assert changes(root)["use"][-1] == "after make"
+    run(root)
+    assert changes(root) == {}
+    return root
+
+
+def test_a_changed_value_is_told_before_and_now(built: Path):
+    (built / "params.yaml").write_text("size: 3\nmore: {deep: {b: [1, 2, 3], c: new}}\n")
+    told = ("more.deep.a: 1 -> nothing", "more.deep.b: [1, 2] -> [1, 2, 3]", "more.deep.c: nothing -> new")
+    assert changes(built) == {"make": told, "use": ("after make",)}
+
+
+def test_changed_and_missing_files_are_told_by_name(built: Path):
+    (built / "given").write_text("2")
+    (built / "used").unlink()
+    assert changes(built) == {"make": ("given changed",), "use": ("used is missing", "after make")}
+
+
+def test_a_changed_command_is_told(built: Path):
+    dvc_yaml = built / "dvc.yaml"
+    dvc_yaml.write_text(dvc_yaml.read_text().replace("cp made used", "cat made > used"))
+    assert changes(built) == {"use": ("its command changed",)}
+
+
+def test_a_stage_remembers_how_long_it_took(built: Path):
+    assert all(0 < stage.last_seconds < BOUND for stage in Pipeline(built).stages.values())

@@ -32,6 +32,7 @@ def surroundings() -> None:
     "* `modelyard run` brings everything up to date\n"
     "* `modelyard run mnist_cnn boston_mlp` brings these two up to date, and what they need\n"
     "* `modelyard run --demo` takes only data that is already on this machine\n"
+    "* `modelyard run --dry-run` tells what would run and why, such as an edited value\n"
     "* `modelyard run -j 1 --strict` runs one stage at a time, and fails where data cannot be had"
 )
 def run(
@@ -41,12 +42,13 @@ def run(
     ] = None,
     demo: Annotated[bool, typer.Option(help="Only experiments whose data comes with the libraries.")] = False,
     strict: Annotated[bool, typer.Option(help="Exit with 1 where data cannot be had.")] = False,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Only tell what would run, and why.")] = False,
 ) -> None:
     """Rebuild experiments: fetch, normalise, train, evaluate, compare; what is up to date is left alone."""
     from modelyard.cli.run import rebuild
 
     with explained():
-        raise typer.Exit(rebuild(experiments or [], jobs, demo, strict))
+        raise typer.Exit(rebuild(experiments or [], jobs, demo, strict, dry))
 
 
 @app.command()

@@ -66,3 +66,19 @@ class Display:
         if stage.state is State.LEFT_OUT:
             return stage.reason.splitlines()[0]
         return next(iter(stage.last_lines(1)), "")
+
+
+def tell_plan(console: Console, stages: Mapping[str, Stage]) -> None:
+    """What would run, why, and how long it took last time."""
+    to_run = [stage for stage in stages.values() if stage.state is State.WAITING]
+    left_out = [stage for stage in stages.values() if stage.state is State.LEFT_OUT]
+    for stage in to_run:
+        took = f"{stage.last_seconds:.0f} s last time" if stage.last_seconds else "never built here"
+        console.print(f"[bold]{stage.name}[/]  [dim]{took}[/]", highlight=False)
+        for change in stage.changes:
+            console.print(f"    {change}", highlight=False, markup=False)
+    for stage in left_out:
+        console.print(f"[yellow]{stage.name} cannot run.[/] {stage.reason}", highlight=False)
+    seconds = sum(stage.last_seconds for stage in to_run)
+    known = f", {seconds:.0f} s of work by the times of earlier runs" if seconds else ""
+    console.print(f"\n{len(to_run)} of {len(stages)} stages would run{known}.", highlight=False)

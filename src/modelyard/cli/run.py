@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from modelyard import settings
-from modelyard.cli.display import Display
+from modelyard.cli.display import Display, tell_plan
 from modelyard.config import nearest
 from modelyard.downloads import Reach, cannot_be_had
 from modelyard.errors import ModelyardError
@@ -34,7 +34,7 @@ LIBRARIES = (
 )
 
 
-def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool) -> int:
+def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dry: bool) -> int:
     """Bring experiments up to date and tell the result; returns the exit code.
 
     Raises:
@@ -49,6 +49,9 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool) ->
     pipeline.find_unchanged()
     left_out = _out_of_reach(project, pipeline.stages, Path.cwd())
     pipeline.leave_out(left_out)
+    if dry:
+        tell_plan(console, pipeline.stages)
+        return int(strict and bool(left_out))
     with _warm_where_needed(pipeline), Display(console, pipeline) as display:
         try:
             pipeline.run(jobs or _jobs(project.runtime.threads), display.show, tolerant=["compare"])

@@ -21,6 +21,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from modelyard.runner.reasons import reasons
+
 LOOK_SECONDS = 0.1  # between two looks at the running stages
 STOP_SECONDS = 5.0  # granted to an interrupted stage before it is killed
 FORK = multiprocessing.get_context("fork")  # DVC is imported once; this module starts no threads
@@ -45,13 +47,18 @@ EXIT_STATES = {BUILT_CODE: State.BUILT, UNCHANGED_CODE: State.UNCHANGED}
 
 @dataclass
 class Stage:
-    """One stage of the pipeline and how it fares; `reason` says why it was left out."""
+    """One stage of the pipeline and how it fares.
+
+    `reason` says why it was left out, `changes` what makes it run, `last_seconds` how long it took last time.
+    """
 
     name: str
     upstream: frozenset[str]
     log: Path
     state: State = State.WAITING
     reason: str = ""
+    changes: tuple[str, ...] = ()
+    last_seconds: float = 0.0
     began: float = 0.0
     ended: float = 0.0
 
@@ -81,6 +88,9 @@ class Pipeline:
             chosen = [stage for target in targets for stage in repo.stage.collect(target)] or repo.index.stages
             order = _upstream_first(graph, chosen, repo.index.stages)
             self.stages = {stage.addressing: self._stage(stage, graph) for stage in order}
+        for name, seconds in self._times().items():
+            if name in self.stages:
+                self.stages[name].last_seconds = seconds
 
     def leave_out(self, reasons: Mapping[str, str]) -> None:
         """Do not run these stages, and so none that needs them."""
@@ -88,9 +98,15 @@ class Pipeline:
             self.stages[name].state, self.stages[name].reason = State.LEFT_OUT, reasons[name]
 
     def find_unchanged(self) -> None:
-        """Mark the stages that DVC finds up to date and that need no other that is not."""
-        for name in self._unchanged():
-            self.stages[name].state = State.UNCHANGED
+        """Mark the stages that DVC finds up to date and that need no other that is not; note what changed of others."""
+        with _repository(self.root) as repo:
+            status = repo.status()  # of all: DVC reads dvc.lock anew for each stage that is named
+            written = {stage.addressing: stage for stage in repo.index.stages}
+            for name, stage in self.stages.items():  # upstream first
+                behind = sorted(each for each in stage.upstream if self.stages[each].state is not State.UNCHANGED)
+                stage.changes = (*reasons(written[name], status.get(name, [])), *(f"after {each}" for each in behind))
+                if name not in status and not behind:
+                    stage.state = State.UNCHANGED
 
     def run(self, jobs: int, watch: Callable[[Mapping[str, Stage]], None], tolerant: Collection[str] = ()) -> None:
         """Run every waiting stage, `jobs` at a time, the longest way to the end first.
@@ -117,15 +133,6 @@ class Pipeline:
         name = stage.addressing
         upstream = frozenset(each.addressing for each in graph.successors(stage))
         return Stage(name, upstream, self._own / "logs" / f"{name.replace('/', '_')}.log")
-
-    def _unchanged(self) -> set[str]:
-        """The stages that are up to date and need no stage that is not."""
-        with _repository(self.root) as repo:
-            changed = set(repo.status())  # of all: DVC reads dvc.lock anew for each stage that is named
-        for name, stage in self.stages.items():  # upstream first
-            if stage.upstream & changed:
-                changed.add(name)
-        return set(self.stages) - changed
 
     def _advance(self, running: dict[str, BaseProcess], jobs: int, tolerant: Collection[str]) -> bool:
         """Note what has ended and start what can be; tell whether anything is left to wait for."""
@@ -197,9 +204,9 @@ class Pipeline:
     @cached_property
     def _seconds_to_end(self) -> dict[str, float]:
         """How long it takes from a stage's start to the end of the last stage that needs it."""
-        times, longest = self._times(), dict.fromkeys(self.stages, 0.0)
+        longest = dict.fromkeys(self.stages, 0.0)
         for name in reversed(self.stages):
-            longest[name] += times.get(name, 0.0)
+            longest[name] += self.stages[name].last_seconds
             for upstream in self.stages[name].upstream:
                 longest[upstream] = max(longest[upstream], longest[name])
         return longest
