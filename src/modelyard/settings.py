@@ -48,6 +48,7 @@ class TransferExperiment(Settings):
 class Backbone(Settings):
     """A network that others trained: the files of its weights."""
 
+    description: str = Field(description="one sentence for people: what it is and what it was trained on")
     folder: str = Field(description="its folder inside a mirror")
     files: dict[FileName, Source]
 

@@ -66,7 +66,7 @@ def _version(name: str) -> str:
 
 
 def _contents(project: Project) -> str:
-    sections = ("datasets", "inputs", "experiments")
+    sections = ("datasets", "inputs", "experiments", "transfers", "pretrained")
     return "valid: " + ", ".join(f"{len(getattr(project, section))} {section}" for section in sections)
 
 
@@ -78,11 +78,12 @@ def _runs() -> dict[str, str]:
 
 
 def _data_sets(project: Project, here: Path) -> Table:
-    file_sets = {name: project.files_of(name, here) for name in project.datasets}
+    entries = {**project.datasets, **project.backbones}
+    file_sets = {name: project.files_of(name, here) for name in entries}
     reach = Reach(address for files in file_sets.values() for address in files.all_addresses())
-    table = Table("data set", "where", "what it is", title="Data sets", title_justify="left")
+    table = Table("data set", "where", "what it is", title="Data sets and backbones", title_justify="left")
     for name, files in file_sets.items():
-        table.add_row(name, _where(files, here / "data" / "raw" / name, reach), project.datasets[name].description)
+        table.add_row(name, _where(files, here / "data" / "raw" / name, reach), entries[name].description)
     return table
 
 
