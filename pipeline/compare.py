@@ -9,8 +9,8 @@ from modelyard.errors import explained
 from modelyard.files import write_table, write_text
 
 
-def main(results: Path, report: Path, table: Path, scores: Path) -> None:
-    compared = comparison.compare(settings.load(), results)
+def main(results: Path, pretrained: Path, report: Path, table: Path, scores: Path) -> None:
+    compared = comparison.compare(settings.load(), results, pretrained)
     write_text(report, comparison.markdown(compared))
     write_table(table, compared)
     write_table(scores, comparison.scores(compared))

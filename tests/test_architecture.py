@@ -350,3 +350,15 @@ def test_every_input_data_set_and_backbone_is_used(params, runs):
     assert {entry["input"] for entry in runs.values()} == set(params["inputs"])
     assert {entry["dataset"] for entry in params["inputs"].values()} == set(params["datasets"])
     assert {entry["model"]["backbone"] for entry in params["pretrained"].values()} == set(params["backbones"])
+
+
+def test_a_plain_repro_needs_nothing_that_others_trained():
+    from dvc.repo import Repo
+    from networkx import descendants
+
+    with Repo(str(ROOT)) as repo:
+        graph = repo.index.graph
+        ours = [stage for stage in graph if not stage.addressing.startswith("pretrained/")]
+        needed = {each.addressing for stage in ours for each in descendants(graph, stage)}
+    assert len(ours) > len(STAGES)
+    assert not [name for name in needed if name.startswith("pretrained/")]

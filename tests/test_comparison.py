@@ -41,7 +41,7 @@ def test_a_published_figure_is_inside_our_interval_or_outside_it(project: settin
     """boston_mlp was published with mse 31.3058, mae 4.3813 and correlation 0.79577571."""
     wide = {"mse": (10.0, 31.3058), "mae": (2.0, 4.38), "correlation": (0.7, 0.9)}
     make_results(tmp_path / "boston_mlp", "regression", **wide)
-    rows = rows_of(comparison.compare(project, tmp_path), "boston_mlp")
+    rows = rows_of(comparison.compare(project, tmp_path, tmp_path), "boston_mlp")
     assert rows.published.drop("r2").to_dict() == {"correlation": 0.79577571, "mae": 4.3813, "mse": 31.3058}
     assert rows.inside.drop("r2").to_dict() == {"correlation": True, "mae": False, "mse": True}
     assert rows.loc["r2", ["published", "inside"]].isna().all()
@@ -56,7 +56,7 @@ def test_an_experiment_is_rebuilt_here_or_was_committed_earlier_or_is_not_built(
     make_results(tmp_path / "boston_mlp", "regression")
     make_results(tmp_path / "digits_cnn", "classification", rebuilt=False)
     (tmp_path / "fashion_cnn" / "model").mkdir(parents=True)  # trained, not evaluated
-    table = comparison.compare(project, tmp_path)
+    table = comparison.compare(project, tmp_path, tmp_path)
     states = table.groupby("experiment").state.unique().map(list).to_dict()
     assert states.pop("boston_mlp") == [REBUILT]
     assert states.pop("digits_cnn") == [EARLIER]
@@ -73,7 +73,7 @@ def test_data_sets_and_their_experiments_stand_in_the_order_of_params(
 ) -> None:
     make_results(tmp_path / "digits_mlp", "classification")
     reversed_experiments = dict(reversed(project.experiments.items()))
-    table = comparison.compare(project.model_copy(update={"experiments": reversed_experiments}), tmp_path)
+    table = comparison.compare(project.model_copy(update={"experiments": reversed_experiments}), tmp_path, tmp_path)
     used = [name for name in project.datasets if name in set(map(project.dataset_of, project.runs))]
     assert list(table.dataset.unique()) == used
     of_boston = [name for name in reversed_experiments if project.dataset_of(name) == "boston"]
@@ -83,7 +83,7 @@ def test_data_sets_and_their_experiments_stand_in_the_order_of_params(
 def test_markdown_has_one_table_for_each_data_set(project: settings.Project, tmp_path: Path) -> None:
     make_results(tmp_path / "boston_mlp", "regression")
     make_results(tmp_path / "digits_cnn", "classification")
-    _, *parts = comparison.markdown(comparison.compare(project, tmp_path)).split("\n## ")
+    _, *parts = comparison.markdown(comparison.compare(project, tmp_path, tmp_path)).split("\n## ")
     assert [part.splitlines()[0] for part in parts] == [
         name for name in project.datasets if name in set(map(project.dataset_of, project.runs))
     ]
@@ -100,14 +100,14 @@ def test_an_experiment_removed_from_params_does_not_appear(project: settings.Pro
     for name in ("boston_mlp", "boston_linear", "never_heard_of"):
         make_results(tmp_path / name, "regression")
     kept = {name: entry for name, entry in project.experiments.items() if name != "boston_linear"}
-    table = comparison.compare(project.model_copy(update={"experiments": kept}), tmp_path)
+    table = comparison.compare(project.model_copy(update={"experiments": kept}), tmp_path, tmp_path)
     assert set(table.experiment) == {*kept, *project.transfers, *project.pretrained}
 
 
 def test_experiments_of_every_section_stand_beside_each_other(project: settings.Project, tmp_path: Path) -> None:
     make_results(tmp_path / "cifar10_vgg16", "classification", rebuilt=False)
     make_results(tmp_path / "mnist_transfer", "classification")
-    table = comparison.compare(project, tmp_path)
+    table = comparison.compare(project, tmp_path, tmp_path)
     assert set(rows_of(table, "cifar10_vgg16").state) == {EARLIER}
     assert rows_of(table, "mnist_transfer").value.to_dict() == {"accuracy": 0.9, "macro_f1": 0.88, "loss": 0.3}
     of_cifar = table[table.dataset == "cifar10"].experiment
@@ -120,7 +120,7 @@ def test_two_tasks_on_one_data_set_have_each_their_own_columns_and_headline(
     """The autoencoder restores the digits that others name."""
     make_results(tmp_path / "mnist_autoencoder", "reconstruction")
     make_results(tmp_path / "mnist_cnn", "classification")
-    table = comparison.compare(project, tmp_path)
+    table = comparison.compare(project, tmp_path, tmp_path)
     (mnist,) = (part for part in comparison.markdown(table).split("\n## ") if part.startswith("mnist\n"))
     assert "| experiment | notebook | accuracy | macro_f1 | loss | r2 | mse | mae | published | remarks |" in mnist
     cells = (
@@ -133,7 +133,7 @@ def test_two_tasks_on_one_data_set_have_each_their_own_columns_and_headline(
 
 def test_a_detection_is_compared_by_its_boxes(project: settings.Project, tmp_path: Path) -> None:
     make_results(tmp_path / "digits_detector", "detection")
-    table = comparison.compare(project, tmp_path)
+    table = comparison.compare(project, tmp_path, tmp_path)
     shown = {"mean_average_precision": 0.8, "precision": 0.9, "recall": 0.7}
     assert rows_of(table, "digits_detector").value.to_dict() == shown
     assert comparison.scores(table).to_numpy().tolist() == [["digits_detector", "mean_average_precision", 0.8]]
@@ -142,7 +142,7 @@ def test_a_detection_is_compared_by_its_boxes(project: settings.Project, tmp_pat
 def test_scores_hold_one_figure_for_each_built_experiment(project: settings.Project, tmp_path: Path) -> None:
     make_results(tmp_path / "boston_mlp", "regression")
     make_results(tmp_path / "digits_cnn", "classification", rebuilt=False)
-    table = comparison.scores(comparison.compare(project, tmp_path))
+    table = comparison.scores(comparison.compare(project, tmp_path, tmp_path))
     expected = [["boston_mlp", "correlation", 0.85], ["digits_cnn", "accuracy", 0.9]]
     assert table.to_numpy().tolist() == expected
     assert list(table.columns) == ["experiment", "metric", "score"]
@@ -152,8 +152,8 @@ def test_the_overview_has_one_line_an_experiment_with_its_headline_figure(
     project: settings.Project, tmp_path: Path
 ) -> None:
     make_results(tmp_path / "boston_mlp", "regression")
-    overview = comparison.overview(comparison.compare(project, tmp_path)).set_index("experiment")
-    assert list(overview.index) == list(comparison.compare(project, tmp_path).experiment.unique())
+    overview = comparison.overview(comparison.compare(project, tmp_path, tmp_path)).set_index("experiment")
+    assert list(overview.index) == list(comparison.compare(project, tmp_path, tmp_path).experiment.unique())
     expected = ["004", "correlation 0.85 (0.765 to 0.935)", "correlation 0.7958 inside", "raw features"]
     assert overview.loc["boston_mlp"].to_list() == expected
     assert overview.loc["mnist_cnn"].to_list() == ["003", "", "", f"its own figure is lost; {MISSING}"]

@@ -27,13 +27,16 @@ COLUMNS = (
 )
 
 
-def compare(project: Project, results: Path) -> pd.DataFrame:
+def compare(project: Project, results: Path, pretrained: Path) -> pd.DataFrame:
     """One row for each experiment of params.yaml and each of its metrics.
+
+    `results` holds a folder of each experiment, `pretrained` of those that start from networks that others trained.
 
     Columns: dataset, experiment, metric, value, low, high (95 % interval), published, inside (whether the published
     figure lies in the interval), notebook, state, note. An experiment without results has one row without a metric.
     """
-    rows = [row for name in project.runs for row in _rows(project, name, results / name)]
+    folders = {name: (pretrained if name in project.pretrained else results) / name for name in project.runs}
+    rows = [row for name, folder in folders.items() for row in _rows(project, name, folder)]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     order = {dataset: position for position, dataset in enumerate(project.datasets)}
     return table.sort_values("dataset", key=lambda column: column.map(order), kind="stable", ignore_index=True)

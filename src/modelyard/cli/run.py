@@ -139,7 +139,7 @@ def _tell(
 def _result_table(project: Project, chosen: Collection[str]) -> Table:
     from modelyard.comparison import compare, overview
 
-    compared = compare(project, Path("results"))
+    compared = compare(project, Path("results"), Path("pretrained/results"))
     table = Table("experiment", "on the test rows (95 % interval)", "published", "remarks", title="Results")
     for row in overview(compared[compared.experiment.isin(chosen)]).itertuples():
         table.add_row(row.experiment, row.figure, row.published, row.remarks)
