@@ -1,0 +1,139 @@
+"""What a study found, as a page for people: its winner, what it gained, what it cost, and pictures of the search."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from optuna import Study
+from optuna.trial import FrozenTrial
+
+from modelyard.comparison import markdown_table
+from modelyard.errors import ModelyardError
+from modelyard.figures.style import save
+from modelyard.files import whole_folder, write_text
+from modelyard.tuning import page, pictures
+from modelyard.tuning.findings import Findings, epochs_run, find, reasons, seconds
+from modelyard.tuning.winner import winner
+
+SHOWN = 10  # trials, the best first
+PICTURES = {
+    "history.png": "Each trial's score, the best so far, and the present experiment",
+    "importances.png": "How much of the score's differences each parameter explains",
+    "slice.png": "The score over each parameter's values",
+    "parallel.png": "A line a trial through its values and its score; the best one is thick",
+}
+
+
+def write(study: Study, folder: Path, params: Path = Path("params.yaml")) -> None:
+    """Write report.md, its four pictures and the interactive plots.html into `folder`, in the place of what is there.
+
+    Args:
+        study: with the attributes that `modelyard tune` gives it.
+        folder: usually reports/tuning/<study>.
+        params: where the experiment stands, whose tuned entry the report prints.
+    """
+    found, shares = find(study), pictures.importances(study)
+    drawn = {
+        "history.png": pictures.history(found),
+        "importances.png": pictures.importance_bars(shares),
+        "slice.png": pictures.slices(found),
+        "parallel.png": pictures.parallel(found),
+    }
+    with whole_folder(folder) as temporary:
+        for name, figure in drawn.items():
+            save(figure, temporary / name)
+        write_text(temporary / "plots.html", page.page(study, with_importances=bool(shares)))
+        write_text(temporary / "report.md", _markdown(found, shares, _entry(study, params)))
+
+
+def _markdown(found: Findings, shares: dict[str, float], entry: str) -> str:
+    shown = ((name, told) for name, told in PICTURES.items() if shares or name != "importances.png")
+    parts = [
+        f"# Study {found.study}",
+        _gained(found),
+        entry,
+        "## What it cost",
+        _cost(found),
+        "## What varied",
+        _space(found, shares),
+        "## The best trials",
+        _trials(found, sorted(found.finished, key=found.rank)[:SHOWN]),
+        *([_failures(found)] if found.failed else []),
+        "## Pictures",
+        "The same to point at and zoom into: plots.html, which loads nothing from outside.",
+        *(f"![{told}]({name})" for name, told in shown),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _gained(found: Findings) -> str:
+    """The best trial against the present experiment, in words."""
+    asked = f"Experiment `{found.experiment}`, by its {found.metric} ({'more' if found.up else 'less'} is better)"
+    if found.best is None:
+        return f"{asked}. No trial has finished yet."
+    best = f"{asked}: the best trial is {found.best.number} with **{found.best.value:.4g}**"
+    if found.gain is None:
+        return f"{best}; the present experiment, trial 0, has not finished."
+    if not found.gain:
+        return f"{best}; none is better than the present experiment."
+    return (
+        f"{best}, the present experiment has {found.present.value:.4g}: a gain of **{found.gain:.4g}** on the "
+        "validation rows. The winner was chosen on these very rows, so that the gain looks larger than it is; "
+        "the test rows, which no study sees, tell what is left of it."
+    )
+
+
+def _entry(study: Study, params: Path) -> str:
+    try:
+        won = winner(study, params)
+    except ModelyardError as none:
+        return str(none)
+    command = f"modelyard tune {study.study_name} --apply"
+    return (
+        f"`{command}` writes the winner into params.yaml, and `modelyard run {won.name}` then builds and evaluates it "
+        f"like any other:\n\n```yaml\n{won.text}```"
+    )
+
+
+def _cost(found: Findings) -> str:
+    workers = {trial.user_attrs.get("worker") for trial in found.trials} - {None}
+    spared, run = sum(found.epochs_spared.values()), found.epochs_run
+    lines = [
+        ("trials", ", ".join(f"{count} {word}" for word, count in found.counts.items()) or "none"),
+        ("epochs", f"{run}"),
+        ("epochs spared by pruning", f"{spared:.0f}, {spared / max(1, spared + run):.0%} of what all would have run"),
+        ("time of all trials together", _duration(found.seconds)),
+        ("time spared by pruning", f"about {_duration(found.seconds_spared)}"),
+        ("workers", f"{len(workers)}"),
+    ]
+    return markdown_table(["", ""], lines)
+
+
+def _space(found: Findings, shares: dict[str, float]) -> str:
+    none = "" if shares else "\n\nToo few trials have finished to say how important each of them is."
+    lines = [
+        (f"`{key}`", f"`{json.dumps(of_it)}`", f"{shares[key]:.2f}" if key in shares else "")
+        for key, of_it in found.space.items()
+    ]
+    return markdown_table(["setting", "allowed", "importance"], lines) + none
+
+
+def _trials(found: Findings, trials: Sequence[FrozenTrial]) -> str:
+    keys = list(found.space)
+    lines = []
+    for trial in trials:
+        written = found.settings_of(trial)
+        number = f"{trial.number} (present)" if trial is found.present else f"{trial.number}"
+        values = [f"{written[key]:.4g}" if isinstance(written[key], float) else f"{written[key]}" for key in keys]
+        lines.append((number, f"{trial.value:.4g}", f"{epochs_run(trial)}", _duration(seconds(trial)), *values))
+    return markdown_table(["trial", found.metric, "epochs", "time", *(f"`{key}`" for key in keys)], lines)
+
+
+def _failures(found: Findings) -> str:
+    lines = [(f"{count}", reason.replace("|", "\\|").replace("\n", " ")) for reason, count in reasons(found.failed).items()]
+    return "## What failed\n\n" + markdown_table(["trials", "reason"], lines)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
