@@ -1,16 +1,20 @@
 """Studies as `modelyard tune` leaves them, made up in memory: nothing is trained."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-SPACE = {
+from modelyard import settings
+
+PARAMS = Path(__file__).resolve().parent.parent / "params.yaml"
+VARY = {
     "model.filters": {"choices": [[16, 32], [32, 64]]},
-    "training.epochs": {"low": 2, "high": 6},
-    "training.learning_rate": {"low": 0.0001, "high": 0.1, "log": True},
+    "training.epochs": {"low": 2, "high": 6, "step": None, "log": False},
+    "training.learning_rate": {"low": 0.0001, "high": 0.1, "step": None, "log": True},
 }
 DISTRIBUTIONS = {
     "model.filters": CategoricalDistribution(("[16, 32]", "[32, 64]")),
@@ -32,11 +36,11 @@ def trial(
     values = {"model.filters": filters, "training.epochs": epochs, "training.learning_rate": rate}
     made = create_trial(
         state=state,
-        value=curve[-1] if state is TrialState.COMPLETE else None,
+        value=curve[-1] if state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
         params=values,
         distributions=DISTRIBUTIONS,
         intermediate_values={number: value for number, value in enumerate(curve, start=1)},
-        user_attrs={"epochs": len(curve), "seconds": 2.0 * len(curve), "worker": "here 1"} | told,
+        user_attrs={"epochs": len(curve), "epochs_planned": epochs, "seconds": 2.0 * len(curve), "worker": "a:1:2"} | told,
     )
     made.datetime_start = BEGAN
     made.datetime_complete = None if state is TrialState.RUNNING else BEGAN + timedelta(seconds=2 * len(curve))
@@ -52,12 +56,18 @@ WORSE = trial([0.6, 0.7, 0.8], epochs=3, rate=0.0005)
 ALL = (PRESENT, BEST, PRUNED, FAILED, KILLED, WORSE)
 
 
-def study(
-    *trials: FrozenTrial, name: str = "digits_cnn", experiment: str = "digits_cnn", direction: str = "maximize"
-) -> optuna.Study:
-    """A study in memory with these trials."""
-    made = optuna.create_study(study_name=name, direction=direction)
-    for key, value in {"experiment": experiment, "metric": "val_accuracy", "space": SPACE}.items():
+def study(*trials: FrozenTrial, name: str = "digits_cnn", up: bool = True, params: Path = PARAMS) -> optuna.Study:
+    """A study in memory with these trials, of the experiment digits_cnn as it stands in a params.yaml."""
+    project = settings.load(params)
+    space = {
+        "experiment": project.runs["digits_cnn"].model_dump(mode="json"),
+        "inputs": {"digits": project.inputs["digits"].model_dump(mode="json")},
+        "vary": VARY,
+        "folds": None,
+        "metric": "val_accuracy",
+    }
+    made = optuna.create_study(study_name=name, direction="maximize" if up else "minimize")
+    for key, value in {"experiment": "digits_cnn", "metric": "val_accuracy", "space": space}.items():
         made.set_user_attr(key, value)
     made.add_trials(trials)
     return made

@@ -6,6 +6,7 @@ from typing import Any
 from optuna import Study
 from ruamel.yaml import YAML
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from modelyard import settings
 from modelyard.config import read_yaml
@@ -31,20 +32,19 @@ def apply(study: Study, params: Path = Path("params.yaml"), replace: bool = Fals
     if there is not None and not replace:
         raise ModelyardError(
             f"{params.name} has an experiment {won.name} with other values. Replace it with "
-            f"`modelyard tune {study.study_name} --apply --replace`, or rename that entry."
+            f"`modelyard tune {won.study} --apply --replace`, or rename that entry."
         )
     _write(params, won, before)
     return won.name
 
 
 def _write(params: Path, won: Winner, before: dict[str, Any]) -> None:
-    text = params.read_text(encoding="utf-8")
-    changes = {won.section: won.settings}
+    text = _spliced(params.read_text(encoding="utf-8"), won.section, won, won.text)
+    after = {**before, won.section: {**before[won.section], won.name: won.settings}}
     if won.experiment in before.get("published", {}):
-        changes["published"] = _published(won, before["published"][won.experiment])
-    for section, entry in changes.items():
-        text = _spliced(text, section, won, as_yaml({won.name: entry}))
-    after = {**before, **{section: {**before[section], won.name: entry} for section, entry in changes.items()}}
+        said = _published(won, before["published"][won.experiment])
+        text = _spliced(text, "published", won, as_yaml({won.name: said}))
+        after["published"] = {**before["published"], won.name: said}
     with whole_file(params) as temporary:
         temporary.write_text(text, encoding="utf-8")
         temporary.chmod(params.stat().st_mode)
@@ -53,7 +53,7 @@ def _write(params: Path, won: Winner, before: dict[str, Any]) -> None:
 
 def _published(won: Winner, of_experiment: dict[str, Any]) -> dict[str, str]:
     """What is said beside its figures: the notebook of its experiment, whose printed figures are not its own."""
-    return {"notebook": of_experiment["notebook"], "note": won.note}
+    return {"notebook": DoubleQuotedScalarString(of_experiment["notebook"]), "note": won.note}
 
 
 def _spliced(text: str, section: str, won: Winner, entry: str) -> str:

@@ -1,7 +1,6 @@
 """What a study found: its best trial beside the present experiment, and what pruning spared."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,7 +16,6 @@ WORDS = {
     TrialState.RUNNING: "running",
     TrialState.WAITING: "waiting",
 }
-EPOCHS = "training.epochs"
 
 
 @dataclass(frozen=True)
@@ -30,6 +28,16 @@ class Findings:
     space: dict[str, Any]
     up: bool
     trials: list[FrozenTrial]
+
+    @property
+    def entry(self) -> str:
+        """The study's name in params.yaml: a storage calls the second one of it `<entry>-2`."""
+        return self.study.partition("-")[0]
+
+    @property
+    def vary(self) -> dict[str, dict[str, Any]]:
+        """What each dotted key may be: a range or choices."""
+        return self.space["vary"]
 
     @cached_property
     def finished(self) -> list[FrozenTrial]:
@@ -79,15 +87,10 @@ class Findings:
         """The epochs of all trials together."""
         return sum(map(epochs_run, self.trials))
 
-    @cached_property
-    def epochs_spared(self) -> dict[int, float]:
-        """Of each pruned trial, by its number, the epochs that were not run.
-
-        What it would have run is what it was given, times what finished trials run of that at most: with k folds it is
-        k times as much.
-        """
-        share = max((epochs_run(trial) / trial.params.get(EPOCHS, 1) for trial in self.finished), default=0)
-        return {t.number: max(0, share * t.params.get(EPOCHS, 1) - epochs_run(t)) for t in self.pruned}
+    @property
+    def epochs_spared(self) -> int:
+        """The epochs that pruned trials did not run."""
+        return sum(map(epochs_spared, self.pruned))
 
     @property
     def seconds(self) -> float:
@@ -97,15 +100,14 @@ class Findings:
     @property
     def seconds_spared(self) -> float:
         """What the epochs that were not run would have cost, each as much as those of the same trial that were."""
-        spared = ((trial, self.epochs_spared[trial.number]) for trial in self.pruned)
-        return sum(seconds(trial) * epochs / max(1, epochs_run(trial)) for trial, epochs in spared)
+        return sum(seconds(trial) * epochs_spared(trial) / max(1, epochs_run(trial)) for trial in self.pruned)
 
     def settings_of(self, trial: FrozenTrial) -> dict[str, Any]:
         """A trial's values as they stand in params.yaml, by dotted key: Optuna keeps a list as its JSON."""
         return {key: self._as_written(key, value) for key, value in trial.params.items()}
 
     def _as_written(self, key: str, value: Any) -> Any:
-        choices = self.space.get(key, {}).get("choices", ())
+        choices = self.vary[key].get("choices", ())
         return next((choice for choice in choices if value in (choice, json.dumps(choice))), value)
 
 
@@ -121,18 +123,24 @@ def epochs_run(trial: FrozenTrial) -> int:
     return trial.user_attrs.get("epochs", len(trial.intermediate_values))
 
 
+def epochs_spared(trial: FrozenTrial) -> int:
+    """How many epochs a trial was given and did not run."""
+    return trial.user_attrs["epochs_planned"] - epochs_run(trial)
+
+
 def seconds(trial: FrozenTrial) -> float:
     """How long a trial took; of one that was killed, nobody noted it."""
     return trial.user_attrs.get("seconds", 0.0)
 
 
-def reasons(trials: Iterable[FrozenTrial]) -> dict[str, int]:
-    """Why trials failed, and how often each."""
-    counts: dict[str, int] = {}
-    for trial in trials:
-        reason = trial.user_attrs.get("reason", "its process was killed")
-        counts[reason] = counts.get(reason, 0) + 1
-    return counts
+def reason(trial: FrozenTrial) -> str:
+    """Why a trial failed, in one line."""
+    return str(trial.user_attrs.get("reason", "its process was killed")).partition("\n")[0]
+
+
+def told(value: Any) -> str:
+    """A value for a table."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _values_given(trial: FrozenTrial) -> dict[str, Any]:

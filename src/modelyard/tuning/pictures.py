@@ -18,6 +18,7 @@ from modelyard.tuning.findings import Findings
 
 COLOURS = "cividis"  # told apart by colour-blind eyes, and in grey
 COLUMNS = 3  # of small pictures
+LABEL = {"fontsize": "small", "parse_math": False, "bbox": {"color": "white", "alpha": 0.7, "pad": 1}}
 FAR = 50  # values that differ by more are drawn on a logarithmic axis
 
 
@@ -48,6 +49,14 @@ class Parameter:
         return {self.share(value): f"{value:.3g}" for value in (self.low, self.high)}
 
 
+def draw(found: Findings, shares: dict[str, float]) -> dict[str, Figure]:
+    """Each picture by its file name; none before a trial has finished, none of importances before there are any."""
+    if not found.finished:
+        return {}
+    drawn = {"history.png": history(found), "slice.png": slices(found), "parallel.png": parallel(found)}
+    return drawn | ({"importances.png": importance_bars(shares)} if shares else {})
+
+
 def importances(study: Study) -> dict[str, float]:
     """How much of the score's differences each parameter explains, the most important first; empty with few trials."""
     with warnings.catch_warnings():
@@ -62,6 +71,7 @@ def history(found: Findings) -> Figure:
     """The score of each trial in their order, the best so far, and the present experiment."""
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.add_subplot(xlabel="trial", ylabel=found.metric)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     given_up = [trial for trial in found.pruned if trial.value is not None]
     for trials, mark, colour, label in ((found.finished, "o", BLUE, "finished"), (given_up, "x", YELLOW, "pruned")):
         axes.plot(_numbers(trials), _scores(trials), mark, color=colour, label=label)
@@ -87,8 +97,8 @@ def importance_bars(shares: dict[str, float]) -> Figure:
 def slices(found: Findings) -> Figure:
     """The score over each parameter's values, a point a trial, later ones brighter."""
     parameters = _parameters(found)
-    columns = max(1, min(COLUMNS, len(parameters)))
-    rows = max(1, -(-len(parameters) // columns))
+    columns = min(COLUMNS, len(parameters))
+    rows = -(-len(parameters) // columns)
     figure = Figure(figsize=(1 + 3 * columns, 0.6 + 2.8 * rows), layout="constrained")
     places = figure.subplots(rows, columns, sharey=True, squeeze=False)
     for axes in places.ravel()[len(parameters) :]:
@@ -98,8 +108,7 @@ def slices(found: Findings) -> Figure:
         axes.set_yscale(_scale(_scores(found.finished)))
     for axes in places[:, 0]:
         axes.set_ylabel(found.metric)
-    if parameters:
-        figure.colorbar(points, ax=list(places.ravel()), label="trial", shrink=0.8)
+    figure.colorbar(points, ax=list(places.ravel()), label="trial", shrink=0.8)
     return figure
 
 
@@ -109,11 +118,12 @@ def parallel(found: Findings) -> Figure:
     figure = Figure(figsize=(max(7, 1.6 * len(parameters)), 4.6), layout="constrained")
     axes = figure.add_subplot(xlim=(-0.3, len(parameters) - 0.4), ylim=(-0.05, 1.05), yticks=[])
     axes.set_xticks(range(len(parameters)), [each.name.replace(".", ".\n", 1) for each in parameters])
+    axes.tick_params(length=0)
     axes.spines[["left", "right", "top", "bottom"]].set_visible(False)
     for place, parameter in enumerate(parameters):
         axes.axvline(place, color=BLACK, linewidth=0.8)
         for share, label in parameter.ticks.items():
-            axes.text(place + 0.04, share, label, fontsize="small", va="center", parse_math=False)
+            axes.text(place + 0.05, share, label, va="center", **LABEL)
     worst_first = sorted(found.finished, key=found.rank, reverse=True)
     for trial, colour in zip(worst_first, _shades(len(worst_first)), strict=True):
         values = {**trial.params, found.metric: trial.value}
@@ -149,8 +159,7 @@ def _parameter(name: str, distribution: Any) -> Parameter:
 
 def _score_axis(found: Findings) -> Parameter:
     scores = _scores(found.finished)
-    low, high = (min(scores), max(scores)) if len(scores) else (0, 1)
-    return Parameter(found.metric, (), low, high, _scale(scores) == "log")
+    return Parameter(found.metric, (), scores.min(), scores.max(), _scale(scores) == "log")
 
 
 def _shades(count: int) -> np.ndarray:
@@ -169,4 +178,4 @@ def _scores(trials: Sequence[FrozenTrial]) -> np.ndarray:
 
 
 def _scale(values: np.ndarray) -> str:
-    return "log" if len(values) and values.min() > 0 and values.max() > FAR * values.min() else "linear"
+    return "log" if values.min() > 0 and values.max() > FAR * values.min() else "linear"

@@ -1,8 +1,10 @@
 """What a study found, as a page for people: its winner, what it gained, what it cost, and pictures of the search."""
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 from optuna import Study
 from optuna.trial import FrozenTrial
@@ -12,7 +14,7 @@ from modelyard.errors import ModelyardError
 from modelyard.figures.style import save
 from modelyard.files import whole_folder, write_text
 from modelyard.tuning import page, pictures
-from modelyard.tuning.findings import Findings, epochs_run, find, reasons, seconds
+from modelyard.tuning.findings import Findings, epochs_run, find, reason, seconds, told
 from modelyard.tuning.winner import winner
 
 SHOWN = 10  # trials, the best first
@@ -22,6 +24,7 @@ PICTURES = {
     "slice.png": "The score over each parameter's values",
     "parallel.png": "A line a trial through its values and its score; the best one is thick",
 }
+INTERACTIVE = "The same to point at and to zoom into: plots.html beside this page; it loads nothing from outside."
 
 
 def write(study: Study, folder: Path, params: Path = Path("params.yaml")) -> None:
@@ -33,21 +36,16 @@ def write(study: Study, folder: Path, params: Path = Path("params.yaml")) -> Non
         params: where the experiment stands, whose tuned entry the report prints.
     """
     found, shares = find(study), pictures.importances(study)
-    drawn = {
-        "history.png": pictures.history(found),
-        "importances.png": pictures.importance_bars(shares),
-        "slice.png": pictures.slices(found),
-        "parallel.png": pictures.parallel(found),
-    }
+    drawn = pictures.draw(found, shares)
     with whole_folder(folder) as temporary:
         for name, figure in drawn.items():
             save(figure, temporary / name)
-        write_text(temporary / "plots.html", page.page(study, with_importances=bool(shares)))
-        write_text(temporary / "report.md", _markdown(found, shares, _entry(study, params)))
+        if drawn:
+            write_text(temporary / "plots.html", page.page(study, with_importances=bool(shares)))
+        write_text(temporary / "report.md", _markdown(found, shares, _entry(study, params), drawn))
 
 
-def _markdown(found: Findings, shares: dict[str, float], entry: str) -> str:
-    shown = ((name, told) for name, told in PICTURES.items() if shares or name != "importances.png")
+def _markdown(found: Findings, shares: dict[str, float], entry: str, drawn: Collection[str]) -> str:
     parts = [
         f"# Study {found.study}",
         _gained(found),
@@ -56,12 +54,10 @@ def _markdown(found: Findings, shares: dict[str, float], entry: str) -> str:
         _cost(found),
         "## What varied",
         _space(found, shares),
-        "## The best trials",
-        _trials(found, sorted(found.finished, key=found.rank)[:SHOWN]),
-        *([_failures(found)] if found.failed else []),
-        "## Pictures",
-        "The same to point at and zoom into: plots.html, which loads nothing from outside.",
-        *(f"![{told}]({name})" for name, told in shown),
+        *(["## The best trials", _trials(found, sorted(found.finished, key=found.rank)[:SHOWN])] if drawn else []),
+        *(["## What failed", _failures(found)] if found.failed else []),
+        *(["## Pictures", INTERACTIVE] if drawn else []),
+        *(f"![{told}]({name})" for name, told in PICTURES.items() if name in drawn),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -88,20 +84,20 @@ def _entry(study: Study, params: Path) -> str:
         won = winner(study, params)
     except ModelyardError as none:
         return str(none)
-    command = f"modelyard tune {study.study_name} --apply"
+    command = f"modelyard tune {find(study).entry} --apply"
     return (
         f"`{command}` writes the winner into params.yaml, and `modelyard run {won.name}` then builds and evaluates it "
-        f"like any other:\n\n```yaml\n{won.text}```"
+        f"like any other:\n\n```yaml\n{won.text}\n```"
     )
 
 
 def _cost(found: Findings) -> str:
     workers = {trial.user_attrs.get("worker") for trial in found.trials} - {None}
-    spared, run = sum(found.epochs_spared.values()), found.epochs_run
+    spared, run = found.epochs_spared, found.epochs_run
     lines = [
         ("trials", ", ".join(f"{count} {word}" for word, count in found.counts.items()) or "none"),
         ("epochs", f"{run}"),
-        ("epochs spared by pruning", f"{spared:.0f}, {spared / max(1, spared + run):.0%} of what all would have run"),
+        ("epochs spared by pruning", f"{spared}, {spared / max(1, spared + run):.0%} of what all would have run"),
         ("time of all trials together", _duration(found.seconds)),
         ("time spared by pruning", f"about {_duration(found.seconds_spared)}"),
         ("workers", f"{len(workers)}"),
@@ -112,28 +108,37 @@ def _cost(found: Findings) -> str:
 def _space(found: Findings, shares: dict[str, float]) -> str:
     none = "" if shares else "\n\nToo few trials have finished to say how important each of them is."
     lines = [
-        (f"`{key}`", f"`{json.dumps(of_it)}`", f"{shares[key]:.2f}" if key in shares else "")
-        for key, of_it in found.space.items()
+        (f"`{key}`", _allowed(variation), f"{shares[key]:.2f}" if key in shares else "")
+        for key, variation in found.vary.items()
     ]
     return markdown_table(["setting", "allowed", "importance"], lines) + none
 
 
+def _allowed(variation: dict[str, Any]) -> str:
+    if "choices" in variation:
+        return ", ".join(json.dumps(choice) for choice in variation["choices"])
+    step = f" in steps of {variation['step']}" if variation.get("step") else ""
+    return f"{variation['low']} to {variation['high']}{step}{', by orders of magnitude' if variation.get('log') else ''}"
+
+
 def _trials(found: Findings, trials: Sequence[FrozenTrial]) -> str:
-    keys = list(found.space)
+    keys = list(found.vary)
     lines = []
     for trial in trials:
         written = found.settings_of(trial)
         number = f"{trial.number} (present)" if trial is found.present else f"{trial.number}"
-        values = [f"{written[key]:.4g}" if isinstance(written[key], float) else f"{written[key]}" for key in keys]
+        values = [told(written[key]) for key in keys]
         lines.append((number, f"{trial.value:.4g}", f"{epochs_run(trial)}", _duration(seconds(trial)), *values))
     return markdown_table(["trial", found.metric, "epochs", "time", *(f"`{key}`" for key in keys)], lines)
 
 
 def _failures(found: Findings) -> str:
-    lines = [(f"{count}", reason.replace("|", "\\|").replace("\n", " ")) for reason, count in reasons(found.failed).items()]
-    return "## What failed\n\n" + markdown_table(["trials", "reason"], lines)
+    counts = Counter(reason(trial).replace("|", "\\|") for trial in found.failed)
+    return markdown_table(["trials", "reason"], ((f"{count}", told) for told, count in counts.most_common()))
 
 
 def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

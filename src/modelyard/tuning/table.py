@@ -1,13 +1,11 @@
 """A study's trials as a table in the terminal."""
 
-from typing import Any
-
 from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
 from rich.markup import escape
 from rich.table import Table
 
-from modelyard.tuning.findings import WORDS, Findings, epochs_run, find, seconds
+from modelyard.tuning.findings import WORDS, Findings, epochs_run, find, reason, seconds, told
 
 STYLES = {TrialState.FAIL: "red", TrialState.PRUNED: "dim", TrialState.RUNNING: "cyan", TrialState.WAITING: "dim"}
 
@@ -15,7 +13,7 @@ STYLES = {TrialState.FAIL: "red", TrialState.PRUNED: "dim", TrialState.RUNNING: 
 def table(study: Study) -> Table:
     """Every trial of a study: those with a score first, the best on top, then the others in their order."""
     found = find(study)
-    keys = list(found.space)
+    keys = list(found.vary)
     head = ("trial", "state", found.metric, "epochs", "seconds", *keys, "remark")
     shown = Table(*head, title=_title(found), caption=_caption(found), title_justify="left", caption_justify="left")
     others = [trial for trial in found.trials if trial.state is not TrialState.COMPLETE]
@@ -26,27 +24,27 @@ def table(study: Study) -> Table:
 
 def _cells(found: Findings, trial: FrozenTrial, keys: list[str]) -> list[str]:
     written = found.settings_of(trial)
-    score = "" if trial.value is None else f"{trial.value:.4g}"
-    numbers = [score, f"{epochs_run(trial)}", f"{seconds(trial):.1f}"]
-    return [f"{trial.number}", WORDS[trial.state], *numbers, *(_told(written.get(key, "")) for key in keys), _remark(found, trial)]
-
-
-def _told(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    score = "" if trial.value is None else told(trial.value)
+    begin = [f"{trial.number}", WORDS[trial.state], score, f"{epochs_run(trial)}", f"{seconds(trial):.1f}"]
+    return [*begin, *(told(written.get(key, "")) for key in keys), _remark(found, trial)]
 
 
 def _remark(found: Findings, trial: FrozenTrial) -> str:
-    """The first line of why a trial failed, or what is special about it."""
-    reason = str(trial.user_attrs.get("reason", "")).partition("\n")[0]
-    special = {"best": trial is found.best, "present experiment": trial is found.present}
-    return ", ".join(filter(None, [*(word for word, holds in special.items() if holds), reason]))
+    """Why a trial failed, or what is special about it."""
+    special = {
+        "best": trial is found.best,
+        "present experiment": trial is found.present,
+        reason(trial): trial.state is TrialState.FAIL,
+    }
+    return ", ".join(word for word, holds in special.items() if holds)
 
 
 def _title(found: Findings) -> str:
-    return f"Study {found.study}: experiment {found.experiment}, {'more' if found.up else 'less'} {found.metric} is better"
+    better = "more" if found.up else "less"
+    return f"Study {found.study}: experiment {found.experiment}, {better} {found.metric} is better"
 
 
 def _caption(found: Findings) -> str:
-    told = ", ".join(f"{count} {word}" for word, count in found.counts.items()) or "no trial yet"
+    counts = ", ".join(f"{count} {word}" for word, count in found.counts.items()) or "no trial yet"
     gain = f"; gain over the present experiment {found.gain:.4g}" if found.gain else ""
-    return f"{told}{gain}; pruning spared {sum(found.epochs_spared.values()):.0f} epochs"
+    return f"{counts}{gain}; pruning spared {found.epochs_spared} epochs"

@@ -1,19 +1,21 @@
 """A study's best trial as an entry of params.yaml."""
 
+import sys
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from optuna import Study
+from optuna.trial import FrozenTrial
 from ruamel.yaml import YAML
 
-from modelyard.config import nearest, read_yaml
+from modelyard import settings
+from modelyard.config import read_yaml
 from modelyard.errors import ModelyardError
-from modelyard.settings import EXPERIMENT_SECTIONS
-from modelyard.tuning.findings import Findings, find
+from modelyard.tuning.findings import Findings, find, told
 
-WIDTH = 116  # params.yaml has 120 columns
+WIDTH, STEP = 118, "  "  # of a line, before the entry is moved into its section; of a level
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Winner:
 
     section: str
     experiment: str
+    study: str
     settings: dict[str, Any]
     note: str
 
@@ -33,51 +36,70 @@ class Winner:
     @property
     def text(self) -> str:
         """The entry in the style of params.yaml."""
-        return as_yaml({self.name: self.settings})
+        return f"{self.name}:\n{as_yaml(self.settings, STEP)}"
 
 
 def winner(study: Study, params: Path) -> Winner:
     """What the best trial of a study makes of its experiment, as that stands in `params`.
 
     Raises:
-        ModelyardError: no trial has finished, none is better than the experiment, or the experiment is gone.
+        ModelyardError: no trial has finished, none is better than the experiment, or the experiment or an input is
+            another than when the study began.
     """
     found = find(study)
-    best = _better(found)
-    written = read_yaml(params)
-    sections = [section for section in EXPERIMENT_SECTIONS if found.experiment in written.get(section, {})]
-    if not sections:
-        there = [name for section in EXPERIMENT_SECTIONS for name in written.get(section, {})]
-        advice = nearest(found.experiment, there)
-        raise ModelyardError(f"study {found.study}: {params.name} has no experiment {found.experiment}; {advice}")
-    settings = written[sections[0]][found.experiment]
+    best, project = _better(found), settings.load(params)
+    _refuse_changes(found, project, params)
+    section = next(each for each in settings.EXPERIMENT_SECTIONS if found.experiment in getattr(project, each))
+    entry = read_yaml(params)[section][found.experiment]
     for key, value in found.settings_of(best).items():
-        settings = _with(settings, key.split("."), tuple(value) if isinstance(value, list) else value)
+        entry = _with(entry, key.split("."), tuple(value) if isinstance(value, list) else value)
     note = f"best of {len(found.trials)} trials of study {found.study}"
-    return Winner(sections[0], found.experiment, settings, note)
+    return Winner(section, found.experiment, found.entry, entry, note)
 
 
-def as_yaml(content: dict[str, Any]) -> str:
-    """Settings as YAML: what holds nothing but plain values in one line."""
+def as_yaml(content: dict[str, Any], indent: str = "") -> str:
+    """Settings as YAML: a group in one line where it fits."""
+    lines = []
+    for key, value in content.items():
+        line = indent + _in_one_line(key, value)
+        if isinstance(value, dict) and len(line) > WIDTH:
+            line = f"{indent}{key}:\n{as_yaml(value, indent + STEP)}"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _in_one_line(key: str, value: Any) -> str:
     yaml = YAML()
-    yaml.default_flow_style, yaml.width = None, WIDTH
+    yaml.default_flow_style, yaml.width = True, sys.maxsize
     yaml.representer.add_representer(tuple, lambda representer, each: representer.represent_list(list(each)))
     stream = StringIO()
-    yaml.dump(content, stream)
-    return stream.getvalue()
+    yaml.dump({key: value}, stream)
+    return stream.getvalue().strip().removeprefix("{").removesuffix("}")
 
 
-def _better(found: Findings) -> Any:
+def _better(found: Findings) -> FrozenTrial:
     if found.best is None:
         raise ModelyardError(
-            f"study {found.study} has no finished trial yet: there is no winner. Run `modelyard tune {found.study}`."
+            f"study {found.study} has no finished trial yet: there is no winner. Run `modelyard tune {found.entry}`."
         )
     if found.present and found.best.params == found.present.params:
         raise ModelyardError(
             f"study {found.study}: no trial is better than experiment {found.experiment} as it is "
-            f"({found.metric} {found.best.value:.4g}). Give it more trials or a wider range."
+            f"({found.metric} {told(found.best.value)}). Give it more trials or a wider range."
         )
     return found.best
+
+
+def _refuse_changes(found: Findings, project: settings.Project, params: Path) -> None:
+    """Refuse an experiment or inputs that are other than those that were searched on: the scores are not theirs."""
+    searched = {found.experiment: found.space["experiment"], **found.space["inputs"]}
+    for name, then in searched.items():
+        now = project.runs.get(name) or project.inputs.get(name)
+        if now is None or now.model_dump(mode="json") != then:
+            raise ModelyardError(
+                f"study {found.study} searched with another {name} than {params.name} has now, so that its scores say "
+                f"nothing of this one. Change {name} back, or search anew: modelyard tune {found.entry} --new"
+            )
 
 
 def _with(settings: dict[str, Any], keys: list[str], value: Any) -> dict[str, Any]:
