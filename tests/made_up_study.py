@@ -39,8 +39,9 @@ def trial(
         value=curve[-1] if state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
         params=values,
         distributions=DISTRIBUTIONS,
-        intermediate_values={number: value for number, value in enumerate(curve, start=1)},
-        user_attrs={"epochs": len(curve), "epochs_planned": epochs, "seconds": 2.0 * len(curve), "worker": "a:1:2"} | told,
+        intermediate_values=dict(enumerate(curve, start=1)),
+        user_attrs={"epochs": len(curve), "epochs_planned": epochs, "seconds": 2.0 * len(curve), "worker": "a:1:2"}
+        | told,
     )
     made.datetime_start = BEGAN
     made.datetime_complete = None if state is TrialState.RUNNING else BEGAN + timedelta(seconds=2 * len(curve))

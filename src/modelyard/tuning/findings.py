@@ -125,7 +125,7 @@ def epochs_run(trial: FrozenTrial) -> int:
 
 def epochs_spared(trial: FrozenTrial) -> int:
     """How many epochs a trial was given and did not run."""
-    return trial.user_attrs["epochs_planned"] - epochs_run(trial)
+    return max(0, trial.user_attrs.get("epochs_planned", 0) - epochs_run(trial))
 
 
 def seconds(trial: FrozenTrial) -> float:

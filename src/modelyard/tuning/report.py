@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optuna import Study
 from optuna.trial import FrozenTrial
@@ -12,10 +12,13 @@ from optuna.trial import FrozenTrial
 from modelyard.comparison import markdown_table
 from modelyard.errors import ModelyardError
 from modelyard.figures.style import save
-from modelyard.files import whole_folder, write_text
+from modelyard.files import whole_folder, write_table, write_text
 from modelyard.tuning import page, pictures
-from modelyard.tuning.findings import Findings, epochs_run, find, reason, seconds, told
+from modelyard.tuning.findings import WORDS, Findings, epochs_run, find, reason, seconds, told
 from modelyard.tuning.winner import winner
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SHOWN = 10  # trials, the best first
 PICTURES = {
@@ -28,7 +31,9 @@ INTERACTIVE = "The same to point at and to zoom into: plots.html beside this pag
 
 
 def write(study: Study, folder: Path, params: Path = Path("params.yaml")) -> None:
-    """Write report.md, its four pictures and the interactive plots.html into `folder`, in the place of what is there.
+    """Write report.md, its pictures, the interactive plots.html and trials.csv, in the place of what is in `folder`.
+
+    trials.csv holds no times: the same search gives the same bytes.
 
     Args:
         study: with the attributes that `modelyard tune` gives it.
@@ -42,6 +47,7 @@ def write(study: Study, folder: Path, params: Path = Path("params.yaml")) -> Non
             save(figure, temporary / name)
         if drawn:
             write_text(temporary / "plots.html", page.page(study, with_importances=bool(shares)))
+        write_table(temporary / "trials.csv", _table(found))
         write_text(temporary / "report.md", _markdown(found, shares, _entry(study, params), drawn))
 
 
@@ -60,6 +66,18 @@ def _markdown(found: Findings, shares: dict[str, float], entry: str, drawn: Coll
         *(f"![{told}]({name})" for name, told in PICTURES.items() if name in drawn),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _table(found: Findings) -> "pd.DataFrame":
+    """A row a trial in their order: trial, state, score, epochs, and the value of each setting."""
+    import pandas as pd
+
+    rows = [
+        {"trial": trial.number, "state": WORDS[trial.state], found.metric: trial.value, "epochs": epochs_run(trial)}
+        | found.settings_of(trial)
+        for trial in found.trials
+    ]
+    return pd.DataFrame(rows, columns=["trial", "state", found.metric, "epochs", *found.vary])
 
 
 def _gained(found: Findings) -> str:
@@ -92,7 +110,8 @@ def _entry(study: Study, params: Path) -> str:
 
 
 def _cost(found: Findings) -> str:
-    workers = {trial.user_attrs.get("worker") for trial in found.trials} - {None}
+    workers = {trial.user_attrs["worker"] for trial in found.trials if "worker" in trial.user_attrs}
+    machines = {worker.partition(":")[0] for worker in workers}  # host:process:its start
     spared, run = found.epochs_spared, found.epochs_run
     lines = [
         ("trials", ", ".join(f"{count} {word}" for word, count in found.counts.items()) or "none"),
@@ -100,7 +119,7 @@ def _cost(found: Findings) -> str:
         ("epochs spared by pruning", f"{spared}, {spared / max(1, spared + run):.0%} of what all would have run"),
         ("time of all trials together", _duration(found.seconds)),
         ("time spared by pruning", f"about {_duration(found.seconds_spared)}"),
-        ("workers", f"{len(workers)}"),
+        ("processes", f"{len(workers)} on {len(machines)} machine{'s' * (len(machines) != 1)}"),
     ]
     return markdown_table(["", ""], lines)
 
@@ -118,7 +137,9 @@ def _allowed(variation: dict[str, Any]) -> str:
     if "choices" in variation:
         return ", ".join(json.dumps(choice) for choice in variation["choices"])
     step = f" in steps of {variation['step']}" if variation.get("step") else ""
-    return f"{variation['low']} to {variation['high']}{step}{', by orders of magnitude' if variation.get('log') else ''}"
+    return (
+        f"{variation['low']} to {variation['high']}{step}{', by orders of magnitude' if variation.get('log') else ''}"
+    )
 
 
 def _trials(found: Findings, trials: Sequence[FrozenTrial]) -> str:
