@@ -54,6 +54,7 @@ PRUNED = trial([0.40, 0.41], TrialState.PRUNED, epochs=6, rate=0.09)
 FAILED = trial([0.5], TrialState.FAIL, rate=0.0002, reason="MemoryError: no room for 4 GB\nTraceback | and more")
 KILLED = trial([], TrialState.FAIL, epochs=3)
 WORSE = trial([0.6, 0.7, 0.8], epochs=3, rate=0.0005)
+SPOILT = trial([], TrialState.FAIL)
 ALL = (PRESENT, BEST, PRUNED, FAILED, KILLED, WORSE)
 
 

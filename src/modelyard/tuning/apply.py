@@ -6,7 +6,6 @@ from typing import Any
 from optuna import Study
 from ruamel.yaml import YAML
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from modelyard import settings
 from modelyard.config import read_yaml
@@ -53,7 +52,7 @@ def _write(params: Path, won: Winner, before: dict[str, Any]) -> None:
 
 def _published(won: Winner, of_experiment: dict[str, Any]) -> dict[str, str]:
     """What is said beside its figures: the notebook of its experiment, whose printed figures are not its own."""
-    return {"notebook": DoubleQuotedScalarString(of_experiment["notebook"]), "note": won.note}
+    return {"notebook": of_experiment["notebook"], "note": won.note}
 
 
 def _spliced(text: str, section: str, won: Winner, entry: str) -> str:

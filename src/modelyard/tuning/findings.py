@@ -98,6 +98,13 @@ class Findings:
         return sum(map(seconds, self.trials))
 
     @property
+    def seconds_on_the_wall(self) -> float:
+        """From the first trial's beginning to the last one's end, pauses of the search included."""
+        begun = [trial.datetime_start for trial in self.trials if trial.datetime_start]
+        ended = [trial.datetime_complete for trial in self.trials if trial.datetime_complete]
+        return (max(ended) - min(begun)).total_seconds() if begun and ended else 0.0
+
+    @property
     def seconds_spared(self) -> float:
         """What the epochs that were not run would have cost, each as much as those of the same trial that were."""
         return sum(seconds(trial) * epochs_spared(trial) / max(1, epochs_run(trial)) for trial in self.pruned)
@@ -138,7 +145,7 @@ def reason(trial: FrozenTrial) -> str:
     return str(trial.user_attrs.get("reason", "its process was killed")).partition("\n")[0]
 
 
-def told(value: Any) -> str:
+def cell(value: Any) -> str:
     """A value for a table."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 

@@ -14,7 +14,7 @@ from modelyard.errors import ModelyardError
 from modelyard.figures.style import save
 from modelyard.files import whole_folder, write_table, write_text
 from modelyard.tuning import page, pictures
-from modelyard.tuning.findings import WORDS, Findings, epochs_run, find, reason, seconds, told
+from modelyard.tuning.findings import WORDS, Findings, cell, epochs_run, find, reason, seconds
 from modelyard.tuning.winner import winner
 
 if TYPE_CHECKING:
@@ -82,7 +82,9 @@ def _table(found: Findings) -> "pd.DataFrame":
 
 def _gained(found: Findings) -> str:
     """The best trial against the present experiment, in words."""
-    asked = f"Experiment `{found.experiment}`, by its {found.metric} ({'more' if found.up else 'less'} is better)"
+    folds = f", the mean over {found.space['folds']} folds" if found.space["folds"] else ""
+    better = "more" if found.up else "less"
+    asked = f"Experiment `{found.experiment}`, by its {found.metric}{folds} ({better} is better)"
     if found.best is None:
         return f"{asked}. No trial has finished yet."
     best = f"{asked}: the best trial is {found.best.number} with **{found.best.value:.4g}**"
@@ -118,6 +120,7 @@ def _cost(found: Findings) -> str:
         ("epochs", f"{run}"),
         ("epochs spared by pruning", f"{spared}, {spared / max(1, spared + run):.0%} of what all would have run"),
         ("time of all trials together", _duration(found.seconds)),
+        ("from the first trial's beginning to the last one's end", _duration(found.seconds_on_the_wall)),
         ("time spared by pruning", f"about {_duration(found.seconds_spared)}"),
         ("processes", f"{len(workers)} on {len(machines)} machine{'s' * (len(machines) != 1)}"),
     ]
@@ -148,7 +151,7 @@ def _trials(found: Findings, trials: Sequence[FrozenTrial]) -> str:
     for trial in trials:
         written = found.settings_of(trial)
         number = f"{trial.number} (present)" if trial is found.present else f"{trial.number}"
-        values = [told(written[key]) for key in keys]
+        values = [cell(written[key]) for key in keys]
         lines.append((number, f"{trial.value:.4g}", f"{epochs_run(trial)}", _duration(seconds(trial)), *values))
     return markdown_table(["trial", found.metric, "epochs", "time", *(f"`{key}`" for key in keys)], lines)
 

@@ -5,7 +5,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.markup import escape
 from rich.table import Table
 
-from modelyard.tuning.findings import WORDS, Findings, epochs_run, find, reason, seconds, told
+from modelyard.tuning.findings import WORDS, Findings, cell, epochs_run, find, reason, seconds
 
 STYLES = {TrialState.FAIL: "red", TrialState.PRUNED: "dim", TrialState.RUNNING: "cyan", TrialState.WAITING: "dim"}
 
@@ -24,9 +24,9 @@ def table(study: Study) -> Table:
 
 def _cells(found: Findings, trial: FrozenTrial, keys: list[str]) -> list[str]:
     written = found.settings_of(trial)
-    score = "" if trial.value is None else told(trial.value)
+    score = "" if trial.value is None else cell(trial.value)
     begin = [f"{trial.number}", WORDS[trial.state], score, f"{epochs_run(trial)}", f"{seconds(trial):.1f}"]
-    return [*begin, *(told(written.get(key, "")) for key in keys), _remark(found, trial)]
+    return [*begin, *(cell(written.get(key, "")) for key in keys), _remark(found, trial)]
 
 
 def _remark(found: Findings, trial: FrozenTrial) -> str:

@@ -1,5 +1,6 @@
 """A study's best trial as an entry of params.yaml."""
 
+import re
 import sys
 from dataclasses import dataclass
 from io import StringIO
@@ -9,13 +10,16 @@ from typing import Any
 from optuna import Study
 from optuna.trial import FrozenTrial
 from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from modelyard import settings
 from modelyard.config import read_yaml
 from modelyard.errors import ModelyardError
-from modelyard.tuning.findings import Findings, find, told
+from modelyard.tuning.findings import Findings, cell, find
 
 WIDTH, STEP = 118, "  "  # of a line, before the entry is moved into its section; of a level
+PLAIN = re.compile(r"[A-Za-z_]+([ ./-]?[A-Za-z0-9_]+)*")
+NOT_TEXT = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
 
 
 @dataclass(frozen=True)
@@ -71,10 +75,19 @@ def as_yaml(content: dict[str, Any], indent: str = "") -> str:
 def _in_one_line(key: str, value: Any) -> str:
     yaml = YAML()
     yaml.default_flow_style, yaml.width = True, sys.maxsize
-    yaml.representer.add_representer(tuple, lambda representer, each: representer.represent_list(list(each)))
     stream = StringIO()
-    yaml.dump({key: value}, stream)
+    yaml.dump({key: _quoted(value)}, stream)
     return stream.getvalue().strip().removeprefix("{").removesuffix("}")
+
+
+def _quoted(value: Any) -> Any:
+    """Settings with every text in quotes that is no plain words: the parsers of YAML do not agree on the others."""
+    if isinstance(value, dict):
+        return {key: _quoted(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_quoted(each) for each in value]
+    is_plain = not isinstance(value, str) or (PLAIN.fullmatch(value) and value.lower() not in NOT_TEXT)
+    return value if is_plain else DoubleQuotedScalarString(value)
 
 
 def _better(found: Findings) -> FrozenTrial:
@@ -85,7 +98,7 @@ def _better(found: Findings) -> FrozenTrial:
     if found.present and found.best.params == found.present.params:
         raise ModelyardError(
             f"study {found.study}: no trial is better than experiment {found.experiment} as it is "
-            f"({found.metric} {told(found.best.value)}). Give it more trials or a wider range."
+            f"({found.metric} {cell(found.best.value)}). Give it more trials or a wider range."
         )
     return found.best
 
