@@ -26,7 +26,7 @@ datasets: # where they come from
     description: Handwritten.
     classes: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
     files:
-      digits.csv.gz: {package: sklearn/datasets/data/digits.csv.gz, sha256: %s}
+      digits.csv.gz: {package: sklearn/datasets/data/digits.csv.gz, sha256: "%s"}
 inputs:
   digits: {dataset: digits, split: {test: 0.2, test_seed: 1, validation: 0.2}, scaling: minmax}
 experiments:
@@ -117,7 +117,7 @@ def test_an_experiment_that_is_the_last_of_its_section_keeps_the_remarks_after_i
 
 
 def test_other_steps_anchors_and_a_missing_end_of_line_are_kept(small: Path) -> None:
-    apply(study(BEST, params=small), small)
+    apply(study(PRESENT, BEST, params=small), small)
     removed, added = changes(SMALL, small.read_text())
     assert removed == ""
     assert added.splitlines()[:2] == ["    digits_cnn_tuned:", "      input: digits"]
@@ -128,7 +128,7 @@ def test_other_steps_anchors_and_a_missing_end_of_line_are_kept(small: Path) -> 
 def test_an_experiment_that_ends_with_an_alias_ends_where_the_alias_stands(small: Path) -> None:
     text = SMALL.replace("digits_other", "first").replace("digits_cnn", "digits_other").replace("first", "digits_cnn")
     small.write_text(text)
-    apply(study(BEST, params=small), small)
+    apply(study(PRESENT, BEST, params=small), small)
     assert changes(text, small.read_text())[0] == ""
     assert list(read_yaml(small)["experiments"]) == ["digits_other", "digits_cnn", "digits_cnn_tuned"]
 
