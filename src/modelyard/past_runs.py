@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from modelyard.tracking import MLFLOW_EXPERIMENT, Guarded, connect, is_on, root, tags_of_place
 
@@ -16,16 +16,25 @@ MOST_FIGURES = 900  # MLflow takes 1000 things at once; tags and parameters are 
 MOST_RUNS = 50_000  # that one search may find
 
 
+class Figure(NamedTuple):
+    """A metric's value; told twice, it counts once where nothing of it differs."""
+
+    name: str
+    value: float
+    step: int
+    noted: datetime
+
+
 @dataclass(frozen=True)
 class PastRun:
-    """A run that is over: its figures are (name, value, step), its status is one of MLflow's."""
+    """A run that is over, with the status that MLflow shows."""
 
     name: str
     status: Literal["FINISHED", "KILLED", "FAILED"]
     began: datetime
     ended: datetime
     params: Mapping[str, Any] = field(default_factory=dict)
-    figures: Sequence[tuple[str, float, int]] = ()
+    figures: Sequence[Figure] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -79,14 +88,13 @@ def _begin(client: "MlflowClient", run: PastRun, tags: Mapping[str, str]) -> str
 def _complete(client: "MlflowClient", run_id: str, run: PastRun) -> None:
     from mlflow.entities import Metric, Param, RunTag
 
-    ended = _milliseconds(run.ended)
-    metrics = [Metric(name, value, ended, step) for name, value, step in run.figures]
+    metrics = [Metric(each.name, each.value, _milliseconds(each.noted), each.step) for each in run.figures]
     params = [Param(name, str(value)) for name, value in run.params.items()]
     tags = [RunTag(name, value) for name, value in run.tags.items()]
     client.log_batch(run_id, params=params, tags=tags)
     for start in range(0, len(metrics), MOST_FIGURES):
         client.log_batch(run_id, metrics[start : start + MOST_FIGURES])
-    client.set_terminated(run_id, run.status, ended)
+    client.set_terminated(run_id, run.status, _milliseconds(run.ended))
 
 
 def _experiment(client: "MlflowClient") -> str:

@@ -9,7 +9,7 @@ from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from modelyard import past_runs
-from modelyard.past_runs import PastRun
+from modelyard.past_runs import Figure, PastRun
 from modelyard.tuning.findings import Findings, epochs_run, find, reason, seconds
 
 STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialState.FAIL: "FAILED"}
@@ -31,38 +31,40 @@ def write(study: Study, report: Path | None = None) -> None:
 
 def _whole(found: Findings, ended: list[FrozenTrial]) -> PastRun:
     vary = {f"vary.{key}": json.dumps(variation) for key, variation in found.vary.items()}
+    last = max(trial.datetime_complete for trial in ended)
     return PastRun(
         name=f"study {found.study}",
         status="FINISHED",
         began=min(trial.datetime_start for trial in found.trials if trial.datetime_start),
-        ended=max(trial.datetime_complete for trial in ended),
+        ended=last,
         params={"experiment": found.experiment, "metric": found.metric, "folds": found.space["folds"]} | vary,
-        figures=[*_progress(found), *_cost(found, len(ended))],
+        figures=[*_progress(found), *(Figure(*each, len(ended), last) for each in _cost(found))],
         tags={"study": found.study, "mlflow.note.content": _note(found)},
     )
 
 
-def _progress(found: Findings) -> Iterator[tuple[str, float, int]]:
+def _progress(found: Findings) -> Iterator[Figure]:
     """Each finished trial's score, and the best one so far, over the trial's number."""
     scores = [trial.value for trial in found.finished]
     for trial, best in zip(found.finished, accumulate(scores, max if found.up else min), strict=True):
-        yield "score", trial.value, trial.number
-        yield "best_score", best, trial.number
+        yield Figure("score", trial.value, trial.number, trial.datetime_complete)
+        yield Figure("best_score", best, trial.number, trial.datetime_complete)
 
 
-def _cost(found: Findings, step: int) -> Iterator[tuple[str, float, int]]:
-    """What the search has cost and gained by now; a later step tells more."""
-    yield from ((f"trials_{word}", count, step) for word, count in found.counts.items())
-    yield "epochs", found.epochs_run, step
-    yield "epochs_spared", found.epochs_spared, step
-    yield "seconds_of_all_trials", found.seconds, step
+def _cost(found: Findings) -> Iterator[tuple[str, float]]:
+    """What the search has cost and gained by now."""
+    yield "trials_finished", len(found.finished)
+    yield "trials_pruned", len(found.pruned)
+    yield "trials_failed", len(found.failed)
+    yield "epochs_spared", found.epochs_spared
     if found.gain is not None:
-        yield "gain", found.gain, step
+        yield "gain", found.gain
 
 
 def _part(found: Findings, trial: FrozenTrial) -> PastRun:
     curve = [(found.metric, value, step) for step, value in sorted(trial.intermediate_values.items())]
     score = [(found.metric, trial.value, 0)] if trial.value is not None and not curve else []
+    cost = [("epochs", epochs_run(trial), 0), ("seconds", seconds(trial), 0)]
     why = {"error": reason(trial)} if trial.state is TrialState.FAIL else {}
     return PastRun(
         name=f"trial {trial.number}",
@@ -70,7 +72,7 @@ def _part(found: Findings, trial: FrozenTrial) -> PastRun:
         began=trial.datetime_start,
         ended=trial.datetime_complete,
         params=found.settings_of(trial),
-        figures=[*curve, *score, ("epochs", epochs_run(trial), 0), ("seconds", seconds(trial), 0)],
+        figures=[Figure(*each, trial.datetime_complete) for each in [*curve, *score, *cost]],
         tags={"study": found.study, "state": trial.state.name.lower(), **_worker(trial), **why},
     )
 
