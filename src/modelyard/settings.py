@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag
 
-from modelyard import models
+from modelyard import models, studies
 from modelyard.config import File, Mistake, Settings, nearest, parse
 from modelyard.datasets import DatasetSettings
 from modelyard.datasets.entry import FileName
@@ -91,6 +91,7 @@ class Project(File):
         default={}, description="experiments that start from one of `backbones`"
     )
     published: dict[Name, Published] = Field(default={})
+    studies: dict[Name, studies.Study] = Field(default={}, description="searches for better values of experiments")
 
     @property
     def runs(self) -> dict[str, NetworkExperiment | EstimatorExperiment | TransferExperiment]:
@@ -127,6 +128,9 @@ class Project(File):
                 yield Mistake(("pretrained", name, "model", "backbone"), f"no such backbone; {advice}")
         for name, published in self.published.items():
             yield from self._mistakes_of_published(name, published)
+        for name, study in self.studies.items():
+            for mistake in studies.mistakes(study, self.experiments, self.inputs):
+                yield mistake._replace(keys=("studies", name, *mistake.keys))
 
     def _names_given_twice(self) -> Iterator[Mistake]:
         groups = [EXPERIMENT_SECTIONS, ("datasets", "backbones")]  # each a folder of results, of raw files
