@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag
 
-from modelyard import models, studies
+from modelyard import models
 from modelyard.config import File, Mistake, Settings, nearest, parse
 from modelyard.datasets import DatasetSettings
 from modelyard.datasets.entry import FileName
@@ -17,6 +17,7 @@ from modelyard.inputs import InputSettings
 from modelyard.metrics import SHOWN, WATCHED
 from modelyard.models.output import check_loss
 from modelyard.rows import Task
+from modelyard.studies import Study, mistakes_in
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case words, joined by _")]
 
@@ -91,7 +92,7 @@ class Project(File):
         default={}, description="experiments that start from one of `backbones`"
     )
     published: dict[Name, Published] = Field(default={})
-    studies: dict[Name, studies.Study] = Field(default={}, description="searches for better values of experiments")
+    studies: dict[Name, Study] = Field(default={}, description="searches for better values of experiments")
 
     @property
     def runs(self) -> dict[str, NetworkExperiment | EstimatorExperiment | TransferExperiment]:
@@ -129,7 +130,7 @@ class Project(File):
         for name, published in self.published.items():
             yield from self._mistakes_of_published(name, published)
         for name, study in self.studies.items():
-            for mistake in studies.mistakes(study, self.experiments, self.inputs):
+            for mistake in mistakes_in(study, self.experiments, self.inputs):
                 yield mistake._replace(keys=("studies", name, *mistake.keys))
 
     def _names_given_twice(self) -> Iterator[Mistake]:
