@@ -139,9 +139,7 @@ def present(study: Study, experiment: Any) -> dict[str, Any]:
     return values
 
 
-def mistakes_in(
-    study: Study, experiments: Mapping[str, Any], inputs: Mapping[str, InputSettings]
-) -> Iterator[Mistake]:
+def mistakes_in(study: Study, experiments: Mapping[str, Any], inputs: Mapping[str, InputSettings]) -> Iterator[Mistake]:
     """What a study names that is not there, and what its experiment refuses; keys within the study's entry."""
     if study.experiment not in experiments:
         yield Mistake(("experiment",), f"no such experiment; {nearest(study.experiment, experiments)}")

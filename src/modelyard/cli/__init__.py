@@ -49,6 +49,33 @@ def run(
         raise typer.Exit(rebuild(experiments or [], jobs, demo, strict))
 
 
+@app.command(
+    epilog="Examples:\n\n"
+    "* `modelyard tune digits_cnn` searches until the study has the trials that params.yaml asks for\n"
+    "* `modelyard tune digits_cnn --trials 60 --workers 2` goes on with it\n"
+    "* `modelyard tune mnist_cnn --storage postgresql+psycopg://user@host/studies` shares it with other machines, "
+    "where `--join` is added\n"
+    "* `modelyard tune digits_cnn --new` begins another beside it"
+)
+def tune(
+    study: Annotated[str, typer.Argument(help="A name under `studies` in params.yaml.")],
+    trials: Annotated[int | None, typer.Option(min=1, help="How many there shall be in all.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=1, help="After these no trial begins.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="A journal file, or a database's URL.", envvar="MODELYARD_OPTUNA_STORAGE")
+    ] = None,
+    join: Annotated[bool, typer.Option("--join", help="Add workers to a search that runs elsewhere.")] = False,
+    new: Annotated[bool, typer.Option("--new", help="Begin another study beside the last.")] = False,
+) -> None:
+    """Search for better values of an experiment's settings, by its validation rows; resumes what was begun."""
+    from modelyard.cli.tune import Options
+    from modelyard.cli.tune import tune as search
+
+    with explained():
+        raise typer.Exit(search(study, Options(trials, seconds, workers, storage, join, new)))
+
+
 @app.command()
 def doctor() -> None:
     """Tell what is here: versions, processor, disk, data sets, and where runs are kept."""
