@@ -63,7 +63,7 @@ def tune(
     seconds: Annotated[float | None, typer.Option(min=1, help="After these no trial begins.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
     storage: Annotated[
-        str | None, typer.Option(help="A journal file, or a database's URL.", envvar="MODELYARD_OPTUNA_STORAGE")
+        str | None, typer.Option(help="A journal file or a database's URL; default: MODELYARD_OPTUNA_STORAGE.")
     ] = None,
     join: Annotated[bool, typer.Option("--join", help="Add workers to a search that runs elsewhere.")] = False,
     new: Annotated[bool, typer.Option("--new", help="Begin another study beside the last.")] = False,

@@ -1,6 +1,8 @@
 """`modelyard tune`: a search for better values, told as it goes."""
 
 import os
+import signal
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ from modelyard.config import nearest
 from modelyard.errors import ModelyardError
 from modelyard.runner import SUCCEEDED, Pipeline
 from modelyard.settings import Project
-from modelyard.studies import inputs_of
+from modelyard.studies import Study
 
 if TYPE_CHECKING:
     import optuna
@@ -46,6 +48,8 @@ def tune(name: str, options: Options) -> int:
         ModelyardError: params.yaml, the name, the storage or the study in it is not right; then no trial was run.
     """
     console, project = Console(), settings.load()
+    for sign in (signal.SIGTERM, signal.SIGHUP):  # from CI or a closed terminal: end as by Ctrl-C
+        signal.signal(sign, signal.default_int_handler)
     study = _known(project, name)
     from modelyard.tuning import plan, search, storage  # after the name is known: Optuna takes a second
 
@@ -117,8 +121,6 @@ class Board:
 
 
 def _work(worker: "Worker") -> Text:
-    import time
-
     line = Text("… ", style="cyan", no_wrap=True, overflow="ellipsis")
     if worker.state != "busy" or worker.number is None:
         return line.append(f"worker {worker.process.pid} {worker.state}", style="dim")
@@ -128,7 +130,7 @@ def _work(worker: "Worker") -> Text:
     return line.append(f"epoch {done}/{most}  {score:.4g}" if done else "", style="dim")
 
 
-def _known(project: Project, name: str) -> "settings.Study":
+def _known(project: Project, name: str) -> Study:
     if name not in project.studies:
         raise ModelyardError(f"no such study: {name}; {nearest(name, project.studies)}")
     return project.studies[name]
