@@ -51,7 +51,11 @@ def tune(name: str, options: Options) -> int:
     for sign in (signal.SIGTERM, signal.SIGHUP):  # from CI or a closed terminal: end as by Ctrl-C
         signal.signal(sign, signal.default_int_handler)
     study = _known(project, name)
-    from modelyard.tuning import plan, search, storage  # after the name is known: Optuna takes a second
+    import optuna  # after the name is known: it takes a second
+
+    from modelyard.tuning import plan, search, storage
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
 
     workers = options.workers or max(1, _cores() // project.runtime.threads)
     made = plan.make(project, name, max(1, _cores() // workers), Path.cwd())
@@ -117,7 +121,7 @@ class Board:
         line.append(f"{seconds:6.1f} s  " if seconds is not None else "", style="dim")
         line.append(f"{ended.score:.4g}  " if ended.score is not None else "", style="bold")
         line.append(f"{ended.reason}  " if ended.reason else "", style="red")
-        return line.append("  ".join(f"{key} {value}" for key, value in trial.params.items()), style="dim")
+        return line.append("  ".join(f"{key} {_short(value)}" for key, value in trial.params.items()), style="dim")
 
 
 def _work(worker: "Worker") -> Text:
@@ -148,8 +152,10 @@ def _tell(console: Console, study: "optuna.Study", place: str) -> None:
         console.print("\nNo trial has come to its end.")
         return
     best, metric = study.best_trial, study.user_attrs["metric"]
-    console.print(
-        f"\n{study.study_name} in {place}: best {metric} {best.value:.4g} in trial {best.number}", highlight=False
-    )
+    console.print(f"\nBest {metric}: {best.value:.4g}, in trial {best.number}.", highlight=False)
     for key, value in best.params.items():
-        console.print(f"  {key}: {value}", highlight=False)
+        console.print(f"  {key}: {_short(value)}", highlight=False)
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
