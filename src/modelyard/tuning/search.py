@@ -46,6 +46,7 @@ class Worker:
         self.process.start()
         theirs.close()
         self.state = "starting"
+        self.name = ""
         self.number: int | None = None
         self.began = time.monotonic()
         self.progress = worker.Epoch(0, 0, 0.0)
@@ -113,12 +114,13 @@ class Search:
 
     def _used_up(self) -> int:
         """The trials that count, those of our busy workers included, whether they are in the storage yet or not."""
-        ours = {each.number for each in self._workers if each.state == "busy"}
-        trials = lost.used_up(self._study)
-        others = [each for each in trials if each.number not in ours]
-        unnamed = sum(number is None for number in (each.number for each in self._workers if each.state == "busy"))
-        begun = [each for each in others if each.state is TrialState.RUNNING and "worker" not in each.user_attrs]
-        return len(others) - min(unnamed, len(begun)) + sum(each.state == "busy" for each in self._workers)
+        busy = [each.number for each in self._workers if each.state == "busy"]
+        others = [
+            each
+            for each in lost.used_up(self._study)
+            if each.number not in busy and (each.state is not TrialState.RUNNING or "worker" in each.user_attrs)
+        ]
+        return len(busy) + len(others)
 
     def _start(self, most_memory: int) -> Worker:
         logs = self._plan.folder / ".modelyard" / "studies"
@@ -139,7 +141,7 @@ class Search:
     def _hear(self, speaker: Worker, message: object) -> None:
         match message:
             case worker.Ready():
-                speaker.state = "idle"
+                speaker.state, speaker.name = "idle", message.worker
             case worker.Began():
                 speaker.number = message.number
             case worker.Epoch():
@@ -162,7 +164,7 @@ class Search:
     def _trials_of(self, gone: Worker) -> list[optuna.trial.FrozenTrial]:
         """What it left running."""
         running = self._study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
-        return [each for each in running if f":{gone.process.pid}:" in each.user_attrs.get("worker", "")]
+        return [each for each in running if each.user_attrs.get("worker") == gone.name]
 
     def _note_end(self, ended: worker.Ended) -> None:
         self._ended.append(ended)
@@ -220,7 +222,7 @@ def _begun(plan: Plan, opened: optuna.storages.BaseStorage, name: str) -> optuna
     for key, value in attributes.items():
         study.set_user_attr(key, value)
     values = present(plan.study, plan.experiment)
-    study.enqueue_trial({key: label_of(value) for key, value in values.items()}, user_attrs={"present": True})
+    study.enqueue_trial({key: label_of(value) for key, value in values.items()})
     return study
 
 

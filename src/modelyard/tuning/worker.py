@@ -22,7 +22,9 @@ LIBRARY = "keras"  # imported before the first trial, so that no trial's seconds
 
 
 class Ready(NamedTuple):
-    """A worker waits for its turn."""
+    """A worker waits for its turn; so it signs its trials."""
+
+    worker: str
 
 
 class Began(NamedTuple):
@@ -61,7 +63,7 @@ def work(connection: Connection, place: Place, study_name: str, plan: Plan, most
         importlib.import_module(LIBRARY)
     objective = Objective(plan, lambda *figures: _tell(connection, Epoch(*figures)))
     study = optuna.load_study(study_name=study_name, storage=place.open(), pruner=pruner(plan))
-    _tell(connection, Ready())
+    _tell(connection, Ready(lost.this_worker()))
     while psutil.Process().memory_info().rss <= most_memory:
         _take_turn(_next(connection), connection, study, objective)
 
