@@ -23,8 +23,7 @@ from modelyard.tuning.storage import Place
 from modelyard.tuning.worker import Ended
 
 BOUND = 300.0  # seconds; generous, for a loaded machine
-SLOW = {"model.trees": Range(low=10, high=4000)}
-REFUSED = {"model.trees": Choices(choices=(20, 21, 22)), "model.depth": Choices(choices=(3,))}
+SLOW = {"model.trees": Range(low=10, high=500)}
 
 
 @pytest.fixture
@@ -85,7 +84,7 @@ def test_trial_0_is_the_experiment_and_a_score_is_its_validation_metric(tmp_path
     assert states(study) == [TrialState.COMPLETE] * 3
     for trial in study.trials:
         assert trial.value == trial.intermediate_values[max(trial.intermediate_values)]
-        assert trial.user_attrs["epochs"] == trial.params["model.trees"]
+        assert trial.user_attrs["epochs"] == trial.user_attrs["epochs_planned"] == 1  # an estimator is fitted at once
         assert trial.user_attrs["seconds"] > 0
         assert trial.user_attrs["worker"].count(":") == 2
     assert study.user_attrs["metric"] == "val_mae"
@@ -114,7 +113,7 @@ def test_one_worker_suggests_the_same_twice_and_going_on_is_as_not_having_stoppe
 
 
 def test_a_killed_worker_costs_one_trial_whose_parameters_are_tried_again(tmp_path, place):
-    made_up_search.save_rows(tmp_path, 3000)
+    made_up_search.save_rows(tmp_path, 1500)
     watch = Watch(kill_once(1))
     study = search(plan(tmp_path, vary=SLOW), place, workers=2, trials=4, watch=watch)
     assert study.trials[1].state is TrialState.FAIL
@@ -126,7 +125,7 @@ def test_a_killed_worker_costs_one_trial_whose_parameters_are_tried_again(tmp_pa
 
 
 def test_a_trial_that_kills_each_worker_is_given_up(tmp_path, place):
-    made_up_search.save_rows(tmp_path, 3000)
+    made_up_search.save_rows(tmp_path, 1500)
 
     def kill_present(workers: list[Worker]) -> None:
         for each in workers:
@@ -134,7 +133,7 @@ def test_a_trial_that_kills_each_worker_is_given_up(tmp_path, place):
             if each.state == "busy" and known and known[each.number].params.get("model.trees") == 20:
                 os.kill(each.process.pid, signal.SIGKILL)
 
-    made = plan(tmp_path, vary={"model.trees": Choices(choices=(20, 600))})
+    made = plan(tmp_path, vary={"model.trees": Choices(choices=(20, 60))})
     study = take_up(made, place)
     Search(study, place, made, Watch(kill_present)).run(1, Budget(lost.MOST_LOSSES))
     failed = [trial for trial in study.trials if trial.state is TrialState.FAIL]
@@ -143,7 +142,7 @@ def test_a_trial_that_kills_each_worker_is_given_up(tmp_path, place):
 
 
 def test_ctrl_c_keeps_what_is_finished_and_the_rest_is_taken_up_again(tmp_path, place):
-    made_up_search.save_rows(tmp_path, 3000)
+    made_up_search.save_rows(tmp_path, 1500)
 
     def interrupt(workers: list[Worker]) -> None:
         each = busy(workers)
@@ -175,13 +174,13 @@ def die(workers, ended):
     if any(each.number == 1 for each in workers):
         os.kill(os.getpid(), 9)
 if __name__ == "__main__":
-    made, place = plan(Path({folder!r}), vary={{"model.trees": Range(low=10, high=4000)}}), Place({journal!r})
+    made, place = plan(Path({folder!r}), vary={{"model.trees": Range(low=10, high=500)}}), Place({journal!r})
     Search(take_up(made, place), place, made, die).run(1, Budget(3))
 """
 
 
 def test_a_search_that_is_killed_itself_leaves_no_worker_and_is_taken_up(tmp_path, place):
-    made_up_search.save_rows(tmp_path, 3000)
+    made_up_search.save_rows(tmp_path, 1500)
     script = tmp_path / "dying.py"
     names = {"tests": str(Path(__file__).parent), "folder": str(tmp_path), "journal": place.address}
     script.write_text(DYING.format(**names))
@@ -236,8 +235,7 @@ def test_no_trial_begins_after_the_seconds_are_over(tmp_path, place):
     study = take_up(made, place)
     began = time.monotonic()
     Search(study, place, made, Watch()).run(1, Budget(100_000, seconds=8.0))
-    assert 8.0 <= time.monotonic() - began
-    assert 0 <= len(study.trials) < 100_000
+    assert time.monotonic() - began >= 8.0
     assert not any(state is TrialState.RUNNING for state in states(study))
 
 

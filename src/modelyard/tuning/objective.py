@@ -3,7 +3,7 @@
 import math
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,8 +55,9 @@ class Objective:
         study = self.plan.study
         for part in parts(self._rows(experiment.input), study.folds, study.seed):
             with tempfile.TemporaryDirectory() as folder:
-                bench = models.Bench(Path(folder), self.plan.runtime, progress)
+                bench = models.Bench(Path(folder), self.plan.runtime, progress.hear)
                 _, history = models.fit(experiment.model, _training(experiment), part, bench)
+            progress.hear_of_end(history.iloc[-1])
             scores.append(float(history[self.plan.metric].iloc[-1]))
             score = sum(scores) / len(scores)
             if not math.isfinite(score):
@@ -73,22 +74,34 @@ class Objective:
 
 @dataclass
 class Progress:
-    """Hears of each epoch, tells it on, and gives a trial up between two of them."""
+    """Hears of each epoch, tells it on, and gives a trial up between two of them; an estimator's fit is one epoch."""
 
     plan: Plan
     trial: optuna.Trial
     tell: Tell
     epochs: int = 0
     most: int = 0
+    in_epochs: bool = False
 
     def expect(self, experiment: Any) -> None:
         """Note how many epochs there will be at most."""
+        self.in_epochs = hasattr(experiment.training, "epochs")
         self.most = getattr(experiment.training, "epochs", 1) * (self.plan.study.folds or 1)
         self.trial.set_user_attr("epochs_planned", self.most)
 
-    def __call__(self, figures: dict[str, float]) -> None:
+    def hear(self, figures: Mapping[str, float]) -> None:
+        """Take in an epoch; the stages of an estimator are told when it is fitted, too late to give it up."""
+        if self.in_epochs:
+            self._note(figures)
+
+    def hear_of_end(self, figures: Mapping[str, float]) -> None:
+        """Take in that a fit has ended with these figures."""
+        if not self.in_epochs:
+            self._note(figures)
+
+    def _note(self, figures: Mapping[str, float]) -> None:
         self.epochs += 1
-        score = figures[self.plan.metric]
+        score = float(figures[self.plan.metric])
         self.tell(self.epochs, self.most, score)
         if not self.plan.study.folds:
             report(self.trial, score, self.epochs, self.most)
