@@ -5,6 +5,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
@@ -54,7 +55,8 @@ class Worker:
     def give(self, turn: worker.Turn) -> None:
         """Have it run a trial."""
         self.state, self.number, self.began, self.progress = "busy", None, time.monotonic(), worker.Epoch(0, 0, 0.0)
-        self.connection.send(turn)
+        with suppress(OSError):  # it has just died, which is noticed where workers are listened to
+            self.connection.send(turn)
 
     @property
     def last_words(self) -> str:
@@ -147,14 +149,14 @@ class Search:
             case worker.Epoch():
                 speaker.progress = message
             case worker.Ended():
-                speaker.state = "idle"
+                speaker.state = "full" if message.full else "idle"
                 self._note_end(message)
 
     def _part_with(self, gone: Worker) -> None:
         """Go on without a worker that has ended, because its memory had grown or because it died."""
         gone.process.join()
         self._workers.remove(gone)
-        if gone.state == "idle":
+        if gone.state == "full":
             return
         reason = f"its worker was {gone.last_words}"
         for trial in self._trials_of(gone):

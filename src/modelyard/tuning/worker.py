@@ -42,12 +42,16 @@ class Epoch(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """A trial ended: state COMPLETE, PRUNED or FAIL, its score if it has one, else the reason."""
+    """A trial ended: state COMPLETE, PRUNED or FAIL, its score if it has one, else the reason.
+
+    A worker that is `full` takes no turn any more.
+    """
 
     number: int
     state: str
     score: float | None
     reason: str
+    full: bool = False
 
 
 class Turn(NamedTuple):
@@ -57,15 +61,18 @@ class Turn(NamedTuple):
 
 
 def work(connection: Connection, place: Place, study_name: str, plan: Plan, most_memory: int, log: Path) -> None:
-    """Run a trial for each turn that comes, until there are none or memory has grown past `most_memory` bytes."""
+    """Run a trial for each turn that comes, until there are none or it holds more than `most_memory` bytes."""
     _settle_in(log)
     if not is_estimator(plan.experiment.model.family):
         importlib.import_module(LIBRARY)
     objective = Objective(plan, lambda *figures: _tell(connection, Epoch(*figures)))
     study = optuna.load_study(study_name=study_name, storage=place.open(), pruner=pruner(plan))
     _tell(connection, Ready(lost.this_worker()))
-    while psutil.Process().memory_info().rss <= most_memory:
-        _take_turn(_next(connection), connection, study, objective)
+    full = False
+    while not full:
+        ended = _take_turn(_next(connection), connection, study, objective)
+        full = psutil.Process().memory_info().rss > most_memory
+        _tell(connection, ended._replace(full=full))
 
 
 def sampler(seed: tuple[int, ...]) -> optuna.samplers.BaseSampler:
@@ -82,8 +89,8 @@ def pruner(plan: Plan) -> optuna.pruners.BasePruner:
     return optuna.pruners.NopPruner()
 
 
-def _take_turn(turn: Turn, connection: Connection, study: optuna.Study, objective: Objective) -> None:
-    """Run one trial; tell when it begins and how it ends."""
+def _take_turn(turn: Turn, connection: Connection, study: optuna.Study, objective: Objective) -> Ended:
+    """Run one trial; tell when it begins."""
     study.sampler = sampler(turn.seed)
     numbers: list[int] = []
 
@@ -95,7 +102,7 @@ def _take_turn(turn: Turn, connection: Connection, study: optuna.Study, objectiv
 
     study.optimize(tried, n_trials=1, catch=(Exception,))
     ended = study.get_trials(deepcopy=False)[numbers[0]]
-    _tell(connection, Ended(ended.number, ended.state.name, ended.value, ended.user_attrs.get("reason", "")))
+    return Ended(ended.number, ended.state.name, ended.value, ended.user_attrs.get("reason", ""))
 
 
 def _next(connection: Connection) -> Turn:
