@@ -87,15 +87,20 @@ def test_the_studies_that_ship_begin_with_their_experiments():
             ("vary.model.filters.choices.1 (line", "the experiment refuses it"), id="refused choice",
         ),
         pytest.param(
-            INPUTS, "input: {choices: [boston, boston_min]}", ("no such input; did you mean boston_minmax?",), id="input"
+            INPUTS, "input: {choices: [boston, boston_min]}", ("no such input; did you mean boston_minmax?",),
+            id="input",
         ),
         pytest.param(
             INPUTS, "input: {choices: [boston, diabetes_minmax]}",
             ("divides its rows otherwise than boston",), id="an input of other rows",
         ),
         pytest.param("folds: 5", "folds: 1", ("studies.boston_mlp.folds", "greater than or equal to 2"), id="one fold"),
-        pytest.param("folds: 5\n", "\n", ("input boston has no validation rows", "give the study `folds`"), id="no folds"),
-        pytest.param("trials: 30", "trials: 0", ("studies.digits_cnn.trials", "greater than or equal to 1"), id="trials"),
+        pytest.param(
+            "folds: 5\n", "\n", ("input boston has no validation rows", "give the study `folds`"), id="no folds"
+        ),
+        pytest.param(
+            "trials: 30", "trials: 0", ("studies.digits_cnn.trials", "greater than or equal to 1"), id="no trials"
+        ),
         pytest.param(
             "trials: 30", "trials: 30\n    pruner: medain", ("did you mean median?",), id="pruner"
         ),

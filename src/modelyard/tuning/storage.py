@@ -79,7 +79,7 @@ class Place:
             _set_torn_end_aside(path)
         try:
             return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
             raise ModelyardError(
                 f"{path} is no journal of studies, or is damaged inside ({error}). It was left as it is: take it from "
                 "a backup, or move it away to begin anew."
