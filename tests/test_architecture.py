@@ -56,12 +56,17 @@ LAYERS = [
     {"models.backbones"},
     {"models.transfer"},
     {"models"},
+    {"studies"},
     {"settings", "tasks.judgement"},
     {"tasks.classification", "tasks.regression", "tasks.reconstruction", "tasks.detection"},
     {"tasks"},
     {"training", "evaluation", "comparison", *ASIDE},
+    {"tuning", "tuning.folds", "tuning.plan", "tuning.lost"},
+    {"tuning.storage", "tuning.objective"},
+    {"tuning.worker"},
+    {"tuning.search"},
     {"cli.display"},
-    {"cli.doctor", "cli.run", "cli.ui"},
+    {"cli.doctor", "cli.run", "cli.tune", "cli.ui"},
     {"cli"},
 ]
 
@@ -71,7 +76,7 @@ def modules_in(folder: str) -> set[str]:
 
 
 # What a stage imports, or may import by way of `settings`, and what still cannot change its outputs.
-SETTINGS_AND_WIRING = {"cli", "config", "datasets", "errors", "files", "models", "settings", "tracking"}
+SETTINGS_AND_WIRING = {"cli", "config", "datasets", "errors", "files", "models", "settings", "studies", "tracking"}
 DATASETS, MODELS = modules_in("datasets"), modules_in("models")
 DOWNLOADING = {"archives", "downloads", "sources"}
 ALL_FAMILIES = {f"models.{name}" for name in FAMILIES}
@@ -198,6 +203,10 @@ def test_only_tracking_imports_mlflow():
     assert importers_of("mlflow") == {"tracking"}
 
 
+def test_only_tuning_imports_optuna():
+    assert {name.partition(".")[0] for name in importers_of("optuna")} == {"tuning"}
+
+
 def test_only_models_training_and_evaluation_may_import_keras():
     outside = importers_of("keras", "tensorflow") - {"training", "evaluation"}
     assert {name.partition(".")[0] for name in outside} == {"models"}
@@ -319,7 +328,8 @@ def test_no_stage_and_no_command_loads_tensorflow_or_mlflow_by_being_imported(tm
     scripts = "".join(f"import {script}\n" for script in SCRIPTS)
     found = modules_after(
         f"sys.path.insert(0, {str(ROOT / 'pipeline')!r})\nsys.dont_write_bytecode = True\n{scripts}"
-        "import modelyard.cli.doctor, modelyard.cli.run, modelyard.cli.ui, modelyard.downloads, modelyard.comparison",
+        "import modelyard.cli.doctor, modelyard.cli.run, modelyard.cli.tune, modelyard.cli.ui\n"
+        "import modelyard.downloads, modelyard.comparison",
         tmp_path,
     )
     assert found & {"tensorflow", "keras", "mlflow", "optuna", "dvc"} == set()

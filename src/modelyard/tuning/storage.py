@@ -12,7 +12,7 @@ import optuna
 from filelock import FileLock, Timeout
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from modelyard.errors import ModelyardError
 from modelyard.tracking import store
@@ -103,7 +103,7 @@ class Place:
                 grace_period=2 * self.heartbeat,
                 heartbeat_stale_trial_callback=lost.enqueue_again,
             )
-        except (ImportError, ValueError) as error:
+        except (ImportError, ValueError, ArgumentError, NoSuchModuleError) as error:
             raise ModelyardError(
                 f"{self.shown} is no address of a database that can be used here: {error}. "
                 "PostgreSQL is postgresql+psycopg://user@host/database."
