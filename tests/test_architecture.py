@@ -60,10 +60,10 @@ LAYERS = [
     {"settings", "tasks.judgement"},
     {"tasks.classification", "tasks.regression", "tasks.reconstruction", "tasks.detection"},
     {"tasks"},
-    {"training", "evaluation", "comparison", *ASIDE},
-    {"tuning", "tuning.folds", "tuning.plan", "tuning.lost"},
-    {"tuning.storage", "tuning.objective"},
-    {"tuning.worker"},
+    {"training", "evaluation", "comparison", "past_runs", *ASIDE},
+    {"tuning", "tuning.findings", "tuning.page", "tuning.folds", "tuning.plan", "tuning.lost"},
+    {"tuning.pictures", "tuning.winner", "tuning.table", "tuning.diary", "tuning.storage", "tuning.objective"},
+    {"tuning.apply", "tuning.report", "tuning.worker"},
     {"tuning.search"},
     {"cli.display"},
     {"cli.doctor", "cli.run", "cli.tune", "cli.ui"},
@@ -199,12 +199,12 @@ def test_what_stands_aside_knows_no_other_module(name):
     assert project_imports(MODULES[name]) == set()
 
 
-def test_only_tracking_imports_mlflow():
-    assert importers_of("mlflow") == {"tracking"}
+def test_only_tracking_and_what_writes_past_runs_import_mlflow():
+    assert importers_of("mlflow") == {"tracking", "past_runs"}
 
 
-def test_only_tuning_imports_optuna():
-    assert {name.partition(".")[0] for name in importers_of("optuna")} == {"tuning"}
+def test_only_tuning_imports_optuna_and_what_draws_its_plots():
+    assert {name.partition(".")[0] for name in importers_of("optuna", "plotly")} == {"tuning"}
 
 
 def test_only_models_training_and_evaluation_may_import_keras():

@@ -55,6 +55,7 @@ def run(
     "* `modelyard tune digits_cnn --trials 60 --workers 2` goes on with it\n"
     "* `modelyard tune mnist_cnn --storage postgresql+psycopg://user@host/studies` shares it with other machines, "
     "where `--join` is added\n"
+    "* `modelyard tune digits_cnn --show` prints its trials, `--apply` writes the winner into params.yaml\n"
     "* `modelyard tune digits_cnn --new` begins another beside it"
 )
 def tune(
@@ -67,13 +68,20 @@ def tune(
     ] = None,
     join: Annotated[bool, typer.Option("--join", help="Add workers to a search that runs elsewhere.")] = False,
     new: Annotated[bool, typer.Option("--new", help="Begin another study beside the last.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the trials so far, and search nothing.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Write the winner into params.yaml.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="With --apply: over a winner of other values.")] = False,
 ) -> None:
     """Search for better values of an experiment's settings, by its validation rows; resumes what was begun."""
-    from modelyard.cli.tune import Options
-    from modelyard.cli.tune import tune as search
+    from modelyard.cli import tune
 
     with explained():
-        raise typer.Exit(search(study, Options(trials, seconds, workers, storage, join, new)))
+        if show:
+            tune.show(study, storage)
+        elif apply:
+            tune.apply(study, storage, replace)
+        else:
+            raise typer.Exit(tune.tune(study, tune.Options(trials, seconds, workers, storage, join, new)))
 
 
 @app.command()

@@ -42,7 +42,7 @@ class Options:
 
 
 def tune(name: str, options: Options) -> int:
-    """Search until the budget is used up; returns the exit code.
+    """Search until the budget is used up, then write the report and the diary; returns the exit code.
 
     Raises:
         ModelyardError: params.yaml, the name, the storage or the study in it is not right; then no trial was run.
@@ -51,11 +51,7 @@ def tune(name: str, options: Options) -> int:
     for sign in (signal.SIGTERM, signal.SIGHUP):  # from CI or a closed terminal: end as by Ctrl-C
         signal.signal(sign, signal.default_int_handler)
     study = _known(project, name)
-    import optuna  # after the name is known: it takes a second
-
-    from modelyard.tuning import plan, search, storage
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    from modelyard.tuning import plan, search, storage  # after the name is known: Optuna takes a second
 
     workers = options.workers or max(1, _cores() // project.runtime.threads)
     made = plan.make(project, name, max(1, _cores() // workers), Path.cwd())
@@ -69,8 +65,23 @@ def tune(name: str, options: Options) -> int:
         except KeyboardInterrupt:
             console.print(f"\nStopped. What is finished is kept; run again to go on: modelyard tune {name}")
             return 130
-    _tell(console, found, place.shown)
+    _write_up(console, found)
     return 0
+
+
+def show(name: str, address: str | None) -> None:
+    """Print the trials of the latest study of a name."""
+    from modelyard.tuning import table
+
+    Console().print(table.table(_begun(name, address)))
+
+
+def apply(name: str, address: str | None, replace: bool) -> None:
+    """Write the winner of the latest study of a name into params.yaml."""
+    from modelyard.tuning import apply
+
+    written = apply.apply(_begun(name, address), Path("params.yaml"), replace)
+    Console().print(f"params.yaml has {written} now. Next: modelyard run {written}", highlight=False)
 
 
 def bring_up_to_date(console: Console, stages: Sequence[str]) -> None:
@@ -144,17 +155,31 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _tell(console: Console, study: "optuna.Study", place: str) -> None:
-    from optuna.trial import TrialState
+def _begun(name: str, address: str | None) -> "optuna.Study":
+    """The latest study of a name, as it is."""
+    _known(settings.load(), name)
+    from modelyard.tuning import search, storage
 
-    finished = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
-    if not finished:
+    return search.latest(name, storage.place_of(name, address, Path.cwd()))
+
+
+def _write_up(console: Console, study: "optuna.Study") -> None:
+    """Tell the best trial; leave the report in its folder and the trials in the diary."""
+    from modelyard.tuning import diary, findings, report
+
+    found = findings.find(study)
+    if found.best is None:
         console.print("\nNo trial has come to its end.")
         return
-    best, metric = study.best_trial, study.user_attrs["metric"]
-    console.print(f"\nBest {metric}: {best.value:.4g}, in trial {best.number}.", highlight=False)
-    for key, value in best.params.items():
+    folder = Path("reports") / "tuning" / found.study
+    report.write(study, folder)
+    diary.write(study, folder)
+    told = f"\nBest {found.metric}: {found.best.value:.4g}, in trial {found.best.number}"
+    present = f"; the experiment as it is has {found.present.value:.4g}" if found.present else ""
+    console.print(f"{told}{present}. See {folder / 'report.md'}.", highlight=False)
+    for key, value in found.best.params.items():
         console.print(f"  {key}: {_short(value)}", highlight=False)
+    console.print(f"Next: modelyard tune {found.entry} --apply", highlight=False)
 
 
 def _short(value: object) -> str:

@@ -1,1 +1,1 @@
-"""Searches for better values of an experiment's settings: processes that share one Optuna study."""
+"""Studies: searches for better settings of an experiment. Only this folder imports Optuna."""

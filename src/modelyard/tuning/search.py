@@ -199,12 +199,27 @@ class Search:
         self._workers = []
 
 
+def latest(name: str, place: Place) -> optuna.Study:
+    """The study of a name that was begun last, to look at.
+
+    Raises:
+        ModelyardError: there is none, or the storage does not answer.
+    """
+    with place.explained():
+        opened = place.open()
+        known = storage.latest(name, opened)
+        if known is None:
+            raise ModelyardError(f"{place.shown} holds no study {name} yet. Begin it: modelyard tune {name}")
+        return optuna.load_study(study_name=known, storage=opened)
+
+
 def take_up(plan: Plan, place: Place, new: bool = False, join: bool = False) -> optuna.Study:
     """The study to search in: the latest of its name, or a new one whose trial 0 is the experiment as it is.
 
     Raises:
         ModelyardError: its space is another than the plan's, there is none to join, or the storage does not answer.
     """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # each trial's end is told by who watches
     with place.explained():
         opened = place.open()
         known = storage.latest(plan.name, opened)
