@@ -73,15 +73,15 @@ def tune(
     replace: Annotated[bool, typer.Option("--replace", help="With --apply: over a winner of other values.")] = False,
 ) -> None:
     """Search for better values of an experiment's settings, by its validation rows; resumes what was begun."""
-    from modelyard.cli import tune
+    from modelyard.cli.tune import Options, search_on, show_trials, write_winner
 
     with explained():
         if show:
-            tune.show(study, storage)
+            show_trials(study, storage)
         elif apply:
-            tune.apply(study, storage, replace)
+            write_winner(study, storage, replace)
         else:
-            raise typer.Exit(tune.tune(study, tune.Options(trials, seconds, workers, storage, join, new)))
+            raise typer.Exit(search_on(study, Options(trials, seconds, workers, storage, join, new)))
 
 
 @app.command()

@@ -41,7 +41,7 @@ class Options:
     new: bool = False
 
 
-def tune(name: str, options: Options) -> int:
+def search_on(name: str, options: Options) -> int:
     """Search until the budget is used up, then write the report and the diary; returns the exit code.
 
     Raises:
@@ -51,7 +51,7 @@ def tune(name: str, options: Options) -> int:
     for sign in (signal.SIGTERM, signal.SIGHUP):  # from CI or a closed terminal: end as by Ctrl-C
         signal.signal(sign, signal.default_int_handler)
     study = _known(project, name)
-    from modelyard.tuning import plan, search, storage  # after the name is known: Optuna takes a second
+    from modelyard.tuning import plan, search, storage  # Optuna takes a second: a wrong name is told without it
 
     workers = options.workers or max(1, _cores() // project.runtime.threads)
     made = plan.make(project, name, max(1, _cores() // workers), Path.cwd())
@@ -69,14 +69,14 @@ def tune(name: str, options: Options) -> int:
     return 0
 
 
-def show(name: str, address: str | None) -> None:
+def show_trials(name: str, address: str | None) -> None:
     """Print the trials of the latest study of a name."""
     from modelyard.tuning import table
 
     Console().print(table.table(_begun(name, address)))
 
 
-def apply(name: str, address: str | None, replace: bool) -> None:
+def write_winner(name: str, address: str | None, replace: bool) -> None:
     """Write the winner of the latest study of a name into params.yaml."""
     from modelyard.tuning import apply
 
