@@ -77,7 +77,7 @@ class Search:
         self._workers: list[Worker] = []
         self._ended: list[worker.Ended] = []
         self._failures: list[str] = []
-        self._turns = len(study.get_trials(deepcopy=False))
+        self._turns = sum(each.state is not TrialState.WAITING for each in study.get_trials(deepcopy=False))
         self._stream: tuple[int, ...] = ()
 
     def run(self, workers: int, budget: Budget, joined: bool = False, most_memory: int = MOST_MEMORY) -> None:
