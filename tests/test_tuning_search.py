@@ -127,18 +127,13 @@ def test_a_killed_worker_costs_one_trial_whose_parameters_are_tried_again(tmp_pa
 def test_a_trial_that_kills_each_worker_is_given_up(tmp_path, place):
     made_up_search.save_rows(tmp_path, 1500)
 
-    def kill_present(workers: list[Worker]) -> None:
-        for each in workers:
-            known = take_up(made, place).trials if each.number is not None else []
-            if each.state == "busy" and known and known[each.number].params.get("model.trees") == 20:
-                os.kill(each.process.pid, signal.SIGKILL)
+    def kill(workers: list[Worker]) -> None:
+        if each := busy(workers):
+            os.kill(each.process.pid, signal.SIGKILL)
 
-    made = plan(tmp_path, vary={"model.trees": Choices(choices=(20, 60))})
-    study = take_up(made, place)
-    Search(study, place, made, Watch(kill_present)).run(1, Budget(lost.MOST_LOSSES))
-    failed = [trial for trial in study.trials if trial.state is TrialState.FAIL]
-    assert 0 < len(failed) <= lost.MOST_LOSSES * lost.MOST_LOSSES
-    assert all(trial.state is not TrialState.RUNNING for trial in study.trials)
+    study = search(plan(tmp_path, vary=SLOW), place, trials=1, watch=Watch(kill))
+    assert states(study) == [TrialState.FAIL] * lost.MOST_LOSSES
+    assert [trial.user_attrs.get("again") for trial in study.trials] == [None, 0, 1]
 
 
 def test_ctrl_c_keeps_what_is_finished_and_the_rest_is_taken_up_again(tmp_path, place):

@@ -23,7 +23,7 @@ from modelyard.tuning.storage import Place
 SPAWN = multiprocessing.get_context("spawn")  # a process that has computed with TensorFlow cannot be forked
 LOOK_SECONDS = 0.2
 STOP_SECONDS = 5.0  # granted to an interrupted trial before it is killed
-MOST_MEMORY = 5 * 2**29  # bytes of a worker after a trial: one of MNIST leaves 1 to 2 GiB
+MOST_MEMORY = 5 * 2**29  # bytes of a worker after a trial
 SAME_FAILURES = 5
 
 
@@ -95,13 +95,13 @@ class Search:
         """
         self._stream = (os.getpid(),) if joined else ()
         until = time.monotonic() + (budget.seconds or float("inf"))
-        try:
-            with self._place.explained():
+        with self._place.explained():
+            try:
                 while self._hand_out_turns(workers, budget.trials, until, most_memory):
                     self._listen()
-        finally:
-            self._stop()
-            self._show()
+            finally:
+                self._stop()
+                self._show()
 
     def _hand_out_turns(self, workers: int, trials: int, until: float, most_memory: int) -> bool:
         """Start workers and give turns while there are any; tell whether anything is left to wait for."""
@@ -149,7 +149,7 @@ class Search:
             case worker.Epoch():
                 speaker.progress = message
             case worker.Ended():
-                speaker.state = "full" if message.full else "idle"
+                speaker.state, speaker.number = "full" if message.full else "idle", None
                 self._note_end(message)
 
     def _part_with(self, gone: Worker) -> None:
