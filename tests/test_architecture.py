@@ -56,15 +56,17 @@ LAYERS = [
     {"models.backbones"},
     {"models.transfer"},
     {"models"},
+    {"studies"},
     {"settings", "tasks.judgement"},
     {"tasks.classification", "tasks.regression", "tasks.reconstruction", "tasks.detection"},
     {"tasks"},
     {"training", "evaluation", "comparison", "past_runs", *ASIDE},
-    {"tuning", "tuning.findings", "tuning.page"},
-    {"tuning.pictures", "tuning.winner", "tuning.table", "tuning.diary"},
-    {"tuning.apply", "tuning.report"},
+    {"tuning", "tuning.findings", "tuning.page", "tuning.folds", "tuning.plan", "tuning.lost"},
+    {"tuning.pictures", "tuning.winner", "tuning.table", "tuning.diary", "tuning.storage", "tuning.objective"},
+    {"tuning.apply", "tuning.report", "tuning.worker"},
+    {"tuning.search"},
     {"cli.display"},
-    {"cli.doctor", "cli.run", "cli.ui"},
+    {"cli.doctor", "cli.run", "cli.tune", "cli.ui"},
     {"cli"},
 ]
 
@@ -74,7 +76,7 @@ def modules_in(folder: str) -> set[str]:
 
 
 # What a stage imports, or may import by way of `settings`, and what still cannot change its outputs.
-SETTINGS_AND_WIRING = {"cli", "config", "datasets", "errors", "files", "models", "settings", "tracking"}
+SETTINGS_AND_WIRING = {"cli", "config", "datasets", "errors", "files", "models", "settings", "studies", "tracking"}
 DATASETS, MODELS = modules_in("datasets"), modules_in("models")
 DOWNLOADING = {"archives", "downloads", "sources"}
 ALL_FAMILIES = {f"models.{name}" for name in FAMILIES}
@@ -326,7 +328,8 @@ def test_no_stage_and_no_command_loads_tensorflow_or_mlflow_by_being_imported(tm
     scripts = "".join(f"import {script}\n" for script in SCRIPTS)
     found = modules_after(
         f"sys.path.insert(0, {str(ROOT / 'pipeline')!r})\nsys.dont_write_bytecode = True\n{scripts}"
-        "import modelyard.cli.doctor, modelyard.cli.run, modelyard.cli.ui, modelyard.downloads, modelyard.comparison",
+        "import modelyard.cli.doctor, modelyard.cli.run, modelyard.cli.tune, modelyard.cli.ui\n"
+        "import modelyard.downloads, modelyard.comparison",
         tmp_path,
     )
     assert found & {"tensorflow", "keras", "mlflow", "optuna", "dvc"} == set()
