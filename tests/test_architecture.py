@@ -56,13 +56,18 @@ LAYERS = [
     {"models.backbones"},
     {"models.transfer"},
     {"models"},
+    {"studies"},
     {"settings", "tasks.judgement"},
     {"tasks.classification", "tasks.regression", "tasks.reconstruction", "tasks.detection"},
     {"tasks"},
-    {"training", "evaluation", "comparison", "runner.reasons", "warm"},
+    {"training", "evaluation", "comparison", "past_runs", "runner.reasons", "warm"},
     {"runner"},
+    {"tuning", "tuning.findings", "tuning.page", "tuning.folds", "tuning.plan", "tuning.lost"},
+    {"tuning.pictures", "tuning.winner", "tuning.table", "tuning.diary", "tuning.storage", "tuning.objective"},
+    {"tuning.apply", "tuning.report", "tuning.worker"},
+    {"tuning.search"},
     {"cli.display"},
-    {"cli.doctor", "cli.run", "cli.ui"},
+    {"cli.doctor", "cli.run", "cli.tune", "cli.ui"},
     {"cli"},
 ]
 
@@ -72,7 +77,7 @@ def modules_in(folder: str) -> set[str]:
 
 
 # What a stage imports, or may import by way of `settings`, and what still cannot change its outputs.
-SETTINGS_AND_WIRING = {"cli", "config", "datasets", "errors", "files", "models", "settings", "tracking"}
+SETTINGS_AND_WIRING = {"cli", "config", "datasets", "errors", "files", "models", "settings", "studies", "tracking"}
 DATASETS, MODELS = modules_in("datasets"), modules_in("models")
 DOWNLOADING = {"archives", "downloads", "sources"}
 ALL_FAMILIES = {f"models.{name}" for name in FAMILIES}
@@ -195,8 +200,12 @@ def test_what_stands_aside_knows_no_other_module(name):
     assert project_imports(MODULES[name]) <= ASIDE
 
 
-def test_only_tracking_imports_mlflow():
-    assert importers_of("mlflow") == {"tracking"}
+def test_only_tracking_and_what_writes_past_runs_import_mlflow():
+    assert importers_of("mlflow") == {"tracking", "past_runs"}
+
+
+def test_only_tuning_imports_optuna_and_what_draws_its_plots():
+    assert {name.partition(".")[0] for name in importers_of("optuna", "plotly")} == {"tuning"}
 
 
 def test_only_models_training_and_evaluation_may_import_keras():
@@ -320,7 +329,8 @@ def test_no_stage_and_no_command_loads_tensorflow_or_mlflow_by_being_imported(tm
     scripts = "".join(f"import {script}\n" for script in SCRIPTS)
     found = modules_after(
         f"sys.path.insert(0, {str(ROOT / 'pipeline')!r})\nsys.dont_write_bytecode = True\n{scripts}"
-        "import modelyard.cli.doctor, modelyard.cli.run, modelyard.cli.ui, modelyard.downloads, modelyard.comparison",
+        "import modelyard.cli.doctor, modelyard.cli.run, modelyard.cli.tune, modelyard.cli.ui\n"
+        "import modelyard.downloads, modelyard.comparison",
         tmp_path,
     )
     assert found & {"tensorflow", "keras", "mlflow", "optuna", "dvc"} == set()

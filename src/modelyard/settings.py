@@ -17,6 +17,7 @@ from modelyard.inputs import InputSettings
 from modelyard.metrics import SHOWN, WATCHED
 from modelyard.models.output import check_loss
 from modelyard.rows import Task
+from modelyard.studies import Study, mistakes_in
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case words, joined by _")]
 
@@ -92,6 +93,7 @@ class Project(File):
         default={}, description="experiments that start from one of `backbones`"
     )
     published: dict[Name, Published] = Field(default={})
+    studies: dict[Name, Study] = Field(default={}, description="searches for better values of experiments")
 
     @property
     def runs(self) -> dict[str, NetworkExperiment | EstimatorExperiment | TransferExperiment]:
@@ -128,6 +130,9 @@ class Project(File):
                 yield Mistake(("pretrained", name, "model", "backbone"), f"no such backbone; {advice}")
         for name, published in self.published.items():
             yield from self._mistakes_of_published(name, published)
+        for name, study in self.studies.items():
+            for mistake in mistakes_in(study, self.experiments, self.inputs):
+                yield mistake._replace(keys=("studies", name, *mistake.keys))
 
     def _names_given_twice(self) -> Iterator[Mistake]:
         groups = [EXPERIMENT_SECTIONS, ("datasets", "backbones")]  # each a folder of results, of raw files

@@ -38,7 +38,7 @@ class MlflowRun:
         import mlflow
 
         logging.getLogger("mlflow").setLevel(logging.ERROR)
-        _connect()
+        connect()
         if run_id and not _is_known(run_id):
             run_id = None
         run = mlflow.start_run(run_id=run_id, run_name=None if run_id else self._name)
@@ -52,7 +52,7 @@ class MlflowRun:
 
         digest = _digest(training_folder)
         mlflow.log_params(params)
-        mlflow.set_tags(_tags_of_place() | _tags_of_input(description, digest))
+        mlflow.set_tags(tags_of_place() | _tags_of_input(description, digest))
         source = CodeDatasetSource(tags={"folder": training_folder.as_posix()})
         schema = _schema((description.dtype, (None, *description.shape)))
         mlflow.log_input(MetaDataset(source, name=description.dataset, digest=digest[:32], schema=schema), "training")
@@ -195,7 +195,7 @@ def _run(name: str, run_id: str | None) -> Iterator[Run]:
     run.finish()
 
 
-def _connect() -> None:
+def connect() -> None:
     """Make the store and the experiment once: a fresh database opened by several processes at once is left broken."""
     for name, value in PATIENCE.items():
         os.environ.setdefault(name, value)
@@ -227,7 +227,7 @@ def _id_file(name: str) -> Path:
     return root() / ".modelyard" / "runs" / name
 
 
-def _tags_of_place() -> dict[str, str]:
+def tags_of_place() -> dict[str, str]:
     """Which commit, DVC stage and DVC experiment this process belongs to."""
     tags = {
         "git_commit": _git("rev-parse", "HEAD"),

@@ -51,6 +51,41 @@ def run(
         raise typer.Exit(rebuild(experiments or [], jobs, demo, strict, dry))
 
 
+@app.command(
+    epilog="Examples:\n\n"
+    "* `modelyard tune digits_cnn` searches until the study has the trials that params.yaml asks for\n"
+    "* `modelyard tune digits_cnn --trials 60 --workers 2` goes on with it\n"
+    "* `modelyard tune mnist_cnn --storage postgresql+psycopg://user@host/studies` shares it with other machines, "
+    "where `--join` is added\n"
+    "* `modelyard tune digits_cnn --show` prints its trials, `--apply` writes the winner into params.yaml\n"
+    "* `modelyard tune digits_cnn --new` begins another beside it"
+)
+def tune(
+    study: Annotated[str, typer.Argument(help="A name under `studies` in params.yaml.")],
+    trials: Annotated[int | None, typer.Option(min=1, help="How many there shall be in all.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=1, help="After these no trial begins.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="A journal file or a database's URL; default: MODELYARD_OPTUNA_STORAGE.")
+    ] = None,
+    join: Annotated[bool, typer.Option("--join", help="Add workers to a search that runs elsewhere.")] = False,
+    new: Annotated[bool, typer.Option("--new", help="Begin another study beside the last.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the trials so far, and search nothing.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Write the winner into params.yaml.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="With --apply: over a winner of other values.")] = False,
+) -> None:
+    """Search for better values of an experiment's settings, by its validation rows; resumes what was begun."""
+    from modelyard.cli.tune import Options, search_on, show_trials, write_winner
+
+    with explained():
+        if show:
+            show_trials(study, storage)
+        elif apply:
+            write_winner(study, storage, replace)
+        else:
+            raise typer.Exit(search_on(study, Options(trials, seconds, workers, storage, join, new)))
+
+
 @app.command()
 def doctor() -> None:
     """Tell what is here: versions, processor, disk, data sets, and where runs are kept."""

@@ -1,0 +1,105 @@
+"""Runs that are over, written into the diary as they were: each once, however often it is told."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from modelyard.tracking import MLFLOW_EXPERIMENT, Guarded, connect, is_on, root, tags_of_place
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+GROUP = "group"  # the tag that a run and its parts have in common
+MOST_FIGURES = 900  # MLflow takes 1000 things at once; tags and parameters are some of them
+MOST_RUNS = 50_000  # that one search may find
+
+
+class Figure(NamedTuple):
+    """A metric's value; told twice, it counts once where nothing of it differs."""
+
+    name: str
+    value: float
+    step: int
+    noted: datetime
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """A run that is over, with the status that MLflow shows."""
+
+    name: str
+    status: Literal["FINISHED", "KILLED", "FAILED"]
+    began: datetime
+    ended: datetime
+    params: Mapping[str, Any] = field(default_factory=dict)
+    figures: Sequence[Figure] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def write(group: str, whole: PastRun, parts: Sequence[PastRun], folder: Path | None = None) -> None:
+    """Write a run and those that are its parts, which MLflow shows beneath it.
+
+    What is there is left alone: a part by its name, the whole but for new figures. With tracking off nothing is
+    written; a failure warns, and the next time goes on where this one ended.
+
+    Args:
+        group: what tells this run from any other of its name.
+        whole: the run of all.
+        parts: the runs beneath it, each with a name of its own.
+        folder: kept with the whole as its artifact `report`.
+    """
+    if is_on():
+        Guarded(_Writer()).write(group, whole, parts, folder)
+
+
+class _Writer:
+    def write(self, group: str, whole: PastRun, parts: Sequence[PastRun], folder: Path | None) -> None:
+        from filelock import FileLock
+        from mlflow import MlflowClient
+
+        connect()
+        client = MlflowClient()
+        with FileLock(root() / ".modelyard" / "past_runs.lock"):  # two writers would write everything twice
+            known, tags = _known(client, group), {GROUP: group, **tags_of_place()}
+            parent = known[whole.name][0] if whole.name in known else _begin(client, whole, tags)
+            tags["mlflow.parentRunId"] = parent
+            for part in parts:
+                run_id, status = known.get(part.name, ("", ""))
+                if status in ("", "RUNNING"):  # the writer of one that is running was killed before it had written all
+                    _complete(client, run_id or _begin(client, part, tags), part)
+            _complete(client, parent, whole)
+            if folder:
+                client.log_artifacts(parent, str(folder), "report")
+
+
+def _known(client: "MlflowClient", group: str) -> dict[str, tuple[str, str]]:
+    """The runs of a group: id and status of each name."""
+    found = client.search_runs([_experiment(client)], f"tags.`{GROUP}` = '{group}'", max_results=MOST_RUNS)
+    return {run.info.run_name: (run.info.run_id, run.info.status) for run in found}
+
+
+def _begin(client: "MlflowClient", run: PastRun, tags: Mapping[str, str]) -> str:
+    began = client.create_run(_experiment(client), _milliseconds(run.began), dict(tags), run.name)
+    return began.info.run_id
+
+
+def _complete(client: "MlflowClient", run_id: str, run: PastRun) -> None:
+    from mlflow.entities import Metric, Param, RunTag
+
+    metrics = [Metric(each.name, each.value, _milliseconds(each.noted), each.step) for each in run.figures]
+    params = [Param(name, str(value)) for name, value in run.params.items()]
+    tags = [RunTag(name, value) for name, value in run.tags.items()]
+    client.log_batch(run_id, params=params, tags=tags)
+    for start in range(0, len(metrics), MOST_FIGURES):
+        client.log_batch(run_id, metrics[start : start + MOST_FIGURES])
+    client.set_terminated(run_id, run.status, _milliseconds(run.ended))
+
+
+def _experiment(client: "MlflowClient") -> str:
+    return client.get_experiment_by_name(MLFLOW_EXPERIMENT).experiment_id
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)

@@ -1,0 +1,1 @@
+"""Studies: searches for better settings of an experiment. Only this folder imports Optuna."""
