@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -26,11 +27,12 @@ def predict(name: str, files: Sequence[Path], rows: Sequence[int], output: Path 
         ModelyardError: no such model, or nothing that it could be asked; then nothing was predicted.
     """
     _refuse_muddle(files, rows, output, show)
+    test = _test_rows(name) if rows else None
     model = models.load(_model(name))
     if show:
         prediction.refuse_undrawable(model.description)
-    if rows:
-        given, outputs = prediction.test_rows(rows, model, _test_rows(name))
+    if test:
+        given, outputs = prediction.test_rows(rows, model, test)
     else:
         given = prediction.read(files, model.description)
         _tell(given)
@@ -93,5 +95,5 @@ def _as_shown(table: "pd.DataFrame") -> Table:
     for name in table:
         shown.add_column(name, overflow="fold")
     for row in table.itertuples(index=False):
-        shown.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row))
+        shown.add_row(*(f"{value:.4g}" if isinstance(value, float | np.floating) else str(value) for value in row))
     return shown
