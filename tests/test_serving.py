@@ -25,6 +25,7 @@ from modelyard.models import EstimatorTraining, NetworkTraining, Runtime, cnn, l
 from modelyard.settings import EstimatorExperiment, NetworkExperiment
 
 SECONDS = 240  # for the server's start: it imports TensorFlow
+HEADERS = {"Content-Type": "application/json"}
 CNN = NetworkExperiment(
     input="made_up",
     model=cnn.Settings(family="cnn", filters=(3,), units=(4,)),
@@ -45,8 +46,8 @@ class Server:
     def ask(self, rows: object) -> list:
         """What it answers to raw rows."""
         body = json.dumps({"inputs": rows}).encode()
-        request = urllib.request.Request(f"{self.address}/invocations", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as response:
+        request = urllib.request.Request(f"{self.address}/invocations", body, HEADERS)  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
             return json.load(response)["predictions"]
 
 
@@ -97,7 +98,7 @@ def wait_for(address: str, process: subprocess.Popen, log: Path) -> None:
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
         try:
-            with urllib.request.urlopen(address, timeout=5):
+            with urllib.request.urlopen(address, timeout=5):  # noqa: S310
                 return
         except OSError:
             time.sleep(0.5)
