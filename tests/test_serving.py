@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from modelyard.inputs import TrainingInput, save_training
 from modelyard.models import EstimatorTraining, NetworkTraining, Runtime, cnn, linear
 from modelyard.settings import EstimatorExperiment, NetworkExperiment
 
-SECONDS = 240  # for the server's start: it imports TensorFlow
+SECONDS = 600  # for the server's start: it imports TensorFlow
 HEADERS = {"Content-Type": "application/json"}
 CNN = NetworkExperiment(
     input="made_up",
@@ -74,7 +74,8 @@ def champion_served(experiment: object, data: TrainingInput, root: Path) -> Iter
         wait_for(f"http://127.0.0.1:{port}/ping", process, root / "server.log")
         yield Server(f"http://127.0.0.1:{port}", root / "model")
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it may have ended by itself, and said why
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
