@@ -42,7 +42,7 @@ ASIDE = {"runner", "runner.reasons", "warm"}  # they run stages and scripts, and
 LAYERS = [
     {"errors", "rows", "layer"},
     {"config", "files"},
-    {"sources", "archives", "splits", "scaling", "metrics", "statistics", "detection", "figures.style"},
+    {"sources", "archives", "splits", "scaling", "metrics", "statistics", "detection", "figures.style", "lineage"},
     {"downloads", "datasets.entry"},
     {f"figures.{name}" for name in ("curves", "detections", "images", "kernels", "layers", "predictions", "readings")},
     {f"datasets.{name}" for name in ("boston", "cifar", "diabetes", "digits", "idx", "reuters", "table")},
@@ -66,8 +66,12 @@ LAYERS = [
     {"tuning.pictures", "tuning.winner", "tuning.table", "tuning.diary", "tuning.storage", "tuning.objective"},
     {"tuning.apply", "tuning.report", "tuning.worker"},
     {"tuning.search"},
+    {"prediction.given"},
+    {"prediction.images", "prediction.tables", "prediction.texts", "prediction.answers"},
+    {"prediction.pictures"},
+    {"prediction"},
     {"cli.display"},
-    {"cli.doctor", "cli.run", "cli.tune", "cli.ui"},
+    {"cli.doctor", "cli.predict", "cli.run", "cli.tune", "cli.ui"},
     {"cli"},
 ]
 
@@ -329,7 +333,7 @@ def test_no_stage_and_no_command_loads_tensorflow_or_mlflow_by_being_imported(tm
     scripts = "".join(f"import {script}\n" for script in SCRIPTS)
     found = modules_after(
         f"sys.path.insert(0, {str(ROOT / 'pipeline')!r})\nsys.dont_write_bytecode = True\n{scripts}"
-        "import modelyard.cli.doctor, modelyard.cli.run, modelyard.cli.tune, modelyard.cli.ui\n"
+        "import modelyard.cli.doctor, modelyard.cli.predict, modelyard.cli.run, modelyard.cli.tune, modelyard.cli.ui\n"
         "import modelyard.downloads, modelyard.comparison",
         tmp_path,
     )
