@@ -42,7 +42,7 @@ ASIDE = {"runner", "warm"}  # they run stages and scripts, and know no word abou
 LAYERS = [
     {"errors", "rows", "layer"},
     {"config", "files"},
-    {"sources", "archives", "splits", "scaling", "metrics", "statistics", "detection", "figures.style"},
+    {"sources", "archives", "splits", "scaling", "metrics", "statistics", "detection", "figures.style", "lineage"},
     {"downloads", "datasets.entry"},
     {f"figures.{name}" for name in ("curves", "detections", "images", "kernels", "layers", "predictions", "readings")},
     {f"datasets.{name}" for name in ("boston", "cifar", "diabetes", "digits", "idx", "reuters", "table")},

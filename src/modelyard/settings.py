@@ -97,6 +97,17 @@ class Project(File):
         """Every experiment of every section, by name."""
         return {**self.experiments, **self.transfers, **self.pretrained}
 
+    def section_of(self, experiment: str) -> str:
+        """The section that an experiment stands in.
+
+        Raises:
+            ModelyardError: there is no such experiment.
+        """
+        for section in EXPERIMENT_SECTIONS:
+            if experiment in getattr(self, section):
+                return section
+        raise ModelyardError(f"no such experiment: {experiment}; {nearest(experiment, self.runs)}")
+
     def dataset_of(self, experiment: str) -> str:
         """The data set that an experiment learns from."""
         return self.inputs[self.runs[experiment].input].dataset

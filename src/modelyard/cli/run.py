@@ -11,17 +11,14 @@ from rich.table import Table
 
 from modelyard import settings
 from modelyard.cli.display import Display
-from modelyard.config import nearest
 from modelyard.downloads import Reach, cannot_be_had
-from modelyard.errors import ModelyardError
+from modelyard.lineage import EVALUATIONS, PRETRAINED
 from modelyard.runner import Pipeline, Stage, State
 from modelyard.settings import Project
 from modelyard.warm import served
 
 GIGABYTES_A_STAGE = 3  # a training on MNIST peaks below that
 LOG_LINES = 12
-PRETRAINED = "pretrained/dvc.yaml:"
-EVALUATIONS = {"experiments": "evaluate@", "transfers": "evaluate_transfer@", "pretrained": f"{PRETRAINED}evaluate@"}
 HEAVY = ("train", "evaluate")
 LIBRARIES = (
     "keras",
@@ -63,8 +60,7 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool) ->
 def _chosen(project: Project, names: Sequence[str], demo: bool) -> dict[str, str]:
     """The experiments to bring up to date, each with the stage that completes it."""
     for name in names:
-        if name not in project.runs:
-            raise ModelyardError(f"no such experiment: {name}; {nearest(name, project.runs)}")
+        project.section_of(name)
     completed_by = {name: stage + name for section, stage in EVALUATIONS.items() for name in getattr(project, section)}
     wanted = names or project.runs
     return {name: completed_by[name] for name in wanted if not demo or _comes_along(project, name)}
