@@ -43,7 +43,7 @@ LAYERS = [
     {"errors", "rows", "layer"},
     {"config", "files"},
     {"sources", "archives", "splits", "scaling", "metrics", "statistics", "detection", "figures.style", "lineage"},
-    {"downloads", "datasets.entry"},
+    {"downloads", "datasets.entry", "differences"},
     {f"figures.{name}" for name in ("curves", "detections", "images", "kernels", "layers", "predictions", "readings")},
     {f"datasets.{name}" for name in ("boston", "cifar", "diabetes", "digits", "idx", "reuters", "table")},
     {"datasets.canvases"},
@@ -60,8 +60,10 @@ LAYERS = [
     {"tasks.classification", "tasks.regression", "tasks.reconstruction", "tasks.detection"},
     {"tasks"},
     {"training", "evaluation", "comparison", *ASIDE},
+    {"registry"},
+    {"promotion"},
     {"cli.display"},
-    {"cli.doctor", "cli.run", "cli.ui"},
+    {"cli.doctor", "cli.promote", "cli.run", "cli.ui"},
     {"cli"},
 ]
 
@@ -194,8 +196,8 @@ def test_what_stands_aside_knows_no_other_module(name):
     assert project_imports(MODULES[name]) == set()
 
 
-def test_only_tracking_imports_mlflow():
-    assert importers_of("mlflow") == {"tracking"}
+def test_only_tracking_and_the_registry_import_mlflow():
+    assert importers_of("mlflow") == {"tracking", "registry"}
 
 
 def test_only_models_training_and_evaluation_may_import_keras():
@@ -319,7 +321,7 @@ def test_no_stage_and_no_command_loads_tensorflow_or_mlflow_by_being_imported(tm
     scripts = "".join(f"import {script}\n" for script in SCRIPTS)
     found = modules_after(
         f"sys.path.insert(0, {str(ROOT / 'pipeline')!r})\nsys.dont_write_bytecode = True\n{scripts}"
-        "import modelyard.cli.doctor, modelyard.cli.run, modelyard.cli.ui, modelyard.downloads, modelyard.comparison",
+        "import modelyard.cli.doctor, modelyard.cli.promote, modelyard.cli.run, modelyard.cli.ui, modelyard.downloads, modelyard.comparison",
         tmp_path,
     )
     assert found & {"tensorflow", "keras", "mlflow", "optuna", "dvc"} == set()
