@@ -198,13 +198,14 @@ def _archive(folder: Path) -> str:
 
 def _fetch(version: Version, target: Path) -> None:
     with _registry():
+        from mlflow import MlflowException
         from mlflow.artifacts import download_artifacts
 
         uri = f"models:/{version.name}/{version.number}/{FOLDER}"
         try:
             download_artifacts(artifact_uri=uri, dst_path=str(target))
-        except OSError as error:
-            raise ModelyardError(f"{version.name}: the files of {version} cannot be had: {error}") from None
+        except (OSError, MlflowException) as error:
+            raise ModelyardError(f"{version.name}: the files of {version} cannot be had. {error}") from None
 
 
 def _refuse_other_than(expected: str, version: Version, folder: Path) -> None:
