@@ -141,7 +141,7 @@ def test_of_two_who_promote_at_once_the_second_is_told(tracked_project: Path) ->
     first = champions("first", folder=tracked_project)[0]
     one, other = (version_of(name, tracked_project, seed) for seed, name in enumerate(("one", "other"), start=1))
     registry.crown(one, instead_of=first)
-    with pytest.raises(ModelyardError, match="another champion meanwhile. Run the command again"):
+    with pytest.raises(ModelyardError, match="another champion meanwhile"):
         registry.crown(other, instead_of=first)
     assert champion() == one.number
 
@@ -167,7 +167,7 @@ def test_a_version_that_was_made_by_other_means_is_refused(tracked_project: Path
     client = mlflow.MlflowClient()
     client.create_model_version("line", client.get_model_version("line", first.number).source)
     client.set_registered_model_alias("line", CHAMPION, "2")
-    with pytest.raises(ModelyardError, match="registered by other means.* was not made by `modelyard promote`"):
+    with pytest.raises(ModelyardError, match="was not made by `modelyard promote`"):
         registry.model_folder("line@champion")
 
 
