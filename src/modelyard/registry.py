@@ -149,9 +149,17 @@ def _registry() -> Iterator[Any]:
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     try:
         tracking.connect()
+    except Exception as error:  # whatever MLflow, its database or its server may raise
+        raise _told(error, "cannot be reached") from None
+    try:
         yield mlflow.MlflowClient()
     except mlflow.MlflowException as error:
-        raise ModelyardError(f"the tracking store {tracking.store_to_show()} refused: {error.message}") from None
+        raise _told(error, "refused") from None
+
+
+def _told(error: Exception, what: str) -> ModelyardError:
+    reason = str(error).replace(tracking.store(), tracking.store_to_show())  # it may hold a password
+    return ModelyardError(f"the tracking store {tracking.store_to_show()} {what}: {reason}")
 
 
 def _aliases(client: Any) -> dict[str, dict[str, str]]:
