@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -149,3 +149,28 @@ def image_input() -> TrainingInput:
     rows = Rows(x, y.astype(np.uint8))
     scaler = Scaler(scale=(255.0,))
     return TrainingInput(describe(rows, 16, ("dark", "bright"), scaling="pixels", scaler=scaler), rows)
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with MLflow's tables and nothing in them: making one takes seconds, copying it none."""
+    import mlflow
+
+    file = tmp_path_factory.mktemp("store") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{file}").search_experiments()
+    return file
+
+
+@pytest.fixture
+def tracked_project(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A project's root, the current folder, whose runs are tracked; and MLflow as if freshly imported."""
+    import mlflow
+
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MODELYARD_TRACKING", "on")
+    yield tmp_path
+    mlflow.end_run()
+    mlflow.set_tracking_uri(None)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID"):
+        os.environ.pop(name, None)  # MLflow sets them for processes that it may start

@@ -43,7 +43,7 @@ LAYERS = [
     {"errors", "rows", "layer"},
     {"config", "files"},
     {"sources", "archives", "splits", "scaling", "metrics", "statistics", "detection", "figures.style", "lineage"},
-    {"downloads", "datasets.entry"},
+    {"downloads", "datasets.entry", "differences"},
     {f"figures.{name}" for name in ("curves", "detections", "images", "kernels", "layers", "predictions", "readings")},
     {f"datasets.{name}" for name in ("boston", "cifar", "diabetes", "digits", "idx", "reuters", "table")},
     {"datasets.canvases"},
@@ -66,12 +66,14 @@ LAYERS = [
     {"tuning.pictures", "tuning.winner", "tuning.table", "tuning.diary", "tuning.storage", "tuning.objective"},
     {"tuning.apply", "tuning.report", "tuning.worker"},
     {"tuning.search"},
+    {"registry"},
+    {"promotion"},
     {"prediction.given"},
     {"prediction.images", "prediction.tables", "prediction.texts", "prediction.answers"},
     {"prediction.pictures"},
     {"prediction"},
     {"cli.display"},
-    {"cli.doctor", "cli.predict", "cli.run", "cli.tune", "cli.ui"},
+    {"cli.doctor", "cli.predict", "cli.promote", "cli.run", "cli.tune", "cli.ui"},
     {"cli"},
 ]
 
@@ -204,8 +206,8 @@ def test_what_stands_aside_knows_no_other_module(name):
     assert project_imports(MODULES[name]) <= ASIDE
 
 
-def test_only_tracking_and_what_writes_past_runs_import_mlflow():
-    assert importers_of("mlflow") == {"tracking", "past_runs"}
+def test_only_tracking_past_runs_and_the_registry_import_mlflow():
+    assert importers_of("mlflow") == {"tracking", "past_runs", "registry"}
 
 
 def test_only_tuning_imports_optuna_and_what_draws_its_plots():
@@ -333,7 +335,8 @@ def test_no_stage_and_no_command_loads_tensorflow_or_mlflow_by_being_imported(tm
     scripts = "".join(f"import {script}\n" for script in SCRIPTS)
     found = modules_after(
         f"sys.path.insert(0, {str(ROOT / 'pipeline')!r})\nsys.dont_write_bytecode = True\n{scripts}"
-        "import modelyard.cli.doctor, modelyard.cli.predict, modelyard.cli.run, modelyard.cli.tune, modelyard.cli.ui\n"
+        "import modelyard.cli.doctor, modelyard.cli.predict, modelyard.cli.promote, modelyard.cli.run, "
+        "modelyard.cli.tune, modelyard.cli.ui\n"
         "import modelyard.downloads, modelyard.comparison",
         tmp_path,
     )

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from modelyard.files import sha256, write_text
@@ -77,7 +78,9 @@ class MlflowRun:
             pip_requirements=[f"{package}=={version(package)}" for package in model.packages],
             **model.options,
         )
-        mlflow.set_tag("model_uri", logged.model_uri)
+        with TemporaryDirectory() as folder:  # equal models give equal bytes, by which the registry finds this run
+            model.save(Path(folder))
+            mlflow.set_tags({"model_uri": logged.model_uri, "model_sha256": sha256(next(Path(folder).glob("model.*")))})
 
     def log_evaluation(self, metrics: Mapping[str, float], details: Mapping[str, Any], figures: Path) -> None:
         """Note test metrics, their intervals, and the pictures of a folder."""

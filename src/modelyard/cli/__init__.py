@@ -132,6 +132,33 @@ def ui(
         serve(port)
 
 
+@app.command(
+    epilog="Examples:\n\n"
+    "* `modelyard promote mnist_cnn` makes it `mnist@champion`, or says why not\n"
+    "* `modelyard promote mnist_mlp --force 'it must fit on the device'` whatever the test rows say"
+)
+def promote(
+    experiment: Annotated[str, typer.Argument(help="A name in params.yaml.")],
+    force: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Make it champion all the same; the reason is kept.")
+    ] = None,
+) -> None:
+    """Register a model under its data set's name: as champion, if it is better by more than the noise."""
+    from modelyard.cli.promote import promote
+
+    with explained():
+        promote(experiment, force)
+
+
+@app.command(epilog="Example:\n\n* `modelyard rollback mnist` makes the champion before the present one champion again")
+def rollback(dataset: Annotated[str, typer.Argument(help="The name of a registered model.")]) -> None:
+    """Bring the last champion of a data set back."""
+    from modelyard.cli.promote import roll_back
+
+    with explained():
+        roll_back(dataset)
+
+
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of params.yaml, for editors."""
