@@ -4,9 +4,10 @@ Files are the truth, so it is enough to look at them: a run is the one that wrot
 curve are theirs. What is told already is left alone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf, isclose, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,9 +78,12 @@ def fill(project: Project, names: Iterable[str], again: bool = True) -> dict[str
     wanted = [result for result in results if again or not noted.has(result)]
     done = {}
     for result in wanted:
-        if told := _fill(result):
-            done[result.name] = told
-        noted.add(result)
+        told = _is_told(result)
+        if not told:
+            done[result.name] = _fill(result)
+            told = _is_told(result)  # else tracking has failed, and warned
+        if told:
+            noted.add(result)
     return done
 
 
@@ -89,11 +93,15 @@ def _result(project: Project, name: str, stages: dict[str, lineage.Locked]) -> R
     return Result(name, project.runs[name].model_dump(mode="json"), *(stages[end] for end in ends))
 
 
+def _is_told(result: Result) -> bool:
+    """Whether a run names all that came out."""
+    tags = {f"out:{path}": md5 for path, md5 in result.came_out.items()}
+    return any(tags.items() <= record.tags.items() for record in records.of(result.name))
+
+
 def _fill(result: Result) -> str:
-    """Have one experiment told; says what was done, or nothing."""
+    """Complete the run that wrote the files, or make one that tells of them; says which."""
     record = next((each for each in records.of(result.name) if _tells_of(each, result)), None)
-    if record and {f"out:{path}": md5 for path, md5 in result.came_out.items()}.items() <= record.tags.items():
-        return ""
     with tracking.completed_run(result.name, record and record.id) as run:
         if record is None:
             _tell_training(result, run)
@@ -104,9 +112,9 @@ def _fill(result: Result) -> str:
 
 
 def _tell_training(result: Result, run: tracking.Run) -> None:
-    model = models.load(result.path("model"))
+    model, rows = models.load(result.path("model")), result.training_rows
     run.log_origin("the files of an earlier or another's training")
-    run.log_setting_out(_flat(result.settings), inputs.load_training(result.training_rows).description, result.training_rows)
+    run.log_setting_out(_flat(result.settings), inputs.load_training(rows).description, rows)
     for figures in result.history.to_dict("records"):
         run.log_epoch(figures)
     run.log_model(model)
@@ -123,10 +131,9 @@ def _has_evaluation(record: Record, result: Result) -> bool:
     return _agree(record.metrics, {f"test_{name}": value for name, value in result.metrics.items()})
 
 
-def _agree(told: dict[str, float], written: dict[str, float]) -> bool:
-    from math import isclose, nan
-
-    return all(isclose(told.get(name, nan), value, rel_tol=TOLERANCE) for name, value in written.items())
+def _agree(told: Mapping[str, float], written: Mapping[str, float]) -> bool:
+    figures = {name: value for name, value in written.items() if isfinite(value)}
+    return all(isclose(told.get(name, inf), value, rel_tol=TOLERANCE) for name, value in figures.items())
 
 
 def _flat(settings: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 Files are the truth. A tracking failure warns and loses nothing; with MODELYARD_TRACKING=off nothing is written.
 """
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
