@@ -135,7 +135,9 @@ def _tell(
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     console.print(f"\nStages: {told}.", highlight=False)
     console.print(
-        "Next: reports/comparison.md compares all; `make ui` shows every run in the browser.", highlight=False
+        "Next: reports/comparison.md compares all; `make ui` shows every run in the browser "
+        f"(those of this rebuild: tags.rebuild = '{os.environ[REBUILD]}').",
+        highlight=False,
     )
 
 
