@@ -251,6 +251,12 @@ def test_each_training_begins_a_run_of_its_own_and_evaluation_takes_up_the_last(
     assert taken_up == last.info.run_id != first.info.run_id
 
 
+def test_what_is_added_to_a_run_later_does_not_make_it_longer(project: Path) -> None:
+    ended = begin_a_run(project).info.end_time
+    time.sleep(0.1)
+    assert (evaluated(project).info.status, evaluated(project).info.end_time) == ("FINISHED", ended)
+
+
 def test_a_lost_id_file_begins_a_new_run(project: Path) -> None:
     with tracking.training_run("an_experiment"):
         pass

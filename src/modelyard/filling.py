@@ -78,11 +78,10 @@ def fill(project: Project, names: Iterable[str], again: bool = True) -> dict[str
     wanted = [result for result in results if again or not noted.has(result)]
     done = {}
     for result in wanted:
-        told = _is_told(result)
-        if not told:
-            done[result.name] = _fill(result)
-            told = _is_told(result)  # else tracking has failed, and warned
-        if told:
+        record = _record_of(result)
+        if not _is_told(result, record):
+            done[result.name] = _fill(result, record)
+        if _is_told(result, _record_of(result)):  # else tracking has failed, and warned
             noted.add(result)
     return done
 
@@ -93,15 +92,24 @@ def _result(project: Project, name: str, stages: dict[str, lineage.Locked]) -> R
     return Result(name, project.runs[name].model_dump(mode="json"), *(stages[end] for end in ends))
 
 
-def _is_told(result: Result) -> bool:
+def _record_of(result: Result) -> Record | None:
+    """The latest run that wrote these files: the same settings, and a learning curve that ends alike."""
+    params = {key: str(value) for key, value in _flat(result.settings).items()}
+    last = result.history.iloc[-1].drop("epoch").to_dict()
+    for record in records.of(result.name):
+        if record.status == "FINISHED" and record.params == params and _agree(record.metrics, last):
+            return record
+    return None
+
+
+def _is_told(result: Result, record: Record | None) -> bool:
     """Whether a run names all that came out."""
     tags = {f"out:{path}": md5 for path, md5 in result.came_out.items()}
-    return any(tags.items() <= record.tags.items() for record in records.of(result.name))
+    return record is not None and tags.items() <= record.tags.items()
 
 
-def _fill(result: Result) -> str:
+def _fill(result: Result, record: Record | None) -> str:
     """Complete the run that wrote the files, or make one that tells of them; says which."""
-    record = next((each for each in records.of(result.name) if _tells_of(each, result)), None)
     with tracking.completed_run(result.name, record and record.id) as run:
         if record is None:
             _tell_training(result, run)
@@ -118,13 +126,6 @@ def _tell_training(result: Result, run: tracking.Run) -> None:
     for figures in result.history.to_dict("records"):
         run.log_epoch(figures)
     run.log_model(model)
-
-
-def _tells_of(record: Record, result: Result) -> bool:
-    """Whether a run is the one that wrote these files: the same settings, and a learning curve that ends alike."""
-    params = {key: str(value) for key, value in _flat(result.settings).items()}
-    last = result.history.iloc[-1].drop("epoch").to_dict()
-    return record.status == "FINISHED" and record.params == params and _agree(record.metrics, last)
 
 
 def _has_evaluation(record: Record, result: Result) -> bool:
@@ -148,7 +149,9 @@ class _Noted:
 
     def __init__(self) -> None:
         self._file = tracking.root() / ".modelyard" / "told.json"
-        self._all = read_json(self._file) if self._file.exists() else {}
+        database = tracking.store().removeprefix("sqlite:///")
+        lost = database != tracking.store() and not Path(database).exists()
+        self._all = read_json(self._file) if self._file.exists() and not lost else {}
 
     def has(self, result: Result) -> bool:
         return self._all.get(result.name) == self._note(result)

@@ -43,6 +43,7 @@ class MlflowRun:
         """Name a run; of a measured one the machine's load is noted as well."""
         self._name = name
         self._measured = measured
+        self._ended: int | None = None
         self._waiting: list[Mapping[str, float]] = []
         self._flushed = time.monotonic()
 
@@ -52,6 +53,7 @@ class MlflowRun:
 
         connect()
         if run_id and _can_be_taken_up(run_id, self._name):
+            self._ended = mlflow.get_run(run_id).info.end_time
             mlflow.start_run(run_id)
         else:
             tags = place.tags_of_place(self._name)
@@ -131,7 +133,10 @@ class MlflowRun:
         self._flush()
         if self._measured:
             mlflow.log_metrics(place.used_by_this_process())
+        run_id = mlflow.active_run().info.run_id
         mlflow.end_run("FINISHED")
+        if self._ended:  # how long a run took is how long its training took
+            mlflow.MlflowClient().set_terminated(run_id, "FINISHED", self._ended)
 
     def fail(self, error: BaseException) -> None:
         """End the run as failed, or as killed where a person stopped it, with the reason."""
