@@ -41,8 +41,9 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def project(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A project's root whose runs are tracked, and MLflow as if freshly imported."""
+    """A project's root, the current folder, whose runs are tracked, and MLflow as if freshly imported."""
     shutil.copy(empty_store, tmp_path / "mlflow.db")
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.setenv("MODELYARD_TRACKING", "on")
     yield tmp_path
@@ -135,30 +136,13 @@ def test_training_and_evaluation_make_one_run_that_tells_all(
     assert ((given.shape, str(given.type)), (answered.shape, str(answered.type))) == signature
 
 
-def test_tags_lead_back_to_commit_stage_and_data(
-    regression_input: TrainingInput, project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    subprocess.run(["git", "init", "-q", project], check=True)
-    subprocess.run([*GIT, "commit", "-q", "--allow-empty", "-m", "first"], cwd=project, check=True)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=project, check=True, capture_output=True, text=True)
-    monkeypatch.chdir(project)
-    monkeypatch.setenv("DVC_STAGE", "train@an_experiment")
-    monkeypatch.setenv("DVC_EXP_NAME", "wordy-song")
-    train(LINEAR, regression_input, project)
-    tags = runs_in(project)[0].data.tags
-    assert tags["git_commit"] == commit.stdout.strip()
-    assert tags["git_dirty"] == "false"
-    assert (tags["dvc_stage"], tags["dvc_experiment"]) == ("train@an_experiment", "wordy-song")
-    assert (tags["dataset"], tags["task"]) == ("made_up", "regression")
-
-
 def git(folder: Path, *arguments: str) -> str:
     done = subprocess.run([*GIT, *arguments], cwd=folder, check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
 
 @pytest.fixture
-def repository(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def repository(project: Path) -> Path:
     """A project under git, as the current folder: some code, settings with a notebook, and what stages write."""
     (project / ".gitignore").write_text("mlflow.db\n.modelyard\nmlartifacts\n")
     (project / "params.yaml").write_text('published: {an_experiment: {notebook: "002"}}\n')
@@ -168,7 +152,6 @@ def repository(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     git(project, "init", "-q")
     git(project, "add", "-A")
     git(project, "commit", "-qm", "first")
-    monkeypatch.chdir(project)
     return project
 
 
@@ -178,9 +161,23 @@ def begin_a_run(project: Path) -> mlflow.entities.Run:
     return runs_in(project)[0]
 
 
+def test_tags_lead_back_to_commit_stage_and_data(
+    regression_input: TrainingInput, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_STAGE", "train@an_experiment")
+    monkeypatch.setenv("DVC_EXP_NAME", "wordy-song")
+    save_training(regression_input, repository / "results" / "rows")
+    with tracking.training_run("an_experiment") as run:
+        run.log_setting_out({}, regression_input.description, repository / "results" / "rows")
+    tags = runs_in(repository)[0].data.tags
+    assert (tags["git_commit"], tags["git_dirty"]) == (git(repository, "rev-parse", "HEAD"), "false")
+    assert (tags["dvc_stage"], tags["dvc_experiment"]) == ("train@an_experiment", "wordy-song")
+    assert (tags["dataset"], tags["task"]) == ("made_up", "regression")
+
+
 def test_what_stages_write_makes_no_run_a_changed_one(repository: Path) -> None:
-    (repository / "results" / "metrics.json").write_text("rebuilt")
-    (repository / "dvc.lock").write_text("rebuilt")
+    for name in ("results/metrics.json", "dvc.lock"):
+        (repository / name).write_text("rebuilt")
     assert begin_a_run(repository).data.tags["git_dirty"] == "false"
     assert mlflow.MlflowClient().list_artifacts(runs_in(repository)[0].info.run_id) == []
 
@@ -266,7 +263,7 @@ def test_a_lost_id_file_begins_a_new_run(project: Path) -> None:
         run.log_evaluation({"mse": 4.0}, {"intervals": {"mse": (3.0, 5.0)}}, project / "figures")
     new, old = runs_in(project)
     assert new.data.metrics == {"test_mse": 4.0, "test_mse_low": 3.0, "test_mse_high": 5.0}
-    assert old.data.metrics == {}
+    assert "test_mse" not in old.data.metrics
     assert (new.info.run_name, new.info.status) == ("an_experiment", "FINISHED")
 
 
@@ -287,9 +284,8 @@ def test_evaluation_leaves_the_run_of_a_failed_training_as_it_is(project: Path) 
 
 @pytest.mark.parametrize("md5, taken_up", [("1" * 32, True), ("2" * 32, False)])
 def test_evaluation_of_a_model_that_dvc_brought_back_leaves_the_run_of_a_later_one(
-    md5: str, taken_up: bool, project: Path, monkeypatch: pytest.MonkeyPatch
+    md5: str, taken_up: bool, project: Path
 ) -> None:
-    monkeypatch.chdir(project)
     with tracking.training_run("an_experiment") as run:
         run.log_lineage({}, {"results/an_experiment/model": "1" * 32})
     (trained,) = runs_in(project)
