@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from modelyard.errors import ModelyardError
 from modelyard.provenance import explain
 from modelyard.tracking.records import Record
 
@@ -91,6 +90,7 @@ def test_an_evaluation_at_another_commit_is_told(here: Path) -> None:
     assert "evaluated at commit 99 with changes" in explain(with_tags(evaluation_commit="99 with changes"), here)
 
 
-def test_a_run_without_commit_cannot_be_explained(here: Path) -> None:
-    with pytest.raises(ModelyardError, match="run abc names no commit"):
-        explain(replace(RUN, tags={}), here)
+def test_a_run_without_commit_says_that_nothing_leads_back(here: Path) -> None:
+    told = explain(replace(RUN, tags={}), here)
+    assert "commit    unknown: there was no git repository" in told
+    assert told.endswith("Nothing says how to build it again: it names no commit.")

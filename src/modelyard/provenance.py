@@ -5,7 +5,6 @@ from datetime import datetime
 from pathlib import Path
 
 from modelyard import lineage
-from modelyard.errors import ModelyardError
 from modelyard.tracking import place, store_to_show
 from modelyard.tracking.records import Record
 
@@ -25,8 +24,9 @@ def _story(record: Record, root: Path) -> Iterator[str]:
         if tag in tags:
             yield f"  {word:9} {tags[tag]}"
     yield f"  commit    {_commit(record)}"
-    if tags.get("evaluation_commit", "").split()[:1] != [tags.get("git_commit")] and "evaluation_commit" in tags:
-        yield f"  evaluated at commit {tags['evaluation_commit']}"
+    evaluated = tags.get("evaluation_commit", "")
+    if evaluated and not evaluated.startswith(tags.get("git_commit", "")):
+        yield f"  evaluated at commit {evaluated}"
     yield from _data(record, root)
 
 
@@ -65,7 +65,8 @@ def _way(record: Record) -> Iterator[str]:
     """The commands that build a run again, beside this checkout."""
     commit, tags = record.tags.get("git_commit"), record.tags
     if not commit:
-        raise ModelyardError(f"run {record.id} names no commit, so that nothing says how to build it again.")
+        yield "Nothing says how to build it again: it names no commit."
+        return
     folder = f"../{record.name}-{commit[:SHORT]}"
     yield "To build it again:"
     yield f"  git worktree add {folder} {commit[:SHORT]} && cd {folder}"

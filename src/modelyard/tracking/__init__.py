@@ -17,6 +17,7 @@ from modelyard.files import write_text
 from modelyard.inputs import Description
 from modelyard.tracking import place
 from modelyard.tracking.address import connect, id_file, is_on, root, store, store_to_show
+from modelyard.tracking.place import tags_of_place
 from modelyard.tracking.rows import digest_of, schema, tags_of_input
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "root",
     "store",
     "store_to_show",
+    "tags_of_place",
     "training_run",
 ]
 
@@ -56,7 +58,7 @@ class MlflowRun:
             self._ended = mlflow.get_run(run_id).info.end_time
             mlflow.start_run(run_id)
         else:
-            tags = place.tags_of_place(self._name)
+            tags = tags_of_place(self._name)
             mlflow.start_run(run_name=self._name, tags=tags, log_system_metrics=self._measured)
             if changes := place.changes():
                 mlflow.log_text(changes, "changes.patch")

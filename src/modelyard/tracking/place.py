@@ -14,8 +14,8 @@ REBUILD = "MODELYARD_REBUILD"  # in the environment of every stage of one `model
 NOT_WHAT_STAGES_WRITE = (".", ":!*dvc.lock", ":!results", ":!reports")
 
 
-def tags_of_place(name: str) -> dict[str, str]:
-    """The tags that lead from an experiment's run back to what made it, those that are known."""
+def tags_of_place(name: str = "") -> dict[str, str]:
+    """The tags that lead from a run back to what made it, those that are known; `name` is its experiment's."""
     tags = {
         **_tags_of_commit(),
         "dvc_stage": os.environ.get("DVC_STAGE", ""),
