@@ -155,6 +155,26 @@ def test_the_commands_that_explain_a_run_build_the_same_bytes_again(rebuilt: Pro
         assert again.locked()[stage] == rebuilt.locked()[stage]
 
 
+def test_a_training_that_is_killed_is_shown_as_failed_when_the_rebuild_ends(rebuilt: Project, tmp_path: Path) -> None:
+    copy = Project(shutil.copytree(rebuilt.folder, tmp_path / "copy", symlinks=True))
+    (copy.folder / "mlflow.db").unlink()
+    params = copy.folder / "params.yaml"
+    params.write_text(params.read_text().replace(f"epochs: {EPOCHS}", "epochs: 100000000"))
+    command = ["modelyard", "run", "xor_mlp"]
+    rebuild = subprocess.Popen(command, cwd=copy.folder, env=copy.surroundings, stdout=subprocess.PIPE, text=True)
+    log = copy.folder / ".dvc" / "tmp" / "runner" / "logs" / "train@xor_mlp.log"
+    wait_until(lambda: log.exists() and "epoch 1/100000000" in log.read_text())
+    (run,) = copy.runs().values()
+    assert run.info.status == "RUNNING"
+    os.kill(int(run.data.tags["process"].split()[-2]), signal.SIGKILL)
+    said, _ = rebuild.communicate(timeout=BOUND)
+    assert rebuild.returncode == 1
+    assert "xor_mlp: shown as failed, its process is gone" in said
+    (run,) = copy.runs().values()
+    assert run.info.status == "FAILED"
+    assert "its process ended without a word" in run.data.tags["error"]
+
+
 # --- seen in a browser, and served to others ---
 
 
