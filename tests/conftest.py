@@ -43,7 +43,11 @@ def mirror() -> Path:
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """This project as it stands here, tracked and untracked files alike, as a git repository of its own."""
-    target = tmp_path / "clone"
+    return clone_into(tmp_path / "clone")
+
+
+def clone_into(target: Path) -> Path:
+    """What `clone` is, in a folder that is not there yet."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, check=True, capture_output=True, text=True,
@@ -61,6 +65,11 @@ def clone(tmp_path: Path) -> Path:
 @pytest.fixture
 def environment() -> dict[str, str]:
     """The environment of a command run in a clone: this Python first on the PATH, no tracking, no mirror."""
+    return surroundings()
+
+
+def surroundings() -> dict[str, str]:
+    """What `environment` is, for a fixture of a wider scope."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MODELYARD", "MLFLOW", "DVC"))}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return kept | {"PATH": path, "MODELYARD_TRACKING": "off"}

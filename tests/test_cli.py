@@ -54,7 +54,7 @@ def row(output: str, name: str) -> str:
 
 def test_without_a_command_the_help_names_each_and_where_to_begin():
     said = modelyard().output
-    for command in ("run", "tune", "predict", "doctor", "ui", "schema"):
+    for command in ("run", "runs", "tune", "predict", "doctor", "ui", "schema"):
         assert f" {command} " in said
     assert "modelyard doctor" in said
     assert "modelyard run --demo" in said
@@ -69,6 +69,7 @@ def test_without_a_command_the_help_names_each_and_where_to_begin():
         ("ui", ["--port", "modelyard ui --port 5001"]),
         ("doctor", ["versions, processor, disk, data sets"]),
         ("schema", ["JSON Schema of params.yaml"]),
+        ("runs", ["fill", "explain"]),
     ],
 )
 def test_the_help_of_a_command_tells_its_options_and_examples(command, mention):
@@ -164,6 +165,12 @@ def test_ui_sends_to_the_server_where_runs_are_kept_and_hides_its_password(proje
     assert "runs are kept on a server" in result.output
     assert "mlflow.example.org" in result.output
     assert "hush" not in result.output
+
+
+def test_a_diary_that_is_off_cannot_be_filled_in(project):
+    result = modelyard("runs", "fill")
+    assert result.exit_code == 1
+    assert "error: MODELYARD_TRACKING is off: there is no diary to fill in." in result.output
 
 
 def test_the_installed_command_is_this_one():

@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +14,11 @@ import numpy as np
 import pytest
 
 from modelyard import evaluation, figures, tracking, training
+from modelyard.errors import ModelyardError
 from modelyard.inputs import TrainingInput, save_test, save_training
 from modelyard.models import EstimatorTraining, NetworkTraining, Runtime, linear, load, mlp
 from modelyard.settings import EstimatorExperiment, NetworkExperiment
+from modelyard.tracking import place, records
 
 LINEAR = EstimatorExperiment(
     input="made_up", model=linear.Settings(family="linear"), training=EstimatorTraining(seed=7)
@@ -37,8 +41,9 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def project(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A project's root whose runs are tracked, and MLflow as if freshly imported."""
+    """A project's root, the current folder, whose runs are tracked, and MLflow as if freshly imported."""
     shutil.copy(empty_store, tmp_path / "mlflow.db")
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.setenv("MODELYARD_TRACKING", "on")
     yield tmp_path
@@ -131,21 +136,80 @@ def test_training_and_evaluation_make_one_run_that_tells_all(
     assert ((given.shape, str(given.type)), (answered.shape, str(answered.type))) == signature
 
 
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run([*GIT, *arguments], cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def repository(project: Path) -> Path:
+    """A project under git, as the current folder: some code, settings with a notebook, and what stages write."""
+    (project / ".gitignore").write_text("mlflow.db\n.modelyard\nmlartifacts\n")
+    (project / "params.yaml").write_text('published: {an_experiment: {notebook: "002"}}\n')
+    for name in ("code.py", "dvc.lock", "results/metrics.json"):
+        (project / name).parent.mkdir(exist_ok=True)
+        (project / name).write_text("as committed\n")
+    git(project, "init", "-q")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "first")
+    return project
+
+
+def begin_a_run(project: Path) -> mlflow.entities.Run:
+    with tracking.training_run("an_experiment"):
+        pass
+    return runs_in(project)[0]
+
+
 def test_tags_lead_back_to_commit_stage_and_data(
-    regression_input: TrainingInput, project: Path, monkeypatch: pytest.MonkeyPatch
+    regression_input: TrainingInput, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    subprocess.run(["git", "init", "-q", project], check=True)
-    subprocess.run([*GIT, "commit", "-q", "--allow-empty", "-m", "first"], cwd=project, check=True)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=project, check=True, capture_output=True, text=True)
-    monkeypatch.chdir(project)
     monkeypatch.setenv("DVC_STAGE", "train@an_experiment")
     monkeypatch.setenv("DVC_EXP_NAME", "wordy-song")
-    train(LINEAR, regression_input, project)
-    tags = runs_in(project)[0].data.tags
-    assert tags["git_commit"] == commit.stdout.strip()
-    assert tags["git_dirty"] == "false"
+    save_training(regression_input, repository / "results" / "rows")
+    with tracking.training_run("an_experiment") as run:
+        run.log_setting_out({}, regression_input.description, repository / "results" / "rows")
+    tags = runs_in(repository)[0].data.tags
+    assert (tags["git_commit"], tags["git_dirty"]) == (git(repository, "rev-parse", "HEAD"), "false")
     assert (tags["dvc_stage"], tags["dvc_experiment"]) == ("train@an_experiment", "wordy-song")
     assert (tags["dataset"], tags["task"]) == ("made_up", "regression")
+
+
+def test_what_stages_write_makes_no_run_a_changed_one(repository: Path) -> None:
+    for name in ("results/metrics.json", "dvc.lock"):
+        (repository / name).write_text("rebuilt")
+    assert begin_a_run(repository).data.tags["git_dirty"] == "false"
+    assert mlflow.MlflowClient().list_artifacts(runs_in(repository)[0].info.run_id) == []
+
+
+def test_a_run_keeps_what_differed_from_its_commit(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    (repository / "code.py").write_text("changed\n")
+    (repository / "new.py").write_text("new\n")
+    run = begin_a_run(repository)
+    expected = {"git_dirty": "true", "git_changed": "code.py", "git_new": "new.py"}
+    assert expected.items() <= run.data.tags.items()
+
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "clone"
+    git(repository, "worktree", "add", "-q", str(elsewhere), run.data.tags["git_commit"])
+    patch = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path="changes.patch")
+    git(elsewhere, "apply", patch)
+    assert (elsewhere / "code.py").read_text() == "changed\n"
+
+
+def test_a_run_names_its_notebook_and_its_rebuild(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODELYARD_REBUILD", "last night's")
+    tags = begin_a_run(repository).data.tags
+    assert (tags["notebook"], tags["rebuild"]) == ("002", "last night's")
+
+
+def test_a_training_is_measured_until_it_ends(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.1")
+    with tracking.training_run("an_experiment"):
+        time.sleep(1)
+    metrics = runs_in(project)[0].data.metrics
+    assert {"system/cpu_utilization_percentage", "system/system_memory_usage_megabytes"} <= metrics.keys()
+    assert metrics["system/process_peak_megabytes"] > 10
+    assert metrics["system/process_cpu_seconds"] > 0
 
 
 def test_the_input_tag_changes_with_the_rows_alone(regression_input: TrainingInput, project: Path) -> None:
@@ -184,6 +248,12 @@ def test_each_training_begins_a_run_of_its_own_and_evaluation_takes_up_the_last(
     assert taken_up == last.info.run_id != first.info.run_id
 
 
+def test_what_is_added_to_a_run_later_does_not_make_it_longer(project: Path) -> None:
+    ended = begin_a_run(project).info.end_time
+    time.sleep(0.1)
+    assert (evaluated(project).info.status, evaluated(project).info.end_time) == ("FINISHED", ended)
+
+
 def test_a_lost_id_file_begins_a_new_run(project: Path) -> None:
     with tracking.training_run("an_experiment"):
         pass
@@ -193,8 +263,45 @@ def test_a_lost_id_file_begins_a_new_run(project: Path) -> None:
         run.log_evaluation({"mse": 4.0}, {"intervals": {"mse": (3.0, 5.0)}}, project / "figures")
     new, old = runs_in(project)
     assert new.data.metrics == {"test_mse": 4.0, "test_mse_low": 3.0, "test_mse_high": 5.0}
-    assert old.data.metrics == {}
+    assert "test_mse" not in old.data.metrics
     assert (new.info.run_name, new.info.status) == ("an_experiment", "FINISHED")
+
+
+def evaluated(project: Path) -> mlflow.entities.Run:
+    """The run that an evaluation writes to now."""
+    (project / "figures").mkdir(exist_ok=True)
+    with tracking.evaluation_run("an_experiment") as run:
+        run.log_evaluation({"mse": 4.0}, {"intervals": {}}, project / "figures")
+    return next(run for run in runs_in(project) if "test_mse" in run.data.metrics)
+
+
+def test_evaluation_leaves_the_run_of_a_failed_training_as_it_is(project: Path) -> None:
+    with pytest.raises(ValueError, match="no such luck"), tracking.training_run("an_experiment"):
+        raise ValueError("no such luck")
+    assert evaluated(project).info.status == "FINISHED"
+    assert sorted(run.info.status for run in runs_in(project)) == ["FAILED", "FINISHED"]
+
+
+@pytest.mark.parametrize("md5, taken_up", [("1" * 32, True), ("2" * 32, False)])
+def test_evaluation_of_a_model_that_dvc_brought_back_leaves_the_run_of_a_later_one(
+    md5: str, taken_up: bool, project: Path
+) -> None:
+    with tracking.training_run("an_experiment") as run:
+        run.log_lineage({}, {"results/an_experiment/model": "1" * 32})
+    (trained,) = runs_in(project)
+    stage = f"cmd: train, outs: [{{path: results/an_experiment/model, md5: '{md5}'}}]"
+    (project / "dvc.lock").write_text(f"stages: {{train@an_experiment: {{{stage}}}}}\n")
+    assert (evaluated(project).info.run_id == trained.info.run_id) == taken_up
+
+
+def test_what_went_in_and_came_out_is_tagged_and_code_stands_in_a_file(project: Path) -> None:
+    with tracking.training_run("an_experiment") as run:
+        run.log_lineage({"src/a.py": "1" * 32, "data/inputs/x/training": "2" * 32}, {"results/x/model": "3" * 32})
+    (written,) = runs_in(project)
+    tags = {tag: value for tag, value in written.data.tags.items() if tag.startswith(("in:", "out:"))}
+    assert tags == {"in:data/inputs/x/training": "2" * 32, "out:results/x/model": "3" * 32}
+    told = mlflow.artifacts.load_dict(f"runs:/{written.info.run_id}/lineage.json")
+    assert told["went in"]["src/a.py"] == "1" * 32
 
 
 def test_a_store_that_cannot_be_reached_is_told_once_and_costs_no_result(
@@ -259,36 +366,34 @@ def test_tracking_that_is_off_writes_nothing_and_imports_no_mlflow(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-FOUR_AT_ONCE = """
-import multiprocessing
-import mlflow  # once, before the fork: the four then reach the store together
+KILLED = """
+import os, signal
 from modelyard import tracking
-
-fork = multiprocessing.get_context("fork")
-together = fork.Barrier(4)
-
-def work(number):
-    together.wait()
-    with tracking.training_run(f"experiment_{number}") as run:
-        run.log_epoch({"epoch": 1, "loss": 0.5})
-
-processes = [fork.Process(target=work, args=(number,)) for number in range(4)]
-for process in processes:
-    process.start()
-for process in processes:
-    process.join()
-print([process.exitcode for process in processes])
+with tracking.training_run("an_experiment") as run:
+    os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_four_processes_starting_at_once_on_a_fresh_store_all_succeed(
-    tmp_path: Path, environment: dict[str, str]
+def test_a_run_whose_process_was_killed_is_shown_as_failed_and_one_that_still_runs_is_not(
+    project: Path, environment: dict[str, str]
 ) -> None:
-    tracked = environment | {"MODELYARD_TRACKING": "on"}
-    arguments = [sys.executable, "-c", FOUR_AT_ONCE]
-    done = subprocess.run(arguments, cwd=tmp_path, env=tracked, check=True, capture_output=True, text=True)
-    assert done.stdout == "[0, 0, 0, 0]\n"
-    assert "warning: " not in done.stderr
-    runs = runs_in(tmp_path)
-    assert sorted(run.info.run_name for run in runs) == [f"experiment_{number}" for number in range(4)]
-    assert {run.info.status for run in runs} == {"FINISHED"}
+    tracked = environment | {"MODELYARD_TRACKING": "on", "DVC_ROOT": str(project)}
+    done = subprocess.run([sys.executable, "-c", KILLED], cwd=project, env=tracked)
+    assert done.returncode == -signal.SIGKILL
+    with tracking.training_run("another_experiment"):
+        assert records.end_what_died() == ["an_experiment"]
+        assert records.end_what_died() == []
+        killed, running = records.of("an_experiment")[0], records.of("another_experiment")[0]
+    assert (killed.status, running.status) == ("FAILED", "RUNNING")
+    assert "its process ended without a word" in killed.tags["error"]
+
+
+def test_of_a_process_of_another_machine_nothing_is_known() -> None:
+    assert not place.has_died("another.machine 1 1")
+    assert place.has_died(place.this_process().rpartition(" ")[0] + " 1")
+    assert not place.has_died(place.this_process())
+
+
+def test_an_unknown_run_is_told_with_where_ids_stand(project: Path) -> None:
+    with pytest.raises(ModelyardError, match=r"no run 1234 in sqlite:.*mlflow\.db\. Ids stand in the browser"):
+        records.read("1234")

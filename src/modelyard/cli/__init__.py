@@ -17,6 +17,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+runs = typer.Typer(help="Look after MLflow's diary of runs.", no_args_is_help=True)
+app.add_typer(runs, name="runs")
 
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_DISABLE_TELEMETRY": "true"}  # as in pipeline/python
 
@@ -157,6 +159,28 @@ def rollback(dataset: Annotated[str, typer.Argument(help="The name of a register
 
     with explained():
         roll_back(dataset)
+
+
+@runs.command("fill", epilog="Example:\n\n* `dvc pull && dvc checkout && modelyard runs fill`")
+def runs_fill() -> None:
+    """Have the diary tell of all that is up to date here: what DVC brought back, the MD5s, what died without a word."""
+    from rich.console import Console
+
+    from modelyard.cli.runs import fill
+
+    with explained():
+        fill(Console())
+
+
+@runs.command("explain", epilog="Examples:\n\n* `modelyard runs explain mnist_cnn` explains its latest run")
+def runs_explain(
+    run: Annotated[str, typer.Argument(help="A run's id, as the browser shows it, or an experiment.")],
+) -> None:
+    """Tell which commit and data rebuild a run, with the commands."""
+    from modelyard.cli.runs import explain
+
+    with explained():
+        explain(run)
 
 
 @app.command()

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -11,10 +12,12 @@ from rich.table import Table
 
 from modelyard import settings
 from modelyard.cli.display import Display, tell_plan
+from modelyard.cli.runs import fill_quietly
 from modelyard.downloads import Reach, cannot_be_had
 from modelyard.lineage import EVALUATIONS, PRETRAINED
-from modelyard.runner import Pipeline, Stage, State
+from modelyard.runner import SUCCEEDED, Pipeline, Stage, State
 from modelyard.settings import Project
+from modelyard.tracking.place import REBUILD
 from modelyard.warm import served
 
 GIGABYTES_A_STAGE = 3  # a training on MNIST peaks below that
@@ -49,6 +52,7 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
     if dry:
         tell_plan(console, pipeline.stages)
         return int(strict and bool(left_out))
+    os.environ.setdefault(REBUILD, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
     with _warm_where_needed(pipeline), Display(console, pipeline) as display:
         try:
             pipeline.run(jobs or _jobs(project.runtime.threads), display.show, tolerant=["compare"])
@@ -57,6 +61,8 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
             return 130
     _tell(console, project, chosen, pipeline.stages, left_out)
     failed = any(stage.state is State.FAILED for stage in pipeline.stages.values())
+    whole = [name for name, stage in chosen.items() if pipeline.stages[stage].state in SUCCEEDED]
+    fill_quietly(console, project, whole, died=failed)
     return int(failed or (strict and bool(left_out)))
 
 
@@ -128,7 +134,9 @@ def _tell(
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     console.print(f"\nStages: {told}.", highlight=False)
     console.print(
-        "Next: reports/comparison.md compares all; `make ui` shows every run in the browser.", highlight=False
+        "Next: reports/comparison.md compares all; `make ui` shows every run in the browser "
+        f"(those of this rebuild: tags.rebuild = '{os.environ[REBUILD]}').",
+        highlight=False,
     )
 
 

@@ -3,34 +3,50 @@
 Files are the truth. A tracking failure warns and loses nothing; with MODELYARD_TRACKING=off nothing is written.
 """
 
-import hashlib
-import logging
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from modelyard import lineage
+from modelyard.errors import ModelyardError
 from modelyard.files import sha256, write_text
 from modelyard.inputs import Description
+from modelyard.tracking import place
+from modelyard.tracking.address import connect, id_file, is_on, root, store, store_to_show
+from modelyard.tracking.place import tags_of_place
+from modelyard.tracking.rows import digest_of, schema, tags_of_input
 
-MLFLOW_EXPERIMENT = "modelyard"
+__all__ = [
+    "Run",
+    "completed_run",
+    "connect",
+    "evaluation_run",
+    "is_on",
+    "root",
+    "store",
+    "store_to_show",
+    "tags_of_place",
+    "training_run",
+]
+
 FLUSH_SECONDS = 2.0  # epochs are written together: a commit each would outlast a small network's epoch
-# MLflow waits for minutes by default; every stage would wait again. A person's own values win.
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
+CODE = ("src/", "pipeline/")  # a commit tells of it
 LARGEST_BATCH = 1000  # MLflow takes no more metrics at once
 
 
 class MlflowRun:
     """One run in MLflow's store, active in this process from `start` to `finish` or `fail`."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, measured: bool = False) -> None:
+        """Name a run; of a measured one the machine's load is noted as well."""
         self._name = name
+        self._measured = measured
+        self._ended: int | None = None
         self._waiting: list[Mapping[str, float]] = []
         self._flushed = time.monotonic()
 
@@ -38,25 +54,29 @@ class MlflowRun:
         """Begin a run, or take up the one with this id; `.modelyard/` remembers its id for the next stage."""
         import mlflow
 
-        logging.getLogger("mlflow").setLevel(logging.ERROR)
         connect()
-        if run_id and not _is_known(run_id):
-            run_id = None
-        run = mlflow.start_run(run_id=run_id, run_name=None if run_id else self._name)
-        write_text(_id_file(self._name), run.info.run_id + "\n")
+        if run_id and _can_be_taken_up(run_id, self._name):
+            self._ended = mlflow.get_run(run_id).info.end_time
+            mlflow.start_run(run_id)
+        else:
+            tags = tags_of_place(self._name)
+            mlflow.start_run(run_name=self._name, tags=tags, log_system_metrics=self._measured)
+            if changes := place.changes():
+                mlflow.log_text(changes, "changes.patch")
+        write_text(id_file(self._name), mlflow.active_run().info.run_id + "\n")
 
     def log_setting_out(self, params: Mapping[str, Any], description: Description, training_folder: Path) -> None:
-        """Note the parameters, the input as an MLflow dataset, and the tags that lead back to commit and data."""
+        """Note the parameters, the input as an MLflow dataset, and the tags that lead back to its data."""
         import mlflow
         from mlflow.data.code_dataset_source import CodeDatasetSource
         from mlflow.data.meta_dataset import MetaDataset
 
-        digest = _digest(training_folder)
+        digest = digest_of(training_folder)
         mlflow.log_params(params)
-        mlflow.set_tags(tags_of_place() | _tags_of_input(description, digest))
+        mlflow.set_tags(tags_of_input(description, digest))
         source = CodeDatasetSource(tags={"folder": training_folder.as_posix()})
-        schema = _schema((description.dtype, (None, *description.shape)))
-        mlflow.log_input(MetaDataset(source, name=description.dataset, digest=digest[:32], schema=schema), "training")
+        rows = schema((description.dtype, (None, *description.shape)))
+        mlflow.log_input(MetaDataset(source, name=description.dataset, digest=digest[:32], schema=rows), "training")
 
     def log_epoch(self, figures: Mapping[str, float]) -> None:
         """Note the figures of one epoch; `epoch` is its number from 1."""
@@ -73,7 +93,7 @@ class MlflowRun:
         logged = getattr(mlflow, model.flavour).log_model(
             _without_optimizer(model.native),
             name=self._name,
-            signature=ModelSignature(_schema(model.takes), _schema(model.gives)),
+            signature=ModelSignature(schema(model.takes), schema(model.gives)),
             # Named requirements: without them MLflow starts another interpreter to guess them.
             pip_requirements=[f"{package}=={version(package)}" for package in model.packages],
             **model.options,
@@ -92,12 +112,36 @@ class MlflowRun:
         mlflow.log_metrics(test)
         mlflow.log_dict(dict(details), "details.json")
         mlflow.log_artifacts(str(figures), "figures")
+        if commit := place.commit_in_words():
+            mlflow.set_tag("evaluation_commit", commit)
+
+    def log_lineage(self, went_in: Mapping[str, str], came_out: Mapping[str, str]) -> None:
+        """Note the MD5 of what went in and came out as DVC has it: data as tags, code in `lineage.json`."""
+        import mlflow
+
+        mlflow.log_dict({"went in": dict(went_in), "came out": dict(came_out)}, "lineage.json")
+        data = {path: md5 for path, md5 in went_in.items() if not path.startswith(CODE)}
+        mlflow.set_tags(
+            {f"in:{path}": md5 for path, md5 in data.items()} | {f"out:{path}": md5 for path, md5 in came_out.items()}
+        )
+
+    def log_origin(self, origin: str) -> None:
+        """Note where a run comes from that no training began."""
+        import mlflow
+
+        mlflow.set_tag("filled_in_from", origin)
 
     def finish(self) -> None:
         """End the run well."""
         import mlflow
 
+        self._flush()
+        if self._measured:
+            mlflow.log_metrics(place.used_by_this_process())
+        run_id = mlflow.active_run().info.run_id
         mlflow.end_run("FINISHED")
+        if self._ended:  # how long a run took is how long its training took
+            mlflow.MlflowClient().set_terminated(run_id, "FINISHED", self._ended)
 
     def fail(self, error: BaseException) -> None:
         """End the run as failed, or as killed where a person stopped it, with the reason."""
@@ -153,42 +197,28 @@ Run = MlflowRun | Guarded | NoRun
 @contextmanager
 def training_run(name: str) -> Iterator[Run]:
     """A new run for an experiment; when the block raises, the run ends as failed with the reason."""
-    with _run(name, run_id=None) as run:
+    with _run(MlflowRun(name, measured=True), run_id=None) as run:
         yield run
 
 
 @contextmanager
 def evaluation_run(name: str) -> Iterator[Run]:
     """The run that training began, or a new one where its id was lost."""
-    file = _id_file(name)
-    with _run(name, run_id=file.read_text().strip() if file.exists() else None) as run:
+    file = id_file(name)
+    with _run(MlflowRun(name), run_id=file.read_text().strip() if file.exists() else None) as run:
         yield run
 
 
-def store() -> str:
-    """The address of the tracking store: MLFLOW_TRACKING_URI, or a database in the project's root."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root() / 'mlflow.db'}"
-
-
-def store_to_show() -> str:
-    """The store's address without name and password, for screens and logs."""
-    before, at, after = store().rpartition("@")
-    return f"{before.partition('://')[0]}://...@{after}" if at else store()
-
-
-def root() -> Path:
-    """The project's root, also from within the temporary folder of a DVC experiment."""
-    return Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
-
-
-def is_on() -> bool:
-    """Whether runs are tracked."""
-    return os.environ.get("MODELYARD_TRACKING", "on").lower() not in ("off", "0", "false", "no")
+@contextmanager
+def completed_run(name: str, run_id: str | None) -> Iterator[Run]:
+    """The run with this id, to add what it lacks; without an id a new one, whose training happened elsewhere."""
+    with _run(MlflowRun(name), run_id) as run:
+        yield run
 
 
 @contextmanager
-def _run(name: str, run_id: str | None) -> Iterator[Run]:
-    run = Guarded(MlflowRun(name)) if is_on() else NoRun()
+def _run(tracked: MlflowRun, run_id: str | None) -> Iterator[Run]:
+    run = Guarded(tracked) if is_on() else NoRun()
     run.start(run_id)
     try:
         yield run
@@ -198,61 +228,28 @@ def _run(name: str, run_id: str | None) -> Iterator[Run]:
     run.finish()
 
 
-def connect() -> None:
-    """Make the store and the experiment once: a fresh database opened by several processes at once is left broken."""
-    for name, value in PATIENCE.items():
-        os.environ.setdefault(name, value)
-    import mlflow
-    from filelock import FileLock
+def _can_be_taken_up(run_id: str, name: str) -> bool:
+    """Whether the store has this run, its training ended well, and it is not known to be of another model.
 
-    mlflow.set_tracking_uri(store())
-    folder = root() / ".modelyard"
-    folder.mkdir(exist_ok=True)
-    with FileLock(folder / "mlflow.lock"):
-        if mlflow.get_experiment_by_name(MLFLOW_EXPERIMENT) is None:
-            local = store().startswith("sqlite:")
-            artifacts = (root() / "mlartifacts").as_uri() if local else None
-            mlflow.create_experiment(MLFLOW_EXPERIMENT, artifact_location=artifacts)
-    mlflow.set_experiment(MLFLOW_EXPERIMENT)
-
-
-def _is_known(run_id: str) -> bool:
-    """Whether the store has this run: the database may be another than when its id was noted."""
+    The database may be another than when its id was noted, or the model an earlier one that DVC brought back.
+    """
     import mlflow
 
     try:
-        return mlflow.get_run(run_id).info.lifecycle_stage == "active"
+        run = mlflow.get_run(run_id)
     except mlflow.MlflowException:
         return False
+    same = all(run.data.tags.get(f"out:{path}", md5) == md5 for path, md5 in _trained_now(name).items())
+    return (run.info.lifecycle_stage, run.info.status) == ("active", "FINISHED") and same
 
 
-def _id_file(name: str) -> Path:
-    return root() / ".modelyard" / "runs" / name
-
-
-def tags_of_place() -> dict[str, str]:
-    """Which commit, DVC stage and DVC experiment this process belongs to."""
-    tags = {
-        "git_commit": _git("rev-parse", "HEAD"),
-        "git_dirty": str(bool(_git("status", "--porcelain", "--untracked-files=no"))).lower(),
-        "dvc_stage": os.environ.get("DVC_STAGE", ""),
-        "dvc_experiment": os.environ.get("DVC_EXP_NAME", ""),
-    }
-    return {name: value for name, value in tags.items() if value}
-
-
-def _tags_of_input(description: Description, digest: str) -> dict[str, str]:
-    tags = {"dataset": description.dataset, "task": description.task, "input_sha256": digest}
-    return tags | ({"features": ", ".join(description.features)} if description.features else {})
-
-
-def _git(*arguments: str) -> str:
-    """What git says, or nothing outside a repository."""
-    try:
-        found = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607
-    except FileNotFoundError:  # an image without git
-        return ""
-    return found.stdout.strip() if found.returncode == 0 else ""
+def _trained_now(name: str) -> Mapping[str, str]:
+    """What the training of an experiment gave as dvc.lock has it; nothing where that cannot be told at this moment."""
+    with suppress(ModelyardError, AttributeError, KeyError, TypeError):  # another stage may be writing it
+        stages = lineage.locked(Path.cwd())
+        found = [stages[prefix + name] for prefix in lineage.TRAININGS.values() if prefix + name in stages]
+        return found[0].came_out if found else {}
+    return {}
 
 
 def _without_optimizer(native: Any) -> Any:
@@ -260,18 +257,3 @@ def _without_optimizer(native: Any) -> Any:
     if not hasattr(native, "optimizer"):
         return native
     return type(native)(native.inputs, native.outputs, name=native.name)
-
-
-def _digest(folder: Path) -> str:
-    """One SHA-256 over the files of a folder, in the order of their names."""
-    each = "".join(f"{path.name} {sha256(path)}\n" for path in sorted(folder.iterdir()))
-    return hashlib.sha256(each.encode()).hexdigest()
-
-
-def _schema(tensor: tuple[str, tuple]) -> Any:
-    """A tensor's type and shape as MLflow has them; a size of None is free."""
-    import numpy as np
-    from mlflow.types import Schema, TensorSpec
-
-    dtype, shape = tensor
-    return Schema([TensorSpec(np.dtype(dtype), tuple(-1 if size is None else size for size in shape))])

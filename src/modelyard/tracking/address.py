@@ -1,0 +1,56 @@
+"""Where the diary is kept, and the making of it."""
+
+import logging
+import os
+from pathlib import Path
+
+MLFLOW_EXPERIMENT = "modelyard"
+# MLflow waits for minutes by default; every stage would wait again. A person's own values win.
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # else the browser shows pages for language models
+MEASURED = {"MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "5"}  # seconds
+
+
+def store() -> str:
+    """The address of the tracking store: MLFLOW_TRACKING_URI, or a database in the project's root."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root() / 'mlflow.db'}"
+
+
+def store_to_show() -> str:
+    """The store's address without name and password, for screens and logs."""
+    before, at, after = store().rpartition("@")
+    return f"{before.partition('://')[0]}://...@{after}" if at else store()
+
+
+def root() -> Path:
+    """The project's root, also from within the temporary folder of a DVC experiment."""
+    return Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
+
+
+def is_on() -> bool:
+    """Whether runs are tracked."""
+    return os.environ.get("MODELYARD_TRACKING", "on").lower() not in ("off", "0", "false", "no")
+
+
+def connect() -> None:
+    """Make the store and the experiment once: a fresh database opened by several processes at once is left broken."""
+    for name, value in (PATIENCE | MEASURED).items():
+        os.environ.setdefault(name, value)
+    import mlflow
+    from filelock import FileLock
+
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    mlflow.set_tracking_uri(store())
+    folder = root() / ".modelyard"
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / "mlflow.lock"):
+        if mlflow.get_experiment_by_name(MLFLOW_EXPERIMENT) is None:
+            served = store().startswith(("http://", "https://"))
+            artifacts = None if served else (root() / "mlartifacts").as_uri()
+            mlflow.create_experiment(MLFLOW_EXPERIMENT, artifact_location=artifacts, tags=KIND)
+    mlflow.set_experiment(MLFLOW_EXPERIMENT)
+
+
+def id_file(name: str) -> Path:
+    """The file that remembers the id of an experiment's last run."""
+    return root() / ".modelyard" / "runs" / name
