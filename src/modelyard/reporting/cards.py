@@ -94,7 +94,7 @@ def _views(folder: Folder, project: Project, dataset: str) -> Iterator[View]:
             name=name,
             split=entry.split.model_dump(mode="json", exclude_unset=True),
             scaling=entry.scaling,
-            shape=" × ".join(map(str, data["shape_of_a_row"])),
+            shape=" x ".join(map(str, data["shape_of_a_row"])),
             parts=tuple(_part(name, values) for name, values in data["parts"].items()),
             constant=data["constant_features"]["count"],
             shared=data["distinct_rows_in_both_training_and_test"],

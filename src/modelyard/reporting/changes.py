@@ -56,7 +56,7 @@ class Shift:
 
 @dataclass(frozen=True)
 class Changes:
-    """All that differs. `figures` are those of experiments that were built before and now."""
+    """All that differs. `figures` are those of experiments that were built before and now, to four digits."""
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
@@ -123,7 +123,7 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
 def _shifts(project: Project, name: str, before: State, now: State) -> Iterator[Shift]:
     for place, metric in enumerate(SHOWN[project.task_of(name)]):
         old, new = before.figures[name].get(metric), now.figures[name].get(metric)
-        if old is None or new is None or old == new:
+        if old is None or new is None or f"{old:.4g}" == f"{new:.4g}":
             continue
         low, high = before.intervals[name].get(metric, (old, old))
         better = (new < old) == (metric in LESS_IS_BETTER)
@@ -148,5 +148,4 @@ def _parsed(read: Read, path: str) -> Any:
     try:
         return json.loads(text) if path.endswith(".json") else YAML(typ="safe").load(text)
     except (ValueError, YAMLError) as error:
-        kind = "JSON" if path.endswith(".json") else "YAML"
-        raise ModelyardError(f"{path}: this is not valid {kind}; rebuild it, or restore it from git.\n{error}") from None
+        raise ModelyardError(f"{path}: this cannot be read; rebuild it, or restore it from git.\n{error}") from None
