@@ -60,9 +60,15 @@ LAYERS = [
     {"tasks.classification", "tasks.regression", "tasks.reconstruction", "tasks.detection"},
     {"tasks"},
     {"training", "evaluation", "comparison", "runner.reasons", "warm"},
+    {"reporting.bars", "reporting.changes", "reporting.pictures", "reporting.revisions"},
+    {"reporting.folder", "reporting.tables"},
+    {"reporting.cards", "reporting.claims", "reporting.experiments", "reporting.studies"},
+    {"reporting.contents"},
+    {"reporting.page", "reporting.twin"},
+    {"reporting"},
     {"runner"},
     {"cli.display"},
-    {"cli.doctor", "cli.run", "cli.ui"},
+    {"cli.doctor", "cli.report", "cli.run", "cli.ui"},
     {"cli"},
 ]
 
@@ -320,7 +326,8 @@ def test_no_stage_and_no_command_loads_tensorflow_or_mlflow_by_being_imported(tm
     scripts = "".join(f"import {script}\n" for script in SCRIPTS)
     found = modules_after(
         f"sys.path.insert(0, {str(ROOT / 'pipeline')!r})\nsys.dont_write_bytecode = True\n{scripts}"
-        "import modelyard.cli.doctor, modelyard.cli.run, modelyard.cli.ui, modelyard.downloads, modelyard.comparison",
+        "import modelyard.cli.doctor, modelyard.cli.run, modelyard.cli.ui, modelyard.downloads, modelyard.comparison\n"
+        "import modelyard.cli.report",
         tmp_path,
     )
     assert found & {"tensorflow", "keras", "mlflow", "optuna", "dvc"} == set()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-MARGIN = 0.03  # of the scale, free at both ends
+MARGIN = 3.0  # percent of the scale's length, free at both ends
 
 
 @dataclass(frozen=True)
@@ -18,22 +18,21 @@ class Bar:
 
 @dataclass(frozen=True)
 class Scale:
-    """What all bars of a table have in common: the values at its two ends."""
+    """What all bars of a table have in common: the least and the greatest value on it."""
 
     low: float
     high: float
 
     @classmethod
     def of(cls, values: Iterable[float]) -> "Scale":
-        """The scale that holds all values; of equal ones, a scale around them."""
+        """The scale that just holds all values."""
         values = list(values)
-        low, high = min(values), max(values)
-        margin = MARGIN * (high - low) or abs(low) / 2 or 0.5
-        return cls(low - margin, high + margin)
+        return cls(min(values), max(values))
 
     def at(self, value: float) -> float:
-        """Where a value stands, in percent."""
-        return round(100 * (value - self.low) / (self.high - self.low), 2)
+        """Where a value stands, in percent; in the middle where all values are equal."""
+        share = (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
+        return round(MARGIN + (100 - 2 * MARGIN) * share, 2)
 
     def bar(self, interval: Sequence[float], figure: float, published: float | None = None) -> Bar:
         """The bar of an interval (low, high) around a figure."""

@@ -88,7 +88,7 @@ def _views(folder: Folder, project: Project, dataset: str) -> Iterator[View]:
             continue
         data = folder.json(f"data/inputs/{name}/data.json")
         if data is None:
-            folder.missing.append(f"data card of input {name}: `dvc repro normalise@{name}`")
+            folder.missing.append(f"data card of input {name} is not here. To make it: dvc repro normalise@{name}")
             continue
         yield View(
             name=name,

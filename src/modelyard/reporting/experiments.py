@@ -53,7 +53,7 @@ def sections(folder: Folder, project: Project, tables: Iterable[Table], outputs:
     """
     seconds = folder.json(SECONDS)
     if seconds is None:
-        folder.missing.append(f"times: {SECONDS} is not there; `modelyard run` writes it")
+        folder.missing.append(f"times: {SECONDS} is not there; modelyard run writes it")
     timed = dict(_timed(seconds or {}, project))
     return [_section(folder, project, table, row, outputs, timed) for table in tables for row in table.rows]
 
@@ -87,9 +87,9 @@ def _section(
 def _note(folder: Folder, row: Row, pictures: tuple[Picture, ...]) -> None:
     name = row.experiment
     if row.state == MISSING:
-        folder.missing.append(f"{name}: {MISSING}; `modelyard run {name}`")
+        folder.missing.append(f"{name}: {MISSING}. To build it: modelyard run {name}")
     elif not pictures:
-        folder.missing.append(f"{name}: its figures are not here; `modelyard run {name}` or `dvc pull`")
+        folder.missing.append(f"{name}: its pictures are not here. To have them: modelyard run {name}, or dvc pull")
 
 
 def _settings(experiment: BaseModel) -> tuple[dict[str, Any], dict[str, Any]]:
