@@ -84,7 +84,7 @@ def state(read: Read) -> State:
         figures=metrics,
         intervals={name: found.get("intervals", {}) for name, found in details.items()},
         outputs=dict(_outputs(read)),
-        verdicts={claim["name"]: claim["verdict"] for claim in (_parsed(read, CLAIMS) or {}).get("claims", ())},
+        verdicts={name: claim["verdict"] for name, claim in (_parsed(read, CLAIMS) or {}).get("claims", {}).items()},
     )
 
 
