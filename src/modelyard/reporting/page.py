@@ -6,7 +6,6 @@ from typing import Any
 from modelyard.reporting.contents import Contents
 
 TEMPLATE = "page.html.jinja"
-MANY = 40  # letters of a value; a longer one is cut in a list of changes
 
 
 def page(contents: Contents) -> str:
