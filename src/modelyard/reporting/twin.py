@@ -38,10 +38,11 @@ def _changes(contents: Contents) -> Iterator[str]:
         return
     against, changes = contents.against, contents.changes
     yield f"## Changed since `{against.id[:10]}` ({_plain(against.subject)})"
-    yield from _told(changes) if changes else ["Nothing: neither settings, data, figures nor verdicts."]
+    yield from told(changes) if changes else ["Nothing: neither settings, data, figures nor verdicts."]
 
 
-def _told(changes: Changes) -> Iterator[str]:
+def told(changes: Changes) -> Iterator[str]:
+    """What changed, part by part."""
     for names, word in ((changes.added, "New"), (changes.removed, "Removed")):
         if names:
             yield f"{word} experiments: {', '.join(f'`{name}`' for name in names)}."
