@@ -67,6 +67,12 @@ LAYERS = [
     {"tuning.pictures", "tuning.winner", "tuning.table", "tuning.diary", "tuning.storage", "tuning.objective"},
     {"tuning.apply", "tuning.report", "tuning.worker"},
     {"tuning.search"},
+    {"reporting.bars", "reporting.changes", "reporting.pictures", "reporting.revisions"},
+    {"reporting.folder", "reporting.tables"},
+    {"reporting.cards", "reporting.claims", "reporting.experiments", "reporting.studies"},
+    {"reporting.contents"},
+    {"reporting.page", "reporting.twin"},
+    {"reporting"},
     {"registry"},
     {"promotion"},
     {"prediction.given"},
@@ -74,7 +80,7 @@ LAYERS = [
     {"prediction.pictures"},
     {"prediction"},
     {"cli.display", "cli.runs"},
-    {"cli.doctor", "cli.predict", "cli.promote", "cli.run", "cli.tune", "cli.ui"},
+    {"cli.doctor", "cli.predict", "cli.promote", "cli.report", "cli.run", "cli.tune", "cli.ui"},
     {"cli"},
 ]
 
@@ -339,7 +345,8 @@ def test_no_stage_and_no_command_loads_tensorflow_or_mlflow_by_being_imported(tm
         f"sys.path.insert(0, {str(ROOT / 'pipeline')!r})\nsys.dont_write_bytecode = True\n{scripts}"
         "import modelyard.cli.doctor, modelyard.cli.predict, modelyard.cli.promote, modelyard.cli.run, "
         "modelyard.cli.tune, modelyard.cli.ui\n"
-        "import modelyard.cli.runs, modelyard.downloads, modelyard.comparison, modelyard.filling, modelyard.provenance",
+        "import modelyard.cli.report, modelyard.cli.runs, modelyard.downloads, modelyard.comparison\n"
+        "import modelyard.filling, modelyard.provenance",
         tmp_path,
     )
     assert found & {"tensorflow", "keras", "mlflow", "optuna", "dvc"} == set()

@@ -1,7 +1,7 @@
 """Typed settings: what every section of params.yaml has in common, and how its mistakes are told."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -83,6 +83,15 @@ def nearest(word: object, allowed: Iterable[str]) -> str:
     allowed = list(allowed)
     close = get_close_matches(str(word), allowed, n=1)
     return f"did you mean {close[0]}?" if close else f"allowed: {', '.join(allowed) or 'nothing yet'}"
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values under dotted keys."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        inside = isinstance(value, Mapping) and value
+        found |= flat(value, f"{prefix}{key}.") if inside else {f"{prefix}{key}": value}
+    return found
 
 
 def _load(path: Path, yaml: YAML) -> Any:

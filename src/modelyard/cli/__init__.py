@@ -183,6 +183,21 @@ def runs_explain(
         explain(run)
 
 
+@app.command(
+    epilog="Examples:\n\n* `modelyard report` writes reports/index.html, and reports/report.md for a pull request\n"
+    "* `modelyard report --against main` tells as well what changed since that branch"
+)
+def report(
+    against: Annotated[str | None, typer.Option(metavar="REV", help="A commit to compare with.")] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The page to write.")] = Path("reports/index.html"),
+) -> None:
+    """Write all results as one page that opens anywhere, from the files that are here."""
+    from modelyard.cli.report import report as write
+
+    with explained():
+        write(output, against)
+
+
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of params.yaml, for editors."""
