@@ -35,13 +35,14 @@ SAME_CODE = [  # these groups differ by their sections of params.yaml alone
     ("train_transfer", "pretrained:train"),
 ]
 
-ASIDE = {"runner", "runner.reasons", "warm"}  # they run stages and scripts, and know no word about models
+ASIDE = {"runner", "runner.reasons", "warm", "workers"}  # they run stages and scripts, and know no word about models
 
 # A module may import only from the lines above its own. `models`, `datasets`, `figures` and `tasks` are the registries
 # of their folders.
 LAYERS = [
     {"errors", "rows", "layer"},
     {"config", "files"},
+    {"claim_settings"},
     {"sources", "archives", "splits", "scaling", "metrics", "statistics", "detection", "figures.style"},
     {"downloads", "datasets.entry"},
     {f"figures.{name}" for name in ("curves", "detections", "images", "kernels", "layers", "predictions", "readings")},
@@ -56,13 +57,17 @@ LAYERS = [
     {"models.backbones"},
     {"models.transfer"},
     {"models"},
+    {"subjects"},
     {"settings", "tasks.judgement"},
     {"tasks.classification", "tasks.regression", "tasks.reconstruction", "tasks.detection"},
     {"tasks"},
-    {"training", "evaluation", "comparison", "runner.reasons", "warm"},
-    {"runner"},
+    {"training", "evaluation", "comparison", "spread", "runner.reasons", "warm", "workers"},
+    {"runner", "measuring", "explanation"},
+    {"replication"},
+    {"claims"},
     {"cli.display"},
-    {"cli.doctor", "cli.run", "cli.ui"},
+    {"cli.upstream"},
+    {"cli.doctor", "cli.explain", "cli.replicate", "cli.run", "cli.ui"},
     {"cli"},
 ]
 
@@ -320,7 +325,8 @@ def test_no_stage_and_no_command_loads_tensorflow_or_mlflow_by_being_imported(tm
     scripts = "".join(f"import {script}\n" for script in SCRIPTS)
     found = modules_after(
         f"sys.path.insert(0, {str(ROOT / 'pipeline')!r})\nsys.dont_write_bytecode = True\n{scripts}"
-        "import modelyard.cli.doctor, modelyard.cli.run, modelyard.cli.ui, modelyard.downloads, modelyard.comparison",
+        "import modelyard.cli.doctor, modelyard.cli.run, modelyard.cli.ui, modelyard.downloads, modelyard.comparison\n"
+        "import modelyard.cli.replicate, modelyard.cli.explain",
         tmp_path,
     )
     assert found & {"tensorflow", "keras", "mlflow", "optuna", "dvc"} == set()

@@ -9,8 +9,8 @@ from modelyard.config import Settings
 Changes = dict[str, Any]
 
 _CHANGES = (
-    "dotted keys with their values: model.*, training.*, input (another entry of `inputs`), split.* and scaling (of the "
-    "input), and backbone.* before any of these for the network that a transfer starts from"
+    "dotted keys with their values: model.*, training.*, input (another entry of `inputs`), split.* and scaling (of "
+    "the input), and backbone.* before any of these for the network that a transfer starts from"
 )
 
 
@@ -29,7 +29,9 @@ class Claim(Settings):
     first: Side
     second: Side
     changes: Changes = Field(default={}, description="of both sides")
-    metric: str = Field(description="of the test rows, or val_*, the last epoch's, or gap: validation less training loss")
+    metric: str = Field(
+        description="of the test rows; val_*: as the last epoch told it; gap: validation loss less training loss"
+    )
     direction: Literal["higher", "lower", "equal", "different"] = Field(description="of the first beside the second")
     smallest: float = Field(gt=0, description="the smallest difference that matters, in the metric's unit")
     seeds: int = Field(ge=2, description="how many times both sides are trained")

@@ -1,6 +1,6 @@
 """Which claims hold: each is a comparison of two subjects, paired over seeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -112,6 +112,14 @@ def markdown(findings: Mapping[str, Finding]) -> str:
     return f"# Claims\n\n{_legend(findings)}\n\n{markdown_table(header, lines)}\n"
 
 
+def told(difference: Spread | None) -> str:
+    """The size of an effect with its interval."""
+    if difference is None:
+        return ""
+    mean = f"{difference.mean:+.3g}"
+    return mean if difference.low is None else f"{mean} ({difference.low:+.3g} to {difference.high:+.3g})"
+
+
 def _chances(claim: Claim, pairs: Pairs) -> tuple[float, float]:
     """The chances for and against, of one claim alone."""
     differences, smallest = pairs.differences, claim.smallest
@@ -143,7 +151,8 @@ def _corrected(chances: Mapping[str, tuple[float, float]]) -> dict[str, tuple[fl
     if not chances:
         return {}
     flat = multipletests(np.ravel(list(chances.values())), alpha=LEVEL, method="holm")[1]
-    return {name: (float(for_it), float(against)) for name, (for_it, against) in zip(chances, flat.reshape(-1, 2), strict=True)}
+    for_and_against = flat.reshape(-1, 2).tolist()
+    return dict(zip(chances, map(tuple, for_and_against), strict=True))
 
 
 def _verdict(pairs: Pairs, chance_for: float | None, chance_against: float | None) -> Verdict:
@@ -157,34 +166,35 @@ def _verdict(pairs: Pairs, chance_for: float | None, chance_against: float | Non
 
 
 def _entry(finding: Finding) -> dict[str, Any]:
-    claim, pairs = finding.claim, finding.pairs
-    about = claim.model_dump(mode="json")
-    sides = {"first": pairs.first, "second": pairs.second}
-    measured = {name: {**about[name], "values": values.tolist()} for name, values in sides.items()}
-    difference = finding.difference._asdict() if finding.difference else None
-    chances = {"chance_for": finding.chance_for, "chance_against": finding.chance_against}
-    return {**about, **measured, "pairs": len(pairs.first), "difference": difference, **chances, "verdict": finding.verdict}
+    about, pairs, difference = finding.claim.model_dump(mode="json"), finding.pairs, finding.difference
+    return about | {
+        "first": {**about["first"], "values": pairs.first.tolist()},
+        "second": {**about["second"], "values": pairs.second.tolist()},
+        "pairs": len(pairs.first),
+        "difference": difference and difference._asdict(),
+        "chance_for": finding.chance_for,
+        "chance_against": finding.chance_against,
+        "verdict": finding.verdict,
+    }
 
 
 def _line(finding: Finding) -> list[str]:
-    claim, difference = finding.claim, finding.difference
-    told = "" if difference is None else f"{difference.mean:+.3g}"
-    if difference and difference.low is not None:
-        told += f" ({difference.low:+.3g} to {difference.high:+.3g})"
+    claim = finding.claim
     sides = [_side(claim.first), _side(claim.second)]
-    metric = f"{claim.metric}, {claim.direction}"
-    return [claim.says, claim.notebook or "ours", *sides, metric, told, str(len(finding.pairs.first)), f"**{finding.verdict}**"]
+    found = [f"{claim.metric}, {claim.direction}", told(finding.difference), str(len(finding.pairs.first))]
+    return [claim.says, claim.notebook or "ours", *sides, *found, f"**{finding.verdict}**"]
 
 
 def _side(side: Side) -> str:
-    changes = ", ".join(f"{key.rpartition('.')[2]} {value}" for key, value in side.changes.items())
+    changes = ", ".join(f"{key} {value}" for key, value in side.changes.items())
     return f"`{side.experiment}`" + (f" with {changes}" if changes else "")
 
 
 def _legend(findings: Mapping[str, Finding]) -> str:
     return (
-        f"Each claim compares two trainings seed by seed, on the same test rows. It holds where a paired t test says so, and does "
-        f"not hold where the same test says that the difference is smaller than the smallest that matters, or the other "
-        f"way round; both at 5 % over all {len(findings)} claims together (Holm). Many run on part of the rows and for a few epochs: a "
-        f"verdict is about the comparison as params.yaml has it, under `claims`."
+        "Each claim compares two trainings seed by seed, on equal test rows. It holds where a paired t test says so; "
+        "it does not hold where the test says that the difference stays below the smallest that matters, or goes the "
+        f"other way. Both at 5 % over all {len(findings)} claims together (Holm). Most run on part of the rows and for "
+        "a few epochs, so that the whole set takes minutes: a verdict is about the comparison that stands in "
+        "params.yaml under `claims`."
     )

@@ -1,23 +1,21 @@
 """Experiments over seeds; each run is kept in a file of its own, so that what was run is not run again."""
 
-import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelyard import datasets, evaluation, inputs, metrics, models
-from modelyard.files import checksum, read_json, write_json
-from modelyard.rows import Rows, Task
+from modelyard import metrics
+from modelyard.files import read_json, write_json
+from modelyard.measuring import Job, code, measure, prepared
+from modelyard.models import Runtime
 from modelyard.settings import Project
 from modelyard.spread import spread
-from modelyard.subjects import GAP, Subject, digest, subject_of
+from modelyard.subjects import Subject, digest, subject_of
 from modelyard.workers import Outcome, outcomes
 
 if TYPE_CHECKING:
@@ -38,8 +36,6 @@ COLUMNS = (
     "z",
     "inside",
 )
-# What turns settings into figures; a run that other code made counts no more.
-CODE = ("datasets", "models", "inputs.py", "metrics.py", "replication.py", "scaling.py", "splits.py", "tasks")
 
 
 @dataclass(frozen=True)
@@ -48,18 +44,18 @@ class Series:
 
     name: str
     subject: Subject
-    runtime: models.Runtime
+    runtime: Runtime
     splits: bool = False
 
     @cached_property
     def key(self) -> str:
         """The name of its settings and of the code: whatever changes a figure changes it."""
         described = {"subject": self.subject.described(), "runtime": self.runtime.model_dump(), "splits": self.splits}
-        return digest(described | {"code": _code()})
+        return digest(described | {"code": code()})
 
     def number(self, seed: int) -> int:
         """How much higher a run's seed is than that of params.yaml."""
-        return seed - _seed(self.subject)
+        return seed - self.subject.seed
 
     def runs(self, kept: Path) -> dict[int, dict[str, float]]:
         """The figures of each run that is kept, by its seed."""
@@ -69,29 +65,7 @@ class Series:
     def job(self, number: int, kept: Path) -> "Job":
         """The run whose seeds are `number` higher than those of params.yaml."""
         subject = self.subject.with_seed(number, self.splits)
-        return Job(self.name, subject, self.runtime, kept / self.name / self.key / f"{_seed(subject)}.json")
-
-
-@dataclass(frozen=True)
-class Job:
-    """One run: what is trained and evaluated, and the file that keeps its figures."""
-
-    name: str
-    subject: Subject
-    runtime: models.Runtime
-    file: Path
-
-    @property
-    def seed(self) -> int:
-        return _seed(self.subject)
-
-
-@dataclass(frozen=True)
-class Ready:
-    """A job whose rows lie in folders, by the names of their inputs."""
-
-    job: Job
-    rows: dict[str, Path]
+        return Job(self.name, subject, self.runtime, kept / self.name / self.key / f"{subject.seed}.json")
 
 
 def missing(wanted: Iterable[tuple[Series, int]], kept: Path) -> list[Job]:
@@ -114,38 +88,8 @@ def run(jobs: Sequence[Job], raw: Path, workers: int, seconds: float) -> Iterato
         for outcome in outcomes(measure, ready, workers, ends - time.monotonic()):
             job = outcome.job.job
             if not outcome.error:
-                write_json(job.file, {"experiment": job.name, "seed": job.seed, **outcome.result})
+                write_json(job.file, {"experiment": job.name, "seed": job.subject.seed, **outcome.result})
             yield Outcome(job, outcome.result, outcome.error)
-
-
-@contextmanager
-def prepared(jobs: Sequence[Job], raw: Path) -> Iterator[list[Ready]]:
-    """Lend the rows of each job's inputs in a folder that passes; each data set is read once."""
-    subjects = {_input(each): each for job in jobs for each in _chain(job.subject)}
-    with TemporaryDirectory() as folder:
-        rows = {key: Path(folder) / key for key in subjects}
-        for name in dict.fromkeys(subject.input.dataset for subject in subjects.values()):
-            of_dataset = {key: subject for key, subject in subjects.items() if subject.input.dataset == name}
-            _prepare(of_dataset, raw / name, rows)
-        yield [Ready(job, {_input(each): rows[_input(each)] for each in _chain(job.subject)}) for job in jobs]
-
-
-def measure(ready: Ready) -> dict[str, Any]:
-    """Train and evaluate once; returns figures, epochs and seconds.
-
-    Figures are the metrics of the test rows, the last epoch's of the validation rows as val_*, and `gap`, the loss of
-    the validation rows less that of the training rows, both asked after the training.
-    """
-    began = time.monotonic()
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns that each network is traced anew
-    with TemporaryDirectory() as place:
-        model, history = _fit(ready.job.subject, ready, Path(place))
-    folder = ready.rows[_input(ready.job.subject)]
-    last = history.iloc[-1].to_dict()
-    figures = {name: value for name, value in last.items() if name.startswith("val_")}
-    figures |= _gap(model, inputs.load_training(folder / "training"))
-    figures |= evaluation.evaluate(model, folder / "test").metrics
-    return {"figures": figures, "epochs": len(history), "seconds": time.monotonic() - began}
 
 
 def summary(project: Project, kept: Path) -> "pd.DataFrame":
@@ -162,6 +106,14 @@ def summary(project: Project, kept: Path) -> "pd.DataFrame":
             series = Series(name, subject_of(project, name, {}), project.runtime, splits)
             rows += _summaries(series, series.runs(kept), project)
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def published(row: Any) -> str:
+    """A row's published figure, and where it lies among ours."""
+    if row.published is None or row.published != row.published:  # NaN, where others of the table have one
+        return ""
+    z = f", z {row.z:+.1f}" if row.z == row.z and row.z is not None else ""
+    return f"{row.published:.4g} {'inside' if row.inside else 'outside'}{z}"
 
 
 def _summaries(series: Series, runs: dict[int, dict[str, float]], project: Project) -> Iterator[dict[str, Any]]:
@@ -182,62 +134,3 @@ def _place(published: float, values: np.ndarray) -> dict[str, Any]:
     varies = len(values) > 1 and np.ptp(values) > 0
     z = zmap(published, values, ddof=1).item() if varies else None
     return {"z": z, "inside": bool(values.min() <= published <= values.max())}
-
-
-def _fit(subject: Subject, ready: Ready, place: Path) -> tuple[models.Model, "pd.DataFrame"]:
-    """Train a subject in a folder, and before it the network that it starts from."""
-    backbone = None
-    if subject.backbone:
-        backbone = place / "backbone"
-        backbone.mkdir()
-        _fit(subject.backbone, ready, backbone)[0].save(backbone)
-    data = inputs.load_training(ready.rows[_input(subject)] / "training")
-    bench = models.Bench(place, ready.job.runtime, lambda figures: None, backbone)
-    return models.fit(subject.experiment.model, subject.experiment.training, data, bench)
-
-
-def _gap(model: models.Model, data: inputs.TrainingInput) -> dict[str, float]:
-    """How much more the validation rows cost than the training rows, where both have a loss."""
-    task = model.description.task
-    if task not in ("classification", "regression") or not len(data.validation):
-        return {}
-    held_back, trained = (_loss(model, rows, task) for rows in (data.validation, data.training))
-    return {GAP: held_back - trained}
-
-
-def _loss(model: models.Model, rows: Rows, task: Task) -> float:
-    columns = metrics.columns(task, np.asarray(rows.y), model.predict(rows.x))
-    return metrics.figures(metrics.measures(task, columns))["loss"]
-
-
-def _prepare(subjects: dict[str, Subject], raw: Path, rows: dict[str, Path]) -> None:
-    """Divide and scale one data set as each subject asks, as the stage normalise does."""
-    entry = next(iter(subjects.values())).dataset
-    read = datasets.read(entry, raw)
-    for key, subject in subjects.items():
-        training, test = inputs.prepare(read, entry.task, subject.input)
-        inputs.save_training(training, rows[key] / "training")
-        inputs.save_test(inputs.as_evaluated(test, training.description), rows[key] / "test")
-
-
-def _chain(subject: Subject) -> Iterator[Subject]:
-    """A subject, and the one whose network it starts from."""
-    yield subject
-    if subject.backbone:
-        yield from _chain(subject.backbone)
-
-
-def _input(subject: Subject) -> str:
-    return digest({key: subject.described()[key] for key in ("dataset", "input")})
-
-
-def _seed(subject: Subject) -> int:
-    return subject.experiment.training.seed
-
-
-@cache
-def _code() -> dict[str, str]:
-    """The checksum of each file of CODE."""
-    home = Path(__file__).parent
-    files = [path for name in CODE for path in ([home / name] if name.endswith(".py") else (home / name).rglob("*.py"))]
-    return {path.relative_to(home).as_posix(): checksum(path, "sha256") for path in files}

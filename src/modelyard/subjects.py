@@ -38,6 +38,11 @@ class Subject:
     backbone: "Subject | None" = None
 
     @property
+    def seed(self) -> int:
+        """The seed of the training."""
+        return self.experiment.training.seed
+
+    @property
     def task(self) -> Task:
         """What the model is to do."""
         return models.task_of(self.experiment.model.family, self.dataset.task)
@@ -48,6 +53,12 @@ class Subject:
         of_history = ("loss", *filter(None, [WATCHED.get(self.task)]))
         held_back = (*(f"val_{each}" for each in of_history), GAP) if self.input.split.validation else ()
         return tuple(dict.fromkeys((*SHOWN[self.task], "loss", *held_back)))
+
+    def chain(self) -> Iterator["Subject"]:
+        """Itself, and the one whose network it starts from."""
+        yield self
+        if self.backbone:
+            yield from self.backbone.chain()
 
     def with_seed(self, number: int, splits: bool) -> "Subject":
         """The same with the seeds `number` higher: of the training, and of the division of rows where `splits`.
