@@ -77,7 +77,18 @@ def modules_in(folder: str) -> set[str]:
 
 
 # What a stage imports, or may import by way of `settings`, and what still cannot change its outputs.
-SETTINGS_AND_WIRING = {"cli", "config", "datasets", "errors", "files", "models", "settings", "tracking"}
+SETTINGS_AND_WIRING = {
+    "claim_settings",
+    "cli",
+    "config",
+    "datasets",
+    "errors",
+    "files",
+    "models",
+    "settings",
+    "subjects",
+    "tracking",
+}
 DATASETS, MODELS = modules_in("datasets"), modules_in("models")
 DOWNLOADING = {"archives", "downloads", "sources"}
 ALL_FAMILIES = {f"models.{name}" for name in FAMILIES}
