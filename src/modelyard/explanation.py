@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SEED = 0  # of the shuffles
-COLOURS = (BLUE, RED, GREEN, YELLOW, PURPLE)
+LOOKS = ((BLUE, "o"), (RED, "s"), (GREEN, "^"), (YELLOW, "D"), (PURPLE, "v"))  # colours and markers
 COEFFICIENT, IMPORTANCE = "coefficient", "importance"
-AXES = {COEFFICIENT: "change of the prediction for one standard deviation", IMPORTANCE: "rise of {} when shuffled"}
+AXES = {COEFFICIENT: "change of the prediction for one standard deviation", IMPORTANCE: "rise of the {} when shuffled"}
 
 
 def explain(model: Model, training: TrainingInput, test: Path, shuffles: int) -> "pd.DataFrame":
@@ -62,9 +62,9 @@ def draw(table: "pd.DataFrame", error: str) -> "Figure":
     measures = [each for each in (COEFFICIENT, IMPORTANCE) if each in set(table.measure)]
     figure = Figure(figsize=(4.5 * len(measures) + 1, 1.6 + 0.32 * len(order)), layout="constrained")
     places = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
-    colours = dict(zip(dict.fromkeys(table.experiment), COLOURS * len(table), strict=False))
+    looks = dict(zip(dict.fromkeys(table.experiment), LOOKS * len(table), strict=False))
     for axes, measure in zip(places, measures, strict=True):
-        _draw_measure(axes, table[table.measure == measure], list(order), colours)
+        _draw_measure(axes, table[table.measure == measure], list(order), looks)
         axes.set_xlabel(AXES[measure].format(error))
     places[0].set_yticks(range(len(order)), order)
     handles = {
@@ -74,14 +74,15 @@ def draw(table: "pd.DataFrame", error: str) -> "Figure":
     return figure
 
 
-def _draw_measure(axes: "Axes", table: "pd.DataFrame", order: list[str], colours: dict[str, str]) -> None:
+def _draw_measure(axes: "Axes", table: "pd.DataFrame", order: list[str], looks: dict[str, tuple[str, str]]) -> None:
     axes.axvline(0, color="grey", linewidth=1)
     names = list(dict.fromkeys(table.experiment))
     for number, name in enumerate(names):
         rows = table[table.experiment == name].set_index("feature").loc[order]
         heights = np.arange(len(order)) - 0.2 * (number - (len(names) - 1) / 2)
         reach = np.abs(np.stack([rows.value - rows.low, rows.high - rows.value]))
-        axes.errorbar(rows.value, heights, xerr=reach, fmt="o", color=colours[name], markersize=4, label=name)
+        colour, marker = looks[name]
+        axes.errorbar(rows.value, heights, xerr=reach, fmt=marker, color=colour, markersize=4, label=name)
 
 
 def _is_linear_regression(model: Model) -> bool:
