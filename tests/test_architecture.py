@@ -35,13 +35,14 @@ SAME_CODE = [  # these groups differ by their sections of params.yaml alone
     ("train_transfer", "pretrained:train"),
 ]
 
-ASIDE = {"runner", "runner.reasons", "warm"}  # they run stages and scripts, and know no word about models
+ASIDE = {"runner", "runner.reasons", "warm", "workers"}  # they run stages and scripts, and know no word about models
 
 # A module may import only from the lines above its own. `models`, `datasets`, `figures` and `tasks` are the registries
 # of their folders.
 LAYERS = [
     {"errors", "rows", "layer"},
     {"config", "files"},
+    {"claim_settings"},
     {"sources", "archives", "splits", "scaling", "metrics", "statistics", "detection", "figures.style", "lineage"},
     {"downloads", "datasets.entry", "differences"},
     {f"figures.{name}" for name in ("curves", "detections", "images", "kernels", "layers", "predictions", "readings")},
@@ -57,12 +58,15 @@ LAYERS = [
     {"models.backbones"},
     {"models.transfer"},
     {"models"},
-    {"studies"},
+    {"studies", "subjects"},
     {"settings", "tasks.judgement"},
     {"tasks.classification", "tasks.regression", "tasks.reconstruction", "tasks.detection"},
     {"tasks"},
-    {"training", "evaluation", "comparison", "filling", "provenance", "past_runs", "runner.reasons", "warm"},
-    {"runner"},
+    {"training", "evaluation", "comparison", "filling", "provenance", "past_runs", "spread", "runner.reasons"},
+    {"warm", "workers"},
+    {"runner", "measuring", "explanation"},
+    {"replication"},
+    {"claims"},
     {"tuning", "tuning.findings", "tuning.page", "tuning.folds", "tuning.plan", "tuning.lost"},
     {"tuning.pictures", "tuning.winner", "tuning.table", "tuning.diary", "tuning.storage", "tuning.objective"},
     {"tuning.apply", "tuning.report", "tuning.worker"},
@@ -80,7 +84,18 @@ LAYERS = [
     {"prediction.pictures"},
     {"prediction"},
     {"cli.display", "cli.runs"},
-    {"cli.doctor", "cli.predict", "cli.promote", "cli.report", "cli.run", "cli.tune", "cli.ui"},
+    {"cli.upstream"},
+    {
+        "cli.doctor",
+        "cli.explain",
+        "cli.predict",
+        "cli.promote",
+        "cli.replicate",
+        "cli.report",
+        "cli.run",
+        "cli.tune",
+        "cli.ui",
+    },
     {"cli"},
 ]
 
@@ -90,7 +105,19 @@ def modules_in(folder: str) -> set[str]:
 
 
 # What a stage imports, or may import by way of `settings`, and what still cannot change its outputs.
-SETTINGS_AND_WIRING = {"cli", "config", "datasets", "errors", "files", "models", "settings", "studies", "tracking"}
+SETTINGS_AND_WIRING = {
+    "claim_settings",
+    "cli",
+    "config",
+    "datasets",
+    "errors",
+    "files",
+    "models",
+    "settings",
+    "studies",
+    "subjects",
+    "tracking",
+}
 SETTINGS_AND_WIRING |= modules_in("tracking") | {"lineage"}
 DATASETS, MODELS = modules_in("datasets"), modules_in("models")
 DOWNLOADING = {"archives", "downloads", "sources"}
@@ -346,7 +373,7 @@ def test_no_stage_and_no_command_loads_tensorflow_or_mlflow_by_being_imported(tm
         "import modelyard.cli.doctor, modelyard.cli.predict, modelyard.cli.promote, modelyard.cli.run, "
         "modelyard.cli.tune, modelyard.cli.ui\n"
         "import modelyard.cli.report, modelyard.cli.runs, modelyard.downloads, modelyard.comparison\n"
-        "import modelyard.filling, modelyard.provenance",
+        "import modelyard.cli.replicate, modelyard.cli.explain, modelyard.filling, modelyard.provenance",
         tmp_path,
     )
     assert found & {"tensorflow", "keras", "mlflow", "optuna", "dvc"} == set()

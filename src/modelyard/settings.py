@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Field, Tag
 
 from modelyard import models
+from modelyard.claim_settings import Claim
 from modelyard.config import File, Mistake, Settings, nearest, parse
 from modelyard.datasets import DatasetSettings
 from modelyard.datasets.entry import FileName
@@ -18,6 +19,7 @@ from modelyard.metrics import SHOWN, WATCHED
 from modelyard.models.output import check_loss
 from modelyard.rows import Task
 from modelyard.studies import Study, mistakes_in
+from modelyard.subjects import mistakes_of_claims
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case words, joined by _")]
 
@@ -94,6 +96,7 @@ class Project(File):
     )
     published: dict[Name, Published] = Field(default={})
     studies: dict[Name, Study] = Field(default={}, description="searches for better values of experiments")
+    claims: dict[Name, Claim] = Field(default={}, description="what is said of experiments, and how it is settled")
 
     @property
     def runs(self) -> dict[str, NetworkExperiment | EstimatorExperiment | TransferExperiment]:
@@ -124,8 +127,11 @@ class Project(File):
         entry = self.datasets[name] if name in self.datasets else self.backbones[name]
         return FileSet(entry.files, entry.folder, all_mirrors(self.fetch, root), root)
 
-    def mistakes(self) -> Iterator[Mistake]:
-        """Entries that name what is not there, or that do not fit together."""
+    def mistakes(self) -> list[Mistake]:
+        """Entries that name what is not there, or that do not fit together; of claims only where all else is right."""
+        return list(self._mistakes_of_entries()) or list(mistakes_of_claims(self))
+
+    def _mistakes_of_entries(self) -> Iterator[Mistake]:
         for name, entry in self.inputs.items():
             if entry.dataset not in self.datasets:
                 yield Mistake(("inputs", name, "dataset"), f"no such data set; {nearest(entry.dataset, self.datasets)}")

@@ -198,6 +198,43 @@ def report(
         write(output, against)
 
 
+@app.command(
+    epilog="Examples:\n\n"
+    "* `modelyard replicate` settles every claim of params.yaml, in less than 20 minutes on two cores\n"
+    "* `modelyard replicate dropout one_neuron` settles these two\n"
+    "* `modelyard replicate boston_mlp --seeds 8` tells how far the published figure is from our runs\n"
+    "* `modelyard replicate boston_mlp --splits` draws other test rows with each seed as well\n"
+    "* `modelyard replicate --minutes 5` does what it can in that time; again, and it goes on"
+)
+def replicate(
+    names: Annotated[list[str] | None, typer.Argument(help="Experiments or claims; none for all claims.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Runs of each; default: as a claim says, else 5.")] = None,
+    minutes: Annotated[float, typer.Option(min=0, help="After so long, what still runs is stopped.")] = 30.0,
+    workers: Annotated[int | None, typer.Option(min=1, help="Runs at once; default: as many as cores.")] = None,
+    splits: Annotated[bool, typer.Option(help="Experiments: each seed draws its test rows as well.")] = False,
+) -> None:
+    """Run experiments over seeds, and settle claims; what was run before is not run again."""
+    from modelyard.cli.replicate import replicate as run_over_seeds
+
+    with explained():
+        raise typer.Exit(run_over_seeds(names or [], seeds, minutes, workers, splits))
+
+
+@app.command(
+    epilog="Example:\n\n"
+    "* `modelyard explain boston_linear boston_mlp_standard boston_boosting` sets coefficients beside importances"
+)
+def explain(
+    experiments: Annotated[list[str], typer.Argument(help="Experiments on one table.")],
+    shuffles: Annotated[int, typer.Option(min=2, help="How many times each column is shuffled.")] = 30,
+) -> None:
+    """Tell which columns matter: coefficients of a linear regression, permutation importance of any model."""
+    from modelyard.cli.explain import explain as explain_models
+
+    with explained():
+        explain_models(experiments, shuffles)
+
+
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of params.yaml, for editors."""

@@ -1,0 +1,44 @@
+"""One entry of `claims`: a sentence, and the comparison that can settle it."""
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from modelyard.config import Settings
+
+Changes = dict[str, Any]
+
+_CHANGES = (
+    "dotted keys with their values: model.*, training.*, input (another entry of `inputs`), split.* and scaling (of "
+    "the input), and backbone.* before any of these for the network that a transfer starts from"
+)
+
+
+class Side(Settings):
+    """One side of a comparison: an experiment, with changes that need no entry of their own."""
+
+    experiment: str
+    changes: Changes = Field(default={}, description=_CHANGES)
+
+
+class Claim(Settings):
+    """One claim: what is said of `first` beside `second`, seed by seed."""
+
+    says: str = Field(description="the sentence, in a few words")
+    notebook: str = Field(default="", description="where it stands; empty for a question of our own")
+    first: Side
+    second: Side
+    changes: Changes = Field(default={}, description="of both sides")
+    metric: str = Field(
+        description="of the test rows; val_*: as the last epoch told it; gap: validation loss less training loss"
+    )
+    direction: Literal["higher", "lower", "equal", "different"] = Field(description="of the first beside the second")
+    smallest: float = Field(gt=0, description="the smallest difference that matters, in the metric's unit")
+    seeds: int = Field(ge=2, description="how many times both sides are trained")
+    splits: bool = Field(default=False, description="each seed draws its own test rows as well")
+
+    @model_validator(mode="after")
+    def _compares_two_things(self) -> "Claim":
+        if self.first == self.second:
+            raise ValueError("first and second are the same; give one of them `changes`")
+        return self

@@ -1,0 +1,128 @@
+"""`modelyard replicate`: experiments and claims over seeds, told as they go."""
+
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from modelyard import claims, replication, settings
+from modelyard.claims import Finding
+from modelyard.cli.upstream import bring
+from modelyard.config import nearest
+from modelyard.errors import ModelyardError
+from modelyard.files import write_json, write_table, write_text
+from modelyard.measuring import Job
+from modelyard.replication import Series, run
+from modelyard.settings import Project
+from modelyard.subjects import subject_of
+from modelyard.tracking import root
+from modelyard.workers import Outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RAW, REPORTS = Path("data/raw"), Path("reports")
+SEEDS = 5  # of an experiment where nothing is asked; a claim says itself how many
+SHOWN = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+
+
+def replicate(names: Sequence[str], seeds: int | None, minutes: float, workers: int | None, splits: bool) -> int:
+    """Run what is missing, within the time, and write the reports; returns the exit code.
+
+    Raises:
+        ModelyardError: params.yaml or a name is wrong; then nothing was run.
+    """
+    console = Console()
+    for sign in (signal.SIGTERM, signal.SIGHUP):  # end as by Ctrl-C, all workers stopped
+        signal.signal(sign, signal.default_int_handler)
+    project, kept = settings.load(), root() / ".modelyard" / "replication"
+    jobs = replication.missing(_wanted(project, names or list(project.claims), seeds, splits), kept)
+    count = workers or max(1, len(os.sched_getaffinity(0)) // project.runtime.threads)
+    well = _run(jobs, count, 60 * minutes, console) if jobs else True
+    _report(project, kept, seeds, console)
+    return 0 if well else 1
+
+
+def _wanted(project: Project, names: Sequence[str], seeds: int | None, splits: bool) -> list[tuple[Series, int]]:
+    """What is to be run, and how many times."""
+    wanted: list[tuple[Series, int]] = []
+    for name in names:
+        if name in project.claims:
+            wanted += claims.series_of(project, name, seeds)
+        elif name in project.runs:
+            series = Series(name, subject_of(project, name, {}), project.runtime, splits)
+            wanted.append((series, seeds or SEEDS))
+        else:
+            raise ModelyardError(f"no such experiment or claim: {name}; {nearest(name, project.runs | project.claims)}")
+    return wanted
+
+
+def _run(jobs: Sequence[Job], workers: int, seconds: float, console: Console) -> bool:
+    """Run jobs and tell of each; returns whether none failed."""
+    missing = bring([f"fetch@{name}" for name in sorted(set().union(*(job.datasets for job in jobs)))], console)
+    for stage, reason in missing.items():
+        console.print(f"[bold yellow]{stage} failed[/], and what needs it is left out. {reason}", highlight=False)
+    jobs = [job for job in jobs if not {f"fetch@{name}" for name in job.datasets} & missing.keys()]
+    failed = 0
+    with Progress(*SHOWN, console=console) as progress, closing(run(jobs, RAW, workers, seconds)) as outcomes:
+        task = progress.add_task("runs", total=len(jobs))
+        try:
+            for outcome in outcomes:
+                progress.console.print(_line(outcome), soft_wrap=True)
+                progress.advance(task)
+                failed += bool(outcome.error)
+        except KeyboardInterrupt:
+            console.print("Stopped. What is finished is kept; run again to go on.")
+        left = len(jobs) - int(progress.tasks[0].completed)
+    if left:
+        console.print(f"{left} of {len(jobs)} runs are left; run again to go on.", highlight=False)
+    return not failed and not missing
+
+
+def _line(outcome: Outcome) -> Text:
+    line = Text("✗ " if outcome.error else "✓ ", style="bold red" if outcome.error else "green")
+    line.append(f"{outcome.job.name} seed {outcome.job.subject.seed}  ", style="default")
+    return line.append(outcome.error or f"{outcome.result['seconds']:.1f} s", style="dim")
+
+
+def _report(project: Project, kept: Path, seeds: int | None, console: Console) -> None:
+    """Write and tell what all kept runs come to, those of earlier commands included."""
+    summary = replication.summary(project, kept)
+    pairs = {name: claims.pairs_of(project, name, kept, seeds) for name in project.claims}
+    findings = claims.assess(project.claims, pairs)
+    write_table(REPORTS / "replication.csv", summary)
+    write_json(REPORTS / "claims.json", claims.as_json(findings))
+    write_text(REPORTS / "claims.md", claims.markdown(findings))
+    if len(summary):
+        console.print(_summary_table(summary))
+    if any(len(each.pairs.first) for each in findings.values()):
+        console.print(_claim_table(findings))
+    console.print("Written: reports/replication.csv, reports/claims.json, reports/claims.md", highlight=False)
+
+
+def _summary_table(summary: "pd.DataFrame") -> Table:
+    """The first metric of each experiment, and those that have a published figure."""
+    table = Table("experiment", "metric", "seeds", "mean (95 % interval)", "sd", "published", title="Over seeds")
+    is_first = ~summary.duplicated(["experiment", "splits"])
+    for row in summary[is_first | summary.published.notna()].itertuples():
+        name = row.experiment + (", each with its own split" if row.splits else "")
+        mean, sd = f"{row.mean:.4g}", ""
+        if row.seeds > 1:
+            mean, sd = f"{mean} ({row.low:.4g} to {row.high:.4g})", f"{row.sd:.2g}"
+        table.add_row(name, row.metric, str(row.seeds), mean, sd, replication.published(row))
+    return table
+
+
+def _claim_table(findings: Mapping[str, Finding]) -> Table:
+    table = Table("claim", "first less second (95 % interval)", "seeds", "verdict", title="Claims")
+    for name, finding in findings.items():
+        seeds = str(len(finding.pairs.first))
+        table.add_row(name, claims.told(finding.difference), seeds, finding.verdict)
+    return table

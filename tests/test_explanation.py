@@ -1,0 +1,112 @@
+"""What each column is worth: coefficients and importances of models whose truth is known."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import bench, describe
+from statsmodels.api import OLS, add_constant
+
+from modelyard import explanation, figures, models
+from modelyard.errors import ModelyardError
+from modelyard.inputs import TrainingInput, save_test
+from modelyard.models import EstimatorTraining, Model, boosting, linear
+from modelyard.rows import Rows
+
+SLOPES = np.array([3.0, -1.0, 0.0])
+FEATURES = ("first", "second", "idle")
+
+
+@pytest.fixture
+def data() -> TrainingInput:
+    """200 rows; the target is 3 times the first column less the second, which varies ten times as much."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(200, 3)) * [1, 10, 1]
+    rows = Rows(x, x @ SLOPES + random.normal(scale=0.5, size=200))
+    return TrainingInput(describe(rows, features=FEATURES), rows)
+
+
+@pytest.fixture
+def test_rows(data: TrainingInput, tmp_path: Path) -> Path:
+    save_test(data.rows.take(np.arange(100)), tmp_path / "test")
+    return tmp_path / "test"
+
+
+def fitted(data: TrainingInput, settings: object) -> Model:
+    return models.fit(settings, EstimatorTraining(seed=7), data, bench())[0]
+
+
+def explained(data: TrainingInput, settings: object, test: Path) -> pd.DataFrame:
+    return explanation.explain(fitted(data, settings), data, test, shuffles=10)
+
+
+LINEAR, BOOSTING = linear.Settings(family="linear"), boosting.Settings(family="boosting", trees=60)
+
+
+def test_coefficients_are_those_of_the_model_for_one_standard_deviation(data, test_rows):
+    found = explained(data, LINEAR, test_rows)
+    found = found[found.measure == "coefficient"].set_index("feature")
+    assert found.value.to_numpy() == pytest.approx(SLOPES * data.rows.x.std(axis=0), abs=0.15)
+    own = fitted(data, LINEAR).coefficients().set_index("feature").coefficient
+    assert found.value["first"] == pytest.approx(own["first"] * data.rows.x[:, 0].std())
+
+
+def test_the_interval_of_a_coefficient_is_that_of_least_squares_and_holds_it(data, test_rows):
+    found = explained(data, LINEAR, test_rows)
+    found = found[found.measure == "coefficient"]
+    squares = OLS(data.rows.y, add_constant(data.rows.x)).fit().conf_int(0.05)[1:] * data.rows.x.std(axis=0)[:, None]
+    np.testing.assert_allclose(found[["low", "high"]], squares)
+    assert (found.low < found.value).all()
+    assert (found.value < found.high).all()
+    idle = found.set_index("feature").loc["idle"]
+    assert idle.low < 0 < idle.high
+
+
+@pytest.mark.parametrize("settings", [LINEAR, BOOSTING], ids=["linear", "boosting"])
+def test_a_column_that_matters_more_has_the_higher_importance_and_an_idle_one_none(data, test_rows, settings):
+    found = explained(data, settings, test_rows)
+    found = found[found.measure == "importance"].set_index("feature")
+    assert found.value["second"] > found.value["first"] > 1
+    assert found.value["idle"] == pytest.approx(0, abs=0.1)
+    assert (found.low <= found.value).all()
+    assert (found.value <= found.high).all()
+
+
+def test_only_a_linear_regression_has_coefficients(data, test_rows):
+    assert set(explained(data, BOOSTING, test_rows).measure) == {"importance"}
+
+
+def test_an_importance_of_classes_is_the_share_of_answers_that_go_wrong(data, tmp_path):
+    rows = Rows(data.rows.x, (data.rows.x[:, 0] > 0).astype(np.uint8))
+    of_classes = TrainingInput(describe(rows, classes=("no", "yes"), features=FEATURES), rows)
+    save_test(rows, tmp_path / "rows")
+    found = explained(of_classes, BOOSTING, tmp_path / "rows").set_index("feature")
+    assert found.value["first"] == pytest.approx(0.5, abs=0.1)
+    assert found.value["idle"] == pytest.approx(0, abs=0.02)
+    assert explanation.error_of(fitted(of_classes, BOOSTING)) == "share of wrong answers"
+
+
+def test_the_same_shuffles_each_time(data, test_rows):
+    pd.testing.assert_frame_equal(explained(data, LINEAR, test_rows), explained(data, LINEAR, test_rows))
+
+
+def test_images_are_refused(image_input, tmp_path):
+    save_test(image_input.validation, tmp_path / "test")
+    model = fitted(image_input, LINEAR)
+    with pytest.raises(ModelyardError, match=r"explain is for tables; .* shape \(8, 8, 1\)"):
+        explanation.explain(model, image_input, tmp_path / "test", 2)
+
+
+def test_the_picture_has_both_measures_with_their_units_and_every_model(data, test_rows, tmp_path):
+    parts = {"line": LINEAR, "trees": BOOSTING}
+    table = pd.concat([explained(data, each, test_rows).assign(experiment=name) for name, each in parts.items()])
+    picture = explanation.draw(table, "mean absolute error")
+    left, right = picture.axes
+    assert left.get_xlabel() == "change of the prediction for one standard deviation"
+    assert right.get_xlabel() == "rise of the mean absolute error when shuffled"
+    assert [tick.get_text() for tick in left.get_yticklabels()] == ["idle", "first", "second"]  # upwards
+    assert [text.get_text() for text in picture.legends[0].get_texts()] == ["line", "trees"]
+    for name in ("one.png", "other.png"):
+        figures.save(explanation.draw(table, "mean absolute error"), tmp_path / name)
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "other.png").read_bytes()
