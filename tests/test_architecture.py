@@ -65,6 +65,7 @@ LAYERS = [
     {"tuning.pictures", "tuning.winner", "tuning.table", "tuning.diary", "tuning.storage", "tuning.objective"},
     {"tuning.apply", "tuning.report", "tuning.worker"},
     {"tuning.search"},
+    {"tuning.rebuild"},
     {"cli.display"},
     {"cli.doctor", "cli.run", "cli.tune", "cli.ui"},
     {"cli"},
