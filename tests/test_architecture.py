@@ -71,6 +71,7 @@ LAYERS = [
     {"tuning.pictures", "tuning.winner", "tuning.table", "tuning.diary", "tuning.storage", "tuning.objective"},
     {"tuning.apply", "tuning.report", "tuning.worker"},
     {"tuning.search"},
+    {"tuning.rebuild"},
     {"reporting.bars", "reporting.changes", "reporting.pictures", "reporting.revisions"},
     {"reporting.folder", "reporting.tables"},
     {"reporting.cards", "reporting.claims", "reporting.experiments", "reporting.studies"},
