@@ -25,7 +25,9 @@ STAGES = {
     "pretrained:fetch": "fetch",
     "pretrained:train": "train",
     "pretrained:evaluate": "evaluate",
+    "studies:tune": "tune",
 }
+ELSEWHERE = ("pretrained", "studies")  # folders with a dvc.yaml that a plain `dvc repro` leaves alone
 SCRIPTS = sorted(set(STAGES.values()))
 EVALUATIONS = {name for name, script in STAGES.items() if script == "evaluate"}
 SAME_CODE = [  # these groups differ by their sections of params.yaml alone
@@ -65,6 +67,7 @@ LAYERS = [
     {"tuning.pictures", "tuning.winner", "tuning.table", "tuning.diary", "tuning.storage", "tuning.objective"},
     {"tuning.apply", "tuning.report", "tuning.worker"},
     {"tuning.search"},
+    {"tuning.rebuild"},
     {"cli.display"},
     {"cli.doctor", "cli.run", "cli.tune", "cli.ui"},
     {"cli"},
@@ -93,6 +96,11 @@ CANNOT_CHANGE = {
     | {"models.estimator", "detection", "splits"},
     # A saved model brings its layers and its scaling; `load` and `predict` are called, and a detector's cells decoded.
     "evaluate": DATASETS | (MODELS - {"models.estimator", "models.network", "models.detector"}) | {"sources", "splits"},
+    # What is drawn and told of a search beside its trials; the bringing of rows, which the present model depends on.
+    "studies:tune": DATASETS
+    | DOWNLOADING
+    | {"comparison", "detection", "figures.style", "past_runs", "runner", "splits"}
+    | {f"tuning.{name}" for name in ("diary", "page", "pictures", "winner")},
     # Of `settings` it reads names and tasks. What metrics.json holds is the business of evaluate.
     "compare": DATASETS | MODELS | DOWNLOADING | {"detection", "inputs", "layer", "rows", "scaling", "splits"},
 }
@@ -171,10 +179,11 @@ def code_in(deps: list[str]) -> set[str]:
 
 @pytest.fixture(scope="module")
 def stages() -> dict:
-    """Every group of stages of both files, those of pretrained/dvc.yaml with that prefix."""
+    """Every group of stages of all files, those of a folder with its name as prefix."""
     found = {}
-    for prefix, file in (("", "dvc.yaml"), ("pretrained:", "pretrained/dvc.yaml")):
-        written = YAML(typ="safe").load(ROOT / file)["stages"]
+    for folder in ("", *ELSEWHERE):
+        prefix = f"{folder}:" if folder else ""
+        written = YAML(typ="safe").load(ROOT / folder / "dvc.yaml")["stages"]
         found |= {prefix + name: stage.get("do", stage) for name, stage in written.items()}
     return found
 
@@ -259,9 +268,9 @@ def test_a_transfer_depends_on_the_network_that_it_starts_from(stage, stages):
     assert "${item.model.backbone}" in backbone
 
 
-def test_stages_of_the_subfolder_run_in_the_folder_of_the_project(stages):
+def test_stages_of_a_subfolder_run_in_the_folder_of_the_project(stages):
     assert {name for name, stage in stages.items() if stage.get("wdir")} == {
-        name for name in STAGES if name.startswith("pretrained:")
+        name for name in STAGES if name.startswith(tuple(f"{folder}:" for folder in ELSEWHERE))
     }
     assert {stage["wdir"] for stage in stages.values() if "wdir" in stage} == {".."}
 
