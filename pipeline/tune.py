@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import typer
-from rich.console import Console
 
 from modelyard import settings
-from modelyard.cli.tune import bring_up_to_date
-from modelyard.errors import explained
+from modelyard.errors import ModelyardError, explained
+from modelyard.runner import SUCCEEDED, Pipeline
 from modelyard.studies import inputs_of
 
 
@@ -17,11 +16,19 @@ def main(study: str, folder: Path) -> None:
 
     project = settings.load()
     entry = project.studies[study]
-    names = inputs_of(entry, project.runs[entry.experiment].input)
-    bring_up_to_date(Console(), [f"normalise@{name}" for name in names])  # dvc.yaml cannot list them
+    bring(inputs_of(entry, project.runs[entry.experiment].input))
     found = rebuild.rebuild(project, study, Path.cwd(), tell)
     report.write(found, folder)
     diary.write(found, folder)
+
+
+def bring(inputs: Sequence[str]) -> None:
+    """Bring the inputs that a study chooses among up to date: dvc.yaml knows no list of deps that differs by entry."""
+    pipeline = Pipeline(Path.cwd(), [f"normalise@{name}" for name in inputs])
+    pipeline.run(1, lambda stages: None)
+    for stage in pipeline.stages.values():
+        if stage.state not in SUCCEEDED:
+            raise ModelyardError(f"{stage.name} {stage.state}, and no trial was run: see {stage.log}")
 
 
 def tell(_: Sequence, ended: Sequence) -> None:
