@@ -69,8 +69,11 @@ class MlflowRun:
         from mlflow.models import ModelSignature
 
         self._flush()
+        native = model.native
+        if hasattr(native, "optimizer"):  # it is ours, and a server has none of our code: logged as if never compiled
+            native = type(native)(native.inputs, native.outputs, name=native.name)
         logged = getattr(mlflow, model.flavour).log_model(
-            _without_optimizer(model.native),
+            native,
             name=self._name,
             signature=ModelSignature(_schema(model.takes), _schema(model.gives)),
             # Named requirements: without them MLflow starts another interpreter to guess them.
@@ -250,13 +253,6 @@ def _git(*arguments: str) -> str:
     except FileNotFoundError:  # an image without git
         return ""
     return found.stdout.strip() if found.returncode == 0 else ""
-
-
-def _without_optimizer(native: Any) -> Any:
-    """A network as if it were never compiled: a server would look for our optimizer, and has none of our code."""
-    if not hasattr(native, "optimizer"):
-        return native
-    return type(native)(native.inputs, native.outputs, name=native.name)
 
 
 def _digest(folder: Path) -> str:
