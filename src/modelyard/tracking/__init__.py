@@ -90,8 +90,11 @@ class MlflowRun:
         from mlflow.models import ModelSignature
 
         self._flush()
+        native = model.native
+        if hasattr(native, "optimizer"):  # it is ours, and a server has none of our code: logged as if never compiled
+            native = type(native)(native.inputs, native.outputs, name=native.name)
         logged = getattr(mlflow, model.flavour).log_model(
-            _without_optimizer(model.native),
+            native,
             name=self._name,
             signature=ModelSignature(schema(model.takes), schema(model.gives)),
             # Named requirements: without them MLflow starts another interpreter to guess them.
@@ -250,10 +253,3 @@ def _trained_now(name: str) -> Mapping[str, str]:
         found = [stages[prefix + name] for prefix in lineage.TRAININGS.values() if prefix + name in stages]
         return found[0].came_out if found else {}
     return {}
-
-
-def _without_optimizer(native: Any) -> Any:
-    """A network as if it were never compiled: a server would look for our optimizer, and has none of our code."""
-    if not hasattr(native, "optimizer"):
-        return native
-    return type(native)(native.inputs, native.outputs, name=native.name)
