@@ -60,10 +60,12 @@ LAYERS = [
     {"tasks.classification", "tasks.regression", "tasks.reconstruction", "tasks.detection"},
     {"tasks"},
     {"training", "evaluation", "comparison", *ASIDE},
-    {"registry"},
-    {"promotion"},
+    {"registry", "prediction.given"},
+    {"prediction.images", "prediction.tables", "prediction.texts", "prediction.answers"},
+    {"prediction.pictures"},
+    {"prediction", "promotion"},
     {"cli.display"},
-    {"cli.doctor", "cli.promote", "cli.run", "cli.ui"},
+    {"cli.doctor", "cli.predict", "cli.promote", "cli.run", "cli.ui"},
     {"cli"},
 ]
 
@@ -321,8 +323,9 @@ def test_no_stage_and_no_command_loads_tensorflow_or_mlflow_by_being_imported(tm
     scripts = "".join(f"import {script}\n" for script in SCRIPTS)
     found = modules_after(
         f"sys.path.insert(0, {str(ROOT / 'pipeline')!r})\nsys.dont_write_bytecode = True\n{scripts}"
-        "import modelyard.cli.doctor, modelyard.cli.promote, modelyard.cli.run, modelyard.cli.ui, "
-        "modelyard.downloads, modelyard.comparison",
+        "import modelyard.cli.doctor, modelyard.cli.predict, modelyard.cli.promote, modelyard.cli.run, modelyard.cli.ui
+"
+        "import modelyard.downloads, modelyard.comparison",
         tmp_path,
     )
     assert found & {"tensorflow", "keras", "mlflow", "optuna", "dvc"} == set()

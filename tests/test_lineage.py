@@ -5,9 +5,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from modelyard import lineage
 from modelyard.errors import ModelyardError
+from modelyard.settings import EXPERIMENT_SECTIONS
+
+ROOT = Path(__file__).resolve().parent.parent
 
 STAGES = """
 stages:
@@ -109,3 +113,12 @@ def test_a_model_that_is_not_here_is_told_with_the_command_that_brings_it(projec
             lineage.model_of("experiments", "one", project)
     finally:
         folder.with_name("elsewhere").rename(folder)
+
+
+@pytest.mark.parametrize("names", [lineage.TRAININGS, lineage.EVALUATIONS])
+def test_each_section_of_experiments_has_its_stages_in_dvc_yaml(names: dict[str, str]) -> None:
+    assert set(names) == set(EXPERIMENT_SECTIONS)
+    for section, beginning in names.items():
+        file, _, group = beginning.rpartition(":")
+        stages = YAML(typ="safe").load(ROOT / (file or "dvc.yaml"))["stages"]
+        assert stages[group.removesuffix("@")]["foreach"] == f"${{{section}}}"

@@ -70,8 +70,11 @@ class MlflowRun:
         from mlflow.models import ModelSignature
 
         self._flush()
+        native = model.native
+        if hasattr(native, "optimizer"):  # it is ours, and a server has none of our code: logged as if never compiled
+            native = type(native)(native.inputs, native.outputs, name=native.name)
         logged = getattr(mlflow, model.flavour).log_model(
-            model.native,
+            native,
             name=self._name,
             signature=ModelSignature(_schema(model.takes), _schema(model.gives)),
             # Named requirements: without them MLflow starts another interpreter to guess them.
@@ -134,8 +137,7 @@ class Guarded:
                 getattr(self._run, verb)(*arguments)
             except Exception as error:  # whatever MLflow, its database or its server may raise
                 self._run = NoRun()
-                told = f"warning: this run is not tracked: {type(error).__name__}: {error}"
-                print(told, file=sys.stderr)  # noqa: T201
+                print(f"warning: this run is not tracked: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
 
         return attempt
 
@@ -210,8 +212,7 @@ def connect() -> None:
     folder.mkdir(exist_ok=True)
     with FileLock(folder / "mlflow.lock"):
         if mlflow.get_experiment_by_name(MLFLOW_EXPERIMENT) is None:
-            local = store().startswith("sqlite:")
-            artifacts = (root() / "mlartifacts").as_uri() if local else None
+            artifacts = (root() / "mlartifacts").as_uri() if store().startswith("sqlite:") else None
             mlflow.create_experiment(MLFLOW_EXPERIMENT, artifact_location=artifacts)
     mlflow.set_experiment(MLFLOW_EXPERIMENT)
 
@@ -257,8 +258,9 @@ def _git(*arguments: str) -> str:
 
 def _digest(folder: Path) -> str:
     """One SHA-256 over the files of a folder, in the order of their names."""
-    each = "".join(f"{path.name} {sha256(path)}\n" for path in sorted(folder.iterdir()))
-    return hashlib.sha256(each.encode()).hexdigest()
+    return hashlib.sha256(
+        "".join(f"{path.name} {sha256(path)}\n" for path in sorted(folder.iterdir())).encode()
+    ).hexdigest()
 
 
 def _schema(tensor: tuple[str, tuple]) -> Any:

@@ -1,6 +1,7 @@
 """The person's door: the command `modelyard`. Each command is a module; none is imported before it is asked for."""
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -47,6 +48,29 @@ def run(
 
     with explained():
         raise typer.Exit(rebuild(experiments or [], jobs, demo, strict))
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "* `modelyard predict mnist_cnn 7.png other.jpg --show answers.png`\n"
+    "* `modelyard predict boston_mlp houses.csv -o predictions.csv`\n"
+    "* `modelyard predict mnist_cnn --test-row 17` with what is true beside it\n"
+    "* `modelyard predict mnist@champion 7.png` asks the registry's model"
+)
+def predict(
+    model: Annotated[str, typer.Argument(help="An experiment, or a data set's model as `mnist@champion`.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Images, texts, or CSV tables with a header: as the model takes.")
+    ] = None,
+    test_row: Annotated[list[int] | None, typer.Option(min=0, help="A test row by its number, from 0.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the answers as CSV.")] = None,
+    show: Annotated[Path | None, typer.Option(help="Draw up to 16 of them with their answers, as PNG.")] = None,
+) -> None:
+    """Ask a model; images are brought to its shape, never inverted. What cannot be read is told, the exit code 1."""
+    from modelyard.cli.predict import predict
+
+    with explained():
+        raise typer.Exit(predict(model, files or [], test_row or [], output, show))
 
 
 @app.command()

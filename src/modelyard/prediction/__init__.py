@@ -1,0 +1,38 @@
+"""A model in use: what a person has, brought to the rows that a model takes, and its answers in a person's words."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from modelyard import evaluation
+from modelyard.errors import ModelyardError
+from modelyard.inputs import Description
+from modelyard.models import Model
+from modelyard.prediction import images, tables, texts
+from modelyard.prediction.answers import answers
+from modelyard.prediction.given import Given
+from modelyard.prediction.pictures import draw, refuse_undrawable
+
+__all__ = ["Given", "answers", "draw", "read", "refuse_undrawable", "test_rows"]
+
+
+def read(files: Sequence[Path], description: Description) -> Given:
+    """The rows of files of the kind that a model takes: images, texts, or CSV tables; what is broken is left out."""
+    if description.words:
+        return texts.read(files, description)
+    return (images if len(description.shape) == 3 else tables).read(files, description)
+
+
+def test_rows(numbers: Sequence[int], model: Model, folder: Path) -> tuple[Given, np.ndarray]:
+    """Test rows by their number from 0, and what the model says of them.
+
+    Raises:
+        ModelyardError: there are not so many.
+    """
+    found = evaluation.evaluate(model, folder).judgement
+    wrong = [number for number in numbers if not 0 <= number < len(found.test)]
+    if wrong:
+        raise ModelyardError(f"no test row {wrong[0]}; they are numbered 0 to {len(found.test) - 1}")
+    rows = found.test.take(np.array(numbers))
+    return Given({"test row": list(numbers)}, np.asarray(rows.x), truth=np.asarray(rows.y)), found.outputs[numbers]
