@@ -40,8 +40,7 @@ class MlflowRun:
 
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         connect()
-        if run_id and not _is_known(run_id):
-            run_id = None
+        run_id = run_id if run_id and _is_known(run_id) else None
         run = mlflow.start_run(run_id=run_id, run_name=None if run_id else self._name)
         write_text(_id_file(self._name), run.info.run_id + "\n")
 
@@ -258,9 +257,8 @@ def _git(*arguments: str) -> str:
 
 def _digest(folder: Path) -> str:
     """One SHA-256 over the files of a folder, in the order of their names."""
-    return hashlib.sha256(
-        "".join(f"{path.name} {sha256(path)}\n" for path in sorted(folder.iterdir())).encode()
-    ).hexdigest()
+    each = "".join(f"{path.name} {sha256(path)}\n" for path in sorted(folder.iterdir()))
+    return hashlib.sha256(each.encode()).hexdigest()
 
 
 def _schema(tensor: tuple[str, tuple]) -> Any:
