@@ -35,7 +35,7 @@ def project(tracked_project: Path) -> Path:
     """Two experiments, built."""
     (tracked_project / "params.yaml").write_text(PARAMS)
     for name, family in (("mean", "baseline"), ("fit", "linear")):
-        built(name, fitted(family, rows(100)), rows(50, seed=1), "line", tracked_project)
+        built(name, fitted(family, rows(100), features=("a", "b", "c")), rows(50, seed=1), "line", tracked_project)
     return tracked_project
 
 
@@ -82,3 +82,13 @@ def test_what_was_never_built_is_told_with_the_command_that_builds_it(project: P
     result = modelyard("promote", "fit")
     assert result.exit_code == 1
     assert "it was never built. Run: modelyard run fit" in result.output
+
+
+def test_predict_asks_the_model_that_is_in_use(project: Path) -> None:
+    table = project / "points.csv"
+    table.write_text("a,b,c\n0,0,0\n1,0,0\n")
+    modelyard("promote", "fit")
+    asked = modelyard("predict", "line@champion", "points.csv", "-o", "answers.csv")
+    assert asked.exit_code == 0, asked.output
+    answers = (project / "answers.csv").read_text().splitlines()[1:]
+    assert [round(float(line.split(",")[-1])) for line in answers] == [3, 4]

@@ -43,6 +43,7 @@ def editing(path: Path):
 def keep_only(params: dict, experiments: list[str]) -> None:
     """Leave these experiments and what they need; without mirrors."""
     params["fetch"]["mirrors"] = []
+    params["studies"], params["claims"] = {}, {}
     for section in (*SECTIONS, "published"):
         params[section] = {name: entry for name, entry in params[section].items() if name in experiments}
     used = {entry["model"]["backbone"] for entry in params["pretrained"].values()}

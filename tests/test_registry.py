@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from stores import fitted, rows, saved
 
-from modelyard import models, registry, tracking
+from modelyard import models, registry, tracking, training
 from modelyard.errors import ModelyardError
+from modelyard.inputs import TrainingInput, save_training
+from modelyard.models import EstimatorTraining, NetworkTraining, Runtime, boosting, mlp
 from modelyard.registry import CHALLENGER, CHAMPION, Version
+from modelyard.settings import EstimatorExperiment, NetworkExperiment
 
 DATA = rows(40)
 
@@ -62,6 +65,31 @@ def test_a_version_takes_the_model_that_its_training_logged(tracked_project: Pat
     assert (made.run_id, made.source) == (logged.info.run_id, logged.data.tags["model_uri"])
 
 
+@pytest.mark.parametrize("family", ["mlp", "boosting"])
+def test_the_model_that_a_run_logged_is_known_by_the_bytes_of_the_files(
+    family: str, image_input: TrainingInput, tracked_project: Path
+) -> None:
+    """A checkpoint that is kept beside the model is no part of it."""
+    settings = {
+        "mlp": NetworkExperiment(
+            input="made_up",
+            model=mlp.Settings(family="mlp", units=(4,)),
+            training=NetworkTraining(seed=7, epochs=2, loss="sparse_categorical_crossentropy", checkpoint="val_loss"),
+        ),
+        "boosting": EstimatorExperiment(
+            input="made_up", model=boosting.Settings(family="boosting"), training=EstimatorTraining(seed=7)
+        ),
+    }
+    save_training(image_input, tracked_project / "rows")
+    folder = tracked_project / "model"
+    with tracking.training_run("first") as run:
+        training.train(
+            settings[family], Runtime(), tracked_project / "rows", folder, tracked_project / "history.csv", run
+        )
+    registry.register("made_up", "first", models.load(folder), folder, {})
+    assert len(runs()) == 1
+
+
 @pytest.mark.parametrize("trained", ["nothing", "another model", "another experiment"])
 def test_a_model_that_no_run_of_its_name_logged_is_logged_from_its_files(trained: str, tracked_project: Path) -> None:
     model = fitted("linear", DATA)
@@ -75,7 +103,7 @@ def test_a_model_that_no_run_of_its_name_logged_is_logged_from_its_files(trained
     assert len(runs()) == (1 if trained == "nothing" else 2)
     latest = runs()[0]
     assert latest.info.run_name == "first"
-    assert latest.data.tags["logged_from"] == folder.as_posix()
+    assert latest.data.tags["logged_from"] == "files"
     assert latest.info.status == "FINISHED"
 
 

@@ -6,8 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from modelyard.tracking import Guarded, connect, is_on, root, tags_of_place
-from modelyard.tracking.address import MLFLOW_EXPERIMENT
+from modelyard.tracking import MLFLOW_EXPERIMENT, Guarded, connect, is_on, root, tags_of_place
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -191,7 +191,7 @@ def _log(client: Any, experiment: str, model: Model, folder: Path) -> Any:
     run_id = mlflow.active_run().info.run_id
     try:
         run.log_model(model)
-        mlflow.set_tags({"logged_from": folder.as_posix(), "model_sha256": _archive(folder)})
+        mlflow.set_tags({"logged_from": "files", "model_sha256": _archive(folder)})
     except BaseException as error:
         run.fail(error)
         raise

@@ -65,7 +65,7 @@ def gather(root: Path, against: str | None = None) -> Contents:
     before = revisions.find(root, against) if against else None
     project, folder = settings.load(root / "params.yaml"), Folder(root)
     now = state(folder.text)
-    compared = compare(project, root / "results")
+    compared = compare(project, root / "results", root / "pretrained" / "results")
     tabled = tables(compared)
     return Contents(
         title=root.resolve().name,

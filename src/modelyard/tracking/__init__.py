@@ -17,11 +17,12 @@ from modelyard.errors import ModelyardError
 from modelyard.files import sha256, write_text
 from modelyard.inputs import Description
 from modelyard.tracking import place
-from modelyard.tracking.address import connect, id_file, is_on, root, store, store_to_show
+from modelyard.tracking.address import MLFLOW_EXPERIMENT, connect, id_file, is_on, root, store, store_to_show
 from modelyard.tracking.place import tags_of_place
 from modelyard.tracking.rows import digest_of, schema, tags_of_input
 
 __all__ = [
+    "MLFLOW_EXPERIMENT",
     "Run",
     "completed_run",
     "connect",
@@ -181,8 +182,7 @@ class Guarded:
                 getattr(self._run, verb)(*arguments)
             except Exception as error:  # whatever MLflow, its database or its server may raise
                 self._run = NoRun()
-                told = f"warning: this run is not tracked: {type(error).__name__}: {error}"
-                print(told, file=sys.stderr)  # noqa: T201
+                print(f"warning: this run is not tracked: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
 
         return attempt
 
