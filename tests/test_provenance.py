@@ -65,8 +65,9 @@ def test_a_commit_that_is_not_here_is_told_with_what_to_do(here: Path) -> None:
 
 def test_a_clean_run_is_built_again_from_its_commit_alone(here: Path) -> None:
     _, way = explain(RUN, here).split("To build it again:\n")
-    assert [line.strip() for line in way.splitlines()][:3] == [
-        "git worktree add ../x-0123456789 0123456789 && cd ../x-0123456789",
+    assert [line.strip() for line in way.splitlines()][:4] == [
+        "git worktree add ../x-0123456789 0123456789",
+        "cd ../x-0123456789",
         "make install",
         ".venv/bin/modelyard run x",
     ]
@@ -75,7 +76,9 @@ def test_a_clean_run_is_built_again_from_its_commit_alone(here: Path) -> None:
 def test_changes_are_named_and_brought_back(here: Path) -> None:
     told = explain(with_tags(git_dirty="true", git_changed="params.yaml", git_new="src/new.py"), here)
     assert f"{COMMIT}, with changes in params.yaml, src/new.py" in told
-    assert "mlflow artifacts download --run-id abc --artifact-path changes.patch --dst-path . && git apply" in told
+    download = "mlflow artifacts download --run-id abc --artifact-path changes.patch --dst-path ../x-0123456789"
+    assert line(told, download).startswith(f"  MLFLOW_TRACKING_URI=sqlite:///{here}/mlflow.db ")
+    assert "git apply --whitespace=nowarn changes.patch && rm changes.patch" in told
     assert "bring these files, which git did not know: src/new.py" in told
 
 

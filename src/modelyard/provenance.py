@@ -69,10 +69,13 @@ def _way(record: Record) -> Iterator[str]:
         return
     folder = f"../{record.name}-{commit[:SHORT]}"
     yield "To build it again:"
-    yield f"  git worktree add {folder} {commit[:SHORT]} && cd {folder}"
+    yield f"  git worktree add {folder} {commit[:SHORT]}"
     if tags.get("git_changed"):
-        patch = f"mlflow artifacts download --run-id {record.id} --artifact-path changes.patch --dst-path ."
-        yield f"  MLFLOW_TRACKING_URI={store_to_show()} {patch} && git apply changes.patch"
+        download = f"mlflow artifacts download --run-id {record.id} --artifact-path changes.patch --dst-path {folder}"
+        yield f"  MLFLOW_TRACKING_URI={store_to_show()} {download}"
+    yield f"  cd {folder}"
+    if tags.get("git_changed"):
+        yield "  git apply --whitespace=nowarn changes.patch && rm changes.patch"
     if tags.get("git_new"):
         yield f"  # bring these files, which git did not know: {tags['git_new']}"
     yield "  make install"
