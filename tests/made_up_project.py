@@ -27,6 +27,7 @@ CLAIM = {
     "chance_against": 1.0,
     "verdict": "holds",
 }
+LARGE = (900, 1200)  # pixels: more than any screen that is looked at
 LOCK = """schema: '2.0'
 stages:
   fetch@boston:
@@ -83,8 +84,8 @@ def make_results(
     if built:
         (place / "model").mkdir()
         write_text(place / "history.csv", "epoch,loss,val_loss\n1,9.5,8.5\n2,1.25,\n")
-        for picture in ("confusion", "learning_curve"):
-            draw(place / "figures" / f"{picture}.png")
+        draw(place / "figures" / "confusion.png")
+        draw(place / "figures" / "learning_curve.png", LARGE)
 
 
 def data_card() -> dict[str, Any]:
@@ -99,10 +100,10 @@ def data_card() -> dict[str, Any]:
     }
 
 
-def draw(path: Path) -> None:
-    """A picture of nothing."""
+def draw(path: Path, size: tuple[int, int] = (60, 40)) -> None:
+    """A picture of nothing, of some width and height."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (60, 40), "orange").save(path)
+    Image.new("RGB", size, "orange").save(path)
 
 
 def commit(folder: Path, subject: str) -> None:
