@@ -124,7 +124,7 @@ def test_equality_is_tested_as_statsmodels_does_it():
 values = st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=0, max_size=8)
 
 
-@hypothesis_settings(max_examples=30)
+@hypothesis_settings(max_examples=15)
 @given(values, st.sampled_from(["higher", "lower"]))
 def test_swapping_the_sides_turns_the_direction_around(runs: list, direction: str):
     first, second = np.array(runs, dtype=float).reshape(-1, 2).T
@@ -132,14 +132,14 @@ def test_swapping_the_sides_turns_the_direction_around(runs: list, direction: st
     assert verdict(direction, Pairs(first, second)) is verdict(other, Pairs(second, first))
 
 
-@hypothesis_settings(max_examples=30)
+@hypothesis_settings(max_examples=15)
 @given(values, st.sampled_from(["equal", "different"]))
 def test_swapping_the_sides_of_an_equality_changes_nothing(runs: list, direction: str):
     first, second = np.array(runs, dtype=float).reshape(-1, 2).T
     assert verdict(direction, Pairs(first, second)) is verdict(direction, Pairs(second, first))
 
 
-@hypothesis_settings(max_examples=30)
+@hypothesis_settings(max_examples=15)
 @given(values)
 def test_nothing_is_both_equal_and_different_unless_the_difference_is_too_small_to_matter(runs: list):
     first, second = np.array(runs, dtype=float).reshape(-1, 2).T

@@ -54,7 +54,7 @@ def row(output: str, name: str) -> str:
 
 def test_without_a_command_the_help_names_each_and_where_to_begin():
     said = modelyard().output
-    for command in ("run", "runs", "tune", "predict", "report", "doctor", "ui", "schema"):
+    for command in ("run", "runs", "tune", "predict", "replicate", "explain", "report", "doctor", "ui", "schema"):
         assert f" {command} " in said
     assert "modelyard doctor" in said
     assert "modelyard run --demo" in said

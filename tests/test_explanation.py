@@ -28,7 +28,7 @@ def data() -> TrainingInput:
 
 
 @pytest.fixture
-def test_rows(data: TrainingInput, tmp_path: Path) -> Path:
+def held_back(data: TrainingInput, tmp_path: Path) -> Path:
     save_test(data.rows.take(np.arange(100)), tmp_path / "test")
     return tmp_path / "test"
 
@@ -44,16 +44,16 @@ def explained(data: TrainingInput, settings: object, test: Path) -> pd.DataFrame
 LINEAR, BOOSTING = linear.Settings(family="linear"), boosting.Settings(family="boosting", trees=60)
 
 
-def test_coefficients_are_those_of_the_model_for_one_standard_deviation(data, test_rows):
-    found = explained(data, LINEAR, test_rows)
+def test_coefficients_are_those_of_the_model_for_one_standard_deviation(data, held_back):
+    found = explained(data, LINEAR, held_back)
     found = found[found.measure == "coefficient"].set_index("feature")
     assert found.value.to_numpy() == pytest.approx(SLOPES * data.rows.x.std(axis=0), abs=0.15)
     own = fitted(data, LINEAR).coefficients().set_index("feature").coefficient
     assert found.value["first"] == pytest.approx(own["first"] * data.rows.x[:, 0].std())
 
 
-def test_the_interval_of_a_coefficient_is_that_of_least_squares_and_holds_it(data, test_rows):
-    found = explained(data, LINEAR, test_rows)
+def test_the_interval_of_a_coefficient_is_that_of_least_squares_and_holds_it(data, held_back):
+    found = explained(data, LINEAR, held_back)
     found = found[found.measure == "coefficient"]
     squares = OLS(data.rows.y, add_constant(data.rows.x)).fit().conf_int(0.05)[1:] * data.rows.x.std(axis=0)[:, None]
     np.testing.assert_allclose(found[["low", "high"]], squares)
@@ -64,8 +64,8 @@ def test_the_interval_of_a_coefficient_is_that_of_least_squares_and_holds_it(dat
 
 
 @pytest.mark.parametrize("settings", [LINEAR, BOOSTING], ids=["linear", "boosting"])
-def test_a_column_that_matters_more_has_the_higher_importance_and_an_idle_one_none(data, test_rows, settings):
-    found = explained(data, settings, test_rows)
+def test_a_column_that_matters_more_has_the_higher_importance_and_an_idle_one_none(data, held_back, settings):
+    found = explained(data, settings, held_back)
     found = found[found.measure == "importance"].set_index("feature")
     assert found.value["second"] > found.value["first"] > 1
     assert found.value["idle"] == pytest.approx(0, abs=0.1)
@@ -73,8 +73,8 @@ def test_a_column_that_matters_more_has_the_higher_importance_and_an_idle_one_no
     assert (found.value <= found.high).all()
 
 
-def test_only_a_linear_regression_has_coefficients(data, test_rows):
-    assert set(explained(data, BOOSTING, test_rows).measure) == {"importance"}
+def test_only_a_linear_regression_has_coefficients(data, held_back):
+    assert set(explained(data, BOOSTING, held_back).measure) == {"importance"}
 
 
 def test_an_importance_of_classes_is_the_share_of_answers_that_go_wrong(data, tmp_path):
@@ -87,8 +87,8 @@ def test_an_importance_of_classes_is_the_share_of_answers_that_go_wrong(data, tm
     assert explanation.error_of(fitted(of_classes, BOOSTING)) == "share of wrong answers"
 
 
-def test_the_same_shuffles_each_time(data, test_rows):
-    pd.testing.assert_frame_equal(explained(data, LINEAR, test_rows), explained(data, LINEAR, test_rows))
+def test_the_same_shuffles_each_time(data, held_back):
+    pd.testing.assert_frame_equal(explained(data, LINEAR, held_back), explained(data, LINEAR, held_back))
 
 
 def test_images_are_refused(image_input, tmp_path):
@@ -98,9 +98,9 @@ def test_images_are_refused(image_input, tmp_path):
         explanation.explain(model, image_input, tmp_path / "test", 2)
 
 
-def test_the_picture_has_both_measures_with_their_units_and_every_model(data, test_rows, tmp_path):
+def test_the_picture_has_both_measures_with_their_units_and_every_model(data, held_back, tmp_path):
     parts = {"line": LINEAR, "trees": BOOSTING}
-    table = pd.concat([explained(data, each, test_rows).assign(experiment=name) for name, each in parts.items()])
+    table = pd.concat([explained(data, each, held_back).assign(experiment=name) for name, each in parts.items()])
     picture = explanation.draw(table, "mean absolute error")
     left, right = picture.axes
     assert left.get_xlabel() == "change of the prediction for one standard deviation"

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from modelyard import claims, replication, settings
-from modelyard.claims import Finding
+from modelyard.claims import Finding, Verdict
 from modelyard.cli.upstream import bring
 from modelyard.config import nearest
 from modelyard.errors import ModelyardError
@@ -102,8 +102,11 @@ def _report(project: Project, kept: Path, seeds: int | None, console: Console) -
     write_text(REPORTS / "claims.md", claims.markdown(findings))
     if len(summary):
         console.print(_summary_table(summary))
-    if any(len(each.pairs.first) for each in findings.values()):
-        console.print(_claim_table(findings))
+    judged = {name: each for name, each in findings.items() if each.verdict is not Verdict.NOT_RUN}
+    if judged:
+        console.print(_claim_table(judged))
+    if len(judged) < len(findings):
+        console.print(f"Claims not run: {', '.join(sorted(findings.keys() - judged.keys()))}.", highlight=False)
     console.print("Written: reports/replication.csv, reports/claims.json, reports/claims.md", highlight=False)
 
 
