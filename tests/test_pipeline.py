@@ -43,7 +43,9 @@ def editing(path: Path):
 def keep_only(params: dict, experiments: list[str]) -> None:
     """Leave these experiments and what they need; without mirrors."""
     params["fetch"]["mirrors"] = []
-    params["studies"], params["claims"] = {}, {}
+    params["claims"] = {}
+    kept = {name: study for name, study in params["studies"].items() if study["experiment"] in experiments}
+    params["studies"] = kept
     for section in (*SECTIONS, "published"):
         params[section] = {name: entry for name, entry in params[section].items() if name in experiments}
     used = {entry["model"]["backbone"] for entry in params["pretrained"].values()}

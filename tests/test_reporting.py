@@ -262,6 +262,7 @@ def test_a_change_within_the_earlier_interval_is_not_called_beyond_it(project: P
 
 
 def test_experiments_that_came_and_went_are_named_and_not_told_key_by_key(project: Path) -> None:
+    edit(project, "claims", "one_neuron", value=None)
     edit(project, "published", "xor_mlp", value=None)
     edit(project, "experiments", "xor_mlp", value=None)
     params = YAML(typ="safe").load(project / "params.yaml")
