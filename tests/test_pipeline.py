@@ -119,6 +119,7 @@ def make_small(params: dict, experiments: list[str]) -> None:
         "training": params["experiments"]["digits_cnn"]["training"] | {"epochs": 2},
     }
     keep_only(params, experiments)
+    params["studies"] = {}
     for name, epochs in (("xor_mlp", 5), ("digits_cnn", 2), ("diabetes_mlp_standard", 3)):
         params["experiments"][name]["training"]["epochs"] = epochs
 

@@ -262,15 +262,14 @@ def test_a_change_within_the_earlier_interval_is_not_called_beyond_it(project: P
 
 
 def test_experiments_that_came_and_went_are_named_and_not_told_key_by_key(project: Path) -> None:
-    edit(project, "claims", "one_neuron", value=None)
-    edit(project, "published", "xor_mlp", value=None)
-    edit(project, "experiments", "xor_mlp", value=None)
+    edit(project, "published", "fashion_kernel_7", value=None)
+    edit(project, "experiments", "fashion_kernel_7", value=None)
     params = YAML(typ="safe").load(project / "params.yaml")
     edit(project, "experiments", "boston_mlp_again", value=params["experiments"]["boston_mlp"])
     _, twin = written(project, against="HEAD")
     changed = twin.partition("## Results")[0]
     assert "New experiments: `boston_mlp_again`." in changed
-    assert "Removed experiments: `xor_mlp`." in changed
+    assert "Removed experiments: `fashion_kernel_7`." in changed
     assert "|" not in changed
 
 
