@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 
 import optuna
 from filelock import FileLock, Timeout
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -96,13 +98,16 @@ class Place:
                 "MLflow's runs are in that database, and it cannot hold Optuna's tables too: give it another."
             )
         try:
-            return RDBStorage(
-                self.address,
-                engine_kwargs={"pool_pre_ping": True, "connect_args": {"connect_timeout": CONNECT_SECONDS}},
-                heartbeat_interval=self.heartbeat,
-                grace_period=2 * self.heartbeat,
-                heartbeat_stale_trial_callback=lost.enqueue_again,
-            )
+            with warnings.catch_warnings():
+                # That heartbeats are experimental: a test with a real server guards them.
+                warnings.simplefilter("ignore", ExperimentalWarning)
+                return RDBStorage(
+                    self.address,
+                    engine_kwargs={"pool_pre_ping": True, "connect_args": {"connect_timeout": CONNECT_SECONDS}},
+                    heartbeat_interval=self.heartbeat,
+                    grace_period=2 * self.heartbeat,
+                    heartbeat_stale_trial_callback=lost.enqueue_again,
+                )
         except (ImportError, ValueError, ArgumentError, NoSuchModuleError) as error:
             raise ModelyardError(
                 f"{self.shown} is no address of a database that can be used here: {error}. "
