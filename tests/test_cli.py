@@ -54,7 +54,7 @@ def row(output: str, name: str) -> str:
 
 def test_without_a_command_the_help_names_each_and_where_to_begin():
     said = modelyard().output
-    for command in ("run", "predict", "doctor", "ui", "schema"):
+    for command in ("run", "predict", "promote", "rollback", "doctor", "ui", "schema"):
         assert f" {command} " in said
     assert "modelyard doctor" in said
     assert "modelyard run --demo" in said
@@ -65,6 +65,8 @@ def test_without_a_command_the_help_names_each_and_where_to_begin():
     [
         ("run", ["--jobs", "--demo", "--strict", "modelyard run mnist_cnn boston_mlp"]),
         ("predict", ["--test-row", "--output", "--show", "modelyard predict mnist_cnn --test-row 17"]),
+        ("promote", ["--force", "REASON", "modelyard promote mnist_cnn"]),
+        ("rollback", ["modelyard rollback mnist"]),
         ("ui", ["--port", "modelyard ui --port 5001"]),
         ("doctor", ["versions, processor, disk, data sets"]),
         ("schema", ["JSON Schema of params.yaml"]),
