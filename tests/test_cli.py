@@ -54,7 +54,20 @@ def row(output: str, name: str) -> str:
 
 def test_without_a_command_the_help_names_each_and_where_to_begin():
     said = modelyard().output
-    for command in ("run", "runs", "tune", "predict", "replicate", "explain", "report", "doctor", "ui", "schema"):
+    for command in (
+        "run",
+        "runs",
+        "tune",
+        "predict",
+        "promote",
+        "rollback",
+        "replicate",
+        "explain",
+        "report",
+        "doctor",
+        "ui",
+        "schema",
+    ):
         assert f" {command} " in said
     assert "modelyard doctor" in said
     assert "modelyard run --demo" in said
@@ -67,6 +80,8 @@ def test_without_a_command_the_help_names_each_and_where_to_begin():
         ("tune", ["--trials", "--workers", "--join", "modelyard tune digits_cnn --new"]),
         ("predict", ["--test-row", "--output", "--show", "modelyard predict mnist_cnn --test-row 17"]),
         ("report", ["--against", "--output", "modelyard report --against main"]),
+        ("promote", ["--force", "REASON", "modelyard promote mnist_cnn"]),
+        ("rollback", ["modelyard rollback mnist"]),
         ("ui", ["--port", "modelyard ui --port 5001"]),
         ("doctor", ["versions, processor, disk, data sets"]),
         ("schema", ["JSON Schema of params.yaml"]),

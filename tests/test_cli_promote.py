@@ -60,6 +60,7 @@ def test_from_the_first_champion_to_the_next_and_back(project: Path) -> None:
     forced = modelyard("promote", "fit", "--force", "the mean is no model").output
     assert "line@champion is version 4 (fit)." in forced
     assert "Forced: the mean is no model" in forced
+    assert "Forced" not in modelyard("promote", "fit", "--force", "once more").output
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def promote(experiment: str, force: str | None) -> None:
     done = promotion.promote(settings.load(), experiment, Path.cwd(), force or "")
     name = done.version.name
     lines = [f"[bold]{name}@{done.alias}[/] is {done.version}.", done.reason]
-    if force and done.alias == CHAMPION:
+    if "forced" in done.version.tags and done.version != done.before:
         lines.append(f"Forced: {force}")
     if done.alias == CHALLENGER:
         lines.append(f"{name}@{CHAMPION} is {done.before or 'none'}. To replace it all the same: --force REASON")
