@@ -7,7 +7,6 @@ from pathlib import Path
 MLFLOW_EXPERIMENT = "modelyard"
 # MLflow waits for minutes by default; every stage would wait again. A person's own values win.
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
-KIND = {"mlflow.experimentKind": "custom_model_development"}  # else the browser shows pages for language models
 MEASURED = {"MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "5"}  # seconds
 
 
@@ -47,7 +46,7 @@ def connect() -> None:
         if mlflow.get_experiment_by_name(MLFLOW_EXPERIMENT) is None:
             served = store().startswith(("http://", "https://"))
             artifacts = None if served else (root() / "mlartifacts").as_uri()
-            mlflow.create_experiment(MLFLOW_EXPERIMENT, artifact_location=artifacts, tags=KIND)
+            mlflow.create_experiment(MLFLOW_EXPERIMENT, artifact_location=artifacts)
     mlflow.set_experiment(MLFLOW_EXPERIMENT)
 
 
