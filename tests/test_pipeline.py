@@ -163,7 +163,7 @@ def test_the_pipeline_builds_once_and_again_only_what_an_edit_concerns(clone, ru
     # --- a new family and another way of logging concern no stage
     family = clone / "src" / "modelyard" / "models" / "new.py"
     family.write_text((family.parent / "mlp.py").read_text().replace('Literal["mlp"]', 'Literal["new"]'))
-    tracking = clone / "src" / "modelyard" / "tracking.py"
+    tracking = clone / "src" / "modelyard" / "tracking" / "__init__.py"
     tracking.write_text(tracking.read_text() + "\n# a remark\n")
     assert stages_run(run(*dvc("repro"))) == []
 
