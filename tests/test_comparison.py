@@ -157,3 +157,8 @@ def test_the_overview_has_one_line_an_experiment_with_its_headline_figure(
     expected = ["004", "correlation 0.85 (0.765 to 0.935)", "correlation 0.7958 inside", "raw features"]
     assert overview.loc["boston_mlp"].to_list() == expected
     assert overview.loc["mnist_cnn"].to_list() == ["003", "", "", f"its own figure is lost; {MISSING}"]
+
+
+@pytest.mark.parametrize(("published", "inside"), [(0.6637, True), (0.6636, True), (0.6635, False), (0.664, True)])
+def test_a_published_figure_counts_to_the_decimals_that_were_printed(published: float, inside: bool):
+    assert comparison._is_inside(published, 0.66365, 0.66365) is inside

@@ -291,7 +291,7 @@ def test_the_command_tells_where_the_page_is(project: Path, monkeypatch: pytest.
     assert result.exit_code == 0
     assert "reports/index.html (0.1 MB): 3 of 40 experiments." in result.output
     assert "reports/report.md" in result.output
-    assert "things are missing; the page's last part names them." in result.output
+    assert " missing; the page's last part names them." in result.output
 
 
 def test_the_page_goes_where_it_is_asked_for(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

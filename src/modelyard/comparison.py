@@ -1,6 +1,7 @@
 """Every experiment side by side: our figures with their intervals, and what the notebooks published."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +88,15 @@ def _rows(project: Project, name: str, folder: Path) -> Iterator[dict[str, Any]]
     for metric in SHOWN[project.task_of(name)]:
         low, high = intervals[metric]
         said = published.figures.get(metric)
-        inside = None if said is None else bool(low <= said <= high)
+        inside = None if said is None else _is_inside(said, low, high)
         figure = {"metric": metric, "value": figures[metric], "low": low, "high": high}
         yield common | figure | {"published": said, "inside": inside} | about
+
+
+def _is_inside(said: float, low: float, high: float) -> bool:
+    """Whether a published figure lies in an interval, to the last decimal that was printed."""
+    rounding = 0.5 * 10.0 ** int(Decimal(str(said)).as_tuple().exponent)
+    return bool(low - rounding <= said <= high + rounding)
 
 
 def _state(folder: Path) -> str:

@@ -23,4 +23,4 @@ def report(target: Path, against: str | None) -> None:
         soft_wrap=True,
     )
     if contents.missing:
-        console.print(f"{len(contents.missing)} things are missing; the page's last part names them.", highlight=False)
+        console.print(f"{len(contents.missing)} missing; the page's last part names them.", highlight=False)
