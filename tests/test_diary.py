@@ -18,6 +18,8 @@ import pytest
 from conftest import clone_into, surroundings
 from ruamel.yaml import YAML
 
+from modelyard import filling, settings, training
+
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = ["xor_mlp", "xor_linear"]
 EPOCHS = 5
@@ -137,6 +139,14 @@ def comparable(tags: dict[str, str]) -> dict[str, str]:
     """The tags that do not say when and how a run came into the diary."""
     own = ("mlflow.", "process", "rebuild", "dvc_stage", "filled_in_from", "model_uri")
     return {tag: value for tag, value in tags.items() if not tag.startswith(own)}
+
+
+def test_every_experiment_is_compared_with_its_run_in_the_words_of_its_training() -> None:
+    for experiment in settings.load(ROOT / "params.yaml").runs.values():
+        told = training._flat(experiment.model_dump(mode="json"))
+        assert {name: str(value) for name, value in filling._flat(experiment.model_dump(mode="json")).items()} == {
+            name: str(value) for name, value in told.items()
+        }
 
 
 def test_the_commands_that_explain_a_run_build_the_same_bytes_again(rebuilt: Project, tmp_path: Path) -> None:
