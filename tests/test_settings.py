@@ -201,6 +201,12 @@ def test_the_committed_schema_is_what_the_command_prints():
             id="unknown backbone",
         ),
         pytest.param(
+            "model: {family: transfer, backbone: fashion_cnn_2, units: [64]}\n    training: {seed: 777,",
+            "model: {family: transfer, backbone: fashion_cnn_2, units: [64]}\n    training: {seed: 777, checkpoint: val_loss,",
+            ("transfers.mnist_transfer.training.checkpoint", "it would lack the backbone; leave it out"),
+            id="a checkpoint of a transfer",
+        ),
+        pytest.param(
             "backbone: vgg16", "backbone: mnist_cnn",
             ("pretrained.cifar10_vgg16.model.backbone", "no such backbone"), id="a backbone that is an experiment",
         ),

@@ -179,6 +179,8 @@ class Project(File):
             yield Mistake((section, name, "model", "family"), f"{family} is for {can}, this data set asks for {task}")
         elif not isinstance(experiment, EstimatorExperiment):
             yield from _mistakes_of_training((section, name, "training"), task, len(entry.classes), experiment.training)
+        if isinstance(experiment, TransferExperiment) and experiment.training.checkpoint:
+            yield Mistake((section, name, "training", "checkpoint"), "it would lack the backbone; leave it out")
 
     def _mistakes_of_backbone(self, name: str, experiment: TransferExperiment) -> Iterator[Mistake]:
         where, backbone = ("transfers", name, "model", "backbone"), experiment.model.backbone
