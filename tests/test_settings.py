@@ -201,7 +201,7 @@ def test_the_committed_schema_is_what_the_command_prints():
             id="unknown backbone",
         ),
         pytest.param(
-            "fashion_cnn_2, units: [64]}\n    training: {", "fashion_cnn_2, units: [64]}\n    training: {checkpoint: val_loss, ",
+            "cnn_2, units: [64]}\n    training: {", "cnn_2, units: [64]}\n    training: {checkpoint: val_loss, ",
             ("transfers.mnist_transfer.training.checkpoint", "it would lack the backbone; leave it out"),
             id="a checkpoint of a transfer",
         ),
