@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +18,9 @@ from modelyard.rows import Rows
 from modelyard.scaling import Scaler
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# A shell's background job ignores Ctrl-C, and so would every command that a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Derandomised: the same examples on every run, so that a red build can be repeated.
 hypothesis_settings.register_profile("project", deadline=None, derandomize=True)

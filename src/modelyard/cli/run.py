@@ -42,7 +42,8 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
     """
     console = Console()
     for sign in (signal.SIGTERM, signal.SIGHUP):  # from CI or a closed terminal: end as by Ctrl-C, all stages stopped
-        signal.signal(sign, signal.default_int_handler)
+        if signal.getsignal(sign) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(sign, signal.default_int_handler)
     project = settings.load()
     chosen = _chosen(project, names, demo)
     pipeline = Pipeline(Path.cwd(), [*chosen.values()] + ([] if names or demo else ["compare"]))
