@@ -22,6 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent
 # A shell's background job ignores Ctrl-C, and so would every command that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Commands that tests start by name are those of this environment, activated or not.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
 # Derandomised: the same examples on every run, so that a red build can be repeated.
 hypothesis_settings.register_profile("project", deadline=None, derandomize=True)
 hypothesis_settings.load_profile("project")

@@ -31,7 +31,7 @@ def modelyard(clone: Path, environment: dict[str, str]) -> Run:
     """Runs a command in a clone that holds one experiment and one claim, neither of which needs TensorFlow."""
     yaml = YAML()
     params = yaml.load(clone / "params.yaml")
-    for section in ("transfers", "pretrained", "published"):
+    for section in ("transfers", "pretrained", "published", "studies"):
         params[section] = {}
     linear = {"input": "diabetes_standard", "model": {"family": "linear"}, "training": {"seed": 777}}
     params["experiments"] = {"diabetes_linear": linear}
