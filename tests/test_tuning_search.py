@@ -120,7 +120,7 @@ def test_a_killed_worker_costs_one_trial_whose_parameters_are_tried_again(tmp_pa
     assert study.trials[1].user_attrs["reason"] == "its worker was killed by signal 9"
     again = [trial for trial in study.trials if trial.user_attrs.get("again") == 1]
     assert [trial.state for trial in again] == [TrialState.COMPLETE]
-    assert again[0].params == study.trials[1].params
+    assert study.trials[1].params.items() <= again[0].params.items()  # it may die before it has any
     assert states(study).count(TrialState.COMPLETE) == 4
 
 
@@ -153,7 +153,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_rest_is_taken_up_again(tmp_path, 
     assert states(stopped) == [TrialState.COMPLETE, TrialState.FAIL, TrialState.WAITING]
     assert stopped.trials[1].user_attrs["reason"] == "stopped by a person or a program"
     study = search(made, place, trials=3)
-    assert study.trials[2].params == study.trials[1].params
+    assert study.trials[1].params.items() <= study.trials[2].params.items()  # it may end before it has any
     assert states(study).count(TrialState.COMPLETE) == 3
 
 
