@@ -202,3 +202,9 @@ def test_make_help_lists_every_target():
     listed = {line.split()[1]: line.split()[2:] for line in found.stdout.splitlines()}
     assert set(phony.split()[1:]) <= set(listed)
     assert all(listed.values())
+
+
+def test_a_demo_of_what_needs_other_data_is_refused_and_runs_nothing():
+    said = modelyard("run", "fashion_cnn", "--demo")
+    assert said.exit_code == 1
+    assert "no data of fashion_cnn comes with the libraries: leave out --demo." in said.output

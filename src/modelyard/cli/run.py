@@ -14,6 +14,7 @@ from modelyard import settings
 from modelyard.cli.display import Display, tell_plan
 from modelyard.cli.runs import fill_quietly
 from modelyard.downloads import Reach, cannot_be_had
+from modelyard.errors import ModelyardError
 from modelyard.lineage import EVALUATIONS, PRETRAINED
 from modelyard.runner import SUCCEEDED, Pipeline, Stage, State
 from modelyard.settings import Project
@@ -73,7 +74,10 @@ def _chosen(project: Project, names: Sequence[str], demo: bool) -> dict[str, str
         project.section_of(name)
     completed_by = {name: stage + name for section, stage in EVALUATIONS.items() for name in getattr(project, section)}
     wanted = names or project.runs
-    return {name: completed_by[name] for name in wanted if not demo or _comes_along(project, name)}
+    chosen = {name: completed_by[name] for name in wanted if not demo or _comes_along(project, name)}
+    if not chosen:  # no target at all would mean every stage
+        raise ModelyardError(f"no data of {', '.join(wanted)} comes with the libraries: leave out --demo.")
+    return chosen
 
 
 def _comes_along(project: Project, experiment: str) -> bool:
