@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from modelyard.cli.run import EVALUATIONS
 from modelyard.comparison import markdown_table, overview
 from modelyard.files import write_text
+from modelyard.lineage import EVALUATIONS, TRAININGS
 from modelyard.settings import load
 
 README, COSTS = Path("README.md"), Path("docs/costs.md")
@@ -42,11 +42,11 @@ def cost_table() -> str:
 
 def _costs() -> Iterator[tuple[str, float, float]]:
     seconds, project = json.loads(SECONDS.read_text(encoding="utf-8")), load()
-    for section, evaluation in EVALUATIONS.items():
-        for name in getattr(project, section):
-            stages = (evaluation.replace("evaluate", "train") + name, evaluation + name)
-            if all(stage in seconds for stage in stages):
-                yield name, *(seconds[stage] for stage in stages)
+    for name in project.runs:
+        section = project.section_of(name)
+        stages = (TRAININGS[section] + name, EVALUATIONS[section] + name)
+        if all(stage in seconds for stage in stages):
+            yield name, *(seconds[stage] for stage in stages)
 
 
 def fill(path: Path, content: str) -> None:

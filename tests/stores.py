@@ -12,6 +12,25 @@ from modelyard.models import EstimatorTraining, baseline, linear
 from modelyard.rows import Rows
 
 FAMILIES = {"linear": linear, "baseline": baseline}
+PARAMS = """
+datasets:
+  line:
+    reader: table
+    task: regression
+    description: A line with some noise.
+    target: y
+    files:
+      line.csv: {text: "x,y\\n1,2\\n3,4\\n"}
+inputs:
+  line: {dataset: line, split: {test: 0.5, test_seed: 1}, scaling: none}
+  other: {dataset: line, split: {test: 0.5, test_seed: 2}, scaling: none}
+experiments:
+  mean: {input: line, model: {family: baseline}, training: {seed: 7}}
+  fit: {input: line, model: {family: linear}, training: {seed: 7}}
+  fit_again: {input: line, model: {family: linear}, training: {seed: 8}}
+  leaky: {input: line, model: {family: linear}, training: {seed: 7}}
+  elsewhere: {input: other, model: {family: linear}, training: {seed: 7}}
+"""
 
 
 def rows(count: int, seed: int = 0) -> Rows:

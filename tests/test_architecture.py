@@ -84,7 +84,7 @@ LAYERS = [
     {"prediction.images", "prediction.tables", "prediction.texts", "prediction.answers"},
     {"prediction.pictures"},
     {"prediction"},
-    {"cli.display", "cli.runs"},
+    {"cli.display", "cli.interrupts", "cli.runs"},
     {"cli.upstream"},
     {
         "cli.doctor",

@@ -3,26 +3,10 @@
 from pathlib import Path
 
 import pytest
-from stores import built, fitted, rows
+from stores import PARAMS, built, fitted, rows
 from typer.testing import CliRunner, Result
 
 from modelyard.cli import app
-
-PARAMS = """
-datasets:
-  line:
-    reader: table
-    task: regression
-    description: A line with some noise.
-    target: y
-    files:
-      line.csv: {text: "x,y\\n1,2\\n3,4\\n"}
-inputs:
-  line: {dataset: line, split: {test: 0.5, test_seed: 1}, scaling: none}
-experiments:
-  mean: {input: line, model: {family: baseline}, training: {seed: 7}}
-  fit: {input: line, model: {family: linear}, training: {seed: 7}}
-"""
 
 
 def modelyard(*arguments: str) -> Result:

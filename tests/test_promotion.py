@@ -4,7 +4,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from stores import built, fitted, lock, rows
+from stores import PARAMS, built, fitted, lock, rows
 
 from modelyard import promotion, registry, settings
 from modelyard.errors import ModelyardError
@@ -16,25 +16,6 @@ from modelyard.settings import Project
 
 ROOT = Path(__file__).resolve().parent.parent
 TEST = rows(200, seed=1)
-PARAMS = """
-datasets:
-  line:
-    reader: table
-    task: regression
-    description: A line with some noise.
-    target: y
-    files:
-      line.csv: {text: "x,y\\n1,2\\n3,4\\n"}
-inputs:
-  line: {dataset: line, split: {test: 0.5, test_seed: 1}, scaling: none}
-  other: {dataset: line, split: {test: 0.5, test_seed: 2}, scaling: none}
-experiments:
-  mean: {input: line, model: {family: baseline}, training: {seed: 7}}
-  fit: {input: line, model: {family: linear}, training: {seed: 7}}
-  fit_again: {input: line, model: {family: linear}, training: {seed: 8}}
-  leaky: {input: line, model: {family: linear}, training: {seed: 7}}
-  elsewhere: {input: other, model: {family: linear}, training: {seed: 7}}
-"""
 
 
 @pytest.fixture

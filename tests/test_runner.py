@@ -86,7 +86,9 @@ def watch_nothing(stages: object) -> None:
     """For runs that no one watches."""
 
 
-def run(root: Path, jobs: int = 2, targets: tuple[str, ...] = (), tolerant: tuple[str, ...] = ()) -> dict[str, State]:
+def run(
+    root: Path, jobs: int = 2, targets: tuple[str, ...] | None = None, tolerant: tuple[str, ...] = ()
+) -> dict[str, State]:
     """Run what is out of date; what became of each stage."""
     pipeline = Pipeline(root, targets)
     pipeline.find_unchanged()
@@ -303,6 +305,10 @@ def test_a_stage_that_ignores_an_interrupt_is_killed_and_the_next_run_goes_on(ma
     wait_until(lambda: not any(map(is_alive, pids)))
     (root / "slow").unlink()
     assert run(root) == {"done": State.UNCHANGED, "sleeps": State.BUILT}
+
+
+def test_an_empty_choice_of_targets_chooses_no_stage(make_project):
+    assert run(make_project(FAMILY, PARTS), targets=()) == {}
 
 
 # --- why a stage would run ---

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from modelyard import settings
+from modelyard.config import changed, flat
 from modelyard.errors import ModelyardError
-from modelyard.studies import DEFAULT_RATES, Choices, Range, changed, flat, label_of, present
+from modelyard.studies import DEFAULT_RATES, Choices, Range, label_of, present
 
 PARAMS = Path(__file__).resolve().parent.parent / "params.yaml"
 EPOCHS = "training.epochs: {low: 10, high: 60, step: 10}"

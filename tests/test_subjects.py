@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from modelyard import settings
+from modelyard.config import changed
 from modelyard.errors import ModelyardError
 from modelyard.settings import Project
-from modelyard.subjects import changed, digest, subject_of
+from modelyard.subjects import digest, subject_of
 
 PARAMS = Path(__file__).resolve().parent.parent / "params.yaml"
 

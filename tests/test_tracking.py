@@ -1,12 +1,9 @@
 """The diary of runs, written to real MLflow stores."""
 
-import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
@@ -31,26 +28,11 @@ NETWORK = NetworkExperiment(
 GIT = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost"]
 
 
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with MLflow's tables and nothing in them: making one takes seconds, copying it none."""
-    file = tmp_path_factory.mktemp("store") / "mlflow.db"
-    mlflow.MlflowClient(f"sqlite:///{file}").search_experiments()
-    return file
-
-
 @pytest.fixture
-def project(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A project's root, the current folder, whose runs are tracked, and MLflow as if freshly imported."""
-    shutil.copy(empty_store, tmp_path / "mlflow.db")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.setenv("MODELYARD_TRACKING", "on")
-    yield tmp_path
-    mlflow.end_run()
-    mlflow.set_tracking_uri(None)
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID"):
-        os.environ.pop(name, None)  # MLflow sets them for processes that it may start
+def project(tracked_project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project's root, the current folder, which DVC names."""
+    monkeypatch.setenv("DVC_ROOT", str(tracked_project))
+    return tracked_project
 
 
 def runs_of(store: str) -> list[mlflow.entities.Run]:

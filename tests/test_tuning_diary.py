@@ -1,9 +1,7 @@
 """A study in MLflow: one run for it and one for each trial, in real stores."""
 
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
@@ -15,24 +13,11 @@ from modelyard import past_runs
 from modelyard.tuning import diary
 
 
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with MLflow's tables and nothing in them: making one takes seconds, copying it none."""
-    file = tmp_path_factory.mktemp("store") / "mlflow.db"
-    mlflow.MlflowClient(f"sqlite:///{file}").search_experiments()
-    return file
-
-
 @pytest.fixture
-def project(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A project's root whose runs are tracked."""
-    (tmp_path / "mlflow.db").write_bytes(empty_store.read_bytes())
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.setenv("MODELYARD_TRACKING", "on")
-    yield tmp_path
-    mlflow.set_tracking_uri(None)
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID"):
-        os.environ.pop(name, None)  # MLflow sets them for processes that it may start
+def project(tracked_project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project's root whose runs are tracked, which DVC names."""
+    monkeypatch.setenv("DVC_ROOT", str(tracked_project))
+    return tracked_project
 
 
 def runs_in(project: Path) -> dict[str, mlflow.entities.Run]:

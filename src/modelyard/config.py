@@ -47,6 +47,7 @@ class File(Settings):
 
 
 Model = TypeVar("Model", bound=File)
+AnySettings = TypeVar("AnySettings", bound=Settings)
 
 
 def read_yaml(path: Path) -> Any:
@@ -92,6 +93,25 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         inside = isinstance(value, Mapping) and value
         found |= flat(value, f"{prefix}{key}.") if inside else {f"{prefix}{key}": value}
     return found
+
+
+def changed(settings: AnySettings, values: Mapping[str, Any]) -> AnySettings:
+    """Settings with other values at some dotted keys, checked as if they had been written so.
+
+    Raises:
+        KeyError: there is nothing of a key's name to change.
+        ValidationError: a value is not allowed there.
+    """
+    given = settings.model_dump()
+    for key, value in values.items():
+        *path, last = key.split(".")
+        place: Any = given
+        for step in path:
+            place = place.get(step) if isinstance(place, dict) else None
+        if not isinstance(place, dict):
+            raise KeyError(key)
+        place[last] = value
+    return type(settings).model_validate(given)
 
 
 def _load(path: Path, yaml: YAML) -> Any:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelyard import inputs, lineage, models, tracking
+from modelyard.config import flat
 from modelyard.files import read_json, write_json
-from modelyard.settings import EXPERIMENT_SECTIONS, Project
+from modelyard.settings import Project
 from modelyard.tracking import records
 from modelyard.tracking.records import Record
 
@@ -87,14 +88,14 @@ def fill(project: Project, names: Iterable[str], again: bool = True) -> dict[str
 
 
 def _result(project: Project, name: str, stages: dict[str, lineage.Locked]) -> Result:
-    section = next(each for each in EXPERIMENT_SECTIONS if name in getattr(project, each))
+    section = project.section_of(name)
     ends = (lineage.TRAININGS[section] + name, lineage.EVALUATIONS[section] + name)
     return Result(name, project.runs[name].model_dump(mode="json"), *(stages[end] for end in ends))
 
 
 def _record_of(result: Result) -> Record | None:
     """The latest run that wrote these files: the same settings, and a learning curve that ends alike."""
-    params = {key: str(value) for key, value in _flat(result.settings).items()}
+    params = {key: str(value) for key, value in flat(result.settings).items()}
     last = result.history.iloc[-1].drop("epoch").to_dict()
     for record in records.of(result.name):
         if record.status == "FINISHED" and record.params == params and _agree(record.metrics, last):
@@ -122,7 +123,7 @@ def _fill(result: Result, record: Record | None) -> str:
 def _tell_training(result: Result, run: tracking.Run) -> None:
     model, rows = models.load(result.path("model")), result.training_rows
     run.log_origin("the files of an earlier or another's training")
-    run.log_setting_out(_flat(result.settings), inputs.load_training(rows).description, rows)
+    run.log_setting_out(flat(result.settings), inputs.load_training(rows).description, rows)
     for figures in result.history.to_dict("records"):
         run.log_epoch(figures)
     run.log_model(model)
@@ -135,13 +136,6 @@ def _has_evaluation(record: Record, result: Result) -> bool:
 def _agree(told: Mapping[str, float], written: Mapping[str, float]) -> bool:
     figures = {name: value for name, value in written.items() if isfinite(value)}
     return all(isclose(told.get(name, inf), value, rel_tol=TOLERANCE) for name, value in figures.items())
-
-
-def _flat(settings: dict[str, Any]) -> dict[str, Any]:
-    """Nested settings as one level of dotted names, as training tells them."""
-    import pandas as pd
-
-    return pd.json_normalize(settings).astype(object).iloc[0].to_dict()
 
 
 class _Noted:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
-from modelyard.config import Mistake, Settings, nearest
+from modelyard.config import Mistake, Settings, changed, flat, nearest
 from modelyard.inputs import InputSettings
 
 Number = int | float
@@ -103,30 +103,6 @@ class Study(Settings):
 def label_of(value: Any) -> Any:
     """What a study's storage has for a value: itself, or JSON where it is a list."""
     return value if value is None or isinstance(value, bool | int | float | str) else json.dumps(value)
-
-
-def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as one level of dotted keys."""
-    found: dict[str, Any] = {}
-    for key, value in settings.items():
-        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return found
-
-
-def changed(experiment: Any, values: Mapping[str, Any]) -> Any:
-    """An experiment with other values at some dotted keys.
-
-    Raises:
-        ValidationError: it refuses one of them.
-    """
-    given = experiment.model_dump()
-    for key, value in values.items():
-        *path, last = key.split(".")
-        inner = given
-        for each in path:
-            inner = inner[each]
-        inner[last] = value
-    return type(experiment).model_validate(given)
 
 
 def present(study: Study, experiment: Any) -> dict[str, Any]:

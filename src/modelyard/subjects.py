@@ -4,13 +4,13 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from modelyard import models
 from modelyard.claim_settings import Changes, Claim
-from modelyard.config import Mistake, Settings, nearest
+from modelyard.config import AnySettings, Mistake, changed, nearest
 from modelyard.datasets import DatasetSettings
 from modelyard.errors import ModelyardError
 from modelyard.inputs import InputSettings
@@ -20,8 +20,6 @@ from modelyard.rows import Task
 
 if TYPE_CHECKING:
     from modelyard.settings import EstimatorExperiment, NetworkExperiment, Project, TransferExperiment
-
-Changed = TypeVar("Changed", bound=Settings)
 
 OF_EXPERIMENT, OF_INPUT, BACKBONE = ("input", "model", "training"), ("split", "scaling"), "backbone"
 DISPLAY = {"description", "folder"}  # of a data set: they change no result
@@ -67,9 +65,9 @@ class Subject:
             ModelyardError: `splits`, and the test rows are not drawn by chance.
         """
         seed = {"training.seed": self.experiment.training.seed + number}
-        entry = changed(self.input, _next_split(self, number)) if splits else self.input
+        entry = _changed(self.input, _next_split(self, number)) if splits else self.input
         backbone = self.backbone and self.backbone.with_seed(number, splits)
-        return replace(self, experiment=changed(self.experiment, seed), input=entry, backbone=backbone)
+        return replace(self, experiment=_changed(self.experiment, seed), input=entry, backbone=backbone)
 
     def described(self) -> dict[str, Any]:
         """Every setting, as JSON has it."""
@@ -97,10 +95,10 @@ def subject_of(project: "Project", name: str, changes: Changes) -> Subject:
     if name in project.pretrained:
         raise ModelyardError(f"{name} starts from weights that others trained; only `modelyard run` builds it")
     parts = _by_part(changes)
-    experiment = changed(project.runs[name], parts[OF_EXPERIMENT])
+    experiment = _changed(project.runs[name], parts[OF_EXPERIMENT])
     if experiment.input not in project.inputs:
         raise ModelyardError(f"no such input: {experiment.input}; {nearest(experiment.input, project.inputs)}")
-    entry = changed(project.inputs[experiment.input], parts[OF_INPUT])
+    entry = _changed(project.inputs[experiment.input], parts[OF_INPUT])
     backbone = getattr(experiment.model, "backbone", None)
     if parts[BACKBONE] and not backbone:
         raise ModelyardError(f"{name} starts from no other network: leave the changes of `backbone` out")
@@ -111,23 +109,12 @@ def subject_of(project: "Project", name: str, changes: Changes) -> Subject:
     return subject
 
 
-def changed(settings: Changed, changes: Changes) -> Changed:
-    """Settings with other values at some dotted keys, checked as if they had been written so.
-
-    Raises:
-        ModelyardError: no such key, or a value that is not allowed there.
-    """
-    values = settings.model_dump()
-    for key, value in changes.items():
-        *path, last = key.split(".")
-        place = values
-        for step in path:
-            place = place.get(step) if isinstance(place, dict) else None
-        if not isinstance(place, dict):
-            raise ModelyardError(f"changes.{key}: there is nothing of this name to change")
-        place[last] = value
+def _changed(settings: AnySettings, changes: Changes) -> AnySettings:
+    """`config.changed`, whose errors are told in the words of a claim."""
     try:
-        return type(settings).model_validate(values)
+        return changed(settings, changes)
+    except KeyError as unknown:
+        raise ModelyardError(f"changes.{unknown.args[0]}: there is nothing of this name to change") from None
     except ValidationError as invalid:
         first = invalid.errors(include_url=False)[0]
         raise ModelyardError(f"changes of {', '.join(changes)}: {first['msg']}") from None

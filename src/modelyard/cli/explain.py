@@ -12,13 +12,13 @@ from modelyard.cli.upstream import bring
 from modelyard.config import nearest
 from modelyard.errors import ModelyardError
 from modelyard.files import write_table
+from modelyard.lineage import TRAININGS
 from modelyard.settings import Project
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FOLDER = Path("reports/explain")
-TRAININGS = {"experiments": "train@", "transfers": "train_transfer@"}
 
 
 def explain(names: Sequence[str], shuffles: int) -> None:
@@ -31,7 +31,7 @@ def explain(names: Sequence[str], shuffles: int) -> None:
 
     console, project = Console(), settings.load()
     dataset = _dataset_of(project, names)
-    failed = bring([_training(project, name) for name in names], console)
+    failed = bring([TRAININGS[project.section_of(name)] + name for name in names], console)
     if failed:
         raise ModelyardError("\n".join(f"{stage} failed: {reason}" for stage, reason in failed.items()))
     parts = []
@@ -57,11 +57,6 @@ def _dataset_of(project: Project, names: Sequence[str]) -> str:
         told = ", ".join(f"{name} from {dataset}" for dataset, name in found.items())
         raise ModelyardError(f"these learn from several data sets: {told}. Explain those of one at a time.")
     return next(iter(found))
-
-
-def _training(project: Project, name: str) -> str:
-    """The stage that trains an experiment."""
-    return next(stage + name for section, stage in TRAININGS.items() if name in getattr(project, section))
 
 
 def _told(table: "pd.DataFrame") -> Table:

@@ -1,7 +1,6 @@
 """`modelyard replicate`: experiments and claims over seeds, told as they go."""
 
 import os
-import signal
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.text import Text
 
 from modelyard import claims, replication, settings
 from modelyard.claims import Finding, Verdict
+from modelyard.cli.interrupts import end_as_by_ctrl_c
 from modelyard.cli.upstream import bring
 from modelyard.config import nearest
 from modelyard.errors import ModelyardError
@@ -40,8 +40,7 @@ def replicate(names: Sequence[str], seeds: int | None, minutes: float, workers: 
         ModelyardError: params.yaml or a name is wrong; then nothing was run.
     """
     console = Console()
-    for sign in (signal.SIGTERM, signal.SIGHUP):  # end as by Ctrl-C, all workers stopped
-        signal.signal(sign, signal.default_int_handler)
+    end_as_by_ctrl_c()
     project, kept = settings.load(), root() / ".modelyard" / "replication"
     jobs = replication.missing(_wanted(project, names or list(project.claims), seeds, splits), kept)
     count = workers or max(1, len(os.sched_getaffinity(0)) // project.runtime.threads)

@@ -1,7 +1,6 @@
 """`modelyard run`: the rebuild, told as it goes."""
 
 import os
-import signal
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from rich.table import Table
 
 from modelyard import settings
 from modelyard.cli.display import Display, tell_plan
+from modelyard.cli.interrupts import end_as_by_ctrl_c
 from modelyard.cli.runs import fill_quietly
 from modelyard.downloads import Reach, cannot_be_had
 from modelyard.errors import ModelyardError
@@ -42,9 +42,7 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
         ModelyardError: params.yaml or a name is wrong; then nothing was run.
     """
     console = Console()
-    for sign in (signal.SIGTERM, signal.SIGHUP):  # from CI or a closed terminal: end as by Ctrl-C, all stages stopped
-        if signal.getsignal(sign) is not signal.SIG_IGN:  # as under nohup
-            signal.signal(sign, signal.default_int_handler)
+    end_as_by_ctrl_c()
     project = settings.load()
     chosen = _chosen(project, names, demo)
     pipeline = Pipeline(Path.cwd(), [*chosen.values()] + ([] if names or demo else ["compare"]))
@@ -70,12 +68,10 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
 
 def _chosen(project: Project, names: Sequence[str], demo: bool) -> dict[str, str]:
     """The experiments to bring up to date, each with the stage that completes it."""
-    for name in names:
-        project.section_of(name)
-    completed_by = {name: stage + name for section, stage in EVALUATIONS.items() for name in getattr(project, section)}
     wanted = names or project.runs
-    chosen = {name: completed_by[name] for name in wanted if not demo or _comes_along(project, name)}
-    if not chosen:  # no target at all would mean every stage
+    completed_by = {name: EVALUATIONS[project.section_of(name)] + name for name in wanted}
+    chosen = {name: stage for name, stage in completed_by.items() if not demo or _comes_along(project, name)}
+    if demo and not chosen:
         raise ModelyardError(f"no data of {', '.join(wanted)} comes with the libraries: leave out --demo.")
     return chosen
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from modelyard import lineage, settings
 from modelyard.errors import ModelyardError
 from modelyard.runner import Pipeline, State
-from modelyard.settings import EXPERIMENT_SECTIONS, Project
+from modelyard.settings import Project
 from modelyard.tracking import is_on
 
 
@@ -68,11 +68,7 @@ def _tell(console: Console, project: Project, names: Collection[str], again: boo
 
 def _up_to_date(project: Project) -> list[str]:
     """The experiments that DVC finds up to date, as params.yaml orders them."""
-    evaluations = {
-        name: lineage.EVALUATIONS[section] + name
-        for section in EXPERIMENT_SECTIONS
-        for name in getattr(project, section)
-    }
+    evaluations = {name: lineage.EVALUATIONS[project.section_of(name)] + name for name in project.runs}
     pipeline = Pipeline(Path.cwd(), list(evaluations.values()))
     pipeline.find_unchanged()
     return [name for name, stage in evaluations.items() if pipeline.stages[stage].state is State.UNCHANGED]

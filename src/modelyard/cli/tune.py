@@ -1,7 +1,6 @@
 """`modelyard tune`: a search for better values, told as it goes."""
 
 import os
-import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +12,11 @@ from rich.live import Live
 from rich.text import Text
 
 from modelyard import settings
-from modelyard.cli.display import Display
+from modelyard.cli.interrupts import end_as_by_ctrl_c
+from modelyard.cli.upstream import brought
 from modelyard.config import nearest
 from modelyard.errors import ModelyardError
-from modelyard.runner import SUCCEEDED, Pipeline
+from modelyard.runner import SUCCEEDED
 from modelyard.settings import Project
 from modelyard.studies import Study
 
@@ -48,8 +48,7 @@ def search_on(name: str, options: Options) -> int:
         ModelyardError: params.yaml, the name, the storage or the study in it is not right; then no trial was run.
     """
     console, project = Console(), settings.load()
-    for sign in (signal.SIGTERM, signal.SIGHUP):  # from CI or a closed terminal: end as by Ctrl-C
-        signal.signal(sign, signal.default_int_handler)
+    end_as_by_ctrl_c()
     study = _known(project, name)
     from modelyard.tuning import plan, search, storage  # Optuna takes a second: a wrong name is told without it
 
@@ -90,11 +89,7 @@ def bring_up_to_date(console: Console, stages: Sequence[str]) -> None:
     Raises:
         ModelyardError: one of them failed.
     """
-    pipeline = Pipeline(Path.cwd(), stages)
-    pipeline.find_unchanged()
-    with Display(console, pipeline) as display:
-        pipeline.run(_cores(), display.show)
-    for stage in pipeline.stages.values():
+    for stage in brought(stages, console, _cores()).values():
         if stage.state not in SUCCEEDED:
             told = "\n".join(stage.last_lines(LOG_LINES)) or stage.reason
             raise ModelyardError(f"{stage.name} {stage.state}, and no trial was run. The end of {stage.log}:\n{told}")

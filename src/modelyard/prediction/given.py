@@ -1,9 +1,13 @@
 """What a person gives a model to answer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+
+Content = TypeVar("Content")
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,19 @@ class Given:
 
 class Unreadable(Exception):
     """Why one file or row was refused; the others are read nevertheless."""
+
+
+def opened(
+    files: Iterable[Path], open_one: Callable[[Path], Content], refused: list[str]
+) -> Iterator[tuple[Path, Content]]:
+    """Each file that can be read, with its content; of the others `refused` gets to know why."""
+    for file in files:
+        try:
+            content = open_one(file)
+        except Unreadable as error:
+            refused.append(f"{file}: {error}")
+        else:
+            yield file, content
 
 
 def stacked(rows: Sequence[np.ndarray], shape: Iterable[int], dtype: str) -> np.ndarray:

@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 
 from modelyard.errors import ModelyardError
 from modelyard.inputs import Description
-from modelyard.prediction.given import Given, Unreadable, stacked
+from modelyard.prediction.given import Given, Unreadable, opened, stacked
 
 MODES = {1: "L", 3: "RGB"}  # Pillow's names, by the number of channels
 COLOURS = {"L": "grey", "RGB": "colour"}
@@ -22,12 +22,7 @@ def read(files: Sequence[Path], description: Description) -> Given:
     if mode is None:
         raise ModelyardError(f"this model takes images of {description.shape[-1]} channels, a picture has 1 or 3")
     read, rows, sizes, changed, refused = [], [], [], [], []
-    for file in files:
-        try:
-            image = _open(file)
-        except Unreadable as error:
-            refused.append(f"{file}: {error}")
-            continue
+    for file, image in opened(files, _open, refused):
         read.append(str(file))
         rows.append(_pixels(image, mode, description))
         sizes.append((image.height, image.width))

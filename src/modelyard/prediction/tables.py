@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from modelyard.inputs import Description
-from modelyard.prediction.given import Given, Unreadable, stacked
+from modelyard.prediction.given import Given, Unreadable, opened, stacked
 
 LARGEST = float(np.finfo(np.float32).max)  # a network's input is no wider
 
@@ -19,13 +19,12 @@ def read(files: Sequence[Path], description: Description) -> Given:
     a column.
     """
     files_of, numbers_of, rows, changed, refused = [], [], [], [], []
-    for file in files:
-        try:
-            header, lines = _open(file)
-            places = _places(header, description)
-        except Unreadable as error:
-            refused.append(f"{file}: {error}")
-            continue
+
+    def open_table(file: Path) -> tuple[list[str], list[list[str]], dict[str, int]]:
+        header, lines = _open(file)
+        return header, lines, _places(header, description)
+
+    for file, (header, lines, places) in opened(files, open_table, refused):
         unused = [name for name in header if name not in places]
         changed += [f"{file}: unused columns: {', '.join(unused)}"] if unused else []
         for number, line in enumerate(lines, start=1):

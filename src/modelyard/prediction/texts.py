@@ -8,7 +8,7 @@ import numpy as np
 
 from modelyard.datasets.reuters import RARER, START
 from modelyard.inputs import Description
-from modelyard.prediction.given import Given, Unreadable, stacked
+from modelyard.prediction.given import Given, Unreadable, opened, stacked
 
 WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
@@ -18,12 +18,7 @@ def read(files: Sequence[Path], description: Description) -> Given:
     numbers = {word: number for number, word in enumerate(description.words) if word and number != RARER}
     (length,) = description.shape
     read, rows, changed, refused = [], [], [], []
-    for file in files:
-        try:
-            words = _words(file)
-        except Unreadable as error:
-            refused.append(f"{file}: {error}")
-            continue
+    for file, words in opened(files, _words, refused):
         kept = [numbers.get(word, RARER) for word in words[: length - 1]]
         read.append(str(file))
         rows.append(np.pad([START, *kept], (0, length - 1 - len(kept))))

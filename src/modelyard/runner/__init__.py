@@ -79,13 +79,15 @@ class Stage:
 class Pipeline:
     """The stages that some targets need, in the order of DVC's own graph."""
 
-    def __init__(self, root: Path, targets: Collection[str] = ()) -> None:
+    def __init__(self, root: Path, targets: Collection[str] | None = None) -> None:
         """Read the dvc.yaml of `root`, the current folder; without targets, take every stage."""
         self.root = root
         self._own = root / ".dvc" / "tmp" / "runner"
         with _repository(root) as repo:
             graph = repo.index.graph
-            chosen = [stage for target in targets for stage in repo.stage.collect(target)] or repo.index.stages
+            chosen = repo.index.stages
+            if targets is not None:
+                chosen = [stage for target in targets for stage in repo.stage.collect(target)]
             order = _upstream_first(graph, chosen, repo.index.stages)
             self.stages = {stage.addressing: self._stage(stage, graph) for stage in order}
         for name, seconds in self._times().items():

@@ -11,9 +11,10 @@ from typing import Any
 import optuna
 
 from modelyard import models
+from modelyard.config import changed
 from modelyard.errors import ModelyardError
 from modelyard.inputs import TrainingInput, load_training
-from modelyard.studies import Range, changed
+from modelyard.studies import Range
 from modelyard.tuning.folds import parts
 from modelyard.tuning.plan import Plan
 

@@ -53,7 +53,7 @@ def winner(study: Study, params: Path) -> Winner:
     found = find(study)
     best, project = _better(found), settings.load(params)
     _refuse_changes(found, project, params)
-    section = next(each for each in settings.EXPERIMENT_SECTIONS if found.experiment in getattr(project, each))
+    section = project.section_of(found.experiment)
     entry = read_yaml(params)[section][found.experiment]
     for key, value in found.settings_of(best).items():
         entry = _with(entry, key.split("."), tuple(value) if isinstance(value, list) else value)
