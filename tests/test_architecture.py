@@ -35,7 +35,13 @@ SAME_CODE = [  # these groups differ by their sections of params.yaml alone
     ("train_transfer", "pretrained:train"),
 ]
 
-ASIDE = {"runner", "runner.reasons", "warm", "workers"}  # they run stages and scripts, and know no word about models
+ASIDE = {
+    "runner",
+    "runner.reasons",
+    "runner.stage",
+    "warm",
+    "workers",
+}  # they run stages and scripts, and know no word about models
 
 # A module may import only from the lines above its own. `models`, `datasets`, `figures` and `tasks` are the registries
 # of their folders.
@@ -62,7 +68,17 @@ LAYERS = [
     {"settings", "tasks.judgement"},
     {"tasks.classification", "tasks.regression", "tasks.reconstruction", "tasks.detection"},
     {"tasks"},
-    {"training", "evaluation", "comparison", "filling", "provenance", "past_runs", "spread", "runner.reasons"},
+    {
+        "training",
+        "evaluation",
+        "comparison",
+        "filling",
+        "provenance",
+        "past_runs",
+        "spread",
+        "runner.reasons",
+        "runner.stage",
+    },
     {"warm", "workers"},
     {"runner", "measuring", "explanation"},
     {"replication"},

@@ -162,6 +162,19 @@ def test_two_independent_stages_overlap(make_project):
     assert (root / "one").read_text() == (root / "two").read_text() == "met\n"
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one core only")
+def test_stages_at_once_have_cores_of_their_own(make_project):
+    root = make_project(MEETING.replace("echo met", "grep Cpus_allowed_list /proc/self/status"))
+    run(root, jobs=2)
+    assert (root / "one").read_text() != (root / "two").read_text()
+
+
+def test_more_stages_than_cores_share_them_all(make_project):
+    root = make_project(MEETING.replace("echo met", "grep Cpus_allowed_list /proc/self/status"))
+    run(root, jobs=len(os.sched_getaffinity(0)) + 1)
+    assert (root / "one").read_text() == (root / "two").read_text()
+
+
 def test_one_job_never_overlaps(make_project):
     root = make_project(FAMILY, PARTS)
     pipeline, at_once = Pipeline(root), []

@@ -1,7 +1,8 @@
 """A process that has imported the heavy libraries once and forks a child for each script it is asked to run.
 
 `warm.py serve SOCKET MODULE...` serves, and `warm.py ask SCRIPT ARGUMENT...` asks the server whose socket
-MODELYARD_WARM names. The script gets the asker's folder, environment, files and signals, and the asker its exit code.
+MODELYARD_WARM names. The script gets the asker's folder, environment, cores, files and signals, and the asker its exit
+code.
 Forking is sound as long as the imports compute nothing and start no Python thread; TensorFlow's and MLflow's do not.
 """
 
@@ -12,7 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 VARIABLE = "MODELYARD_WARM"
 LENGTH = 8  # bytes that announce the size of a request
@@ -70,7 +71,8 @@ def ask(script: str, arguments: list[str]) -> int:
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, lambda number, frame: connection.sendall(bytes([number])))
     folder = os.getcwd()  # noqa: PTH109 (the asker does without pathlib, to start in milliseconds)
-    request = {"argv": [script, *arguments], "folder": folder, "environment": dict(os.environ)}
+    cores = list(os.sched_getaffinity(0))
+    request = {"argv": [script, *arguments], "folder": folder, "environment": dict(os.environ), "cores": cores}
     content = json.dumps(request).encode()
     socket.send_fds(connection, [len(content).to_bytes(LENGTH, "big")], [0, 1, 2])
     connection.sendall(content)
@@ -95,7 +97,8 @@ def _guard(connection: socket.socket) -> None:
         if not sign:
             break
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    connection.sendall(bytes([code if code >= 0 else 128 - code]))
+    with suppress(OSError):  # the asker is gone
+        connection.sendall(bytes([code if code >= 0 else 128 - code]))
     os._exit(0)
 
 
@@ -107,6 +110,7 @@ def _run(request: dict, files: list[int]) -> None:
     for standard, file in enumerate(files):
         os.dup2(file, standard)
         os.close(file)
+    os.sched_setaffinity(0, request["cores"])
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])

@@ -14,66 +14,24 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
+from itertools import pairwise
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from modelyard.runner.reasons import reasons
+from modelyard.runner.stage import SUCCEEDED, Stage, State
+
+__all__ = ["SUCCEEDED", "Pipeline", "Stage", "State"]
 
 LOOK_SECONDS = 0.1  # between two looks at the running stages
 STOP_SECONDS = 5.0  # granted to an interrupted stage before it is killed
 FORK = multiprocessing.get_context("fork")  # DVC is imported once; this module starts no threads
 
 
-class State(StrEnum):
-    """What became of a stage so far."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    BUILT = "built"
-    UNCHANGED = "unchanged"
-    FAILED = "failed"
-    LEFT_OUT = "left out"
-    STOPPED = "stopped"
-
-
-SUCCEEDED = {State.BUILT, State.UNCHANGED}
 BUILT_CODE, UNCHANGED_CODE = 0, 3
 EXIT_STATES = {BUILT_CODE: State.BUILT, UNCHANGED_CODE: State.UNCHANGED}
-
-
-@dataclass
-class Stage:
-    """One stage of the pipeline and how it fares.
-
-    `reason` says why it was left out, `changes` what makes it run, `last_seconds` how long it took last time.
-    """
-
-    name: str
-    upstream: frozenset[str]
-    log: Path
-    state: State = State.WAITING
-    reason: str = ""
-    changes: tuple[str, ...] = ()
-    last_seconds: float = 0.0
-    began: float = 0.0
-    ended: float = 0.0
-
-    @property
-    def seconds(self) -> float:
-        """How long it has been running, or ran."""
-        return (self.ended or time.monotonic()) - self.began if self.began else 0.0
-
-    def last_lines(self, count: int) -> list[str]:
-        """The end of its log; a progress bar counts as one line, in its last state."""
-        with suppress(FileNotFoundError):
-            text = self.log.read_bytes().decode("utf-8", errors="replace")
-            lines = [line.rstrip().rpartition("\r")[2] for line in text.split("\n")]
-            return [line for line in lines if line][-count:]
-        return []
 
 
 class Pipeline:
@@ -83,6 +41,7 @@ class Pipeline:
         """Read the dvc.yaml of `root`, the current folder; without targets, take every stage."""
         self.root = root
         self._own = root / ".dvc" / "tmp" / "runner"
+        self._free: list[frozenset[int]] = []
         with _repository(root) as repo:
             graph = repo.index.graph
             chosen = repo.index.stages
@@ -122,8 +81,9 @@ class Pipeline:
             KeyboardInterrupt: after every running stage was stopped.
         """
         running: dict[str, BaseProcess] = {}
+        self._free = _shares(jobs)
         try:
-            while self._advance(running, jobs, tolerant):
+            while self._advance(running, tolerant):
                 watch(self.stages)
                 time.sleep(LOOK_SECONDS)
         finally:
@@ -136,12 +96,12 @@ class Pipeline:
         upstream = frozenset(each.addressing for each in graph.successors(stage))
         return Stage(name, upstream, self._own / "logs" / f"{name.replace('/', '_')}.log")
 
-    def _advance(self, running: dict[str, BaseProcess], jobs: int, tolerant: Collection[str]) -> bool:
+    def _advance(self, running: dict[str, BaseProcess], tolerant: Collection[str]) -> bool:
         """Note what has ended and start what can be; tell whether anything is left to wait for."""
         for name, process in list(running.items()):
             if not process.is_alive():
                 self._note_end(name, running.pop(name))
-        for stage in self._ready(tolerant)[: max(0, jobs - len(running))]:
+        for stage in self._ready(tolerant)[: len(self._free)]:
             running[stage.name] = self._start(stage)
         return bool(running)
 
@@ -163,13 +123,15 @@ class Pipeline:
     def _start(self, stage: Stage) -> BaseProcess:
         stage.log.parent.mkdir(parents=True, exist_ok=True)
         stage.log.write_text("")  # what an earlier run said is over
-        process = FORK.Process(target=_reproduce, args=(self.root, stage.name, stage.log))
+        stage.cores = self._free.pop(0)
+        process = FORK.Process(target=_reproduce, args=(self.root, stage.name, stage.log, stage.cores))
         process.start()
         stage.state, stage.began = State.RUNNING, time.monotonic()
         return process
 
     def _note_end(self, name: str, process: BaseProcess) -> None:
         stage = self.stages[name]
+        self._free.append(stage.cores)
         stage.ended = time.monotonic()
         stage.state = EXIT_STATES.get(process.exitcode, State.FAILED)
 
@@ -214,6 +176,18 @@ class Pipeline:
         return longest
 
 
+def _shares(jobs: int) -> list[frozenset[int]]:
+    """The cores of each of `jobs` stages: their own, as far as there are enough.
+
+    Left to themselves, some kernels keep two busy processes on one core for minutes while another idles.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < jobs:
+        return [frozenset(cores)] * jobs
+    bounds = [len(cores) * share // jobs for share in range(jobs + 1)]
+    return [frozenset(cores[first:last]) for first, last in pairwise(bounds)]
+
+
 def _signal_groups(processes: Iterable[BaseProcess], sign: signal.Signals) -> None:
     """Send a signal to each process and to all that it started."""
     for process in processes:
@@ -240,9 +214,10 @@ def _upstream_first(graph: Any, chosen: Iterable[Any], written: Sequence[Any]) -
     return list(lexicographical_topological_sort(needed_first, key=list(written).index))
 
 
-def _reproduce(root: Path, name: str, log: Path) -> None:
+def _reproduce(root: Path, name: str, log: Path, cores: frozenset[int]) -> None:
     """The life of a stage's process: all it prints goes to its log, its exit code tells what happened."""
     os.setsid()  # a group of its own, to be stopped with all that its command started
+    os.sched_setaffinity(0, cores)
     with log.open("w", encoding="utf-8") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
