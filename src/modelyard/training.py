@@ -2,9 +2,9 @@
 
 import time
 from pathlib import Path
-from typing import Any
 
 from modelyard import models
+from modelyard.config import flat
 from modelyard.files import whole_folder, write_table
 from modelyard.inputs import load_training
 from modelyard.settings import EstimatorExperiment, NetworkExperiment, TransferExperiment
@@ -29,7 +29,7 @@ def train(
     A transfer starts from the network in folder `backbone`.
     """
     data = load_training(training)
-    run.log_setting_out(_flat(experiment.model_dump(mode="json")), data.description, training)
+    run.log_setting_out(flat(experiment.model_dump(mode="json")), data.description, training)
     progress = Progress(_epochs(experiment), run)
     with whole_folder(model) as folder:
         bench = models.Bench(folder, runtime, progress, backbone)
@@ -69,11 +69,3 @@ def _epochs(experiment: AnyExperiment) -> int | None:
     tuning = getattr(experiment.model, "fine_tuning", None)
     epochs = getattr(experiment.training, "epochs", None)
     return epochs + tuning.epochs if tuning else epochs
-
-
-def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as one level of dotted names."""
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat
