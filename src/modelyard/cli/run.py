@@ -29,6 +29,7 @@ LIBRARIES = (
     "keras",
     "mlflow.keras",
     "mlflow.sklearn",
+    "mlflow.store.tracking.sqlalchemy_store",
     "sklearn.ensemble",
     "skops.io",
     "matplotlib.figure",

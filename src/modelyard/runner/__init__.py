@@ -20,6 +20,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from modelyard.runner.lockfile import reproduce_and_record
 from modelyard.runner.reasons import reasons
 from modelyard.runner.stage import SUCCEEDED, Stage, State
 
@@ -228,7 +229,7 @@ def _reproduce(root: Path, name: str, log: Path, cores: frozenset[int]) -> None:
     logging.getLogger("dvc").setLevel(logging.WARNING)  # its hints would hide what the command said last
     try:
         with _repository(root) as repo:
-            built = repo.reproduce(name, single_item=True)
+            built = repo.reproduce(name, single_item=True, repro_fn=reproduce_and_record)
     except BaseException as error:
         if not log.stat().st_size:  # the command did not speak for itself
             print(f"{type(error).__name__}: {error.__cause__ or error}", file=sys.stderr)  # noqa: T201
