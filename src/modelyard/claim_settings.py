@@ -14,11 +14,19 @@ _CHANGES = (
 )
 
 
+def in_words(changes: Changes) -> str:
+    """Changes as a person says them: training.epochs 4, split.first 5000."""
+    return ", ".join(f"{key} {value}" for key, value in changes.items())
+
+
 class Side(Settings):
     """One side of a comparison: an experiment, with changes that need no entry of their own."""
 
     experiment: str
     changes: Changes = Field(default={}, description=_CHANGES)
+
+    def __str__(self) -> str:
+        return f"{self.experiment} with {in_words(self.changes)}" if self.changes else self.experiment
 
 
 class Claim(Settings):
@@ -36,6 +44,20 @@ class Claim(Settings):
     smallest: float = Field(gt=0, description="the smallest difference that matters, in the metric's unit")
     seeds: int = Field(ge=2, description="how many times both sides are trained")
     splits: bool = Field(default=False, description="each seed draws its own test rows as well")
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """First and second, each with the changes of both."""
+        first, second = (
+            Side(experiment=side.experiment, changes={**self.changes, **side.changes})
+            for side in (self.first, self.second)
+        )
+        return first, second
+
+    @property
+    def in_common(self) -> str:
+        """What both sides are given, in words."""
+        return ", ".join(filter(None, [in_words(self.changes), "a split for each seed" if self.splits else ""]))
 
     @model_validator(mode="after")
     def _compares_two_things(self) -> "Claim":
