@@ -63,6 +63,23 @@ def test_claims_are_run_settled_and_written_and_a_second_time_nothing_is_left_to
     assert (table.loc["mae"].seeds, bool(table.loc["mae"].splits)) == (7, True)
 
 
+def test_runs_over_seeds_are_in_the_diary(modelyard: Run, clone: Path, environment: dict[str, str]):
+    import mlflow
+
+    environment["MODELYARD_TRACKING"] = "on"
+    done = modelyard("replicate", "diabetes_linear", "--seeds", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    client = mlflow.MlflowClient(f"sqlite:///{clone / 'mlflow.db'}")
+    (experiment,) = [each for each in client.search_experiments() if each.name == "modelyard"]
+    runs = client.search_runs([experiment.experiment_id])
+    assert sorted(run.info.run_name for run in runs) == [
+        "diabetes_linear seed 777",
+        "diabetes_linear seed 778",
+        "diabetes_linear, over seeds",
+    ]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+
+
 def test_when_there_is_no_time_what_is_left_is_told(modelyard: Run):
     done = modelyard("replicate", "diabetes_linear", "--minutes", "0")
     assert "5 of 5 runs are left; run again to go on." in done.stdout

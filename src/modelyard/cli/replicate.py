@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from modelyard import claims, replication, settings
+from modelyard import claims, replication, replication_diary, settings
 from modelyard.claims import Finding, Verdict
 from modelyard.cli.interrupts import end_as_by_ctrl_c
 from modelyard.cli.upstream import bring
@@ -42,10 +42,12 @@ def replicate(names: Sequence[str], seeds: int | None, minutes: float, workers: 
     console = Console()
     end_as_by_ctrl_c()
     project, kept = settings.load(), root() / ".modelyard" / "replication"
-    jobs = replication.missing(_wanted(project, names or list(project.claims), seeds, splits), kept)
+    wanted = _wanted(project, names or list(project.claims), seeds, splits)
+    jobs = replication.missing(wanted, kept)
     count = workers or max(1, len(os.sched_getaffinity(0)) // project.runtime.threads)
     well = _run(jobs, count, 60 * minutes, console) if jobs else True
     _report(project, kept, seeds, console)
+    replication_diary.write((series for series, _ in wanted), kept)
     return 0 if well else 1
 
 
@@ -126,5 +128,5 @@ def _claim_table(findings: Mapping[str, Finding]) -> Table:
     table = Table("claim", "first less second (95 % interval)", "seeds", "verdict", title="Claims")
     for name, finding in findings.items():
         seeds = str(len(finding.pairs.first))
-        table.add_row(name, claims.told(finding.difference), seeds, finding.verdict)
+        table.add_row(name, finding.told, seeds, finding.verdict)
     return table
