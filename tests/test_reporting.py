@@ -119,7 +119,8 @@ def test_the_page_tells_settings_times_checksums_and_the_end_of_the_training(pro
         "MD5 0123456789abcdef0123456789abcdef.dir",
         "boston_housing.npz sha256 f553886a1f8d56431e820c5b82552d9d95cfcb96d1e678153f8839538947dff5",
         "1 distinct rows both in training and test",
-        "Input boston rows of 13, scaling none",
+        "Input boston rows of 13, scaling none, target in 1000 dollars",
+        "boston by correlation; mae in 1000 dollars",
     ):
         assert told in page.text
     assert "learning_rate nothing" not in page.text

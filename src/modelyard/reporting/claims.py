@@ -8,8 +8,10 @@ from modelyard.claim_settings import Side
 from modelyard.reporting.bars import Bar, Scale
 from modelyard.reporting.changes import CLAIMS
 from modelyard.reporting.folder import Folder
+from modelyard.settings import Project
 from modelyard.spread import Spread
 
+IN_UNIT = ("mae", "val_mae")  # the metrics that have the target's unit
 SETTLED = {"holds": "good", "does not hold": "bad"}
 
 
@@ -22,6 +24,7 @@ class Claim:
     """
 
     asked: claim_settings.Claim
+    unit: str
     verdict: str
     remark: str
     kind: str
@@ -33,17 +36,18 @@ class Claim:
     small: tuple[float, float]
 
 
-def claims(folder: Folder) -> list[Claim]:
+def claims(folder: Folder, project: Project) -> list[Claim]:
     """Every claim, in the file's order; none where none was put to the test."""
-    return [_claim(found) for found in (folder.json(CLAIMS) or {}).get("claims", {}).values()]
+    return [_claim(found, project) for found in (folder.json(CLAIMS) or {}).get("claims", {}).values()]
 
 
-def _claim(found: dict[str, Any]) -> Claim:
+def _claim(found: dict[str, Any], project: Project) -> Claim:
     asked, effect = _asked(found), Spread(**found["difference"]) if found["difference"] else None
     interval = (effect.low, effect.high) if effect and effect.low is not None else ()
     scale = Scale.of((-asked.smallest, asked.smallest, *interval))
     return Claim(
         asked=asked,
+        unit=_unit(asked, project),
         verdict=found["verdict"],
         remark=found.get("remark", ""),
         kind=SETTLED.get(found["verdict"], "open"),
@@ -54,6 +58,12 @@ def _claim(found: dict[str, Any]) -> Claim:
         nothing=scale.at(0.0),
         small=(scale.at(-asked.smallest), scale.at(asked.smallest)),
     )
+
+
+def _unit(asked: claim_settings.Claim, project: Project) -> str:
+    """What the difference is measured in, where it is an error in the target's unit."""
+    experiment = asked.first.experiment
+    return project.unit_of(experiment) if asked.metric in IN_UNIT and experiment in project.runs else ""
 
 
 def _asked(found: dict[str, Any]) -> claim_settings.Claim:

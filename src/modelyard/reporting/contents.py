@@ -32,6 +32,7 @@ class Contents:
     changes: Changes | None
     compared: pd.DataFrame
     tables: list[Table]
+    units: dict[str, str]
     sections: list[Section]
     cards: list[Card]
     claims: list[Claim]
@@ -76,9 +77,10 @@ def gather(root: Path, against: str | None = None) -> Contents:
         changes=changes(project, state(lambda path: revisions.read(root, before, path)), now) if before else None,
         compared=compared,
         tables=tabled,
+        units=project.units,
         sections=sections(folder, project, tabled, now.outputs),
         cards=cards(folder, project, now.outputs),
-        claims=claims(folder),
+        claims=claims(folder, project),
         seeds=seeds(folder),
         studies=studies(folder),
         explanations=folder.pictures("reports/explain"),
