@@ -192,6 +192,18 @@ def test_the_json_holds_every_run_and_the_interval(findings):
     assert told["none"]["difference"] is None
 
 
+def test_runs_that_a_report_tells_count_while_the_comparison_is_the_same(findings):
+    told = claims.as_json(findings)["claims"]["clear"]
+    asked = findings["clear"].claim
+    renamed, other = (asked.model_copy(update=change) for change in ({"says": "so they say"}, {"metric": "loss"}))
+    earlier = claims.earlier_pairs(renamed, told)
+    np.testing.assert_array_equal(earlier.differences, findings["clear"].pairs.differences)
+    found = assess({"clear": renamed}, {"clear": earlier})["clear"]
+    assert (found.verdict, found.remark) == (Verdict.HOLDS, "settled earlier, not run here")
+    unknown = assess({"clear": other}, {"clear": claims.earlier_pairs(other, told)})["clear"]
+    assert (unknown.verdict, unknown.remark) == (Verdict.NOT_RUN, "")
+
+
 def test_each_claim_of_the_notes_is_paired_over_seeds_on_both_sides():
     project = settings.load(PARAMS)
     assert len(project.claims) >= 15

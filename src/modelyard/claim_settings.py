@@ -1,5 +1,6 @@
 """One entry of `claims`: a sentence, and the comparison that can settle it."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -64,3 +65,9 @@ class Claim(Settings):
         if self.first == self.second:
             raise ValueError("first and second are the same; give one of them `changes`")
         return self
+
+
+def claim_of(entry: Mapping[str, Any]) -> Claim:
+    """The claim that an entry of reports/claims.json is about, as it was when it was put to the test."""
+    sides = {side: {key: entry[side][key] for key in Side.model_fields} for side in ("first", "second")}
+    return Claim(**{key: entry[key] for key in Claim.model_fields if key in entry} | sides)

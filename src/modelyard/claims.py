@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from modelyard.claim_settings import Claim
+from modelyard.claim_settings import Claim, claim_of
 from modelyard.comparison import markdown_table
 from modelyard.replication import Series
 from modelyard.settings import Project
@@ -27,6 +27,7 @@ HEADER = (
     "seeds",
     "verdict",
 )
+EARLIER = "settled earlier, not run here"
 LEVEL = 1 - CONFIDENCE  # of all claims together: the chance that any verdict is a mistake
 
 
@@ -41,10 +42,11 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Pairs:
-    """A metric of both sides of a claim, seed by seed, each of shape (n,)."""
+    """A metric of both sides of a claim, seed by seed, each of shape (n,); `earlier` ones were not run here."""
 
     first: np.ndarray
     second: np.ndarray
+    earlier: bool = False
 
     @property
     def differences(self) -> np.ndarray:
@@ -83,9 +85,10 @@ class Finding:
 
     @property
     def remark(self) -> str:
-        """What a verdict alone would hide: a difference may be certain and too small to matter."""
+        """What a verdict alone would hide: that the difference is too small to matter, or that the runs are not new."""
         is_small = self.verdict is Verdict.HOLDS and self.claim.direction != "equal" and self.is_slight
-        return f"by less than the {self.claim.smallest:g} that would matter" if is_small else ""
+        small = f"by less than the {self.claim.smallest:g} that would matter" if is_small else ""
+        return ", ".join(filter(None, [small, EARLIER if self.pairs.earlier else ""]))
 
 
 def assess(claims: Mapping[str, Claim], measured: Mapping[str, Pairs]) -> dict[str, Finding]:
@@ -111,6 +114,13 @@ def pairs_of(project: Project, name: str, kept: Path, seeds: int | None) -> Pair
     )
     both = sorted(first.keys() & second.keys())
     return Pairs(*(np.array([side[seed] for seed in both], dtype=np.float64) for side in (first, second)))
+
+
+def earlier_pairs(claim: Claim, told: Mapping[str, Any]) -> Pairs:
+    """The runs that an entry of claims.json tells, none where it is about another comparison."""
+    asked = claim_of(told).model_copy(update={"says": claim.says, "notebook": claim.notebook})
+    first, second = (np.array(told[side]["values"] if asked == claim else [], float) for side in ("first", "second"))
+    return Pairs(first, second, earlier=bool(len(first)))
 
 
 def series_of(project: Project, name: str, seeds: int | None) -> list[tuple[Series, int]]:

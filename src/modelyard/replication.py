@@ -123,6 +123,21 @@ def summary(project: Project, kept: Path) -> "pd.DataFrame":
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def with_earlier(summary: "pd.DataFrame", file: Path, project: Project) -> "pd.DataFrame":
+    """A summary, and of an earlier one in a file the lines of experiments that are not in it."""
+    import pandas as pd
+
+    if not file.exists():
+        return summary
+    known = set(zip(summary.experiment, summary.splits, strict=True))
+    earlier = [
+        line
+        for line in pd.read_csv(file).to_dict("records")
+        if (line["experiment"], line["splits"]) not in known and line["experiment"] in project.runs
+    ]
+    return pd.DataFrame([*summary.to_dict("records"), *earlier], columns=list(COLUMNS))
+
+
 def published(row: Any) -> str:
     """A row's published figure, and where it lies among ours."""
     if row.published is None or row.published != row.published:  # NaN, where others of the table have one

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelyard import claim_settings
-from modelyard.claim_settings import Side
+from modelyard.claim_settings import claim_of
 from modelyard.reporting.bars import Bar, Scale
 from modelyard.reporting.changes import CLAIMS
 from modelyard.reporting.folder import Folder
@@ -42,7 +42,7 @@ def claims(folder: Folder, project: Project) -> list[Claim]:
 
 
 def _claim(found: dict[str, Any], project: Project) -> Claim:
-    asked, effect = _asked(found), Spread(**found["difference"]) if found["difference"] else None
+    asked, effect = claim_of(found), Spread(**found["difference"]) if found["difference"] else None
     interval = (effect.low, effect.high) if effect and effect.low is not None else ()
     scale = Scale.of((-asked.smallest, asked.smallest, *interval))
     return Claim(
@@ -64,10 +64,3 @@ def _unit(asked: claim_settings.Claim, project: Project) -> str:
     """What the difference is measured in, where it is an error in the target's unit."""
     experiment = asked.first.experiment
     return project.unit_of(experiment) if asked.metric in IN_UNIT and experiment in project.runs else ""
-
-
-def _asked(found: dict[str, Any]) -> claim_settings.Claim:
-    """The claim's entry of params.yaml as it was when it was put to the test."""
-    sides = {side: {key: found[side][key] for key in Side.model_fields} for side in ("first", "second")}
-    entry = {key: found[key] for key in claim_settings.Claim.model_fields if key in found}
-    return claim_settings.Claim(**(entry | sides))
