@@ -4,7 +4,7 @@ BIN := .venv/bin
 COMPILE := uv pip compile pyproject.toml --group dev --generate-hashes --python-version 3.11 --quiet \
 	--no-header --no-annotate --no-emit-index-url
 
-.PHONY: help install run demo ui doctor test lint format lock schema readme clean
+.PHONY: help install run demo report ui doctor test lint format lock schema readme clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ run: install ## rebuild every experiment whose data can be had
 
 demo: install ## rebuild the experiments whose data comes with the libraries
 	@$(BIN)/modelyard run --demo
+
+report: install ## write all results as one page, reports/index.html
+	@$(BIN)/modelyard report
 
 ui: install ## browse the runs in MLflow
 	@$(BIN)/modelyard ui

@@ -21,12 +21,21 @@ CLAIM = {
     "metric": "correlation",
     "direction": "higher",
     "smallest": 0.01,
+    "seeds": 8,
+    "splits": False,
+    "changes": {"training.epochs": 5},
     "pairs": 8,
     "difference": {"mean": 0.03, "sd": 0.02, "low": 0.01, "high": 0.05},
     "chance_for": 0.003,
     "chance_against": 1.0,
     "verdict": "holds",
+    "remark": "",
 }
+REPLICATION = """experiment,splits,metric,seeds,mean,sd,low,high,least,most,published,z,inside
+boston_mlp,False,correlation,8,0.79,0.02,0.773279,0.806721,0.765,0.823,0.7958,0.29,True
+boston_mlp,False,mae,8,3.1,0.1,3.0164,3.1836,2.9,3.3,,,
+boston_mlp,True,correlation,1,0.8,,,,0.8,0.8,0.7958,,False
+"""
 LARGE = (900, 1200)  # pixels: more than any screen that is looked at
 LOCK = """schema: '2.0'
 stages:
@@ -64,7 +73,7 @@ def make_project(folder: Path) -> Path:
         folder / ".dvc" / "tmp" / "runner" / "seconds.json", {"train@boston_mlp": 4.25, "evaluate@boston_mlp": 90}
     )
     write_json(folder / "reports" / "claims.json", {"claims": {"standardised": CLAIM}})
-    write_text(folder / "reports" / "replication.csv", "experiment,metric,mean\nboston_mlp,correlation,0.7913\n")
+    write_text(folder / "reports" / "replication.csv", REPLICATION)
     write_text(folder / "reports" / "tuning" / "digits_cnn" / "report.md", STUDY)
     draw(folder / "reports" / "tuning" / "digits_cnn" / "history.png")
     draw(folder / "reports" / "explain" / "boston.png")

@@ -84,7 +84,7 @@ LAYERS = [
     {"warm", "workers"},
     {"runner", "measuring", "explanation"},
     {"replication"},
-    {"claims"},
+    {"claims", "replication_diary"},
     {"tuning", "tuning.findings", "tuning.page", "tuning.folds", "tuning.plan", "tuning.lost"},
     {"tuning.pictures", "tuning.winner", "tuning.table", "tuning.diary", "tuning.storage", "tuning.objective"},
     {"tuning.apply", "tuning.report", "tuning.worker"},
@@ -92,7 +92,7 @@ LAYERS = [
     {"tuning.rebuild"},
     {"reporting.bars", "reporting.changes", "reporting.pictures", "reporting.revisions"},
     {"reporting.folder", "reporting.tables"},
-    {"reporting.cards", "reporting.claims", "reporting.experiments", "reporting.studies"},
+    {"reporting.cards", "reporting.claims", "reporting.experiments", "reporting.seeds", "reporting.studies"},
     {"reporting.contents"},
     {"reporting.page", "reporting.twin"},
     {"reporting"},
@@ -354,6 +354,15 @@ def test_each_family_of_the_registry_is_a_file_of_its_name():
 
     assert set(models._FAMILIES) == {*FAMILIES, "transfer"}
     assert all(module is sys.modules[f"modelyard.models.{name}"] for name, (_, module) in models._FAMILIES.items())
+
+
+def test_a_kept_run_over_seeds_depends_on_all_code_that_can_change_its_figures():
+    from modelyard.measuring import CODE
+
+    pictures_and_intervals = {"figures", "statistics"} | modules_in("figures")
+    cannot_change = SETTINGS_AND_WIRING | DOWNLOADING | pictures_and_intervals | {"layer", "rows"}
+    needed = reached_from(MODULES["measuring"]) - cannot_change
+    assert needed - covered_by([f"src/modelyard/{name}" for name in CODE]) == set()
 
 
 def test_what_cannot_change_results_is_no_dep(stages):

@@ -16,6 +16,7 @@ from modelyard.claims import Pairs, Verdict, assess
 PARAMS = Path(__file__).resolve().parent.parent / "params.yaml"
 SMALLEST = 0.5
 STUDIES = 50
+COMMON = {"changes": {"training.epochs": 4}, "splits": True}
 
 
 def claim(direction: str = "higher", **changes: object) -> Claim:
@@ -79,6 +80,19 @@ def test_a_difference_that_is_there_but_smaller_than_what_matters_holds_with_its
     found = assess({"one": claim("higher")}, {"one": pairs(0.1, seeds=40, noise=0.05)})["one"]
     assert found.verdict is Verdict.HOLDS
     assert 0 < found.difference.low < 0.1 < found.difference.high < SMALLEST
+    assert found.remark == "by less than the 0.5 that would matter"
+
+
+@pytest.mark.parametrize(("direction", "effect"), [("higher", 2.0), ("lower", -2.0), ("equal", 0.0), ("higher", 0.0)])
+def test_a_verdict_with_nothing_to_hide_has_no_remark(direction: str, effect: float):
+    assert assess({"one": claim(direction)}, {"one": pairs(effect)})["one"].remark == ""
+
+
+def test_a_claim_that_was_never_tested_is_not_counted_among_those_that_share_the_level():
+    names = {"tested": pairs(2.0), "once": pairs(2.0, seeds=1), "never": pairs(2.0, seeds=0)}
+    found = assess({name: claim() for name in names}, names)
+    assert claims.as_json(found)["correction"] == "Holm over the two tests of each of 1 claims"
+    assert "over all 1 tested claims" in claims.markdown(found)
 
 
 def test_what_the_seeds_have_in_common_is_no_noise():
@@ -152,12 +166,15 @@ def test_nothing_is_both_equal_and_different_unless_the_difference_is_too_small_
 def findings() -> dict[str, claims.Finding]:
     names = {"clear": pairs(2.0), "single": pairs(1.0, seeds=1), "none": pairs(0.0, seeds=0)}
     changed = Side(experiment="one", changes={"model.dropout": 0.5})
-    return assess({name: claim(first=changed, notebook="" if name == "none" else "001") for name in names}, names)
+    return assess(
+        {name: claim(first=changed, notebook="" if name == "none" else "001", **COMMON) for name in names}, names
+    )
 
 
 def test_the_table_has_a_line_for_each_claim_with_sides_size_and_verdict(findings):
     *_, clear, single, none = claims.markdown(findings).splitlines()
-    assert "| `one` with model.dropout 0.5 | `other` | accuracy, higher | +1.91 (+1.78 to +2.04) |" in clear
+    sides = "| `one with model.dropout 0.5` | `other` | training.epochs 4, a split for each seed |"
+    assert f"{sides} accuracy, higher | +1.91 (+1.78 to +2.04) |" in clear
     assert clear.endswith(" | 10 | **holds** |")
     assert single.endswith(" | 1 | **not settled at this budget** |")
     assert "| ours |" in none
@@ -173,6 +190,18 @@ def test_the_json_holds_every_run_and_the_interval(findings):
     assert told["clear"]["difference"]["low"] < 2 < told["clear"]["difference"]["high"]
     assert told["single"]["difference"]["low"] is None
     assert told["none"]["difference"] is None
+
+
+def test_runs_that_a_report_tells_count_while_the_comparison_is_the_same(findings):
+    told = claims.as_json(findings)["claims"]["clear"]
+    asked = findings["clear"].claim
+    renamed, other = (asked.model_copy(update=change) for change in ({"says": "so they say"}, {"metric": "loss"}))
+    earlier = claims.earlier_pairs(renamed, told)
+    np.testing.assert_array_equal(earlier.differences, findings["clear"].pairs.differences)
+    found = assess({"clear": renamed}, {"clear": earlier})["clear"]
+    assert (found.verdict, found.remark) == (Verdict.HOLDS, "settled earlier, not run here")
+    unknown = assess({"clear": other}, {"clear": claims.earlier_pairs(other, told)})["clear"]
+    assert (unknown.verdict, unknown.remark) == (Verdict.NOT_RUN, "")
 
 
 def test_each_claim_of_the_notes_is_paired_over_seeds_on_both_sides():

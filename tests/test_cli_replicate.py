@@ -1,6 +1,7 @@
 """`modelyard replicate` and `modelyard explain`, as a person calls them."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -61,6 +62,36 @@ def test_claims_are_run_settled_and_written_and_a_second_time_nothing_is_left_to
     assert more.stdout.count("✓ diabetes_linear seed") == 1, "six of these runs are the claim's"
     table = pd.read_csv(clone / "reports" / "replication.csv").set_index("metric")
     assert (table.loc["mae"].seeds, bool(table.loc["mae"].splits)) == (7, True)
+
+
+def test_what_is_not_kept_here_stays_in_the_reports(modelyard: Run, clone: Path):
+    modelyard("replicate", "--workers", "2")
+    reports = {name: clone / "reports" / name for name in ("claims.json", "replication.csv")}
+    settled = json.loads(reports["claims.json"].read_text())["claims"]["scaling"]
+    lines = reports["replication.csv"].read_text().splitlines()
+    shutil.rmtree(clone / ".modelyard")
+    done = modelyard("replicate", "diabetes_linear", "--seeds", "2")
+    assert "Claims not run: scaling." in done.stdout
+    told = json.loads(reports["claims.json"].read_text())["claims"]["scaling"]
+    assert told == settled | {"remark": "settled earlier, not run here"}
+    assert set(lines) < set(reports["replication.csv"].read_text().splitlines())
+
+
+def test_runs_over_seeds_are_in_the_diary(modelyard: Run, clone: Path, environment: dict[str, str]):
+    import mlflow
+
+    environment["MODELYARD_TRACKING"] = "on"
+    done = modelyard("replicate", "diabetes_linear", "--seeds", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    client = mlflow.MlflowClient(f"sqlite:///{clone / 'mlflow.db'}")
+    (experiment,) = [each for each in client.search_experiments() if each.name == "modelyard"]
+    runs = client.search_runs([experiment.experiment_id])
+    assert sorted(run.info.run_name for run in runs) == [
+        "diabetes_linear seed 777",
+        "diabetes_linear seed 778",
+        "diabetes_linear, over seeds",
+    ]
+    assert {run.info.status for run in runs} == {"FINISHED"}
 
 
 def test_when_there_is_no_time_what_is_left_is_told(modelyard: Run):

@@ -68,7 +68,7 @@ def keep_small(params: dict) -> None:
     params["datasets"], params["inputs"] = ({"xor": params[each]["xor"]} for each in ("datasets", "inputs"))
     params["experiments"] = {"xor_mlp": network, "xor_linear": linear}
     params["published"] = {"xor_mlp": {"notebook": "001"}}
-    for section in ("transfers", "backbones", "pretrained", "studies", "claims"):
+    for section in ("transfers", "backbones", "pretrained", "studies", "claims", "units"):
         params[section] = {}
 
 

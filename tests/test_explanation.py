@@ -101,10 +101,10 @@ def test_images_are_refused(image_input, tmp_path):
 def test_the_picture_has_both_measures_with_their_units_and_every_model(data, held_back, tmp_path):
     parts = {"line": LINEAR, "trees": BOOSTING}
     table = pd.concat([explained(data, each, held_back).assign(experiment=name) for name, each in parts.items()])
-    picture = explanation.draw(table, "mean absolute error")
+    picture = explanation.draw(table, "mean absolute error", "1000 dollars")
     left, right = picture.axes
-    assert left.get_xlabel() == "change of the prediction for one standard deviation"
-    assert right.get_xlabel() == "rise of the mean absolute error when shuffled"
+    assert left.get_xlabel() == "change of the prediction for one standard deviation\nin 1000 dollars"
+    assert right.get_xlabel() == "rise of the mean absolute error when shuffled\nin 1000 dollars"
     assert [tick.get_text() for tick in left.get_yticklabels()] == ["idle", "first", "second"]  # upwards
     assert [text.get_text() for text in picture.legends[0].get_texts()] == ["line", "trees"]
     for name in ("one.png", "other.png"):

@@ -53,7 +53,8 @@ def keep_only(params: dict, experiments: list[str]) -> None:
     used = {entry["input"] for section in SECTIONS for entry in params[section].values()}
     params["inputs"] = {name: entry for name, entry in params["inputs"].items() if name in used}
     used = {entry["dataset"] for entry in params["inputs"].values()}
-    params["datasets"] = {name: entry for name, entry in params["datasets"].items() if name in used}
+    for section in ("datasets", "units"):
+        params[section] = {name: entry for name, entry in params[section].items() if name in used}
 
 
 def add_linear(name: str, of: str, params: dict) -> None:

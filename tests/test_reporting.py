@@ -119,7 +119,8 @@ def test_the_page_tells_settings_times_checksums_and_the_end_of_the_training(pro
         "MD5 0123456789abcdef0123456789abcdef.dir",
         "boston_housing.npz sha256 f553886a1f8d56431e820c5b82552d9d95cfcb96d1e678153f8839538947dff5",
         "1 distinct rows both in training and test",
-        "Input boston rows of 13, scaling none",
+        "Input boston rows of 13, scaling none, target in 1000 dollars",
+        "boston by correlation; mae in 1000 dollars",
     ):
         assert told in page.text
     assert "learning_rate nothing" not in page.text
@@ -127,9 +128,27 @@ def test_the_page_tells_settings_times_checksums_and_the_end_of_the_training(pro
 
 def test_the_page_tells_claims_with_their_verdict_and_effect(project: Path) -> None:
     page, twin = written(project)
-    assert "correlation: boston_mlp with input boston_standard less boston_mlp" in page.text
+    compared = "correlation of boston_mlp with input boston_standard less boston_mlp, both with training.epochs 5"
+    assert f"{compared}; matters from 0.01" in page.text
+    assert "1 holds" in page.text
     assert "holds +0.03 (+0.01 to +0.05) 0.003 / 1 8" in page.text
-    assert "| Regression does better standardised | **holds** | +0.03 (+0.01 to +0.05) |" in twin
+    assert "| Regression does better standardised | **holds** | correlation | +0.03 (+0.01 to +0.05) |" in twin
+
+
+def test_a_claim_says_where_its_difference_is_too_small_to_matter(project: Path) -> None:
+    claims = read_json(project / "reports" / "claims.json")
+    claims["claims"]["standardised"]["remark"] = "by less than the 0.1 that would matter"
+    write_json(project / "reports" / "claims.json", claims)
+    page, twin = written(project)
+    assert "holds by less than the 0.1 that would matter +0.03" in page.text
+    assert "| **holds**, by less than the 0.1 that would matter |" in twin
+
+
+def test_the_page_tells_how_figures_vary_over_seeds_and_where_the_published_one_lies(project: Path) -> None:
+    page, _ = written(project)
+    assert "boston_mlp correlation 8 0.79 (0.7733 to 0.8067) 0.02 0.7958 inside , z +0.3" in page.text
+    assert "boston_mlp a split for each seed correlation 1 0.8 0.7958 outside" in page.text
+    assert "mae 8 3.1" not in page.text, "the first metric stands for an experiment"
 
 
 @pytest.mark.parametrize(
@@ -195,7 +214,7 @@ def test_names_and_notes_are_shown_as_they_are(project: Path) -> None:
 def test_the_learning_curve_stands_first_and_every_picture_says_its_size(project: Path) -> None:
     written(project)
     html = (project / "reports" / "index.html").read_text(encoding="utf-8")
-    assert html.index("Learning curve of boston_mlp") < html.index("Confusion of boston_mlp")
+    assert html.index("Learning curve: boston_mlp") < html.index("Confusion matrix of the test rows: boston_mlp")
     assert html.count("<img ") == html.count('<img loading="lazy" decoding="async"') == 6
     assert (html.count('width="60" height="40" alt='), html.count('width="900" height="1200" alt=')) == (4, 2)
 

@@ -112,5 +112,5 @@ def test_every_bar_lies_within_its_place(seen: Seen) -> None:
         const place = bar.getBoundingClientRect(), mark = bar.querySelector('.interval').getBoundingClientRect();
         return mark.width > 0 && place.left <= mark.left && mark.right <= place.right; })"""
     found = seen.page.evaluate(inside)
-    assert len(found) == 4
+    assert len(found) == 5
     assert all(found)

@@ -94,6 +94,10 @@ def test_the_committed_schema_is_what_the_command_prints():
             id="unknown input",
         ),
         pytest.param(
+            "units: # of what a regression predicts\n  boston:", "units:\n  bostn:",
+            ("units.bostn", "no such data set", "did you mean boston?"), id="unit of nothing",
+        ),
+        pytest.param(
             "published:\n  xor_perceptron", "published:\n  xor_preceptron",
             ("published.xor_preceptron", "no such experiment", "did you mean xor_perceptron?"), id="published nothing",
         ),

@@ -34,3 +34,8 @@ def test_equal_values_have_no_width():
 
 def test_one_value_has_no_spread():
     assert spread(np.array([0.5])) == (0.5, None, None, None)
+
+
+def test_an_effect_is_told_with_its_sign_and_its_interval():
+    assert spread(np.array([0.5])).told == "+0.5"
+    assert spread(np.array([-1.0, -2.0])).told == "-1.5 (-7.85 to +4.85)"

@@ -1,5 +1,6 @@
 """One entry of `claims`: a sentence, and the comparison that can settle it."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -14,11 +15,19 @@ _CHANGES = (
 )
 
 
+def in_words(changes: Changes) -> str:
+    """Changes as a person says them: training.epochs 4, split.first 5000."""
+    return ", ".join(f"{key} {value}" for key, value in changes.items())
+
+
 class Side(Settings):
     """One side of a comparison: an experiment, with changes that need no entry of their own."""
 
     experiment: str
     changes: Changes = Field(default={}, description=_CHANGES)
+
+    def __str__(self) -> str:
+        return f"{self.experiment} with {in_words(self.changes)}" if self.changes else self.experiment
 
 
 class Claim(Settings):
@@ -37,8 +46,28 @@ class Claim(Settings):
     seeds: int = Field(ge=2, description="how many times both sides are trained")
     splits: bool = Field(default=False, description="each seed draws its own test rows as well")
 
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """First and second, each with the changes of both."""
+        first, second = (
+            Side(experiment=side.experiment, changes={**self.changes, **side.changes})
+            for side in (self.first, self.second)
+        )
+        return first, second
+
+    @property
+    def in_common(self) -> str:
+        """What both sides are given, in words."""
+        return ", ".join(filter(None, [in_words(self.changes), "a split for each seed" if self.splits else ""]))
+
     @model_validator(mode="after")
     def _compares_two_things(self) -> "Claim":
         if self.first == self.second:
             raise ValueError("first and second are the same; give one of them `changes`")
         return self
+
+
+def claim_of(entry: Mapping[str, Any]) -> Claim:
+    """The claim that an entry of reports/claims.json is about, as it was when it was put to the test."""
+    sides = {side: {key: entry[side][key] for key in Side.model_fields} for side in ("first", "second")}
+    return Claim(**{key: entry[key] for key in Claim.model_fields if key in entry} | sides)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from modelyard.claim_settings import Claim, Side
+from modelyard.claim_settings import Claim, claim_of
 from modelyard.comparison import markdown_table
 from modelyard.replication import Series
 from modelyard.settings import Project
@@ -16,6 +16,18 @@ from modelyard.spread import Spread, spread
 from modelyard.statistics import CONFIDENCE
 from modelyard.subjects import sides_of
 
+HEADER = (
+    "claim",
+    "notebook",
+    "first",
+    "second",
+    "both with",
+    "metric",
+    "first less second (95 % interval)",
+    "seeds",
+    "verdict",
+)
+EARLIER = "settled earlier, not run here"
 LEVEL = 1 - CONFIDENCE  # of all claims together: the chance that any verdict is a mistake
 
 
@@ -30,10 +42,11 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Pairs:
-    """A metric of both sides of a claim, seed by seed, each of shape (n,)."""
+    """A metric of both sides of a claim, seed by seed, each of shape (n,); `earlier` ones were not run here."""
 
     first: np.ndarray
     second: np.ndarray
+    earlier: bool = False
 
     @property
     def differences(self) -> np.ndarray:
@@ -58,6 +71,24 @@ class Finding:
     def difference(self) -> Spread | None:
         """Of the first from the second: the size of the effect, with its interval."""
         return spread(self.pairs.differences) if len(self.pairs.differences) else None
+
+    @property
+    def told(self) -> str:
+        """The size of the effect in words."""
+        return self.difference.told if self.difference else ""
+
+    @property
+    def is_slight(self) -> bool:
+        """Whether the whole interval of the effect is smaller than what matters."""
+        found, smallest = self.difference, self.claim.smallest
+        return found is not None and found.low is not None and -smallest < found.low <= found.high < smallest
+
+    @property
+    def remark(self) -> str:
+        """What a verdict alone would hide: that the difference is too small to matter, or that the runs are not new."""
+        is_small = self.verdict is Verdict.HOLDS and self.claim.direction != "equal" and self.is_slight
+        small = f"by less than the {self.claim.smallest:g} that would matter" if is_small else ""
+        return ", ".join(filter(None, [small, EARLIER if self.pairs.earlier else ""]))
 
 
 def assess(claims: Mapping[str, Claim], measured: Mapping[str, Pairs]) -> dict[str, Finding]:
@@ -85,12 +116,19 @@ def pairs_of(project: Project, name: str, kept: Path, seeds: int | None) -> Pair
     return Pairs(*(np.array([side[seed] for seed in both], dtype=np.float64) for side in (first, second)))
 
 
+def earlier_pairs(claim: Claim, told: Mapping[str, Any]) -> Pairs:
+    """The runs that an entry of claims.json tells, none where it is about another comparison."""
+    asked = claim_of(told).model_copy(update={"says": claim.says, "notebook": claim.notebook})
+    first, second = (np.array(told[side]["values"] if asked == claim else [], float) for side in ("first", "second"))
+    return Pairs(first, second, earlier=bool(len(first)))
+
+
 def series_of(project: Project, name: str, seeds: int | None) -> list[tuple[Series, int]]:
     """Both sides of a claim, with the number of their runs."""
     claim = project.claims[name]
-    sides = zip((claim.first, claim.second), sides_of(project, claim), strict=True)
+    sides = zip(claim.sides, sides_of(project, claim), strict=True)
     return [
-        (Series(side.experiment, subject, project.runtime, claim.splits), seeds or claim.seeds)
+        (Series(side.experiment, subject, project.runtime, claim.splits, side.changes), seeds or claim.seeds)
         for side, subject in sides
     ]
 
@@ -100,7 +138,7 @@ def as_json(findings: Mapping[str, Finding]) -> dict[str, Any]:
     return {
         "confidence": CONFIDENCE,
         "test": "t test of the differences, paired over seeds",
-        "correction": f"Holm over the two tests of each of {len(findings)} claims",
+        "correction": f"Holm over the two tests of each of {_tested(findings)} claims",
         "claims": {name: _entry(finding) for name, finding in findings.items()},
     }
 
@@ -108,16 +146,7 @@ def as_json(findings: Mapping[str, Finding]) -> dict[str, Any]:
 def markdown(findings: Mapping[str, Finding]) -> str:
     """The claims for people."""
     lines = [_line(finding) for finding in findings.values()]
-    header = ["claim", "notebook", "first", "second", "metric", "first less second (95 % interval)", "seeds", "verdict"]
-    return f"# Claims\n\n{_legend(findings)}\n\n{markdown_table(header, lines)}\n"
-
-
-def told(difference: Spread | None) -> str:
-    """The size of an effect with its interval."""
-    if difference is None:
-        return ""
-    mean = f"{difference.mean:+.3g}"
-    return mean if difference.low is None else f"{mean} ({difference.low:+.3g} to {difference.high:+.3g})"
+    return f"# Claims\n\n{_legend(findings)}\n\n{markdown_table(HEADER, lines)}\n"
 
 
 def _chances(claim: Claim, pairs: Pairs) -> tuple[float, float]:
@@ -175,26 +204,28 @@ def _entry(finding: Finding) -> dict[str, Any]:
         "chance_for": finding.chance_for,
         "chance_against": finding.chance_against,
         "verdict": finding.verdict,
+        "remark": finding.remark,
     }
 
 
 def _line(finding: Finding) -> list[str]:
     claim = finding.claim
-    sides = [_side(claim.first), _side(claim.second)]
-    found = [f"{claim.metric}, {claim.direction}", told(finding.difference), str(len(finding.pairs.first))]
-    return [claim.says, claim.notebook or "ours", *sides, *found, f"**{finding.verdict}**"]
+    compared = [f"`{claim.first}`", f"`{claim.second}`", claim.in_common]
+    found = [f"{claim.metric}, {claim.direction}", finding.told, str(len(finding.pairs.first))]
+    verdict = ", ".join(filter(None, [f"**{finding.verdict}**", finding.remark]))
+    return [claim.says, claim.notebook or "ours", *compared, *found, verdict]
 
 
-def _side(side: Side) -> str:
-    changes = ", ".join(f"{key} {value}" for key, value in side.changes.items())
-    return f"`{side.experiment}`" + (f" with {changes}" if changes else "")
+def _tested(findings: Mapping[str, Finding]) -> int:
+    """How many claims share the level: those that ran often enough for a test."""
+    return sum(finding.chance_for is not None for finding in findings.values())
 
 
 def _legend(findings: Mapping[str, Finding]) -> str:
     return (
         "Each claim compares two trainings seed by seed, on equal test rows. It holds where a paired t test says so; "
         "it does not hold where the test says that the difference stays below the smallest that matters, or goes the "
-        f"other way. Both at 5 % over all {len(findings)} claims together (Holm). Most run on part of the rows and for "
-        "a few epochs, so that the whole set takes minutes: a verdict is about the comparison that stands in "
-        "params.yaml under `claims`."
+        f"other way. Both at 5 % over all {_tested(findings)} tested claims together (Holm). Most run on part of the "
+        "rows and for a few epochs, so that the whole set takes minutes: a verdict is about the comparison in its "
+        "line, which stands in params.yaml under `claims`, and about nothing larger."
     )

@@ -50,10 +50,10 @@ def error_of(model: Model) -> str:
     return "share of wrong answers" if model.description.task == "classification" else "mean absolute error"
 
 
-def draw(table: "pd.DataFrame", error: str) -> "Figure":
+def draw(table: "pd.DataFrame", error: str, unit: str = "") -> "Figure":
     """Coefficients beside importances, the columns in the order of their mean importance.
 
-    The table is that of `explain`, of several experiments, with a column `experiment`.
+    The table is that of `explain`, of several experiments, with a column `experiment`; `unit` is the target's.
     """
     from matplotlib.figure import Figure
 
@@ -65,7 +65,7 @@ def draw(table: "pd.DataFrame", error: str) -> "Figure":
     looks = dict(zip(dict.fromkeys(table.experiment), LOOKS * len(table), strict=False))
     for axes, measure in zip(places, measures, strict=True):
         _draw_measure(axes, table[table.measure == measure], list(order), looks)
-        axes.set_xlabel(AXES[measure].format(error))
+        axes.set_xlabel(AXES[measure].format(error) + (f"\nin {unit}" if unit else ""))
     places[0].set_yticks(range(len(order)), order)
     handles = {
         label: handle for axes in places for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)

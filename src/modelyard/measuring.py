@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # What turns settings into figures; a run that other code made counts no more.
-CODE = ("datasets", "models", "inputs.py", "metrics.py", "measuring.py", "scaling.py", "splits.py", "tasks")
+CODE = (
+    "datasets",
+    "models",
+    "tasks",
+    "detection.py",
+    "evaluation.py",
+    "inputs.py",
+    "measuring.py",
+    "metrics.py",
+    "scaling.py",
+    "splits.py",
+)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from modelyard.tracking import MLFLOW_EXPERIMENT, Guarded, connect, is_on, root, tags_of_place
+from modelyard.tracking import MLFLOW_EXPERIMENT, Guarded, NoRun, connect, is_on, root, tags_of_place
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -38,24 +38,26 @@ class PastRun:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def write(group: str, whole: PastRun, parts: Sequence[PastRun], folder: Path | None = None) -> None:
-    """Write a run and those that are its parts, which MLflow shows beneath it.
-
-    What is there is left alone: a part by its name, the whole but for new figures. With tracking off nothing is
-    written; a failure warns, and the next time goes on where this one ended.
-
-    Args:
-        group: what tells this run from any other of its name.
-        whole: the run of all.
-        parts: the runs beneath it, each with a name of its own.
-        folder: kept with the whole as its artifact `report`.
-    """
-    if is_on():
-        Guarded(_Writer()).write(group, whole, parts, folder)
+def writer() -> "Writer | Guarded | NoRun":
+    """What writes groups of runs: after its first failure, which it tells, or with tracking off it does nothing."""
+    return Guarded(Writer()) if is_on() else NoRun()
 
 
-class _Writer:
-    def write(self, group: str, whole: PastRun, parts: Sequence[PastRun], folder: Path | None) -> None:
+class Writer:
+    """Writes into the store; see `writer`."""
+
+    def write(self, group: str, whole: PastRun, parts: Sequence[PastRun], folder: Path | None = None) -> None:
+        """Write a run and those that are its parts, which MLflow shows beneath it.
+
+        What is there is left alone: a part by its name, the whole but for new figures. After a failure the next time
+        goes on where this one ended.
+
+        Args:
+            group: what tells this run from any other of its name.
+            whole: the run of all.
+            parts: the runs beneath it, each with a name of its own.
+            folder: kept with the whole as its artifact `report`.
+        """
         from filelock import FileLock
         from mlflow import MlflowClient
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelyard import metrics
+from modelyard.claim_settings import Changes, Side
 from modelyard.files import read_json, write_json
 from modelyard.measuring import Job, code, measure, prepared
 from modelyard.models import Runtime
@@ -40,12 +41,22 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Series:
-    """An experiment, perhaps with changes, that is run over seeds; `splits`: each seed draws its test rows as well."""
+    """An experiment that is run over seeds; `splits`: each seed draws its test rows as well.
+
+    `changes` say in which settings the subject differs from params.yaml.
+    """
 
     name: str
     subject: Subject
     runtime: Runtime
     splits: bool = False
+    changes: Changes = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The experiment and what differs from params.yaml, in words."""
+        drawn = ", each with its own split" if self.splits else ""
+        return f"{Side(experiment=self.name, changes=self.changes)}{drawn}"
 
     @cached_property
     def key(self) -> str:
@@ -59,10 +70,14 @@ class Series:
 
     def runs(self, kept: Path) -> dict[int, dict[str, float]]:
         """The figures of each run that is kept, by its seed."""
-        files = sorted((kept / self.name / self.key).glob("*.json"), key=lambda path: int(path.stem))
-        return {int(path.stem): read_json(path)["figures"] for path in files}
+        return {seed: read_json(file)["figures"] for seed, file in self.files(kept).items()}
 
-    def job(self, number: int, kept: Path) -> "Job":
+    def files(self, kept: Path) -> dict[int, Path]:
+        """The file of each run that is kept, by its seed."""
+        found = {int(path.stem): path for path in (kept / self.name / self.key).glob("*.json")}
+        return dict(sorted(found.items()))
+
+    def job(self, number: int, kept: Path) -> Job:
         """The run whose seeds are `number` higher than those of params.yaml."""
         subject = self.subject.with_seed(number, self.splits)
         return Job(self.name, subject, self.runtime, kept / self.name / self.key / f"{subject.seed}.json")
@@ -106,6 +121,21 @@ def summary(project: Project, kept: Path) -> "pd.DataFrame":
             series = Series(name, subject_of(project, name, {}), project.runtime, splits)
             rows += _summaries(series, series.runs(kept), project)
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def with_earlier(summary: "pd.DataFrame", file: Path, project: Project) -> "pd.DataFrame":
+    """A summary, and of an earlier one in a file the lines of experiments that are not in it."""
+    import pandas as pd
+
+    if not file.exists():
+        return summary
+    known = set(zip(summary.experiment, summary.splits, strict=True))
+    earlier = [
+        line
+        for line in pd.read_csv(file).to_dict("records")
+        if (line["experiment"], line["splits"]) not in known and line["experiment"] in project.runs
+    ]
+    return pd.DataFrame([*summary.to_dict("records"), *earlier], columns=list(COLUMNS))
 
 
 def published(row: Any) -> str:

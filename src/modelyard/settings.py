@@ -95,6 +95,7 @@ class Project(File):
         default={}, description="experiments that start from one of `backbones`"
     )
     published: dict[Name, Published] = Field(default={})
+    units: dict[Name, str] = Field(default={}, description="what a data set's target is measured in, for people")
     studies: dict[Name, Study] = Field(default={}, description="searches for better values of experiments")
     claims: dict[Name, Claim] = Field(default={}, description="what is said of experiments, and how it is settled")
 
@@ -122,6 +123,10 @@ class Project(File):
         """What an experiment's model is to do."""
         return models.task_of(self.runs[experiment].model.family, self.datasets[self.dataset_of(experiment)].task)
 
+    def unit_of(self, experiment: str) -> str:
+        """What the target of an experiment is measured in; nothing where it has no unit."""
+        return self.units.get(self.dataset_of(experiment), "")
+
     def files_of(self, name: str, root: Path) -> FileSet:
         """The raw files of a data set or backbone and where they may be had."""
         entry = self.datasets[name] if name in self.datasets else self.backbones[name]
@@ -147,6 +152,8 @@ class Project(File):
                 yield Mistake(("pretrained", name, "model", "backbone"), f"no such backbone; {advice}")
         for name, published in self.published.items():
             yield from self._mistakes_of_published(name, published)
+        for name in self.units.keys() - self.datasets.keys():
+            yield Mistake(("units", name), f"no such data set; {nearest(name, self.datasets)}")
         for name, study in self.studies.items():
             for mistake in mistakes_in(study, self.experiments, self.inputs):
                 yield mistake._replace(keys=("studies", name, *mistake.keys))

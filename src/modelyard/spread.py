@@ -18,6 +18,11 @@ class Spread(NamedTuple):
     low: float | None
     high: float | None
 
+    @property
+    def told(self) -> str:
+        """The mean as a difference, with its sign, and its interval."""
+        return f"{self.mean:+.3g}" + ("" if self.low is None else f" ({self.low:+.3g} to {self.high:+.3g})")
+
 
 def spread(values: np.ndarray) -> Spread:
     """The spread of values (n,). Source of the interval: scipy.stats.ttest_1samp; of equal values it has no width."""

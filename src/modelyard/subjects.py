@@ -122,9 +122,7 @@ def _changed(settings: AnySettings, changes: Changes) -> AnySettings:
 
 def sides_of(project: "Project", claim: Claim) -> tuple[Subject, Subject]:
     """The two subjects that a claim compares."""
-    first, second = (
-        subject_of(project, side.experiment, {**claim.changes, **side.changes}) for side in (claim.first, claim.second)
-    )
+    first, second = (subject_of(project, side.experiment, side.changes) for side in claim.sides)
     return first, second
 
 

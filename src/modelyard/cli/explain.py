@@ -41,7 +41,8 @@ def explain(names: Sequence[str], shuffles: int) -> None:
         parts.append(found.assign(experiment=name))
     table = pd.concat(parts, ignore_index=True)[["experiment", *parts[0].columns[:-1]]]
     write_table(FOLDER / f"{dataset}.csv", table)  # makes the folder
-    figures.save(explanation.draw(table, explanation.error_of(model)), FOLDER / f"{dataset}.png")
+    drawn = explanation.draw(table, explanation.error_of(model), project.units.get(dataset, ""))
+    figures.save(drawn, FOLDER / f"{dataset}.png")
     console.print(_told(table))
     console.print(f"Written: {FOLDER}/{dataset}.csv, {FOLDER}/{dataset}.png", highlight=False)
 

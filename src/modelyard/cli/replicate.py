@@ -11,13 +11,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from modelyard import claims, replication, settings
-from modelyard.claims import Finding, Verdict
+from modelyard import claims, replication, replication_diary, settings
+from modelyard.claims import Finding, Pairs
 from modelyard.cli.interrupts import end_as_by_ctrl_c
 from modelyard.cli.upstream import bring
 from modelyard.config import nearest
 from modelyard.errors import ModelyardError
-from modelyard.files import write_json, write_table, write_text
+from modelyard.files import read_json, write_json, write_table, write_text
 from modelyard.measuring import Job
 from modelyard.replication import Series, run
 from modelyard.settings import Project
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RAW, REPORTS = Path("data/raw"), Path("reports")
+CLAIMS, SEEDS_TABLE = REPORTS / "claims.json", REPORTS / "replication.csv"
 SEEDS = 5  # of an experiment where nothing is asked; a claim says itself how many
 SHOWN = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 
@@ -42,10 +43,12 @@ def replicate(names: Sequence[str], seeds: int | None, minutes: float, workers: 
     console = Console()
     end_as_by_ctrl_c()
     project, kept = settings.load(), root() / ".modelyard" / "replication"
-    jobs = replication.missing(_wanted(project, names or list(project.claims), seeds, splits), kept)
+    wanted = _wanted(project, names or list(project.claims), seeds, splits)
+    jobs = replication.missing(wanted, kept)
     count = workers or max(1, len(os.sched_getaffinity(0)) // project.runtime.threads)
     well = _run(jobs, count, 60 * minutes, console) if jobs else True
     _report(project, kept, seeds, console)
+    replication_diary.write((series for series, _ in wanted), kept)
     return 0 if well else 1
 
 
@@ -92,21 +95,30 @@ def _line(outcome: Outcome) -> Text:
 
 
 def _report(project: Project, kept: Path, seeds: int | None, console: Console) -> None:
-    """Write and tell what all kept runs come to, those of earlier commands included."""
+    """Write and tell what all kept runs come to; what is not kept here stays in the reports as it was."""
     summary = replication.summary(project, kept)
-    pairs = {name: claims.pairs_of(project, name, kept, seeds) for name in project.claims}
-    findings = claims.assess(project.claims, pairs)
-    write_table(REPORTS / "replication.csv", summary)
-    write_json(REPORTS / "claims.json", claims.as_json(findings))
+    findings = claims.assess(project.claims, _pairs(project, kept, seeds))
+    write_table(SEEDS_TABLE, replication.with_earlier(summary, SEEDS_TABLE, project))
+    write_json(CLAIMS, claims.as_json(findings))
     write_text(REPORTS / "claims.md", claims.markdown(findings))
     if len(summary):
         console.print(_summary_table(summary))
-    judged = {name: each for name, each in findings.items() if each.verdict is not Verdict.NOT_RUN}
+    judged = {name: each for name, each in findings.items() if len(each.pairs.first) and not each.pairs.earlier}
     if judged:
         console.print(_claim_table(judged))
     if len(judged) < len(findings):
         console.print(f"Claims not run: {', '.join(sorted(findings.keys() - judged.keys()))}.", highlight=False)
     console.print("Written: reports/replication.csv, reports/claims.json, reports/claims.md", highlight=False)
+
+
+def _pairs(project: Project, kept: Path, seeds: int | None) -> dict[str, Pairs]:
+    """The runs of each claim that are kept here, else those that claims.json tells."""
+    told = read_json(CLAIMS)["claims"] if CLAIMS.exists() else {}
+    found = {name: claims.pairs_of(project, name, kept, seeds) for name in project.claims}
+    for name, pairs in found.items():
+        if name in told and not len(pairs.first):
+            found[name] = claims.earlier_pairs(project.claims[name], told[name])
+    return found
 
 
 def _summary_table(summary: "pd.DataFrame") -> Table:
@@ -126,5 +138,5 @@ def _claim_table(findings: Mapping[str, Finding]) -> Table:
     table = Table("claim", "first less second (95 % interval)", "seeds", "verdict", title="Claims")
     for name, finding in findings.items():
         seeds = str(len(finding.pairs.first))
-        table.add_row(name, claims.told(finding.difference), seeds, finding.verdict)
+        table.add_row(name, finding.told, seeds, finding.verdict)
     return table

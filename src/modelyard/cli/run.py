@@ -137,7 +137,7 @@ def _tell(
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     console.print(f"\nStages: {told}.", highlight=False)
     console.print(
-        "Next: reports/comparison.md compares all; `make ui` shows every run in the browser "
+        "Next: `make report` writes all on one page, reports/index.html; `make ui` shows every run in the browser "
         f"(those of this rebuild: tags.rebuild = '{os.environ[REBUILD]}').",
         highlight=False,
     )

@@ -3,27 +3,30 @@
 from dataclasses import dataclass
 from typing import Any
 
+from modelyard import claim_settings
+from modelyard.claim_settings import claim_of
 from modelyard.reporting.bars import Bar, Scale
 from modelyard.reporting.changes import CLAIMS
 from modelyard.reporting.folder import Folder
+from modelyard.settings import Project
+from modelyard.spread import Spread
 
-REPLICATION = "reports/replication.csv"
+IN_UNIT = ("mae", "val_mae")  # the metrics that have the target's unit
 SETTLED = {"holds": "good", "does not hold": "bad"}
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim and what became of it.
+    """What was asked, and what became of it.
 
     Its bar stands on a scale of its own, on which `nothing` is where no effect would be, and `small` the two ends of
     what would not matter.
     """
 
-    says: str
-    notebook: str
-    compares: str
-    metric: str
+    asked: claim_settings.Claim
+    unit: str
     verdict: str
+    remark: str
     kind: str
     effect: str
     chances: str
@@ -33,37 +36,31 @@ class Claim:
     small: tuple[float, float]
 
 
-def claims(folder: Folder) -> list[Claim]:
+def claims(folder: Folder, project: Project) -> list[Claim]:
     """Every claim, in the file's order; none where none was put to the test."""
-    return [_claim(found) for found in (folder.json(CLAIMS) or {}).get("claims", {}).values()]
+    return [_claim(found, project) for found in (folder.json(CLAIMS) or {}).get("claims", {}).values()]
 
 
-def _claim(found: dict[str, Any]) -> Claim:
-    effect, smallest = found["difference"] or {}, found["smallest"]
-    interval = [effect[end] for end in ("low", "high") if effect.get(end) is not None]
-    scale = Scale.of((-smallest, smallest, *interval))
+def _claim(found: dict[str, Any], project: Project) -> Claim:
+    asked, effect = claim_of(found), Spread(**found["difference"]) if found["difference"] else None
+    interval = (effect.low, effect.high) if effect and effect.low is not None else ()
+    scale = Scale.of((-asked.smallest, asked.smallest, *interval))
     return Claim(
-        says=found["says"],
-        notebook=found["notebook"],
-        compares=f"{_side(found['first'])} less {_side(found['second'])}",
-        metric=found["metric"],
+        asked=asked,
+        unit=_unit(asked, project),
         verdict=found["verdict"],
+        remark=found.get("remark", ""),
         kind=SETTLED.get(found["verdict"], "open"),
-        effect=_told(effect.get("mean"), interval),
+        effect=effect.told if effect else "",
         chances=" / ".join(f"{p:.2g}" for p in (found["chance_for"], found["chance_against"]) if p is not None),
         pairs=found["pairs"],
-        bar=scale.bar(interval, effect["mean"]) if interval else None,
+        bar=scale.bar(interval, effect.mean) if effect and interval else None,
         nothing=scale.at(0.0),
-        small=(scale.at(-smallest), scale.at(smallest)),
+        small=(scale.at(-asked.smallest), scale.at(asked.smallest)),
     )
 
 
-def _side(side: dict[str, Any]) -> str:
-    changes = ", ".join(f"{key} {value}" for key, value in side["changes"].items())
-    return side["experiment"] + (f" with {changes}" if changes else "")
-
-
-def _told(mean: float | None, interval: list[float]) -> str:
-    if mean is None:
-        return ""
-    return f"{mean:+.3g}" + (f" ({' to '.join(f'{end:+.3g}' for end in interval)})" if interval else "")
+def _unit(asked: claim_settings.Claim, project: Project) -> str:
+    """What the difference is measured in, where it is an error in the target's unit."""
+    experiment = asked.first.experiment
+    return project.unit_of(experiment) if asked.metric in IN_UNIT and experiment in project.runs else ""

@@ -11,11 +11,12 @@ from modelyard.comparison import EARLIER, compare
 from modelyard.reporting import revisions
 from modelyard.reporting.cards import Card, cards
 from modelyard.reporting.changes import Changes, changes, state
-from modelyard.reporting.claims import REPLICATION, Claim, claims
+from modelyard.reporting.claims import Claim, claims
 from modelyard.reporting.experiments import Section, sections
 from modelyard.reporting.folder import Folder
 from modelyard.reporting.pictures import Picture
 from modelyard.reporting.revisions import Commit
+from modelyard.reporting.seeds import Seeds, seeds
 from modelyard.reporting.studies import Study, studies
 from modelyard.reporting.tables import Table, tables
 
@@ -31,10 +32,11 @@ class Contents:
     changes: Changes | None
     compared: pd.DataFrame
     tables: list[Table]
+    units: dict[str, str]
     sections: list[Section]
     cards: list[Card]
     claims: list[Claim]
-    replication: list[dict[str, str]]
+    seeds: list[Seeds]
     studies: list[Study]
     explanations: tuple[Picture, ...]
     missing: list[str]
@@ -75,10 +77,11 @@ def gather(root: Path, against: str | None = None) -> Contents:
         changes=changes(project, state(lambda path: revisions.read(root, before, path)), now) if before else None,
         compared=compared,
         tables=tabled,
+        units=project.units,
         sections=sections(folder, project, tabled, now.outputs),
         cards=cards(folder, project, now.outputs),
-        claims=claims(folder),
-        replication=folder.lines(REPLICATION),
+        claims=claims(folder, project),
+        seeds=seeds(folder),
         studies=studies(folder),
         explanations=folder.pictures("reports/explain"),
         missing=folder.missing,

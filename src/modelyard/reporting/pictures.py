@@ -8,6 +8,22 @@ from pathlib import Path
 from modelyard.errors import ModelyardError
 
 WIDEST = 1600  # pixels: twice what a column of the page shows, so that it is sharp on a retina screen
+SHOWS = {
+    "learning_curve": "Learning curve",
+    "layers": "Layers",
+    "confusion": "Confusion matrix of the test rows",
+    "predicted_against_true": "Predicted against true values of the test rows",
+    "first_training_images": "First training images with the predicted class; red is true/predicted",
+    "worst_mistakes": "Surest mistakes among the test rows: true/predicted",
+    "filters": "Filters of the first convolution",
+    "feature_maps": "First training image, and what the first convolution finds in it",
+    "reconstructions": "Test images over what was restored of them",
+    "made_up": "Images that never were, decoded from random codes",
+    "detections": "Boxes in test images: true and found",
+    "precision_recall": "Precision over recall, class by class",
+    "readings": "Test texts as the model reads them",
+}
+"""What a picture shows, by its file's name; others are told by that name alone."""
 EFFORT = 40  # of the encoder, in percent: the rest costs seconds and spares next to nothing
 
 
@@ -22,8 +38,9 @@ class Picture:
 
     @property
     def name(self) -> str:
-        """What it shows, by its file's name."""
-        return Path(self.file).stem.replace("_", " ").capitalize()
+        """What it shows."""
+        stem = Path(self.file).stem
+        return SHOWS.get(stem, stem.replace("_", " ").capitalize())
 
 
 def inline(path: Path, file: str) -> Picture:

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 
 from modelyard.comparison import MISSING, markdown_table, overview
 from modelyard.reporting.changes import Changes, Difference, Shift
+from modelyard.reporting.claims import Claim
 from modelyard.reporting.contents import Contents
 
 LONGEST = 60  # letters of a value
+CLAIM_COLUMNS = ("claim", "verdict", "metric", "difference (95 % interval)")
+CLAIMS_ARE = "A verdict is about the comparison in `reports/claims.md`, most on part of the rows and for a few epochs."
 
 
 def twin(contents: Contents) -> str:
@@ -16,12 +19,16 @@ def twin(contents: Contents) -> str:
     parts = ["# Report", _made(contents), *_changes(contents), "## Results"]
     parts.append(markdown_table(list(built.columns), built.itertuples(index=False)))
     if contents.claims:
-        lines = ((claim.says, f"**{claim.verdict}**", claim.effect) for claim in contents.claims)
-        parts += ["## Claims", markdown_table(["claim", "verdict", "effect (95 % interval)"], lines)]
+        parts += ["## Claims", CLAIMS_ARE, markdown_table(CLAIM_COLUMNS, map(_claim, contents.claims))]
     if len(built) < len(table):
         names = ", ".join(f"`{name}`" for name in table.experiment[~table.index.isin(built.index)])
         parts.append(f"Not built yet: {names}.")
     return "\n\n".join(parts) + "\n"
+
+
+def _claim(claim: Claim) -> tuple[str, ...]:
+    verdict = ", ".join(filter(None, [f"**{claim.verdict}**", claim.remark]))
+    return claim.asked.says, verdict, claim.asked.metric, claim.effect
 
 
 def _made(contents: Contents) -> str:

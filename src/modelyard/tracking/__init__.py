@@ -23,6 +23,8 @@ from modelyard.tracking.rows import digest_of, schema, tags_of_input
 
 __all__ = [
     "MLFLOW_EXPERIMENT",
+    "Guarded",
+    "NoRun",
     "Run",
     "completed_run",
     "connect",

@@ -26,7 +26,7 @@ def write(study: Study, report: Path | None = None) -> None:
     if ended:
         whole = _whole(found, ended)
         group = f"study {found.study} {whole.began.isoformat()}"  # a study begun anew may have the same name
-        past_runs.write(group, whole, [_part(found, trial) for trial in ended], report)
+        past_runs.writer().write(group, whole, [_part(found, trial) for trial in ended], report)
 
 
 def _whole(found: Findings, ended: list[FrozenTrial]) -> PastRun:
