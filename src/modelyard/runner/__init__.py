@@ -1,8 +1,9 @@
 """Runs the stages of any dvc.yaml side by side, on top of DVC itself.
 
 DVC's own `repro` runs one stage at a time. Here DVC still decides what is out of date, runs each command, hashes and
-caches: every stage is one `reproduce(stage, single_item=True)` in a process of its own, upstream stages first.
-DVC's lock is held by one process at a time and let go while a command runs, which is what makes this possible.
+caches: every stage is DVC's own `Stage.reproduce` in a process forked for it, upstream stages first; the files that
+describe the pipeline are read once, before. DVC's lock is held by one process at a time and let go while a command
+runs, which is what makes this possible.
 """
 
 import json
@@ -20,7 +21,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from modelyard.runner.lockfile import reproduce_and_record
+from modelyard.runner.lockfile import record
 from modelyard.runner.reasons import reasons
 from modelyard.runner.stage import SUCCEEDED, Stage, State
 
@@ -53,6 +54,7 @@ class Pipeline:
                 chosen = [stage for target in targets for stage in repo.stage.collect(target)]
             order = _upstream_first(graph, chosen, repo.index.stages)
             self.stages = {stage.addressing: self._stage(stage, graph) for stage in order}
+            self._written = {stage.addressing: stage for stage in order}
         for name, seconds in (_seconds(usual) | _seconds(self._times_file)).items():
             if name in self.stages:
                 self.stages[name].last_seconds = seconds
@@ -128,7 +130,7 @@ class Pipeline:
         stage.log.parent.mkdir(parents=True, exist_ok=True)
         stage.log.write_text("")  # what an earlier run said is over
         stage.cores = self._free.pop(0)
-        process = FORK.Process(target=_reproduce, args=(self.root, stage.name, stage.log, stage.cores))
+        process = FORK.Process(target=_reproduce, args=(self._written[stage.name], stage.log, stage.cores))
         process.start()
         stage.state, stage.began = State.RUNNING, time.monotonic()
         return process
@@ -219,8 +221,10 @@ def _upstream_first(graph: Any, chosen: Iterable[Any], written: Sequence[Any]) -
     return list(lexicographical_topological_sort(needed_first, key=list(written).index))
 
 
-def _reproduce(root: Path, name: str, log: Path, cores: frozenset[int]) -> None:
+def _reproduce(stage: Any, log: Path, cores: frozenset[int]) -> None:
     """The life of a stage's process: all it prints goes to its log, its exit code tells what happened."""
+    from dvc.repo import lock_repo
+
     os.setsid()  # a group of its own, to be stopped with all that its command started
     os.sched_setaffinity(0, cores)
     with log.open("w", encoding="utf-8") as file:
@@ -228,10 +232,12 @@ def _reproduce(root: Path, name: str, log: Path, cores: frozenset[int]) -> None:
         os.dup2(file.fileno(), 2)
     logging.getLogger("dvc").setLevel(logging.WARNING)  # its hints would hide what the command said last
     try:
-        with _repository(root) as repo:
-            built = repo.reproduce(name, single_item=True, repro_fn=reproduce_and_record)
+        with stage.repo as repo, lock_repo(repo), repo.scm_context():
+            built = stage.reproduce()
+            if built:
+                record(stage)
     except BaseException as error:
         if not log.stat().st_size:  # the command did not speak for itself
-            print(f"{type(error).__name__}: {error.__cause__ or error}", file=sys.stderr)  # noqa: T201
+            print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
         raise SystemExit(1) from None
     raise SystemExit(BUILT_CODE if built else UNCHANGED_CODE)
