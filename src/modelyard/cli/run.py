@@ -13,7 +13,8 @@ from modelyard import settings
 from modelyard.cli.display import Display, tell_plan
 from modelyard.cli.interrupts import end_as_by_ctrl_c
 from modelyard.cli.runs import fill_quietly
-from modelyard.downloads import Reach, cannot_be_had
+from modelyard.cli.upstream import refuse_edited
+from modelyard.downloads import Reach
 from modelyard.errors import ModelyardError
 from modelyard.lineage import EVALUATIONS, PRETRAINED
 from modelyard.runner import SUCCEEDED, Pipeline, Stage, State
@@ -39,13 +40,14 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
     """Bring experiments up to date and tell the result; returns the exit code.
 
     Raises:
-        ModelyardError: params.yaml or a name is wrong; then nothing was run.
+        ModelyardError: params.yaml, a name or a checksum of a person's own file is wrong; then nothing was run.
     """
     console = Console()
     end_as_by_ctrl_c()
     project = settings.load()
     chosen = _chosen(project, names, demo)
     pipeline = Pipeline(Path.cwd(), [*chosen.values()] + ([] if names or demo else ["compare"]))
+    refuse_edited(project, pipeline.stages)
     pipeline.find_unchanged()
     left_out = _out_of_reach(project, pipeline.stages, Path.cwd())
     pipeline.leave_out(left_out)
@@ -92,7 +94,7 @@ def _out_of_reach(project: Project, stages: Collection[str], root: Path) -> dict
     for stage, files in file_sets.items():
         missing = files.out_of_reach(root / "data" / "raw" / fetched[stage], reach)
         if missing:
-            left_out[stage] = cannot_be_had(missing, files.folder)
+            left_out[stage] = files.cannot_be_had(missing)
     return left_out
 
 
