@@ -25,6 +25,7 @@ from modelyard.warm import served
 GIGABYTES_A_STAGE = 3  # a training on MNIST peaks below that
 LOG_LINES = 12
 HEAVY = ("train", "evaluate")
+OLD = "from an earlier rebuild"
 LIBRARIES = (
     "keras",
     "mlflow.keras",
@@ -123,7 +124,8 @@ def _tell(
     left_out: Mapping[str, str],
 ) -> None:
     if any(stage.state is not State.UNCHANGED for stage in stages.values()):
-        console.print(_result_table(project, chosen))
+        old = [name for name, stage in chosen.items() if stages[stage].state not in SUCCEEDED]
+        console.print(_result_table(project, chosen, old))
     for name, reason in left_out.items():
         console.print(f"\n[bold yellow]{name} was skipped.[/] {reason}", highlight=False)
     for stage in stages.values():
@@ -143,10 +145,12 @@ def _tell(
     )
 
 
-def _result_table(project: Project, chosen: Collection[str]) -> Table:
-    from modelyard.comparison import compare, overview
+def _result_table(project: Project, chosen: Collection[str], old: Collection[str]) -> Table:
+    """The results of the chosen experiments; what is here of the `old` was not brought up to date, and says so."""
+    from modelyard.comparison import MISSING, compare, overview
 
     compared = compare(project, Path("results"), Path("pretrained/results"))
+    compared.loc[compared.experiment.isin(old) & (compared.state != MISSING), "state"] = OLD
     table = Table("experiment", "on the test rows (95 % interval)", "published", "remarks", title="Results")
     for row in overview(compared[compared.experiment.isin(chosen)]).itertuples():
         table.add_row(row.experiment, row.figure, row.published, row.remarks)
