@@ -2,14 +2,18 @@
 
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from made_up_project import make_project
 from rich.console import Console
 
 from modelyard import settings
+from modelyard.cli.display import Display
 from modelyard.cli.run import _tell
+from modelyard.downloads import FileSet
 from modelyard.runner import Stage, State
+from modelyard.sources import Source
 
 STAGES = {"boston_mlp": "evaluate@boston_mlp", "digits_cnn": "evaluate@digits_cnn", "mnist_cnn": "evaluate@mnist_cnn"}
 
@@ -41,3 +45,19 @@ def test_results_that_were_not_brought_up_to_date_are_marked_as_old(told, state:
     assert "from an earlier rebuild" in line_of(said, "boston_mlp")
     assert "earlier" not in line_of(said, "digits_cnn")
     assert "not built yet" in line_of(said, "mnist_cnn")
+
+
+def test_an_address_to_be_copied_is_in_one_piece_on_a_narrow_terminal_too(told):
+    reason = f"a.gz cannot be had.\nTried:\n  https://example.org/{'far/' * 20}a.gz\n  /disk/[0]/a.gz"
+    said = told(40, {"fetch@boston": reason}, evaluate__boston_mlp=State.LEFT_OUT, evaluate__digits_cnn=State.FAILED)
+    assert f"fetch@boston was skipped. {reason}\n" in said
+    assert "The end of logs/evaluate@digits_cnn.log:\n" in said
+
+
+def test_a_skipped_stage_has_a_line_that_says_what_is_missing():
+    source = Source(url="http://127.0.0.1:9/a.gz", sha256="0" * 64)
+    reason = FileSet({"a.gz": source}, "made-up", ()).cannot_be_had({"a.gz": [source.url]})
+    console, stage = Console(file=StringIO()), Stage("fetch@made_up", frozenset(), Path("log"), State.LEFT_OUT, reason)
+    with Display(console, SimpleNamespace(stages={stage.name: stage})) as display:
+        display.show({stage.name: stage})
+    assert console.file.getvalue().split() == ["-", "fetch@made_up", "0.0", "s", "a.gz", "cannot", "be", "had."]

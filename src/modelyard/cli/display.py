@@ -76,9 +76,10 @@ def tell_plan(console: Console, stages: Mapping[str, Stage]) -> None:
         took = f"{stage.last_seconds:.0f} s last time" if stage.last_seconds else "never built here"
         console.print(f"[bold]{stage.name}[/]  [dim]{took}[/]", highlight=False)
         for change in stage.changes:
-            console.print(f"    {change}", highlight=False, markup=False)
+            console.print(Text(f"    {change}"), soft_wrap=True)
     for stage in left_out:
-        console.print(f"[yellow]{stage.name} cannot run.[/] {stage.reason}", highlight=False)
+        told = Text.assemble((f"{stage.name} cannot run. ", "yellow"), stage.reason)
+        console.print(told, soft_wrap=True)  # addresses to be copied
     seconds = sum(stage.last_seconds for stage in to_run)
     known = f", {seconds:.0f} s of work by the times of earlier runs" if seconds else ""
     console.print(f"\n{len(to_run)} of {len(stages)} stages would run{known}.", highlight=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from modelyard import settings
 from modelyard.cli.display import Display, tell_plan
@@ -127,22 +128,27 @@ def _tell(
         old = [name for name, stage in chosen.items() if stages[stage].state not in SUCCEEDED]
         console.print(_result_table(project, chosen, old))
     for name, reason in left_out.items():
-        console.print(f"\n[bold yellow]{name} was skipped.[/] {reason}", highlight=False)
+        _say(console, (f"\n{name} was skipped. ", "bold yellow"), reason)
     for stage in stages.values():
         if stage.state is State.FAILED:
-            console.print(f"\n[bold red]{stage.name} failed.[/] The end of {stage.log}:", highlight=False)
-            console.print("\n".join(stage.last_lines(LOG_LINES)), markup=False, highlight=False)
+            _say(console, (f"\n{stage.name} failed. ", "bold red"), f"The end of {stage.log}:")
+            _say(console, "\n".join(stage.last_lines(LOG_LINES)))
     skipped = [name for name, stage in chosen.items() if stages[stage].state is State.LEFT_OUT]
     if skipped:
-        console.print(f"\nNot rebuilt: {', '.join(skipped)}.", highlight=False)
+        _say(console, f"\nNot rebuilt: {', '.join(skipped)}.")
     counts = {state: sum(stage.state is state for stage in stages.values()) for state in State}
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    console.print(f"\nStages: {told}.", highlight=False)
+    _say(console, f"\nStages: {told}.")
     console.print(
         "Next: reports/comparison.md compares all; `make ui` shows every run in the browser "
         f"(those of this rebuild: tags.rebuild = '{os.environ[REBUILD]}').",
         highlight=False,
     )
+
+
+def _say(console: Console, *parts: str | tuple[str, str]) -> None:
+    """Print text, each part perhaps with a style, in unbroken lines: half a path or address is of no use."""
+    console.print(Text.assemble(*parts), soft_wrap=True)
 
 
 def _result_table(project: Project, chosen: Collection[str], old: Collection[str]) -> Table:
