@@ -14,6 +14,7 @@ from modelyard.cli.run import _tell
 from modelyard.downloads import FileSet
 from modelyard.runner import Stage, State
 from modelyard.sources import Source
+from modelyard.tracking.place import REBUILD
 
 STAGES = {"boston_mlp": "evaluate@boston_mlp", "digits_cnn": "evaluate@digits_cnn", "mnist_cnn": "evaluate@mnist_cnn"}
 
@@ -61,3 +62,19 @@ def test_a_skipped_stage_has_a_line_that_says_what_is_missing():
     with Display(console, SimpleNamespace(stages={stage.name: stage})) as display:
         display.show({stage.name: stage})
     assert console.file.getvalue().split() == ["-", "fetch@made_up", "0.0", "s", "a.gz", "cannot", "be", "had."]
+
+
+def test_only_a_run_that_compared_sends_to_the_comparison(told):
+    named, whole = "`modelyard run` without names compares all", "reports/comparison.md compares all;"
+    assert whole in told(evaluate__boston_mlp=State.UNCHANGED, compare=State.BUILT)
+    for states in ({}, {"compare": State.FAILED}):
+        said = told(evaluate__boston_mlp=State.UNCHANGED, **states)
+        assert named in said
+        assert whole not in said
+
+
+def test_only_a_run_that_built_something_names_its_runs(told, monkeypatch):
+    monkeypatch.setenv("MODELYARD_TRACKING", "on")
+    monkeypatch.setenv(REBUILD, "2026-01-02T03:04:05Z")
+    assert "tags.rebuild = '2026-01-02T03:04:05Z'" in told(evaluate__boston_mlp=State.BUILT)
+    assert "tags.rebuild" not in told(evaluate__boston_mlp=State.UNCHANGED, compare=State.BUILT)

@@ -20,6 +20,7 @@ from modelyard.errors import ModelyardError
 from modelyard.lineage import EVALUATIONS, PRETRAINED
 from modelyard.runner import SUCCEEDED, Pipeline, Stage, State
 from modelyard.settings import Project
+from modelyard.tracking import is_on
 from modelyard.tracking.place import REBUILD
 from modelyard.warm import served
 
@@ -102,11 +103,12 @@ def _out_of_reach(project: Project, stages: Collection[str], root: Path) -> dict
 
 def _warm_where_needed(pipeline: Pipeline) -> AbstractContextManager[None]:
     """Import the heavy libraries once for all stages that train or evaluate, if there are any."""
-    heavy = any(
-        stage.state is State.WAITING and stage.name.removeprefix(PRETRAINED).startswith(HEAVY)
-        for stage in pipeline.stages.values()
-    )
-    return served(LIBRARIES) if heavy else nullcontext()
+    waiting = [stage for stage in pipeline.stages.values() if stage.state is State.WAITING]
+    return served(LIBRARIES) if any(map(_is_heavy, waiting)) else nullcontext()
+
+
+def _is_heavy(stage: Stage) -> bool:
+    return stage.name.removeprefix(PRETRAINED).startswith(HEAVY)
 
 
 def _jobs(threads: int) -> int:
@@ -138,17 +140,22 @@ def _tell(
         _say(console, f"\nNot rebuilt: {', '.join(skipped)}.")
     counts = {state: sum(stage.state is state for stage in stages.values()) for state in State}
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    _say(console, f"\nStages: {told}.")
-    console.print(
-        "Next: reports/comparison.md compares all; `make ui` shows every run in the browser "
-        f"(those of this rebuild: tags.rebuild = '{os.environ[REBUILD]}').",
-        highlight=False,
-    )
+    _say(console, f"\nStages: {told}.\n{_next(stages)}")
 
 
 def _say(console: Console, *parts: str | tuple[str, str]) -> None:
     """Print text, each part perhaps with a style, in unbroken lines: half a path or address is of no use."""
     console.print(Text.assemble(*parts), soft_wrap=True)
+
+
+def _next(stages: Mapping[str, Stage]) -> str:
+    """Where a person may look now."""
+    has_runs = is_on() and any(stage.state is State.BUILT and _is_heavy(stage) for stage in stages.values())
+    of_these = f" (those of this rebuild: tags.rebuild = '{os.environ[REBUILD]}')" if has_runs else ""
+    browse = f"`make ui` shows every run in the browser{of_these}"
+    if "compare" in stages and stages["compare"].state in SUCCEEDED:
+        return f"Next: reports/comparison.md compares all; {browse}."
+    return f"Next: {browse}; `modelyard run` without names compares all, in reports/comparison.md."
 
 
 def _result_table(project: Project, chosen: Collection[str], old: Collection[str]) -> Table:
