@@ -175,6 +175,10 @@ def test_the_mirror_of_the_environment_comes_first(tmp_path: Path, monkeypatch: 
     assert all_mirrors(settings, tmp_path)[0] == str(tmp_path / "beside")
 
 
+def test_mirrors_left_empty_are_none(tmp_path: Path):
+    assert all_mirrors(FetchSettings(mirrors=None), tmp_path) == ()
+
+
 def test_a_verified_file_that_is_here_is_not_fetched_again(server: Server, tmp_path: Path):
     (tmp_path / "a.gz").write_bytes(CONTENT)
     before = (tmp_path / "a.gz").stat().st_mtime_ns

@@ -46,6 +46,8 @@ class File(Settings):
         return ()
 
 
+WRITE_FOR_NONE = {"dict_type": "for none, write {}", "tuple_type": "for none, write []"}  # by pydantic's error
+
 Model = TypeVar("Model", bound=File)
 AnySettings = TypeVar("AnySettings", bound=Settings)
 
@@ -147,6 +149,8 @@ def _mistake(error: Any, given: Any) -> Mistake:
         allowed = re.findall(r"'([^']*)'", error["ctx"]["expected_tags"])
         chooser = error["ctx"]["discriminator"].strip("'")
         return Mistake((*keys, chooser), f"no such {chooser}; {nearest(error['ctx']['tag'], allowed)}")
+    if error["input"] is None:
+        return Mistake(keys, f"left empty; {WRITE_FOR_NONE.get(error['type'], 'give a value')}")
     reason = error["msg"].removeprefix("Value error, ")
     return Mistake(keys, reason[0].lower() + reason[1:])
 

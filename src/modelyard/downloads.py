@@ -30,7 +30,9 @@ ATTEMPTS = 3
 class FetchSettings(Settings):
     """Where to look before the public address."""
 
-    mirrors: tuple[str, ...] = Field(default=(), description="folders or URLs laid out as <mirror>/<folder>/<file>")
+    mirrors: tuple[str, ...] | None = Field(
+        default=(), description="folders or URLs laid out as <mirror>/<folder>/<file>; left empty for none"
+    )
 
 
 class _Place(NamedTuple):
@@ -159,7 +161,7 @@ class FileSet:
 
 def all_mirrors(settings: FetchSettings, root: Path) -> tuple[str, ...]:
     """The mirror of MODELYARD_MIRROR first, then those of params.yaml; folders as absolute paths."""
-    named = [os.environ.get("MODELYARD_MIRROR", ""), *settings.mirrors]
+    named = [os.environ.get("MODELYARD_MIRROR", ""), *(settings.mirrors or ())]
     return tuple(each if _is_url(each) else str((root / Path(each).expanduser()).resolve()) for each in named if each)
 
 
