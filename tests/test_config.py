@@ -88,6 +88,16 @@ def test_several_mistakes_are_told_at_once_each_with_its_own_line(message):
     assert "  shelves.high.degrees (line 5): this key is missing" in said
 
 
+def test_a_misspelt_key_hides_no_other_mistake_beside_it(message):
+    said = message("oven: {degree: 200, fun: true, fan: maybe}\nshelves: {low: {degrees: 10, deep: 1}}\n")
+    assert said.splitlines()[0] == "kitchen.yaml has 5 mistakes; nothing was run."
+    assert "  oven.degree (line 1), given 200: no such key; did you mean degrees?" in said
+    assert "  oven.fun (line 1), given True: no such key; did you mean fan?" in said
+    assert "  oven.fan (line 1), given 'maybe': input should be a valid boolean" in said
+    assert "  shelves.low.deep (line 2), given 1: no such key; allowed: degrees, fan" in said
+    assert "  shelves.low.degrees (line 2), given 10: input should be greater than or equal to 50" in said
+
+
 def test_a_mistake_at_a_key_that_the_file_leaves_out_has_the_line_of_its_section(message):
     assert "oven.fan (line 1): a key that the file leaves out" in message(GOOD.replace("200", "999"))
 
