@@ -104,6 +104,7 @@ LAYERS = [
     {"cli.upstream"},
     {
         "cli.doctor",
+        "cli.experiments",
         "cli.explain",
         "cli.predict",
         "cli.promote",
