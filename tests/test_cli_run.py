@@ -9,7 +9,7 @@ from made_up_project import make_project
 from rich.console import Console
 
 from modelyard import settings
-from modelyard.cli.display import Display
+from modelyard.cli.display import Display, looking
 from modelyard.cli.run import _tell
 from modelyard.downloads import FileSet
 from modelyard.runner import Stage, State
@@ -78,3 +78,17 @@ def test_only_a_run_that_built_something_names_its_runs(told, monkeypatch):
     monkeypatch.setenv(REBUILD, "2026-01-02T03:04:05Z")
     assert "tags.rebuild = '2026-01-02T03:04:05Z'" in told(evaluate__boston_mlp=State.BUILT)
     assert "tags.rebuild" not in told(evaluate__boston_mlp=State.UNCHANGED, compare=State.BUILT)
+
+
+def test_a_person_at_a_terminal_sees_that_something_goes_on():
+    console = Console(file=StringIO(), force_terminal=True, width=80)
+    with looking(console):
+        pass
+    assert "Looking for what has changed" in console.file.getvalue()
+
+
+def test_a_file_holds_nothing_of_that():
+    console = Console(file=StringIO())
+    with looking(console):
+        pass
+    assert console.file.getvalue() == ""

@@ -1,6 +1,7 @@
 """Live lines: each finished stage leaves one, each running stage has one, and the last tells how far all is."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -16,6 +17,11 @@ MARKS = {
     State.STOPPED: ("■", "yellow"),
     State.RUNNING: ("…", "cyan"),
 }
+
+
+def looking(console: Console) -> AbstractContextManager[object]:
+    """Show on a terminal that something goes on while DVC compares all files with what it locked."""
+    return console.status("Looking for what has changed ...", spinner_style="dim")
 
 
 class Display:

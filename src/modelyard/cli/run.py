@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from modelyard import settings
-from modelyard.cli.display import Display, tell_plan
+from modelyard.cli.display import Display, looking, tell_plan
 from modelyard.cli.interrupts import end_as_by_ctrl_c
 from modelyard.cli.runs import fill_quietly
 from modelyard.cli.upstream import refuse_edited
@@ -49,11 +49,12 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
     end_as_by_ctrl_c()
     project = settings.load()
     chosen = _chosen(project, names, demo)
-    pipeline = Pipeline(Path.cwd(), [*chosen.values()] + ([] if names or demo else ["compare"]))
-    refuse_edited(project, pipeline.stages)
-    pipeline.find_unchanged()
-    left_out = _out_of_reach(project, pipeline.stages, Path.cwd())
-    pipeline.leave_out(left_out)
+    with looking(console):
+        pipeline = Pipeline(Path.cwd(), [*chosen.values()] + ([] if names or demo else ["compare"]))
+        refuse_edited(project, pipeline.stages)
+        pipeline.find_unchanged()
+        left_out = _out_of_reach(project, pipeline.stages, Path.cwd())
+        pipeline.leave_out(left_out)
     if dry:
         tell_plan(console, pipeline.stages)
         return int(strict and bool(left_out))

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from modelyard import settings
-from modelyard.cli.display import Display
+from modelyard.cli.display import Display, looking
 from modelyard.errors import ModelyardError
 from modelyard.runner import Pipeline, Stage, State
 from modelyard.settings import Project
@@ -33,9 +33,10 @@ def brought(targets: Collection[str], console: Console, jobs: int = 1) -> dict[s
     Raises:
         ModelyardError: a person's own file is not what params.yaml says; then nothing was run.
     """
-    pipeline = Pipeline(Path.cwd(), targets)
-    refuse_edited(settings.load(), pipeline.stages)
-    pipeline.find_unchanged()
+    with looking(console):
+        pipeline = Pipeline(Path.cwd(), targets)
+        refuse_edited(settings.load(), pipeline.stages)
+        pipeline.find_unchanged()
     with Display(console, pipeline) as display:
         pipeline.run(jobs, display.show)
     return pipeline.stages
