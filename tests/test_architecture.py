@@ -115,6 +115,7 @@ LAYERS = [
         "cli.ui",
     },
     {"cli"},
+    {"__main__"},
 ]
 
 

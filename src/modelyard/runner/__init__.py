@@ -102,7 +102,8 @@ class Pipeline:
             if not process.is_alive():
                 self._note_end(name, running.pop(name))
         for stage in self._ready(tolerant)[: len(self._free)]:
-            running[stage.name] = self._start(stage)
+            with _Patience() as patience:
+                running[stage.name] = self._start(stage, patience)
         return bool(running)
 
     def _ready(self, tolerant: Collection[str]) -> list[Stage]:
@@ -120,11 +121,11 @@ class Pipeline:
                 ready.append(stage)
         return sorted(ready, key=lambda stage: -self._seconds_to_end[stage.name])
 
-    def _start(self, stage: Stage) -> BaseProcess:
+    def _start(self, stage: Stage, patience: "_Patience") -> BaseProcess:
         stage.log.parent.mkdir(parents=True, exist_ok=True)
         stage.log.write_text("")  # what an earlier run said is over
         stage.cores = self._free.pop(0)
-        process = FORK.Process(target=_reproduce, args=(self.root, stage.name, stage.log, stage.cores))
+        process = FORK.Process(target=_reproduce, args=(self.root, stage.name, stage.log, stage.cores, patience))
         process.start()
         stage.state, stage.began = State.RUNNING, time.monotonic()
         return process
@@ -188,6 +189,34 @@ def _shares(jobs: int) -> list[frozenset[int]]:
     return [frozenset(cores[first:last]) for first, last in pairwise(bounds)]
 
 
+class _Patience:
+    """Ctrl-C waits while a process is started: none is started without being noted, or stopped before it can tidy up.
+
+    Blocking the signals would not do: another thread may take one, and it is the main thread that is interrupted.
+    """
+
+    def __enter__(self) -> "_Patience":
+        self._came = False
+        heeded = {sign: signal.getsignal(sign) for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        self._heeded = {sign: handler for sign, handler in heeded.items() if callable(handler)}  # not what is ignored
+        for sign in self._heeded:
+            signal.signal(sign, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Heed signals again, and the one that came meanwhile: for the starter, and for the process that it started."""
+        for sign, handler in self._heeded.items():
+            signal.signal(sign, handler)
+        if self._came:
+            raise KeyboardInterrupt
+
+    def _note(self, *_: object) -> None:
+        self._came = True
+
+
 def _signal_groups(processes: Iterable[BaseProcess], sign: signal.Signals) -> None:
     """Send a signal to each process and to all that it started."""
     for process in processes:
@@ -214,7 +243,7 @@ def _upstream_first(graph: Any, chosen: Iterable[Any], written: Sequence[Any]) -
     return list(lexicographical_topological_sort(needed_first, key=list(written).index))
 
 
-def _reproduce(root: Path, name: str, log: Path, cores: frozenset[int]) -> None:
+def _reproduce(root: Path, name: str, log: Path, cores: frozenset[int], patience: _Patience) -> None:
     """The life of a stage's process: all it prints goes to its log, its exit code tells what happened."""
     os.setsid()  # a group of its own, to be stopped with all that its command started
     os.sched_setaffinity(0, cores)
@@ -222,7 +251,9 @@ def _reproduce(root: Path, name: str, log: Path, cores: frozenset[int]) -> None:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     logging.getLogger("dvc").setLevel(logging.WARNING)  # its hints would hide what the command said last
+    logging.getLogger("dvc.rwlock").setLevel(logging.ERROR)  # it drops the locks of what was killed, as it should
     try:
+        patience.end()
         with _repository(root) as repo:
             built = repo.reproduce(name, single_item=True)
     except BaseException as error:
