@@ -48,6 +48,10 @@ def test_results_that_were_not_brought_up_to_date_are_marked_as_old(told, state:
     assert "not built yet" in line_of(said, "mnist_cnn")
 
 
+def test_no_name_of_an_experiment_is_cut_on_a_narrow_terminal(told):
+    assert line_of(told(60, evaluate__boston_mlp=State.BUILT), "boston_mlp")
+
+
 def test_an_address_to_be_copied_is_in_one_piece_on_a_narrow_terminal_too(told):
     reason = f"a.gz cannot be had.\nTried:\n  https://example.org/{'far/' * 20}a.gz\n  /disk/[0]/a.gz"
     said = told(40, {"fetch@boston": reason}, evaluate__boston_mlp=State.LEFT_OUT, evaluate__digits_cnn=State.FAILED)

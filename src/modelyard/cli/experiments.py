@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from modelyard import settings
-from modelyard.comparison import compare, overview
+from modelyard.comparison import MISSING, compare, scores
 
 
 def list_all() -> None:
@@ -16,8 +16,11 @@ def list_all() -> None:
         ModelyardError: params.yaml is wrong.
     """
     project = settings.load()
-    table = Table("experiment", "data set", "model", "on the test rows (95 % interval)", "remarks")
-    for row in overview(compare(project, Path("results"), Path("pretrained/results"))).itertuples():
-        name = row.experiment
-        table.add_row(name, project.dataset_of(name), project.runs[name].model.family, row.figure, row.remarks)
+    compared = compare(project, Path("results"), Path("pretrained/results"))
+    figures = {row.experiment: f"{row.metric} {row.score:.4g}" for row in scores(compared).itertuples()}
+    names = (Column(each, no_wrap=True) for each in ("experiment", "data set", "model"))
+    table = Table(*names, "on its test rows", box=None, padding=(0, 2, 0, 0))
+    for name in compared.experiment.unique():
+        model = project.runs[name].model.family
+        table.add_row(name, project.dataset_of(name), model, figures.get(name, MISSING))
     Console().print(table)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from modelyard import settings
@@ -165,7 +165,9 @@ def _result_table(project: Project, chosen: Collection[str], old: Collection[str
 
     compared = compare(project, Path("results"), Path("pretrained/results"))
     compared.loc[compared.experiment.isin(old) & (compared.state != MISSING), "state"] = OLD
-    table = Table("experiment", "on the test rows (95 % interval)", "published", "remarks", title="Results")
+    table = Table(
+        Column("experiment", no_wrap=True), "on the test rows (95 % interval)", "published", "remarks", title="Results"
+    )
     for row in overview(compared[compared.experiment.isin(chosen)]).itertuples():
         table.add_row(row.experiment, row.figure, row.published, row.remarks)
     return table
