@@ -229,6 +229,7 @@ def _repository(root: Path) -> Any:
     from tqdm import tqdm
 
     tqdm.monitor_interval = 0  # a progress bar's thread would make forking unsound
+    logging.getLogger("dvc.rwlock").setLevel(logging.ERROR)  # it drops the locks of what was killed, as it should
     return Repo(str(root), _wait_for_lock=True)
 
 
@@ -251,7 +252,6 @@ def _reproduce(root: Path, name: str, log: Path, cores: frozenset[int], patience
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     logging.getLogger("dvc").setLevel(logging.WARNING)  # its hints would hide what the command said last
-    logging.getLogger("dvc.rwlock").setLevel(logging.ERROR)  # it drops the locks of what was killed, as it should
     try:
         patience.end()
         with _repository(root) as repo:
