@@ -242,6 +242,10 @@ def test_an_interrupt_ends_ui_and_its_server(serve, project):
         os.kill(int((project / "pid").read_text()), 0)
 
 
+def test_the_server_itself_does_not_hear_of_ctrl_c(serve):
+    assert serve(SERVER + "os.kill(os.getpid(), signal.SIGINT)")[0] == 0
+
+
 def test_ui_sends_to_the_server_where_runs_are_kept_and_hides_its_password(project, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://ann:hush@mlflow.example.org")
     result = modelyard("ui")

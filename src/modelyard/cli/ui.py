@@ -1,6 +1,7 @@
 """`modelyard ui`: MLflow's own server on the project's store."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -25,7 +26,7 @@ def serve(port: int) -> int:
     command = _command(port)
     end_as_by_ctrl_c()
     print(f"Starting MLflow on the runs of {store_to_show()} ...", flush=True)  # noqa: T201
-    server = subprocess.Popen(command, env=SMALL | os.environ)  # noqa: S603
+    server = _start(command)
     try:
         address = f"http://127.0.0.1:{port}"
         if _comes_to_answer(server, address):
@@ -45,9 +46,18 @@ def _command(port: int) -> list[str]:
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise ModelyardError(f"port {port} is taken; choose another, such as: modelyard ui --port {port - 1}")
-    place = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    place = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
     kept = ["--backend-store-uri", address, "--default-artifact-root", (root() / "mlartifacts").as_uri()]
     return [sys.executable, "-m", "mlflow", "server", *place, *kept]
+
+
+def _start(command: list[str]) -> subprocess.Popen:
+    """Start the server deaf to Ctrl-C, which it would answer with a traceback: it is we who end it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return subprocess.Popen(command, env=SMALL | os.environ)  # noqa: S603
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _comes_to_answer(server: subprocess.Popen, address: str) -> bool:
