@@ -1,5 +1,6 @@
 """The command `modelyard`: its help, its refusals, and what `doctor` and `ui` say."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner, Result
 
 from modelyard.cli import app
+from modelyard.cli.ui import serve as run_server
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -43,6 +45,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def taken_port() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
 
 def contents(folder: Path) -> set[str]:
@@ -191,6 +199,51 @@ def test_ui_on_a_taken_port_offers_another(taken_port, project):
     result = modelyard("ui", "--port", str(taken_port))
     assert result.exit_code == 1
     assert f"port {taken_port} is taken; choose another, such as: modelyard ui --port {taken_port - 1}" in result.output
+
+
+SERVER = """
+import os, signal, sys, time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Answer(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+HTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).handle_request()
+"""
+
+
+@pytest.fixture
+def serve(project, free_port, monkeypatch, capfd):
+    """What `modelyard ui` returns and says where MLflow's server is this program."""
+
+    def serve(program: str) -> tuple[int, str]:
+        monkeypatch.setitem(run_server.__globals__, "_command", lambda port: [sys.executable, "-c", program, str(port)])
+        return run_server(free_port), capfd.readouterr().out
+
+    return serve
+
+
+def test_ui_tells_the_address_once_the_server_answers(serve, free_port):
+    code, said = serve(SERVER)
+    assert code == 0
+    assert f"Open http://127.0.0.1:{free_port} in the browser" in said
+
+
+def test_ui_tells_no_address_of_a_server_that_does_not_start(serve):
+    code, said = serve("raise SystemExit(7)")
+    assert code == 7
+    assert "http" not in said.replace("sqlite", "")
+
+
+def test_an_interrupt_ends_ui_and_its_server(serve, project):
+    interrupted = "open('pid', 'w').write(str(os.getpid())); os.kill(os.getppid(), signal.SIGINT); time.sleep(60)"
+    assert serve(SERVER + interrupted)[0] == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((project / "pid").read_text()), 0)
+
+
+def test_the_server_itself_does_not_hear_of_ctrl_c(serve):
+    assert serve(SERVER + "os.kill(os.getpid(), signal.SIGINT)")[0] == 0
 
 
 def test_ui_sends_to_the_server_where_runs_are_kept_and_hides_its_password(project, monkeypatch):

@@ -323,17 +323,21 @@ def test_an_interrupt_while_a_stage_is_being_started_stops_it_too(make_project, 
     assert multiprocessing.active_children() == []
 
 
-def test_locks_of_a_process_that_was_killed_are_dropped_without_a_word(make_project):
+def test_locks_of_a_process_that_was_killed_are_dropped_without_a_word(make_project, caplog):
     root = make_project("stages:\n  speaks: {cmd: echo said; touch out, outs: [out]}\n")
     dead = subprocess.Popen(["true"])
     dead.wait()
     left = {"write": {str(root / "out"): {"pid": dead.pid, "cmd": "repro"}}, "read": {}}
-    (root / ".dvc" / "tmp").mkdir(exist_ok=True)
-    (root / ".dvc" / "tmp" / "rwlock").write_text(json.dumps(left))
+    lock_file = root / ".dvc" / "tmp" / "rwlock"
+    lock_file.parent.mkdir(exist_ok=True)
     pipeline = Pipeline(root)
+    lock_file.write_text(json.dumps(left))
+    pipeline.find_unchanged()
+    lock_file.write_text(json.dumps(left))
     pipeline.run(1, watch_nothing)
     assert pipeline.stages["speaks"].state is State.BUILT
     assert pipeline.stages["speaks"].last_lines(9) == ["said"]
+    assert "RWLock" not in caplog.text
 
 
 def test_an_interrupt_stops_what_a_stage_left_in_the_background(make_project, in_the_middle_of):

@@ -154,7 +154,7 @@ def ui(
     from modelyard.cli.ui import serve
 
     with explained():
-        serve(port)
+        raise typer.Exit(serve(port))
 
 
 @app.command(

@@ -7,6 +7,7 @@ runs, which is what makes this possible.
 """
 
 import json
+import logging
 import signal
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -176,6 +177,7 @@ def _repository(root: Path) -> Any:
     from tqdm import tqdm
 
     tqdm.monitor_interval = 0  # a progress bar's thread would make forking unsound
+    logging.getLogger("dvc.rwlock").setLevel(logging.ERROR)  # it drops the locks of what was killed, as it should
     return Repo(str(root), _wait_for_lock=True)
 
 

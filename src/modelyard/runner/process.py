@@ -89,7 +89,6 @@ def _reproduce(stage: Any, log: Path, cores: frozenset[int], patience: Patience)
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     logging.getLogger("dvc").setLevel(logging.WARNING)  # its hints would hide what the command said last
-    logging.getLogger("dvc.rwlock").setLevel(logging.ERROR)  # it drops the locks of what was killed, as it should
     try:
         patience.end()
         with stage.repo as repo, lock_repo(repo), repo.scm_context():
