@@ -61,5 +61,6 @@ def fill(path: Path, content: str) -> None:
 if __name__ == "__main__":
     fill(README, result_table())
     fill(COSTS, cost_table())
+    shutil.copyfile(SECONDS, COSTS.with_suffix(".json"))
     for picture in map(Path, PICTURES):
         shutil.copyfile(picture, Path("docs/pictures") / f"{picture.parts[1]}_{picture.name}")

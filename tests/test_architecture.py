@@ -37,6 +37,7 @@ SAME_CODE = [  # these groups differ by their sections of params.yaml alone
 
 ASIDE = {
     "runner",
+    "runner.lockfile",
     "runner.reasons",
     "runner.stage",
     "warm",
@@ -76,6 +77,7 @@ LAYERS = [
         "provenance",
         "past_runs",
         "spread",
+        "runner.lockfile",
         "runner.reasons",
         "runner.stage",
     },
@@ -272,7 +274,7 @@ def test_only_models_training_and_evaluation_may_import_keras():
 
 
 def test_only_the_runner_imports_dvc():
-    assert importers_of("dvc") == {"runner"}
+    assert importers_of("dvc") == {"runner", "runner.lockfile"}
 
 
 def test_only_evaluation_opens_test_rows():

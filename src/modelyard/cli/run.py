@@ -23,11 +23,13 @@ from modelyard.warm import served
 
 GIGABYTES_A_STAGE = 3  # a training on MNIST peaks below that
 LOG_LINES = 12
+USUAL = Path("docs/costs.json")  # a fresh clone knows by it which stages are the longest
 HEAVY = ("train", "evaluate")
 LIBRARIES = (
     "keras",
     "mlflow.keras",
     "mlflow.sklearn",
+    "mlflow.store.tracking.sqlalchemy_store",
     "sklearn.ensemble",
     "skops.io",
     "matplotlib.figure",
@@ -45,7 +47,7 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
     end_as_by_ctrl_c()
     project = settings.load()
     chosen = _chosen(project, names, demo)
-    pipeline = Pipeline(Path.cwd(), [*chosen.values()] + ([] if names or demo else ["compare"]))
+    pipeline = Pipeline(Path.cwd(), [*chosen.values()] + ([] if names or demo else ["compare"]), USUAL)
     pipeline.find_unchanged()
     left_out = _out_of_reach(project, pipeline.stages, Path.cwd())
     pipeline.leave_out(left_out)

@@ -20,6 +20,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from modelyard.runner.lockfile import reproduce_and_record
 from modelyard.runner.reasons import reasons
 from modelyard.runner.stage import SUCCEEDED, Stage, State
 
@@ -37,8 +38,11 @@ EXIT_STATES = {BUILT_CODE: State.BUILT, UNCHANGED_CODE: State.UNCHANGED}
 class Pipeline:
     """The stages that some targets need, in the order of DVC's own graph."""
 
-    def __init__(self, root: Path, targets: Collection[str] | None = None) -> None:
-        """Read the dvc.yaml of `root`, the current folder; without targets, take every stage."""
+    def __init__(self, root: Path, targets: Collection[str] | None = None, usual: Path | None = None) -> None:
+        """Read the dvc.yaml of `root`, the current folder; without targets, take every stage.
+
+        File `usual` tells the seconds of stages that were never built here.
+        """
         self.root = root
         self._own = root / ".dvc" / "tmp" / "runner"
         self._free: list[frozenset[int]] = []
@@ -49,7 +53,7 @@ class Pipeline:
                 chosen = [stage for target in targets for stage in repo.stage.collect(target)]
             order = _upstream_first(graph, chosen, repo.index.stages)
             self.stages = {stage.addressing: self._stage(stage, graph) for stage in order}
-        for name, seconds in self._times().items():
+        for name, seconds in (_seconds(usual) | _seconds(self._times_file)).items():
             if name in self.stages:
                 self.stages[name].last_seconds = seconds
 
@@ -152,18 +156,11 @@ class Pipeline:
     def _times_file(self) -> Path:
         return self._own / "seconds.json"
 
-    def _times(self) -> dict[str, float]:
-        """How long each stage took when it was last built."""
-        try:
-            return json.loads(self._times_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-
     def _remember_times(self) -> None:
         built = {name: stage.seconds for name, stage in self.stages.items() if stage.state is State.BUILT}
         if built:
             self._times_file.parent.mkdir(parents=True, exist_ok=True)
-            self._times_file.write_text(json.dumps(self._times() | built), encoding="utf-8")
+            self._times_file.write_text(json.dumps(_seconds(self._times_file) | built), encoding="utf-8")
 
     @cached_property
     def _seconds_to_end(self) -> dict[str, float]:
@@ -174,6 +171,14 @@ class Pipeline:
             for upstream in self.stages[name].upstream:
                 longest[upstream] = max(longest[upstream], longest[name])
         return longest
+
+
+def _seconds(file: Path | None) -> dict[str, float]:
+    """How long each stage took; nothing where no readable file tells."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8")) if file else {}
+    except (OSError, ValueError):
+        return {}
 
 
 def _shares(jobs: int) -> list[frozenset[int]]:
@@ -224,7 +229,7 @@ def _reproduce(root: Path, name: str, log: Path, cores: frozenset[int]) -> None:
     logging.getLogger("dvc").setLevel(logging.WARNING)  # its hints would hide what the command said last
     try:
         with _repository(root) as repo:
-            built = repo.reproduce(name, single_item=True)
+            built = repo.reproduce(name, single_item=True, repro_fn=reproduce_and_record)
     except BaseException as error:
         if not log.stat().st_size:  # the command did not speak for itself
             print(f"{type(error).__name__}: {error.__cause__ or error}", file=sys.stderr)  # noqa: T201

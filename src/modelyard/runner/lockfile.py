@@ -1,0 +1,52 @@
+"""Records a finished stage in dvc.lock as DVC would, to the byte.
+
+DVC reads and writes the whole file for each stage, which takes 3 s where there are a hundred, while all others wait for
+its lock; and a process killed meanwhile leaves half a file. Here a stage's own lines are replaced, in one step.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+START = "schema: '2.0'\nstages:\n"
+
+
+def reproduce_and_record(stage: Any, **options: Any) -> Any:
+    """What DVC does with one stage, for `Repo.reproduce(repro_fn=...)`; returns the stage if its command ran."""
+    built = stage.reproduce(**options)
+    if built:
+        record(stage)
+    return built
+
+
+def record(stage: Any) -> None:
+    """Write a stage's entry into the dvc.lock beside its dvc.yaml."""
+    from dvc.stage.serialize import to_lockfile
+    from dvc.utils.serialize import dumps_yaml
+
+    file = Path(stage.path).with_suffix(".lock")
+    entry = dumps_yaml({"stages": to_lockfile(stage)}).removeprefix("stages:\n")
+    content = file.read_text(encoding="utf-8") if file.exists() else START
+    if _is_plain(content, entry):
+        _replace(file, with_entry(content, entry))
+        stage.repo.scm_context.track_file(stage.repo.fs.relpath(str(file)))
+    else:
+        stage.dump(update_pipeline=False)
+
+
+def with_entry(content: str, entry: str) -> str:
+    """The text of a dvc.lock with one stage's lines replaced, or added where it has none."""
+    name = entry.partition("\n")[0]
+    replaced, count = re.subn(rf"(?m)^{re.escape(name)}\n((   .*)?\n)*", lambda _: entry, content)
+    return replaced if count else content + entry
+
+
+def _is_plain(content: str, entry: str) -> bool:
+    """Whether the stages stand alone, and the name of this one on a line of its own."""
+    return re.match(rf"{START}(  .*\n|\n)*\Z", content) is not None and entry.partition("\n")[0].endswith(":")
+
+
+def _replace(file: Path, content: str) -> None:
+    new = file.with_suffix(".lock.new")
+    new.write_text(content, encoding="utf-8")
+    new.replace(file)
