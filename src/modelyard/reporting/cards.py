@@ -33,7 +33,7 @@ class View:
     shared: int
 
     @property
-    def columns(self) -> list[str]:
+    def keys(self) -> list[str]:
         """What is told of its parts."""
         return list(dict.fromkeys(key for part in self.parts for key in part.values))
 
