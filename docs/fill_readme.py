@@ -10,22 +10,24 @@ from pathlib import Path
 import pandas as pd
 
 from modelyard.comparison import markdown_table, overview
+from modelyard.errors import ModelyardError, explained
 from modelyard.files import write_text
 from modelyard.lineage import EVALUATIONS, TRAININGS
 from modelyard.settings import load
 
 README, COSTS = Path("README.md"), Path("docs/costs.md")
+COMPARISON = Path("reports/comparison.csv")
 SECONDS = Path(".dvc/tmp/runner/seconds.json")  # of the last time that each stage was built here
 PICTURES = (
-    "results/fashion_cnn/figures/first_training_images.png",
-    "results/mnist_cnn/figures/learning_curve.png",
-    "results/digits_detector/figures/detections.png",
+    Path("results/fashion_cnn/figures/first_training_images.png"),
+    Path("results/mnist_cnn/figures/learning_curve.png"),
+    Path("results/digits_detector/figures/detections.png"),
 )
 
 
 def result_table() -> str:
     """The overview of reports/comparison.csv as a Markdown table."""
-    compared = pd.read_csv("reports/comparison.csv", dtype={"notebook": str})
+    compared = pd.read_csv(COMPARISON, dtype={"notebook": str})
     table = overview(compared.fillna({"notebook": "", "note": ""}))
     return markdown_table(list(table.columns), table.itertuples(index=False))
 
@@ -58,9 +60,26 @@ def fill(path: Path, content: str) -> None:
     )
 
 
-if __name__ == "__main__":
+def refuse_part_of_a_rebuild() -> None:
+    """Change no page by less than a whole rebuild: its tables would lose what was not built."""
+    missing = [str(path) for path in (COMPARISON, SECONDS, *PICTURES) if not path.exists()]
+    if missing:
+        raise ModelyardError(
+            f"the pages tell of a whole rebuild, and none is here: {', '.join(missing)} missing. Nothing was changed. "
+            "Run first: make run. Where such an experiment is no longer in params.yaml, see PICTURES in this script."
+        )
+
+
+def main() -> None:
+    """Bring all pages up to date, or none."""
+    refuse_part_of_a_rebuild()
     fill(README, result_table())
     fill(COSTS, cost_table())
     shutil.copyfile(SECONDS, COSTS.with_suffix(".json"))
-    for picture in map(Path, PICTURES):
+    for picture in PICTURES:
         shutil.copyfile(picture, Path("docs/pictures") / f"{picture.parts[1]}_{picture.name}")
+
+
+if __name__ == "__main__":
+    with explained():
+        main()

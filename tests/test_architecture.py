@@ -38,6 +38,7 @@ SAME_CODE = [  # these groups differ by their sections of params.yaml alone
 ASIDE = {
     "runner",
     "runner.lockfile",
+    "runner.process",
     "runner.reasons",
     "runner.stage",
     "warm",
@@ -81,7 +82,7 @@ LAYERS = [
         "runner.reasons",
         "runner.stage",
     },
-    {"warm", "workers"},
+    {"warm", "workers", "runner.process"},
     {"runner", "measuring", "explanation"},
     {"replication"},
     {"claims", "replication_diary"},
@@ -106,6 +107,7 @@ LAYERS = [
     {"cli.upstream"},
     {
         "cli.doctor",
+        "cli.experiments",
         "cli.explain",
         "cli.predict",
         "cli.promote",
@@ -116,6 +118,7 @@ LAYERS = [
         "cli.ui",
     },
     {"cli"},
+    {"__main__"},
 ]
 
 
@@ -274,7 +277,7 @@ def test_only_models_training_and_evaluation_may_import_keras():
 
 
 def test_only_the_runner_imports_dvc():
-    assert importers_of("dvc") == {"runner", "runner.lockfile"}
+    assert importers_of("dvc") == {"runner", "runner.lockfile", "runner.process"}
 
 
 def test_only_evaluation_opens_test_rows():

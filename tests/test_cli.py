@@ -3,10 +3,12 @@
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from made_up_project import REGRESSION, make_results
 from ruamel.yaml import YAML
 from typer.testing import CliRunner, Result
 
@@ -56,6 +58,7 @@ def test_without_a_command_the_help_names_each_and_where_to_begin():
     said = modelyard().output
     for command in (
         "run",
+        "experiments",
         "runs",
         "tune",
         "predict",
@@ -84,6 +87,7 @@ def test_without_a_command_the_help_names_each_and_where_to_begin():
         ("rollback", ["modelyard rollback mnist"]),
         ("ui", ["--port", "modelyard ui --port 5001"]),
         ("doctor", ["versions, processor, disk, data sets"]),
+        ("experiments", ["its data set, its model and the results that are here"]),
         ("schema", ["JSON Schema of params.yaml"]),
         ("runs", ["fill", "explain"]),
     ],
@@ -92,6 +96,21 @@ def test_the_help_of_a_command_tells_its_options_and_examples(command, mention):
     result = modelyard(command, "--help")
     assert result.exit_code == 0
     assert [text for text in mention if text not in result.output] == []
+
+
+def test_the_version_is_that_of_the_project():
+    written = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert modelyard("--version").output == f"modelyard {written}\n"
+
+
+def test_experiments_of_every_section_are_listed_with_what_is_here_of_them(project):
+    make_results(project, "boston_mlp", REGRESSION)
+    said = CliRunner().invoke(app, ["experiments"], env={"COLUMNS": "80"}).output
+    listed = {line.split()[0]: line.split()[1:] for line in said.splitlines()[1:]}
+    params = YAML(typ="safe").load(project / "params.yaml")
+    assert {*params["experiments"], *params["transfers"], *params["pretrained"]} <= set(listed)
+    assert listed["boston_mlp"] == ["boston", "mlp", "correlation", "0.85"]
+    assert listed["mnist_transfer"] == ["mnist", "transfer", "not", "built", "yet"]
 
 
 def test_an_unknown_experiment_is_answered_with_the_nearest_name(project):

@@ -159,6 +159,19 @@ def test_the_overview_has_one_line_an_experiment_with_its_headline_figure(
     assert overview.loc["mnist_cnn"].to_list() == ["003", "", "", f"its own figure is lost; {MISSING}"]
 
 
+@pytest.mark.parametrize(("r2", "warned"), [(-3.25, True), (-0.001, True), (0.0, False), (0.7, False)])
+def test_answers_that_are_worse_than_the_mean_of_the_targets_are_warned_of_whatever_the_correlation(
+    project: settings.Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, r2: float, warned: bool
+) -> None:
+    monkeypatch.setitem(FIGURES["regression"], "r2", r2)
+    make_results(tmp_path / "boston_mlp", "regression")
+    table = comparison.compare(project, tmp_path, tmp_path)
+    warning = f"raw features; worse than the mean of the targets: r2 {r2:.4g}"
+    remarks = comparison.overview(table).set_index("experiment").remarks["boston_mlp"]
+    assert remarks == (warning if warned else "raw features")
+    assert (warning in comparison.markdown(table)) is warned
+
+
 @pytest.mark.parametrize(("published", "inside"), [(0.6637, True), (0.6636, True), (0.6635, False), (0.664, True)])
 def test_a_published_figure_counts_to_the_decimals_that_were_printed(published: float, inside: bool):
     assert comparison._is_inside(published, 0.66365, 0.66365) is inside

@@ -64,6 +64,9 @@ def test_a_right_file_becomes_a_frozen_typed_value(tmp_path: Path):
         pytest.param("oven:\n  degrees: 20\n", ("oven.degrees (line 2), given 20", "or equal to 50"), id="too small"),
         pytest.param(GOOD + "names: [a, 5]\n", ("names.1 (line 3), given 5", "valid string"), id="inside a list"),
         pytest.param("oven: 3\n", ("oven (line 1), given 3",), id="a value for a section"),
+        pytest.param("oven:\n", ("oven (line 1), given None: left empty; give a value",), id="section left empty"),
+        pytest.param(GOOD + "names:\n", ("names (line 3), given None: left empty; for none, write []",), id="no list"),
+        pytest.param(GOOD + "shelves:\n", ("shelves (line 3), given None: left empty; for none, write {}",), id="none"),
         pytest.param("", ("the file (line 1), given None",), id="empty file"),
         pytest.param("- 1\n", ("the file (line 1)", "dictionary"), id="a list"),
         pytest.param(GOOD.replace("200", "999"), ("oven.degrees (line 2), given 999: too hot",), id="does not fit"),
@@ -83,6 +86,16 @@ def test_several_mistakes_are_told_at_once_each_with_its_own_line(message):
     assert "  oven.degrees (line 2), given 'hot': " in said
     assert "  shelves.low.degrees (line 4), given 10: " in said
     assert "  shelves.high.degrees (line 5): this key is missing" in said
+
+
+def test_a_misspelt_key_hides_no_other_mistake_beside_it(message):
+    said = message("oven: {degree: 200, fun: true, fan: maybe}\nshelves: {low: {degrees: 10, deep: 1}}\n")
+    assert said.splitlines()[0] == "kitchen.yaml has 5 mistakes; nothing was run."
+    assert "  oven.degree (line 1), given 200: no such key; did you mean degrees?" in said
+    assert "  oven.fun (line 1), given True: no such key; did you mean fan?" in said
+    assert "  oven.fan (line 1), given 'maybe': input should be a valid boolean" in said
+    assert "  shelves.low.deep (line 2), given 1: no such key; allowed: degrees, fan" in said
+    assert "  shelves.low.degrees (line 2), given 10: input should be greater than or equal to 50" in said
 
 
 def test_a_mistake_at_a_key_that_the_file_leaves_out_has_the_line_of_its_section(message):

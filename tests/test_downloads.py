@@ -175,6 +175,10 @@ def test_the_mirror_of_the_environment_comes_first(tmp_path: Path, monkeypatch: 
     assert all_mirrors(settings, tmp_path)[0] == str(tmp_path / "beside")
 
 
+def test_mirrors_left_empty_are_none(tmp_path: Path):
+    assert all_mirrors(FetchSettings(mirrors=None), tmp_path) == ()
+
+
 def test_a_verified_file_that_is_here_is_not_fetched_again(server: Server, tmp_path: Path):
     (tmp_path / "a.gz").write_bytes(CONTENT)
     before = (tmp_path / "a.gz").stat().st_mtime_ns
@@ -206,7 +210,7 @@ def test_stray_folders_are_removed(tmp_path: Path):
 
 def test_a_failure_names_every_address_and_what_to_do(server: Server, closed: str, tmp_path: Path):
     said = _failure(_set(f"{server.url}/a.gz", tmp_path / "mirror", closed), tmp_path / "raw")
-    assert said.startswith("a.gz cannot be had. Tried:\n")
+    assert said.startswith("a.gz cannot be had.\nTried:\n")
     assert f"  {tmp_path}/mirror/made-up/a.gz: no such file\n" in said
     assert f"  {closed}/made-up/a.gz: no answer within 2 s\n" in said
     assert f"  {server.url}/a.gz: " in said
@@ -287,6 +291,36 @@ def test_a_file_of_ones_own_is_found_from_the_root_of_the_project(tmp_path: Path
     files = FileSet({"a.csv": Source(path="mine.csv", sha256=SHA256)}, "", ("/mirror",), root=tmp_path)
     assert files.fetch(tmp_path / "raw") == {"a.csv": str(tmp_path / "mine.csv")}
     assert (tmp_path / "raw" / "a.csv").read_bytes() == CONTENT
+
+
+def test_a_file_of_ones_own_that_was_edited_is_told_with_the_checksum_to_write_although_its_copy_is_verified(tmp_path):
+    (tmp_path / "mine.csv").write_bytes(CONTENT)
+    files = FileSet({"a.csv": Source(path="mine.csv", sha256=SHA256)}, "", (), root=tmp_path)
+    files.fetch(tmp_path / "raw")
+    assert files.edited() == {}
+    (tmp_path / "mine.csv").write_bytes(b"edited")
+    now = hashlib.sha256(b"edited").hexdigest()
+    said = files.edited()["a.csv"]
+    assert said.startswith(f"mine.csv is not the file that params.yaml means: its SHA256 is {now}, ")
+    assert f"write there sha256: {now};" in said
+    assert _failure(files, tmp_path / "raw") == said
+    assert (tmp_path / "raw" / "a.csv").read_bytes() == CONTENT
+    (tmp_path / "mine.csv").unlink()
+    assert files.edited() == {}
+    assert files.fetch(tmp_path / "raw") == {"a.csv": "already here, verified"}
+
+
+@pytest.mark.parametrize(
+    ("source", "advice"),
+    [
+        ({"path": "lost.csv"}, "put your file there, or write in params.yaml the `path` where it is."),
+        ({"package": "no_such_package/a.csv"}, "install the libraries again: make install."),
+    ],
+)
+def test_who_lacks_a_file_that_is_not_on_the_network_is_not_sent_there(tmp_path: Path, source: dict, advice: str):
+    said = _failure(FileSet({"a.csv": Source(**source, sha256=SHA256)}, "", (), root=tmp_path), tmp_path / "raw")
+    assert said.endswith(f"What to do: {advice}")
+    assert "network" not in said
 
 
 def test_text_in_the_settings_is_written_as_it_stands(tmp_path: Path):
@@ -429,8 +463,8 @@ def test_an_archive_is_out_of_reach_where_a_member_and_every_archive_are_missing
     (raw / "one.bin").write_bytes(b"whatever")
     asked = [f"{mirror}/made-up/a.tar.gz", f"{mirror}/made-up/a.tar.xz", f"{closed}/a.tar.gz"]
     assert not files.is_here("a.tar.gz", raw)
-    assert files.out_of_reach(raw, reach) == {"a.tar.gz or a.tar.xz": asked}
-    assert "a.tar.gz or a.tar.xz cannot be had. Tried:" in _failure(files, raw)
+    assert files.out_of_reach(raw, reach) == {"a.tar.gz": asked}
+    assert "a.tar.gz or a.tar.xz cannot be had." in _failure(files, raw)
     (raw / "two.bin").write_bytes(b"whatever")
     assert files.is_here("a.tar.gz", raw)
     assert files.out_of_reach(raw, reach) == {}

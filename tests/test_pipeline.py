@@ -236,7 +236,7 @@ def test_without_network_and_mirror_the_rest_is_built_and_what_is_missing_is_tol
         params["datasets"]["boston"]["files"]["boston_housing.npz"]["url"] = f"{NOWHERE}/boston_housing.npz"
     folder = clone.parent / "no-such-mirror" / "boston-housing"
     addresses = [f"{folder}/boston_housing.npz", f"{NOWHERE}/mirror/boston-housing/boston_housing.npz"]
-    told = ["boston_housing.npz cannot be had. Tried:", *addresses, f"{NOWHERE}/boston_housing.npz"]
+    told = ["boston_housing.npz cannot be had.", *addresses, f"{NOWHERE}/boston_housing.npz"]
     told += ["What to do: connect to the network and run again; or put the file at", "MODELYARD_MIRROR="]
 
     # --- modelyard run: what can be built is built
@@ -273,19 +273,55 @@ def test_a_tampered_file_of_a_mirror_is_refused_with_both_checksums(clone, run, 
     assert list((clone / "data" / "raw" / "boston").iterdir()) == []
 
 
-def test_a_table_with_a_hole_is_fetched_and_then_refused_with_the_place_of_the_hole(clone, run):
-    table = clone / "mine.csv"
-    table.write_text("a,b,target\n1,2,3\n4,,6\n7,8,9\n")
-    files = {"mine.csv": {"path": "mine.csv", "sha256": sha256(table.read_bytes()).hexdigest()}}
-    entry = {"reader": "table", "task": "regression", "description": "Mine.", "target": "target", "files": files}
+def own_table(clone: Path, content: str) -> dict:
+    """Write a table into the clone; returns the entry of a data set of it."""
+    (clone / "mine.csv").write_text(content)
+    files = {"mine.csv": {"path": "mine.csv", "sha256": sha256(content.encode()).hexdigest()}}
+    return {"reader": "table", "task": "regression", "description": "Mine.", "target": "target", "files": files}
+
+
+OWN_INPUT = {"dataset": "mine", "split": {"test": 0.3, "test_seed": 1}, "scaling": "none"}
+
+
+def test_an_edit_of_ones_own_table_is_noticed_and_taken_once_its_checksum_is_written(clone, run):
     with editing(clone / "params.yaml") as params:
-        params["datasets"]["mine"] = entry
-        params["inputs"]["mine"] = {"dataset": "mine", "split": {"test": 0.3, "test_seed": 1}, "scaling": "none"}
+        params["datasets"]["mine"] = own_table(clone, "a,target\n" + "".join(f"{n},{2 * n}\n" for n in range(20)))
+        params["inputs"]["mine"] = OWN_INPUT
+        add_linear("mine_linear", "mine", params)
+        keep_only(params, ["mine_linear"])
+    run("modelyard", "run")
+    before = lock(clone)
+    table = clone / "mine.csv"
+    table.write_text(table.read_text() + "20,45\n")
+    now = sha256(table.read_bytes()).hexdigest()
+
+    # --- noticed, also where only the plan is asked for
+    for command in (["run"], ["run", "--dry-run"]):
+        done = run("modelyard", *command, check=False)
+        assert done.returncode == 1
+        assert "nothing was run" in done.stderr
+        assert "datasets.mine.files.mine.csv: mine.csv is not the file that params.yaml means" in done.stderr
+        assert f"write there sha256: {now};" in done.stderr
+        assert "network" not in done.stderr
+    assert lock(clone) == before
+
+    # --- as it was told
+    with editing(clone / "params.yaml") as params:
+        params["datasets"]["mine"]["files"]["mine.csv"]["sha256"] = now
+    run("modelyard", "run")
+    assert (clone / "data" / "raw" / "mine" / "mine.csv").read_bytes() == table.read_bytes()
+    assert lock(clone)["stages"]["evaluate@mine_linear"] != before["stages"]["evaluate@mine_linear"]
+
+
+def test_a_table_with_a_hole_is_fetched_and_then_refused_with_the_place_of_the_hole(clone, run):
+    with editing(clone / "params.yaml") as params:
+        params["datasets"]["mine"] = own_table(clone, "a,b,target\n1,2,3\n4,,6\n7,8,9\n")
+        params["inputs"]["mine"] = OWN_INPUT
     run("pipeline/python", "pipeline/fetch.py", "mine", "data/raw/mine")
     out = [f"data/inputs/mine/{name}" for name in ("training", "test", "data.json")]
     done = run("pipeline/python", "pipeline/normalise.py", "mine", "data/raw/mine", *out, check=False)
     assert done.returncode == 1
-    assert "1 missing value(s), the first in row 2 below the header, column 'b'" in done.stderr
+    assert "mine.csv (copied to data/raw/mine/mine.csv): 1 missing value(s), the first in row 2 below" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (clone / "data" / "inputs").exists()
 

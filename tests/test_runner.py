@@ -1,5 +1,7 @@
 """The runner on small DVC projects whose stages are one line of shell each."""
 
+import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -302,6 +304,36 @@ def test_an_interrupt_stops_every_process_and_the_next_run_goes_on(make_project,
     assert not (root / "out").exists()
     (root / "slow").unlink()
     assert run(root) == {"done": State.UNCHANGED, "sleeps": State.BUILT}
+
+
+def test_an_interrupt_while_a_stage_is_being_started_stops_it_too(make_project, monkeypatch):
+    root = make_project("stages:\n  sleeps: {cmd: sleep 120; touch out, outs: [out]}\n")
+    start = Pipeline._start
+
+    def interrupted(*arguments: object) -> object:
+        process = start(*arguments)
+        os.kill(os.getpid(), signal.SIGINT)
+        return process
+
+    monkeypatch.setattr(Pipeline, "_start", interrupted)
+    pipeline = Pipeline(root)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.run(1, watch_nothing)
+    assert pipeline.stages["sleeps"].state is State.STOPPED
+    assert multiprocessing.active_children() == []
+
+
+def test_locks_of_a_process_that_was_killed_are_dropped_without_a_word(make_project):
+    root = make_project("stages:\n  speaks: {cmd: echo said; touch out, outs: [out]}\n")
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left = {"write": {str(root / "out"): {"pid": dead.pid, "cmd": "repro"}}, "read": {}}
+    (root / ".dvc" / "tmp").mkdir(exist_ok=True)
+    (root / ".dvc" / "tmp" / "rwlock").write_text(json.dumps(left))
+    pipeline = Pipeline(root)
+    pipeline.run(1, watch_nothing)
+    assert pipeline.stages["speaks"].state is State.BUILT
+    assert pipeline.stages["speaks"].last_lines(9) == ["said"]
 
 
 def test_an_interrupt_stops_what_a_stage_left_in_the_background(make_project, in_the_middle_of):

@@ -5,12 +5,11 @@ from contextlib import chdir
 from pathlib import Path
 
 import pytest
-from dvc.repo import Repo
+from dvc.repo import Repo, lock_repo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelyard.runner import lockfile
-from modelyard.runner.lockfile import START, with_entry
+from modelyard.runner.lockfile import START, record, with_entry
 
 STAGES = """
 stages:
@@ -32,41 +31,51 @@ def project(tmp_path: Path) -> Path:
     return root
 
 
-def reproduce(root: Path, *names: str, **options: object) -> bytes:
-    """The lock file after stages were reproduced one after the other."""
+def reproduce(root: Path, *names: str) -> bytes:
+    """The lock file after DVC reproduced stages one after the other."""
     for name in names:
         with chdir(root), Repo(str(root)) as repo:
-            repo.reproduce(name, single_item=True, **options)
+            repo.reproduce(name, single_item=True)
+    return (root / "dvc.lock").read_bytes()
+
+
+def reproduce_and_record(root: Path, *names: str) -> bytes:
+    """The same, recorded by us."""
+    for name in names:
+        with chdir(root), Repo(str(root)) as repo, lock_repo(repo):
+            (stage,) = repo.stage.collect(name)
+            stage.reproduce()
+            record(stage)
     return (root / "dvc.lock").read_bytes()
 
 
 def test_the_lock_is_dvcs_own_to_the_byte(project, tmp_path):
     names = ("yes", "words", "lines", "each@x", "each@1")
     other = shutil.copytree(project, tmp_path / "other")
-    ours = reproduce(project, *names, repro_fn=lockfile.reproduce_and_record)
+    ours = reproduce_and_record(project, *names)
     assert ours == reproduce(other, *names)
     for root in (project, other):
         (root / "params.yaml").write_text(PARAMS.replace("0.1", "1e-7"))
-    ours = reproduce(project, "lines", "words", repro_fn=lockfile.reproduce_and_record)
+    ours = reproduce_and_record(project, "lines", "words")
     assert ours == reproduce(other, "lines", "words")
 
 
 def test_a_lock_that_holds_more_than_stages_is_left_to_dvc(project):
     (project / "dvc.lock").write_text("schema: '2.0'\ndatasets: []\nstages: {}\n")
-    assert b"datasets: []" in reproduce(project, "words", repro_fn=lockfile.reproduce_and_record)
+    assert b"datasets: []" in reproduce_and_record(project, "words")
     with chdir(project), Repo(str(project)) as repo:
         assert repo.status(["words"]) == {}
 
 
 def test_a_lock_that_cannot_be_replaced_stays_whole(project, monkeypatch):
-    before = reproduce(project, "words", repro_fn=lockfile.reproduce_and_record)
+    before = reproduce_and_record(project, "words")
 
     def full(self: Path, *arguments: object, **options: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(Exception, match="failed to reproduce"):
-        reproduce(project, "yes", repro_fn=lockfile.reproduce_and_record)
+    with pytest.raises(OSError, match="No space"):
+        reproduce_and_record(project, "yes")
     assert (project / "dvc.lock").read_bytes() == before
 
 

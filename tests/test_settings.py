@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from modelyard import cli, settings
 from modelyard.errors import ModelyardError
+from modelyard.lineage import EVALUATIONS, TRAININGS
 
 PARAMS = Path(__file__).resolve().parent.parent / "params.yaml"
 XOR_EPOCHS = "seed: 777, epochs: 400"
@@ -44,6 +46,15 @@ def test_the_real_file_is_right():
     project = settings.load(PARAMS)
     assert project.experiments["boston_linear"].training.seed == 777
     assert project.dataset_of("boston_mlp_minmax") == "boston"
+
+
+def test_the_transfer_that_the_readme_shows_is_that_of_the_file_and_stands_where_it_says():
+    readme, yaml = PARAMS.with_name("README.md").read_text(encoding="utf-8"), YAML(typ="safe")
+    shown = [block.partition("```")[0] for block in readme.split("```yaml\n")[1:]]
+    ((name, entry),) = next(yaml.load(block) for block in shown if block.startswith("transfers:"))["transfers"].items()
+    assert entry == yaml.load(PARAMS)["transfers"][name]
+    stages = [f"{stage['transfers']}{name}" for stage in (TRAININGS, EVALUATIONS)]
+    assert [stage for stage in stages if f"`{stage}`" not in readme] == []
 
 
 def test_the_files_of_a_data_set_know_the_mirrors_and_the_public_address():

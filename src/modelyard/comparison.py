@@ -67,7 +67,7 @@ def overview(table: pd.DataFrame) -> pd.DataFrame:
         headline = rows.head(1).dropna(subset="value")
         figure = "".join(f"{row.metric} {_figure(row)}" for row in headline.itertuples())
         first = rows.iloc[0]
-        lines.append((name, first.notebook, figure, _published(headline), _remarks(first)))
+        lines.append((name, first.notebook, figure, _published(headline), _remarks(rows)))
     return pd.DataFrame(lines, columns=["experiment", "notebook", "figure", "published", "remarks"])
 
 
@@ -120,12 +120,19 @@ def _metric_table(rows: pd.DataFrame) -> str:
         by_metric = each.set_index("metric")
         cells = [_figure(by_metric.loc[metric]) if metric in by_metric.index else "" for metric in metrics]
         first = each.iloc[0]
-        lines.append([f"`{name}`", first.notebook, *cells, _published(each), _remarks(first)])
+        lines.append([f"`{name}`", first.notebook, *cells, _published(each), _remarks(each)])
     return markdown_table(["experiment", "notebook", *metrics, "published", "remarks"], lines)
 
 
-def _remarks(row: pd.Series) -> str:
-    return "; ".join(filter(None, [row.note, "" if row.state == REBUILT else row.state]))
+def _remarks(rows: pd.DataFrame) -> str:
+    first = rows.iloc[0]
+    return "; ".join(filter(None, [first.note, _warning(rows), "" if first.state == REBUILT else first.state]))
+
+
+def _warning(rows: pd.DataFrame) -> str:
+    """What a correlation hides: answers that rise and fall with the truth may lie far from it."""
+    below = rows[(rows.metric == "r2") & (rows.value < 0)]
+    return "".join(f"worse than the mean of the targets: r2 {value:.4g}" for value in below.value)
 
 
 def _figure(row: pd.Series) -> str:

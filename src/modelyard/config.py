@@ -6,8 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -19,16 +19,31 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _knows_every_key(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        for key in given:
-            if key not in cls.model_fields:
-                context = {"key": key, "advice": nearest(key, cls.model_fields)}
-                raise PydanticCustomError("unknown_key", "no such key; {advice}", context)
-        return given
+    def _knows_every_key(cls, given: Any, check: ModelWrapValidatorHandler) -> Any:
+        unknown = [key for key in given if key not in cls.model_fields] if isinstance(given, dict) else []
+        if not unknown:
+            return check(given)
+        found = [_no_such_key(key, cls.model_fields, given) for key in unknown]
+        try:
+            check({key: value for key, value in given.items() if key in cls.model_fields})
+        except ValidationError as invalid:  # a key that is missing may be the one that is misspelt
+            found += [
+                _kept(error) for error in invalid.errors() if (error["type"], len(error["loc"])) != ("missing", 1)
+            ]
+        raise ValidationError.from_exception_data(cls.__name__, found)
+
+
+def _no_such_key(key: object, known: Iterable[str], given: Any) -> InitErrorDetails:
+    context = {"key": key, "advice": nearest(key, known)}
+    return InitErrorDetails(type=PydanticCustomError("unknown_key", "no such key; {advice}", context), input=given)
+
+
+def _kept(error: Any) -> InitErrorDetails:
+    """An error of pydantic's as it was found, to be told with others."""
+    kind = PydanticCustomError(error["type"], error["msg"], error.get("ctx"))
+    return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"])
 
 
 class Mistake(NamedTuple):
@@ -45,6 +60,8 @@ class File(Settings):
         """What the types cannot tell: entries that do not fit each other."""
         return ()
 
+
+WRITE_FOR_NONE = {"dict_type": "for none, write {}", "tuple_type": "for none, write []"}  # by pydantic's error
 
 Model = TypeVar("Model", bound=File)
 AnySettings = TypeVar("AnySettings", bound=Settings)
@@ -147,6 +164,8 @@ def _mistake(error: Any, given: Any) -> Mistake:
         allowed = re.findall(r"'([^']*)'", error["ctx"]["expected_tags"])
         chooser = error["ctx"]["discriminator"].strip("'")
         return Mistake((*keys, chooser), f"no such {chooser}; {nearest(error['ctx']['tag'], allowed)}")
+    if error["input"] is None:
+        return Mistake(keys, f"left empty; {WRITE_FOR_NONE.get(error['type'], 'give a value')}")
     reason = error["msg"].removeprefix("Value error, ")
     return Mistake(keys, reason[0].lower() + reason[1:])
 

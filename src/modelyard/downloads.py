@@ -30,7 +30,9 @@ ATTEMPTS = 3
 class FetchSettings(Settings):
     """Where to look before the public address."""
 
-    mirrors: tuple[str, ...] = Field(default=(), description="folders or URLs laid out as <mirror>/<folder>/<file>")
+    mirrors: tuple[str, ...] | None = Field(
+        default=(), description="folders or URLs laid out as <mirror>/<folder>/<file>; left empty for none"
+    )
 
 
 class _Place(NamedTuple):
@@ -81,22 +83,37 @@ class FileSet:
         """Whether the folder `target` has all that comes of a file; its content is not read."""
         return all((target / file).is_file() for file in self.sources[name].leaves(name))
 
+    def edited(self) -> dict[str, str]:
+        """A person's own files that are there and are not what params.yaml says, each with what to do about it."""
+        told = {name: source.edited(self.root) for name, source in self.sources.items()}
+        return {name: each for name, each in told.items() if each}
+
     def out_of_reach(self, target: Path, reach: Reach) -> dict[str, list[str]]:
         """The files that are neither in `target` nor at an address that answers, each with the addresses asked."""
         return {
-            self._as_told(name): self.addresses(name)
+            name: self.addresses(name)
             for name, source in self.sources.items()
             if source.text is None
             and not self.is_here(name, target)
             and not any(reach.has(address) for address in self.addresses(name))
         }
 
+    def cannot_be_had(self, tried: Mapping[str, list[str]]) -> str:
+        """What to tell a person of files that cannot be had: their names, all that was tried, what to do."""
+        names = ", ".join(" or ".join((name, *self.sources[name].alternatives)) for name in tried)
+        remedies = dict.fromkeys(self.sources[name].remedy(self.folder) for name in tried)
+        addresses = (f"  {address}" for each in tried.values() for address in each)
+        return "\n".join((f"{names} cannot be had.", "Tried:", *addresses, f"What to do: {'; '.join(remedies)}."))
+
     def fetch(self, target: Path) -> dict[str, str]:
         """Bring every file into the folder `target`, verified; tell where each came from.
 
         Raises:
-            ModelyardError: a file cannot be had; the text names every address tried and what to do.
+            ModelyardError: a file cannot be had, or one's own was edited; the text names every address tried and what
+                to do.
         """
+        if edited := self.edited():  # what was copied before may still be as params.yaml says
+            raise ModelyardError("\n".join(edited.values()))
         target.mkdir(parents=True, exist_ok=True)
         reach = Reach(self.all_addresses())
         origins = {name: self._fetch_file(name, target, reach) for name in self.sources}
@@ -125,9 +142,6 @@ class FileSet:
             for file, checksum_there in ({name: source.checksum} | others).items():
                 yield _Place(f"{mirror.rstrip('/')}/{self.folder}/{file}", checksum_there)
 
-    def _as_told(self, name: str) -> str:
-        return " or ".join((name, *self.sources[name].alternatives))
-
     def _fetch_file(self, name: str, folder: Path, reach: Reach) -> str:
         source = self.sources[name]
         if source.text is not None:
@@ -142,25 +156,12 @@ class FileSet:
                 return place.address
             except (_Refused, ModelyardError) as refusal:
                 failures.append(f"{place.address}: {refusal}")
-        raise ModelyardError(cannot_be_had({self._as_told(name): failures}, self.folder))
-
-
-def cannot_be_had(tried: Mapping[str, list[str]], folder: str) -> str:
-    """What to tell a person whose files cannot be had: the files, every address tried, what to do."""
-    lines = []
-    for name, addresses in tried.items():
-        lines += [f"{name} cannot be had. Tried:", *(f"  {address}" for address in addresses)]
-    lines.append(
-        f"What to do: connect to the network and run again; or put the file at <mirror>/{folder}/<file> "
-        "and name the mirror (a folder or a URL) in the environment, MODELYARD_MIRROR=<mirror>, "
-        "or in params.yaml under fetch.mirrors."
-    )
-    return "\n".join(lines)
+        raise ModelyardError(self.cannot_be_had({name: failures}))
 
 
 def all_mirrors(settings: FetchSettings, root: Path) -> tuple[str, ...]:
     """The mirror of MODELYARD_MIRROR first, then those of params.yaml; folders as absolute paths."""
-    named = [os.environ.get("MODELYARD_MIRROR", ""), *settings.mirrors]
+    named = [os.environ.get("MODELYARD_MIRROR", ""), *(settings.mirrors or ())]
     return tuple(each if _is_url(each) else str((root / Path(each).expanduser()).resolve()) for each in named if each)
 
 
@@ -219,16 +220,16 @@ def _bring(place: _Place, source: Source, target: Path, reach: Reach) -> None:
 
 def _get(place: _Place, temporary: Path, reach: Reach) -> None:
     """Copy or download one file and verify it."""
-    address, (method, expected) = place
+    address, expected = place
     if not reach.has(address):
         raise _Refused(f"no answer within {ANSWER_SECONDS:g} s" if _is_url(address) else "no such file")
     if _is_url(address):
         _download(address, temporary)
     else:
         shutil.copyfile(address, temporary)
-    found = checksum(temporary, method)
-    if found != expected:
-        raise _Refused(f"wrong content: its {method.upper()} is {found}, params.yaml says {expected}")
+    found = checksum(temporary, expected.method)
+    if found != expected.value:
+        raise _Refused(f"wrong content: its {expected.told(found)}")
 
 
 def _download(url: str, target: Path) -> None:

@@ -1,10 +1,12 @@
 """Where one raw file comes from, and what its bytes must come to, as params.yaml says it."""
 
+from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
 from modelyard.config import Settings
+from modelyard.files import checksum
 
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="a plain name, no folder")]
 Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -16,6 +18,10 @@ class Checksum(NamedTuple):
 
     method: Literal["sha256", "md5"]
     value: str
+
+    def told(self, found: str) -> str:
+        """What a file came to that should have come to this."""
+        return f"{self.method.upper()} is {found}, params.yaml says {self.value}"
 
 
 class Source(Settings):
@@ -55,6 +61,30 @@ class Source(Settings):
     def checksum(self) -> Checksum:
         """The checksum of what is published; `text` has none."""
         return Checksum("sha256", self.sha256) if self.sha256 else Checksum("md5", self.md5)
+
+    def edited(self, root: Path) -> str:
+        """What to tell a person whose own file is there and is not what params.yaml says; of any other, nothing."""
+        if self.path is None or not (root / self.path).is_file():
+            return ""
+        found = checksum(root / self.path, self.checksum.method)
+        if found == self.checksum.value:
+            return ""
+        return (
+            f"{self.path} is not the file that params.yaml means: its {self.checksum.told(found)}. "
+            f"If it is right as it is, write there {self.checksum.method}: {found}; if not, bring back what it was."
+        )
+
+    def remedy(self, folder: str) -> str:
+        """What a person can do where the file cannot be had; `folder` is its data set's inside a mirror."""
+        if self.path is not None:
+            return "put your file there, or write in params.yaml the `path` where it is"
+        if self.package is not None:
+            return "install the libraries again: make install"
+        return (
+            f"connect to the network and run again; or put the file at <mirror>/{folder}/<file> "
+            "and name the mirror (a folder or a URL) in the environment, MODELYARD_MIRROR=<mirror>, "
+            "or in params.yaml under fetch.mirrors"
+        )
 
     def leaves(self, name: str) -> tuple[str, ...]:
         """The files that are in the folder once this source was fetched under a name."""

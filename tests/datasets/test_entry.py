@@ -45,6 +45,12 @@ def test_a_broken_expectation_is_told_with_what_was_found(expect: dict, told: st
     assert str(raised.value).splitlines() == [f"{FOLDER} does not hold what params.yaml expects:", f"  {told}"]
 
 
+def test_files_of_ones_own_are_told_before_their_copies():
+    entry = _entry(rows=2).model_copy(update={"files": {"a.csv": Source(path="mine.csv", sha256="0" * 64)}})
+    with pytest.raises(ModelyardError, match=rf"^mine\.csv \(copied to {FOLDER}\) does not hold what"):
+        entry.check(RAW, FOLDER)
+
+
 def test_all_broken_expectations_are_told_at_once():
     with pytest.raises(ModelyardError) as raised:
         _entry(rows=1, shape=(9,), range=(0, 1), target_range=(5, 6)).check(RAW, FOLDER)

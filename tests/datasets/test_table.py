@@ -130,3 +130,12 @@ def test_a_class_may_be_called_none(read, word: str):
 
 def test_a_row_with_more_values_than_the_header_is_refused(refusal):
     refusal("age,height,kind\n9,1,2,pear\n9,3,4,apple\n")
+
+
+def test_a_person_is_told_of_their_own_file_first_and_then_of_its_copy(tmp_path: Path):
+    (tmp_path / "a.csv").write_text(GOOD)
+    files = {"a.csv": Source(path="../home/pears.csv", sha256="0" * 64)}
+    settings = table.Settings(reader="table", task="regression", description="Mine.", target="knd", files=files)
+    with pytest.raises(ModelyardError) as raised:
+        table.read(tmp_path, settings)
+    assert str(raised.value).startswith(f"../home/pears.csv (copied to {tmp_path}/a.csv): no column 'knd'")

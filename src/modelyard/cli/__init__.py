@@ -23,8 +23,20 @@ app.add_typer(runs, name="runs")
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_DISABLE_TELEMETRY": "true"}  # as in pipeline/python
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"modelyard {version('modelyard')}")
+        raise typer.Exit
+
+
 @app.callback()
-def surroundings() -> None:
+def surroundings(
+    _: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Tell the version.")
+    ] = False,
+) -> None:
     """Have whatever a command starts keep quiet about itself."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -39,7 +51,9 @@ def surroundings() -> None:
     "* `modelyard run -j 1 --strict` runs one stage at a time, and fails where data cannot be had"
 )
 def run(
-    experiments: Annotated[list[str] | None, typer.Argument(help="Names in params.yaml; none for all.")] = None,
+    experiments: Annotated[
+        list[str] | None, typer.Argument(help="As `modelyard experiments` names them; none for all.")
+    ] = None,
     jobs: Annotated[
         int | None, typer.Option("-j", "--jobs", min=1, help="Stages at once; default: as cores and memory allow.")
     ] = None,
@@ -52,6 +66,15 @@ def run(
 
     with explained():
         raise typer.Exit(rebuild(experiments or [], jobs, demo, strict, dry))
+
+
+@app.command()
+def experiments() -> None:
+    """List the experiments of params.yaml, each with its data set, its model and the results that are here."""
+    from modelyard.cli.experiments import list_all
+
+    with explained():
+        list_all()
 
 
 @app.command(

@@ -1,6 +1,7 @@
 """Live lines: each finished stage leaves one, each running stage has one, and the last tells how far all is."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -16,6 +17,11 @@ MARKS = {
     State.STOPPED: ("■", "yellow"),
     State.RUNNING: ("…", "cyan"),
 }
+
+
+def looking(console: Console) -> AbstractContextManager[object]:
+    """Show on a terminal that something goes on while DVC compares all files with what it locked."""
+    return console.status("Looking for what has changed ...", spinner_style="dim")
 
 
 class Display:
@@ -76,9 +82,10 @@ def tell_plan(console: Console, stages: Mapping[str, Stage]) -> None:
         took = f"{stage.last_seconds:.0f} s last time" if stage.last_seconds else "never built here"
         console.print(f"[bold]{stage.name}[/]  [dim]{took}[/]", highlight=False)
         for change in stage.changes:
-            console.print(f"    {change}", highlight=False, markup=False)
+            console.print(Text(f"    {change}"), soft_wrap=True)
     for stage in left_out:
-        console.print(f"[yellow]{stage.name} cannot run.[/] {stage.reason}", highlight=False)
+        told = Text.assemble((f"{stage.name} cannot run. ", "yellow"), stage.reason)
+        console.print(told, soft_wrap=True)  # addresses to be copied
     seconds = sum(stage.last_seconds for stage in to_run)
     known = f", {seconds:.0f} s of work by the times of earlier runs" if seconds else ""
     console.print(f"\n{len(to_run)} of {len(stages)} stages would run{known}.", highlight=False)

@@ -70,7 +70,8 @@ def _run(jobs: Sequence[Job], workers: int, seconds: float, console: Console) ->
     """Run jobs and tell of each; returns whether none failed."""
     missing = bring([f"fetch@{name}" for name in sorted(set().union(*(job.datasets for job in jobs)))], console)
     for stage, reason in missing.items():
-        console.print(f"[bold yellow]{stage} failed[/], and what needs it is left out. {reason}", highlight=False)
+        told = Text.assemble((f"{stage} failed", "bold yellow"), f", and what needs it is left out. {reason}")
+        console.print(told, soft_wrap=True)  # addresses to be copied
     jobs = [job for job in jobs if not {f"fetch@{name}" for name in job.datasets} & missing.keys()]
     failed = 0
     with Progress(*SHOWN, console=console) as progress, closing(run(jobs, RAW, workers, seconds)) as outcomes:

@@ -7,17 +7,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from modelyard import settings
-from modelyard.cli.display import Display, tell_plan
+from modelyard.cli.display import Display, looking, tell_plan
 from modelyard.cli.interrupts import end_as_by_ctrl_c
 from modelyard.cli.runs import fill_quietly
-from modelyard.downloads import Reach, cannot_be_had
+from modelyard.cli.upstream import refuse_edited
+from modelyard.downloads import Reach
 from modelyard.errors import ModelyardError
 from modelyard.lineage import EVALUATIONS, PRETRAINED
 from modelyard.runner import SUCCEEDED, Pipeline, Stage, State
 from modelyard.settings import Project
+from modelyard.tracking import is_on
 from modelyard.tracking.place import REBUILD
 from modelyard.warm import served
 
@@ -25,6 +28,7 @@ GIGABYTES_A_STAGE = 3  # a training on MNIST peaks below that
 LOG_LINES = 12
 USUAL = Path("docs/costs.json")  # a fresh clone knows by it which stages are the longest
 HEAVY = ("train", "evaluate")
+OLD = "from an earlier rebuild"
 LIBRARIES = (
     "keras",
     "mlflow.keras",
@@ -41,16 +45,18 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
     """Bring experiments up to date and tell the result; returns the exit code.
 
     Raises:
-        ModelyardError: params.yaml or a name is wrong; then nothing was run.
+        ModelyardError: params.yaml, a name or a checksum of a person's own file is wrong; then nothing was run.
     """
     console = Console()
     end_as_by_ctrl_c()
     project = settings.load()
     chosen = _chosen(project, names, demo)
-    pipeline = Pipeline(Path.cwd(), [*chosen.values()] + ([] if names or demo else ["compare"]), USUAL)
-    pipeline.find_unchanged()
-    left_out = _out_of_reach(project, pipeline.stages, Path.cwd())
-    pipeline.leave_out(left_out)
+    with looking(console):
+        pipeline = Pipeline(Path.cwd(), [*chosen.values()] + ([] if names or demo else ["compare"]), USUAL)
+        refuse_edited(project, pipeline.stages)
+        pipeline.find_unchanged()
+        left_out = _out_of_reach(project, pipeline.stages, Path.cwd())
+        pipeline.leave_out(left_out)
     if dry:
         tell_plan(console, pipeline.stages)
         return int(strict and bool(left_out))
@@ -94,17 +100,18 @@ def _out_of_reach(project: Project, stages: Collection[str], root: Path) -> dict
     for stage, files in file_sets.items():
         missing = files.out_of_reach(root / "data" / "raw" / fetched[stage], reach)
         if missing:
-            left_out[stage] = cannot_be_had(missing, files.folder)
+            left_out[stage] = files.cannot_be_had(missing)
     return left_out
 
 
 def _warm_where_needed(pipeline: Pipeline) -> AbstractContextManager[None]:
     """Import the heavy libraries once for all stages that train or evaluate, if there are any."""
-    heavy = any(
-        stage.state is State.WAITING and stage.name.removeprefix(PRETRAINED).startswith(HEAVY)
-        for stage in pipeline.stages.values()
-    )
-    return served(LIBRARIES) if heavy else nullcontext()
+    waiting = [stage for stage in pipeline.stages.values() if stage.state is State.WAITING]
+    return served(LIBRARIES) if any(map(_is_heavy, waiting)) else nullcontext()
+
+
+def _is_heavy(stage: Stage) -> bool:
+    return stage.name.removeprefix(PRETRAINED).startswith(HEAVY)
 
 
 def _jobs(threads: int) -> int:
@@ -123,31 +130,46 @@ def _tell(
     left_out: Mapping[str, str],
 ) -> None:
     if any(stage.state is not State.UNCHANGED for stage in stages.values()):
-        console.print(_result_table(project, chosen))
+        old = [name for name, stage in chosen.items() if stages[stage].state not in SUCCEEDED]
+        console.print(_result_table(project, chosen, old))
     for name, reason in left_out.items():
-        console.print(f"\n[bold yellow]{name} was skipped.[/] {reason}", highlight=False)
+        _say(console, (f"\n{name} was skipped. ", "bold yellow"), reason)
     for stage in stages.values():
         if stage.state is State.FAILED:
-            console.print(f"\n[bold red]{stage.name} failed.[/] The end of {stage.log}:", highlight=False)
-            console.print("\n".join(stage.last_lines(LOG_LINES)), markup=False, highlight=False)
+            _say(console, (f"\n{stage.name} failed. ", "bold red"), f"The end of {stage.log}:")
+            _say(console, "\n".join(stage.last_lines(LOG_LINES)))
     skipped = [name for name, stage in chosen.items() if stages[stage].state is State.LEFT_OUT]
     if skipped:
-        console.print(f"\nNot rebuilt: {', '.join(skipped)}.", highlight=False)
+        _say(console, f"\nNot rebuilt: {', '.join(skipped)}.")
     counts = {state: sum(stage.state is state for stage in stages.values()) for state in State}
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    console.print(f"\nStages: {told}.", highlight=False)
-    console.print(
-        "Next: `make report` writes all on one page, reports/index.html; `make ui` shows every run in the browser "
-        f"(those of this rebuild: tags.rebuild = '{os.environ[REBUILD]}').",
-        highlight=False,
-    )
+    _say(console, f"\nStages: {told}.\n{_next(stages)}")
 
 
-def _result_table(project: Project, chosen: Collection[str]) -> Table:
-    from modelyard.comparison import compare, overview
+def _say(console: Console, *parts: str | tuple[str, str]) -> None:
+    """Print text, each part perhaps with a style, in unbroken lines: half a path or address is of no use."""
+    console.print(Text.assemble(*parts), soft_wrap=True)
+
+
+def _next(stages: Mapping[str, Stage]) -> str:
+    """Where a person may look now."""
+    has_runs = is_on() and any(stage.state is State.BUILT and _is_heavy(stage) for stage in stages.values())
+    of_these = f" (those of this rebuild: tags.rebuild = '{os.environ[REBUILD]}')" if has_runs else ""
+    browse = f"`make ui` shows every run in the browser{of_these}"
+    if "compare" in stages and stages["compare"].state in SUCCEEDED:
+        return f"Next: `make report` writes all on one page, reports/index.html; {browse}."
+    return f"Next: {browse}; `modelyard run` without names compares all, in reports/comparison.md."
+
+
+def _result_table(project: Project, chosen: Collection[str], old: Collection[str]) -> Table:
+    """The results of the chosen experiments; what is here of the `old` was not brought up to date, and says so."""
+    from modelyard.comparison import MISSING, compare, overview
 
     compared = compare(project, Path("results"), Path("pretrained/results"))
-    table = Table("experiment", "on the test rows (95 % interval)", "published", "remarks", title="Results")
+    compared.loc[compared.experiment.isin(old) & (compared.state != MISSING), "state"] = OLD
+    table = Table(
+        Column("experiment", no_wrap=True), "on the test rows (95 % interval)", "published", "remarks", title="Results"
+    )
     for row in overview(compared[compared.experiment.isin(chosen)]).itertuples():
         table.add_row(row.experiment, row.figure, row.published, row.remarks)
     return table

@@ -5,16 +5,38 @@ from pathlib import Path
 
 from rich.console import Console
 
-from modelyard.cli.display import Display
+from modelyard import settings
+from modelyard.cli.display import Display, looking
+from modelyard.errors import ModelyardError
 from modelyard.runner import Pipeline, Stage, State
+from modelyard.settings import Project
 
 LINES = 5  # of what a failed stage said
 
 
+def refuse_edited(project: Project, stages: Collection[str]) -> None:
+    """Stop where a person's own file is not what params.yaml says; DVC itself looks at the verified copy alone.
+
+    Raises:
+        ModelyardError: it names each such file that these stages need, with the checksum to write if that is meant.
+    """
+    used = [name for name in project.datasets if f"fetch@{name}" in stages]
+    edited = {name: project.files_of(name, Path.cwd()).edited() for name in used}
+    told = [f"  datasets.{name}.files.{file}: {what}" for name, files in edited.items() for file, what in files.items()]
+    if told:
+        raise ModelyardError("\n".join(("a file of yours does not match its checksum; nothing was run.", *told)))
+
+
 def brought(targets: Collection[str], console: Console, jobs: int = 1) -> dict[str, Stage]:
-    """Run the stages that these targets need and that are not up to date; returns what became of each."""
-    pipeline = Pipeline(Path.cwd(), targets)
-    pipeline.find_unchanged()
+    """Run the stages that these targets need and that are not up to date; returns what became of each.
+
+    Raises:
+        ModelyardError: a person's own file is not what params.yaml says; then nothing was run.
+    """
+    with looking(console):
+        pipeline = Pipeline(Path.cwd(), targets)
+        refuse_edited(settings.load(), pipeline.stages)
+        pipeline.find_unchanged()
     with Display(console, pipeline) as display:
         pipeline.run(jobs, display.show)
     return pipeline.stages

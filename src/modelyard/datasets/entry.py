@@ -50,6 +50,11 @@ class DatasetEntry(Settings):
             raise ValueError("files with a url need `folder`, where a mirror keeps them")
         return self
 
+    def told(self, place: Path) -> str:
+        """A raw file or folder as a person knows it: where it is a copy of files of their own, these come first."""
+        own = [source.path for source in self.files.values() if source.path is not None]
+        return f"{', '.join(own)} (copied to {place})" if own else str(place)
+
     def check(self, raw: RawData, folder: Path) -> None:
         """Refuse raw data that breaks the entry's expectations.
 
@@ -59,7 +64,7 @@ class DatasetEntry(Settings):
         parts = [raw.rows] if raw.given_test is None else [raw.rows, raw.given_test]
         broken = list(self._broken(raw, parts))
         if broken:
-            raise ModelyardError(f"{folder} does not hold what params.yaml expects:\n" + "\n".join(broken))
+            raise ModelyardError(f"{self.told(folder)} does not hold what params.yaml expects:\n" + "\n".join(broken))
 
     def _broken(self, raw: RawData, parts: list[Rows]) -> Iterator[str]:
         count = sum(map(len, parts))

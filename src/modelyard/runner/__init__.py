@@ -1,26 +1,21 @@
 """Runs the stages of any dvc.yaml side by side, on top of DVC itself.
 
 DVC's own `repro` runs one stage at a time. Here DVC still decides what is out of date, runs each command, hashes and
-caches: every stage is one `reproduce(stage, single_item=True)` in a process of its own, upstream stages first.
-DVC's lock is held by one process at a time and let go while a command runs, which is what makes this possible.
+caches: every stage is DVC's own `Stage.reproduce` in a process forked for it, upstream stages first; the files that
+describe the pipeline are read once, before. DVC's lock is held by one process at a time and let go while a command
+runs, which is what makes this possible.
 """
 
 import json
-import logging
-import multiprocessing
-import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from functools import cached_property
-from itertools import pairwise
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from modelyard.runner.lockfile import reproduce_and_record
+from modelyard.runner.process import Patience, shares, signal_groups, start, state_after
 from modelyard.runner.reasons import reasons
 from modelyard.runner.stage import SUCCEEDED, Stage, State
 
@@ -28,11 +23,6 @@ __all__ = ["SUCCEEDED", "Pipeline", "Stage", "State"]
 
 LOOK_SECONDS = 0.1  # between two looks at the running stages
 STOP_SECONDS = 5.0  # granted to an interrupted stage before it is killed
-FORK = multiprocessing.get_context("fork")  # DVC is imported once; this module starts no threads
-
-
-BUILT_CODE, UNCHANGED_CODE = 0, 3
-EXIT_STATES = {BUILT_CODE: State.BUILT, UNCHANGED_CODE: State.UNCHANGED}
 
 
 class Pipeline:
@@ -53,6 +43,7 @@ class Pipeline:
                 chosen = [stage for target in targets for stage in repo.stage.collect(target)]
             order = _upstream_first(graph, chosen, repo.index.stages)
             self.stages = {stage.addressing: self._stage(stage, graph) for stage in order}
+            self._written = {stage.addressing: stage for stage in order}
         for name, seconds in (_seconds(usual) | _seconds(self._times_file)).items():
             if name in self.stages:
                 self.stages[name].last_seconds = seconds
@@ -66,12 +57,11 @@ class Pipeline:
         """Mark the stages that DVC finds up to date and that need no other that is not; note what changed of others."""
         with _repository(self.root) as repo:
             status = repo.status()  # of all: DVC reads dvc.lock anew for each stage that is named
-            written = {stage.addressing: stage for stage in repo.index.stages}
-            for name, stage in self.stages.items():  # upstream first
-                behind = sorted(each for each in stage.upstream if self.stages[each].state is not State.UNCHANGED)
-                stage.changes = (*reasons(written[name], status.get(name, [])), *(f"after {each}" for each in behind))
-                if name not in status and not behind:
-                    stage.state = State.UNCHANGED
+        for name, stage in self.stages.items():  # upstream first
+            behind = sorted(each for each in stage.upstream if self.stages[each].state is not State.UNCHANGED)
+            stage.changes = (*reasons(self._written[name], status.get(name, [])), *(f"after {each}" for each in behind))
+            if name not in status and not behind:
+                stage.state = State.UNCHANGED
 
     def run(self, jobs: int, watch: Callable[[Mapping[str, Stage]], None], tolerant: Collection[str] = ()) -> None:
         """Run every waiting stage, `jobs` at a time, the longest way to the end first.
@@ -85,7 +75,7 @@ class Pipeline:
             KeyboardInterrupt: after every running stage was stopped.
         """
         running: dict[str, BaseProcess] = {}
-        self._free = _shares(jobs)
+        self._free = shares(jobs)
         try:
             while self._advance(running, tolerant):
                 watch(self.stages)
@@ -106,7 +96,8 @@ class Pipeline:
             if not process.is_alive():
                 self._note_end(name, running.pop(name))
         for stage in self._ready(tolerant)[: len(self._free)]:
-            running[stage.name] = self._start(stage)
+            with Patience() as patience:
+                running[stage.name] = self._start(stage, patience)
         return bool(running)
 
     def _ready(self, tolerant: Collection[str]) -> list[Stage]:
@@ -124,12 +115,11 @@ class Pipeline:
                 ready.append(stage)
         return sorted(ready, key=lambda stage: -self._seconds_to_end[stage.name])
 
-    def _start(self, stage: Stage) -> BaseProcess:
+    def _start(self, stage: Stage, patience: Patience) -> BaseProcess:
         stage.log.parent.mkdir(parents=True, exist_ok=True)
         stage.log.write_text("")  # what an earlier run said is over
         stage.cores = self._free.pop(0)
-        process = FORK.Process(target=_reproduce, args=(self.root, stage.name, stage.log, stage.cores))
-        process.start()
+        process = start(self._written[stage.name], stage.log, stage.cores, patience)
         stage.state, stage.began = State.RUNNING, time.monotonic()
         return process
 
@@ -137,17 +127,17 @@ class Pipeline:
         stage = self.stages[name]
         self._free.append(stage.cores)
         stage.ended = time.monotonic()
-        stage.state = EXIT_STATES.get(process.exitcode, State.FAILED)
+        stage.state = state_after(process)
 
     def _stop(self, running: Mapping[str, BaseProcess]) -> None:
         """Interrupt what still runs, so that it can tidy up; then kill what is left of it, helpers included."""
         try:
-            _signal_groups(running.values(), signal.SIGINT)
+            signal_groups(running.values(), signal.SIGINT)
             deadline = time.monotonic() + STOP_SECONDS
             for process in running.values():
                 process.join(max(0.0, deadline - time.monotonic()))
         finally:  # also when a second Ctrl-C cuts the patience short
-            _signal_groups(running.values(), signal.SIGKILL)
+            signal_groups(running.values(), signal.SIGKILL)
             for name, process in running.items():
                 process.join()
                 self.stages[name].state, self.stages[name].ended = State.STOPPED, time.monotonic()
@@ -181,25 +171,6 @@ def _seconds(file: Path | None) -> dict[str, float]:
         return {}
 
 
-def _shares(jobs: int) -> list[frozenset[int]]:
-    """The cores of each of `jobs` stages: their own, as far as there are enough.
-
-    Left to themselves, some kernels keep two busy processes on one core for minutes while another idles.
-    """
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < jobs:
-        return [frozenset(cores)] * jobs
-    bounds = [len(cores) * share // jobs for share in range(jobs + 1)]
-    return [frozenset(cores[first:last]) for first, last in pairwise(bounds)]
-
-
-def _signal_groups(processes: Iterable[BaseProcess], sign: signal.Signals) -> None:
-    """Send a signal to each process and to all that it started."""
-    for process in processes:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, sign)
-
-
 def _repository(root: Path) -> Any:
     from dvc.repo import Repo
     from tqdm import tqdm
@@ -217,21 +188,3 @@ def _upstream_first(graph: Any, chosen: Iterable[Any], written: Sequence[Any]) -
         wanted |= descendants(graph, stage)
     needed_first = graph.subgraph(wanted).reverse()
     return list(lexicographical_topological_sort(needed_first, key=list(written).index))
-
-
-def _reproduce(root: Path, name: str, log: Path, cores: frozenset[int]) -> None:
-    """The life of a stage's process: all it prints goes to its log, its exit code tells what happened."""
-    os.setsid()  # a group of its own, to be stopped with all that its command started
-    os.sched_setaffinity(0, cores)
-    with log.open("w", encoding="utf-8") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    logging.getLogger("dvc").setLevel(logging.WARNING)  # its hints would hide what the command said last
-    try:
-        with _repository(root) as repo:
-            built = repo.reproduce(name, single_item=True, repro_fn=reproduce_and_record)
-    except BaseException as error:
-        if not log.stat().st_size:  # the command did not speak for itself
-            print(f"{type(error).__name__}: {error.__cause__ or error}", file=sys.stderr)  # noqa: T201
-        raise SystemExit(1) from None
-    raise SystemExit(BUILT_CODE if built else UNCHANGED_CODE)

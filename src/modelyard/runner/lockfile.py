@@ -11,14 +11,6 @@ from typing import Any
 START = "schema: '2.0'\nstages:\n"
 
 
-def reproduce_and_record(stage: Any, **options: Any) -> Any:
-    """What DVC does with one stage, for `Repo.reproduce(repro_fn=...)`; returns the stage if its command ran."""
-    built = stage.reproduce(**options)
-    if built:
-        record(stage)
-    return built
-
-
 def record(stage: Any) -> None:
     """Write a stage's entry into the dvc.lock beside its dvc.yaml."""
     from dvc.stage.serialize import to_lockfile
