@@ -146,7 +146,7 @@ def test_a_claim_says_where_its_difference_is_too_small_to_matter(project: Path)
 
 def test_the_page_tells_how_figures_vary_over_seeds_and_where_the_published_one_lies(project: Path) -> None:
     page, _ = written(project)
-    assert "boston_mlp correlation 8 0.79 (0.7733 to 0.8067) 0.02 0.7958 inside , z +0.3" in page.text
+    assert "boston_mlp correlation 8 0.79 (0.7733 to 0.8067) 0.02 0.765 to 0.823 0.7958 inside , z +0.3" in page.text
     assert "boston_mlp a split for each seed correlation 1 0.8 0.7958 outside" in page.text
     assert "mae 8 3.1" not in page.text, "the first metric stands for an experiment"
 
