@@ -68,7 +68,8 @@ def make_project(folder: Path) -> Path:
     make_results(folder, "boston_mlp", REGRESSION)
     make_results(folder, "digits_cnn", CLASSIFICATION, {"classes": DIGITS})
     make_results(folder, "boston_linear", REGRESSION, built=False)
-    write_json(folder / "data" / "inputs" / "boston" / "data.json", data_card())
+    for name in ("boston", "boston_standard"):
+        write_json(folder / "data" / "inputs" / name / "data.json", data_card())
     write_json(
         folder / ".dvc" / "tmp" / "runner" / "seconds.json", {"train@boston_mlp": 4.25, "evaluate@boston_mlp": 90}
     )

@@ -1,7 +1,7 @@
 """Data cards: of each data set its files with their checksums, and what its inputs look like."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from modelyard.reporting.folder import Folder
@@ -33,7 +33,7 @@ class View:
     shared: int
 
     @property
-    def columns(self) -> list[str]:
+    def keys(self) -> list[str]:
         """What is told of its parts."""
         return list(dict.fromkeys(key for part in self.parts for key in part.values))
 
@@ -53,6 +53,14 @@ class Card:
     files: dict[str, str]
     raw: str
     views: tuple[View, ...]
+
+    @property
+    def alike(self) -> list[list[View]]:
+        """Its inputs, together those that differ by their scaling alone."""
+        groups: dict[str, list[View]] = {}
+        for view in self.views:
+            groups.setdefault(repr(replace(view, name="", scaling="")), []).append(view)
+        return list(groups.values())
 
 
 def cards(folder: Folder, project: Project, outputs: Mapping[str, str]) -> list[Card]:

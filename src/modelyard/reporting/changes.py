@@ -16,7 +16,7 @@ from modelyard.settings import EXPERIMENT_SECTIONS, Project
 LESS_IS_BETTER = {"loss", "mae", "mse"}
 DATA = ("data/raw/", "data/inputs/")  # outputs whose changes are told
 LOCKS = ("dvc.lock", "pretrained/dvc.lock")
-CLAIMS = "reports/claims.json"
+CLAIMS, NOT_RUN = "reports/claims.json", "not run"
 
 Read = Callable[[str], str | None]
 
@@ -84,7 +84,7 @@ def state(read: Read) -> State:
         figures=metrics,
         intervals={name: found.get("intervals", {}) for name, found in details.items()},
         outputs=dict(_outputs(read)),
-        verdicts={name: claim["verdict"] for name, claim in (_parsed(read, CLAIMS) or {}).get("claims", {}).items()},
+        verdicts=_verdicts((_parsed(read, CLAIMS) or {}).get("claims", {})),
     )
 
 
@@ -100,6 +100,10 @@ def changes(project: Project, before: State, now: State) -> Changes:
         figures=tuple(shift for name in both for shift in _shifts(project, name, before, now)),
         verdicts=tuple(_differences(before.verdicts, now.verdicts)),
     )
+
+
+def _verdicts(claims: Mapping[str, Any]) -> dict[str, str]:
+    return {name: claim["verdict"] for name, claim in claims.items() if claim["verdict"] != NOT_RUN}
 
 
 def _experiments(state: State) -> list[str]:

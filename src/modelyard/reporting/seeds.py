@@ -14,7 +14,7 @@ REPLICATION = "reports/replication.csv"
 
 @dataclass(frozen=True)
 class Seeds:
-    """A metric of an experiment over seeds; the bar, of more than one, reaches from the least to the most."""
+    """A metric of an experiment over seeds; the bar, from the least to the most, is for a published figure alone."""
 
     experiment: str
     splits: bool
@@ -22,6 +22,7 @@ class Seeds:
     count: int
     mean: str
     sd: str
+    reach: str
     published: float | None
     inside: bool
     z: str
@@ -48,13 +49,13 @@ def _row(row: Any) -> Seeds:
         count=row.seeds,
         mean=f"{row.mean:.4g}{interval}",
         sd="" if pd.isna(row.sd) else f"{row.sd:.2g}",
+        reach=f"{row.least:.4g} to {row.most:.4g}" if row.seeds > 1 else "",
         published=said,
         inside=said is not None and bool(row.inside),
         z="" if pd.isna(row.z) else f"{row.z:+.1f}",
-        bar=_bar(row, said) if row.seeds > 1 else None,
+        bar=_bar(row, said) if row.seeds > 1 and said is not None else None,
     )
 
 
-def _bar(row: Any, said: float | None) -> Bar:
-    ends = row.least, row.most
-    return Scale.of((*ends, *([] if said is None else [said]))).bar(ends, row.mean, said)
+def _bar(row: Any, said: float) -> Bar:
+    return Scale.of((row.least, row.most, said)).bar((row.least, row.most), row.mean, said)
