@@ -3,27 +3,21 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import mlflow
 import pytest
 from conftest import clone_into, surroundings
 from ruamel.yaml import YAML
+from servers import ASKED_FOR, BOUND, PASSWORD, mlflow_server, served, wait_until
 
-from modelyard import filling, settings, training
-
-ROOT = Path(__file__).resolve().parent.parent
 NAMES = ["xor_mlp", "xor_linear"]
 EPOCHS = 5
-BOUND = 1200  # seconds; generous, for a loaded machine
 
 
 class Project:
@@ -141,14 +135,6 @@ def comparable(tags: dict[str, str]) -> dict[str, str]:
     return {tag: value for tag, value in tags.items() if not tag.startswith(own)}
 
 
-def test_every_experiment_is_compared_with_its_run_in_the_words_of_its_training() -> None:
-    for experiment in settings.load(ROOT / "params.yaml").runs.values():
-        told = training._flat(experiment.model_dump(mode="json"))
-        assert {name: str(value) for name, value in filling._flat(experiment.model_dump(mode="json")).items()} == {
-            name: str(value) for name, value in told.items()
-        }
-
-
 def test_the_commands_that_explain_a_run_build_the_same_bytes_again(rebuilt: Project, tmp_path: Path) -> None:
     """All but `make install`, in whose place stands this Python, found on the PATH."""
     told = rebuilt.run("modelyard", "runs", "explain", "xor_linear")
@@ -188,42 +174,6 @@ def test_a_training_that_is_killed_is_shown_as_failed_when_the_rebuild_ends(rebu
 # --- seen in a browser, and served to others ---
 
 
-@contextmanager
-def served(project: Project, *command: str, **variables: str) -> Iterator[str]:
-    """The address of a server that a command starts with `--port`, once it answers; stopped at the end."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    log = project.folder / "server.log"
-    with log.open("w") as file:
-        server = subprocess.Popen(
-            [*command, "--port", str(port)], cwd=project.folder, env=project.surroundings | variables,
-            stdout=file, stderr=file, start_new_session=True,
-        )  # fmt: skip
-    address = f"http://127.0.0.1:{port}"
-    try:
-        wait_until(lambda: answers(f"{address}/health") or server.poll() is not None)
-        assert server.poll() is None, log.read_text()
-        yield address
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-        log.unlink()
-
-
-def answers(address: str) -> bool:
-    try:
-        return urlopen(address, timeout=5).status == 200  # noqa: S310
-    except (URLError, TimeoutError, ConnectionError):
-        return False
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + BOUND
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.2)
-
-
 @pytest.fixture
 def page() -> Iterator:
     """A page of Debian's Chromium, without a window."""
@@ -245,7 +195,7 @@ def test_a_person_finds_a_run_in_the_browser_with_its_curve_and_its_files(rebuil
     page.on("response", lambda answer: wrong.append(f"{answer.status} {answer.url}") if answer.status >= 500 else None)
     page.on("request", lambda request: asked.append(request.url))
     runs = rebuilt.runs()
-    with served(rebuilt, "modelyard", "ui") as address:
+    with served(["modelyard", "ui"], rebuilt.folder, rebuilt.surroundings) as address:
         # --- the runs
         page.goto(f"{address}/#/experiments/{runs['xor_mlp'].info.experiment_id}/runs")
         links = {name: page.locator(f"a[href$='/runs/{run.info.run_id}']") for name, run in runs.items()}
@@ -272,11 +222,6 @@ def test_a_person_finds_a_run_in_the_browser_with_its_curve_and_its_files(rebuil
     assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
 
 
-def server_command(project: Project, *options: str) -> list[str]:
-    store = ["--backend-store-uri", project.store, "--artifacts-destination", str(project.folder / "shared")]
-    return [sys.executable, "-m", "mlflow", "server", "--workers", "1", *store, *options]
-
-
 TRACKED = """
 from modelyard import tracking
 with tracking.training_run("through_the_server") as run:
@@ -291,7 +236,8 @@ def team(tmp_path: Path) -> Project:
 
 
 def test_a_server_behind_another_name_answers_to_that_name_and_to_no_other(team: Project) -> None:
-    with served(team, *server_command(team, "--allowed-hosts", "mlflow.example.org,127.0.0.1:*")) as address:
+    command = mlflow_server(team.store, team.folder / "shared", "--allowed-hosts", "mlflow.example.org,127.0.0.1:*")
+    with served(command, team.folder, team.surroundings) as address:
         assert status(address, host="mlflow.example.org") == 200
         assert status(address, host="elsewhere.example.org") == 403
 
@@ -307,8 +253,8 @@ def status(address: str, host: str) -> int:
 
 def test_a_server_with_passwords_takes_runs_from_who_has_one(team: Project) -> None:
     pytest.importorskip("flask_wtf", reason="NO BASIC AUTH: MLflow's passwords are not tested; uv sync")
-    secrets = {"MLFLOW_AUTH_ADMIN_PASSWORD": "a long password", "MLFLOW_FLASK_SERVER_SECRET_KEY": "any words"}
-    with served(team, *server_command(team, "--app-name", "basic-auth"), **secrets) as address:
+    command = mlflow_server(team.store, team.folder / "shared", "--app-name", "basic-auth")
+    with served(command, team.folder, team.surroundings | ASKED_FOR) as address:
         train = [sys.executable, "-c", TRACKED]
         around = team.surroundings | {"MLFLOW_TRACKING_URI": address, "MLFLOW_TRACKING_USERNAME": "admin"}
         told = [
@@ -316,7 +262,7 @@ def test_a_server_with_passwords_takes_runs_from_who_has_one(team: Project) -> N
                 train, cwd=team.folder, env=around | {"MLFLOW_TRACKING_PASSWORD": password},
                 capture_output=True, text=True, check=True, timeout=BOUND,
             ).stderr
-            for password in ("a guess", "a long password")
+            for password in ("a guess", PASSWORD)
         ]  # fmt: skip
     assert "warning: this run is not tracked" in told[0]
     assert told[1] == ""

@@ -3,28 +3,24 @@
 import json
 import os
 import shutil
-import signal
-import socket
-import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
 import numpy as np
 import pytest
+from servers import served
 
 from modelyard import models, tracking, training
 from modelyard.inputs import TrainingInput, save_training
 from modelyard.models import EstimatorTraining, NetworkTraining, Runtime, cnn, linear
 from modelyard.settings import EstimatorExperiment, NetworkExperiment
 
-SECONDS = 600  # for the server's start: it imports TensorFlow
 HEADERS = {"Content-Type": "application/json"}
 CNN = NetworkExperiment(
     input="made_up",
@@ -63,20 +59,10 @@ def champion_served(experiment: object, data: TrainingInput, root: Path) -> Iter
             training.train(experiment, Runtime(), root / "rows", root / "model", root / "history.csv", run)
         register_as_champion(store)
         forget_mlflow()
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    command = ["models", "serve", "-m", "models:/made_up@champion", "--env-manager", "local"]
-    command = [sys.executable, "-m", "mlflow", *command, "--host", "127.0.0.1", "--port", str(port)]
+    command = ["models", "serve", "-m", "models:/made_up@champion", "--env-manager", "local", "--host", "127.0.0.1"]
     surroundings = os.environ | {"MLFLOW_TRACKING_URI": store, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    with (root / "server.log").open("w") as log:
-        process = subprocess.Popen(command, env=surroundings, stdout=log, stderr=log, start_new_session=True)
-    try:
-        wait_for(f"http://127.0.0.1:{port}/ping", process, root / "server.log")
-        yield Server(f"http://127.0.0.1:{port}", root / "model")
-    finally:
-        with suppress(ProcessLookupError):  # it may have ended by itself, and said why
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    with served([sys.executable, "-m", "mlflow", *command], root, surroundings, health="/ping") as address:
+        yield Server(address, root / "model")
 
 
 def register_as_champion(store: str) -> None:
@@ -94,30 +80,10 @@ def forget_mlflow() -> None:
         os.environ.pop(name, None)
 
 
-def wait_for(address: str, process: subprocess.Popen, log: Path) -> None:
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        assert process.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(address, timeout=5):  # noqa: S310
-                return
-        except OSError:
-            time.sleep(0.5)
-    pytest.fail(f"no answer in {SECONDS} s:\n{log.read_text()}")
-
-
 @pytest.fixture
 def root(tmp_path: Path, empty_store: Path) -> Path:
     shutil.copy(empty_store, tmp_path / "mlflow.db")
     return tmp_path
-
-
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with MLflow's tables and nothing in them."""
-    file = tmp_path_factory.mktemp("store") / "mlflow.db"
-    mlflow.MlflowClient(f"sqlite:///{file}").search_experiments()
-    return file
 
 
 def test_a_served_network_takes_raw_pixels(image_input: TrainingInput, root: Path) -> None:

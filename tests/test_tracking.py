@@ -370,10 +370,31 @@ def test_a_run_whose_process_was_killed_is_shown_as_failed_and_one_that_still_ru
     assert "its process ended without a word" in killed.tags["error"]
 
 
-def test_of_a_process_of_another_machine_nothing_is_known() -> None:
+def test_of_a_process_of_another_machine_or_without_a_name_nothing_is_known() -> None:
     assert not place.has_died("another.machine 1 1")
+    assert not place.has_died("")
     assert place.has_died(place.this_process().rpartition(" ")[0] + " 1")
     assert not place.has_died(place.this_process())
+
+
+def test_a_run_that_another_program_began_beside_ours_is_left_alone(project: Path) -> None:
+    with tracking.training_run("an_experiment"):
+        pass
+    begun = mlflow.MlflowClient().create_run(mlflow.get_experiment_by_name("modelyard").experiment_id, run_name="other")
+    assert records.end_what_died() == []
+    assert records.read(begun.info.run_id).status == "RUNNING"
+
+
+def test_a_server_out_of_reach_is_told_without_its_password(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ann:hush@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with tracking.training_run("an_experiment"):
+        pass
+    said = capfd.readouterr().err
+    assert "warning: this run is not tracked" in said
+    assert "hush" not in said
 
 
 def test_an_unknown_run_is_told_with_where_ids_stand(project: Path) -> None:

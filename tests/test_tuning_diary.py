@@ -10,6 +10,7 @@ from made_up_study import ALL, BEST, KILLED, PRESENT, PRUNED, WORSE, study
 from optuna.trial import TrialState
 
 from modelyard import past_runs
+from modelyard.tracking import place, records
 from modelyard.tuning import diary
 
 
@@ -81,8 +82,11 @@ def test_written_again_nothing_is_doubled_and_new_trials_are_added(project: Path
     assert curve(project, after["study digits_cnn"], "best_score") == [(0, 0.9), (2, 0.9), (3, 0.94)]
 
 
-def test_what_a_killed_writer_left_half_written_is_completed(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = study(PRESENT, BEST)
+@pytest.mark.parametrize("meanwhile", ["nothing", "shown as failed"])
+def test_what_a_killed_writer_left_half_written_is_completed(
+    meanwhile: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, gone = study(PRESENT, BEST), place.this_process().rpartition(" ")[0] + " 1"
     complete, calls = past_runs._complete, []
 
     def cut_short(*given: object) -> None:
@@ -99,9 +103,14 @@ def test_what_a_killed_writer_left_half_written_is_completed(project: Path, monk
         "trial 1": "RUNNING",
     }
     monkeypatch.setattr(past_runs, "_complete", complete)
+    if meanwhile == "shown as failed":
+        for run in runs_in(project).values():
+            mlflow.MlflowClient().set_tag(run.info.run_id, "process", gone)
+        assert set(records.end_what_died()) == {"study digits_cnn", "trial 1"}
     diary.write(made)
     runs = runs_in(project)
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    assert {name for name, run in runs.items() if "error" in run.data.tags} == set()
     assert runs["trial 1"].data.metrics["val_accuracy"] == 0.94
 
 

@@ -16,9 +16,9 @@ from optuna.trial import TrialState
 
 from modelyard.errors import ModelyardError
 from modelyard.studies import Choices, Range
-from modelyard.tuning import lost
+from modelyard.tuning import lost, storage
 from modelyard.tuning.plan import Plan
-from modelyard.tuning.search import Budget, Search, Worker, take_up
+from modelyard.tuning.search import Budget, Search, Worker, latest, take_up
 from modelyard.tuning.storage import Place
 from modelyard.tuning.worker import Ended
 
@@ -252,6 +252,21 @@ def test_another_space_is_refused_with_the_difference_and_a_new_study_stands_bes
 def test_another_budget_seed_or_pruner_is_the_same_study(tmp_path, place):
     take_up(plan(tmp_path), place)
     assert take_up(plan(tmp_path, trials=9, seed=1, pruner="median"), place).study_name == "made_up"
+
+
+def test_of_two_who_begin_a_study_at_once_the_second_is_told_to_join(tmp_path, place, monkeypatch):
+    take_up(plan(tmp_path), place)
+    monkeypatch.setattr(storage, "latest", lambda name, opened: None)  # as it was a moment before
+    with pytest.raises(ModelyardError, match="begun by another at this very moment: modelyard tune made_up --join"):
+        take_up(plan(tmp_path), place)
+
+
+def test_a_study_of_another_program_is_neither_shown_nor_searched(tmp_path, place):
+    optuna.create_study(study_name="made_up", storage=place.open())
+    with pytest.raises(ModelyardError, match="study made_up was begun by another program"):
+        latest("made_up", place)
+    with pytest.raises(ModelyardError, match="was begun with another search space"):
+        take_up(plan(tmp_path), place)
 
 
 def test_there_must_be_a_study_to_join(tmp_path, place):

@@ -10,8 +10,10 @@ from modelyard.tracking import MLFLOW_EXPERIMENT, Guarded, NoRun, connect, is_on
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 GROUP = "group"  # the tag that a run and its parts have in common
+ERROR = "error"  # the tag of why a run failed
 MOST_FIGURES = 900  # MLflow takes 1000 things at once; tags and parameters are some of them
 MOST_RUNS = 50_000  # that one search may find
 
@@ -65,37 +67,44 @@ class Writer:
         client = MlflowClient()
         with FileLock(root() / ".modelyard" / "past_runs.lock"):  # two writers would write everything twice
             known, tags = _known(client, group), {GROUP: group, **tags_of_place()}
-            parent = known[whole.name][0] if whole.name in known else _begin(client, whole, tags)
-            tags["mlflow.parentRunId"] = parent
+            parent = known.get(whole.name) or _begin(client, whole, tags)
+            tags["mlflow.parentRunId"] = parent.info.run_id
             for part in parts:
-                run_id, status = known.get(part.name, ("", ""))
-                if status in ("", "RUNNING"):  # the writer of one that is running was killed before it had written all
-                    _complete(client, run_id or _begin(client, part, tags), part)
+                run = known.get(part.name) or _begin(client, part, tags)
+                if not _is_whole(run, part):
+                    _complete(client, run, part)
             _complete(client, parent, whole)
             if folder:
-                client.log_artifacts(parent, str(folder), "report")
+                client.log_artifacts(parent.info.run_id, str(folder), "report")
 
 
-def _known(client: "MlflowClient", group: str) -> dict[str, tuple[str, str]]:
-    """The runs of a group: id and status of each name."""
+def _known(client: "MlflowClient", group: str) -> dict[str, "Run"]:
+    """The runs of a group by their names."""
     found = client.search_runs([_experiment(client)], f"tags.`{GROUP}` = '{group}'", max_results=MOST_RUNS)
-    return {run.info.run_name: (run.info.run_id, run.info.status) for run in found}
+    return {run.info.run_name: run for run in found}
 
 
-def _begin(client: "MlflowClient", run: PastRun, tags: Mapping[str, str]) -> str:
-    began = client.create_run(_experiment(client), _milliseconds(run.began), dict(tags), run.name)
-    return began.info.run_id
+def _begin(client: "MlflowClient", run: PastRun, tags: Mapping[str, str]) -> "Run":
+    return client.create_run(_experiment(client), _milliseconds(run.began), dict(tags), run.name)
 
 
-def _complete(client: "MlflowClient", run_id: str, run: PastRun) -> None:
+def _is_whole(known: "Run", run: PastRun) -> bool:
+    """Whether all was written; one whose writer was killed is still running, or was shown as failed since."""
+    return known.info.status == run.status and run.tags.items() <= known.data.tags.items()
+
+
+def _complete(client: "MlflowClient", begun: "Run", run: PastRun) -> None:
     from mlflow.entities import Metric, Param, RunTag
 
+    run_id = begun.info.run_id
     metrics = [Metric(each.name, each.value, _milliseconds(each.noted), each.step) for each in run.figures]
     params = [Param(name, str(value)) for name, value in run.params.items()]
     tags = [RunTag(name, value) for name, value in run.tags.items()]
     client.log_batch(run_id, params=params, tags=tags)
     for start in range(0, len(metrics), MOST_FIGURES):
         client.log_batch(run_id, metrics[start : start + MOST_FIGURES])
+    if ERROR in begun.data.tags and ERROR not in run.tags:  # its writer's, not its own
+        client.delete_tag(run_id, ERROR)
     client.set_terminated(run_id, run.status, _milliseconds(run.ended))
 
 

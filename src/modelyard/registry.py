@@ -49,11 +49,12 @@ def register(name: str, experiment: str, model: Model, folder: Path, tags: Mappi
     with _registry() as client:
         run = _run_of(client, experiment, folder) or _log(client, experiment, model, folder)
         uri = run.data.tags["model_uri"]
-        client.log_model_artifacts(uri.rpartition("/")[2], str(folder), FOLDER)
+        model_id = uri.rpartition("/")[2]
+        client.log_model_artifacts(model_id, str(folder), FOLDER)
         if name not in _aliases(client):
             client.create_registered_model(name)
         tags = {"experiment": experiment, "model_md5": lineage.md5(folder), **tags}
-        made = client.create_model_version(name, uri, run.info.run_id, tags)
+        made = client.create_model_version(name, uri, run.info.run_id, tags, model_id=model_id)  # else a server refuses
         return Version(name, str(made.version), tags)
 
 
@@ -158,7 +159,7 @@ def _registry() -> Iterator[Any]:
 
 
 def _told(error: Exception, what: str) -> ModelyardError:
-    reason = str(error).replace(tracking.store(), tracking.store_to_show())  # it may hold a password
+    reason = tracking.without_password(str(error))
     return ModelyardError(f"the tracking store {tracking.store_to_show()} {what}: {reason}")
 
 

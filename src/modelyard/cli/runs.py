@@ -10,7 +10,7 @@ from modelyard import lineage, settings
 from modelyard.errors import ModelyardError
 from modelyard.runner import Pipeline, State
 from modelyard.settings import Project
-from modelyard.tracking import is_on
+from modelyard.tracking import is_on, without_password
 
 
 def fill(console: Console) -> None:
@@ -34,8 +34,8 @@ def fill_quietly(console: Console, project: Project, names: Collection[str], die
     try:
         _tell(console, project, names, again=False, died=died)
     except Exception as error:  # whatever MLflow, its database or its server may raise
-        told = f"warning: the diary was not completed: {type(error).__name__}: {error}. Later: modelyard runs fill"
-        print(told, file=sys.stderr)  # noqa: T201
+        told = without_password(f"{type(error).__name__}: {error}")
+        print(f"warning: the diary was not completed: {told}. Later: modelyard runs fill", file=sys.stderr)  # noqa: T201
 
 
 def explain(run: str) -> None:

@@ -42,7 +42,7 @@ class Options:
 
 
 def search_on(name: str, options: Options) -> int:
-    """Search until the budget is used up, then write the report and the diary; returns the exit code.
+    """Search until the budget is used up or Ctrl-C, then write the report and the diary; returns the exit code.
 
     Raises:
         ModelyardError: params.yaml, the name, the storage or the study in it is not right; then no trial was run.
@@ -58,13 +58,15 @@ def search_on(name: str, options: Options) -> int:
     budget = search.Budget(options.trials or study.trials, options.seconds or study.seconds)
     found = search.take_up(made, place, options.new, options.join)
     bring_up_to_date(console, [f"normalise@{each}" for each in made.inputs])
-    with Board(console, found) as board:
-        try:
+    try:
+        with Board(console, found) as board:
             search.Search(found, place, made, board.show).run(workers, budget, options.join)
-        except KeyboardInterrupt:
-            console.print(f"\nStopped. What is finished is kept; run again to go on: modelyard tune {name}")
-            return 130
-    _write_up(console, found)
+    except KeyboardInterrupt:
+        console.print(f"\nStopped. What is finished is kept; run again to go on: modelyard tune {name}")
+        return 130
+    finally:  # also of a search that was stopped, or stopped itself: what is there is told
+        with place.explained():
+            _write_up(console, found)
     return 0
 
 
@@ -159,16 +161,18 @@ def _begun(name: str, address: str | None) -> "optuna.Study":
 
 
 def _write_up(console: Console, study: "optuna.Study") -> None:
-    """Tell the best trial; leave the report in its folder and the trials in the diary."""
+    """Tell the best trial, leave the report in its folder and the trials in the diary; nothing where none has ended."""
     from modelyard.tuning import diary, findings, report
 
     found = findings.find(study)
-    if found.best is None:
-        console.print("\nNo trial has come to its end.")
+    if not (found.finished or found.pruned or found.failed):
         return
     folder = Path("reports") / "tuning" / found.study
     report.write(study, folder)
     diary.write(study, folder)
+    if found.best is None:
+        console.print(f"\nNo trial has come to its end. See {folder / 'report.md'}.", highlight=False)
+        return
     told = f"\nBest {found.metric}: {found.best.value:.4g}, in trial {found.best.number}"
     present = f"; the experiment as it is has {found.present.value:.4g}" if found.present else ""
     console.print(f"{told}{present}. See {folder / 'report.md'}.", highlight=False)

@@ -17,7 +17,16 @@ from modelyard.errors import ModelyardError
 from modelyard.files import sha256, write_text
 from modelyard.inputs import Description
 from modelyard.tracking import place
-from modelyard.tracking.address import MLFLOW_EXPERIMENT, connect, id_file, is_on, root, store, store_to_show
+from modelyard.tracking.address import (
+    MLFLOW_EXPERIMENT,
+    connect,
+    id_file,
+    is_on,
+    root,
+    store,
+    store_to_show,
+    without_password,
+)
 from modelyard.tracking.place import tags_of_place
 from modelyard.tracking.rows import digest_of, schema, tags_of_input
 
@@ -35,6 +44,7 @@ __all__ = [
     "store_to_show",
     "tags_of_place",
     "training_run",
+    "without_password",
 ]
 
 FLUSH_SECONDS = 2.0  # epochs are written together: a commit each would outlast a small network's epoch
@@ -184,7 +194,8 @@ class Guarded:
                 getattr(self._run, verb)(*arguments)
             except Exception as error:  # whatever MLflow, its database or its server may raise
                 self._run = NoRun()
-                print(f"warning: this run is not tracked: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
+                told = without_password(f"{type(error).__name__}: {error}")
+                print(f"warning: this run is not tracked: {told}", file=sys.stderr)  # noqa: T201
 
         return attempt
 

@@ -8,6 +8,7 @@ MLFLOW_EXPERIMENT = "modelyard"
 # MLflow waits for minutes by default; every stage would wait again. A person's own values win.
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 MEASURED = {"MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "5"}  # seconds
+QUIET = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}  # a command's output is its own
 
 
 def store() -> str:
@@ -17,8 +18,13 @@ def store() -> str:
 
 def store_to_show() -> str:
     """The store's address without name and password, for screens and logs."""
-    before, at, after = store().rpartition("@")
-    return f"{before.partition('://')[0]}://...@{after}" if at else store()
+    return without_password(store())
+
+
+def without_password(told: str) -> str:
+    """What is told of the store, such as an error, without name and password."""
+    secret = store().rpartition("@")[0].partition("://")[2]
+    return told.replace(f"{secret}@", "...@") if secret else told
 
 
 def root() -> Path:
@@ -33,7 +39,7 @@ def is_on() -> bool:
 
 def connect() -> None:
     """Make the store and the experiment once: a fresh database opened by several processes at once is left broken."""
-    for name, value in (PATIENCE | MEASURED).items():
+    for name, value in (PATIENCE | MEASURED | QUIET).items():
         os.environ.setdefault(name, value)
     import mlflow
     from filelock import FileLock

@@ -47,12 +47,12 @@ def this_process() -> str:
 
 
 def has_died(process: str) -> bool:
-    """Whether a process of this machine is gone; of another machine's nothing is known."""
+    """Whether a process of this machine is gone; of another machine's, and of one without a name, nothing is known."""
     import psutil
 
-    node, number, began = process.rsplit(" ", 2)
-    if node != platform.node():
+    if not process.startswith(f"{platform.node()} "):
         return False
+    number, began = process.rsplit(" ", 2)[1:]
     try:
         found = psutil.Process(int(number))
         return f"{found.create_time():.0f}" != began or found.status() == psutil.STATUS_ZOMBIE

@@ -203,14 +203,17 @@ def latest(name: str, place: Place) -> optuna.Study:
     """The study of a name that was begun last, to look at.
 
     Raises:
-        ModelyardError: there is none, or the storage does not answer.
+        ModelyardError: there is none of ours, or the storage does not answer.
     """
     with place.explained():
         opened = place.open()
         known = storage.latest(name, opened)
         if known is None:
             raise ModelyardError(f"{place.shown} holds no study {name} yet. Begin it: modelyard tune {name}")
-        return optuna.load_study(study_name=known, storage=opened)
+        study = optuna.load_study(study_name=known, storage=opened)
+        if "space" not in study.user_attrs:
+            raise ModelyardError(f"{place.shown}: study {known} was begun by another program. Name another storage.")
+        return study
 
 
 def take_up(plan: Plan, place: Place, new: bool = False, join: bool = False) -> optuna.Study:
@@ -234,7 +237,12 @@ def take_up(plan: Plan, place: Place, new: bool = False, join: bool = False) -> 
 
 
 def _begun(plan: Plan, opened: optuna.storages.BaseStorage, name: str) -> optuna.Study:
-    study = optuna.create_study(study_name=name, storage=opened, direction=plan.direction)
+    try:
+        study = optuna.create_study(study_name=name, storage=opened, direction=plan.direction)
+    except optuna.exceptions.DuplicatedStudyError:
+        raise ModelyardError(
+            f"study {name} was begun by another at this very moment: modelyard tune {plan.name} --join"
+        ) from None
     attributes = {"experiment": plan.study.experiment, "metric": plan.metric, "space": plan.space}
     for key, value in attributes.items():
         study.set_user_attr(key, value)
