@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
@@ -167,7 +168,8 @@ def _write_up(console: Console, study: "optuna.Study") -> None:
         console.print("\nNo trial has come to its end.")
         return
     folder = Path("reports") / "tuning" / found.study
-    report.write(study, folder)
+    with FileLock(Path(".modelyard") / "studies" / f"{found.study}.report.lock"):  # searches of one folder end together
+        report.write(study, folder)
     diary.write(study, folder)
     told = f"\nBest {found.metric}: {found.best.value:.4g}, in trial {found.best.number}"
     present = f"; the experiment as it is has {found.present.value:.4g}" if found.present else ""
