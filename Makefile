@@ -17,8 +17,8 @@ run: install ## rebuild every experiment whose data can be had
 demo: install ## rebuild the experiments whose data comes with the libraries
 	@$(BIN)/modelyard run --demo
 
-report: install ## write all results as one page, reports/index.html
-	@$(BIN)/modelyard report
+report: install ## write all results as one page, reports/index.html; AGAINST=main: and what changed since
+	@$(BIN)/modelyard report $(if $(AGAINST),--against "$(AGAINST)")
 
 ui: install ## browse the runs in MLflow
 	@$(BIN)/modelyard ui

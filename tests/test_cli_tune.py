@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mlflow
@@ -37,6 +38,9 @@ def test_a_search_is_run_resumed_shown_applied_and_refused_when_its_space_has_ch
     assert searching("patients").stdout.count("✓ trial") == 0, "three trials were asked for, and are there"
     assert searching("patients", "--trials", "4").stdout.count(" trial   3") == 1
     assert "model.trees" in searching("patients", "--show").stdout
+    with ThreadPoolExecutor(4) as machines:  # of one shared folder, that end together
+        ended = list(machines.map(lambda _: searching("patients", "--join"), range(4)))
+    assert all("See reports/tuning/patients/report.md" in each.stdout for each in ended)
     with editing(clone / "params.yaml") as params:
         params["studies"]["patients"]["vary"]["model.trees"]["high"] = 50
     refused = searching("patients", check=False)

@@ -272,3 +272,34 @@ def test_a_study_of_another_program_is_neither_shown_nor_searched(tmp_path, plac
 def test_there_must_be_a_study_to_join(tmp_path, place):
     with pytest.raises(ModelyardError, match="no study made_up to join: begin it without --join"):
         take_up(plan(tmp_path), place, join=True)
+
+
+class Turns(Watch):
+    """Notes the seed of each turn that a search hands out."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__()
+        self.seeds: list[tuple[int, ...]] = []
+        give = Worker.give
+        monkeypatch.setattr(Worker, "give", lambda own, turn: (self.seeds.append(turn.seed), give(own, turn)))
+
+
+def test_searches_in_two_containers_suggest_other_values_though_both_are_process_1(tmp_path, place, monkeypatch):
+    made, turns = plan(tmp_path), Turns(monkeypatch)
+    take_up(made, place)
+    for host in ("pod-a", "pod-b"):
+        monkeypatch.setattr(lost, "this_worker", lambda host=host: f"{host}:1:0")
+        Search(take_up(made, place), place, made, turns).run(1, Budget(len(turns.seeds) + 1), joined=True)
+    (*_, first), (*_, second) = turns.seeds
+    assert first != second
+
+
+def test_the_storage_is_left_in_peace_while_every_worker_is_busy(tmp_path, place, monkeypatch):
+    made, used_up, asked = plan(tmp_path, vary=SLOW), lost.used_up, []
+    searching = Search(take_up(made, place), place, made, Watch())
+    monkeypatch.setattr(
+        lost, "used_up", lambda study: asked.append([each.state for each in searching._workers]) or used_up(study)
+    )
+    searching.run(1, Budget(3))
+    assert ["idle"] in asked
+    assert ["busy"] not in asked

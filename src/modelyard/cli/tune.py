@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
@@ -168,7 +169,8 @@ def _write_up(console: Console, study: "optuna.Study") -> None:
     if not (found.finished or found.pruned or found.failed):
         return
     folder = Path("reports") / "tuning" / found.study
-    report.write(study, folder)
+    with FileLock(Path(".modelyard") / "studies" / f"{found.study}.report.lock"):  # searches of one folder end together
+        report.write(study, folder)
     diary.write(study, folder)
     if found.best is None:
         console.print(f"\nNo trial has come to its end. See {folder / 'report.md'}.", highlight=False)

@@ -1,9 +1,9 @@
 """The search: hands turns to worker processes, replaces those that die or grow, and knows when it is over."""
 
 import multiprocessing
-import os
 import re
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -93,7 +93,7 @@ class Search:
             ModelyardError: the same failure came SAME_FAILURES times in a row, or the storage does not answer.
             KeyboardInterrupt: after every worker was stopped; their trials are enqueued again.
         """
-        self._stream = (os.getpid(),) if joined else ()
+        self._stream = (_own_number(),) if joined else ()
         until = time.monotonic() + (budget.seconds or float("inf"))
         with self._place.explained():
             try:
@@ -105,6 +105,8 @@ class Search:
 
     def _hand_out_turns(self, workers: int, trials: int, until: float, most_memory: int) -> bool:
         """Start workers and give turns while there are any; tell whether anything is left to wait for."""
+        if len(self._workers) >= workers and all(each.state == "busy" for each in self._workers):
+            return True  # the storage is not asked while there is nothing to hand out: many searches may share it
         turns = 0 if time.monotonic() > until else trials - self._used_up()
         for idle in [each for each in self._workers if each.state == "idle"][: max(0, turns)]:
             idle.give(worker.Turn((self._plan.study.seed, self._turns, *self._stream)))
@@ -259,6 +261,11 @@ def _refuse_another_space(study: optuna.Study, plan: Plan) -> None:
             "compared:\n  " + "\n  ".join(told) + f"\nChange params.yaml back, or begin another beside it: "
             f"modelyard tune {plan.name} --new"
         )
+
+
+def _own_number() -> int:
+    """A number that no other search has; the process's own is 1 in every container."""
+    return zlib.crc32(lost.this_worker().encode())
 
 
 def _kind(reason: str) -> str:
