@@ -66,7 +66,7 @@ def refuse_part_of_a_rebuild() -> None:
     if missing:
         raise ModelyardError(
             f"the pages tell of a whole rebuild, and none is here: {', '.join(missing)} missing. Nothing was changed. "
-            "Run first: make run. Where such an experiment is no longer in params.yaml, see PICTURES in this script."
+            "Run first: make run. Pictures that nothing makes any more: PICTURES in docs/fill_readme.py."
         )
 
 
