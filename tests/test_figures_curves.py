@@ -37,6 +37,16 @@ def test_a_loss_that_falls_far_is_drawn_on_a_logarithmic_axis() -> None:
     assert scales == ["linear", "log"]
 
 
+def test_a_logarithmic_axis_is_labelled_with_plain_numbers() -> None:
+    for loss, expected in (([700.0, 90.0, 30.0], {"100", "200"}), ([0.7, 0.09, 0.03], {"0.1", "0.2"})):
+        picture = figures.learning_curve(HISTORY.assign(loss=loss), "mae")
+        picture.draw_without_rendering()
+        axis = picture.axes[0].yaxis
+        written = {tick.get_text() for tick in (*axis.get_ticklabels(), *axis.get_ticklabels(minor=True))}
+        assert expected <= written
+        assert not [text for text in written if "^" in text or "e" in text]
+
+
 def test_each_class_has_its_line_with_its_average_and_their_mean_is_the_title() -> None:
     picture = figures.precision_recall({"boot": (RECALL, PRECISION, 0.5), "bag": (RECALL, PRECISION / 2, 0.25)})
     (axes,) = picture.axes

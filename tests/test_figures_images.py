@@ -26,6 +26,13 @@ def test_a_grid_shows_no_more_than_sixteen_images() -> None:
     np.testing.assert_array_equal(shown, IMAGES[:16].squeeze())
 
 
+@pytest.mark.parametrize(("count", "rows"), [(0, 1), (1, 1), (4, 1), (5, 2), (16, 4), (20, 4)])
+def test_a_grid_is_as_high_as_its_images_need(count: int, rows: int) -> None:
+    grid = figures.prediction_grid(IMAGES[:count], np.zeros(count, int), np.zeros(count, int), CLASSES)
+    assert len(grid.axes) == 4 * rows
+    assert grid.get_figheight() == pytest.approx(8.6 * rows / 4)
+
+
 def test_a_grid_shows_colours_as_they_are() -> None:
     grid = figures.prediction_grid(COLOURED[:2], np.zeros(2, int), np.zeros(2, int), CLASSES)
     np.testing.assert_array_equal([axes.images[0].get_array() for axes in grid.axes[:2]], COLOURED[:2])

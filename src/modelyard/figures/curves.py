@@ -6,10 +6,19 @@ from itertools import product
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from modelyard.figures.style import BLACK, BLUE, COLOURS, GREEN, PURPLE, RED, SKY, YELLOW
 
+FAR = 20  # times: a loss that falls further leaves its end on the floor of a linear axis
 STYLES = [(colour, dashes) for dashes, colour in product("-:", (BLUE, RED, GREEN, YELLOW, PURPLE, SKY, BLACK))]
+
+
+class _Plain(LogFormatter):
+    """Labels of a logarithmic axis as 300 and 0.03, not as powers of ten."""
+
+    def __call__(self, value: float, place: int | None = None) -> str:
+        return f"{value:g}" if super().__call__(value, place) else ""
 
 
 def learning_curve(history: pd.DataFrame, metric: str | None) -> Figure:
@@ -29,8 +38,10 @@ def learning_curve(history: pd.DataFrame, metric: str | None) -> Figure:
     ):
         if column in history:
             axes.plot(history["epoch"], history[column], color=colour, label=label, marker=marker)
-    if history["loss"].max() > 50 * max(history["loss"].min(), 1e-12):
+    if history["loss"].max() > FAR * max(history["loss"].min(), 1e-12):
         loss_axes.set_yscale("log")
+        loss_axes.yaxis.set_major_formatter(_Plain())
+        loss_axes.yaxis.set_minor_formatter(_Plain(minor_thresholds=(2, 0.5)))
     figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize="small")
     return figure
 

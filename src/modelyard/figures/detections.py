@@ -20,8 +20,8 @@ def detections(images: np.ndarray, truths: np.ndarray, found: Sequence[np.ndarra
     `truths` is (n, boxes, 5): class (-1 for no box), left, top, right, bottom in pixels; `found` has for each image
     (boxes, 6): the same, and the score.
     """
-    figure = Figure(figsize=(8, 8.6), layout="constrained")
-    for axes, image, true, boxes in zip(grid(figure), images, truths, found, strict=False):
+    figure, places = grid(len(images))
+    for axes, image, true, boxes in zip(places, images, truths, found, strict=False):
         axes.imshow(image.squeeze(), cmap="gray", extent=(0, image.shape[1], image.shape[0], 0))
         for number, *corners, score in boxes:
             _draw_box(axes, corners, FOUND)

@@ -11,8 +11,8 @@ WIDTH = 1600  # pixels of a sheet, at least half of them used
 
 def prediction_grid(images: np.ndarray, truth: np.ndarray, prediction: np.ndarray, classes: tuple[str, ...]) -> Figure:
     """Up to 16 images titled by their predicted class, in black where it is right; else 'truth/prediction' in red."""
-    figure = Figure(figsize=(8, 8.6), layout="constrained")
-    for axes, image, true, predicted in zip(grid(figure), images, truth, prediction, strict=False):
+    figure, places = grid(len(images))
+    for axes, image, true, predicted in zip(places, images, truth, prediction, strict=False):
         axes.imshow(image.squeeze(), cmap="gray")
         title, colour = verdict(classes[true], classes[predicted])
         axes.set_title(title, color=colour, fontsize="medium" if len(title) < 18 else "small")

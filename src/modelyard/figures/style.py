@@ -14,7 +14,8 @@ SKY, PURPLE, BLACK = "#56B4E9", "#CC79A7", "#000000"
 COLOURS = {"train loss": YELLOW, "validation loss": RED, "train": BLUE, "validation": GREEN}
 RIGHT, WRONG = "black", "#C00000"
 DPI = 120
-GRID = 4
+GRID = 4  # images across and down
+ROW = 2.15  # inches
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -22,12 +23,14 @@ def save(figure: Figure, path: Path) -> None:
     figure.savefig(path, dpi=DPI, metadata={"Software": None})
 
 
-def grid(figure: Figure) -> list[Axes]:
-    """The places of 16 images, without axes."""
-    places = list(np.ravel(figure.subplots(GRID, GRID)))
+def grid(count: int) -> tuple[Figure, list[Axes]]:
+    """A figure of as many rows as so many images need, at most 16, and their places, without axes."""
+    rows = min(GRID, max(1, -(-count // GRID)))
+    figure = Figure(figsize=(8, ROW * rows), layout="constrained")
+    places = list(np.ravel(figure.subplots(rows, GRID)))
     for axes in places:
         axes.set_axis_off()
-    return places
+    return figure, places
 
 
 def verdict(truth: str, prediction: str) -> tuple[str, str]:
