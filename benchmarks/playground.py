@@ -95,7 +95,7 @@ def playground(change: Callable[[Params], None]) -> Iterator[Playground]:
         for name in BUILT:
             path = place.root / name
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        place.rewrite("params.yaml", lambda params: (_find_mirrors(params), change(params)))
+        place.rewrite("params.yaml", lambda params: (_make_ready(params), change(params)))
         shutil.copy(STOPWATCH, place.root / "src")
         train = place.root / "pipeline" / "train.py"
         train.write_text(train.read_text().replace("import typer\n", "import stopwatch  # noqa: F401\nimport typer\n"))
@@ -137,7 +137,8 @@ def only(params: Params, experiments: Collection[str]) -> None:
     params["datasets"] = {name: entry for name, entry in params["datasets"].items() if name in used}
 
 
-def _find_mirrors(params: Params) -> None:
-    """Mirrors are named from this project's folder, and the clone lies elsewhere."""
+def _make_ready(params: Params) -> None:
+    """Mirrors are named from this project's folder, and the clone lies elsewhere; searches and claims are not run."""
+    params |= {"studies": {}, "claims": {}}
     named = params["fetch"]["mirrors"]
     params["fetch"]["mirrors"] = [each if "://" in each else str((ROOT / each).resolve()) for each in named]
