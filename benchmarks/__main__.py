@@ -10,6 +10,7 @@ import typer
 from benchmarks import machine, picture, records, report
 from benchmarks.parts import PARTS
 from benchmarks.sizes import QUICK, Size
+from modelyard.cli.interrupts import end_as_by_ctrl_c
 from modelyard.errors import ModelyardError, explained
 
 RESULTS = Path(__file__).parent / "results"
@@ -24,6 +25,7 @@ def main(
     again: Annotated[bool, typer.Option("--again", help="Measure anew what this commit has measured.")] = False,
 ) -> None:
     """Measure what the last commit costs; what it has measured already is left alone."""
+    end_as_by_ctrl_c()
     with explained():
         chosen = _known(parts or list(PARTS))
         if machine.is_changed():
