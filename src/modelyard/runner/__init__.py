@@ -44,9 +44,7 @@ class Pipeline:
         self._free: list[frozenset[int]] = []
         with _repository(root) as repo:
             graph = repo.index.graph
-            chosen = repo.index.stages
-            if targets is not None:
-                chosen = [stage for target in targets for stage in repo.stage.collect(target)]
+            chosen = repo.index.stages if targets is None else _chosen(repo, targets)
             order = _upstream_first(graph, chosen, repo.index.stages)
             self.stages = {stage.addressing: self._stage(stage, graph) for stage in order}
         for name, seconds in self._times().items():
@@ -60,7 +58,9 @@ class Pipeline:
 
     def find_unchanged(self) -> None:
         """Mark the stages that DVC finds up to date and that need no other that is not; note what changed of others."""
-        with _repository(self.root) as repo:
+        from dvc.repo import lock_repo
+
+        with _repository(self.root) as repo, lock_repo(repo):  # DVC forgets its graph when it lets the lock go
             status = repo.status()  # of all: DVC reads dvc.lock anew for each stage that is named
             written = {stage.addressing: stage for stage in repo.index.stages}
             for name, stage in self.stages.items():  # upstream first
@@ -201,6 +201,12 @@ def _repository(root: Path) -> Any:
 
     tqdm.monitor_interval = 0  # a progress bar's thread would make forking unsound
     return Repo(str(root), _wait_for_lock=True)
+
+
+def _chosen(repo: Any, targets: Iterable[str]) -> list[Any]:
+    """The stages of some targets; DVC reads dvc.lock anew for each target that it is asked for."""
+    named = {stage.addressing: [stage] for stage in repo.index.stages}
+    return [stage for target in targets for stage in named.get(target) or repo.stage.collect(target)]
 
 
 def _upstream_first(graph: Any, chosen: Iterable[Any], written: Sequence[Any]) -> list[Any]:
