@@ -61,7 +61,8 @@ def _measure(name: str, size: Size, folder: Path, again: bool) -> None:
 
 
 def _tell(folder: Path) -> None:
-    found = records.read(folder)
+    kept = records.read(folder)
+    found = {name: kept[name] for name in PARTS if name in kept}
     report.write(found, folder)
     picture.draw(found, folder / "overview.png")
 

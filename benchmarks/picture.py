@@ -90,5 +90,6 @@ def _growth(axes: Axes, found: Mapping[str, Any], parts: Parts) -> None:
     axes.set_ylabel("s")
     memory.set_ylabel("MiB")
     memory.set_ylim(bottom=0)
+    axes.set_ylim(bottom=0)
     axes.legend(loc="upper left")
     memory.legend(loc="lower right")

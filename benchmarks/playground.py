@@ -52,7 +52,7 @@ class Playground:
 
     def fits(self) -> dict[str, dict[str, float]]:
         """The seconds within keras.Model.fit, and the epochs, by experiment."""
-        return {line["of"]: line for line in notes(self._notes)}
+        return {line.pop("of"): line for line in notes(self._notes)}
 
     def stage_seconds(self) -> dict[str, float]:
         """How long each stage took, as the runner remembers."""
