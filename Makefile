@@ -4,7 +4,7 @@ BIN := .venv/bin
 COMPILE := uv pip compile pyproject.toml --group dev --generate-hashes --python-version 3.11 --quiet \
 	--no-header --no-annotate --no-emit-index-url
 
-.PHONY: help install run demo report ui doctor test lint format lock schema readme clean
+.PHONY: help install run demo report ui doctor test bench lint format lock schema readme clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ doctor: install ## tell what is here and what is missing
 
 test: install ## run the tests
 	@$(BIN)/python -m pytest
+
+bench: install ## measure time and memory against the notebooks (BENCH="--quick", or the names of parts)
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 lint: install ## check formatting, lint and lock file
 	$(BIN)/ruff format --check .

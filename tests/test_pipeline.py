@@ -108,6 +108,12 @@ def stages_run(repro: subprocess.CompletedProcess) -> list[str]:
     return [line.split("'")[1] for line in repro.stdout.splitlines() if line.startswith("Running stage")]
 
 
+def packages_imported(done: subprocess.CompletedProcess) -> set[str]:
+    """What a command and all that it started imported, told by Python where PYTHONPROFILEIMPORTTIME is set."""
+    told = (line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:"))
+    return {name.partition(".")[0] for name in told}
+
+
 def lock(clone: Path) -> Any:
     return YAML(typ="safe").load(clone / "dvc.lock")
 
@@ -153,6 +159,12 @@ def test_the_pipeline_builds_once_and_again_only_what_an_edit_concerns(clone, ru
 
     # --- DVC itself finds nothing left to do
     assert stages_run(run(*dvc("repro"))) == []
+
+    # --- nor does modelyard, and it imports nothing that computes to find that out
+    idle = run("modelyard", "run", PYTHONPROFILEIMPORTTIME="1")
+    assert f"Stages: {len(lock(clone)['stages'])} unchanged." in idle.stdout
+    assert packages_imported(idle) & {"tensorflow", "keras", "sklearn", "mlflow", "optuna"} == set()
+    assert "dvc" in packages_imported(idle)
 
     # --- forced, one at a time: the same bytes
     built = lock(clone)

@@ -363,6 +363,27 @@ def test_a_stage_that_ignores_an_interrupt_is_killed_and_the_next_run_goes_on(ma
     assert run(root) == {"done": State.UNCHANGED, "sleeps": State.BUILT}
 
 
+def test_dvc_lock_is_read_no_more_often_for_many_targets(make_project, monkeypatch):
+    """It is the dearest thing to read in a project of many experiments."""
+    from dvc.dvcfile import Lockfile
+
+    names = [f"p{number}" for number in range(8)]
+    root = make_project(
+        FAMILY.partition("  join:")[0], f"parts: {{{', '.join(f'{name}: {{value: 1}}' for name in names)}}}"
+    )
+    run(root)
+    reads = []
+    load = Lockfile._load
+    monkeypatch.setattr(Lockfile, "_load", lambda self, **how: (reads.append(self), load(self, **how))[1])
+
+    def reads_for(count: int) -> int:
+        reads.clear()
+        assert set(run(root, targets=tuple(f"part@{name}" for name in names[:count])).values()) == {State.UNCHANGED}
+        return len(reads)
+
+    assert 0 < reads_for(8) <= reads_for(1)
+
+
 def test_an_empty_choice_of_targets_chooses_no_stage(make_project):
     assert run(make_project(FAMILY, PARTS), targets=()) == {}
 

@@ -39,9 +39,7 @@ class Pipeline:
         self._free: list[frozenset[int]] = []
         with _repository(root) as repo:
             graph = repo.index.graph
-            chosen = repo.index.stages
-            if targets is not None:
-                chosen = [stage for target in targets for stage in repo.stage.collect(target)]
+            chosen = repo.index.stages if targets is None else _chosen(repo, targets)
             order = _upstream_first(graph, chosen, repo.index.stages)
             self.stages = {stage.addressing: self._stage(stage, graph) for stage in order}
             self._written = {stage.addressing: stage for stage in order}
@@ -56,7 +54,9 @@ class Pipeline:
 
     def find_unchanged(self) -> None:
         """Mark the stages that DVC finds up to date and that need no other that is not; note what changed of others."""
-        with _repository(self.root) as repo:
+        from dvc.repo import lock_repo
+
+        with _repository(self.root) as repo, lock_repo(repo):  # DVC forgets its graph when it lets the lock go
             status = repo.status()  # of all: DVC reads dvc.lock anew for each stage that is named
         for name, stage in self.stages.items():  # upstream first
             behind = sorted(each for each in stage.upstream if self.stages[each].state is not State.UNCHANGED)
@@ -179,6 +179,12 @@ def _repository(root: Path) -> Any:
     tqdm.monitor_interval = 0  # a progress bar's thread would make forking unsound
     logging.getLogger("dvc.rwlock").setLevel(logging.ERROR)  # it drops the locks of what was killed, as it should
     return Repo(str(root), _wait_for_lock=True)
+
+
+def _chosen(repo: Any, targets: Iterable[str]) -> list[Any]:
+    """The stages of some targets; DVC reads dvc.lock anew for each target that it is asked for."""
+    named = {stage.addressing: [stage] for stage in repo.index.stages}
+    return [stage for target in targets for stage in named.get(target) or repo.stage.collect(target)]
 
 
 def _upstream_first(graph: Any, chosen: Iterable[Any], written: Sequence[Any]) -> list[Any]:

@@ -1,0 +1,60 @@
+"""What a notebook takes for granted: its data as Keras hands them out, and how long it may train."""
+
+import gzip
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import stopwatch
+
+RAW = Path(sys.argv[1])  # the raw files, a folder for each data set
+SHARE = float(os.environ.get("BENCHMARK_EPOCHS_SHARE", "1"))
+ROWS = int(os.environ.get("BENCHMARK_ROWS", "0")) or None
+PARTS = ("images-idx3", "labels-idx1")
+
+Arrays = tuple[np.ndarray, np.ndarray]
+
+
+def epochs(published: int) -> int:
+    """The notebook's epochs, or the share of them that is asked for."""
+    return max(1, round(published * SHARE))
+
+
+def tell(experiment: str, metric: str, value: float) -> None:
+    """Note a figure on the test rows."""
+    stopwatch.note(experiment=experiment, metric=metric, value=float(value))
+
+
+def mnist() -> tuple[Arrays, Arrays]:
+    """As keras.datasets.mnist.load_data(): uint8 images (n, 28, 28), labels (n,), for training and for the test."""
+    return _images(RAW / "mnist")
+
+
+def fashion_mnist() -> tuple[Arrays, Arrays]:
+    """As keras.datasets.fashion_mnist.load_data()."""
+    return _images(RAW / "fashion_mnist")
+
+
+def boston_housing() -> tuple[Arrays, Arrays]:
+    """As keras.datasets.boston_housing.load_data(test_split=0.2, seed=777)."""
+    with np.load(RAW / "boston" / "boston_housing.npz", allow_pickle=False) as archive:
+        return divided(archive["x"], archive["y"])
+
+
+def divided(x: np.ndarray, y: np.ndarray) -> tuple[Arrays, Arrays]:
+    """Four fifths of the rows for training, the rest for the test, after a shuffle by 777, as Keras does it."""
+    order = np.arange(len(x))
+    np.random.RandomState(777).shuffle(order)
+    cut = int(len(x) * (1 - 0.2))
+    return (x[order[:cut]], y[order[:cut]]), (x[order[cut:]], y[order[cut:]])
+
+
+def _images(folder: Path) -> tuple[Arrays, Arrays]:
+    (x_train, y_train), test = _part(folder, "train"), _part(folder, "t10k")
+    return (x_train[:ROWS], y_train[:ROWS]), test
+
+
+def _part(folder: Path, part: str) -> Arrays:
+    images, labels = (gzip.decompress((folder / f"{part}-{name}-ubyte.gz").read_bytes()) for name in PARTS)
+    return np.frombuffer(images, np.uint8, offset=16).reshape(-1, 28, 28), np.frombuffer(labels, np.uint8, offset=8)

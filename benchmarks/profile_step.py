@@ -1,0 +1,124 @@
+"""Times the layers of fashion_cnn, the largest matrix product and whole training steps, in one process on one core.
+
+`profile_step.py STEPS` takes the median over STEPS repeats and adds lines of JSON to the file in BENCHMARK_NOTES.
+"""
+
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from modelyard.models.batches import use_threads
+from modelyard.models.optimizers import FusedAdam
+
+BATCH = 32
+SHAPE = (28, 28, 1)
+SQUARE = 2048  # rows and columns of the largest matrix product
+# The layers of fashion_cnn that compute: each with the shape of a row that goes in.
+LAYERS: tuple[tuple[Callable[[], Any], tuple[int, ...]], ...] = (
+    (lambda: layers.Conv2D(16, 3), (28, 28, 1)),
+    (lambda: layers.Conv2D(32, 3), (26, 26, 16)),
+    (lambda: layers.Conv2D(64, 3), (24, 24, 32)),
+    (lambda: layers.Dense(128, activation="relu"), (22 * 22 * 64,)),
+)
+STEPS = {
+    "Keras's Adam": {"optimizer": keras.optimizers.Adam},
+    "fused Adam": {"optimizer": FusedAdam},
+    "fused Adam, XLA": {"optimizer": FusedAdam, "jit_compile": True},
+    "fused Adam, bfloat16": {"optimizer": FusedAdam, "precision": "mixed_bfloat16"},
+}
+
+
+def main(repeats: int) -> None:
+    """Time all of it."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    use_threads(1)
+    for precision in ("float32", "mixed_bfloat16"):
+        keras.config.set_dtype_policy(precision)
+        note(what="matrix product", precision=precision, **_product(precision, repeats))
+        for make, shape in LAYERS:
+            note(what="layer", precision=precision, **_layer(make(), shape, repeats))
+    for name, how in STEPS.items():
+        note(what="step", name=name, seconds=_step(repeats, **how))
+
+
+def note(**facts: Any) -> None:
+    """Append a line to the notes."""
+    with Path(os.environ["BENCHMARK_NOTES"]).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(facts) + "\n")
+
+
+def _product(precision: str, repeats: int) -> dict[str, float]:
+    kind = tf.bfloat16 if precision == "mixed_bfloat16" else tf.float32
+    matrix = tf.cast(tf.random.normal((SQUARE, SQUARE)), kind)
+    multiply = tf.function(lambda: tf.linalg.matmul(matrix, matrix))
+    seconds = _median_seconds(lambda: multiply().numpy(), max(3, repeats // 10))
+    return {"name": f"{SQUARE} x {SQUARE}", "seconds": seconds, "gflops": 2 * SQUARE**3 / seconds / 1e9}
+
+
+def _layer(layer: Any, shape: tuple[int, ...], repeats: int) -> dict[str, Any]:
+    """A layer forwards and backwards: three products of the size of the forward one, two for the first layer."""
+    rows = tf.random.normal((BATCH, *shape), dtype=tf.float32)
+    rows = tf.cast(rows, layer.compute_dtype)
+    answer = layer(rows)
+    is_first = shape == SHAPE  # no gradient of the images is asked for
+
+    @tf.function
+    def forwards_and_backwards(rows: tf.Tensor) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(rows)
+            loss = tf.reduce_sum(tf.cast(layer(rows), tf.float32))
+        return tape.gradient(loss, layer.trainable_variables + ([] if is_first else [rows]))
+
+    seconds = _median_seconds(lambda: forwards_and_backwards(rows)[0].numpy(), repeats)
+    weights = math.prod(layer.kernel.shape)
+    places = answer.shape[1] * answer.shape[2] if len(shape) == 3 else 1
+    operations = 2 * BATCH * weights * places * (2 if is_first else 3)
+    name = f"{type(layer).__name__} {' x '.join(map(str, layer.kernel.shape))}"
+    return {"name": name, "seconds": seconds, "gflops": operations / seconds / 1e9}
+
+
+def _step(repeats: int, optimizer: type, precision: str = "float32", jit_compile: bool = False) -> float:
+    """Seconds of one of many steps within one execution, as the pipeline trains."""
+    keras.config.set_dtype_policy(precision)
+    model = keras.Sequential([layers.Input(SHAPE), *(make() for make, shape in LAYERS[:3]), layers.Flatten()])
+    model.add(LAYERS[3][0]())
+    model.add(layers.Dense(10, activation="softmax", dtype="float32"))
+    model.compile(
+        optimizer=optimizer(),
+        loss="sparse_categorical_crossentropy",
+        steps_per_execution=repeats,
+        jit_compile=jit_compile,
+    )
+    x, y = tf.random.uniform((BATCH, *SHAPE)), tf.zeros((BATCH,), tf.int32)
+    batches = tf.data.Dataset.from_tensors((x, y)).repeat()
+    model.fit(batches, steps_per_epoch=repeats, epochs=1, verbose=0)  # traces, and compiles
+    took = []
+    for _ in range(3):
+        began = time.perf_counter()
+        model.fit(batches, steps_per_epoch=repeats, epochs=1, verbose=0)
+        took.append((time.perf_counter() - began) / repeats)
+    return median(took)
+
+
+def _median_seconds(work: Callable[[], Any], repeats: int) -> float:
+    work()  # traces
+    took = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        work()
+        took.append(time.perf_counter() - began)
+    return median(took)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

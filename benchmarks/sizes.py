@@ -1,0 +1,60 @@
+"""How much is measured: all of it, or as much as a few minutes allow."""
+
+from dataclasses import dataclass
+
+# Each notebook with the experiments that rebuild it, in the order of its programs.
+NOTEBOOKS = {
+    "000_fashion_cnn": ("fashion_cnn",),
+    "001_networks": ("xor_perceptron", "xor_mlp", "digits_mlp", "digits_cnn"),
+    "002_mnist_mlp": ("mnist_mlp_reshuffled",),
+    "003_mnist_cnn": ("mnist_cnn",),
+    "004_losses": (
+        "softmax_single_layer",
+        "softmax_two_hidden",
+        "boston_mlp",
+        "boston_mlp_minmax_leaky",
+        "boston_mlp_minmax",
+        "boston_mlp_standard",
+        "diabetes_mlp_minmax",
+        "diabetes_mlp_standard",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """What of the benchmarks is measured, and how often."""
+
+    notebooks: tuple[str, ...] = tuple(NOTEBOOKS)
+    epochs_share: float = 1.0  # of the epochs of the notebooks and of their rebuild
+    rows: int = 0  # of the training rows of both MNISTs; 0: all
+    copies: tuple[int, ...] = (20, 200)  # experiments of a project that is up to date
+    repeats: int = 5  # of what takes seconds
+    pairs: int = 2  # of one stage at a time and two
+    parallel: tuple[str, ...] = ("fashion_cnn_2", "fashion_ann", "digits_cnn", "digits_mlp")
+    growth: tuple[int, ...] = (10_000, 30_000, 60_000)
+    growth_epochs: int = 2
+    seeds: tuple[int, ...] = (1, 2, 3)
+    precision_share: float = 1.0  # of the epochs of the trainings that compare precisions
+    steps: int = 100  # of a training whose parts are timed
+
+    @property
+    def experiments(self) -> list[str]:
+        """The experiments that rebuild the notebooks."""
+        return [name for notebook in self.notebooks for name in NOTEBOOKS[notebook]]
+
+
+QUICK = Size(
+    notebooks=("002_mnist_mlp", "003_mnist_cnn"),
+    epochs_share=0.1,
+    rows=1000,
+    copies=(20,),
+    repeats=2,
+    pairs=1,
+    parallel=("digits_mlp", "digits_cnn"),
+    growth=(500, 1000),
+    growth_epochs=1,
+    seeds=(1,),
+    precision_share=0.1,
+    steps=5,
+)
