@@ -258,6 +258,19 @@ def test_test_rows_are_answered_with_what_is_true(built: Built) -> None:
     assert set(answers["test row"]) == {9, 2}
 
 
+def test_of_all_test_rows_only_those_asked_for_reach_the_model(image_input: TrainingInput, tmp_path: Path) -> None:
+    save_test(image_input.validation, tmp_path / "test")
+    asked: list[int] = []
+
+    class Counting:
+        def predict(self, rows: np.ndarray) -> np.ndarray:
+            asked.append(len(rows))
+            return np.zeros((len(rows), 2))
+
+    prediction.test_rows([9, 2], Counting(), tmp_path / "test")
+    assert asked == [2]
+
+
 @pytest.mark.parametrize("built", [name for name, case in CASES.items() if case.data is not values], indirect=True)
 def test_what_was_given_is_drawn_with_its_answer(built: Built, tmp_path: Path) -> None:
     model = built.model

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from modelyard import figures, inputs, metrics, models, tasks
+from modelyard.rows import Rows
 from modelyard.statistics import CONFIDENCE, RESAMPLES, bootstrap_interval
 from modelyard.tasks import Judgement, Pictures
 
@@ -25,9 +26,14 @@ class Evaluation:
         return self.judgement.predictions
 
 
+def rows_of(test: Path) -> Rows:
+    """The test rows of a folder, memory-mapped: for who shows some of them, and judges no model by them."""
+    return inputs.load_test(test)
+
+
 def evaluate(model: models.Model, test: Path) -> Evaluation:
     """Ask a model for all test rows of a folder."""
-    rows = inputs.load_test(test)
+    rows = rows_of(test)
     judgement = tasks.judge(model, rows, model.predict(rows.x))
     measured = judgement.measures
     details: dict[str, Any] = {

@@ -39,7 +39,7 @@ def explain(model: Model, training: TrainingInput, test: Path, shuffles: int) ->
     if not model.description.features:
         shape = model.description.shape
         raise ModelyardError(f"explain is for tables; the rows of {model.description.dataset} have the shape {shape}")
-    tables = [_importances(model, evaluation.evaluate(model, test).judgement.test, shuffles)]
+    tables = [_importances(model, evaluation.rows_of(test), shuffles)]
     if _is_linear_regression(model):
         tables.insert(0, _coefficients(model, training.training))
     return pd.concat(tables, ignore_index=True)

@@ -30,9 +30,10 @@ def test_rows(numbers: Sequence[int], model: Model, folder: Path) -> tuple[Given
     Raises:
         ModelyardError: there are not so many.
     """
-    found = evaluation.evaluate(model, folder).judgement
-    wrong = [number for number in numbers if not 0 <= number < len(found.test)]
+    test = evaluation.rows_of(folder)
+    wrong = [number for number in numbers if not 0 <= number < len(test)]
     if wrong:
-        raise ModelyardError(f"no test row {wrong[0]}; they are numbered 0 to {len(found.test) - 1}")
-    rows = found.test.take(np.array(numbers))
-    return Given({"test row": list(numbers)}, np.asarray(rows.x), truth=np.asarray(rows.y)), found.outputs[numbers]
+        raise ModelyardError(f"no test row {wrong[0]}; they are numbered 0 to {len(test) - 1}")
+    rows = test.take(np.array(numbers))
+    given = Given({"test row": list(numbers)}, np.asarray(rows.x), truth=np.asarray(rows.y))
+    return given, model.predict(given.rows)
