@@ -199,7 +199,7 @@ def main() -> None:
         made_up_search.save_rows(Path(folder))
         for kind, workers in MEASURED:
             lines.append(measure(postgresql.fresh_database(programs, port), kind, workers, Path(folder)))
-            print(*lines[-1], sep="\t", flush=True)  # noqa: T201
+            print(*lines[-1], sep="\t", flush=True)
     version = f"Python {sys.version.split()[0]}, Optuna {optuna.__version__}, PostgreSQL {programs.parent.name}"
     told = f"{os.cpu_count()} cores for all of it, with a load of {load:.1f} from other work; {version}."
     put_down(f"{told}\n\n{markdown_table(COLUMNS, lines)}\n")
