@@ -14,7 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from conftest import ROOT, run, succeeded
+from conftest import ROOT, begin, run, succeeded
 from ruamel.yaml import YAML
 
 SMALL = (
@@ -56,7 +56,7 @@ class Work:
 def here() -> dict:
     """dvc.lock after the small experiments were brought up to date on this machine."""
     modelyard = Path(sys.executable).parent / "modelyard"
-    succeeded(run(str(modelyard), "run", "--strict", *SMALL, seconds=900))
+    succeeded(run(str(modelyard), "run", "--strict", *SMALL, seconds=1800))
     return YAML(typ="safe").load(ROOT / "dvc.lock")["stages"]
 
 
@@ -75,7 +75,7 @@ def work(
     project = Work(volume, in_container, image("pipeline"), mirror)
     try:
         from_nothing = f"rm -r dvc.lock results && modelyard run --strict {' '.join(SMALL)}"
-        print(succeeded(project.run("sh", "-c", from_nothing, seconds=900)))  # noqa: T201
+        print(succeeded(project.run("sh", "-c", from_nothing, seconds=1800)))  # noqa: T201
         yield project
     finally:
         run(engine, "volume", "rm", "--force", volume)
@@ -149,8 +149,8 @@ def test_no_layer_names_a_password(image, engine):
 class Server:
     """MLflow's server in a container, at a port of this machine."""
 
-    def __init__(self, engine: str, name: str, port: int) -> None:
-        self._engine, self._name, self.port = engine, name, port
+    def __init__(self, engine: str, image: str, name: str, port: int) -> None:
+        self._engine, self._image, self._name, self.port = engine, image, name, port
 
     def status(self, path: str, password: str = "") -> int:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}")
@@ -172,7 +172,7 @@ class Server:
 
     def health(self) -> int:
         """The exit code of the image's own HEALTHCHECK."""
-        config = json.loads(succeeded(run(self._engine, "container", "inspect", self._name)))[0]["Config"]
+        config = json.loads(succeeded(run(self._engine, "image", "inspect", self._image)))[0]["Config"]
         return run(self._engine, "exec", self._name, *config["Healthcheck"]["Test"][1:]).returncode
 
 
@@ -190,9 +190,9 @@ def server(engine: str, image: Callable) -> Iterator[Server]:
         f"--env=MLFLOW_PORT={port}",
     ]
     secret = f"--env=MLFLOW_AUTH_ADMIN_PASSWORD={PASSWORD}"
-    succeeded(run(engine, "run", "--detach", f"--name={name}", *options, secret, image("server")))
+    succeeded(run(*begin(engine), "--detach", f"--name={name}", *options, secret, image("server")))
     try:
-        started = Server(engine, name, port)
+        started = Server(engine, image("server"), name, port)
         started.wait()
         yield started
     finally:
