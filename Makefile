@@ -4,7 +4,7 @@ BIN := .venv/bin
 COMPILE := uv pip compile pyproject.toml --group dev --generate-hashes --python-version 3.11 --quiet \
 	--no-header --no-annotate --no-emit-index-url
 
-.PHONY: help install run demo ui doctor test container-test lint format lock schema readme clean
+.PHONY: help install run demo ui doctor test container-test compose-test lint format lock schema readme clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,10 @@ test: install ## run the tests
 	@$(BIN)/python -m pytest
 
 container-test: install ## build the images and try them, with docker or podman; FULL=1 runs all tests in it
-	@$(BIN)/python -m pytest -n 0 container
+	@$(BIN)/python -m pytest -n 0 container/test_image.py
+
+compose-test: install ## start a team's servers and use them, with docker or podman
+	@$(BIN)/python -m pytest -n 0 container/test_compose.py
 
 lint: install ## check formatting, lint and lock file
 	$(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""A team's servers, up, used from here, down and up again: `make container-test`.
+"""A team's servers, up, used from here, down and up again: `make compose-test`.
 
 Where an engine has no networks of its own (MODELYARD_HOST_NETWORK=1) all share this machine's; where postgres cannot be
 pulled, an image of Debian's PostgreSQL takes its place.
