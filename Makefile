@@ -4,10 +4,11 @@ BIN := .venv/bin
 COMPILE := uv pip compile pyproject.toml --group dev --generate-hashes --python-version 3.11 --quiet \
 	--no-header --no-annotate --no-emit-index-url
 
-.PHONY: help install run demo report ui doctor test bench lint format lock schema readme clean
+.PHONY: help install run demo report ui doctor test container-test compose-test bench lint format lock schema \
+	readme clean
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: .venv/installed ## make the environment (.venv), pinned and hash-checked
 
@@ -29,12 +30,19 @@ doctor: install ## tell what is here and what is missing
 test: install ## run the tests
 	@$(BIN)/python -m pytest
 
+container-test: install ## build the images and try them, with docker or podman; FULL=1 runs all tests in it
+	@$(BIN)/python -m pytest -n 0 container/test_image.py
+
+compose-test: install ## start a team's servers and use them, with docker or podman
+	@$(BIN)/python -m pytest -n 0 container/test_compose.py
+
 bench: install ## measure time and memory against the notebooks (BENCH="--quick", or the names of parts)
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 lint: install ## check formatting, lint and lock file
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/hadolint Dockerfile
 	@cp requirements.lock .venv/checked.lock
 	@$(BIN)/$(COMPILE) --output-file .venv/checked.lock
 	@diff requirements.lock .venv/checked.lock || (echo "requirements.lock does not follow pyproject.toml: make lock"; false)
