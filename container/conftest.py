@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 STAND_IN = "localhost/python:3.11-slim-bookworm"
 BUILD_SECONDS = 3600
-# What depends on an image: other users, another Python, other libraries of the system. All take ten minutes: FULL=1.
+# What depends on an image: other users, another Python, other libraries of the system. FULL=1 runs all.
 FEW_TESTS = " ".join(
     f"tests/test_{name}.py"
     for name in (
