@@ -88,7 +88,7 @@ LAYERS = [
     {"claims", "replication_diary"},
     {"tuning", "tuning.findings", "tuning.page", "tuning.folds", "tuning.plan", "tuning.lost"},
     {"tuning.pictures", "tuning.winner", "tuning.table", "tuning.diary", "tuning.storage", "tuning.objective"},
-    {"tuning.apply", "tuning.report", "tuning.worker"},
+    {"tuning.apply", "tuning.opening", "tuning.report", "tuning.worker"},
     {"tuning.search"},
     {"tuning.rebuild"},
     {"reporting.bars", "reporting.changes", "reporting.pictures", "reporting.revisions"},

@@ -16,7 +16,8 @@ from modelyard.models import NetworkTraining, mlp
 from modelyard.settings import NetworkExperiment
 from modelyard.studies import Choices, Range
 from modelyard.tuning.objective import Objective, suggest
-from modelyard.tuning.search import Budget, Search, take_up
+from modelyard.tuning.opening import take_up
+from modelyard.tuning.search import Budget, Search
 from modelyard.tuning.storage import Place
 from modelyard.tuning.worker import pruner, sampler
 

@@ -9,7 +9,8 @@ from made_up_search import plan
 from optuna.trial import TrialState
 from postgresql import postgresql, postgresql_server  # noqa: F401 (fixtures)
 
-from modelyard.tuning.search import Budget, Search, take_up
+from modelyard.tuning.opening import take_up
+from modelyard.tuning.search import Budget, Search
 from modelyard.tuning.storage import Place
 
 

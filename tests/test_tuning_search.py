@@ -17,8 +17,9 @@ from optuna.trial import TrialState
 from modelyard.errors import ModelyardError
 from modelyard.studies import Choices, Range
 from modelyard.tuning import lost, storage
+from modelyard.tuning.opening import latest, take_up
 from modelyard.tuning.plan import Plan
-from modelyard.tuning.search import Budget, Search, Worker, latest, take_up
+from modelyard.tuning.search import Budget, Search, Worker
 from modelyard.tuning.storage import Place
 from modelyard.tuning.worker import Ended
 
@@ -163,7 +164,8 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from made_up_search import plan
 from modelyard.studies import Range
-from modelyard.tuning.search import Budget, Search, take_up
+from modelyard.tuning.opening import take_up
+from modelyard.tuning.search import Budget, Search
 from modelyard.tuning.storage import Place
 def die(workers, ended):
     if any(each.number == 1 for each in workers):

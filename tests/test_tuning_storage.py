@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 
 from modelyard.errors import ModelyardError
 from modelyard.tuning import storage
-from modelyard.tuning.search import take_up
+from modelyard.tuning.opening import take_up
 from modelyard.tuning.storage import Place, difference, following, latest, place_of
 
 

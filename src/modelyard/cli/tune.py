@@ -51,13 +51,18 @@ def search_on(name: str, options: Options) -> int:
     console, project = Console(), settings.load()
     end_as_by_ctrl_c()
     study = _known(project, name)
-    from modelyard.tuning import plan, search, storage  # Optuna takes a second: a wrong name is told without it
+    from modelyard.tuning import (  # Optuna takes a second: a wrong name is told without it
+        opening,
+        plan,
+        search,
+        storage,
+    )
 
     workers = options.workers or max(1, _cores() // project.runtime.threads)
     made = plan.make(project, name, max(1, _cores() // workers), Path.cwd())
     place = storage.place_of(name, options.storage, Path.cwd())
     budget = search.Budget(options.trials or study.trials, options.seconds or study.seconds)
-    found = search.take_up(made, place, options.new, options.join)
+    found = opening.take_up(made, place, options.new, options.join)
     bring_up_to_date(console, [f"normalise@{each}" for each in made.inputs])
     try:
         with Board(console, found) as board:
@@ -156,9 +161,9 @@ def _cores() -> int:
 def _begun(name: str, address: str | None) -> "optuna.Study":
     """The latest study of a name, as it is."""
     _known(settings.load(), name)
-    from modelyard.tuning import search, storage
+    from modelyard.tuning import opening, storage
 
-    return search.latest(name, storage.place_of(name, address, Path.cwd()))
+    return opening.latest(name, storage.place_of(name, address, Path.cwd()))
 
 
 def _write_up(console: Console, study: "optuna.Study") -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import optuna
 
 from modelyard.settings import Project
-from modelyard.tuning import plan, search, storage
+from modelyard.tuning import opening, plan, search, storage
 from modelyard.tuning.plan import Plan
 from modelyard.tuning.storage import Place
 
@@ -20,7 +20,7 @@ def rebuild(project: Project, name: str, folder: Path, watch: search.Watch) -> o
     """
     made = plan.make(project, name, project.runtime.threads, folder)
     place = storage.place_of(name, None, folder)
-    study = search.take_up(made, place, new=not _was_stopped(made, place))
+    study = opening.take_up(made, place, new=not _was_stopped(made, place))
     study.set_user_attr(STATE, BEGUN)
     search.Search(study, place, made, watch).run(1, search.Budget(made.study.trials, made.study.seconds))
     study.set_user_attr(STATE, DONE)
