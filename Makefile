@@ -4,8 +4,7 @@ BIN := .venv/bin
 COMPILE := uv pip compile pyproject.toml --group dev --generate-hashes --python-version 3.11 --quiet \
 	--no-header --no-annotate --no-emit-index-url
 
-.PHONY: help install run demo report ui doctor test container-test compose-test bench lint format lock schema \
-	readme clean
+.PHONY: help install run demo report ui doctor test container-test compose-test bench lint format lock schema readme clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

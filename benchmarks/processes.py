@@ -1,6 +1,7 @@
 """Runs a command and tells what it took: wall time, CPU time and memory of it and of all that it started."""
 
 import os
+import resource
 import select
 import subprocess
 import time
@@ -35,6 +36,7 @@ class _Tree:
 
     seconds: dict[tuple[int, float], float] = field(default_factory=dict)
     peak: int = 0
+    largest: int = 0
     memory_seen: float = 0.0
 
     def look(self, root: int, now: float) -> None:
@@ -44,13 +46,14 @@ class _Tree:
             processes = [top, *top.children(recursive=True)]
         with_memory = now - self.memory_seen >= SECONDS_A_MEMORY_LOOK
         self.memory_seen = now if with_memory else self.memory_seen
-        held = 0
+        held = []
         for process in processes:
             with suppress(psutil.Error, OSError):
                 times = process.cpu_times()
                 self.seconds[process.pid, process.create_time()] = times.user + times.system
-                held += _proportional_bytes(process.pid) if with_memory else 0
-        self.peak = max(self.peak, held)
+                held += [_proportional_bytes(process.pid)] if with_memory else []
+        self.peak = max(self.peak, sum(held))
+        self.largest = max([self.largest, *held])
 
 
 def measured(command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path) -> Usage:
@@ -73,7 +76,7 @@ def measured(command: Sequence[str], folder: Path, environment: Mapping[str, str
     if process.returncode:
         raise ModelyardError(f"{' '.join(command)} ended with {process.returncode}:\n{_last_lines(log, 20)}")
     accounted = used.ru_utime + used.ru_stime
-    largest = used.ru_maxrss / 1024  # Linux tells kibibytes
+    largest = max(tree.largest / MEBI, _kernels_peak(used))
     return Usage(wall, max(accounted, sum(tree.seconds.values())), max(tree.peak / MEBI, largest), largest)
 
 
@@ -93,6 +96,12 @@ def _watch(process: subprocess.Popen, tree: _Tree, began: float, log: Path) -> "
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     return used
+
+
+def _kernels_peak(used: "os.struct_rusage") -> float:
+    """The largest process's peak in megabytes; 0 where it was never above ours, with which its own began."""
+    ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used.ru_maxrss / 1024 if used.ru_maxrss > ours else 0.0  # Linux tells kibibytes
 
 
 def _kill(process: subprocess.Popen) -> None:

@@ -69,7 +69,7 @@ def test_a_skipped_stage_has_a_line_that_says_what_is_missing():
 
 
 def test_only_a_run_that_compared_sends_to_the_comparison(told):
-    named, whole = "`modelyard run` without names compares all", "reports/comparison.md compares all;"
+    named, whole = "`modelyard run` without names compares all", "`make report` writes all on one page"
     assert whole in told(evaluate__boston_mlp=State.UNCHANGED, compare=State.BUILT)
     for states in ({}, {"compare": State.FAILED}):
         said = told(evaluate__boston_mlp=State.UNCHANGED, **states)
