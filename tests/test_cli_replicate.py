@@ -62,6 +62,9 @@ def test_claims_are_run_settled_and_written_and_a_second_time_nothing_is_left_to
     assert more.stdout.count("✓ diabetes_linear seed") == 1, "six of these runs are the claim's"
     table = pd.read_csv(clone / "reports" / "replication.csv").set_index("metric")
     assert (table.loc["mae"].seeds, bool(table.loc["mae"].splits)) == (7, True)
+    modelyard("replicate", "diabetes_linear", "--seeds", "2")
+    now = json.loads((clone / "reports" / "claims.json").read_text())["claims"]["scaling"]
+    assert now == told, "fewer seeds of an experiment settle no claim anew"
 
 
 def test_what_is_not_kept_here_stays_in_the_reports(modelyard: Run, clone: Path):

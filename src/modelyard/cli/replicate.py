@@ -43,11 +43,12 @@ def replicate(names: Sequence[str], seeds: int | None, minutes: float, workers: 
     console = Console()
     end_as_by_ctrl_c()
     project, kept = settings.load(), root() / ".modelyard" / "replication"
-    wanted = _wanted(project, names or list(project.claims), seeds, splits)
+    asked = names or list(project.claims)
+    wanted = _wanted(project, asked, seeds, splits)
     jobs = replication.missing(wanted, kept)
     count = workers or max(1, len(os.sched_getaffinity(0)) // project.runtime.threads)
     well = _run(jobs, count, 60 * minutes, console) if jobs else True
-    _report(project, kept, seeds, console)
+    _report(project, kept, dict.fromkeys(asked, seeds), console)
     replication_diary.write((series for series, _ in wanted), kept)
     return 0 if well else 1
 
@@ -95,7 +96,7 @@ def _line(outcome: Outcome) -> Text:
     return line.append(outcome.error or f"{outcome.result['seconds']:.1f} s", style="dim")
 
 
-def _report(project: Project, kept: Path, seeds: int | None, console: Console) -> None:
+def _report(project: Project, kept: Path, seeds: Mapping[str, int | None], console: Console) -> None:
     """Write and tell what all kept runs come to; what is not kept here stays in the reports as it was."""
     summary = replication.summary(project, kept)
     findings = claims.assess(project.claims, _pairs(project, kept, seeds))
@@ -112,10 +113,10 @@ def _report(project: Project, kept: Path, seeds: int | None, console: Console) -
     console.print("Written: reports/replication.csv, reports/claims.json, reports/claims.md", highlight=False)
 
 
-def _pairs(project: Project, kept: Path, seeds: int | None) -> dict[str, Pairs]:
-    """The runs of each claim that are kept here, else those that claims.json tells."""
+def _pairs(project: Project, kept: Path, seeds: Mapping[str, int | None]) -> dict[str, Pairs]:
+    """The runs of each claim that are kept here, else those that claims.json tells; `seeds` are of those asked for."""
     told = read_json(CLAIMS)["claims"] if CLAIMS.exists() else {}
-    found = {name: claims.pairs_of(project, name, kept, seeds) for name in project.claims}
+    found = {name: claims.pairs_of(project, name, kept, seeds.get(name)) for name in project.claims}
     for name, pairs in found.items():
         if name in told and not len(pairs.first):
             found[name] = claims.earlier_pairs(project.claims[name], told[name])
