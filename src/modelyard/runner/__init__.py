@@ -37,7 +37,8 @@ class Pipeline:
         self.root = root
         self._own = root / ".dvc" / "tmp" / "runner"
         self._free: list[frozenset[int]] = []
-        with _repository(root) as repo:
+        self._repository = _repository(root)
+        with self._repository as repo:
             graph = repo.index.graph
             chosen = repo.index.stages if targets is None else _chosen(repo, targets)
             order = _upstream_first(graph, chosen, repo.index.stages)
@@ -56,12 +57,12 @@ class Pipeline:
         """Mark the stages that DVC finds up to date and that need no other that is not; note what changed of others."""
         from dvc.repo import lock_repo
 
-        with _repository(self.root) as repo, lock_repo(repo):  # DVC forgets its graph when it lets the lock go
-            status = repo.status()  # of all: DVC reads dvc.lock anew for each stage that is named
+        with self._repository as repo, lock_repo(repo):
+            status = {name: stage.status(check_updates=True).get(name, []) for name, stage in self._written.items()}
         for name, stage in self.stages.items():  # upstream first
             behind = sorted(each for each in stage.upstream if self.stages[each].state is not State.UNCHANGED)
-            stage.changes = (*reasons(self._written[name], status.get(name, [])), *(f"after {each}" for each in behind))
-            if name not in status and not behind:
+            stage.changes = (*reasons(self._written[name], status[name]), *(f"after {each}" for each in behind))
+            if not status[name] and not behind:
                 stage.state = State.UNCHANGED
 
     def run(self, jobs: int, watch: Callable[[Mapping[str, Stage]], None], tolerant: Collection[str] = ()) -> None:
