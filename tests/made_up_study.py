@@ -66,6 +66,7 @@ def study(*trials: FrozenTrial, name: str = "digits_cnn", up: bool = True, param
         "inputs": {"digits": project.inputs["digits"].model_dump(mode="json")},
         "vary": VARY,
         "folds": None,
+        "training_rows": None,
         "metric": "val_accuracy",
     }
     made = optuna.create_study(study_name=name, direction="maximize" if up else "minimize")

@@ -100,6 +100,9 @@ def test_the_studies_that_ship_begin_with_their_experiments():
             "folds: 5\n", "\n", ("input boston has no validation rows", "give the study `folds`"), id="no folds"
         ),
         pytest.param(
+            "folds: 5", "folds: 5\n    training_rows: 100", ("folds are made of all rows",), id="folds of some rows"
+        ),
+        pytest.param(
             "trials: 30", "trials: 0", ("studies.digits_cnn.trials", "greater than or equal to 1"), id="no trials"
         ),
         pytest.param(
@@ -116,6 +119,7 @@ def test_a_mistake_in_a_study_is_told_with_its_place(old, new, told, message):
     assert [part for part in told if part not in said] == [], said
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_an_optimizers_default_learning_rate_is_the_number_that_keras_has():
     import keras
 

@@ -10,7 +10,7 @@ from modelyard import scaling
 from modelyard.errors import ModelyardError
 from modelyard.inputs import TrainingInput
 from modelyard.rows import Rows
-from modelyard.tuning.folds import parts
+from modelyard.tuning.folds import parts, shortened
 
 
 def numbered(count: int, method: str = "minmax") -> TrainingInput:
@@ -53,3 +53,22 @@ def test_without_folds_the_input_is_as_it_was_divided(regression_input):
 def test_more_folds_than_rows_are_refused():
     with pytest.raises(ModelyardError, match="5 folds of 4 rows: give the study at most 4"):
         next(parts(numbered(4), 5, 1))
+
+
+@given(count=some.integers(3, 60), held=some.integers(1, 30), training_rows=some.integers(1, 60))
+def test_a_shortened_input_has_its_first_training_rows_and_all_validation_rows(count, held, training_rows):
+    whole = numbered(count)
+    sizes = {"training_rows": max(1, count - held), "validation_rows": count - max(1, count - held)}
+    data = TrainingInput(whole.description.model_copy(update=sizes), whole.rows)
+    if training_rows > len(data.training):
+        with pytest.raises(ModelyardError, match=f"{len(data.training)} training rows: give the study at most so many"):
+            shortened(data, training_rows)
+        return
+    short = shortened(data, training_rows)
+    assert short.training.y.tolist() == list(range(training_rows))
+    assert short.validation.y.tolist() == data.validation.y.tolist()
+    assert short.description.scaler == data.description.scaler
+
+
+def test_an_input_that_is_not_shortened_stays_open_as_it_was(regression_input):
+    assert shortened(regression_input, None) is regression_input

@@ -100,6 +100,15 @@ def test_a_network_is_searched_by_one_warm_worker(tmp_path):
     assert study.trials[0].params == {"model.units": "[4]", "training.learning_rate": 0.001}
 
 
+def test_a_trial_may_learn_from_part_of_the_rows_and_is_judged_by_all_validation_rows(tmp_path):
+    made = plan(tmp_path, training_rows=40)
+    trial, _ = tried(made, {"model.trees": 20, "model.depth": 2})
+    data = load_training(made.training_of("made_up"))
+    first = data.rows.take(np.arange(40))
+    assert trial.value == pytest.approx(_error(first, data.validation), rel=0.05)
+    assert trial.value != pytest.approx(_error(data.training, data.validation), rel=0.05)
+
+
 def test_with_folds_a_score_is_the_mean_over_them_each_with_its_own_scaling(tmp_path):
     made = plan(tmp_path, folds=3)
     trial, told = tried(made, {"model.trees": 20, "model.depth": 2})

@@ -122,13 +122,21 @@ def test_with_few_trials_no_importance_is_claimed(tmp_path: Path) -> None:
     assert not (tmp_path / "report" / "importances.png").exists()
 
 
-def test_scores_in_folds_are_called_means(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("space", "told"),
+    [
+        ({"folds": 5}, "by its val_accuracy, the mean over 5 folds (more is better)"),
+        (
+            {"training_rows": 800},
+            "by its val_accuracy after learning from its first 800 training rows (more is better)",
+        ),
+    ],
+)
+def test_rows_that_are_not_the_experiments_own_are_told(space: dict, told: str, tmp_path: Path) -> None:
     made = study(PRESENT, BEST)
-    made.set_user_attr("space", made.user_attrs["space"] | {"folds": 5})
+    made.set_user_attr("space", made.user_attrs["space"] | space)
     report.write(made, tmp_path / "report", PARAMS)
-    assert (
-        "by its val_accuracy, the mean over 5 folds (more is better)" in (tmp_path / "report" / "report.md").read_text()
-    )
+    assert told in (tmp_path / "report" / "report.md").read_text()
 
 
 def test_the_history_shows_every_score_the_best_so_far_and_the_present_experiment() -> None:

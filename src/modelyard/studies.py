@@ -96,8 +96,17 @@ class Study(Settings):
     trials: int = Field(ge=1, description="how many there are in all")
     seconds: float | None = Field(default=None, gt=0, description="after these no trial begins")
     folds: int | None = Field(default=None, ge=2, description="k-fold validation, the scaling fitted anew for each")
+    training_rows: int | None = Field(
+        default=None, ge=2, description="a trial learns from the first so many; it is judged by all validation rows"
+    )
     pruner: Literal["median", "hyperband", "none"] = "median"
     seed: int = Field(ge=0, lt=2**32)
+
+    @model_validator(mode="after")
+    def _folds_all_rows(self) -> "Study":
+        if self.folds and self.training_rows:
+            raise ValueError("folds are made of all rows: leave out `training_rows` or `folds`")
+        return self
 
 
 def label_of(value: Any) -> Any:

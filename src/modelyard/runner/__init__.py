@@ -34,7 +34,6 @@ class Pipeline:
 
         File `usual` tells the seconds of stages that were never built here.
         """
-        self.root = root
         self._own = root / ".dvc" / "tmp" / "runner"
         self._free: list[frozenset[int]] = []
         self._repository = _repository(root)

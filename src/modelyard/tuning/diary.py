@@ -37,7 +37,13 @@ def _whole(found: Findings, ended: list[FrozenTrial]) -> PastRun:
         status="FINISHED",
         began=min(trial.datetime_start for trial in found.trials if trial.datetime_start),
         ended=last,
-        params={"experiment": found.experiment, "metric": found.metric, "folds": found.space["folds"]} | vary,
+        params={
+            "experiment": found.experiment,
+            "metric": found.metric,
+            "folds": found.space["folds"],
+            "training_rows": found.space["training_rows"],
+        }
+        | vary,
         figures=[*_progress(found), *(Figure(*each, len(ended), last) for each in _cost(found))],
         tags={"study": found.study, "mlflow.note.content": _note(found)},
     )

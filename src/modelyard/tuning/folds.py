@@ -29,6 +29,21 @@ def parts(data: TrainingInput, folds: int | None, seed: int) -> Iterator[Trainin
         yield _divided(data, rest, held)
 
 
+def shortened(data: TrainingInput, training_rows: int | None) -> TrainingInput:
+    """The input with its first training rows only, and all of its validation rows.
+
+    Raises:
+        ModelyardError: there are fewer.
+    """
+    count = data.description.training_rows
+    if training_rows is None:
+        return data
+    if training_rows > count:
+        raise ModelyardError(f"{count} training rows: give the study at most so many `training_rows`, or leave it out.")
+    rows = data.rows.take(np.concatenate([np.arange(training_rows), np.arange(count, len(data.rows))]))
+    return TrainingInput(data.description.model_copy(update={"training_rows": training_rows}), rows)
+
+
 def _divided(data: TrainingInput, rest: np.ndarray, held: np.ndarray) -> TrainingInput:
     rows, description = data.rows.take(np.concatenate([rest, held])), data.description
     scaler = scaling.fit(description.scaling, rows.x[: len(rest)])

@@ -15,7 +15,7 @@ from modelyard.config import changed
 from modelyard.errors import ModelyardError
 from modelyard.inputs import TrainingInput, load_training
 from modelyard.studies import Range
-from modelyard.tuning.folds import parts
+from modelyard.tuning.folds import parts, shortened
 from modelyard.tuning.plan import Plan
 
 Tell = Callable[[int, int, float], None]
@@ -69,7 +69,8 @@ class Objective:
 
     def _rows(self, name: str) -> TrainingInput:
         if name not in self._open:
-            self._open[name] = load_training(self.plan.training_of(name))
+            given = load_training(self.plan.training_of(name))
+            self._open[name] = shortened(given, self.plan.study.training_rows)
         return self._open[name]
 
 

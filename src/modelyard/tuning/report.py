@@ -82,9 +82,8 @@ def _table(found: Findings) -> "pd.DataFrame":
 
 def _gained(found: Findings) -> str:
     """The best trial against the present experiment, in words."""
-    folds = f", the mean over {found.space['folds']} folds" if found.space["folds"] else ""
     better = "more" if found.up else "less"
-    asked = f"Experiment `{found.experiment}`, by its {found.metric}{folds} ({better} is better)"
+    asked = f"Experiment `{found.experiment}`, by its {found.metric}{_rows(found)} ({better} is better)"
     if found.best is None:
         return f"{asked}. No trial has finished yet."
     best = f"{asked}: the best trial is {found.best.number} with **{found.best.value:.4g}**"
@@ -97,6 +96,14 @@ def _gained(found: Findings) -> str:
         "validation rows. The winner was chosen on these very rows, so that the gain looks larger than it is; "
         "the test rows, which no study sees, tell what is left of it."
     )
+
+
+def _rows(found: Findings) -> str:
+    """Which rows a trial learnt from and was judged by, where it is not the experiment's own division."""
+    if found.space["folds"]:
+        return f", the mean over {found.space['folds']} folds"
+    rows = found.space["training_rows"]
+    return f" after learning from its first {rows} training rows" if rows else ""
 
 
 def _entry(study: Study, params: Path) -> str:
