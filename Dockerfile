@@ -42,7 +42,7 @@ COPY studies studies
 COPY reports reports
 COPY results results
 COPY src src
-# Installed for its command alone; the code that runs is that in /work, as in a checkout.
+# Installed for its command alone; the code that runs is that in /project, as in a checkout.
 RUN cp -r . /build/project \
  && uv pip install --quiet --no-deps --no-build-isolation --prefix /opt/installed /build/project \
  && python -m compileall -q src && chmod -R a+rX,go-w .
@@ -65,19 +65,19 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["pyt
 ENTRYPOINT ["python", "/opt/modelyard/await_database.py"]
 CMD ["python", "/opt/modelyard/serve.py"]
 
-# --- the pipeline: `docker run -v ...:/work modelyard` is `modelyard run`
+# --- the pipeline: `docker run -v ...:/project modelyard` is `modelyard run`
 FROM ground AS pipeline
 COPY --from=dependencies /opt/venv /opt/venv
 COPY --from=project /opt/installed /opt/venv
 COPY --from=project /opt/modelyard/project /opt/modelyard/project
 COPY --chmod=755 container/enter container/await_database.py container/join_study.py /opt/modelyard/
 # A new volume takes over the mode of this folder, so that any user can write to it.
-RUN install --directory --mode=1777 /work
-ENV PYTHONPATH=/work/src MODELYARD_MIRROR=/data DVC_SITE_CACHE_DIR=/work/.dvc/tmp/site
+RUN install --directory --mode=1777 /project
+ENV PYTHONPATH=/project/src MODELYARD_MIRROR=/data DVC_SITE_CACHE_DIR=/project/.dvc/tmp/site
 ARG REVISION=unknown
 LABEL org.opencontainers.image.revision="${REVISION}"
 USER 10001:10001
-WORKDIR /work
+WORKDIR /project
 ENTRYPOINT ["/opt/modelyard/enter"]
 CMD ["modelyard", "run"]
 
@@ -91,8 +91,8 @@ FROM dependencies AS test
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install --yes --no-install-recommends git make && rm -rf /var/lib/apt/lists/*
 RUN uv pip sync --quiet --require-hashes requirements.lock \
- && install --directory --owner=10001 --group=10001 /work
-WORKDIR /work
+ && install --directory --owner=10001 --group=10001 /project
+WORKDIR /project
 COPY --chown=10001:10001 . .
 RUN uv pip install --quiet --no-deps --no-build-isolation --editable .
 USER 10001:10001

@@ -35,14 +35,14 @@ true
 
 
 class Work:
-    """A volume for /work, and commands in it as a user without a name, without network, on a read-only root."""
+    """A volume for /project, and commands in it as a user without a name, without network, on a read-only root."""
 
     def __init__(self, volume: str, start: Callable, image: str, mirror: Path) -> None:
         user = random.randrange(20_000, 60_000)  # noqa: S311 (any user will do)
         self._start, self._image = start, image
         self._options = [
             "--read-only", "--tmpfs=/tmp", "--network=none", "--cap-drop=ALL", f"--user={user}:{user}",
-            f"--volume={volume}:/work", f"--volume={mirror}:/data:ro",
+            f"--volume={volume}:/project", f"--volume={mirror}:/data:ro",
         ]  # fmt: skip
 
     def run(self, *command: str, seconds: int = 120) -> subprocess.CompletedProcess:
@@ -115,9 +115,9 @@ def test_data_that_is_not_mounted_is_told_with_what_to_do(image, in_container):
 
 def test_a_folder_that_cannot_be_written_is_told_with_its_owner(image, in_container, tmp_path):
     tmp_path.chmod(0o755)
-    done = in_container(f"--volume={tmp_path}:/work:ro", image("pipeline"))
+    done = in_container(f"--volume={tmp_path}:/project:ro", image("pipeline"))
     assert done.returncode == 1
-    assert "user 10001 cannot write to /work" in done.stdout
+    assert "user 10001 cannot write to /project" in done.stdout
 
 
 def test_a_worker_without_a_study_and_without_a_database_is_told(image, in_container):
