@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 
 from benchmarks.processes import Usage, measured
 from modelyard.files import read_json
+from modelyard.runner import TIMES
 
 ROOT = Path(__file__).resolve().parent.parent
 STOPWATCH = ROOT / "benchmarks" / "notebooks" / "stopwatch.py"
@@ -56,7 +57,7 @@ class Playground:
 
     def stage_seconds(self) -> dict[str, float]:
         """How long each stage took, as the runner remembers."""
-        return read_json(self.root / ".dvc" / "tmp" / "runner" / "seconds.json")
+        return read_json(self.root / TIMES)
 
     def figures(self, experiment: str) -> dict[str, Any]:
         """An experiment's metrics on the test rows, and their intervals."""

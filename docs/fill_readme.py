@@ -13,11 +13,11 @@ from modelyard.comparison import markdown_table, overview
 from modelyard.errors import ModelyardError, explained
 from modelyard.files import write_text
 from modelyard.lineage import EVALUATIONS, TRAININGS
+from modelyard.runner import TIMES
 from modelyard.settings import load
 
 README, COSTS = Path("README.md"), Path("docs/costs.md")
 COMPARISON = Path("reports/comparison.csv")
-SECONDS = Path(".dvc/tmp/runner/seconds.json")  # of the last time that each stage was built here
 PICTURES = (
     Path("results/fashion_cnn/figures/first_training_images.png"),
     Path("results/mnist_cnn/figures/learning_curve.png"),
@@ -43,7 +43,7 @@ def cost_table() -> str:
 
 
 def _costs() -> Iterator[tuple[str, float, float]]:
-    seconds, project = json.loads(SECONDS.read_text(encoding="utf-8")), load()
+    seconds, project = json.loads(TIMES.read_text(encoding="utf-8")), load()
     for name in project.runs:
         section = project.section_of(name)
         stages = (TRAININGS[section] + name, EVALUATIONS[section] + name)
@@ -62,7 +62,7 @@ def fill(path: Path, content: str) -> None:
 
 def refuse_part_of_a_rebuild() -> None:
     """Change no page by less than a whole rebuild: its tables would lose what was not built."""
-    missing = [str(path) for path in (COMPARISON, SECONDS, *PICTURES) if not path.exists()]
+    missing = [str(path) for path in (COMPARISON, TIMES, *PICTURES) if not path.exists()]
     if missing:
         raise ModelyardError(
             f"the pages tell of a whole rebuild, and none is here: {', '.join(missing)} missing. Nothing was changed. "
@@ -75,7 +75,7 @@ def main() -> None:
     refuse_part_of_a_rebuild()
     fill(README, result_table())
     fill(COSTS, cost_table())
-    shutil.copyfile(SECONDS, COSTS.with_suffix(".json"))
+    shutil.copyfile(TIMES, COSTS.with_suffix(".json"))
     for picture in PICTURES:
         shutil.copyfile(picture, Path("docs/pictures") / f"{picture.parts[1]}_{picture.name}")
 

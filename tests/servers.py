@@ -5,12 +5,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
+
+from waiting import wait_until
 
 BOUND = 1200  # seconds; generous, for a loaded machine: some import TensorFlow first
 
@@ -30,7 +31,7 @@ def served(
         )  # fmt: skip
     address = f"http://127.0.0.1:{port}"
     try:
-        wait_until(lambda: answers(f"{address}{health}") or server.poll() is not None)
+        wait_until(lambda: answers(f"{address}{health}") or server.poll() is not None, BOUND)
         assert server.poll() is None, log.read_text()
         yield address
     finally:
@@ -57,11 +58,3 @@ def answers(address: str) -> bool:
         return urlopen(address, timeout=5).status == 200  # noqa: S310
     except (URLError, TimeoutError, ConnectionError):
         return False
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    """Wait for something, but not for ever."""
-    deadline = time.monotonic() + BOUND
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.2)

@@ -14,7 +14,8 @@ import mlflow
 import pytest
 from conftest import clone_into, surroundings
 from ruamel.yaml import YAML
-from servers import ASKED_FOR, BOUND, PASSWORD, mlflow_server, served, wait_until
+from servers import ASKED_FOR, BOUND, PASSWORD, mlflow_server, served
+from waiting import wait_until
 
 NAMES = ["xor_mlp", "xor_linear"]
 EPOCHS = 5
@@ -159,7 +160,7 @@ def test_a_training_that_is_killed_is_shown_as_failed_when_the_rebuild_ends(rebu
     command = ["modelyard", "run", "xor_mlp"]
     rebuild = subprocess.Popen(command, cwd=copy.folder, env=copy.surroundings, stdout=subprocess.PIPE, text=True)
     log = copy.folder / ".dvc" / "tmp" / "runner" / "logs" / "train@xor_mlp.log"
-    wait_until(lambda: log.exists() and "epoch 1/100000000" in log.read_text())
+    wait_until(lambda: log.exists() and "epoch 1/100000000" in log.read_text(), BOUND)
     (run,) = copy.runs().values()
     assert run.info.status == "RUNNING"
     os.kill(int(run.data.tags["process"].split()[-2]), signal.SIGKILL)

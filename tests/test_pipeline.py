@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from hashlib import sha256
@@ -17,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from ruamel.yaml import YAML
+from waiting import wait_until
 
 IDX = (
     "train-images-idx3-ubyte.gz",
@@ -210,13 +210,6 @@ def test_an_interrupt_of_a_training_is_told_and_leaves_no_process_behind(clone, 
     assert "Stopped. What is finished is kept; run again to go on." in said
     wait_until(lambda: not processes_in(clone))
     assert not list((clone / "results" / "digits_mlp").iterdir())
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.2)
 
 
 def processes_in(folder: Path) -> list[int]:

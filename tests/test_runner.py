@@ -14,6 +14,7 @@ from textwrap import dedent
 
 import pytest
 from ruamel.yaml import YAML
+from waiting import wait_until
 
 from modelyard.runner import Pipeline, State
 
@@ -118,13 +119,6 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + BOUND
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
-
-
 @pytest.fixture
 def in_the_middle_of() -> Iterator[Callable[[Path], tuple[subprocess.Popen, list[int]]]]:
     """Starts the runner as a process of its own and waits until the sleeping stage has told its processes."""
@@ -134,7 +128,7 @@ def in_the_middle_of() -> Iterator[Callable[[Path], tuple[subprocess.Popen, list
         (root / "slow").touch()
         process = subprocess.Popen([sys.executable, "-c", RUN], cwd=root, stderr=subprocess.DEVNULL)
         files = [root / "inner.pid", root / "outer.pid"]
-        wait_until(lambda: all(file.exists() and file.read_text().strip() for file in files))
+        wait_until(lambda: all(file.exists() and file.read_text().strip() for file in files), BOUND)
         started.append((process, [int(file.read_text()) for file in files]))
         return started[-1]
 
@@ -300,7 +294,7 @@ def test_an_interrupt_stops_every_process_and_the_next_run_goes_on(make_project,
     assert all(map(is_alive, pids))
     process.send_signal(signal.SIGINT)
     assert process.wait(BOUND) != 0
-    wait_until(lambda: not any(map(is_alive, pids)))
+    wait_until(lambda: not any(map(is_alive, pids)), BOUND)
     assert not (root / "out").exists()
     (root / "slow").unlink()
     assert run(root) == {"done": State.UNCHANGED, "sleeps": State.BUILT}
@@ -346,7 +340,7 @@ def test_an_interrupt_stops_what_a_stage_left_in_the_background(make_project, in
     process, pids = in_the_middle_of(root)
     process.send_signal(signal.SIGINT)
     assert process.wait(BOUND) != 0
-    wait_until(lambda: not any(map(is_alive, pids)))
+    wait_until(lambda: not any(map(is_alive, pids)), BOUND)
 
 
 @pytest.mark.parametrize("patient", [True, False], ids=["one interrupt", "a second interrupt"])
@@ -358,7 +352,7 @@ def test_a_stage_that_ignores_an_interrupt_is_killed_and_the_next_run_goes_on(ma
         time.sleep(1)
         process.send_signal(signal.SIGINT)
     assert process.wait(BOUND) != 0
-    wait_until(lambda: not any(map(is_alive, pids)))
+    wait_until(lambda: not any(map(is_alive, pids)), BOUND)
     (root / "slow").unlink()
     assert run(root) == {"done": State.UNCHANGED, "sleeps": State.BUILT}
 

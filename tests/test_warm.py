@@ -5,11 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
 from modelyard import warm
 
@@ -36,7 +36,7 @@ except KeyboardInterrupt:
 @pytest.fixture
 def server() -> Iterator[None]:
     with warm.served(["fractions"]):
-        wait_until(Path(os.environ[warm.VARIABLE]).exists)
+        wait_until(Path(os.environ[warm.VARIABLE]).exists, BOUND)
         yield
 
 
@@ -51,15 +51,8 @@ def json_of(process: subprocess.Popen) -> dict:
     return json.loads(process.stdout.read())
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + BOUND
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-
-
 def wait_for(file: Path) -> str:
-    wait_until(lambda: file.exists() and file.read_text())
+    wait_until(lambda: file.exists() and file.read_text(), BOUND)
     return file.read_text()
 
 
@@ -105,7 +98,7 @@ def test_the_script_of_a_killed_asker_is_killed(tmp_path):
     pid = int(wait_for(tmp_path / "pid"))
     process.kill()
     process.wait()
-    wait_until(lambda: not Path(f"/proc/{pid}").exists())
+    wait_until(lambda: not Path(f"/proc/{pid}").exists(), BOUND)
 
 
 def test_the_server_leaves_nothing_behind(tmp_path):

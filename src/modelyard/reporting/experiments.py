@@ -11,9 +11,9 @@ from modelyard.config import flat
 from modelyard.reporting.folder import Folder
 from modelyard.reporting.pictures import Picture
 from modelyard.reporting.tables import Row, Table
+from modelyard.runner import TIMES
 from modelyard.settings import Project
 
-SECONDS = ".dvc/tmp/runner/seconds.json"
 VERBS = ("train", "evaluate")
 
 
@@ -51,9 +51,9 @@ def sections(folder: Folder, project: Project, tables: Iterable[Table], outputs:
         tables: its results.
         outputs: the MD5 of every output by path, as dvc.lock has it.
     """
-    seconds = folder.json(SECONDS)
+    seconds = folder.json(str(TIMES))
     if seconds is None:
-        folder.missing.append(f"times: {SECONDS} is not there; modelyard run writes it")
+        folder.missing.append(f"times: {TIMES} is not there; modelyard run writes it")
     timed = dict(_timed(seconds or {}, project))
     return [_section(folder, project, table, row, outputs, timed) for table in tables for row in table.rows]
 

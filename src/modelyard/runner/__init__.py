@@ -20,8 +20,9 @@ from modelyard.runner.process import Patience, shares, signal_groups, start, sta
 from modelyard.runner.reasons import reasons
 from modelyard.runner.stage import SUCCEEDED, Stage, State
 
-__all__ = ["SUCCEEDED", "Pipeline", "Stage", "State"]
+__all__ = ["SUCCEEDED", "TIMES", "Pipeline", "Stage", "State"]
 
+TIMES = Path(".dvc/tmp/runner/seconds.json")  # of the last time that each stage was built here
 LOOK_SECONDS = 0.1  # between two looks at the running stages
 STOP_SECONDS = 5.0  # granted to an interrupted stage before it is killed
 
@@ -34,7 +35,8 @@ class Pipeline:
 
         File `usual` tells the seconds of stages that were never built here.
         """
-        self._own = root / ".dvc" / "tmp" / "runner"
+        self._times_file = root / TIMES
+        self._own = self._times_file.parent
         self._free: list[frozenset[int]] = []
         self._repository = _repository(root)
         with self._repository as repo:
@@ -142,10 +144,6 @@ class Pipeline:
             for name, process in running.items():
                 process.join()
                 self.stages[name].state, self.stages[name].ended = State.STOPPED, time.monotonic()
-
-    @property
-    def _times_file(self) -> Path:
-        return self._own / "seconds.json"
 
     def _remember_times(self) -> None:
         built = {name: stage.seconds for name, stage in self.stages.items() if stage.state is State.BUILT}
