@@ -50,7 +50,7 @@ RUN cp -r . /build/project \
 # --- MLflow's server and Optuna's dashboard
 FROM ground AS server
 COPY --from=server-dependencies /opt/venv /opt/venv
-COPY --chmod=755 container/await_database.py container/serve.py /opt/modelyard/
+COPY --chmod=755 container/await_database.py container/dashboard.py container/serve.py /opt/modelyard/
 # A new volume takes over the mode of this folder, so that any user can write to it.
 RUN install --directory --mode=1777 /srv/mlflow
 ENV MLFLOW_HOST=0.0.0.0 MLFLOW_PORT=5000 MLFLOW_WORKERS=2 \
