@@ -252,6 +252,35 @@ def status(address: str, host: str) -> int:
         return error.code
 
 
+WITH_FILES = """
+from pathlib import Path
+from modelyard import tracking
+with tracking.evaluation_run("through_the_server") as run:
+    run.log_evaluation({"accuracy": 0.5}, {"intervals": {}}, Path("figures"))
+print("done")
+"""
+
+
+def test_a_server_whose_disk_is_full_leaves_the_run_failed_and_the_program_at_work(team: Project) -> None:
+    (team.folder / "figures").mkdir()
+    (team.folder / "figures" / "large.png").write_bytes(bytes(20_000_000))
+    # No file may be larger than ten megabytes, as if the disk ended there.
+    server = ["prlimit", "--fsize=10000000", *mlflow_server(team.store, team.folder / "shared")]
+    with served(server, team.folder, team.surroundings) as address:
+        around = team.surroundings | {"MLFLOW_TRACKING_URI": address}
+        done = subprocess.run(
+            [sys.executable, "-c", WITH_FILES], cwd=team.folder, env=around,
+            capture_output=True, text=True, check=True, timeout=BOUND,
+        )  # fmt: skip
+    assert done.stdout == "done\n"
+    assert "warning: this run is not tracked" in done.stderr
+    assert "A server's own log says why it refused, such as a full disk; `modelyard runs fill`" in done.stderr
+    (run,) = team.runs().values()
+    assert run.info.status == "FAILED"
+    assert "figures/large.png" in run.data.tags["error"]
+    assert "test_accuracy" not in run.data.metrics
+
+
 def test_a_server_with_passwords_takes_runs_from_who_has_one(team: Project) -> None:
     pytest.importorskip("flask_wtf", reason="NO BASIC AUTH: MLflow's passwords are not tested; uv sync")
     command = mlflow_server(team.store, team.folder / "shared", "--app-name", "basic-auth")

@@ -1,6 +1,7 @@
 """The command from its first moment."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,12 +9,32 @@ from pathlib import Path
 # What the command imports first, and in the middle of which Ctrl-C comes.
 INTERRUPTED = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n"
 
+# A command that runs one stage, which tells its Python.
+STAGE = """
+import subprocess
+def app():
+    subprocess.run(["pipeline/python", "-c", "import sys; print(sys.executable)"], check=True)
+"""
+
 
 def test_an_interrupt_before_the_command_is_there_ends_it_without_a_word(tmp_path: Path):
     (tmp_path / "typer.py").write_text(INTERRUPTED)
     around = os.environ | {"PYTHONPATH": str(tmp_path)}
     done = subprocess.run([sys.executable, "-m", "modelyard"], env=around, capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_stages_of_a_checkout_without_an_environment_run_in_that_of_the_command(tmp_path: Path):
+    (tmp_path / "pipeline").mkdir()
+    shutil.copy("pipeline/python", tmp_path / "pipeline")
+    (tmp_path / "cli.py").write_text(STAGE)
+    command = "from modelyard import __main__; __main__.main()"
+    around = os.environ | {"PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys, cli; sys.modules['modelyard.cli'] = cli; " + command],
+        env=around, cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == f"{sys.executable}\n"
 
 
 def test_the_module_is_the_command():

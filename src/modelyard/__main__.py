@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 
 def main() -> None:
@@ -9,6 +10,7 @@ def main() -> None:
     heeded = signal.getsignal(signal.SIGINT)
     if heeded is signal.default_int_handler:  # not in a shell's background, where it is ignored
         signal.signal(signal.SIGINT, lambda number, frame: os._exit(128 + number))
+    os.environ.setdefault("MODELYARD_PYTHON", sys.executable)  # for pipeline/python, where the checkout has no .venv
     from modelyard.cli import app
 
     signal.signal(signal.SIGINT, heeded)

@@ -49,6 +49,10 @@ __all__ = [
 
 FLUSH_SECONDS = 2.0  # epochs are written together: a commit each would outlast a small network's epoch
 CODE = ("src/", "pipeline/")  # a commit tells of it
+AFTERWARDS = (
+    "What it builds is kept all the same. A server's own log says why it refused, such as a full disk; "
+    "`modelyard runs fill` then adds what is missing."
+)
 LARGEST_BATCH = 1000  # MLflow takes no more metrics at once
 
 
@@ -125,9 +129,9 @@ class MlflowRun:
         test = {f"test_{name}": value for name, value in metrics.items()}
         for name, (low, high) in details["intervals"].items():
             test |= {f"test_{name}_low": low, f"test_{name}_high": high}
-        mlflow.log_metrics(test)
         mlflow.log_dict(dict(details), "details.json")
         mlflow.log_artifacts(str(figures), "figures")
+        mlflow.log_metrics(test)  # last: a run that has them lacks no file
         if commit := place.commit_in_words():
             mlflow.set_tag("evaluation_commit", commit)
 
@@ -163,7 +167,9 @@ class MlflowRun:
         """End the run as failed, or as killed where a person stopped it, with the reason."""
         import mlflow
 
-        mlflow.set_tag("error", f"{type(error).__name__}: {error}")
+        if mlflow.active_run() is None:
+            return
+        mlflow.set_tag("error", without_password(f"{type(error).__name__}: {error}"))
         mlflow.end_run("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
 
     def _flush(self) -> None:
@@ -193,9 +199,11 @@ class Guarded:
             try:
                 getattr(self._run, verb)(*arguments)
             except Exception as error:  # whatever MLflow, its database or its server may raise
-                self._run = NoRun()
+                broken, self._run = self._run, NoRun()
+                with suppress(Exception):  # a run that lacks something is not one that ended well
+                    broken.fail(error)
                 told = without_password(f"{type(error).__name__}: {error}")
-                print(f"warning: this run is not tracked: {told}", file=sys.stderr)  # noqa: T201
+                print(f"warning: this run is not tracked: {told}\n{AFTERWARDS}", file=sys.stderr)  # noqa: T201
 
         return attempt
 
