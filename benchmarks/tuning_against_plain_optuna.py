@@ -30,7 +30,7 @@ from modelyard.errors import explained
 from modelyard.files import write_text
 from modelyard.settings import Project
 from modelyard.studies import Range, label_of, present
-from modelyard.tuning import plan, search
+from modelyard.tuning import opening, plan, search
 from modelyard.tuning.findings import epochs_run
 from modelyard.tuning.objective import Objective
 from modelyard.tuning.plan import Plan
@@ -89,7 +89,7 @@ def in_processes(made: Plan, trials: int) -> list[FrozenTrial]:
     """What `modelyard tune` does between reading params.yaml and writing its report."""
     with TemporaryDirectory() as folder:
         place = Place(str(Path(folder) / "search.journal"))
-        study = search.take_up(made, place)
+        study = opening.take_up(made, place)
         search.Search(study, place, made, lambda workers, ended: None).run(CORES, search.Budget(trials))
         return study.trials
 

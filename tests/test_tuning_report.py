@@ -192,5 +192,10 @@ def test_the_table_in_the_terminal_has_the_best_trial_on_top_and_says_why_others
     assert "gain over the present experiment 0.04; pruning spared 4 epochs" in text
 
 
+def test_a_trial_that_took_over_a_score_says_from_which() -> None:
+    text = shown(study(PRESENT, trial([0.9], repeats=0)))
+    assert "as trial 0, not trained again" in text
+
+
 def test_a_table_of_nothing_says_so() -> None:
     assert "no trial yet" in shown(study())

@@ -229,6 +229,17 @@ def test_the_same_failure_five_times_in_a_row_stops_the_search(tmp_path, place):
     assert len(take_up(plan(tmp_path), place).trials) == 5
 
 
+def test_values_that_have_a_score_are_not_trained_again(tmp_path, place):
+    study = search(plan(tmp_path, vary={"model.depth": Choices(choices=(2, 3))}), place, trials=5)
+    trained = [trial for trial in study.trials if "repeats" not in trial.user_attrs]
+    repeats = [trial for trial in study.trials if "repeats" in trial.user_attrs]
+    assert sorted(trial.params["model.depth"] for trial in trained) == [2, 3]
+    for trial in repeats:
+        first = study.trials[trial.user_attrs["repeats"]]
+        assert first in trained
+        assert (trial.params, trial.value, trial.state) == (first.params, first.value, TrialState.COMPLETE)
+
+
 def test_no_trial_begins_after_the_seconds_are_over(tmp_path, place):
     made = plan(tmp_path)
     study = take_up(made, place)

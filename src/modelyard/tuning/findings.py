@@ -49,6 +49,11 @@ class Findings:
         """The trials that were given up half-way."""
         return [trial for trial in self.trials if trial.state is TrialState.PRUNED]
 
+    @property
+    def repeats(self) -> int:
+        """How many trials were given values that had a score already, and took it over."""
+        return sum("repeats" in trial.user_attrs for trial in self.trials)
+
     @cached_property
     def failed(self) -> list[FrozenTrial]:
         """The trials that raised, ran out of memory or were killed."""

@@ -124,6 +124,7 @@ def _cost(found: Findings) -> str:
     spared, run = found.epochs_spared, found.epochs_run
     lines = [
         ("trials", ", ".join(f"{count} {word}" for word, count in found.counts.items()) or "none"),
+        ("repeats of a finished trial, not trained again", f"{found.repeats}"),
         ("epochs", f"{run}"),
         ("epochs spared by pruning", f"{spared}, {spared / max(1, spared + run):.0%} of what all would have run"),
         ("time of all trials together", _duration(found.seconds)),

@@ -34,6 +34,7 @@ def _remark(found: Findings, trial: FrozenTrial) -> str:
     special = {
         "best": trial is found.best,
         "present experiment": trial is found.present,
+        f"as trial {trial.user_attrs.get('repeats')}, not trained again": "repeats" in trial.user_attrs,
         reason(trial): trial.state is TrialState.FAIL,
     }
     return ", ".join(word for word, holds in special.items() if holds)
