@@ -4,14 +4,15 @@ from pathlib import Path
 
 import typer
 
-from modelyard import comparison, settings
+from modelyard import comparison, gains, settings
 from modelyard.errors import explained
 from modelyard.files import write_table, write_text
 
 
 def main(results: Path, pretrained: Path, report: Path, table: Path, scores: Path) -> None:
-    compared = comparison.compare(settings.load(), results, pretrained)
-    write_text(report, comparison.markdown(compared))
+    project = settings.load()
+    compared = comparison.compare(project, results, pretrained)
+    write_text(report, comparison.markdown(compared) + gains.markdown(gains.gains(project, results)))
     write_table(table, compared)
     write_table(scores, comparison.scores(compared))
     typer.echo(f"{compared.experiment.nunique()} experiments compared: {report}")

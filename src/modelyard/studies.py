@@ -109,6 +109,11 @@ class Study(Settings):
         return self
 
 
+def tuned(experiment: str) -> str:
+    """What the winner of a study is called beside the experiment that it began from."""
+    return f"{experiment}_tuned"
+
+
 def label_of(value: Any) -> Any:
     """What a study's storage has for a value: itself, or JSON where it is a list."""
     return value if value is None or isinstance(value, bool | int | float | str) else json.dumps(value)

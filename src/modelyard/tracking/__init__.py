@@ -27,6 +27,7 @@ from modelyard.tracking.address import (
     store_to_show,
     without_password,
 )
+from modelyard.tracking.guarded import Guarded, NoRun
 from modelyard.tracking.place import tags_of_place
 from modelyard.tracking.rows import digest_of, schema, tags_of_input
 
@@ -49,10 +50,6 @@ __all__ = [
 
 FLUSH_SECONDS = 2.0  # epochs are written together: a commit each would outlast a small network's epoch
 CODE = ("src/", "pipeline/")  # a commit tells of it
-AFTERWARDS = (
-    "What it builds is kept all the same. A server's own log says why it refused, such as a full disk; "
-    "`modelyard runs fill` then adds what is missing."
-)
 LARGEST_BATCH = 1000  # MLflow takes no more metrics at once
 
 
@@ -186,33 +183,6 @@ class MlflowRun:
         for start in range(0, len(entries), LARGEST_BATCH):
             mlflow.MlflowClient().log_batch(mlflow.active_run().info.run_id, entries[start : start + LARGEST_BATCH])
         self._waiting, self._flushed = [], time.monotonic()
-
-
-class Guarded:
-    """A run whose first failure is told once; after it nothing more is tried, and nothing else is disturbed."""
-
-    def __init__(self, run: MlflowRun) -> None:
-        self._run: MlflowRun | NoRun = run
-
-    def __getattr__(self, verb: str) -> Callable[..., None]:
-        def attempt(*arguments: Any) -> None:
-            try:
-                getattr(self._run, verb)(*arguments)
-            except Exception as error:  # whatever MLflow, its database or its server may raise
-                broken, self._run = self._run, NoRun()
-                with suppress(Exception):  # a run that lacks something is not one that ended well
-                    broken.fail(error)
-                told = without_password(f"{type(error).__name__}: {error}")
-                print(f"warning: this run is not tracked: {told}\n{AFTERWARDS}", file=sys.stderr)  # noqa: T201
-
-        return attempt
-
-
-class NoRun:
-    """Tracking that is off or has failed: every verb does nothing."""
-
-    def __getattr__(self, verb: str) -> Callable[..., None]:
-        return lambda *arguments: None
 
 
 Run = MlflowRun | Guarded | NoRun

@@ -15,6 +15,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from modelyard import settings
 from modelyard.config import read_yaml
 from modelyard.errors import ModelyardError
+from modelyard.studies import tuned
 from modelyard.tuning.findings import Findings, cell, find
 
 WIDTH, STEP = 118, "  "  # of a line, before the entry is moved into its section; of a level
@@ -35,7 +36,7 @@ class Winner:
     @property
     def name(self) -> str:
         """What the entry is called."""
-        return f"{self.experiment}_tuned"
+        return tuned(self.experiment)
 
     @property
     def text(self) -> str:
