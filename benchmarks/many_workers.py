@@ -36,9 +36,10 @@ from modelyard.cli.interrupts import end_as_by_ctrl_c  # noqa: E402
 from modelyard.comparison import markdown_table  # noqa: E402
 from modelyard.config import changed  # noqa: E402
 from modelyard.files import write_text  # noqa: E402
-from modelyard.studies import Choices, Range  # noqa: E402
+from modelyard.studies import Range  # noqa: E402
+from modelyard.tuning.opening import take_up  # noqa: E402
 from modelyard.tuning.plan import Plan  # noqa: E402
-from modelyard.tuning.search import Budget, Search, take_up  # noqa: E402
+from modelyard.tuning.search import Budget, Search  # noqa: E402
 from modelyard.tuning.storage import Place  # noqa: E402
 
 RESULT = ROOT / "benchmarks" / "results" / "many_workers.md"
@@ -165,7 +166,8 @@ def wait_until(holds: Callable[[Reading], bool], database: Database) -> Reading:
 
 def measure(address: str, kind: Kind, workers: int, folder: Path) -> tuple[str, ...]:
     """A line of the table: so many workers on a study of this kind."""
-    varied = {"model.trees": kind.trees, "model.depth": Choices(choices=(1, 2, 3))}
+    # The rate is no whole number, so that no trial repeats another and takes over its score.
+    varied = {"model.trees": kind.trees, "model.learning_rate": Range(low=0.05, high=0.2)}
     experiment = changed(made_up_search.EXPERIMENT, {"model.trees": kind.trees.low})
     plan = made_up_search.plan(folder, experiment, vary=varied)
     take_up(plan, Place(address))

@@ -1,5 +1,6 @@
 """The benchmarks: what they count and keep, and that both sides of a comparison train alike. No clock is asked."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -235,3 +236,8 @@ def test_an_unknown_part_is_answered_with_those_there_are():
     done = subprocess.run(command, cwd=playground.ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert f"no such part: everything; allowed: {', '.join(PARTS)}." in done.stderr
+
+
+@pytest.mark.parametrize("script", sorted(path.stem for path in (Path(playground.ROOT) / "benchmarks").glob("*.py")))
+def test_each_script_finds_all_that_it_imports(script: str):
+    importlib.import_module(f"benchmarks.{script}")
