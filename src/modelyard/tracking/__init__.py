@@ -3,9 +3,8 @@
 Files are the truth. A tracking failure warns and loses nothing; with MODELYARD_TRACKING=off nothing is written.
 """
 
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
