@@ -129,7 +129,7 @@ def datasets_of(params: Params, experiments: Collection[str]) -> set[str]:
 
 def only(params: Params, experiments: Collection[str]) -> None:
     """Leave these experiments, and what they need."""
-    for section in ("transfers", "pretrained", "backbones", "published", "studies", "claims"):
+    for section in ("transfers", "pretrained", "backbones", "units", "published", "studies", "claims"):
         params[section] = {}
     kept = {name: params["experiments"][name] for name in experiments}
     inputs = {name: params["inputs"][name] for name in {entry["input"] for entry in kept.values()}}
