@@ -91,5 +91,4 @@ def _growth(axes: Axes, found: Mapping[str, Any], parts: Parts) -> None:
     memory.set_ylabel("MiB")
     memory.set_ylim(bottom=0)
     axes.set_ylim(bottom=0)
-    axes.legend(loc="upper left")
-    memory.legend(loc="lower right")
+    axes.legend(handles=[*axes.get_lines(), *memory.get_lines()], loc="center right")
