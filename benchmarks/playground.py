@@ -21,6 +21,7 @@ from modelyard.runner import TIMES
 ROOT = Path(__file__).resolve().parent.parent
 STOPWATCH = ROOT / "benchmarks" / "notebooks" / "stopwatch.py"
 NOBODY = ("-c", "user.name=benchmark", "-c", "user.email=benchmark@localhost")
+KEPT = {"fetch", "runtime", "datasets", "inputs", "experiments"}  # of params.yaml, for a part of the experiments
 BUILT = ("dvc.lock", "results", "reports")
 SHARED_NAMES = ("MODELYARD", "MLFLOW", "DVC", "PYTHONPATH", "BENCHMARK")
 
@@ -129,7 +130,7 @@ def datasets_of(params: Params, experiments: Collection[str]) -> set[str]:
 
 def only(params: Params, experiments: Collection[str]) -> None:
     """Leave these experiments, and what they need."""
-    for section in ("transfers", "pretrained", "backbones", "units", "published", "studies", "claims"):
+    for section in params.keys() - KEPT:
         params[section] = {}
     kept = {name: params["experiments"][name] for name in experiments}
     inputs = {name: params["inputs"][name] for name in {entry["input"] for entry in kept.values()}}

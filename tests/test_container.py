@@ -139,6 +139,7 @@ def test_mlflow_and_optuna_have_databases_and_names_of_their_own(services):
     runs = services["mlflow"]["environment"]["MLFLOW_BACKEND_STORE_URI"]
     studies = {services[name]["environment"][VARIABLE] for name in ("dashboard", "worker")}
     assert len(studies) == 1
+    assert services["dashboard"]["command"][1] == "/opt/modelyard/dashboard.py"  # it takes the address in VARIABLE
     assert (runs, *studies) == (
         "postgresql+psycopg://mlflow@database/mlflow",
         "postgresql+psycopg://optuna@database/optuna",

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from scipy.stats import bootstrap
 
 from modelyard import gains, settings
@@ -22,7 +23,7 @@ TUNED = """
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """The real params.yaml with a tuned experiment beside digits_mlp."""
-    text = Path("params.yaml").read_text(encoding="utf-8")
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
     (tmp_path / "params.yaml").write_text(text.replace("\n  digits_mlp:\n", TUNED))
     return settings.load(tmp_path / "params.yaml")
 

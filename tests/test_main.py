@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from conftest import ROOT
+
 # What the command imports first, and in the middle of which Ctrl-C comes.
 INTERRUPTED = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n"
 
@@ -26,7 +28,7 @@ def test_an_interrupt_before_the_command_is_there_ends_it_without_a_word(tmp_pat
 
 def test_stages_of_a_checkout_without_an_environment_run_in_that_of_the_command(tmp_path: Path):
     (tmp_path / "pipeline").mkdir()
-    shutil.copy("pipeline/python", tmp_path / "pipeline")
+    shutil.copy(ROOT / "pipeline" / "python", tmp_path / "pipeline")
     (tmp_path / "cli.py").write_text(STAGE)
     command = "from modelyard import __main__; __main__.main()"
     around = os.environ | {"PATH": "/usr/bin:/bin"}

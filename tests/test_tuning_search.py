@@ -163,7 +163,7 @@ import os, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from made_up_search import plan
-from modelyard.studies import Choices, Range
+from modelyard.studies import Range
 from modelyard.tuning.opening import take_up
 from modelyard.tuning.search import Budget, Search
 from modelyard.tuning.storage import Place

@@ -27,9 +27,14 @@ class Difference(NamedTuple):
         """Whether the new model is better by more than the noise; what a single row says is all noise."""
         return self.rows > 1 and self.interval.low > 0
 
+    @property
+    def within(self) -> str:
+        """The interval's ends with their signs."""
+        return f"{self.interval.low:+.4g} to {self.interval.high:+.4g}"
+
     def __str__(self) -> str:
         told = f"{self.metric} {self.new:.4g} against {self.old:.4g} on the same {self.rows} test rows"
-        return f"{told}: {self.gain:+.4g}, 95 % interval {self.interval.low:+.4g} to {self.interval.high:+.4g}"
+        return f"{told}: {self.gain:+.4g}, 95 % interval {self.within}"
 
 
 def difference(metric: str, old: Measure, new: Measure) -> Difference:

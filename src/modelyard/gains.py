@@ -35,7 +35,7 @@ def markdown(found: dict[str, Difference]) -> str:
     if not found:
         return ""
     lines = [
-        (f"`{name}`", each.metric, f"{each.old:.4g}", f"{each.new:.4g}", f"{each.gain:+.4g} ({_within(each)})")
+        (f"`{name}`", each.metric, f"{each.old:.4g}", f"{each.new:.4g}", f"{each.gain:+.4g} ({each.within})")
         for name, each in found.items()
     ]
     table = markdown_table(["experiment", "metric", "as it is", "tuned", "gain"], lines)
@@ -46,7 +46,3 @@ def _measure(file: Path, task: Task, metric: str) -> Measure:
     import pandas as pd
 
     return measures(task, {name: column.to_numpy() for name, column in pd.read_csv(file).items()})[metric]
-
-
-def _within(found: Difference) -> str:
-    return f"{found.interval.low:+.4g} to {found.interval.high:+.4g}"

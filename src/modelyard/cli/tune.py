@@ -51,12 +51,8 @@ def search_on(name: str, options: Options) -> int:
     console, project = Console(), settings.load()
     end_as_by_ctrl_c()
     study = _known(project, name)
-    from modelyard.tuning import (  # Optuna takes a second: a wrong name is told without it
-        opening,
-        plan,
-        search,
-        storage,
-    )
+    # Optuna takes a second: a wrong name is told without it.
+    from modelyard.tuning import opening, plan, search, storage
 
     workers = options.workers or max(1, _cores() // project.runtime.threads)
     made = plan.make(project, name, max(1, _cores() // workers), Path.cwd())

@@ -58,7 +58,7 @@ class Pipeline:
         """Mark the stages that DVC finds up to date and that need no other that is not; note what changed of others."""
         from dvc.repo import lock_repo
 
-        with self._repository as repo, lock_repo(repo):
+        with self._repository as repo, lock_repo(repo):  # nobody writes dvc.lock while its entries are looked at
             status = {name: stage.status(check_updates=True).get(name, []) for name, stage in self._written.items()}
         for name, stage in self.stages.items():  # upstream first
             behind = sorted(each for each in stage.upstream if self.stages[each].state is not State.UNCHANGED)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.trial import FrozenTrial, TrialState
 
 from modelyard import models
 from modelyard.config import changed
@@ -40,7 +41,11 @@ class Objective:
         """
         began, progress = time.monotonic(), Progress(self.plan, trial, self.tell)
         try:
-            return self._score(changed(self.plan.experiment, suggest(trial, self.plan)), trial, progress)
+            values = suggest(trial, self.plan)
+            if alike := finished_alike(trial):
+                trial.set_user_attr("repeats", alike.number)
+                return alike.value
+            return self._score(changed(self.plan.experiment, values), trial, progress)
         except optuna.TrialPruned:
             raise
         except Exception as error:  # whatever these settings bring about is the trial's result
@@ -123,6 +128,12 @@ def report(trial: optuna.Trial, score: float, step: int, last: int) -> None:
 def suggest(trial: optuna.Trial, plan: Plan) -> dict[str, Any]:
     """A value for each dotted key that the study varies."""
     return {key: _suggested(trial, key, variation) for key, variation in plan.study.vary.items()}
+
+
+def finished_alike(trial: optuna.Trial) -> FrozenTrial | None:
+    """The first finished trial of the same values: trained again, they would score the same."""
+    finished = trial.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+    return next((each for each in finished if each.params == trial.params), None)
 
 
 def _suggested(trial: optuna.Trial, key: str, variation: Any) -> Any:

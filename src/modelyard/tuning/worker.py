@@ -11,11 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import optuna
 import psutil
-from optuna.trial import FrozenTrial, TrialState
 
 from modelyard.models import is_estimator
 from modelyard.tuning import lost
-from modelyard.tuning.objective import Objective, suggest
+from modelyard.tuning.objective import Objective
 from modelyard.tuning.plan import Plan
 from modelyard.tuning.storage import Place
 
@@ -99,22 +98,11 @@ def _take_turn(turn: Turn, connection: Connection, study: optuna.Study, objectiv
         numbers.append(trial.number)
         trial.set_user_attr("worker", lost.this_worker())
         _tell(connection, Began(trial.number))
-        suggest(trial, objective.plan)
-        alike = finished_alike(trial)
-        if alike is None:
-            return objective(trial)
-        trial.set_user_attr("repeats", alike.number)
-        return alike.value
+        return objective(trial)
 
     study.optimize(tried, n_trials=1, catch=(Exception,))
     ended = study.get_trials(deepcopy=False)[numbers[0]]
     return Ended(ended.number, ended.state.name, ended.value, ended.user_attrs.get("reason", ""))
-
-
-def finished_alike(trial: optuna.Trial) -> FrozenTrial | None:
-    """The first finished trial of the same values: trained again, they would score the same."""
-    finished = trial.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
-    return next((each for each in finished if each.params == trial.params), None)
 
 
 def _next(connection: Connection) -> Turn:
