@@ -11,7 +11,7 @@ from benchmarks import machine, picture, records, report
 from benchmarks.parts import PARTS
 from benchmarks.sizes import QUICK, Size
 from modelyard.cli.interrupts import end_as_by_ctrl_c
-from modelyard.errors import ModelyardError, explained
+from modelyard.core.errors import ModelyardError, explained
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -22,9 +22,9 @@ def main(
     epochs_share: Annotated[
         float | None, typer.Option(min=0.01, max=1.0, help="Of the epochs of notebooks and rebuilds.")
     ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Measure anew what this commit has measured.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="BoundMetric anew what this commit has measured.")] = False,
 ) -> None:
-    """Measure what the last commit costs; what it has measured already is left alone."""
+    """BoundMetric what the last commit costs; what it has measured already is left alone."""
     end_as_by_ctrl_c()
     with explained():
         chosen = _known(parts or list(PARTS))

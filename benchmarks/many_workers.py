@@ -32,15 +32,15 @@ sys.path.insert(0, str(ROOT / "tests"))  # where the server and the rows come fr
 import made_up_search  # noqa: E402
 import postgresql  # noqa: E402
 
-from modelyard.cli.interrupts import end_as_by_ctrl_c  # noqa: E402
-from modelyard.comparison import markdown_table  # noqa: E402
-from modelyard.config import changed  # noqa: E402
-from modelyard.files import write_text  # noqa: E402
-from modelyard.studies import Range  # noqa: E402
-from modelyard.tuning.opening import take_up  # noqa: E402
-from modelyard.tuning.plan import Plan  # noqa: E402
-from modelyard.tuning.search import Budget, Search  # noqa: E402
-from modelyard.tuning.storage import Place  # noqa: E402
+from modelyard.cli.interrupts import end_as_by_ctrl_c
+from modelyard.core.config import changed
+from modelyard.core.files import write_text
+from modelyard.core.markdown import markdown_table
+from modelyard.params.study import Range
+from modelyard.tuning.opening import take_up
+from modelyard.tuning.plan import Plan
+from modelyard.tuning.search import Budget, Search
+from modelyard.tuning.storage import Place
 
 RESULT = ROOT / "benchmarks" / "results" / "many_workers.md"
 PAGE, BEGIN, END = ROOT / "docs" / "scaling.md", "<!-- results -->", "<!-- end -->"
@@ -193,7 +193,7 @@ def figures(first: Reading, last: Reading, workers: int) -> Iterator[str]:
 
 
 def main() -> None:
-    """Measure each kind with each number of workers, and write the table."""
+    """BoundMetric each kind with each number of workers, and write the table."""
     end_as_by_ctrl_c()  # else a server would be left behind
     programs = postgresql.installed() or sys.exit(postgresql.MISSING)
     lines, load = [], os.getloadavg()[1]

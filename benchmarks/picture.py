@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.report import RESOURCES, comparable, total
-from modelyard.figures.style import BLUE, GREEN, RED, SKY, YELLOW, save
+from modelyard.experiments.plots.style import BLUE, GREEN, RED, SKY, YELLOW, save
 
 Parts = Mapping[str, Mapping[str, Any]]
 COLOURS = {"float32": BLUE, "bfloat16": YELLOW}

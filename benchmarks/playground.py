@@ -15,8 +15,8 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from benchmarks.processes import Usage, measured
-from modelyard.files import read_json
-from modelyard.runner import TIMES
+from modelyard.core.files import read_json
+from modelyard.orchestration.scheduler import TIMES
 
 ROOT = Path(__file__).resolve().parent.parent
 STOPWATCH = ROOT / "benchmarks" / "notebooks" / "stopwatch.py"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from modelyard.errors import ModelyardError
+from modelyard.core.errors import ModelyardError
 
 LOOK_SECONDS = 0.25  # between two looks at the processes
 SECONDS_A_MEMORY_LOOK = 1.0  # adding up the pages of a gigabyte takes milliseconds

@@ -17,8 +17,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from modelyard.models.batches import use_threads
-from modelyard.models.optimizers import FusedAdam
+from modelyard.models.engine.optimizers import FusedAdam
+from modelyard.models.engine.tf_dataset import use_threads
 
 BATCH = 32
 SHAPE = (28, 28, 1)

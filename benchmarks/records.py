@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks import machine
 from benchmarks.sizes import Size
-from modelyard.files import read_json, write_json
+from modelyard.core.files import read_json, write_json
 
 
 class Record:

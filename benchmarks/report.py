@@ -8,8 +8,8 @@ from statistics import mean, median, stdev
 from typing import Any
 
 from benchmarks.overhead import overhead, seconds_by_kind
-from modelyard.comparison import markdown_table
-from modelyard.files import write_text
+from modelyard.core.files import write_text
+from modelyard.core.markdown import markdown_table
 
 Found = Mapping[str, Any]  # what a part found, by key
 RESOURCES = {"wall_seconds": "wall time, s", "cpu_seconds": "CPU time, s", "peak_megabytes": "peak memory, MiB"}

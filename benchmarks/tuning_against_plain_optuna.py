@@ -23,17 +23,18 @@ import optuna
 import typer
 from optuna.trial import FrozenTrial, TrialState
 
-from modelyard import datasets, inputs, settings
-from modelyard.comparison import markdown_table
-from modelyard.config import changed
-from modelyard.errors import explained
-from modelyard.files import write_text
-from modelyard.settings import Project
-from modelyard.studies import Range, label_of, present
+from modelyard import params
+from modelyard.core.config import changed
+from modelyard.core.errors import explained
+from modelyard.core.files import write_text
+from modelyard.data import inputs, readers
+from modelyard.core.markdown import markdown_table
+from modelyard.params.project import Project
+from modelyard.params.study import Range, label_of, present
 from modelyard.tuning import opening, plan, search
-from modelyard.tuning.findings import epochs_run
 from modelyard.tuning.objective import Objective
 from modelyard.tuning.plan import Plan
+from modelyard.tuning.results import epochs_run
 from modelyard.tuning.storage import Place
 
 STUDY = "digits_cnn"
@@ -108,7 +109,7 @@ def main(
 ) -> None:
     """Search with each way and seed, and write the table of both."""
     with TemporaryDirectory() as folder:
-        project = shortened(settings.load(), Path(folder))
+        project = shortened(params.load(), Path(folder))
         found = {}
         for seed in range(seeds):
             for way in rotated(list(WAYS), seed):
@@ -126,7 +127,7 @@ def shortened(project: Project, folder: Path) -> Project:
     entry = project.inputs[experiment.input]
     dataset = project.datasets[entry.dataset]
     project.files_of(entry.dataset, Path.cwd()).fetch(folder / "raw")
-    rows, _ = inputs.prepare(datasets.read(dataset, folder / "raw"), dataset.task, entry)
+    rows, _ = inputs.prepare(readers.read(dataset, folder / "raw"), dataset.task, entry)
     inputs.save_training(rows, folder / "data" / "inputs" / experiment.input / "training")
     study = study.model_copy(update={"vary": study.vary | {"training.epochs": EPOCHS}})
     experiments = project.experiments | {study.experiment: experiment}

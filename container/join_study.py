@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from modelyard.errors import ModelyardError, explained
+from modelyard.core.errors import ModelyardError, explained
 from modelyard.tuning.storage import VARIABLE, Place, latest, place_of
 
 LOOK_SECONDS = 3

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from modelyard.comparison import markdown_table, overview
-from modelyard.errors import ModelyardError, explained
-from modelyard.files import write_text
-from modelyard.lineage import EVALUATIONS, TRAININGS
-from modelyard.runner import TIMES
-from modelyard.settings import load
+from modelyard.core.errors import ModelyardError, explained
+from modelyard.core.files import write_text
+from modelyard.core.markdown import markdown_table
+from modelyard.experiments.compare import overview
+from modelyard.orchestration.scheduler import TIMES
+from modelyard.params import load
+from modelyard.params.results import evaluate_stage, train_stage
 
 README, COSTS = Path("README.md"), Path("docs/costs.md")
 COMPARISON = Path("reports/comparison.csv")
@@ -46,7 +47,7 @@ def _costs() -> Iterator[tuple[str, float, float]]:
     seconds, project = json.loads(TIMES.read_text(encoding="utf-8")), load()
     for name in project.runs:
         section = project.section_of(name)
-        stages = (TRAININGS[section] + name, EVALUATIONS[section] + name)
+        stages = (train_stage(section, name), evaluate_stage(section, name))
         if all(stage in seconds for stage in stages):
             yield name, *(seconds[stage] for stage in stages)
 

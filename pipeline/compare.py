@@ -4,17 +4,18 @@ from pathlib import Path
 
 import typer
 
-from modelyard import comparison, gains, settings
-from modelyard.errors import explained
-from modelyard.files import write_table, write_text
+from modelyard import params
+from modelyard.core.errors import explained
+from modelyard.core.files import write_table, write_text
+from modelyard.experiments import compare, gains
 
 
-def main(results: Path, pretrained: Path, report: Path, table: Path, scores: Path) -> None:
-    project = settings.load()
-    compared = comparison.compare(project, results, pretrained)
-    write_text(report, comparison.markdown(compared) + gains.markdown(gains.gains(project, results)))
+def main(published: Path, results: Path, pretrained: Path, report: Path, table: Path, scores: Path) -> None:
+    project = params.load()
+    compared = compare.compare(project, params.load_published(project, published), results, pretrained)
+    write_text(report, compare.markdown(compared) + gains.markdown(gains.gains(project, results)))
     write_table(table, compared)
-    write_table(scores, comparison.scores(compared))
+    write_table(scores, compare.scores(compared))
     typer.echo(f"{compared.experiment.nunique()} experiments compared: {report}")
 
 

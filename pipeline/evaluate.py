@@ -5,18 +5,20 @@ from pathlib import Path
 import pandas as pd
 import typer
 
-from modelyard import evaluation, figures, inputs, models, tracking
-from modelyard.errors import explained
-from modelyard.files import whole_folder, write_json, write_table
+from modelyard import models, tracking
+from modelyard.core.errors import explained
+from modelyard.core.files import whole_folder, write_json, write_table
+from modelyard.data import inputs
+from modelyard.experiments import evaluate, plots
 
 
 def main(experiment: str, training: Path, test: Path, model: Path, history: Path, results: Path) -> None:
     fitted = models.load(model)
-    found = evaluation.evaluate(fitted, test)
-    pictures = evaluation.draw(found, inputs.load_training(training), pd.read_csv(history))
+    found = evaluate.evaluate(fitted, test)
+    pictures = evaluate.draw(found, inputs.load_training(training), pd.read_csv(history))
     with whole_folder(results / "figures") as folder:
         for name, picture in pictures.items():
-            figures.save(picture, folder / name)
+            plots.save(picture, folder / name)
     write_table(results / "predictions.csv", found.predictions)
     write_json(results / "details.json", found.details)
     write_json(results / "metrics.json", found.metrics)

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import typer
 
-from modelyard import settings
-from modelyard.errors import explained
+from modelyard import params
+from modelyard.core.errors import explained
 from modelyard.tracking import root
 
 
 def main(dataset: str, raw: Path) -> None:
-    project = settings.load()
+    project = params.load()
     for name, origin in project.files_of(dataset, root()).fetch(raw).items():
         typer.echo(f"{name}: {origin}")
 

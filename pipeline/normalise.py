@@ -4,20 +4,22 @@ from pathlib import Path
 
 import typer
 
-from modelyard import datacard, datasets, inputs, settings
-from modelyard.errors import explained
-from modelyard.files import write_json
+from modelyard import params
+from modelyard.core.errors import explained
+from modelyard.core.files import write_json
+from modelyard.data import inputs, readers
+from modelyard.experiments import data_card
 
 
 def main(name: str, raw: Path, training: Path, test: Path, card: Path) -> None:
-    project = settings.load()
+    project = params.load()
     entry = project.inputs[name]
     dataset = project.datasets[entry.dataset]
-    data = datasets.read(dataset, raw)
+    data = readers.read(dataset, raw)
     for_training, for_test = inputs.prepare(data, dataset.task, entry)
     inputs.save_training(for_training, training)
     inputs.save_test(inputs.as_evaluated(for_test, for_training.description), test)
-    write_json(card, datacard.describe(for_training, for_test))
+    write_json(card, data_card.describe(for_training, for_test))
     typer.echo(
         f"{len(for_training.training)} training, {len(for_training.validation)} validation, {len(for_test)} test rows"
     )

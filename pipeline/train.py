@@ -4,13 +4,13 @@ from pathlib import Path
 
 import typer
 
-from modelyard import settings, tracking
-from modelyard.errors import explained
-from modelyard.training import train
+from modelyard import params, tracking
+from modelyard.core.errors import explained
+from modelyard.experiments.train import train
 
 
 def main(experiment: str, training: Path, model: Path, history: Path, backbone: Path | None = None) -> None:
-    project = settings.load()
+    project = params.load()
     with tracking.training_run(experiment) as run:
         train(project.runs[experiment], project.runtime, training, model, history, run, backbone)
 

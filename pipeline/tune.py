@@ -5,21 +5,21 @@ from pathlib import Path
 
 import typer
 
-from modelyard import settings
-from modelyard.errors import ModelyardError, explained
-from modelyard.runner import SUCCEEDED, Pipeline
-from modelyard.studies import inputs_of
+from modelyard import params
+from modelyard.core.errors import ModelyardError, explained
+from modelyard.orchestration.scheduler import SUCCEEDED, Pipeline
+from modelyard.params.study import inputs_of
 
 
 def main(study: str, folder: Path) -> None:
-    from modelyard.tuning import diary, rebuild, report
+    from modelyard.tuning import mlflow_log, rebuild, report
 
-    project = settings.load()
+    project = params.load()
     entry = project.studies[study]
     bring(inputs_of(entry, project.runs[entry.experiment].input))
     found = rebuild.rebuild(project, study, Path.cwd(), tell)
     report.write(found, folder)
-    diary.write(found, folder)
+    mlflow_log.write(found, folder)
 
 
 def bring(inputs: Sequence[str]) -> None:

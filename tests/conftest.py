@@ -3,21 +3,21 @@
 import os
 import shutil
 import signal
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import settings as hypothesis_settings
+from support.clones import clone_into, surroundings
+from support.inputs import describe
+from support.paths import ROOT
 
-from modelyard.inputs import Description, TrainingInput
-from modelyard.models import Bench, Runtime
-from modelyard.rows import Rows
-from modelyard.scaling import Scaler
-
-ROOT = Path(__file__).resolve().parent.parent
+from modelyard.data.inputs import TrainingInput
+from modelyard.data.samples import Samples
+from modelyard.data.scaling import Scaler
+from modelyard.models import Runtime
 
 # A shell's background job ignores Ctrl-C, and so would every command that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -53,68 +53,18 @@ def clone(tmp_path: Path) -> Path:
     return clone_into(tmp_path / "clone")
 
 
-def clone_into(target: Path) -> Path:
-    """What `clone` is, in a folder that is not there yet."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, check=True, capture_output=True, text=True,
-    ).stdout.splitlines()  # fmt: skip
-    for name in listed:
-        if (ROOT / name).is_file() and not name.startswith(("results/", "reports/")) and name != "dvc.lock":
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name)
-    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "clone"]):
-        identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
-        subprocess.run(["git", *identity, *command], cwd=target, check=True)
-    return target
-
-
 @pytest.fixture
 def environment() -> dict[str, str]:
     """The environment of a command run in a clone: this Python first on the PATH, no tracking, no mirror."""
     return surroundings()
 
 
-def surroundings() -> dict[str, str]:
-    """What `environment` is, for a fixture of a wider scope."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MODELYARD", "MLFLOW", "DVC"))}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return kept | {"PATH": path, "MODELYARD_TRACKING": "off"}
-
-
 @pytest.fixture(scope="session")
 def one_thread() -> None:
     """TensorFlow with the threads of a default training, for a test that uses Keras before any training does."""
-    from modelyard.models.batches import use_threads
+    from modelyard.models.engine.tf_dataset import use_threads
 
     use_threads(Runtime().threads)
-
-
-def describe(rows: Rows, validation_rows: int = 0, classes: tuple[str, ...] = (), **changes: object) -> Description:
-    """The description of an input made of these rows; regression unless classes are named."""
-    values = {
-        "dataset": "made_up",
-        "task": "classification" if classes else "regression",
-        "features": (),
-        "classes": classes,
-        "shape": rows.x.shape[1:],
-        "dtype": str(rows.x.dtype),
-        "training_rows": len(rows) - validation_rows,
-        "validation_rows": validation_rows,
-        "scaling": "none",
-        "scaler": Scaler(),
-    }
-    return Description(**(values | changes))
-
-
-def bench(
-    folder: Path = Path("unused"),
-    report: Callable[[dict], None] = lambda figures: None,
-    backbone: Path | None = None,
-    **runtime: object,
-) -> Bench:
-    """What a training works with; whatever it tells is not heard."""
-    return Bench(folder, Runtime(**runtime), report, backbone)
 
 
 @pytest.fixture
@@ -122,7 +72,7 @@ def regression_input() -> TrainingInput:
     """60 rows of 3 features on a line with a little noise, the last 12 for validation."""
     random = np.random.default_rng(0)
     x = random.normal(size=(60, 3))
-    rows = Rows(x, x @ np.array([1.0, -2.0, 0.5]) + 3 + random.normal(scale=0.1, size=60))
+    rows = Samples(x, x @ np.array([1.0, -2.0, 0.5]) + 3 + random.normal(scale=0.1, size=60))
     return TrainingInput(describe(rows, validation_rows=12), rows)
 
 
@@ -134,7 +84,7 @@ def word_input() -> TrainingInput:
     x = random.integers(6, 12, size=(80, 6))
     x[np.arange(80), random.integers(0, 3, size=80)] = np.where(y, 5, 6)
     x[np.arange(6) >= random.integers(3, 7, size=(80, 1))] = 0
-    rows = Rows(x.astype(np.uint16), y.astype(np.uint8))
+    rows = Samples(x.astype(np.uint16), y.astype(np.uint8))
     words = tuple(f"word {number}" for number in range(12))
     return TrainingInput(describe(rows, 16, ("without", "with"), words=words), rows)
 
@@ -150,7 +100,7 @@ def box_input() -> TrainingInput:
             left, top, bright = 8 * place + random.integers(0, 4), random.integers(0, 12), random.integers(0, 2)
             image[top : top + 4, left : left + 4] = 255 * bright
             boxes[place] = bright, left, top, left + 4, top + 4
-    rows = Rows(x, y)
+    rows = Samples(x, y)
     scaler = Scaler(scale=(255.0,))
     described = describe(rows, 16, ("dark", "bright"), task="detection", scaling="pixels", scaler=scaler)
     return TrainingInput(described, rows)
@@ -162,7 +112,7 @@ def image_input() -> TrainingInput:
     random = np.random.default_rng(0)
     y = np.arange(80) % 2
     x = (random.integers(0, 100, size=(80, 8, 8, 1)) + 150 * y[:, None, None, None]).astype(np.uint8)
-    rows = Rows(x, y.astype(np.uint8))
+    rows = Samples(x, y.astype(np.uint8))
     scaler = Scaler(scale=(255.0,))
     return TrainingInput(describe(rows, 16, ("dark", "bright"), scaling="pixels", scaler=scaler), rows)
 

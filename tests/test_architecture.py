@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
+from support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "modelyard"
 LONGEST = 270  # lines of a module
 FAMILIES = ("mlp", "cnn", "recurrent", "autoencoder", "detector", "linear", "boosting", "baseline")
@@ -361,7 +361,7 @@ def test_each_family_of_the_registry_is_a_file_of_its_name():
 
 
 def test_a_kept_run_over_seeds_depends_on_all_code_that_can_change_its_figures():
-    from modelyard.measuring import CODE
+    from modelyard.replication.single_run import CODE
 
     pictures_and_intervals = {"figures", "statistics"} | modules_in("figures")
     cannot_change = SETTINGS_AND_WIRING | DOWNLOADING | pictures_and_intervals | {"layer", "rows"}
@@ -395,7 +395,7 @@ def modules_after(imports: str, folder: Path) -> set[str]:
 
 def test_settings_load_nothing_heavy(tmp_path):
     heavy = {"tensorflow", "keras", "mlflow", "optuna", "dvc", "pandas", "scipy", "sklearn", "matplotlib"}
-    assert modules_after("import modelyard.settings, modelyard.cli", tmp_path) & heavy == set()
+    assert modules_after("import modelyard.params.project, modelyard.cli", tmp_path) & heavy == set()
 
 
 def test_no_stage_and_no_command_loads_tensorflow_or_mlflow_by_being_imported(tmp_path):
@@ -404,8 +404,8 @@ def test_no_stage_and_no_command_loads_tensorflow_or_mlflow_by_being_imported(tm
         f"sys.path.insert(0, {str(ROOT / 'pipeline')!r})\nsys.dont_write_bytecode = True\n{scripts}"
         "import modelyard.cli.doctor, modelyard.cli.predict, modelyard.cli.promote, modelyard.cli.run, "
         "modelyard.cli.tune, modelyard.cli.ui\n"
-        "import modelyard.cli.report, modelyard.cli.runs, modelyard.downloads, modelyard.comparison\n"
-        "import modelyard.cli.replicate, modelyard.cli.explain, modelyard.filling, modelyard.provenance",
+        "import modelyard.cli.report, modelyard.cli.runs, modelyard.data.download, modelyard.experiments.compare\n"
+        "import modelyard.cli.replicate, modelyard.cli.explain, modelyard.tracking.backfill, modelyard.tracking.provenance",
         tmp_path,
     )
     assert found & {"tensorflow", "keras", "mlflow", "optuna", "dvc"} == set()

@@ -16,7 +16,7 @@ from benchmarks.parts import PARTS, nothing
 from benchmarks.parts.notebooks import by_experiment
 from benchmarks.processes import Usage, measured
 from benchmarks.sizes import NOTEBOOKS, QUICK, Size
-from modelyard.errors import ModelyardError
+from modelyard.core.errors import ModelyardError
 
 SCRIPTS = Path(playground.ROOT) / "benchmarks" / "notebooks"
 HELD = 300  # megabytes

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from conftest import ROOT
-from postgresql import postgresql, postgresql_server  # noqa: F401 (fixtures)
 from ruamel.yaml import YAML
+from support.paths import ROOT
+from support.postgresql import postgresql, postgresql_server  # noqa: F401 (fixtures)
 
 from modelyard.tuning.storage import VARIABLE
 

@@ -6,10 +6,10 @@ import subprocess
 
 import pytest
 import typer
-from conftest import ROOT
 from ruamel.yaml import YAML
+from support.paths import ROOT
 
-from modelyard import settings
+from modelyard import params
 from modelyard.cli import app
 
 PAGE = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
@@ -44,7 +44,7 @@ def test_a_command_is_one_that_modelyard_takes(command):
         found, arguments = found.commands[arguments[0]], arguments[1:]
     given = found.make_context(name, arguments).params
     if name == "tune":
-        assert given["study"] in settings.load(ROOT / "params.yaml").studies
+        assert given["study"] in params.load(ROOT / "params.yaml").studies
 
 
 def test_workers_are_started_with_the_same_command_by_every_scheduler():

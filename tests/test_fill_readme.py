@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
-from made_up_project import draw, make_project
+from support.paths import ROOT
+from support.projects import draw, make_project
 
-from modelyard import comparison, settings
-from modelyard.files import write_table
+from modelyard import params
+from modelyard.core.files import write_table
+from modelyard.experiments import compare
 
 PICTURES = (
     "fashion_cnn/figures/first_training_images.png",
@@ -23,7 +24,7 @@ PICTURES = (
 def project(tmp_path: Path) -> Path:
     """A project whose pages tell of nothing yet, with results of some experiments."""
     folder = make_project(tmp_path / "project")
-    compared = comparison.compare(settings.load(folder / "params.yaml"), folder / "results", folder / "none")
+    compared = compare.compare(params.load(folder / "params.yaml"), folder / "results", folder / "none")
     write_table(folder / "reports" / "comparison.csv", compared)
     (folder / "docs" / "pictures").mkdir(parents=True)
     for page in ("README.md", "docs/costs.md"):

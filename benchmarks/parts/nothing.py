@@ -8,8 +8,8 @@ from typing import Any
 
 from benchmarks.playground import Params, Playground, only, playground
 from benchmarks.sizes import Size
-from modelyard.errors import ModelyardError
-from modelyard.files import read_json, write_json
+from modelyard.core.errors import ModelyardError
+from modelyard.core.files import read_json, write_json
 
 EXPERIMENT = "xor_mlp"
 COMMANDS = {"modelyard run": ("modelyard", "run"), "dvc repro": ("dvc", "repro")}

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from modelyard.errors import explained
+from modelyard.core.errors import explained
 
 app = typer.Typer(
     help="Rebuild, browse and trust the models of a set of notebooks.",
@@ -263,6 +263,6 @@ def schema() -> None:
     """Print the JSON Schema of params.yaml, for editors."""
     import json
 
-    from modelyard.settings import Project
+    from modelyard.params.project import Project
 
     typer.echo(json.dumps(Project.model_json_schema(), indent=2))

@@ -8,14 +8,14 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from modelyard.runner import Pipeline, Stage, State
+from modelyard.orchestration.scheduler import Pipeline, Stage, StageState
 
 MARKS = {
-    State.BUILT: ("✓", "green"),
-    State.FAILED: ("✗", "bold red"),
-    State.LEFT_OUT: ("-", "yellow"),
-    State.STOPPED: ("■", "yellow"),
-    State.RUNNING: ("…", "cyan"),
+    StageState.BUILT: ("✓", "green"),
+    StageState.FAILED: ("✗", "bold red"),
+    StageState.LEFT_OUT: ("-", "yellow"),
+    StageState.STOPPED: ("■", "yellow"),
+    StageState.RUNNING: ("…", "cyan"),
 }
 
 
@@ -43,14 +43,17 @@ class Display:
     def show(self, stages: Mapping[str, Stage]) -> None:
         """Bring the lines up to date."""
         for stage in stages.values():
-            if stage.state not in (State.WAITING, State.RUNNING, State.UNCHANGED) and stage.name not in self._told:
+            if (
+                stage.state not in (StageState.WAITING, StageState.RUNNING, StageState.UNCHANGED)
+                and stage.name not in self._told
+            ):
                 self._told.add(stage.name)
                 self._console.print(self._line(stage), soft_wrap=True)
-        running = [stage for stage in stages.values() if stage.state is State.RUNNING]
+        running = [stage for stage in stages.values() if stage.state is StageState.RUNNING]
         if not self._console.is_terminal:
             self._tell_beginnings(running)
             return
-        ended = sum(stage.state not in (State.WAITING, State.RUNNING) for stage in stages.values())
+        ended = sum(stage.state not in (StageState.WAITING, StageState.RUNNING) for stage in stages.values())
         summary = Text(f"{ended} of {len(stages)} stages", style="dim")
         self._live.update(Group(*(self._line(stage) for stage in running), summary), refresh=True)
 
@@ -69,15 +72,15 @@ class Display:
         return line
 
     def _said(self, stage: Stage) -> str:
-        if stage.state is State.LEFT_OUT:
+        if stage.state is StageState.LEFT_OUT:
             return stage.reason.splitlines()[0]
         return next(iter(stage.last_lines(1)), "")
 
 
 def tell_plan(console: Console, stages: Mapping[str, Stage]) -> None:
     """What would run, why, and how long it took last time."""
-    to_run = [stage for stage in stages.values() if stage.state is State.WAITING]
-    left_out = [stage for stage in stages.values() if stage.state is State.LEFT_OUT]
+    to_run = [stage for stage in stages.values() if stage.state is StageState.WAITING]
+    left_out = [stage for stage in stages.values() if stage.state is StageState.LEFT_OUT]
     for stage in to_run:
         took = f"{stage.last_seconds:.0f} s last time" if stage.last_seconds else "never built here"
         console.print(f"[bold]{stage.name}[/]  [dim]{took}[/]", highlight=False)

@@ -9,9 +9,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from modelyard import settings
-from modelyard.downloads import FileSet, Reach
-from modelyard.settings import Project
+from modelyard import params
+from modelyard.data.download import FileSet, Reach
+from modelyard.params.project import Project
 from modelyard.tracking import is_on, root, store_to_show
 
 PACKAGES = ("modelyard", "tensorflow", "keras", "scikit-learn", "mlflow", "dvc", "optuna", "pandas", "numpy")
@@ -26,7 +26,7 @@ ABILITIES = {
 def examine() -> None:
     """Print the machine, the packages, the data sets and the tracking store."""
     console = Console()
-    project = settings.load()
+    project = params.load()
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in {**_machine(), "packages": _packages(), "params.yaml": _contents(project), **_runs()}.items():
         table.add_row(f"[bold]{name}[/]", value)

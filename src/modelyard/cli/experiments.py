@@ -5,8 +5,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Column, Table
 
-from modelyard import settings
-from modelyard.comparison import MISSING, compare, scores
+from modelyard import params
+from modelyard.experiments.compare import MISSING, compare, scores
 
 
 def list_all() -> None:
@@ -15,8 +15,8 @@ def list_all() -> None:
     Raises:
         ModelyardError: params.yaml is wrong.
     """
-    project = settings.load()
-    compared = compare(project, Path("results"), Path("pretrained/results"))
+    project = params.load()
+    compared = compare(project, params.load_published(project), Path("results"), Path("pretrained/results"))
     figures = {row.experiment: f"{row.metric} {row.score:.4g}" for row in scores(compared).itertuples()}
     names = (Column(each, no_wrap=True) for each in ("experiment", "data set", "model"))
     table = Table(*names, "on its test rows", box=None, padding=(0, 2, 0, 0))

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from modelyard import explanation, figures, inputs, models, settings
+from modelyard import models, params
 from modelyard.cli.upstream import bring
-from modelyard.config import nearest
-from modelyard.errors import ModelyardError
-from modelyard.files import write_table
-from modelyard.lineage import TRAININGS
-from modelyard.settings import Project
+from modelyard.core.config import nearest
+from modelyard.core.errors import ModelyardError
+from modelyard.core.files import write_table
+from modelyard.data import inputs
+from modelyard.experiments import feature_importance, plots
+from modelyard.params.project import Project
+from modelyard.params.results import results_of, train_stage
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,20 +31,20 @@ def explain(names: Sequence[str], shuffles: int) -> None:
     """
     import pandas as pd
 
-    console, project = Console(), settings.load()
+    console, project = Console(), params.load()
     dataset = _dataset_of(project, names)
-    failed = bring([TRAININGS[project.section_of(name)] + name for name in names], console)
+    failed = bring([train_stage(project.section_of(name), name) for name in names], console)
     if failed:
         raise ModelyardError("\n".join(f"{stage} failed: {reason}" for stage, reason in failed.items()))
     parts = []
     for name in names:
-        model, rows = models.load(Path("results") / name / "model"), Path("data/inputs") / project.runs[name].input
-        found = explanation.explain(model, inputs.load_training(rows / "training"), rows / "test", shuffles)
+        model, rows = models.load(results_of(project, name).model), Path("data/inputs") / project.runs[name].input
+        found = feature_importance.explain(model, inputs.load_training(rows / "training"), rows / "test", shuffles)
         parts.append(found.assign(experiment=name))
     table = pd.concat(parts, ignore_index=True)[["experiment", *parts[0].columns[:-1]]]
     write_table(FOLDER / f"{dataset}.csv", table)  # makes the folder
-    drawn = explanation.draw(table, explanation.error_of(model), project.units.get(dataset, ""))
-    figures.save(drawn, FOLDER / f"{dataset}.png")
+    drawn = feature_importance.draw(table, feature_importance.error_of(model), project.units.get(dataset, ""))
+    plots.save(drawn, FOLDER / f"{dataset}.png")
     console.print(_told(table))
     console.print(f"Written: {FOLDER}/{dataset}.csv, {FOLDER}/{dataset}.png", highlight=False)
 
@@ -62,7 +64,7 @@ def _dataset_of(project: Project, names: Sequence[str]) -> str:
 
 def _told(table: "pd.DataFrame") -> Table:
     """A line a column, the most important first."""
-    of_all = table[table.measure == explanation.IMPORTANCE].groupby("feature").value.mean()
+    of_all = table[table.measure == feature_importance.IMPORTANCE].groupby("feature").value.mean()
     columns = list(dict.fromkeys(zip(table.experiment, table.measure, strict=True)))
     cells = table.set_index(["experiment", "measure", "feature"])
     shown = Table("column", *(f"{name}\n{measure}" for name, measure in columns), title="What each column is worth")

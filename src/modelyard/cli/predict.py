@@ -9,10 +9,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from modelyard import figures, lineage, models, prediction, settings
-from modelyard.errors import ModelyardError
-from modelyard.files import write_table
-from modelyard.prediction import Given
+from modelyard import models, params
+from modelyard.core.errors import ModelyardError
+from modelyard.core.files import write_table
+from modelyard.experiments import plots
+from modelyard.orchestration import dvc_lock
+from modelyard.params.results import evaluate_stage, train_stage
+from modelyard.serving import predict as serving
+from modelyard.serving.predict import PredictionBatch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,18 +34,18 @@ def predict(name: str, files: Sequence[Path], rows: Sequence[int], output: Path 
     test = _test_rows(name) if rows else None
     model = models.load(_model(name))
     if show:
-        prediction.refuse_undrawable(model.description)
+        serving.refuse_undrawable(model.description)
     if test:
-        given, outputs = prediction.test_rows(rows, model, test)
+        given, outputs = serving.test_rows(rows, model, test)
     else:
-        given = prediction.read(files, model.description)
+        given = serving.read(files, model.description)
         _tell(given)
         outputs = model.predict(given.rows) if len(given) else None
     if outputs is not None:
-        _hand_over(prediction.answers(given, outputs, model.description), output)
+        _hand_over(serving.answers(given, outputs, model.description), output)
         if show:
             show.parent.mkdir(parents=True, exist_ok=True)
-            figures.save(prediction.draw(given, outputs, model.description), show)
+            plots.save(serving.draw(given, outputs, model.description), show)
     return int(bool(given.refused))
 
 
@@ -59,19 +63,19 @@ def _refuse_muddle(files: Sequence[Path], rows: Sequence[int], output: Path | No
 def _model(name: str) -> Path:
     """The folder of an experiment's model, or of one of the registry: `mnist@champion`."""
     if "@" in name:
-        from modelyard import registry
+        from modelyard.serving import registry
 
         return registry.model_folder(name)
-    return lineage.model_of(settings.load().section_of(name), name, Path.cwd())
+    return dvc_lock.verified_output(train_stage(params.load().section_of(name), name), "model", Path.cwd())
 
 
 def _test_rows(name: str) -> Path:
     if "@" in name:
         raise ModelyardError(f"test rows are those of an experiment, and {name} is none: name the experiment")
-    return lineage.test_rows_of(settings.load().section_of(name), name, Path.cwd())
+    return dvc_lock.verified_dependency(evaluate_stage(params.load().section_of(name), name), "test", Path.cwd())
 
 
-def _tell(given: Given) -> None:
+def _tell(given: PredictionBatch) -> None:
     """What was changed and what was refused, to a person; standard output has the answers alone."""
     lines = [f"warning: {each}" for each in given.changed]
     if given.sizes is not None and given.changed:

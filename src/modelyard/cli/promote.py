@@ -4,9 +4,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from modelyard import promotion, registry, settings
-from modelyard.errors import ModelyardError
-from modelyard.registry import CHALLENGER, CHAMPION
+from modelyard import params
+from modelyard.core.errors import ModelyardError
+from modelyard.serving import promotion, registry
+from modelyard.serving.registry import CHALLENGER, CHAMPION
 
 
 def promote(experiment: str, force: str | None) -> None:
@@ -17,7 +18,7 @@ def promote(experiment: str, force: str | None) -> None:
     """
     if force is not None and not force.strip():
         raise ModelyardError("--force needs a reason, which is kept with the model: --force 'the old one is too slow'")
-    done = promotion.promote(settings.load(), experiment, Path.cwd(), force or "")
+    done = promotion.promote(params.load(), experiment, Path.cwd(), force or "")
     name = done.version.name
     lines = [f"[bold]{name}@{done.alias}[/] is {done.version}.", done.reason]
     if "forced" in done.version.tags and done.version != done.before:

@@ -11,19 +11,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from modelyard import claims, replication, replication_diary, settings
-from modelyard.claims import Finding, Pairs
+from modelyard import params
 from modelyard.cli.interrupts import end_as_by_ctrl_c
 from modelyard.cli.upstream import bring
-from modelyard.config import nearest
-from modelyard.errors import ModelyardError
-from modelyard.files import read_json, write_json, write_table, write_text
-from modelyard.measuring import Job
-from modelyard.replication import Series, run
-from modelyard.settings import Project
-from modelyard.subjects import subject_of
+from modelyard.core.config import nearest
+from modelyard.core.errors import ModelyardError
+from modelyard.core.files import read_json, write_json, write_table, write_text
+from modelyard.orchestration.process_pool import Outcome
+from modelyard.params.claim import ClaimSettings
+from modelyard.params.project import Project
+from modelyard.params.variants import resolve
+from modelyard.replication import claims, mlflow_log, series
+from modelyard.replication.claims import Finding, Pairs
+from modelyard.replication.series import Series, run
+from modelyard.replication.single_run import Job
 from modelyard.tracking import root
-from modelyard.workers import Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,28 +44,31 @@ def replicate(names: Sequence[str], seeds: int | None, minutes: float, workers: 
     """
     console = Console()
     end_as_by_ctrl_c()
-    project, kept = settings.load(), root() / ".modelyard" / "replication"
-    asked = names or list(project.claims)
-    wanted = _wanted(project, asked, seeds, splits)
-    jobs = replication.missing(wanted, kept)
+    project, kept = params.load(), root() / ".modelyard" / "replication"
+    declared = params.load_claims(project)
+    asked = names or list(declared)
+    wanted = _wanted(project, declared, asked, seeds, splits)
+    jobs = series.missing(wanted, kept)
     count = workers or max(1, len(os.sched_getaffinity(0)) // project.runtime.threads)
     well = _run(jobs, count, 60 * minutes, console) if jobs else True
-    _report(project, kept, dict.fromkeys(asked, seeds), console)
-    replication_diary.write((series for series, _ in wanted), kept)
+    _report(project, declared, kept, dict.fromkeys(asked, seeds), console)
+    mlflow_log.write((series for series, _ in wanted), kept)
     return 0 if well else 1
 
 
-def _wanted(project: Project, names: Sequence[str], seeds: int | None, splits: bool) -> list[tuple[Series, int]]:
+def _wanted(
+    project: Project, declared: Mapping[str, ClaimSettings], names: Sequence[str], seeds: int | None, splits: bool
+) -> list[tuple[Series, int]]:
     """What is to be run, and how many times."""
     wanted: list[tuple[Series, int]] = []
     for name in names:
-        if name in project.claims:
-            wanted += claims.series_of(project, name, seeds)
+        if name in declared:
+            wanted += claims.series_of(project, declared[name], seeds)
         elif name in project.runs:
-            series = Series(name, subject_of(project, name, {}), project.runtime, splits)
+            series = Series(name, resolve(project, name, {}), project.runtime, splits)
             wanted.append((series, seeds or SEEDS))
         else:
-            raise ModelyardError(f"no such experiment or claim: {name}; {nearest(name, project.runs | project.claims)}")
+            raise ModelyardError(f"no such experiment or claim: {name}; {nearest(name, [*project.runs, *declared])}")
     return wanted
 
 
@@ -92,15 +97,21 @@ def _run(jobs: Sequence[Job], workers: int, seconds: float, console: Console) ->
 
 def _line(outcome: Outcome) -> Text:
     line = Text("✗ " if outcome.error else "✓ ", style="bold red" if outcome.error else "green")
-    line.append(f"{outcome.job.name} seed {outcome.job.subject.seed}  ", style="default")
+    line.append(f"{outcome.job.name} seed {outcome.job.resolved.seed}  ", style="default")
     return line.append(outcome.error or f"{outcome.result['seconds']:.1f} s", style="dim")
 
 
-def _report(project: Project, kept: Path, seeds: Mapping[str, int | None], console: Console) -> None:
+def _report(
+    project: Project,
+    declared: Mapping[str, ClaimSettings],
+    kept: Path,
+    seeds: Mapping[str, int | None],
+    console: Console,
+) -> None:
     """Write and tell what all kept runs come to; what is not kept here stays in the reports as it was."""
-    summary = replication.summary(project, kept)
-    findings = claims.assess(project.claims, _pairs(project, kept, seeds))
-    write_table(SEEDS_TABLE, replication.with_earlier(summary, SEEDS_TABLE, project))
+    summary = series.summary(project, params.load_published(project), kept)
+    findings = claims.assess(declared, _pairs(project, declared, kept, seeds))
+    write_table(SEEDS_TABLE, series.with_earlier(summary, SEEDS_TABLE, project))
     write_json(CLAIMS, claims.as_json(findings))
     write_text(REPORTS / "claims.md", claims.markdown(findings))
     if len(summary):
@@ -113,13 +124,15 @@ def _report(project: Project, kept: Path, seeds: Mapping[str, int | None], conso
     console.print("Written: reports/replication.csv, reports/claims.json, reports/claims.md", highlight=False)
 
 
-def _pairs(project: Project, kept: Path, seeds: Mapping[str, int | None]) -> dict[str, Pairs]:
+def _pairs(
+    project: Project, declared: Mapping[str, ClaimSettings], kept: Path, seeds: Mapping[str, int | None]
+) -> dict[str, Pairs]:
     """The runs of each claim that are kept here, else those that claims.json tells; `seeds` are of those asked for."""
     told = read_json(CLAIMS)["claims"] if CLAIMS.exists() else {}
-    found = {name: claims.pairs_of(project, name, kept, seeds.get(name)) for name in project.claims}
+    found = {name: claims.pairs_of(project, claim, kept, seeds.get(name)) for name, claim in declared.items()}
     for name, pairs in found.items():
         if name in told and not len(pairs.first):
-            found[name] = claims.earlier_pairs(project.claims[name], told[name])
+            found[name] = claims.earlier_pairs(declared[name], told[name])
     return found
 
 
@@ -132,7 +145,7 @@ def _summary_table(summary: "pd.DataFrame") -> Table:
         mean, sd = f"{row.mean:.4g}", ""
         if row.seeds > 1:
             mean, sd = f"{mean} ({row.low:.4g} to {row.high:.4g})", f"{row.sd:.2g}"
-        table.add_row(name, row.metric, str(row.seeds), mean, sd, replication.published(row))
+        table.add_row(name, row.metric, str(row.seeds), mean, sd, series.published(row))
     return table
 
 

@@ -10,19 +10,19 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from modelyard import settings
+from modelyard import params
 from modelyard.cli.display import Display, looking, tell_plan
 from modelyard.cli.interrupts import end_as_by_ctrl_c
 from modelyard.cli.runs import fill_quietly
 from modelyard.cli.upstream import refuse_edited
-from modelyard.downloads import Reach
-from modelyard.errors import ModelyardError
-from modelyard.lineage import EVALUATIONS, PRETRAINED
-from modelyard.runner import SUCCEEDED, Pipeline, Stage, State
-from modelyard.settings import Project
+from modelyard.core.errors import ModelyardError
+from modelyard.data.download import Reach
+from modelyard.orchestration.fork_server import served
+from modelyard.orchestration.scheduler import SUCCEEDED, Pipeline, Stage, StageState
+from modelyard.params.project import Project
+from modelyard.params.results import PRETRAINED_STAGES, evaluate_stage
 from modelyard.tracking import is_on
-from modelyard.tracking.place import REBUILD
-from modelyard.warm import served
+from modelyard.tracking.environment import REBUILD
 
 GIGABYTES_A_STAGE = 3  # a training on MNIST peaks below that
 LOG_LINES = 12
@@ -49,7 +49,7 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
     """
     console = Console()
     end_as_by_ctrl_c()
-    project = settings.load()
+    project = params.load()
     chosen = _chosen(project, names, demo)
     with looking(console):
         pipeline = Pipeline(Path.cwd(), [*chosen.values()] + ([] if names or demo else ["compare"]), USUAL)
@@ -68,7 +68,7 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
             console.print("\nStopped. What is finished is kept; run again to go on.")
             return 130
     _tell(console, project, chosen, pipeline.stages, left_out)
-    failed = any(stage.state is State.FAILED for stage in pipeline.stages.values())
+    failed = any(stage.state is StageState.FAILED for stage in pipeline.stages.values())
     whole = [name for name, stage in chosen.items() if pipeline.stages[stage].state in SUCCEEDED]
     fill_quietly(console, project, whole, died=failed)
     return int(failed or (strict and bool(left_out)))
@@ -77,7 +77,7 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
 def _chosen(project: Project, names: Sequence[str], demo: bool) -> dict[str, str]:
     """The experiments to bring up to date, each with the stage that completes it."""
     wanted = names or project.runs
-    completed_by = {name: EVALUATIONS[project.section_of(name)] + name for name in wanted}
+    completed_by = {name: evaluate_stage(project.section_of(name), name) for name in wanted}
     chosen = {name: stage for name, stage in completed_by.items() if not demo or _comes_along(project, name)}
     if demo and not chosen:
         raise ModelyardError(f"no data of {', '.join(wanted)} comes with the libraries: leave out --demo.")
@@ -93,7 +93,7 @@ def _comes_along(project: Project, experiment: str) -> bool:
 def _out_of_reach(project: Project, stages: Collection[str], root: Path) -> dict[str, str]:
     """The fetch stages whose files are neither here nor at any address that answers, with what to do about it."""
     fetched = {f"fetch@{name}": name for name in project.datasets}
-    fetched |= {f"{PRETRAINED}fetch@{name}": name for name in project.backbones}
+    fetched |= {f"{PRETRAINED_STAGES}fetch@{name}": name for name in project.backbones}
     file_sets = {stage: project.files_of(name, root) for stage, name in fetched.items() if stage in stages}
     reach = Reach(address for files in file_sets.values() for address in files.all_addresses())
     left_out = {}
@@ -106,12 +106,12 @@ def _out_of_reach(project: Project, stages: Collection[str], root: Path) -> dict
 
 def _warm_where_needed(pipeline: Pipeline) -> AbstractContextManager[None]:
     """Import the heavy libraries once for all stages that train or evaluate, if there are any."""
-    waiting = [stage for stage in pipeline.stages.values() if stage.state is State.WAITING]
+    waiting = [stage for stage in pipeline.stages.values() if stage.state is StageState.WAITING]
     return served(LIBRARIES) if any(map(_is_heavy, waiting)) else nullcontext()
 
 
 def _is_heavy(stage: Stage) -> bool:
-    return stage.name.removeprefix(PRETRAINED).startswith(HEAVY)
+    return stage.name.removeprefix(PRETRAINED_STAGES).startswith(HEAVY)
 
 
 def _jobs(threads: int) -> int:
@@ -129,19 +129,19 @@ def _tell(
     stages: Mapping[str, Stage],
     left_out: Mapping[str, str],
 ) -> None:
-    if any(stage.state is not State.UNCHANGED for stage in stages.values()):
+    if any(stage.state is not StageState.UNCHANGED for stage in stages.values()):
         old = [name for name, stage in chosen.items() if stages[stage].state not in SUCCEEDED]
         console.print(_result_table(project, chosen, old))
     for name, reason in left_out.items():
         _say(console, (f"\n{name} was skipped. ", "bold yellow"), reason)
     for stage in stages.values():
-        if stage.state is State.FAILED:
+        if stage.state is StageState.FAILED:
             _say(console, (f"\n{stage.name} failed. ", "bold red"), f"The end of {stage.log}:")
             _say(console, "\n".join(stage.last_lines(LOG_LINES)))
-    skipped = [name for name, stage in chosen.items() if stages[stage].state is State.LEFT_OUT]
+    skipped = [name for name, stage in chosen.items() if stages[stage].state is StageState.LEFT_OUT]
     if skipped:
         _say(console, f"\nNot rebuilt: {', '.join(skipped)}.")
-    counts = {state: sum(stage.state is state for stage in stages.values()) for state in State}
+    counts = {state: sum(stage.state is state for stage in stages.values()) for state in StageState}
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     _say(console, f"\nStages: {told}.\n{_next(stages)}")
 
@@ -153,7 +153,7 @@ def _say(console: Console, *parts: str | tuple[str, str]) -> None:
 
 def _next(stages: Mapping[str, Stage]) -> str:
     """Where a person may look now."""
-    has_runs = is_on() and any(stage.state is State.BUILT and _is_heavy(stage) for stage in stages.values())
+    has_runs = is_on() and any(stage.state is StageState.BUILT and _is_heavy(stage) for stage in stages.values())
     of_these = f" (those of this rebuild: tags.rebuild = '{os.environ[REBUILD]}')" if has_runs else ""
     browse = f"`make ui` shows every run in the browser{of_these}"
     if "compare" in stages and stages["compare"].state in SUCCEEDED:
@@ -163,9 +163,9 @@ def _next(stages: Mapping[str, Stage]) -> str:
 
 def _result_table(project: Project, chosen: Collection[str], old: Collection[str]) -> Table:
     """The results of the chosen experiments; what is here of the `old` was not brought up to date, and says so."""
-    from modelyard.comparison import MISSING, compare, overview
+    from modelyard.experiments.compare import MISSING, compare, overview
 
-    compared = compare(project, Path("results"), Path("pretrained/results"))
+    compared = compare(project, params.load_published(project), Path("results"), Path("pretrained/results"))
     compared.loc[compared.experiment.isin(old) & (compared.state != MISSING), "state"] = OLD
     table = Table(
         Column("experiment", no_wrap=True), "on the test rows (95 % interval)", "published", "remarks", title="Results"

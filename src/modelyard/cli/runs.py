@@ -6,10 +6,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from modelyard import lineage, settings
-from modelyard.errors import ModelyardError
-from modelyard.runner import Pipeline, State
-from modelyard.settings import Project
+from modelyard import params
+from modelyard.core.errors import ModelyardError
+from modelyard.orchestration.scheduler import Pipeline, StageState
+from modelyard.params.project import Project
+from modelyard.params.results import evaluate_stage
 from modelyard.tracking import is_on, without_password
 
 
@@ -21,7 +22,7 @@ def fill(console: Console) -> None:
     """
     if not is_on():
         raise ModelyardError("MODELYARD_TRACKING is off: there is no diary to fill in. Unset it and try again.")
-    project = settings.load()
+    project = params.load()
     names = _up_to_date(project)
     if not _tell(console, project, names, again=True, died=True):
         console.print(f"The diary tells of all that is up to date here: {len(names)} experiments.", highlight=False)
@@ -44,17 +45,16 @@ def explain(run: str) -> None:
     Raises:
         ModelyardError: there is no such run.
     """
-    from modelyard import provenance
-    from modelyard.tracking import records
+    from modelyard.tracking import provenance, queries
 
-    record = next(iter(records.of(run)), None) if run.isidentifier() else None
-    print(provenance.explain(record or records.read(run), Path.cwd()))  # noqa: T201
+    record = next(iter(queries.of(run)), None) if run.isidentifier() else None
+    print(provenance.explain(record or queries.read(run), Path.cwd()))  # noqa: T201
 
 
 def _tell(console: Console, project: Project, names: Collection[str], again: bool, died: bool) -> bool:
     """Fill in, and end what died; tell what changed and whether anything did."""
-    from modelyard.filling import fill
-    from modelyard.tracking.records import end_what_died
+    from modelyard.tracking.backfill import fill
+    from modelyard.tracking.queries import end_what_died
 
     done = fill(project, names, again)
     for name, what in done.items():
@@ -68,7 +68,7 @@ def _tell(console: Console, project: Project, names: Collection[str], again: boo
 
 def _up_to_date(project: Project) -> list[str]:
     """The experiments that DVC finds up to date, as params.yaml orders them."""
-    evaluations = {name: lineage.EVALUATIONS[project.section_of(name)] + name for name in project.runs}
+    evaluations = {name: evaluate_stage(project.section_of(name), name) for name in project.runs}
     pipeline = Pipeline(Path.cwd(), list(evaluations.values()))
     pipeline.find_unchanged()
-    return [name for name, stage in evaluations.items() if pipeline.stages[stage].state is State.UNCHANGED]
+    return [name for name, stage in evaluations.items() if pipeline.stages[stage].state is StageState.UNCHANGED]

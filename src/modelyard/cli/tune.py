@@ -12,14 +12,14 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from modelyard import settings
+from modelyard import params
 from modelyard.cli.interrupts import end_as_by_ctrl_c
 from modelyard.cli.upstream import brought
-from modelyard.config import nearest
-from modelyard.errors import ModelyardError
-from modelyard.runner import SUCCEEDED
-from modelyard.settings import Project
-from modelyard.studies import Study
+from modelyard.core.config import nearest
+from modelyard.core.errors import ModelyardError
+from modelyard.orchestration.scheduler import SUCCEEDED
+from modelyard.params.project import Project
+from modelyard.params.study import StudySettings
 
 if TYPE_CHECKING:
     import optuna
@@ -48,7 +48,7 @@ def search_on(name: str, options: Options) -> int:
     Raises:
         ModelyardError: params.yaml, the name, the storage or the study in it is not right; then no trial was run.
     """
-    console, project = Console(), settings.load()
+    console, project = Console(), params.load()
     end_as_by_ctrl_c()
     study = _known(project, name)
     # Optuna takes a second: a wrong name is told without it.
@@ -74,9 +74,9 @@ def search_on(name: str, options: Options) -> int:
 
 def show_trials(name: str, address: str | None) -> None:
     """Print the trials of the latest study of a name."""
-    from modelyard.tuning import table
+    from modelyard.tuning import terminal_table
 
-    Console().print(table.table(_begun(name, address)))
+    Console().print(terminal_table.table(_begun(name, address)))
 
 
 def write_winner(name: str, address: str | None, replace: bool) -> None:
@@ -144,7 +144,7 @@ def _work(worker: "Worker") -> Text:
     return line.append(f"epoch {done}/{most}  {score:.4g}" if done else "", style="dim")
 
 
-def _known(project: Project, name: str) -> Study:
+def _known(project: Project, name: str) -> StudySettings:
     if name not in project.studies:
         raise ModelyardError(f"no such study: {name}; {nearest(name, project.studies)}")
     return project.studies[name]
@@ -156,7 +156,7 @@ def _cores() -> int:
 
 def _begun(name: str, address: str | None) -> "optuna.Study":
     """The latest study of a name, as it is."""
-    _known(settings.load(), name)
+    _known(params.load(), name)
     from modelyard.tuning import opening, storage
 
     return opening.latest(name, storage.place_of(name, address, Path.cwd()))
@@ -164,15 +164,15 @@ def _begun(name: str, address: str | None) -> "optuna.Study":
 
 def _write_up(console: Console, study: "optuna.Study") -> None:
     """Tell the best trial, leave the report in its folder and the trials in the diary; nothing where none has ended."""
-    from modelyard.tuning import diary, findings, report
+    from modelyard.tuning import mlflow_log, report, results
 
-    found = findings.find(study)
+    found = results.find(study)
     if not (found.finished or found.pruned or found.failed):
         return
     folder = Path("reports") / "tuning" / found.study
     with FileLock(Path(".modelyard") / "studies" / f"{found.study}.report.lock"):  # searches of one folder end together
         report.write(study, folder)
-    diary.write(study, folder)
+    mlflow_log.write(study, folder)
     if found.best is None:
         console.print(f"\nNo trial has come to its end. See {folder / 'report.md'}.", highlight=False)
         return

@@ -10,7 +10,7 @@ from contextlib import suppress
 from urllib.request import ProxyHandler, build_opener
 
 from modelyard.cli.interrupts import end_as_by_ctrl_c
-from modelyard.errors import ModelyardError
+from modelyard.core.errors import ModelyardError
 from modelyard.tracking import root, store, store_to_show
 
 LOOK_SECONDS = 0.2  # between two looks at a server that starts

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from modelyard import settings
+from modelyard import params
 from modelyard.cli.display import Display, looking
-from modelyard.errors import ModelyardError
-from modelyard.runner import Pipeline, Stage, State
-from modelyard.settings import Project
+from modelyard.core.errors import ModelyardError
+from modelyard.orchestration.scheduler import Pipeline, Stage, StageState
+from modelyard.params.project import Project
 
 LINES = 5  # of what a failed stage said
 
@@ -35,7 +35,7 @@ def brought(targets: Collection[str], console: Console, jobs: int = 1) -> dict[s
     """
     with looking(console):
         pipeline = Pipeline(Path.cwd(), targets)
-        refuse_edited(settings.load(), pipeline.stages)
+        refuse_edited(params.load(), pipeline.stages)
         pipeline.find_unchanged()
     with Display(console, pipeline) as display:
         pipeline.run(jobs, display.show)
@@ -44,5 +44,5 @@ def brought(targets: Collection[str], console: Console, jobs: int = 1) -> dict[s
 
 def bring(targets: Collection[str], console: Console) -> dict[str, str]:
     """The same; returns what failed, and why."""
-    failed = (stage for stage in brought(targets, console).values() if stage.state is State.FAILED)
+    failed = (stage for stage in brought(targets, console).values() if stage.state is StageState.FAILED)
     return {stage.name: "\n".join(stage.last_lines(LINES)) for stage in failed}

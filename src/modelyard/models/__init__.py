@@ -5,44 +5,30 @@ rows has a `check` too, which says so before anything is built.
 All kinds answer the same verbs (fit, predict, save, load), so that no stage needs to know which it has.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 from pydantic import Field
 
-from modelyard.config import Settings
-from modelyard.inputs import Description, TrainingInput
-from modelyard.layer import Layer
-from modelyard.models import (
-    autoencoder,
-    baseline,
-    boosting,
-    cnn,
-    detector,
-    estimator,
-    linear,
-    mlp,
-    network,
-    recurrent,
-    transfer,
-)
-from modelyard.models.bench import Bench
-from modelyard.models.settings import EstimatorTraining, NetworkTraining, Runtime
-from modelyard.rows import Task
+from modelyard.core.config import Settings
+from modelyard.data.inputs import TrainingInput
+from modelyard.data.samples import Task
+from modelyard.models.engine import keras_model, sklearn_model
+from modelyard.models.engine.base import Model, TrainingContext
+from modelyard.models.engine.training_settings import EstimatorTraining, NetworkTraining, Runtime
+from modelyard.models.families import autoencoder, baseline, boosting, cnn, detector, linear, mlp, recurrent, transfer
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "Bench",
     "EstimatorTraining",
     "Model",
     "ModelSettings",
     "NetworkTraining",
     "Runtime",
+    "TrainingContext",
     "TransferSettings",
     "fit",
     "is_estimator",
@@ -66,48 +52,21 @@ ModelSettings = Annotated[
 TransferSettings = transfer.Settings
 
 _FAMILIES: dict[str, tuple[ModuleType, ModuleType]] = {
-    "mlp": (network, mlp),
-    "cnn": (network, cnn),
-    "recurrent": (network, recurrent),
-    "autoencoder": (network, autoencoder),
-    "detector": (network, detector),
+    "mlp": (keras_model, mlp),
+    "cnn": (keras_model, cnn),
+    "recurrent": (keras_model, recurrent),
+    "autoencoder": (keras_model, autoencoder),
+    "detector": (keras_model, detector),
     "transfer": (transfer, transfer),
-    "linear": (estimator, linear),
-    "boosting": (estimator, boosting),
-    "baseline": (estimator, baseline),
+    "linear": (sklearn_model, linear),
+    "boosting": (sklearn_model, boosting),
+    "baseline": (sklearn_model, baseline),
 }
-
-
-class Model(Protocol):
-    """A fitted model; it takes raw rows, its scaling is inside.
-
-    `native` is the library's own object, `parts` are further ones that share its weights, `layers` are what people see.
-    `flavour`, `packages`, `options` and what it `takes` and `gives` (type and shape) tell MLflow how to keep it.
-    """
-
-    description: Description
-    native: Any
-    parts: Mapping[str, Any]
-    layers: list[Layer]
-    flavour: str
-    packages: tuple[str, ...]
-    options: dict
-    takes: tuple[str, tuple]
-    gives: tuple[str, tuple]
-
-    def predict(self, rows: np.ndarray) -> np.ndarray:
-        """Probabilities (n, classes), values (n,), reconstructions or grids (n, ...) for raw rows (n, ...)."""
-
-    def first_convolution(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-        """Kernels (height, width, channels, filters) and maps (height, width, filters) of a raw image, if any."""
-
-    def save(self, folder: Path) -> None:
-        """Write the model and what it must know of its input; equal models give equal bytes."""
 
 
 def is_estimator(family: str) -> bool:
     """Whether a family is of the scikit-learn kind."""
-    return family in _FAMILIES and _FAMILIES[family][0] is estimator
+    return family in _FAMILIES and _FAMILIES[family][0] is sklearn_model
 
 
 def tasks_of(family: str) -> tuple[Task, ...]:
@@ -120,7 +79,9 @@ def task_of(family: str, of_data: Task) -> Task:
     return "reconstruction" if "reconstruction" in tasks_of(family) else of_data
 
 
-def fit(settings: Settings, training: Settings, data: TrainingInput, bench: Bench) -> tuple[Model, "pd.DataFrame"]:
+def fit(
+    settings: Settings, training: Settings, data: TrainingInput, context: TrainingContext
+) -> tuple[Model, "pd.DataFrame"]:
     """Build and fit a model.
 
     Returns the model and its history: one row an epoch, the loss and metric of training and validation rows.
@@ -130,10 +91,10 @@ def fit(settings: Settings, training: Settings, data: TrainingInput, bench: Benc
     data = TrainingInput(description, data.rows)
     if hasattr(family, "check"):
         family.check(data, settings)
-    return kind.fit(family, settings, training, data, bench)
+    return kind.fit(family, settings, training, data, context)
 
 
 def load(folder: Path) -> Model:
     """Load a saved model of any kind."""
-    kind = network if (folder / network.FILE).exists() else estimator
+    kind = keras_model if (folder / keras_model.FILE).exists() else sklearn_model
     return kind.load(folder)

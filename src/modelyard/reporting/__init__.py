@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from modelyard.files import write_text
+from modelyard.core.files import write_text
 from modelyard.reporting.contents import Contents, gather
+from modelyard.reporting.markdown import twin
 from modelyard.reporting.page import page
-from modelyard.reporting.twin import twin
 
 
 def write(root: Path, target: Path, against: str | None = None) -> Contents:

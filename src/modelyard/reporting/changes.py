@@ -8,12 +8,11 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from modelyard.config import flat
-from modelyard.errors import ModelyardError
-from modelyard.metrics import SHOWN
-from modelyard.settings import EXPERIMENT_SECTIONS, Project
+from modelyard.core.config import flat
+from modelyard.core.errors import ModelyardError
+from modelyard.metrics.definitions import find_metric, shown_metrics
+from modelyard.params.project import EXPERIMENT_SECTIONS, Project
 
-LESS_IS_BETTER = {"loss", "mae", "mse"}
 DATA = ("data/raw/", "data/inputs/")  # outputs whose changes are told
 LOCKS = ("dvc.lock", "pretrained/dvc.lock")
 CLAIMS, NOT_RUN = "reports/claims.json", "not run"
@@ -125,12 +124,12 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
 
 
 def _shifts(project: Project, name: str, before: State, now: State) -> Iterator[Shift]:
-    for place, metric in enumerate(SHOWN[project.task_of(name)]):
+    for place, metric in enumerate(shown_metrics(project.task_of(name))):
         old, new = before.figures[name].get(metric), now.figures[name].get(metric)
         if old is None or new is None or f"{old:.4g}" == f"{new:.4g}":
             continue
         low, high = before.intervals[name].get(metric, (old, old))
-        better = (new < old) == (metric in LESS_IS_BETTER)
+        better = (new > old) == find_metric(metric).higher_is_better
         yield Shift(name, metric, old, new, better, not low <= new <= high, place == 0)
 
 

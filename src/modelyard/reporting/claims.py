@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from modelyard import claim_settings
-from modelyard.claim_settings import claim_of
-from modelyard.reporting.bars import Bar, Scale
+from modelyard.metrics.definitions import is_in_target_unit
+from modelyard.params.claim import ClaimSettings, claim_of
+from modelyard.params.project import Project
+from modelyard.replication.seed_statistics import Spread
 from modelyard.reporting.changes import CLAIMS
-from modelyard.reporting.folder import Folder
-from modelyard.settings import Project
-from modelyard.spread import Spread
+from modelyard.reporting.interval_bars import Bar, Scale
+from modelyard.reporting.project_files import Folder
 
-IN_UNIT = ("mae", "val_mae")  # the metrics that have the target's unit
 SETTLED = {"holds": "good", "does not hold": "bad"}
 
 
@@ -23,7 +22,7 @@ class Claim:
     what would not matter.
     """
 
-    asked: claim_settings.Claim
+    asked: ClaimSettings
     unit: str
     verdict: str
     remark: str
@@ -60,7 +59,7 @@ def _claim(found: dict[str, Any], project: Project) -> Claim:
     )
 
 
-def _unit(asked: claim_settings.Claim, project: Project) -> str:
+def _unit(asked: ClaimSettings, project: Project) -> str:
     """What the difference is measured in, where it is an error in the target's unit."""
     experiment = asked.first.experiment
-    return project.unit_of(experiment) if asked.metric in IN_UNIT and experiment in project.runs else ""
+    return project.unit_of(experiment) if is_in_target_unit(asked.metric) and experiment in project.runs else ""

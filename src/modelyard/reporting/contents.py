@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from modelyard import settings
-from modelyard.comparison import EARLIER, compare
-from modelyard.reporting import revisions
-from modelyard.reporting.cards import Card, cards
+from modelyard import params
+from modelyard.core import git
+from modelyard.core.git import Commit
+from modelyard.experiments.compare import EARLIER, compare
 from modelyard.reporting.changes import Changes, changes, state
 from modelyard.reporting.claims import Claim, claims
+from modelyard.reporting.data_cards import Card, cards
 from modelyard.reporting.experiments import Section, sections
-from modelyard.reporting.folder import Folder
-from modelyard.reporting.pictures import Picture
-from modelyard.reporting.revisions import Commit
-from modelyard.reporting.seeds import Seeds, seeds
+from modelyard.reporting.inline_images import Picture
+from modelyard.reporting.project_files import Folder
+from modelyard.reporting.replication import Seeds, seeds
 from modelyard.reporting.studies import Study, studies
 from modelyard.reporting.tables import Table, tables
 
@@ -64,17 +64,18 @@ def gather(root: Path, against: str | None = None) -> Contents:
     Raises:
         ModelyardError: params.yaml or another file is broken, or there is no such commit.
     """
-    before = revisions.find(root, against) if against else None
-    project, folder = settings.load(root / "params.yaml"), Folder(root)
+    before = git.find(root, against) if against else None
+    project, folder = params.load(root / "params.yaml"), Folder(root)
     now = state(folder.text)
-    compared = compare(project, root / "results", root / "pretrained" / "results")
+    published = params.load_published(project, root / "published.yaml")
+    compared = compare(project, published, root / "results", root / "pretrained" / "results")
     tabled = tables(compared)
     return Contents(
         title=root.resolve().name,
         made=datetime.now(UTC),
-        commit=revisions.checked_out(root),
+        commit=git.checked_out(root),
         against=before,
-        changes=changes(project, state(lambda path: revisions.read(root, before, path)), now) if before else None,
+        changes=changes(project, state(lambda path: git.read(root, before, path)), now) if before else None,
         compared=compared,
         tables=tabled,
         units=project.units,

@@ -6,13 +6,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from modelyard.comparison import MISSING
-from modelyard.config import flat
-from modelyard.reporting.folder import Folder
-from modelyard.reporting.pictures import Picture
+from modelyard.core.config import flat
+from modelyard.experiments.compare import MISSING
+from modelyard.orchestration.scheduler import TIMES
+from modelyard.params.project import Project
+from modelyard.reporting.inline_images import Picture
+from modelyard.reporting.project_files import Folder
 from modelyard.reporting.tables import Row, Table
-from modelyard.runner import TIMES
-from modelyard.settings import Project
 
 VERBS = ("train", "evaluate")
 

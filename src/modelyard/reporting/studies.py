@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from modelyard.reporting.folder import Folder
-from modelyard.reporting.pictures import Picture
+from modelyard.reporting.inline_images import Picture
+from modelyard.reporting.project_files import Folder
 
 if TYPE_CHECKING:
     from markdown_it.token import Token

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from modelyard.comparison import REBUILT
-from modelyard.reporting.bars import Bar, Scale
+from modelyard.experiments.compare import REBUILT
+from modelyard.reporting.interval_bars import Bar, Scale
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,15 @@ from optuna import Study
 from ruamel.yaml import YAML
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
-from modelyard import settings
-from modelyard.config import read_yaml
-from modelyard.errors import ModelyardError
-from modelyard.files import whole_file
+from modelyard import params
+from modelyard.core.config import read_yaml
+from modelyard.core.errors import ModelyardError
+from modelyard.core.files import whole_file
 from modelyard.tuning.winner import Winner, as_yaml, winner
 
 
-def apply(study: Study, params: Path = Path("params.yaml"), replace: bool = False) -> str:
-    """Write the best trial of a study into `params` as `<experiment>_tuned`, beneath its experiment.
+def apply(study: Study, file: Path = Path("params.yaml"), replace: bool = False) -> str:
+    """Write the best trial of a study into `file` as `<experiment>_tuned`, beneath its experiment.
 
     Returns the entry's name. An entry that is there already with equal values is left as it is.
 
@@ -23,31 +23,31 @@ def apply(study: Study, params: Path = Path("params.yaml"), replace: bool = Fals
         ModelyardError: there is no winner, the name is taken by other values (without `replace`), or what would be
             written does not pass the checks of params.yaml; the file is then as it was.
     """
-    won = winner(study, params)
-    before = read_yaml(params)
+    won = winner(study, file)
+    before = read_yaml(file)
     there = before[won.section].get(won.name)
     if there == won.settings:
         return won.name
     if there is not None and not replace:
         raise ModelyardError(
-            f"{params.name} has an experiment {won.name} with other values. Replace it with "
+            f"{file.name} has an experiment {won.name} with other values. Replace it with "
             f"`modelyard tune {won.study} --apply --replace`, or rename that entry."
         )
-    _write(params, won, before)
+    _write(file, won, before)
     return won.name
 
 
-def _write(params: Path, won: Winner, before: dict[str, Any]) -> None:
-    text = _spliced(params.read_text(encoding="utf-8"), won.section, won, won.text)
+def _write(file: Path, won: Winner, before: dict[str, Any]) -> None:
+    text = _spliced(file.read_text(encoding="utf-8"), won.section, won, won.text)
     after = {**before, won.section: {**before[won.section], won.name: won.settings}}
     if won.experiment in before.get("published", {}):
         said = _published(won, before["published"][won.experiment])
         text = _spliced(text, "published", won, as_yaml({won.name: said}))
         after["published"] = {**before["published"], won.name: said}
-    with whole_file(params) as temporary:
+    with whole_file(file) as temporary:
         temporary.write_text(text, encoding="utf-8")
-        temporary.chmod(params.stat().st_mode)
-        _check(temporary, params, after, won)
+        temporary.chmod(file.stat().st_mode)
+        _check(temporary, file, after, won)
 
 
 def _published(won: Winner, of_experiment: dict[str, Any]) -> dict[str, str]:
@@ -81,12 +81,12 @@ def _last_line(key: Node, value: Node) -> int:
     return max(key.start_mark.line, value.end_mark.line)
 
 
-def _check(written: Path, params: Path, expected: dict[str, Any], won: Winner) -> None:
+def _check(written: Path, file: Path, expected: dict[str, Any], won: Winner) -> None:
     """Refuse a file that does not say what it should, or that the settings do not allow."""
     try:
         if read_yaml(written) != expected:
-            raise ModelyardError(f"{params.name}: section {won.section} is not written entry by entry.")
-        settings.load(written)
+            raise ModelyardError(f"{file.name}: section {won.section} is not written entry by entry.")
+        params.load(written)
     except ModelyardError as error:
-        told = str(error).replace(str(written), params.name).replace(written.name, params.name)
-        raise ModelyardError(f"the winner does not fit; {params.name} is as it was.\n{told}\n{won.text}") from None
+        told = str(error).replace(str(written), file.name).replace(written.name, file.name)
+        raise ModelyardError(f"the winner does not fit; {file.name} is as it was.\n{told}\n{won.text}") from None

@@ -12,11 +12,11 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from modelyard import models
-from modelyard.config import changed
-from modelyard.errors import ModelyardError
-from modelyard.inputs import TrainingInput, load_training
-from modelyard.studies import Range
-from modelyard.tuning.folds import parts, shortened
+from modelyard.core.config import changed
+from modelyard.core.errors import ModelyardError
+from modelyard.data.inputs import TrainingInput, load_training
+from modelyard.params.study import Range
+from modelyard.tuning.cross_validation import parts, shortened
 from modelyard.tuning.plan import Plan
 
 Tell = Callable[[int, int, float], None]
@@ -61,8 +61,8 @@ class Objective:
         study = self.plan.study
         for part in parts(self._rows(experiment.input), study.folds, study.seed):
             with tempfile.TemporaryDirectory() as folder:
-                bench = models.Bench(Path(folder), self.plan.runtime, progress.hear)
-                _, history = models.fit(experiment.model, _training(experiment), part, bench)
+                context = models.TrainingContext(Path(folder), self.plan.runtime, progress.hear)
+                _, history = models.fit(experiment.model, _training(experiment), part, context)
             progress.hear_of_end(history.iloc[-1])
             scores.append(float(history[self.plan.metric].iloc[-1]))
             score = sum(scores) / len(scores)

@@ -2,9 +2,9 @@
 
 import optuna
 
-from modelyard.errors import ModelyardError
-from modelyard.studies import label_of, present
-from modelyard.tuning import lost, storage
+from modelyard.core.errors import ModelyardError
+from modelyard.params.study import label_of, present
+from modelyard.tuning import retries, storage
 from modelyard.tuning.plan import Plan
 from modelyard.tuning.storage import Place
 
@@ -42,7 +42,7 @@ def take_up(plan: Plan, place: Place, new: bool = False, join: bool = False) -> 
             return _begun(plan, opened, storage.following(known, plan.name))
         study = optuna.load_study(study_name=known, storage=opened)
         _refuse_another_space(study, plan)
-        lost.set_stale_aside(study, everywhere=place.is_journal and not join)
+        retries.set_stale_aside(study, everywhere=place.is_journal and not join)
         return study
 
 

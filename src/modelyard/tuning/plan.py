@@ -4,12 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modelyard.metrics import WATCHED
+from modelyard.metrics.definitions import find_metric, history_metric
 from modelyard.models import Runtime
-from modelyard.settings import Project
-from modelyard.studies import Choices, Study, inputs_of
-
-HIGHER_IS_BETTER = {"val_accuracy"}
+from modelyard.params.project import Project
+from modelyard.params.study import Choices, StudySettings, inputs_of
 
 
 @dataclass(frozen=True)
@@ -17,7 +15,7 @@ class Plan:
     """A study with its experiment and settings, as they stood when the search began; a worker gets a copy."""
 
     name: str
-    study: Study
+    study: StudySettings
     experiment: Any
     inputs: dict[str, Any]
     metric: str
@@ -27,7 +25,7 @@ class Plan:
     @property
     def direction(self) -> str:
         """Which scores are better, in Optuna's words."""
-        return "maximize" if self.metric in HIGHER_IS_BETTER else "minimize"
+        return "maximize" if find_metric(self.metric).higher_is_better else "minimize"
 
     @property
     def space(self) -> dict[str, Any]:
@@ -61,7 +59,7 @@ def make(project: Project, name: str, threads: int, folder: Path) -> Plan:
     study = project.studies[name]
     experiment = project.experiments[study.experiment]
     names = inputs_of(study, experiment.input)
-    watched = WATCHED.get(project.task_of(study.experiment), "loss")
+    watched = history_metric(project.task_of(study.experiment)) or "loss"
     return Plan(
         name=name,
         study=study,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import optuna
 
-from modelyard.settings import Project
+from modelyard.params.project import Project
 from modelyard.tuning import opening, plan, search, storage
 from modelyard.tuning.plan import Plan
 from modelyard.tuning.storage import Place

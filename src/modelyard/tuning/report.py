@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from optuna import Study
 from optuna.trial import FrozenTrial
 
-from modelyard.comparison import markdown_table
-from modelyard.errors import ModelyardError
-from modelyard.figures.style import save
-from modelyard.files import whole_folder, write_table, write_text
-from modelyard.tuning import page, pictures
-from modelyard.tuning.findings import WORDS, Findings, cell, epochs_run, find, reason, seconds
+from modelyard.core.errors import ModelyardError
+from modelyard.core.files import whole_folder, write_table, write_text
+from modelyard.core.markdown import markdown_table
+from modelyard.experiments.plots.style import save
+from modelyard.tuning import page, plots
+from modelyard.tuning.results import WORDS, StudyResults, cell, epochs_run, find, reason, seconds
 from modelyard.tuning.winner import winner
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def write(study: Study, folder: Path, params: Path = Path("params.yaml")) -> Non
         folder: usually reports/tuning/<study>.
         params: where the experiment stands, whose tuned entry the report prints.
     """
-    found, shares = find(study), pictures.importances(study)
-    drawn = pictures.draw(found, shares)
+    found, shares = find(study), plots.importances(study)
+    drawn = plots.draw(found, shares)
     with whole_folder(folder) as temporary:
         for name, figure in drawn.items():
             save(figure, temporary / name)
@@ -51,7 +51,7 @@ def write(study: Study, folder: Path, params: Path = Path("params.yaml")) -> Non
         write_text(temporary / "report.md", _markdown(found, shares, _entry(study, params), drawn))
 
 
-def _markdown(found: Findings, shares: dict[str, float], entry: str, drawn: Collection[str]) -> str:
+def _markdown(found: StudyResults, shares: dict[str, float], entry: str, drawn: Collection[str]) -> str:
     parts = [
         f"# Study {found.study}",
         _gained(found),
@@ -68,7 +68,7 @@ def _markdown(found: Findings, shares: dict[str, float], entry: str, drawn: Coll
     return "\n\n".join(parts) + "\n"
 
 
-def _table(found: Findings) -> "pd.DataFrame":
+def _table(found: StudyResults) -> "pd.DataFrame":
     """A row a trial in their order: trial, state, score, epochs, and the value of each setting."""
     import pandas as pd
 
@@ -80,7 +80,7 @@ def _table(found: Findings) -> "pd.DataFrame":
     return pd.DataFrame(rows, columns=["trial", "state", found.metric, "epochs", *found.vary])
 
 
-def _gained(found: Findings) -> str:
+def _gained(found: StudyResults) -> str:
     """The best trial against the present experiment, in words."""
     better = "more" if found.up else "less"
     asked = f"Experiment `{found.experiment}`, by its {found.metric}{_rows(found)} ({better} is better)"
@@ -98,7 +98,7 @@ def _gained(found: Findings) -> str:
     )
 
 
-def _rows(found: Findings) -> str:
+def _rows(found: StudyResults) -> str:
     """Which rows a trial learnt from and was judged by, where it is not the experiment's own division."""
     if found.space["folds"]:
         return f", the mean over {found.space['folds']} folds"
@@ -118,7 +118,7 @@ def _entry(study: Study, params: Path) -> str:
     )
 
 
-def _cost(found: Findings) -> str:
+def _cost(found: StudyResults) -> str:
     workers = {trial.user_attrs["worker"] for trial in found.trials if "worker" in trial.user_attrs}
     machines = {worker.partition(":")[0] for worker in workers}  # host:process:its start
     spared, run = found.epochs_spared, found.epochs_run
@@ -135,7 +135,7 @@ def _cost(found: Findings) -> str:
     return markdown_table(["", ""], lines)
 
 
-def _space(found: Findings, shares: dict[str, float]) -> str:
+def _space(found: StudyResults, shares: dict[str, float]) -> str:
     none = "" if shares else "\n\nToo few trials have finished to say how important each of them is."
     lines = [
         (f"`{key}`", _allowed(variation), f"{shares[key]:.2f}" if key in shares else "")
@@ -153,7 +153,7 @@ def _allowed(variation: dict[str, Any]) -> str:
     )
 
 
-def _trials(found: Findings, trials: Sequence[FrozenTrial]) -> str:
+def _trials(found: StudyResults, trials: Sequence[FrozenTrial]) -> str:
     keys = list(found.vary)
     lines = []
     for trial in trials:
@@ -164,7 +164,7 @@ def _trials(found: Findings, trials: Sequence[FrozenTrial]) -> str:
     return markdown_table(["trial", found.metric, "epochs", "time", *(f"`{key}`" for key in keys)], lines)
 
 
-def _failures(found: Findings) -> str:
+def _failures(found: StudyResults) -> str:
     counts = Counter(reason(trial).replace("|", "\\|") for trial in found.failed)
     return markdown_table(["trials", "reason"], ((f"{count}", told) for told, count in counts.most_common()))
 

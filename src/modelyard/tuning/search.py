@@ -14,8 +14,8 @@ from pathlib import Path
 import optuna
 from optuna.trial import TrialState
 
-from modelyard.errors import ModelyardError
-from modelyard.tuning import lost, worker
+from modelyard.core.errors import ModelyardError
+from modelyard.tuning import retries, worker
 from modelyard.tuning.plan import Plan
 from modelyard.tuning.storage import Place
 
@@ -120,7 +120,7 @@ class Search:
         busy = [each.number for each in self._workers if each.state == "busy"]
         others = [
             each
-            for each in lost.used_up(self._study)
+            for each in retries.used_up(self._study)
             if each.number not in busy and (each.state is not TrialState.RUNNING or "worker" in each.user_attrs)
         ]
         return len(busy) + len(others)
@@ -161,7 +161,7 @@ class Search:
             return
         reason = f"its worker was {gone.last_words}"
         for trial in self._trials_of(gone):
-            lost.set_aside(self._study, trial, reason)
+            retries.set_aside(self._study, trial, reason)
         self._note_end(worker.Ended(-1 if gone.number is None else gone.number, "FAIL", None, reason))
 
     def _trials_of(self, gone: Worker) -> list[optuna.trial.FrozenTrial]:
@@ -196,13 +196,13 @@ class Search:
             each.process.join()
         for each in self._workers:
             for trial in self._trials_of(each):
-                lost.set_aside(self._study, trial, "stopped by a person or a program", counts=False)
+                retries.set_aside(self._study, trial, "stopped by a person or a program", counts=False)
         self._workers = []
 
 
 def _own_number() -> int:
     """A number that no other search has; the process's own is 1 in every container."""
-    return zlib.crc32(lost.this_worker().encode())
+    return zlib.crc32(retries.this_worker().encode())
 
 
 def _kind(reason: str) -> str:

@@ -16,9 +16,9 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from modelyard.errors import ModelyardError
+from modelyard.core.errors import ModelyardError
 from modelyard.tracking import store
-from modelyard.tuning import lost
+from modelyard.tuning import retries
 
 VARIABLE = "MODELYARD_OPTUNA_STORAGE"
 CONNECT_SECONDS = 10
@@ -106,7 +106,7 @@ class Place:
                     engine_kwargs={"pool_pre_ping": True, "connect_args": {"connect_timeout": CONNECT_SECONDS}},
                     heartbeat_interval=self.heartbeat,
                     grace_period=2 * self.heartbeat,
-                    heartbeat_stale_trial_callback=lost.enqueue_again,
+                    heartbeat_stale_trial_callback=retries.enqueue_again,
                 )
         except (ImportError, ValueError, ArgumentError, NoSuchModuleError) as error:
             raise ModelyardError(

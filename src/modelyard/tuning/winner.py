@@ -12,11 +12,11 @@ from optuna.trial import FrozenTrial
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from modelyard import settings
-from modelyard.config import read_yaml
-from modelyard.errors import ModelyardError
-from modelyard.studies import tuned
-from modelyard.tuning.findings import Findings, cell, find
+from modelyard import params
+from modelyard.core.config import read_yaml
+from modelyard.core.errors import ModelyardError
+from modelyard.params.study import tuned
+from modelyard.tuning.results import StudyResults, cell, find
 
 WIDTH, STEP = 118, "  "  # of a line, before the entry is moved into its section; of a level
 PLAIN = re.compile(r"[A-Za-z_]+([ ./-]?[A-Za-z0-9_]+)*")
@@ -44,18 +44,18 @@ class Winner:
         return f"{self.name}:\n{as_yaml(self.settings, STEP)}"
 
 
-def winner(study: Study, params: Path) -> Winner:
-    """What the best trial of a study makes of its experiment, as that stands in `params`.
+def winner(study: Study, file: Path) -> Winner:
+    """What the best trial of a study makes of its experiment, as that stands in `file`.
 
     Raises:
         ModelyardError: no trial has finished, none is better than the experiment, or the experiment or an input is
             another than when the study began.
     """
     found = find(study)
-    best, project = _better(found), settings.load(params)
-    _refuse_changes(found, project, params)
+    best, project = _better(found), params.load(file)
+    _refuse_changes(found, project, file)
     section = project.section_of(found.experiment)
-    entry = read_yaml(params)[section][found.experiment]
+    entry = read_yaml(file)[section][found.experiment]
     for key, value in found.settings_of(best).items():
         entry = _with(entry, key.split("."), tuple(value) if isinstance(value, list) else value)
     note = f"best of {len(found.trials)} trials of study {found.study}"
@@ -91,7 +91,7 @@ def _quoted(value: Any) -> Any:
     return value if is_plain else DoubleQuotedScalarString(value)
 
 
-def _better(found: Findings) -> FrozenTrial:
+def _better(found: StudyResults) -> FrozenTrial:
     if found.best is None:
         raise ModelyardError(
             f"study {found.study} has no finished trial yet: there is no winner. Run `modelyard tune {found.entry}`."
@@ -104,14 +104,14 @@ def _better(found: Findings) -> FrozenTrial:
     return found.best
 
 
-def _refuse_changes(found: Findings, project: settings.Project, params: Path) -> None:
+def _refuse_changes(found: StudyResults, project: params.Project, file: Path) -> None:
     """Refuse an experiment or inputs that are other than those that were searched on: the scores are not theirs."""
     searched = {found.experiment: found.space["experiment"], **found.space["inputs"]}
     for name, then in searched.items():
         now = project.runs.get(name) or project.inputs.get(name)
         if now is None or now.model_dump(mode="json") != then:
             raise ModelyardError(
-                f"study {found.study} searched with another {name} than {params.name} has now, so that its scores say "
+                f"study {found.study} searched with another {name} than {file.name} has now, so that its scores say "
                 f"nothing of this one. Change {name} back, or search anew: modelyard tune {found.entry} --new"
             )
 

@@ -1,0 +1,8 @@
+"""Markdown for reports."""
+
+from collections.abc import Iterable, Sequence
+
+
+def markdown_table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *lines))

@@ -1,0 +1,46 @@
+"""Images in the IDX format of MNIST and its successors: four gzip files."""
+
+import gzip
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from modelyard.core.errors import ModelyardError
+from modelyard.data.readers.base import DatasetEntry, RawData
+from modelyard.data.samples import Samples
+
+
+class Settings(DatasetEntry):
+    """A data set of IDX files, named as the MNIST database names them."""
+
+    reader: Literal["idx"]
+
+
+def read(folder: Path, settings: Settings) -> RawData:
+    """Images as uint8 (n, height, width, 1), labels as uint8 (n,).
+
+    Source: http://yann.lecun.com/exdb/mnist/, "FILE FORMATS FOR THE MNIST DATABASE".
+    """
+    return RawData(_read_part(folder, "train"), _read_part(folder, "t10k"), classes=settings.classes)
+
+
+def _read_part(folder: Path, part: str) -> Samples:
+    images = _read_idx(folder / f"{part}-images-idx3-ubyte.gz", dimensions=3)
+    labels = _read_idx(folder / f"{part}-labels-idx1-ubyte.gz", dimensions=1)
+    if len(images) != len(labels):
+        raise ModelyardError(f"{folder}: {len(images)} {part} images, but {len(labels)} labels")
+    return Samples(images[..., np.newaxis], labels)
+
+
+def _read_idx(path: Path, dimensions: int) -> np.ndarray:
+    content = gzip.decompress(path.read_bytes())
+    header = 4 + 4 * dimensions  # two zeros, type 8 (unsigned byte), number of dimensions; then each dimension
+    if content[:4] != bytes((0, 0, 8, dimensions)):
+        raise ModelyardError(f"{path}: not an IDX file of unsigned bytes in {dimensions} dimension(s)")
+    if len(content) < header:
+        raise ModelyardError(f"{path}: ends within its header. Delete it and run again.")
+    shape = tuple(np.frombuffer(content, ">u4", count=dimensions, offset=4).tolist())
+    if len(content) - header != np.prod(shape):
+        raise ModelyardError(f"{path}: the header promises {shape}, the file holds {len(content) - header} bytes")
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)

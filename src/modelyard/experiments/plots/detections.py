@@ -1,0 +1,48 @@
+"""Boxes around what was found, and around what there is."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from modelyard.experiments.plots.style import SKY, YELLOW, grid
+
+FOUND = {"edgecolor": YELLOW, "linewidth": 1.6, "label": "found, with class and score"}
+TRUE = {"edgecolor": SKY, "linewidth": 1.6, "linestyle": (0, (3, 3)), "label": "true"}
+ROOM = 0.09  # of an image's height, that a name needs
+
+
+def detections(images: np.ndarray, truths: np.ndarray, found: Sequence[np.ndarray], classes: tuple[str, ...]) -> Figure:
+    """Up to 16 images with the found boxes solid, with class and score, and the true ones dashed over them.
+
+    `truths` is (n, boxes, 5): class (-1 for no box), left, top, right, bottom in pixels; `found` has for each image
+    (boxes, 6): the same, and the score.
+    """
+    figure, places = grid(len(images))
+    for axes, image, true, boxes in zip(places, images, truths, found, strict=False):
+        axes.imshow(image.squeeze(), cmap="gray", extent=(0, image.shape[1], image.shape[0], 0))
+        for number, *corners, score in boxes:
+            _draw_box(axes, corners, FOUND)
+            _name_box(axes, corners, f"{classes[int(number)]}: {score:.2f}")
+        for _, *corners in true[true[:, 0] >= 0]:
+            _draw_box(axes, corners, TRUE)
+    handles = [Rectangle((0, 0), 1, 1, fill=False, **style) for style in (TRUE, FOUND)]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def _draw_box(axes: Axes, corners: Sequence[float], style: dict) -> None:
+    left, top, right, bottom = corners
+    axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, **style))
+
+
+def _name_box(axes: Axes, corners: Sequence[float], name: str) -> None:
+    """Write above the box, or below it where the image ends above; inwards from the nearer side of the image."""
+    left, top, right, bottom = corners
+    width, height = axes.get_xlim()[1], axes.get_ylim()[0]
+    across, side = (left, "left") if left + right < width else (right, "right")
+    down, edge = (top, "bottom") if top > ROOM * height else (bottom, "top")
+    backed = {"facecolor": "black", "alpha": 0.6, "pad": 1, "linewidth": 0}
+    axes.text(across, down, name, ha=side, va=edge, color=YELLOW, bbox=backed, clip_on=True)

@@ -1,0 +1,36 @@
+"""Texts that were read: the words a model had, and what it took them for."""
+
+import textwrap
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from matplotlib.figure import Figure
+
+from modelyard.experiments.plots.style import verdict
+
+COLUMNS, ROWS = 2, 6
+LETTERS, LINES = 68, 6  # of one text
+BODY = {"va": "top", "fontsize": "small", "linespacing": 1.4, "parse_math": False, "in_layout": False}
+
+
+class Reading(NamedTuple):
+    """A text's words, its true class, and the predicted one."""
+
+    words: Sequence[str]
+    truth: str
+    prediction: str
+
+
+def readings(texts: Sequence[Reading]) -> Figure:
+    """Up to 12 texts, cut, titled by the predicted class in black where it is right; else 'truth/prediction' in red."""
+    rows = min(ROWS, max(1, -(-len(texts) // COLUMNS)))
+    figure = Figure(figsize=(10, 1.6 * rows), layout="constrained")
+    places = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
+    for axes in places:
+        axes.set_axis_off()
+    for axes, text in zip(places, texts, strict=False):
+        title, colour = verdict(text.truth, text.prediction)
+        axes.set_title(title, color=colour, loc="left", fontweight="bold", fontsize="medium", parse_math=False)
+        lines = textwrap.wrap(" ".join(text.words), LETTERS, max_lines=LINES, placeholder=" …")
+        axes.text(0, 1, "\n".join(lines), **BODY)
+    return figure

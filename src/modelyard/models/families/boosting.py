@@ -1,0 +1,32 @@
+"""Gradient boosting: an ensemble of small trees, each mending what the ones before it left."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from modelyard.core.config import Settings as Base
+from modelyard.data.samples import Task
+
+
+class Settings(Base):
+    """Hyperparameters of scikit-learn's gradient boosting, with its defaults."""
+
+    family: Literal["boosting"]
+    trees: int = Field(default=100, ge=1)
+    depth: int = Field(default=3, ge=1, description="of each tree")
+    learning_rate: float = Field(default=0.1, gt=0)
+    subsample: float = Field(default=1.0, gt=0, le=1, description="share of the rows that each tree sees")
+
+
+def build(task: Task, settings: Settings, seed: int) -> Any:
+    """A scikit-learn estimator that has not been fitted."""
+    from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
+
+    estimator = GradientBoostingRegressor if task == "regression" else GradientBoostingClassifier
+    return estimator(
+        n_estimators=settings.trees,
+        max_depth=settings.depth,
+        learning_rate=settings.learning_rate,
+        subsample=settings.subsample,
+        random_state=seed,
+    )

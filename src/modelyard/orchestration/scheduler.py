@@ -1,0 +1,196 @@
+"""Runs the stages of any dvc.yaml side by side, on top of DVC itself.
+
+DVC's own `repro` runs one stage at a time. Here DVC still decides what is out of date, runs each command, hashes and
+caches: every stage is DVC's own `Stage.reproduce` in a process forked for it, upstream stages first; the files that
+describe the pipeline are read once, before. DVC's lock is held by one process at a time and let go while a command
+runs, which is what makes this possible.
+"""
+
+import json
+import logging
+import signal
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cached_property
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from modelyard.orchestration.change_reasons import reasons
+from modelyard.orchestration.stage import SUCCEEDED, Stage, StageState
+from modelyard.orchestration.stage_process import DeferredSignals, shares, signal_groups, start, state_after
+
+__all__ = ["SUCCEEDED", "TIMES", "Pipeline", "Stage", "StageState"]
+
+TIMES = Path(".dvc/tmp/runner/seconds.json")  # of the last time that each stage was built here
+LOOK_SECONDS = 0.1  # between two looks at the running stages
+STOP_SECONDS = 5.0  # granted to an interrupted stage before it is killed
+
+
+class Pipeline:
+    """The stages that some targets need, in the order of DVC's own graph."""
+
+    def __init__(self, root: Path, targets: Collection[str] | None = None, usual: Path | None = None) -> None:
+        """Read the dvc.yaml of `root`, the current folder; without targets, take every stage.
+
+        File `usual` tells the seconds of stages that were never built here.
+        """
+        self._times_file = root / TIMES
+        self._own = self._times_file.parent
+        self._free: list[frozenset[int]] = []
+        self._repository = _repository(root)
+        with self._repository as repo:
+            graph = repo.index.graph
+            chosen = repo.index.stages if targets is None else _chosen(repo, targets)
+            order = _upstream_first(graph, chosen, repo.index.stages)
+            self.stages = {stage.addressing: self._stage(stage, graph) for stage in order}
+            self._written = {stage.addressing: stage for stage in order}
+        for name, seconds in (_seconds(usual) | _seconds(self._times_file)).items():
+            if name in self.stages:
+                self.stages[name].last_seconds = seconds
+
+    def leave_out(self, reasons: Mapping[str, str]) -> None:
+        """Do not run these stages, and so none that needs them."""
+        for name in self.stages.keys() & reasons.keys():
+            self.stages[name].state, self.stages[name].reason = StageState.LEFT_OUT, reasons[name]
+
+    def find_unchanged(self) -> None:
+        """Mark the stages that DVC finds up to date and that need no other that is not; note what changed of others."""
+        from dvc.repo import lock_repo
+
+        with self._repository as repo, lock_repo(repo):  # nobody writes dvc.lock while its entries are looked at
+            status = {name: stage.status(check_updates=True).get(name, []) for name, stage in self._written.items()}
+        for name, stage in self.stages.items():  # upstream first
+            behind = sorted(each for each in stage.upstream if self.stages[each].state is not StageState.UNCHANGED)
+            stage.changes = (*reasons(self._written[name], status[name]), *(f"after {each}" for each in behind))
+            if not status[name] and not behind:
+                stage.state = StageState.UNCHANGED
+
+    def run(self, jobs: int, watch: Callable[[Mapping[str, Stage]], None], tolerant: Collection[str] = ()) -> None:
+        """Run every waiting stage, `jobs` at a time, the longest way to the end first.
+
+        Args:
+            jobs: how many stages may run at once.
+            watch: called with all stages every LOOK_SECONDS and at the end.
+            tolerant: stages that run once all they need has ended, however it ended.
+
+        Raises:
+            KeyboardInterrupt: after every running stage was stopped.
+        """
+        running: dict[str, BaseProcess] = {}
+        self._free = shares(jobs)
+        try:
+            while self._advance(running, tolerant):
+                watch(self.stages)
+                time.sleep(LOOK_SECONDS)
+        finally:
+            self._stop(running)
+            self._remember_times()
+            watch(self.stages)
+
+    def _stage(self, stage: Any, graph: Any) -> Stage:
+        name = stage.addressing
+        upstream = frozenset(each.addressing for each in graph.successors(stage))
+        return Stage(name, upstream, self._own / "logs" / f"{name.replace('/', '_')}.log")
+
+    def _advance(self, running: dict[str, BaseProcess], tolerant: Collection[str]) -> bool:
+        """Note what has ended and start what can be; tell whether anything is left to wait for."""
+        for name, process in list(running.items()):
+            if not process.is_alive():
+                self._note_end(name, running.pop(name))
+        for stage in self._ready(tolerant)[: len(self._free)]:
+            with DeferredSignals() as patience:
+                running[stage.name] = self._start(stage, patience)
+        return bool(running)
+
+    def _ready(self, tolerant: Collection[str]) -> list[Stage]:
+        ready = []
+        for stage in self.stages.values():  # upstream first, so that a stage left out is known to those after it
+            if stage.state is not StageState.WAITING:
+                continue
+            upstream = [each for name, each in self.stages.items() if name in stage.upstream]
+            if any(each.state in (StageState.WAITING, StageState.RUNNING) for each in upstream):
+                continue
+            missing = [each for each in upstream if each.state not in SUCCEEDED]
+            if missing and stage.name not in tolerant:
+                stage.state, stage.reason = StageState.LEFT_OUT, f"needs {missing[0].name}: {missing[0].state}"
+            else:
+                ready.append(stage)
+        return sorted(ready, key=lambda stage: -self._seconds_to_end[stage.name])
+
+    def _start(self, stage: Stage, patience: DeferredSignals) -> BaseProcess:
+        stage.log.parent.mkdir(parents=True, exist_ok=True)
+        stage.log.write_text("")  # what an earlier run said is over
+        stage.cores = self._free.pop(0)
+        process = start(self._written[stage.name], stage.log, stage.cores, patience)
+        stage.state, stage.began = StageState.RUNNING, time.monotonic()
+        return process
+
+    def _note_end(self, name: str, process: BaseProcess) -> None:
+        stage = self.stages[name]
+        self._free.append(stage.cores)
+        stage.ended = time.monotonic()
+        stage.state = state_after(process)
+
+    def _stop(self, running: Mapping[str, BaseProcess]) -> None:
+        """Interrupt what still runs, so that it can tidy up; then kill what is left of it, helpers included."""
+        try:
+            signal_groups(running.values(), signal.SIGINT)
+            deadline = time.monotonic() + STOP_SECONDS
+            for process in running.values():
+                process.join(max(0.0, deadline - time.monotonic()))
+        finally:  # also when a second Ctrl-C cuts the patience short
+            signal_groups(running.values(), signal.SIGKILL)
+            for name, process in running.items():
+                process.join()
+                self.stages[name].state, self.stages[name].ended = StageState.STOPPED, time.monotonic()
+
+    def _remember_times(self) -> None:
+        built = {name: stage.seconds for name, stage in self.stages.items() if stage.state is StageState.BUILT}
+        if built:
+            self._times_file.parent.mkdir(parents=True, exist_ok=True)
+            self._times_file.write_text(json.dumps(_seconds(self._times_file) | built), encoding="utf-8")
+
+    @cached_property
+    def _seconds_to_end(self) -> dict[str, float]:
+        """How long it takes from a stage's start to the end of the last stage that needs it."""
+        longest = dict.fromkeys(self.stages, 0.0)
+        for name in reversed(self.stages):
+            longest[name] += self.stages[name].last_seconds
+            for upstream in self.stages[name].upstream:
+                longest[upstream] = max(longest[upstream], longest[name])
+        return longest
+
+
+def _seconds(file: Path | None) -> dict[str, float]:
+    """How long each stage took; nothing where no readable file tells."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8")) if file else {}
+    except (OSError, ValueError):
+        return {}
+
+
+def _repository(root: Path) -> Any:
+    from dvc.repo import Repo
+    from tqdm import tqdm
+
+    tqdm.monitor_interval = 0  # a progress bar's thread would make forking unsound
+    logging.getLogger("dvc.rwlock").setLevel(logging.ERROR)  # it drops the locks of what was killed, as it should
+    return Repo(str(root), _wait_for_lock=True)
+
+
+def _chosen(repo: Any, targets: Iterable[str]) -> list[Any]:
+    """The stages of some targets; DVC reads dvc.lock anew for each target that it is asked for."""
+    named = {stage.addressing: [stage] for stage in repo.index.stages}
+    return [stage for target in targets for stage in named.get(target) or repo.stage.collect(target)]
+
+
+def _upstream_first(graph: Any, chosen: Iterable[Any], written: Sequence[Any]) -> list[Any]:
+    """The chosen stages and all that they need: each after what it needs, otherwise as they are written."""
+    from networkx import descendants, lexicographical_topological_sort
+
+    wanted = set(chosen)
+    for stage in list(wanted):
+        wanted |= descendants(graph, stage)
+    needed_first = graph.subgraph(wanted).reverse()
+    return list(lexicographical_topological_sort(needed_first, key=list(written).index))

@@ -1,0 +1,55 @@
+"""A stage of the pipeline and how it fares."""
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+
+class StageState(StrEnum):
+    """What became of a stage so far."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    BUILT = "built"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+    LEFT_OUT = "left out"
+    STOPPED = "stopped"
+
+
+SUCCEEDED = {StageState.BUILT, StageState.UNCHANGED}
+
+
+@dataclass
+class Stage:
+    """One stage of the pipeline and how it fares.
+
+    `reason` says why it was left out, `changes` what makes it run, `last_seconds` how long it took last time,
+    `cores` where it runs.
+    """
+
+    name: str
+    upstream: frozenset[str]
+    log: Path
+    state: StageState = StageState.WAITING
+    reason: str = ""
+    changes: tuple[str, ...] = ()
+    last_seconds: float = 0.0
+    cores: frozenset[int] = frozenset()
+    began: float = 0.0
+    ended: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been running, or ran."""
+        return (self.ended or time.monotonic()) - self.began if self.began else 0.0
+
+    def last_lines(self, count: int) -> list[str]:
+        """The end of its log; a progress bar counts as one line, in its last state."""
+        with suppress(FileNotFoundError):
+            text = self.log.read_bytes().decode("utf-8", errors="replace")
+            lines = [line.rstrip().rpartition("\r")[2] for line in text.split("\n")]
+            return [line for line in lines if line][-count:]
+        return []

@@ -1,0 +1,199 @@
+"""`modelyard predict`: what it prints and writes, what it refuses, and the exit code."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from end_to_end.test_pipeline import Run, add_linear, editing, keep_only, run  # noqa: F401 (`run` is a fixture)
+from PIL import Image
+from ruamel.yaml import YAML
+from support.inputs import training_context
+from support.paths import ROOT
+from typer.testing import CliRunner, Result
+
+from modelyard import models
+from modelyard.data.inputs import TrainingInput, save_test
+from modelyard.models import EstimatorTraining
+from modelyard.models.families import linear
+from modelyard.orchestration import dvc_lock
+
+IMAGES, VALUES = "digits_mlp", "boston_linear"  # experiments of params.yaml, with small models in their place
+
+
+@pytest.fixture
+def project(tmp_path: Path, image_input: TrainingInput, regression_input: TrainingInput, monkeypatch) -> Path:
+    """A folder with this project's params.yaml, a model of images and one of values, and a dvc.lock that names both."""
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    named = regression_input.description.model_copy(update={"features": ("a", "b", "c")})
+    stages: dict = {}
+    for name, data in ((IMAGES, image_input), (VALUES, TrainingInput(named, regression_input.rows))):
+        stages |= save(name, data, tmp_path)
+    with (tmp_path / "dvc.lock").open("w") as file:
+        YAML().dump({"schema": "2.0", "stages": stages}, file)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def save(name: str, data: TrainingInput, root: Path) -> dict:
+    """A fitted model with its test rows, and what dvc.lock would say of them."""
+    model, test = f"results/{name}/model", f"data/inputs/{name}/test"
+    (root / model).mkdir(parents=True)
+    models.fit(linear.Settings(family="linear"), EstimatorTraining(seed=7), data, training_context())[0].save(
+        root / model
+    )
+    save_test(data.validation, root / test)
+    entries = {path: {"path": path, "hash": "md5", "md5": dvc_lock.md5(root / path)} for path in (model, test)}
+    return {
+        f"train@{name}": {"cmd": "train", "outs": [entries[model]]},
+        f"evaluate@{name}": {"cmd": "evaluate", "deps": [entries[test], entries[model]]},
+    }
+
+
+def predict(*arguments: object) -> Result:
+    from modelyard.cli import app
+
+    return CliRunner().invoke(app, ["predict", *map(str, arguments)], env={"COLUMNS": "200"})
+
+
+def write_images(data: TrainingInput, folder: Path) -> list[str]:
+    for name, row in zip(("dark.png", "bright.png"), data.rows.x, strict=False):
+        Image.fromarray(row.squeeze()).save(folder / name)
+    return ["dark.png", "bright.png"]
+
+
+def cells(line: str) -> list[str]:
+    """The cells of a line of a printed table."""
+    return [cell.strip() for cell in line.strip("│ ").split("│")]
+
+
+def test_images_are_answered_by_class_and_probability(project, image_input):
+    result = predict(IMAGES, *write_images(image_input, project))
+    assert (result.exit_code, result.stderr) == (0, "")
+    rows = [cells(line) for line in result.stdout.splitlines() if line.startswith("│")]
+    assert [row[:2] for row in rows] == [["dark.png", "dark"], ["bright.png", "bright"]]
+    assert all(0.5 < float(row[2]) <= 1 for row in rows)
+
+
+def test_an_image_of_another_shape_is_answered_with_a_warning_that_nothing_was_inverted(project):
+    Image.new("RGB", (100, 50), "white").save("large.jpg")
+    result = predict(IMAGES, "large.jpg")
+    assert result.exit_code == 0
+    assert "warning: large.jpg: size from 100 x 50 to 8 x 8, its proportions with it, to grey" in result.stderr
+    assert "warning: no image is inverted." in result.stderr
+    assert "bright" in result.stdout
+
+
+def test_a_broken_image_is_named_the_others_are_answered_and_the_exit_code_is_1(project, image_input):
+    names = write_images(image_input, project)
+    Path("broken.png").write_text("no image")
+    result = predict(IMAGES, names[0], "broken.png", names[1], "absent.png", "-o", "answers.csv")
+    assert result.exit_code == 1
+    assert "error: broken.png: not an image that can be read" in result.stderr
+    assert "error: absent.png: no such file" in result.stderr
+    assert pd.read_csv("answers.csv").file.tolist() == names
+
+
+def test_a_table_is_answered_into_a_file_with_the_numbers_of_its_rows(project, regression_input):
+    rows = regression_input.rows.x[:3]
+    table = pd.DataFrame(rows, columns=["a", "b", "c"]).assign(price=1)
+    table.astype(object).assign(b=[rows[0, 1], "much", rows[2, 1]]).to_csv("houses.csv", index=False)
+    result = predict(VALUES, "houses.csv", "--output", "answers/predictions.csv")
+    assert result.exit_code == 1
+    assert "warning: houses.csv: unused columns: price" in result.stderr
+    assert "error: houses.csv: row 2 below the header: 'much' in column b, where a number belongs" in result.stderr
+    assert "inverted" not in result.stderr
+    written = pd.read_csv("answers/predictions.csv")
+    assert written.row.tolist() == [1, 3]
+    expected = models.load(project / "results" / VALUES / "model").predict(rows[[0, 2]])
+    np.testing.assert_allclose(written.prediction, expected, rtol=1e-6)
+
+
+def test_where_nothing_can_be_read_nothing_is_written(project):
+    Path("houses.csv").write_text("a,b\n1,2\n")
+    result = predict(VALUES, "houses.csv", "-o", "predictions.csv")
+    assert result.exit_code == 1
+    assert "1 of 3 columns are missing: c" in result.stderr
+    assert "Nothing was left to predict." in result.stderr
+    assert not Path("predictions.csv").exists()
+
+
+def test_a_test_row_is_answered_with_its_truth_and_drawn(project, image_input):
+    result = predict(IMAGES, "--test-row", 3, "--test-row", 0, "--show", "pictures/rows.png")
+    assert (result.exit_code, result.stderr) == (0, "")
+    rows = [cells(line) for line in result.stdout.splitlines() if line.startswith("│")]
+    names = [image_input.description.classes[image_input.validation.y[number]] for number in (3, 0)]
+    assert [row[:2] for row in rows] == [["3", names[0]], ["0", names[1]]]
+    assert Image.open("pictures/rows.png").format == "PNG"
+
+
+def test_a_test_row_that_is_not_there_is_answered_with_those_that_are(project):
+    result = predict(IMAGES, "--test-row", 16)
+    assert result.exit_code == 1
+    assert "error: no test row 16; they are numbered 0 to 15" in result.output
+
+
+@pytest.mark.parametrize("file", [f"results/{IMAGES}/model/model.skops", f"results/{IMAGES}/model/input.json"])
+def test_a_tampered_model_is_refused_before_it_is_opened(file, project, image_input):
+    with Path(file).open("ab") as content:
+        content.write(b" ")
+    result = predict(IMAGES, *write_images(image_input, project))
+    assert result.exit_code == 1
+    assert f"error: results/{IMAGES}/model was refused: it is not what the pipeline made." in result.output
+    assert "bright" not in result.output
+
+
+def test_tampered_test_rows_are_refused(project):
+    np.save(f"data/inputs/{IMAGES}/test/y.npy", np.zeros(16, np.uint8))
+    result = predict(IMAGES, "--test-row", 0)
+    assert result.exit_code == 1
+    assert f"error: data/inputs/{IMAGES}/test was refused" in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (["digits_mpl", "7.png"], "no such experiment: digits_mpl; did you mean digits_mlp?"),
+        (
+            ["digits_cnn", "7.png"],
+            "dvc.lock has no train@digits_cnn: it was never built. Run: modelyard run digits_cnn",
+        ),
+        ([IMAGES], "give either files or --test-row"),
+        ([IMAGES, "7.png", "--test-row", 1], "give either files or --test-row"),
+        ([IMAGES, "7.png", "--show", "7.jpg"], "a picture is written as PNG; name it so, such as 7.png"),
+        ([IMAGES, "7.png", "--show", "./7.png"], "7.png is read and would be written over"),
+        ([VALUES, "houses.csv", "-o", "houses.csv"], "houses.csv is read and would be written over"),
+        ([VALUES, "houses.csv", "--show", "houses.png"], "--show draws images and texts"),
+        (["mnist@champion", "--test-row", 1], "name the experiment"),
+    ],
+)
+def test_what_cannot_be_answered_is_told_and_nothing_is_made(arguments, told, project):
+    before = sorted(project.rglob("*"))
+    result = predict(*arguments)
+    assert result.exit_code == 1
+    assert told in result.output
+    assert sorted(project.rglob("*")) == before
+
+
+def test_a_pipeline_that_was_really_run_is_asked_for_a_test_row_and_a_tampered_model_refused(clone: Path, run: Run):  # noqa: F811
+    with editing(clone / "params.yaml") as params:
+        add_linear("digits_linear", "digits", params)
+        keep_only(params, ["digits_linear"])
+    run("modelyard", "run", "digits_linear")
+    kept = pd.read_csv(clone / "results" / "digits_linear" / "predictions.csv").loc[17]
+    run("modelyard", "predict", "digits_linear", "--test-row", "17", "-o", "17.csv", "--show", "17.png")
+    (told,) = pd.read_csv(clone / "17.csv").to_dict("records")
+    assert (told["test row"], told["truth"], told["class"]) == (17, kept.truth, kept.prediction)
+    assert told["probability"] == pytest.approx(kept.probability, abs=1e-5)
+
+    model = clone / "results" / "digits_linear" / "model" / "model.skops"
+    model.chmod(0o644)
+    model.write_bytes(model.read_bytes() + b"!")
+    refused = run("modelyard", "predict", "digits_linear", "--test-row", "17", check=False)
+    assert refused.returncode == 1
+    advice = re.search(r"dvc checkout --force \S+model", refused.stderr)
+    assert advice, refused.stderr
+    subprocess.run(advice.group().split(), cwd=clone, check=True, capture_output=True)
+    run("modelyard", "predict", "digits_linear", "--test-row", "17")

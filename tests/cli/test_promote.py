@@ -1,0 +1,79 @@
+"""`modelyard promote` and `modelyard rollback`, as a person calls them."""
+
+from pathlib import Path
+
+import pytest
+from support.stores import PARAMS, built, fitted, rows
+from typer.testing import CliRunner, Result
+
+from modelyard.cli import app
+
+
+def modelyard(*arguments: str) -> Result:
+    """Run a command in this process; a terminal of 300 columns breaks no line."""
+    return CliRunner().invoke(app, arguments, env={"COLUMNS": "300"})
+
+
+@pytest.fixture
+def project(tracked_project: Path) -> Path:
+    """Two experiments, built."""
+    (tracked_project / "params.yaml").write_text(PARAMS)
+    for name, family in (("mean", "baseline"), ("fit", "linear")):
+        built(name, fitted(family, rows(100), features=("a", "b", "c")), rows(50, seed=1), "line", tracked_project)
+    return tracked_project
+
+
+def test_from_the_first_champion_to_the_next_and_back(project: Path) -> None:
+    first = modelyard("promote", "mean")
+    assert first.output.splitlines() == ["line@champion is version 1 (mean).", "The first one wins unopposed."]
+
+    second = modelyard("promote", "fit").output
+    assert "line@champion is version 2 (fit)." in second
+    assert "better by more than the noise" in second
+    assert "version 1 (mean) stood down; to bring it back: modelyard rollback line" in second
+
+    third = modelyard("promote", "mean")
+    assert third.exit_code == 0
+    assert "line@challenger is version 3 (mean)." in third.output
+    assert "worse by more than the noise" in third.output
+    assert "line@champion is version 2 (fit). To replace it all the same: --force REASON" in third.output
+
+    back = modelyard("rollback", "line")
+    assert back.output == "line@champion is version 1 (mean) again; version 2 (fit) stood down.\n"
+
+    forced = modelyard("promote", "fit", "--force", "the mean is no model").output
+    assert "line@champion is version 4 (fit)." in forced
+    assert "Forced: the mean is no model" in forced
+    assert "Forced" not in modelyard("promote", "fit", "--force", "once more").output
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (("promote", "fitt"), "no such experiment: fitt; did you mean fit?"),
+        (("promote", "fit", "--force", "  "), "--force needs a reason"),
+        (("rollback", "lime"), "no registered model 'lime'"),
+    ],
+)
+def test_a_mistake_is_told_and_registers_nothing(arguments: tuple[str, ...], told: str, project: Path) -> None:
+    result = modelyard(*arguments)
+    assert result.exit_code == 1
+    assert f"error: {told}" in result.output
+    assert "allowed: nothing yet" in modelyard("rollback", "line").output
+
+
+def test_what_was_never_built_is_told_with_the_command_that_builds_it(project: Path) -> None:
+    (project / "dvc.lock").unlink()
+    result = modelyard("promote", "fit")
+    assert result.exit_code == 1
+    assert "it was never built. Run: modelyard run fit" in result.output
+
+
+def test_predict_asks_the_model_that_is_in_use(project: Path) -> None:
+    table = project / "points.csv"
+    table.write_text("a,b,c\n0,0,0\n1,0,0\n")
+    modelyard("promote", "fit")
+    asked = modelyard("predict", "line@champion", "points.csv", "-o", "answers.csv")
+    assert asked.exit_code == 0, asked.output
+    answers = (project / "answers.csv").read_text().splitlines()[1:]
+    assert [round(float(line.split(",")[-1])) for line in answers] == [3, 4]

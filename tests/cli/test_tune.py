@@ -1,0 +1,102 @@
+"""`modelyard tune` as a person calls it: refusals at once, and one search for real in a clone."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import mlflow
+import pytest
+from cli.test_cli import contents, modelyard, project  # noqa: F401 (project is a fixture)
+from end_to_end.test_pipeline import add_linear, editing, keep_only, run  # noqa: F401 (run is a fixture)
+
+Run = Callable[..., subprocess.CompletedProcess]
+DOOR = [sys.executable, "-c", "from modelyard.cli import app; app()"]
+
+
+@pytest.fixture
+def searching(clone: Path, run: Run) -> Run:  # noqa: F811
+    """Runs `modelyard tune` in a clone whose one study needs neither network nor TensorFlow."""
+    with editing(clone / "params.yaml") as params:
+        add_linear("patients", "diabetes_standard", params)
+        params["experiments"]["patients"]["model"] = {"family": "boosting", "trees": 10}
+        keep_only(params, ["patients"])
+        vary = {"model.trees": {"low": 5, "high": 40}, "input": {"choices": ["diabetes_standard"]}}
+        study = {"experiment": "patients", "vary": vary, "trials": 3, "folds": 3, "seed": 7}
+        params["studies"] = {"patients": study}
+    return lambda *arguments, **more: run(*DOOR, "tune", *arguments, **more)
+
+
+def test_a_search_is_run_resumed_shown_applied_and_refused_when_its_space_has_changed(clone, searching):
+    first = searching("patients", "--workers", "2")
+    assert first.stdout.count("✓ trial") + first.stdout.count("✂ trial") == 3
+    assert "Best val_mae:" in first.stdout
+    assert (clone / ".modelyard" / "studies" / "patients.journal").exists()
+    assert "trial" in (clone / "reports" / "tuning" / "patients" / "report.md").read_text()
+    assert searching("patients").stdout.count("✓ trial") == 0, "three trials were asked for, and are there"
+    assert searching("patients", "--trials", "4").stdout.count(" trial   3") == 1
+    assert "model.trees" in searching("patients", "--show").stdout
+    with ThreadPoolExecutor(4) as machines:  # of one shared folder, that end together
+        ended = list(machines.map(lambda _: searching("patients", "--join"), range(4)))
+    assert all("See reports/tuning/patients/report.md" in each.stdout for each in ended)
+    with editing(clone / "params.yaml") as params:
+        params["studies"]["patients"]["vary"]["model.trees"]["high"] = 50
+    refused = searching("patients", check=False)
+    assert refused.returncode == 1
+    assert "vary.model.trees.high: 40 -> 50" in refused.stderr
+    assert searching("patients", "--new", "--trials", "1").returncode == 0
+
+
+def test_what_was_found_by_ctrl_c_is_told_in_the_report_and_the_diary(clone, searching, environment):
+    around = environment | {"MODELYARD_TRACKING": "on", "PYTHONPATH": str(clone / "src"), "COLUMNS": "300"}
+    command = [*DOOR, "tune", "patients", "--trials", "100000", "--workers", "1"]
+    search = subprocess.Popen(command, cwd=clone, env=around, stdout=subprocess.PIPE, text=True)
+    try:
+        next(line for line in search.stdout if " trial   2 " in line)
+        search.send_signal(signal.SIGINT)
+        said, _ = search.communicate(timeout=600)
+    finally:
+        search.kill()
+    assert search.returncode == 130
+    assert "Stopped. What is finished is kept; run again to go on: modelyard tune patients" in said
+    assert "Best val_mae:" in said
+    assert "the best trial is" in (clone / "reports" / "tuning" / "patients" / "report.md").read_text()
+    client = mlflow.MlflowClient(f"sqlite:///{clone / 'mlflow.db'}")
+    told = client.search_runs([client.get_experiment_by_name("modelyard").experiment_id])
+    assert {"study patients", "trial 0", "trial 1", "trial 2"} <= {each.info.run_name for each in told}
+
+
+def test_a_search_that_stops_itself_leaves_a_report_of_what_failed(clone, searching):
+    with editing(clone / "params.yaml") as params:
+        params["studies"]["patients"]["folds"] = 1000  # more than there are rows
+    stopped = searching("patients", "--trials", "20", check=False)
+    assert stopped.returncode == 1
+    assert "error: stopped: 5 trials in a row failed alike" in stopped.stderr
+    assert "No trial has come to its end. See reports/tuning/patients/report.md." in stopped.stdout
+    assert "1000 folds of" in (clone / "reports" / "tuning" / "patients" / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["digits_cn"], "error: no such study: digits_cn; did you mean digits_cnn?"),
+        (["digits_cnn", "--show"], "holds no study digits_cnn yet. Begin it: modelyard tune digits_cnn"),
+        (["digits_cnn", "--apply"], "holds no study digits_cnn yet. Begin it: modelyard tune digits_cnn"),
+        (["digits_cnn", "--join"], "holds no study digits_cnn to join: begin it without --join"),
+        (["digits_cnn", "--storage", "sqlite:///s.db"], "SQLite loses trials"),
+    ],
+)
+def test_what_cannot_be_searched_is_told_before_any_work(arguments, told, project):  # noqa: F811
+    result = modelyard("tune", *arguments)
+    assert result.exit_code == 1
+    assert told in result.output
+    assert "data" not in contents(project)
+
+
+@pytest.mark.parametrize("option", ["--trials", "--workers", "--seconds"])
+def test_nothing_of_anything_is_refused(option, project):  # noqa: F811
+    result = modelyard("tune", "digits_cnn", option, "0")
+    assert result.exit_code == 2
+    assert option in result.output

@@ -1,0 +1,150 @@
+"""Settings files: every mistake is told at once, with its key, its line, what was given and what is allowed."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from pydantic import Field
+
+from modelyard.core.config import Mistake, Settings, nearest, parse, read_yaml
+from modelyard.core.errors import ModelyardError
+
+
+class Oven(Settings):
+    degrees: int = Field(ge=50)
+    fan: bool = False
+
+
+class Kitchen(Settings):
+    oven: Oven
+    shelves: dict[str, Oven] = Field(default={})
+    names: tuple[str, ...] = ()
+
+
+def mistakes(kitchen: Kitchen) -> Iterable[Mistake]:
+    if kitchen.oven.degrees == 999:
+        yield Mistake(("oven", "degrees"), "too hot for this kitchen")
+        yield Mistake(("oven", "fan"), "a key that the file leaves out")
+
+
+GOOD = "oven:\n  degrees: 200\n"
+
+
+@pytest.fixture
+def message(tmp_path: Path):
+    """What a person reads when a kitchen's file has this text."""
+
+    def read(text: str) -> str:
+        path = tmp_path / "kitchen.yaml"
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(ModelyardError) as raised:
+            parse(Kitchen, path, mistakes)
+        return str(raised.value)
+
+    return read
+
+
+def test_a_right_file_becomes_a_frozen_typed_value(tmp_path: Path):
+    (tmp_path / "kitchen.yaml").write_text(GOOD + "names: [a, b]\n")
+    kitchen = parse(Kitchen, tmp_path / "kitchen.yaml")
+    assert kitchen == Kitchen(oven=Oven(degrees=200), names=("a", "b"))
+    with pytest.raises(ValueError, match="frozen"):
+        kitchen.oven.degrees = 10
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        pytest.param(GOOD + "  fun: true\n", ("oven.fun (line 3)", "no such key", "did you mean fan?"), id="misspelt"),
+        pytest.param(GOOD + "  xyz: 1\n", ("oven.xyz (line 3)", "allowed: degrees, fan"), id="nothing near"),
+        pytest.param(GOOD + "  7: 1\n", ("oven.7 (line 3)", "allowed: degrees, fan"), id="not even text"),
+        pytest.param("oven: {}\n", ("oven.degrees (line 1): this key is missing",), id="missing"),
+        pytest.param("names: []\n", ("oven (line 1): this key is missing",), id="section missing"),
+        pytest.param("oven:\n  degrees: '200'\n", ("oven.degrees (line 2), given '200'", "integer"), id="text"),
+        pytest.param("oven:\n  degrees: true\n", ("oven.degrees (line 2), given True", "integer"), id="yes or no"),
+        pytest.param("oven:\n  degrees: 20\n", ("oven.degrees (line 2), given 20", "or equal to 50"), id="too small"),
+        pytest.param(GOOD + "names: [a, 5]\n", ("names.1 (line 3), given 5", "valid string"), id="inside a list"),
+        pytest.param("oven: 3\n", ("oven (line 1), given 3",), id="a value for a section"),
+        pytest.param("oven:\n", ("oven (line 1), given None: left empty; give a value",), id="section left empty"),
+        pytest.param(GOOD + "names:\n", ("names (line 3), given None: left empty; for none, write []",), id="no list"),
+        pytest.param(GOOD + "shelves:\n", ("shelves (line 3), given None: left empty; for none, write {}",), id="none"),
+        pytest.param("", ("the file (line 1), given None",), id="empty file"),
+        pytest.param("- 1\n", ("the file (line 1)", "dictionary"), id="a list"),
+        pytest.param(GOOD.replace("200", "999"), ("oven.degrees (line 2), given 999: too hot",), id="does not fit"),
+    ],
+)
+def test_a_mistake_names_the_file_the_key_the_line_and_what_is_allowed(message, text: str, told: tuple):
+    said = message(text)
+    assert said.startswith("kitchen.yaml has ")
+    assert "nothing was run" in said
+    for part in told:
+        assert part in said
+
+
+def test_several_mistakes_are_told_at_once_each_with_its_own_line(message):
+    said = message("# a comment\noven: {degrees: hot}\nshelves:\n  low: {degrees: 10}\n  high: {}\n")
+    assert said.splitlines()[0] == "kitchen.yaml has 3 mistakes; nothing was run."
+    assert "  oven.degrees (line 2), given 'hot': " in said
+    assert "  shelves.low.degrees (line 4), given 10: " in said
+    assert "  shelves.high.degrees (line 5): this key is missing" in said
+
+
+def test_a_misspelt_key_hides_no_other_mistake_beside_it(message):
+    said = message("oven: {degree: 200, fun: true, fan: maybe}\nshelves: {low: {degrees: 10, deep: 1}}\n")
+    assert said.splitlines()[0] == "kitchen.yaml has 5 mistakes; nothing was run."
+    assert "  oven.degree (line 1), given 200: no such key; did you mean degrees?" in said
+    assert "  oven.fun (line 1), given True: no such key; did you mean fan?" in said
+    assert "  oven.fan (line 1), given 'maybe': input should be a valid boolean" in said
+    assert "  shelves.low.deep (line 2), given 1: no such key; allowed: degrees, fan" in said
+    assert "  shelves.low.degrees (line 2), given 10: input should be greater than or equal to 50" in said
+
+
+def test_a_mistake_at_a_key_that_the_file_leaves_out_has_the_line_of_its_section(message):
+    assert "oven.fan (line 1): a key that the file leaves out" in message(GOOD.replace("200", "999"))
+
+
+def test_a_mistake_behind_an_alias_is_told_under_both_keys_with_the_line_of_the_value(message):
+    said = message("oven: &warm {degrees: hot}\nshelves:\n  low: *warm\n")
+    assert "oven.degrees (line 1)" in said
+    assert "shelves.low.degrees (line 1)" in said
+
+
+def test_a_mistake_under_a_merged_key_is_told(message):
+    said = message("oven: &warm {degrees: hot}\nshelves:\n  low:\n    <<: *warm\n")
+    assert "shelves.low.degrees" in said
+
+
+def test_a_misspelt_key_has_its_own_line(message):
+    assert "(line 3)" in message(GOOD + "  fun: true\n")
+
+
+@pytest.mark.parametrize(
+    "text", ["oven: {degrees: 200", "oven:\t200", "oven: 1\noven: 2\n", "oven: {degrees: 200}\n---\nnames: []\n"]
+)
+def test_invalid_yaml_is_told_with_file_and_line(message, text: str):
+    said = message(text)
+    assert "kitchen.yaml: this is not valid YAML" in said
+    assert "line " in said
+
+
+def test_a_missing_file_says_where_to_run(tmp_path: Path):
+    with pytest.raises(ModelyardError, match=r"none\.yaml: no such file.*dvc\.yaml"):
+        parse(Kitchen, tmp_path / "none.yaml")
+
+
+def test_yaml_is_read_as_version_1_2_with_lists_as_tuples(tmp_path: Path):
+    (tmp_path / "a.yaml").write_text("answer: no\nrate: 1e-3\nlist: [1, [2, {deep: [3]}]]\n")
+    assert read_yaml(tmp_path / "a.yaml") == {"answer": "no", "rate": 1e-3, "list": (1, (2, {"deep": (3,)}))}
+
+
+@pytest.mark.parametrize(
+    ("word", "allowed", "advice"),
+    [
+        ("bostn", ["boston", "mnist"], "did you mean boston?"),
+        ("zzz", ["boston", "mnist"], "allowed: boston, mnist"),
+        ("zzz", [], "allowed: nothing yet"),
+        (7, ["seven"], "allowed: seven"),
+    ],
+)
+def test_advice_is_the_nearest_right_spelling_or_all_of_them(word: object, allowed: list, advice: str):
+    assert nearest(word, allowed) == advice

@@ -1,0 +1,168 @@
+"""Files are whole or not there, and the same content is the same bytes."""
+
+import errno
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from modelyard.core import files
+
+
+class _Killed(Exception):
+    """Stands for whatever ends a block early."""
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_checksum_is_sha256(tmp_path: Path):
+    (tmp_path / "a").write_bytes(b"content" * 100_000)
+    assert files.sha256(tmp_path / "a") == hashlib.sha256(b"content" * 100_000).hexdigest()
+
+
+def test_the_checksum_is_md5_where_it_is_asked_for(tmp_path: Path):
+    (tmp_path / "a").write_bytes(b"message digest")
+    assert files.checksum(tmp_path / "a", "md5") == "f96b697d7cb7938d525a2f31aaf161d0"  # RFC 1321, A.5
+
+
+def test_nothing_is_left_of_a_passing_file(tmp_path: Path):
+    (tmp_path / "a").write_text("old")
+    with files.passing_file(tmp_path / "a") as temporary:
+        temporary.write_text("used")
+    with pytest.raises(_Killed), files.passing_file(tmp_path / "a") as temporary:
+        temporary.write_text("half a fi")
+        raise _Killed
+    assert (tmp_path / "a").read_text() == "old"
+    assert _names(tmp_path) == ["a"]
+
+
+def test_a_file_takes_its_place_when_the_block_ends_well(tmp_path: Path):
+    with files.whole_file(tmp_path / "new" / "folder" / "a.txt") as temporary:
+        temporary.write_text("whole")
+        assert not (tmp_path / "new" / "folder" / "a.txt").exists()
+    assert (tmp_path / "new" / "folder" / "a.txt").read_text() == "whole"
+    assert _names(tmp_path / "new" / "folder") == ["a.txt"]
+
+
+def test_an_error_inside_the_block_leaves_the_old_file(tmp_path: Path):
+    (tmp_path / "a.txt").write_text("old")
+    with pytest.raises(_Killed), files.whole_file(tmp_path / "a.txt") as temporary:
+        temporary.write_text("half a fi")
+        raise _Killed
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert _names(tmp_path) == ["a.txt"]
+
+
+def test_an_error_inside_the_block_leaves_the_old_folder(tmp_path: Path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "weights").write_text("old")
+    with pytest.raises(_Killed), files.whole_folder(tmp_path / "model") as temporary:
+        (temporary / "weights").write_text("half")
+        raise _Killed
+    assert (tmp_path / "model" / "weights").read_text() == "old"
+    assert _names(tmp_path) == ["model"]
+
+
+def test_a_new_folder_replaces_all_of_the_old_one(tmp_path: Path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "stray").write_text("old")
+    with files.whole_folder(tmp_path / "model") as temporary:
+        (temporary / "weights").write_text("new")
+    assert _names(tmp_path / "model") == ["weights"]
+    assert (tmp_path / "model").stat().st_mode & 0o777 == 0o755
+    assert _names(tmp_path) == ["model"]
+
+
+def test_what_a_killed_run_left_beside_a_folder_is_removed(tmp_path: Path):
+    left_over = tmp_path / ".model.abc123.part"
+    left_over.mkdir()
+    (left_over / "weights").write_text("half")
+    with files.whole_folder(tmp_path / "model") as temporary:
+        (temporary / "weights").write_text("new")
+    assert _names(tmp_path) == ["model"]
+
+
+def test_the_left_overs_of_another_folder_are_not_touched(tmp_path: Path):
+    (tmp_path / ".other.abc123.part").mkdir()
+    with files.whole_folder(tmp_path / "model"):
+        pass
+    assert _names(tmp_path) == [".other.abc123.part", "model"]
+
+
+WRITERS: dict[str, Callable[[Path], None]] = {
+    "text": lambda path: files.write_text(path, "new"),
+    "json": lambda path: files.write_json(path, {"new": 1}),
+    "table": lambda path: files.write_table(path, pd.DataFrame({"new": [1]})),
+    "archive": lambda path: files.rewrite_archive(path, {"new": b"1"}),
+}
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, write: Callable):
+    if not Path("/dev/full").exists():
+        pytest.skip("NO /dev/full: this system cannot pretend a full disk")
+    path = tmp_path / "a"
+    path.write_text("old")
+    full = tmp_path / f".a.{os.getpid()}.part"  # opening the temporary file for writing opens the full device
+    full.symlink_to("/dev/full")
+    with pytest.raises(OSError) as raised:
+        write(path)
+    assert raised.value.errno == errno.ENOSPC
+    assert path.read_text() == "old"
+    assert _names(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("lend", [files.whole_file, files.whole_folder])
+def test_a_read_only_folder_keeps_what_it_holds(tmp_path: Path, lend: Callable):
+    (tmp_path / "a").write_text("old")
+    tmp_path.chmod(0o555)
+    try:
+        if os.access(tmp_path, os.W_OK):
+            pytest.skip("RUN AS ROOT: no folder is read-only for one who may override permissions")
+        with pytest.raises(PermissionError), lend(tmp_path / "a") as temporary:
+            temporary.write_text("new")
+        assert (tmp_path / "a").read_text() == "old"
+    finally:
+        tmp_path.chmod(0o755)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_json_refuses_what_is_no_number_and_keeps_the_old_file(tmp_path: Path, number: float):
+    files.write_json(tmp_path / "metrics.json", {"loss": 1.5})
+    with pytest.raises(ValueError, match="JSON"):
+        files.write_json(tmp_path / "metrics.json", {"loss": number})
+    assert files.read_json(tmp_path / "metrics.json") == {"loss": 1.5}
+
+
+def test_json_keeps_its_order_and_is_readable_by_people(tmp_path: Path):
+    files.write_json(tmp_path / "a.json", {"b": "Grün", "a": [1]})
+    assert (tmp_path / "a.json").read_text(encoding="utf-8") == '{\n  "b": "Grün",\n  "a": [\n    1\n  ]\n}\n'
+
+
+@given(st.lists(st.integers(0, 2**32 - 1), min_size=1))
+@example([0x447A0001])  # the neighbour of 1000: eight digits would not do
+def test_a_table_holds_every_float32_exactly(tmp_path_factory: pytest.TempPathFactory, bits: list[int]):
+    numbers = np.array(bits, dtype=np.uint32).view(np.float32)
+    numbers = numbers[~np.isnan(numbers)]
+    path = tmp_path_factory.mktemp("table") / "a.csv"
+    files.write_table(path, pd.DataFrame({"x": numbers}))
+    read = pd.read_csv(path, dtype=np.float32, float_precision="round_trip").x.to_numpy()
+    np.testing.assert_array_equal(read.view(np.uint32), numbers.view(np.uint32))
+
+
+def test_an_archive_depends_on_its_members_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    files.rewrite_archive(tmp_path / "a.zip", {"b": b"2", "a": b"1"})
+    monkeypatch.setattr(time, "time", lambda: 2_000_000_000.0)
+    files.rewrite_archive(tmp_path / "b.zip", {"a": b"1", "b": b"2"})
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    assert files.read_archive(tmp_path / "a.zip") == {"a": b"1", "b": b"2"}
+    assert list(files.read_archive(tmp_path / "a.zip")) == ["a", "b"]

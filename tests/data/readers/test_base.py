@@ -1,0 +1,82 @@
+"""What every data set entry says is checked against its raw data before a model sees it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modelyard.core.errors import ModelyardError
+from modelyard.data import readers
+from modelyard.data.readers import DatasetEntry, RawData, table
+from modelyard.data.samples import Samples
+from modelyard.data.sources import Source
+
+FOLDER = Path("data/raw/made_up")
+RAW = RawData(
+    Samples(np.array([[1.0, 2.0], [3.0, 9.0]]), np.array([0, 1])),
+    given_test=Samples(np.array([[-4.0, 5.0]]), np.array([1])),
+    classes=("no", "yes"),
+)
+HOLDS = {"rows": 3, "shape": (2,), "range": (-4, 9), "target_range": (0, 1)}
+
+
+def _entry(task: str = "classification", **expect: object) -> DatasetEntry:
+    return DatasetEntry(reader="x", task=task, description="Made up.", files={}, expect=expect)
+
+
+@pytest.mark.parametrize("expect", [{}, HOLDS, {"range": (-100, 100)}])
+def test_data_that_holds_what_is_expected_passes(expect: dict):
+    _entry(**expect).check(RAW, FOLDER)
+
+
+@pytest.mark.parametrize(
+    ("expect", "told"),
+    [
+        ({"rows": 2}, "expect.rows: 2 expected, 3 found"),
+        ({"shape": (3,)}, "expect.shape: (3,) expected, (2,) found"),
+        ({"range": (0.0, 9.0)}, "expect.range: (0.0, 9.0) expected, -4 to 9 found"),
+        ({"range": (-4.0, 8.5)}, "expect.range: (-4.0, 8.5) expected, -4 to 9 found"),
+        ({"target_range": (0.0, 0.5)}, "expect.target_range: (0.0, 0.5) expected, 0 to 1 found"),
+    ],
+)
+def test_a_broken_expectation_is_told_with_what_was_found(expect: dict, told: str):
+    with pytest.raises(ModelyardError) as raised:
+        _entry(**(HOLDS | expect)).check(RAW, FOLDER)
+    assert str(raised.value).splitlines() == [f"{FOLDER} does not hold what params.yaml expects:", f"  {told}"]
+
+
+def test_files_of_ones_own_are_told_before_their_copies():
+    entry = _entry(rows=2).model_copy(update={"files": {"a.csv": Source(path="mine.csv", sha256="0" * 64)}})
+    with pytest.raises(ModelyardError, match=rf"^mine\.csv \(copied to {FOLDER}\) does not hold what"):
+        entry.check(RAW, FOLDER)
+
+
+def test_all_broken_expectations_are_told_at_once():
+    with pytest.raises(ModelyardError) as raised:
+        _entry(rows=1, shape=(9,), range=(0, 1), target_range=(5, 6)).check(RAW, FOLDER)
+    assert len(str(raised.value).splitlines()) == 5
+
+
+def test_a_class_without_a_name_is_told():
+    raw = RawData(Samples(np.zeros((3, 1)), np.array([0, 1, 2])), classes=("no", "yes"))
+    with pytest.raises(ModelyardError, match="classes: 2 are named, class 2 found"):
+        _entry().check(raw, FOLDER)
+
+
+def test_a_regression_needs_no_classes():
+    _entry("regression").check(RawData(Samples(np.zeros((2, 1)), np.array([5.0, 7.0]))), FOLDER)
+
+
+def test_a_number_that_is_missing_is_refused_even_without_a_range():
+    raw = RawData(Samples(np.array([[1.0], [np.nan]]), np.array([0, 1])), classes=("no", "yes"))
+    with pytest.raises(ModelyardError, match=r"1 value.* missing or infinite"):
+        _entry().check(raw, FOLDER)
+
+
+def test_read_takes_the_reader_that_the_entry_names_and_checks_what_it_reads(tmp_path: Path):
+    (tmp_path / "a.csv").write_text("a,y\n1,2\n3,4\n")
+    common = {"reader": "table", "task": "regression", "description": "Made up.", "target": "y"}
+    files = {"a.csv": Source(text="")}
+    assert len(readers.read(table.Settings(**common, files=files, expect={"rows": 2}), tmp_path).rows) == 2
+    with pytest.raises(ModelyardError, match=r"expect\.rows: 3 expected, 2 found"):
+        readers.read(table.Settings(**common, files=files, expect={"rows": 3}), tmp_path)

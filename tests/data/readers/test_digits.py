@@ -1,0 +1,32 @@
+"""scikit-learn's digits, read from the file that scikit-learn itself reads."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sklearn.datasets
+
+from modelyard.core.errors import ModelyardError
+from modelyard.data import readers
+from modelyard.data.readers import digits
+
+FOLDER = Path(sklearn.datasets.__file__).parent / "data"
+SETTINGS = digits.Settings(
+    reader="digits", task="classification", description="Digits.", files={}, classes=tuple("0123456789")
+)
+
+
+def test_images_and_labels_are_those_of_scikit_learn_in_a_compact_type():
+    raw, expected = digits.read(FOLDER, SETTINGS), sklearn.datasets.load_digits()
+    np.testing.assert_array_equal(raw.rows.x[..., 0], expected.images)
+    np.testing.assert_array_equal(raw.rows.y, expected.target)
+    assert raw.rows.x.shape == (1797, 8, 8, 1)
+    assert raw.rows.x.dtype == raw.rows.y.dtype == np.uint8
+    assert raw.classes == tuple(map(str, expected.target_names))
+
+
+@pytest.mark.parametrize("end", [-9, 2])
+def test_a_broken_file_is_told(tmp_path: Path, end: int):
+    (tmp_path / "digits.csv.gz").write_bytes((FOLDER / "digits.csv.gz").read_bytes()[:end])
+    with pytest.raises(ModelyardError, match=r"is broken .*Delete the folder"):
+        readers.read(SETTINGS, tmp_path)

@@ -1,0 +1,63 @@
+"""What may be said of a file's origin, and each way to say it wrong."""
+
+import pytest
+from pydantic import ValidationError
+
+from modelyard.data.sources import Checksum, Source
+
+URL, SHA256, MD5 = "https://here/a.tar.gz", "0" * 64, "1" * 32
+
+
+@pytest.mark.parametrize(
+    ("places", "told"),
+    [
+        ({}, "exactly one of url, package, path, text"),
+        ({"path": "a.csv", "text": "b"}, "exactly one of url, package, path, text"),
+        ({"path": "a.csv"}, "sha256sum FILE"),
+        ({"text": "a", "sha256": "0" * 64}, "sha256 goes with url, package and path"),
+        ({"path": "a.csv", "sha256": "0" * 64, "md5": "0" * 32}, "either md5 or sha256 goes with"),
+        ({"text": "a", "md5": "0" * 32}, "either md5 or sha256 goes with"),
+        ({"path": "a.csv", "md5": "0" * 64}, "md5"),
+        ({"url": "ftp://here/a.csv", "sha256": "0" * 64}, "https?://"),
+    ],
+)
+def test_a_source_is_one_verified_place(places: dict, told: str):
+    with pytest.raises(ValueError) as raised:
+        Source(**places)
+    assert told in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("more", "where"),
+    [
+        ({"members": {"a.bin": SHA256}}, ("members", "a.bin")),
+        ({"members": {"../a.bin": MD5}}, ("members", "../a.bin")),
+        ({"members": {"folder/a.bin": MD5}}, ("members", "folder/a.bin")),
+        ({"members": {"a.bin": MD5}, "alternatives": {"a.tar.xz": MD5}}, ("alternatives", "a.tar.xz")),
+    ],
+)
+def test_members_and_alternatives_are_plain_names_with_their_checksums(more: dict, where: tuple):
+    with pytest.raises(ValidationError) as raised:
+        Source(url=URL, sha256=SHA256, **more)
+    assert raised.value.errors()[0]["loc"][:2] == where
+
+
+@pytest.mark.parametrize("place", [{"path": "a.tar.gz", "members": {"a.bin": MD5}}, {"url": URL}])
+def test_alternatives_are_archives_that_a_mirror_may_hold(place: dict):
+    with pytest.raises(ValueError, match="alternatives go with a url and with members"):
+        Source(**place, sha256=SHA256, alternatives={"a.tar.xz": SHA256})
+
+
+def test_a_text_is_no_archive():
+    with pytest.raises(ValueError, match="members are unpacked from an archive"):
+        Source(text="a", members={"a.bin": MD5})
+
+
+def test_a_source_leaves_its_file_or_the_members_of_its_archive():
+    assert Source(url=URL, sha256=SHA256).leaves("a.tar.gz") == ("a.tar.gz",)
+    assert Source(url=URL, sha256=SHA256, members={"a": MD5, "b": MD5}).leaves("a.tar.gz") == ("a", "b")
+
+
+def test_the_checksum_is_the_one_that_is_given():
+    assert Source(url=URL, sha256=SHA256).checksum == Checksum("sha256", SHA256)
+    assert Source(url=URL, md5=MD5).checksum == Checksum("md5", MD5)

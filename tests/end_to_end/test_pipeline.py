@@ -1,0 +1,356 @@
+"""The real stages, small, in a clone: rebuilt, left alone, rebuilt in part, without network, refused."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+from support.waiting import wait_until
+
+IDX = (
+    "train-images-idx3-ubyte.gz",
+    "train-labels-idx1-ubyte.gz",
+    "t10k-images-idx3-ubyte.gz",
+    "t10k-labels-idx1-ubyte.gz",
+)
+SECTIONS = ("experiments", "transfers", "pretrained")
+NOWHERE = "http://127.0.0.1:9"  # refuses at once
+BOUND_GIGABYTES = 2.5  # for a training on 70,000 images; `modelyard run` counts on 3 a stage
+
+Run = Callable[..., subprocess.CompletedProcess]
+
+
+@contextmanager
+def editing(path: Path):
+    """A YAML file as plain values, written back after the block."""
+    content = YAML(typ="safe").load(path)
+    yield content
+    with path.open("w") as file:
+        YAML().dump(content, file)
+
+
+def keep_only(params: dict, experiments: list[str]) -> None:
+    """Leave these experiments and what they need; without mirrors."""
+    params["fetch"]["mirrors"] = []
+    params["claims"] = {}
+    kept = {name: study for name, study in params["studies"].items() if study["experiment"] in experiments}
+    params["studies"] = kept
+    for section in (*SECTIONS, "published"):
+        params[section] = {name: entry for name, entry in params[section].items() if name in experiments}
+    used = {entry["model"]["backbone"] for entry in params["pretrained"].values()}
+    params["backbones"] = {name: entry for name, entry in params["backbones"].items() if name in used}
+    used = {entry["input"] for section in SECTIONS for entry in params[section].values()}
+    params["inputs"] = {name: entry for name, entry in params["inputs"].items() if name in used}
+    used = {entry["dataset"] for entry in params["inputs"].values()}
+    for section in ("datasets", "units"):
+        params[section] = {name: entry for name, entry in params[section].items() if name in used}
+
+
+def add_linear(name: str, of: str, params: dict) -> None:
+    """An experiment that needs no TensorFlow."""
+    params["experiments"][name] = {"input": of, "model": {"family": "linear"}, "training": {"seed": 7}}
+
+
+def write_idx(path: Path, values: np.ndarray) -> None:
+    shape = b"".join(size.to_bytes(4, "big") for size in values.shape)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(bytes((0, 0, 8, values.ndim)) + shape + values.tobytes(), compresslevel=1, mtime=0))
+
+
+def read_idx(path: Path, rows: int) -> np.ndarray:
+    content = gzip.decompress(path.read_bytes())
+    shape = np.frombuffer(content, ">u4", count=content[3], offset=4).astype(int)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * content[3]).reshape(shape)[:rows]
+
+
+def take_few_rows_of_mnist(params: dict, real: Path, few: Path) -> None:
+    """Write the first 300 training and 100 test rows in the real format, and name their checksums."""
+    for name in IDX:
+        write_idx(few / "mnist" / name, read_idx(real / "mnist" / name, 300 if name.startswith("train") else 100))
+        params["datasets"]["mnist"]["files"][name]["sha256"] = sha256((few / "mnist" / name).read_bytes()).hexdigest()
+    params["datasets"]["mnist"]["expect"]["rows"] = 400
+
+
+@pytest.fixture
+def run(clone: Path, environment: dict[str, str]) -> Run:
+    """Runs a command in the clone, with the clone's own code."""
+
+    def run(*command: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess:
+        around = environment | {"PYTHONPATH": str(clone / "src"), "COLUMNS": "300"} | variables
+        done = subprocess.run(command, cwd=clone, env=around, capture_output=True, text=True, timeout=600)
+        assert not check or done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
+        return done
+
+    return run
+
+
+def read_json(path: Path) -> dict:
+    return json.loads(path.read_text())
+
+
+def dvc(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "dvc", *arguments]
+
+
+def stages_run(repro: subprocess.CompletedProcess) -> list[str]:
+    """The stages whose command a `dvc repro` really ran, in order."""
+    return [line.split("'")[1] for line in repro.stdout.splitlines() if line.startswith("Running stage")]
+
+
+def packages_imported(done: subprocess.CompletedProcess) -> set[str]:
+    """What a command and all that it started imported, told by Python where PYTHONPROFILEIMPORTTIME is set."""
+    told = (line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:"))
+    return {name.partition(".")[0] for name in told}
+
+
+def lock(clone: Path) -> Any:
+    return YAML(typ="safe").load(clone / "dvc.lock")
+
+
+def make_small(params: dict, experiments: list[str]) -> None:
+    add_linear("mnist_linear", "mnist", params)
+    params["transfers"]["digits_transfer"] = {
+        "input": "digits",
+        "model": {"family": "transfer", "backbone": "digits_cnn"},
+        "training": params["experiments"]["digits_cnn"]["training"] | {"epochs": 2},
+    }
+    keep_only(params, experiments)
+    params["studies"] = {}
+    for name, epochs in (("xor_mlp", 5), ("digits_cnn", 2), ("diabetes_mlp_standard", 3)):
+        params["experiments"][name]["training"]["epochs"] = epochs
+
+
+def test_the_pipeline_builds_once_and_again_only_what_an_edit_concerns(clone, run, environment, tmp_path, request):
+    experiments = ["xor_mlp", "digits_cnn", "digits_transfer", "diabetes_mlp_standard"]
+    with suppress(pytest.skip.Exception):
+        real = request.getfixturevalue("mirror")
+        experiments += ["boston_linear", "mnist_linear"]
+        environment["MODELYARD_MIRROR"] = str(tmp_path / "few")
+    with editing(clone / "params.yaml") as params:
+        make_small(params, experiments)
+        if "mnist_linear" in experiments:
+            take_few_rows_of_mnist(params, real, tmp_path / "few")
+            (tmp_path / "few" / "boston-housing").symlink_to(real / "boston-housing")
+
+    # --- everything, two stages at a time
+    run("modelyard", "run", "-j", "2")
+    results, comparison = clone / "results", clone / "reports" / "comparison.md"
+    for name in experiments:
+        assert np.isfinite(list(read_json(results / name / "metrics.json").values())).all()
+        assert len(pd.read_csv(results / name / "predictions.csv")) > 0
+        assert list((results / name / "figures").glob("*.png"))
+        assert f"| `{name}` |" in comparison.read_text()
+    for name in params["inputs"]:
+        assert read_json(clone / "data" / "inputs" / name / "data.json")["parts"]["training"]["rows"] > 0
+    if "boston_linear" in experiments:
+        error = read_json(results / "boston_linear" / "metrics.json")["mse"]
+        assert error == pytest.approx(error_of_least_squares(clone / "data" / "raw" / "boston"), rel=1e-6)
+
+    # --- DVC itself finds nothing left to do
+    assert stages_run(run(*dvc("repro"))) == []
+
+    # --- nor does modelyard, and it imports nothing that computes to find that out
+    idle = run("modelyard", "run", PYTHONPROFILEIMPORTTIME="1")
+    assert f"Stages: {len(lock(clone)['stages'])} unchanged." in idle.stdout
+    assert packages_imported(idle) & {"tensorflow", "keras", "sklearn", "mlflow", "optuna"} == set()
+    assert "dvc" in packages_imported(idle)
+
+    # --- forced, one at a time: the same bytes
+    built = lock(clone)
+    forced = ["normalise@digits", "train@digits_cnn", "train_transfer@digits_transfer"]
+    forced += ["train@boston_linear", "evaluate@boston_linear"] if "boston_linear" in experiments else []
+    assert stages_run(run(*dvc("repro", "--force", "--single-item", *forced))) == forced
+    assert lock(clone) == built
+
+    # --- a new family and another way of logging concern no stage
+    family = clone / "src" / "modelyard" / "models" / "new.py"
+    family.write_text((family.parent / "mlp.py").read_text().replace('Literal["mlp"]', 'Literal["new"]'))
+    tracking = clone / "src" / "modelyard" / "tracking" / "__init__.py"
+    tracking.write_text(tracking.read_text() + "\n# a remark\n")
+    assert stages_run(run(*dvc("repro"))) == []
+
+    # --- a published figure concerns the comparison alone
+    with editing(clone / "params.yaml") as params:
+        params["published"]["digits_cnn"]["figures"] = {"accuracy": 0.123}
+    assert stages_run(run(*dvc("repro"))) == ["compare"]
+    assert "accuracy 0.123 outside" in comparison.read_text()
+
+    # --- an experiment's settings concern that experiment alone
+    with editing(clone / "params.yaml") as params:
+        params["experiments"]["xor_mlp"]["training"]["epochs"] = 6
+    plan = run("modelyard", "run", "--dry-run").stdout
+    assert "experiments.xor_mlp.training.epochs: 5 -> 6" in plan
+    assert f"3 of {len(built['stages'])} stages would run" in plan
+    assert stages_run(run(*dvc("repro"))) == ["train@xor_mlp", "evaluate@xor_mlp", "compare"]
+    assert len(pd.read_csv(results / "xor_mlp" / "history.csv")) == 6
+
+
+def test_an_interrupt_of_a_training_is_told_and_leaves_no_process_behind(clone, environment):
+    with editing(clone / "params.yaml") as params:
+        keep_only(params, ["digits_mlp"])
+        params["experiments"]["digits_mlp"]["training"]["epochs"] = 1_000_000
+    command = subprocess.Popen(["modelyard", "run"], cwd=clone, env=environment, stdout=subprocess.PIPE, text=True)
+    log = clone / ".dvc" / "tmp" / "runner" / "logs" / "train@digits_mlp.log"
+    wait_until(lambda: log.exists() and "epoch 1/" in log.read_text())
+    assert len(processes_in(clone)) > 1
+    command.send_signal(signal.SIGINT)
+    said, _ = command.communicate(timeout=60)
+    assert command.returncode == 130
+    assert "Stopped. What is finished is kept; run again to go on." in said
+    wait_until(lambda: not processes_in(clone))
+    assert not list((clone / "results" / "digits_mlp").iterdir())
+
+
+def processes_in(folder: Path) -> list[int]:
+    """The processes that work in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "cwd").readlink() == folder:
+                found.append(int(process.name))
+    return found
+
+
+def error_of_least_squares(raw: Path) -> float:
+    """Mean squared error on the rows that the notebook's shuffle of Boston leaves for the test, by plain numpy."""
+    with np.load(raw / "boston_housing.npz") as arrays:
+        x, y = np.column_stack([np.ones(506), arrays["x"]]), arrays["y"]
+    order = np.arange(506)
+    np.random.RandomState(777).shuffle(order)
+    train, test = order[:404], order[404:]
+    coefficients = np.linalg.lstsq(x[train], y[train], rcond=None)[0]
+    return float(np.mean((x[test] @ coefficients - y[test]) ** 2))
+
+
+def test_without_network_and_mirror_the_rest_is_built_and_what_is_missing_is_told(clone, run):
+    with editing(clone / "params.yaml") as params:
+        add_linear("diabetes_linear", "diabetes_standard", params)
+        keep_only(params, ["diabetes_linear", "boston_linear"])
+        params["fetch"]["mirrors"] = ["../no-such-mirror", f"{NOWHERE}/mirror"]
+        params["datasets"]["boston"]["files"]["boston_housing.npz"]["url"] = f"{NOWHERE}/boston_housing.npz"
+    folder = clone.parent / "no-such-mirror" / "boston-housing"
+    addresses = [f"{folder}/boston_housing.npz", f"{NOWHERE}/mirror/boston-housing/boston_housing.npz"]
+    told = ["boston_housing.npz cannot be had.", *addresses, f"{NOWHERE}/boston_housing.npz"]
+    told += ["What to do: connect to the network and run again; or put the file at", "MODELYARD_MIRROR="]
+
+    # --- modelyard run: what can be built is built
+    said = run("modelyard", "run").stdout
+    told_here = [*told, "fetch@boston was skipped", "needs fetch@boston", "Not rebuilt: boston_linear."]
+    assert [text for text in told_here if text not in said] == []
+    assert (clone / "results" / "diabetes_linear" / "metrics.json").exists()
+    assert "not built yet" in (clone / "reports" / "comparison.md").read_text()
+
+    # --- strict, and DVC itself
+    assert run("modelyard", "run", "--strict", check=False).returncode == 1
+    stopped = run(*dvc("repro"), check=False)
+    assert stopped.returncode != 0
+    assert [text for text in told if text not in stopped.stdout + stopped.stderr] == []
+
+
+def test_a_tampered_file_of_a_mirror_is_refused_with_both_checksums(clone, run, tmp_path):
+    folder = tmp_path / "mirror" / "boston-housing"
+    folder.mkdir(parents=True)
+    (folder / "boston_housing.npz").write_bytes(b"not what it was")
+    with editing(clone / "params.yaml") as params:
+        keep_only(params, ["boston_linear"])
+        source = params["datasets"]["boston"]["files"]["boston_housing.npz"]
+        source["url"] = f"{NOWHERE}/boston_housing.npz"
+    done = run(
+        "pipeline/python", "pipeline/fetch.py", "boston", "data/raw/boston",
+        check=False, MODELYARD_MIRROR=str(tmp_path / "mirror"),
+    )  # fmt: skip
+    assert done.returncode == 1
+    found = sha256(b"not what it was").hexdigest()
+    assert f"{folder}/boston_housing.npz: wrong content: its SHA256 is {found}" in done.stderr
+    assert source["sha256"] in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list((clone / "data" / "raw" / "boston").iterdir()) == []
+
+
+def own_table(clone: Path, content: str) -> dict:
+    """Write a table into the clone; returns the entry of a data set of it."""
+    (clone / "mine.csv").write_text(content)
+    files = {"mine.csv": {"path": "mine.csv", "sha256": sha256(content.encode()).hexdigest()}}
+    return {"reader": "table", "task": "regression", "description": "Mine.", "target": "target", "files": files}
+
+
+OWN_INPUT = {"dataset": "mine", "split": {"test": 0.3, "test_seed": 1}, "scaling": "none"}
+
+
+def test_an_edit_of_ones_own_table_is_noticed_and_taken_once_its_checksum_is_written(clone, run):
+    with editing(clone / "params.yaml") as params:
+        params["datasets"]["mine"] = own_table(clone, "a,target\n" + "".join(f"{n},{2 * n}\n" for n in range(20)))
+        params["inputs"]["mine"] = OWN_INPUT
+        add_linear("mine_linear", "mine", params)
+        keep_only(params, ["mine_linear"])
+    run("modelyard", "run")
+    before = lock(clone)
+    table = clone / "mine.csv"
+    table.write_text(table.read_text() + "20,45\n")
+    now = sha256(table.read_bytes()).hexdigest()
+
+    # --- noticed, also where only the plan is asked for
+    for command in (["run"], ["run", "--dry-run"]):
+        done = run("modelyard", *command, check=False)
+        assert done.returncode == 1
+        assert "nothing was run" in done.stderr
+        assert "datasets.mine.files.mine.csv: mine.csv is not the file that params.yaml means" in done.stderr
+        assert f"write there sha256: {now};" in done.stderr
+        assert "network" not in done.stderr
+    assert lock(clone) == before
+
+    # --- as it was told
+    with editing(clone / "params.yaml") as params:
+        params["datasets"]["mine"]["files"]["mine.csv"]["sha256"] = now
+    run("modelyard", "run")
+    assert (clone / "data" / "raw" / "mine" / "mine.csv").read_bytes() == table.read_bytes()
+    assert lock(clone)["stages"]["evaluate@mine_linear"] != before["stages"]["evaluate@mine_linear"]
+
+
+def test_a_table_with_a_hole_is_fetched_and_then_refused_with_the_place_of_the_hole(clone, run):
+    with editing(clone / "params.yaml") as params:
+        params["datasets"]["mine"] = own_table(clone, "a,b,target\n1,2,3\n4,,6\n7,8,9\n")
+        params["inputs"]["mine"] = OWN_INPUT
+    run("pipeline/python", "pipeline/fetch.py", "mine", "data/raw/mine")
+    out = [f"data/inputs/mine/{name}" for name in ("training", "test", "data.json")]
+    done = run("pipeline/python", "pipeline/normalise.py", "mine", "data/raw/mine", *out, check=False)
+    assert done.returncode == 1
+    assert "mine.csv (copied to data/raw/mine/mine.csv): 1 missing value(s), the first in row 2 below" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (clone / "data" / "inputs").exists()
+
+
+def test_training_on_seventy_thousand_images_takes_a_bounded_amount_of_memory(clone, environment):
+    random = np.random.default_rng(0)
+    for name in IDX:
+        rows = 60_000 if name.startswith("train") else 10_000
+        values = random.integers(0, 256, (rows, 28, 28)) if "images" in name else random.integers(0, 10, rows)
+        write_idx(clone / "data" / "raw" / "mnist" / name, values.astype(np.uint8))
+    with editing(clone / "params.yaml") as params:
+        params["experiments"]["mnist_mlp"]["training"] |= {"epochs": 1, "batch_size": 500}
+    data = [f"data/inputs/mnist_shuffled/{name}" for name in ("training", "test", "data.json")]
+    normalise = ["pipeline/normalise.py", "mnist_shuffled", "data/raw/mnist", *data]
+    train = ["pipeline/train.py", "mnist_mlp", data[0], "results/mnist_mlp/model", "results/mnist_mlp/history.csv"]
+    for script in (normalise, train):
+        assert peak_gigabytes(["pipeline/python", *script], clone, environment) < BOUND_GIGABYTES
+    assert (clone / "results" / "mnist_mlp" / "model" / "model.keras").exists()
+
+
+def peak_gigabytes(command: list[str], folder: Path, environment: dict[str, str]) -> float:
+    """The most memory that a command held at any time."""
+    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, command
+    return used.ru_maxrss / 2**20  # Linux tells kibibytes

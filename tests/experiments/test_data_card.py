@@ -1,0 +1,87 @@
+"""The data card counts what makes an input worth a second look."""
+
+import json
+
+import numpy as np
+from support.inputs import describe as description_of
+
+from modelyard.data.inputs import TrainingInput
+from modelyard.data.samples import Samples
+from modelyard.experiments import data_card
+
+
+def _card(rows: Samples, test: Samples, validation_rows: int = 0, **changes: object) -> dict:
+    return data_card.describe(TrainingInput(description_of(rows, validation_rows, **changes), rows), test)
+
+
+TABLE = Samples(np.array([[1.0, 7.0, 0.0], [2.0, 7.0, 0.0], [3.0, 7.0, 0.0], [4.0, 9.0, 5.0]]), np.arange(4.0))
+
+
+def test_each_part_is_counted_with_its_range_and_target():
+    card = _card(TABLE, Samples(np.array([[8.0, 8.0, 8.0]]), np.array([9.0])), validation_rows=1)
+    assert list(card["parts"]) == ["training", "validation", "test"]
+    training = card["parts"]["training"]
+    assert (training["rows"], training["smallest"], training["largest"]) == (3, 0.0, 7.0)
+    assert training["target"] == {"smallest": 0.0, "mean": 1.0, "largest": 2.0}
+    assert card["shape_of_a_row"] == [3]
+    assert json.loads(json.dumps(card, allow_nan=False)) == card
+
+
+def test_a_part_without_rows_is_left_out():
+    assert list(_card(TABLE, TABLE)["parts"]) == ["training", "test"]
+
+
+def test_classes_are_counted_by_name_even_those_that_do_not_occur(image_input: TrainingInput):
+    test = Samples(image_input.rows.x[:3], np.zeros(3, np.uint8))
+    parts = data_card.describe(image_input, test)["parts"]
+    assert parts["training"]["rows_per_class"] == {"dark": 32, "bright": 32}
+    assert parts["validation"]["rows_per_class"] == {"dark": 8, "bright": 8}
+    assert parts["test"]["rows_per_class"] == {"dark": 3, "bright": 0}
+    assert parts["test"]["dtype"] == "uint8"
+
+
+def test_features_that_are_constant_in_training_are_listed_by_name():
+    constant = _card(TABLE, TABLE, validation_rows=1, features=("a", "b", "c"))["constant_features"]
+    assert constant == {"count": 2, "names": ["b", "c"]}
+
+
+def test_boxes_are_counted_by_image_and_by_class_even_where_there_is_none():
+    y = np.full((4, 3, 5), -1.0)
+    y[0, :2, 0], y[1, 0, 0], y[2, :3, 0] = (0, 2), 2, 2
+    rows = Samples(np.zeros((4, 8, 8, 1), np.uint8), y)
+    card = _card(rows, rows.take(np.array([3])), validation_rows=1, classes=("a", "b", "c"), task="detection")
+    training, validation = card["parts"]["training"], card["parts"]["validation"]
+    assert training["boxes_per_row"] == {"fewest": 1, "most": 3}
+    assert training["boxes_per_class"] == {"a": 1, "b": 0, "c": 5}
+    assert validation["boxes_per_row"] == {"fewest": 0, "most": 0}
+    assert card["parts"]["test"]["boxes_per_class"] == {"a": 0, "b": 0, "c": 0}
+    assert not {"rows_per_class", "target"} & training.keys()
+    json.dumps(card, allow_nan=False)
+
+
+BLANK = Samples(np.zeros((3, 8, 8, 1), np.uint8), np.zeros(3, np.uint8))
+
+
+def test_many_constant_pixels_are_counted_but_few_named():
+    constant = _card(BLANK, BLANK, classes=("blank",))["constant_features"]
+    assert (constant["count"], len(constant["names"])) == (64, data_card.LISTED)
+
+
+def test_constant_pixels_are_named_by_their_position():
+    assert _card(BLANK, BLANK, classes=("blank",))["constant_features"]["names"][9] == "(1, 1, 0)"
+
+
+def test_rows_in_both_training_and_test_are_counted_once_each():
+    test = Samples(np.array([[1.0, 7.0, 0.0], [1.0, 7.0, 0.0], [4.0, 9.0, 5.0], [0.0, 0.0, 0.0]]), np.zeros(4))
+    assert _card(TABLE, test, validation_rows=1)["distinct_rows_in_both_training_and_test"] == 2
+
+
+def test_missing_values_are_counted_in_features_and_targets():
+    rows = Samples(np.array([[np.nan, 1.0], [np.nan, 2.0]]), np.array([1.0, np.nan]))
+    assert _card(rows, TABLE)["parts"]["training"]["missing_values"] == 3
+    assert _card(TABLE, TABLE)["parts"]["training"]["missing_values"] == 0
+
+
+def test_a_card_of_rows_with_missing_values_can_be_written():
+    rows = Samples(np.array([[np.nan, 1.0], [3.0, 2.0]]), np.array([1.0, 2.0]))
+    json.dumps(_card(rows, rows), allow_nan=False)

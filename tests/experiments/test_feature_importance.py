@@ -1,0 +1,114 @@
+"""What each column is worth: coefficients and importances of models whose truth is known."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from statsmodels.api import OLS, add_constant
+from support.inputs import describe, training_context
+
+from modelyard import models
+from modelyard.core.errors import ModelyardError
+from modelyard.data.inputs import TrainingInput, save_test
+from modelyard.data.samples import Samples
+from modelyard.experiments import feature_importance, plots
+from modelyard.models import EstimatorTraining, Model
+from modelyard.models.families import boosting, linear
+
+SLOPES = np.array([3.0, -1.0, 0.0])
+FEATURES = ("first", "second", "idle")
+
+
+@pytest.fixture
+def data() -> TrainingInput:
+    """200 rows; the target is 3 times the first column less the second, which varies ten times as much."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(200, 3)) * [1, 10, 1]
+    rows = Samples(x, x @ SLOPES + random.normal(scale=0.5, size=200))
+    return TrainingInput(describe(rows, features=FEATURES), rows)
+
+
+@pytest.fixture
+def held_back(data: TrainingInput, tmp_path: Path) -> Path:
+    save_test(data.rows.take(np.arange(100)), tmp_path / "test")
+    return tmp_path / "test"
+
+
+def fitted(data: TrainingInput, settings: object) -> Model:
+    return models.fit(settings, EstimatorTraining(seed=7), data, training_context())[0]
+
+
+def explained(data: TrainingInput, settings: object, test: Path) -> pd.DataFrame:
+    return feature_importance.explain(fitted(data, settings), data, test, shuffles=10)
+
+
+LINEAR, BOOSTING = linear.Settings(family="linear"), boosting.Settings(family="boosting", trees=60)
+
+
+def test_coefficients_are_those_of_the_model_for_one_standard_deviation(data, held_back):
+    found = explained(data, LINEAR, held_back)
+    found = found[found.measure == "coefficient"].set_index("feature")
+    assert found.value.to_numpy() == pytest.approx(SLOPES * data.rows.x.std(axis=0), abs=0.15)
+    own = fitted(data, LINEAR).coefficients().set_index("feature").coefficient
+    assert found.value["first"] == pytest.approx(own["first"] * data.rows.x[:, 0].std())
+
+
+def test_the_interval_of_a_coefficient_is_that_of_least_squares_and_holds_it(data, held_back):
+    found = explained(data, LINEAR, held_back)
+    found = found[found.measure == "coefficient"]
+    squares = OLS(data.rows.y, add_constant(data.rows.x)).fit().conf_int(0.05)[1:] * data.rows.x.std(axis=0)[:, None]
+    np.testing.assert_allclose(found[["low", "high"]], squares)
+    assert (found.low < found.value).all()
+    assert (found.value < found.high).all()
+    idle = found.set_index("feature").loc["idle"]
+    assert idle.low < 0 < idle.high
+
+
+@pytest.mark.parametrize("settings", [LINEAR, BOOSTING], ids=["linear", "boosting"])
+def test_a_column_that_matters_more_has_the_higher_importance_and_an_idle_one_none(data, held_back, settings):
+    found = explained(data, settings, held_back)
+    found = found[found.measure == "importance"].set_index("feature")
+    assert found.value["second"] > found.value["first"] > 1
+    assert found.value["idle"] == pytest.approx(0, abs=0.1)
+    assert (found.low <= found.value).all()
+    assert (found.value <= found.high).all()
+
+
+def test_only_a_linear_regression_has_coefficients(data, held_back):
+    assert set(explained(data, BOOSTING, held_back).measure) == {"importance"}
+
+
+def test_an_importance_of_classes_is_the_share_of_answers_that_go_wrong(data, tmp_path):
+    rows = Samples(data.rows.x, (data.rows.x[:, 0] > 0).astype(np.uint8))
+    of_classes = TrainingInput(describe(rows, classes=("no", "yes"), features=FEATURES), rows)
+    save_test(rows, tmp_path / "rows")
+    found = explained(of_classes, BOOSTING, tmp_path / "rows").set_index("feature")
+    assert found.value["first"] == pytest.approx(0.5, abs=0.1)
+    assert found.value["idle"] == pytest.approx(0, abs=0.02)
+    assert feature_importance.error_of(fitted(of_classes, BOOSTING)) == "share of wrong answers"
+
+
+def test_the_same_shuffles_each_time(data, held_back):
+    pd.testing.assert_frame_equal(explained(data, LINEAR, held_back), explained(data, LINEAR, held_back))
+
+
+def test_images_are_refused(image_input, tmp_path):
+    save_test(image_input.validation, tmp_path / "test")
+    model = fitted(image_input, LINEAR)
+    with pytest.raises(ModelyardError, match=r"explain is for tables; .* shape \(8, 8, 1\)"):
+        feature_importance.explain(model, image_input, tmp_path / "test", 2)
+
+
+def test_the_picture_has_both_measures_with_their_units_and_every_model(data, held_back, tmp_path):
+    parts = {"line": LINEAR, "trees": BOOSTING}
+    table = pd.concat([explained(data, each, held_back).assign(experiment=name) for name, each in parts.items()])
+    picture = feature_importance.draw(table, "mean absolute error", "1000 dollars")
+    left, right = picture.axes
+    assert left.get_xlabel() == "change of the prediction for one standard deviation\nin 1000 dollars"
+    assert right.get_xlabel() == "rise of the mean absolute error when shuffled\nin 1000 dollars"
+    assert [tick.get_text() for tick in left.get_yticklabels()] == ["idle", "first", "second"]  # upwards
+    assert [text.get_text() for text in picture.legends[0].get_texts()] == ["line", "trees"]
+    for name in ("one.png", "other.png"):
+        plots.save(feature_importance.draw(table, "mean absolute error"), tmp_path / name)
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "other.png").read_bytes()

@@ -1,0 +1,118 @@
+"""Training one experiment: what is printed and what is kept."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from modelyard import models
+from modelyard.data.inputs import TrainingInput, save_training
+from modelyard.data.samples import Samples
+from modelyard.experiments import train
+from modelyard.models import EstimatorTraining, NetworkTraining, Runtime, TransferSettings
+from modelyard.models.families import boosting, linear, mlp
+from modelyard.params.project import EstimatorExperiment, NetworkExperiment, TransferExperiment
+from modelyard.tracking import NoRun
+
+LINEAR = EstimatorExperiment(input="line", model=linear.Settings(family="linear"), training=EstimatorTraining(seed=7))
+BOOSTING = EstimatorExperiment(
+    input="line", model=boosting.Settings(family="boosting", trees=6), training=EstimatorTraining(seed=7)
+)
+NETWORK = NetworkExperiment(
+    input="line", model=mlp.Settings(family="mlp", units=()), training=NetworkTraining(seed=7, epochs=3, loss="mse")
+)
+
+
+def train(experiment: train.AnyExperiment, data: TrainingInput, folder: Path, backbone: Path | None = None) -> None:
+    save_training(data, folder / "rows")
+    train.train(experiment, Runtime(), folder / "rows", folder / "model", folder / "history.csv", NoRun(), backbone)
+
+
+def files_under(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_progress_tells_the_first_and_the_last_epoch_of_a_fast_training(capsys: pytest.CaptureFixture) -> None:
+    progress = train.Progress(300, NoRun())
+    for epoch in range(1, 301):
+        progress({"epoch": epoch, "loss": 1 / epoch, "val_loss": 2.0})
+    progress.finish()
+    assert capsys.readouterr().out.splitlines() == [
+        "epoch 1/300  loss 1  val_loss 2",
+        "epoch 300/300  loss 0.003333  val_loss 2",
+    ]
+
+
+def test_progress_tells_each_epoch_that_takes_longer_than_a_line_may_wait(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "SECONDS_BETWEEN_LINES", 0.0)
+    progress = train.Progress(3, NoRun())
+    for epoch in (1, 2, 3):
+        progress({"epoch": epoch, "loss": 0.5})
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["1/3", "2/3", "3/3"]
+
+
+def test_progress_hands_every_epoch_to_the_run_also_when_it_prints_none() -> None:
+    class Listener(NoRun):
+        def __init__(self) -> None:
+            self.heard: list[int] = []
+
+        def log_epoch(self, figures: dict) -> None:
+            self.heard.append(figures["epoch"])
+
+    listener = Listener()
+    progress = train.Progress(9, listener)
+    for epoch in range(1, 10):
+        progress({"epoch": epoch, "loss": 0.5})
+    assert listener.heard == list(range(1, 10))
+
+
+@pytest.mark.parametrize(
+    "experiment, last_line, rows", [(LINEAR, "epoch 1 ", 1), (BOOSTING, "epoch 6 ", 6), (NETWORK, "epoch 3/3 ", 3)]
+)
+def test_training_writes_a_model_and_its_history(
+    experiment: EstimatorExperiment | NetworkExperiment,
+    last_line: str,
+    rows: int,
+    regression_input: TrainingInput,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    train(experiment, regression_input, tmp_path)
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert list(history.columns) == ["epoch", "loss", "mae", "val_loss", "val_mae"]
+    assert list(history.epoch) == list(range(1, rows + 1))
+    validation = regression_input.validation
+    error = np.abs(models.load(tmp_path / "model").predict(validation.x) - validation.y).mean()
+    assert history.val_mae.iloc[-1] == pytest.approx(error, rel=1e-5)
+    assert capsys.readouterr().out.splitlines()[-1].startswith(last_line)
+
+
+def test_epochs_of_a_fine_tuning_are_counted_with_the_others(
+    image_input: TrainingInput, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    trained = NetworkTraining(seed=7, epochs=2, loss="sparse_categorical_crossentropy")
+    first = NetworkExperiment(input="images", model=mlp.Settings(family="mlp", units=(4,)), training=trained)
+    train(first, image_input, tmp_path / "first")
+    settings = TransferSettings(
+        family="transfer", backbone="first", layer="dense", fine_tuning={"epochs": 3, "learning_rate": 0.001}
+    )
+    second = TransferExperiment(input="images", model=settings, training=trained)
+    train(second, image_input, tmp_path / "second", tmp_path / "first" / "model")
+    assert capsys.readouterr().out.splitlines()[-1].startswith("epoch 5/5 ")
+    assert list(pd.read_csv(tmp_path / "second" / "history.csv").epoch) == [1, 2, 3, 4, 5]
+
+
+def test_a_failing_training_leaves_the_earlier_model_and_history_as_they_were(
+    regression_input: TrainingInput, tmp_path: Path
+) -> None:
+    train(LINEAR, regression_input, tmp_path)
+    before = files_under(tmp_path)
+    spoilt = Samples(np.full_like(regression_input.rows.x, np.nan), regression_input.rows.y)
+    with pytest.raises(ValueError, match="NaN"):
+        train(LINEAR, TrainingInput(regression_input.description, spoilt), tmp_path)
+    after = files_under(tmp_path)
+    assert after.pop("rows/x.npy") != before.pop("rows/x.npy")
+    assert after == before

@@ -1,0 +1,153 @@
+"""Every metric agrees with scikit-learn or SciPy, along an axis as well as for one set of rows."""
+
+import numpy as np
+import pytest
+import scipy.stats
+import sklearn.metrics
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modelyard import metrics
+
+SEEDS = st.integers(0, 10_000)
+
+
+def figures(task: str, truth: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
+    return metrics.values(metrics.bound_metrics(task, metrics.columns(task, truth, predictions)))
+
+
+def _classified(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Class numbers (n,) and probabilities (n, 5): few rows, so that classes are often missing from either."""
+    random = np.random.default_rng(seed)
+    count = int(random.integers(1, 40))
+    return random.integers(0, 5, count), random.dirichlet(np.full(5, 0.3), count)
+
+
+def _measured(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    truth = random.normal(loc=20, scale=9, size=int(random.integers(2, 40)))
+    return truth, truth + random.normal(scale=5, size=len(truth))
+
+
+@given(SEEDS)
+def test_figures_of_a_classification_are_those_of_scikit_learn(seed: int):
+    truth, probabilities = _classified(seed)
+    found = figures("classification", truth, probabilities)
+    prediction = probabilities.argmax(axis=1)
+    clipped = np.clip(probabilities[np.arange(len(truth)), truth], 1e-7, 1 - 1e-7)
+    assert found["accuracy"] == pytest.approx(sklearn.metrics.accuracy_score(truth, prediction))
+    assert found["macro_f1"] == pytest.approx(sklearn.metrics.f1_score(truth, prediction, average="macro"))
+    assert found["loss"] == pytest.approx(-np.log(clipped).mean())
+
+
+def test_the_loss_of_a_classification_is_scikit_learns_log_loss():
+    random = np.random.default_rng(0)
+    truth, probabilities = random.integers(0, 3, 50), random.dirichlet([2, 2, 2], 50)
+    found = figures("classification", truth, probabilities)
+    assert found["loss"] == pytest.approx(sklearn.metrics.log_loss(truth, probabilities, labels=[0, 1, 2]))
+
+
+@pytest.mark.parametrize(("probability", "cost"), [(0.0, -np.log(1e-7)), (1.0, 1e-7), (0.5, np.log(2))])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_certain_mistake_costs_a_finite_loss_as_in_keras(probability: float, cost: float, dtype: type):
+    assert metrics.cross_entropy(np.array([probability], dtype))[0] == pytest.approx(cost, rel=1e-6)
+
+
+@given(SEEDS)
+def test_figures_of_a_regression_are_those_of_scikit_learn_and_scipy(seed: int):
+    truth, prediction = _measured(seed)
+    found = figures("regression", truth, prediction)
+    assert found["mae"] == pytest.approx(sklearn.metrics.mean_absolute_error(truth, prediction))
+    assert found["mse"] == found["loss"] == pytest.approx(sklearn.metrics.mean_squared_error(truth, prediction))
+    assert found["r2"] == pytest.approx(sklearn.metrics.r2_score(truth, prediction))
+    assert found["correlation"] == pytest.approx(scipy.stats.pearsonr(truth, prediction).statistic)
+
+
+@given(SEEDS)
+def test_figures_of_one_class_are_those_of_scikit_learn(seed: int):
+    truth, probabilities = _classified(seed)
+    prediction = probabilities.argmax(axis=1)
+    expected = sklearn.metrics.precision_recall_fscore_support(truth, prediction, labels=range(5), zero_division=0)
+    for which, (precision, recall, f1, rows) in enumerate(zip(*expected, strict=True)):
+        found = metrics.class_figures(truth, prediction, which)
+        assert found == pytest.approx({"rows": rows, "precision": precision, "recall": recall, "f1": f1})
+        assert np.nan_to_num(metrics.class_f1(truth, prediction, which)) == pytest.approx(f1)
+
+
+@given(SEEDS)
+def test_figures_of_a_reconstruction_are_those_of_scikit_learn(seed: int):
+    random = np.random.default_rng(seed)
+    truth = random.normal(size=(int(random.integers(2, 30)), 3, 2)) * [1, 5]
+    restored = truth + random.normal(size=truth.shape)
+    columns = metrics.reconstruction_columns(truth, restored, truth.mean(axis=0))
+    found = metrics.values(metrics.bound_metrics("reconstruction", columns))
+    flat = truth.reshape(len(truth), -1), restored.reshape(len(truth), -1)
+    assert found["mse"] == pytest.approx(sklearn.metrics.mean_squared_error(*flat))
+    assert found["mae"] == pytest.approx(sklearn.metrics.mean_absolute_error(*flat))
+    assert found["r2"] == pytest.approx(sklearn.metrics.r2_score(*flat, multioutput="variance_weighted"))
+
+
+def test_equal_rows_have_no_variance_to_be_explained():
+    rows = np.full((4, 2), 0.5)
+    columns = metrics.reconstruction_columns(rows, rows + 1, rows.mean(axis=0))
+    assert metrics.values(metrics.bound_metrics("reconstruction", columns)) == {"mse": 1.0, "mae": 1.0, "r2": 0.0}
+
+
+def _stacked(task: str) -> dict[str, np.ndarray]:
+    """Columns (7, 30): seven resamples side by side, as a bootstrap has them."""
+    random = np.random.default_rng(3)
+    which = random.integers(0, 30, (7, 30))
+    if task == "reconstruction":
+        rows = random.normal(size=(30, 4, 2))
+        found = metrics.reconstruction_columns(rows, rows + random.normal(size=rows.shape), rows.mean(axis=0))
+    elif task == "classification":
+        found = metrics.columns(task, random.integers(0, 9, 30), random.dirichlet(np.ones(9), 30))
+    else:
+        truth = random.normal(size=30)
+        found = metrics.columns(task, truth, truth + random.normal(size=30))
+    return {name: column[which] for name, column in found.items()}
+
+
+@pytest.mark.parametrize(("task", "name"), [(task, name) for task, all_ in metrics.METRICS.items() for name in all_])
+@pytest.mark.parametrize("axis", [-1, 0])
+def test_a_metric_along_an_axis_is_the_metric_of_each_row(task: str, name: str, axis: int):
+    metric, columns = metrics.bound_metrics(task, _stacked(task))[name]
+    each = [metric(*(column[row] for column in columns)) for row in range(7)]
+    together = metric(*(column if axis == -1 else column.T for column in columns), axis=axis)
+    np.testing.assert_allclose(together, each, rtol=1e-12)
+
+
+def test_classes_that_do_not_occur_do_not_count():
+    truth, prediction = np.array([0, 0, 7, 7]), np.array([0, 7, 7, 7])
+    assert metrics.macro_f1(truth, prediction) == pytest.approx((2 / 3 + 4 / 5) / 2)
+    assert np.isnan(metrics.class_f1(truth, prediction, 3))
+    assert metrics.class_figures(truth, prediction, 3) == {"rows": 0, "precision": 0.0, "recall": 0.0, "f1": 0.0}
+
+
+CONSTANT, VARYING = np.full(7, 5.0), np.arange(7.0)
+
+
+@pytest.mark.parametrize(
+    ("metric", "truth", "prediction"),
+    [
+        (metrics.r2, CONSTANT, VARYING),
+        (metrics.r2, CONSTANT, CONSTANT),
+        (metrics.correlation, CONSTANT, VARYING),
+        (metrics.correlation, VARYING, CONSTANT),
+    ],
+)
+def test_a_constant_has_the_figure_zero(metric, truth: np.ndarray, prediction: np.ndarray):
+    assert metric(truth, prediction) == 0.0
+
+
+def test_a_constant_truth_whose_mean_is_rounded_has_r2_zero():
+    assert metrics.r2(np.full(7, 0.1), VARYING) == 0.0
+
+
+def test_two_constants_whose_means_are_rounded_have_the_correlation_zero():
+    assert metrics.correlation(np.full(7, 0.1), np.full(7, 0.2)) == 0.0
+
+
+@pytest.mark.parametrize("task", metrics.METRICS)
+def test_the_chosen_metrics_of_a_task_are_among_its_metrics(task: str):
+    assert {metrics.history_metric(task), *metrics.shown_metrics(task)} <= set(metrics.METRICS[task])

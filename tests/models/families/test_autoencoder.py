@@ -1,0 +1,110 @@
+"""The autoencoder: one network and its two halves, which squeeze rows and restore them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.inputs import describe, training_context
+
+from modelyard import models
+from modelyard.data.inputs import TrainingInput
+from modelyard.data.samples import Samples
+from modelyard.models import Model, NetworkTraining
+from modelyard.models.engine.keras_model import ask, load_native
+from modelyard.models.families import autoencoder
+
+CODES = 6
+
+
+def fit(data: TrainingInput, folder: Path, loss: str = "mse", epochs: int = 3, **changes: Any):
+    settings = autoencoder.Settings(**({"family": "autoencoder", "codes": CODES, "units": (20,)} | changes))
+    training = NetworkTraining(seed=7, epochs=epochs, batch_size=16, learning_rate=0.01, loss=loss)
+    return models.fit(settings, training, data, training_context(folder))
+
+
+@pytest.fixture
+def restored(image_input: TrainingInput, tmp_path: Path) -> Model:
+    return fit(image_input, tmp_path)[0]
+
+
+def through_both(parts: dict[str, Any], rows: np.ndarray) -> np.ndarray:
+    return ask(parts["decoder"], ask(parts["encoder"], rows))
+
+
+def test_encoder_then_decoder_is_the_whole(restored: Model, image_input: TrainingInput) -> None:
+    x = image_input.rows.x
+    assert ask(restored.parts["encoder"], x).shape == (80, CODES)
+    whole = restored.predict(x)
+    assert whole.shape == x.shape
+    assert np.ptp(whole) > 0.1
+    np.testing.assert_allclose(through_both(restored.parts, x), whole, atol=1e-6)
+
+
+def test_all_three_models_share_their_weights(restored: Model, image_input: TrainingInput) -> None:
+    before = restored.predict(image_input.rows.x)
+    restored.native.set_weights([weights + 0.1 for weights in restored.native.get_weights()])
+    after = restored.predict(image_input.rows.x)
+    assert np.abs(after - before).max() > 0.01
+    np.testing.assert_allclose(through_both(restored.parts, image_input.rows.x), after, atol=1e-5)
+
+
+def test_each_of_the_three_is_saved_and_can_be_loaded_by_itself(
+    restored: Model, image_input: TrainingInput, tmp_path: Path
+) -> None:
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    restored.save(folder)
+    assert {path.name for path in folder.iterdir()} == {"model.keras", "encoder.keras", "decoder.keras", "input.json"}
+    x, expected = image_input.rows.x, restored.predict(image_input.rows.x)
+    alone = {name: load_native(folder / f"{name}.keras") for name in ("encoder", "decoder")}
+    loaded = models.load(folder)
+    assert loaded.parts.keys() == alone.keys()
+    np.testing.assert_allclose(loaded.predict(x), expected, atol=1e-6)
+    np.testing.assert_allclose(through_both(loaded.parts, x), expected, atol=1e-6)
+    np.testing.assert_allclose(through_both(alone, x), expected, atol=1e-6)
+
+
+def test_the_decoder_has_the_encoders_layers_backwards(image_input: TrainingInput, tmp_path: Path) -> None:
+    model, _ = fit(image_input, tmp_path, epochs=1, units=(20, 10))
+    widths = [layer.shape[0] for layer in model.layers if layer.kind == "Dense"]
+    assert widths == [20, 10, CODES, 10, 20, 64]
+    encoder, decoder = (
+        [each.units for each in model.parts[name].layers if hasattr(each, "units")] for name in ("encoder", "decoder")
+    )
+    assert encoder + decoder == widths
+
+
+def test_what_is_learnt_is_the_input_in_scaled_units(image_input: TrainingInput, tmp_path: Path) -> None:
+    model, history = fit(image_input, tmp_path, epochs=5)
+    assert list(history.columns) == ["epoch", "loss", "mae", "val_loss", "val_mae"]
+    error = model.predict(image_input.validation.x) - image_input.validation.x / 255
+    assert history.val_loss.iloc[-1] == pytest.approx(np.mean(error**2), rel=1e-4)
+    assert history.val_mae.iloc[-1] == pytest.approx(np.mean(np.abs(error)), rel=1e-4)
+    assert history.loss.iloc[-1] < history.loss.iloc[0] / 2
+
+
+def test_pixels_restored_by_cross_entropy_lie_between_black_and_white(
+    image_input: TrainingInput, tmp_path: Path
+) -> None:
+    model, _ = fit(image_input, tmp_path, loss="binary_crossentropy")
+    restored = model.predict(image_input.rows.x)
+    assert 0 <= restored.min() < restored.max() <= 1
+
+
+@pytest.mark.parametrize("loss", ["mse", "binary_crossentropy"])
+def test_rows_of_a_single_feature_come_back_as_such(loss: str, tmp_path: Path) -> None:
+    """A single number is a probability in a classification only."""
+    rows = Samples(np.linspace(0, 1, 20)[:, np.newaxis], np.zeros(20))
+    model, _ = fit(TrainingInput(describe(rows), rows), tmp_path, loss, epochs=1, codes=1)
+    assert model.predict(rows.x).shape == (20, 1)
+
+
+def test_a_data_set_of_any_task_is_restored(
+    regression_input: TrainingInput, word_input: TrainingInput, tmp_path: Path
+) -> None:
+    for data in (regression_input, word_input):
+        model, _ = fit(data, tmp_path, epochs=1)
+        assert model.description.task == "reconstruction"
+        assert model.description.dtype == data.description.dtype
+        assert model.predict(data.rows.x).shape == data.rows.x.shape

@@ -1,0 +1,239 @@
+"""Every model family through the few verbs that all share: fit, predict, save, load."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.inputs import training_context
+
+from modelyard import models
+from modelyard.core.config import Settings
+from modelyard.core.files import read_archive
+from modelyard.data import scaling
+from modelyard.data.inputs import TrainingInput, save_training
+from modelyard.models import EstimatorTraining, Model, NetworkTraining
+from modelyard.models.families import autoencoder, baseline, boosting, cnn, detector, linear, mlp, recurrent
+
+MLP = mlp.Settings(family="mlp", units=(5,), activation="tanh")
+CNN = cnn.Settings(family="cnn", filters=(3,), pooling="last", convolution_dropout=0.2, units=(4,), dense_dropout=0.1)
+RECURRENT = recurrent.Settings(
+    family="recurrent", vocabulary=12, embedding=4, layer="gru", units=5, dropout=0.1, dense_units=(3,)
+)
+AUTOENCODER = autoencoder.Settings(family="autoencoder", codes=6)
+DETECTOR = detector.Settings(family="detector", filters=(3, 4), context=(5,))
+BASELINE = baseline.Settings(family="baseline")
+LINEAR = linear.Settings(family="linear")
+BOOSTING = boosting.Settings(family="boosting", trees=10, subsample=0.8)
+
+
+def network(loss: str, **changes: Any) -> NetworkTraining:
+    return NetworkTraining(**({"seed": 7, "epochs": 2, "batch_size": 16, "loss": loss} | changes))
+
+
+@dataclass(frozen=True)
+class Case:
+    """One family on one of the shared inputs, and the names of the files that its model folder holds."""
+
+    data: str
+    model: Settings
+    training: Settings
+    files: frozenset[str]
+
+
+NETWORK_FILES = frozenset({"input.json", "model.keras"})
+ESTIMATOR_FILES = frozenset({"input.json", "model.skops"})
+CASES = {
+    "mlp of values": Case("regression_input", MLP, network("mse"), NETWORK_FILES),
+    "mlp with a sigmoid": Case(
+        "image_input",
+        MLP,
+        network("binary_crossentropy", checkpoint="val_loss"),
+        NETWORK_FILES | {"best.weights.h5"},
+    ),
+    "cnn": Case("image_input", CNN, network("sparse_categorical_crossentropy"), NETWORK_FILES),
+    "recurrent": Case("word_input", RECURRENT, network("sparse_categorical_crossentropy"), NETWORK_FILES),
+    "autoencoder": Case("image_input", AUTOENCODER, network("mse"), NETWORK_FILES | {"encoder.keras", "decoder.keras"}),
+    "detector": Case("box_input", DETECTOR, network("detection"), NETWORK_FILES),
+    "baseline of values": Case("regression_input", BASELINE, EstimatorTraining(seed=7), ESTIMATOR_FILES),
+    "baseline of classes": Case("image_input", BASELINE, EstimatorTraining(seed=7), ESTIMATOR_FILES),
+    "linear of values": Case(
+        "regression_input", LINEAR, EstimatorTraining(seed=7), ESTIMATOR_FILES | {"coefficients.csv"}
+    ),
+    "linear of classes": Case("image_input", LINEAR, EstimatorTraining(seed=7), ESTIMATOR_FILES),
+    "boosting of values": Case("regression_input", BOOSTING, EstimatorTraining(seed=7), ESTIMATOR_FILES),
+    "boosting of classes": Case("image_input", BOOSTING, EstimatorTraining(seed=7), ESTIMATOR_FILES),
+}
+CLASSIFIERS = [
+    name
+    for name, case in CASES.items()
+    if case.data != "regression_input" and "classification" in models.tasks_of(case.model.family)
+]
+LEARNERS = [name for name in CASES if not name.startswith("baseline")]
+NETWORKS = [name for name, case in CASES.items() if "model.keras" in case.files]
+ESTIMATORS = [name for name in CASES if name not in NETWORKS]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A case fitted and saved twice."""
+
+    data: TrainingInput
+    model: Model
+    folder: Path
+    folder_of_second_fit: Path
+
+
+_TRAINED: dict[str, Trained] = {}  # a network's fit takes a second: each case is fitted once for all tests
+
+
+@pytest.fixture
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    if request.param not in _TRAINED:
+        case = CASES[request.param]
+        data = request.getfixturevalue(case.data)
+        data = standardised(data) if case.data == "regression_input" else data
+        folders = [tmp_path_factory.mktemp("model"), tmp_path_factory.mktemp("model")]
+        fitted = [fit_and_save(case, data, folder) for folder in folders]
+        _TRAINED[request.param] = Trained(data, fitted[0], *folders)
+    return _TRAINED[request.param]
+
+
+def standardised(data: TrainingInput) -> TrainingInput:
+    scaler = scaling.fit("standard", data.training.x)
+    return TrainingInput(data.description.model_copy(update={"scaling": "standard", "scaler": scaler}), data.rows)
+
+
+def fit_and_save(case: Case, data: TrainingInput, folder: Path) -> Model:
+    model, _ = models.fit(case.model, case.training, data, training_context(folder))
+    model.save(folder)
+    return model
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("trained", CASES, indirect=True)
+def test_a_loaded_model_predicts_as_before_it_was_saved(trained: Trained) -> None:
+    loaded = models.load(trained.folder)
+    assert loaded.description == trained.model.description
+    before, after = trained.model.predict(trained.data.rows.x), loaded.predict(trained.data.rows.x)
+    np.testing.assert_allclose(after, before, atol=1e-6, rtol=1e-6)
+
+
+def test_every_family_of_the_registry_stands_in_the_table_but_transfer_which_needs_a_backbone() -> None:
+    assert {case.model.family for case in CASES.values()} == models._FAMILIES.keys() - {"transfer"}
+
+
+@pytest.mark.parametrize("trained", LEARNERS, indirect=True)
+def test_what_is_predicted_differs_from_row_to_row(trained: Trained) -> None:
+    assert np.ptp(trained.model.predict(trained.data.rows.x), axis=0).max() > 0.001
+
+
+@pytest.mark.parametrize("trained", ["baseline of values", "baseline of classes"], indirect=True)
+def test_a_baseline_answers_every_row_alike_with_what_is_usual(trained: Trained) -> None:
+    predicted, truth = trained.model.predict(trained.data.rows.x), trained.data.training.y
+    usual = np.bincount(truth) / len(truth) if predicted.ndim == 2 else truth.mean()
+    np.testing.assert_allclose(predicted, np.broadcast_to(usual, predicted.shape), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name, trained", [(name, name) for name in CASES], indirect=["trained"])
+def test_a_model_folder_holds_its_model_and_its_input_and_nothing_else(name: str, trained: Trained) -> None:
+    assert contents(trained.folder).keys() == CASES[name].files
+
+
+@pytest.mark.parametrize("trained", CASES, indirect=True)
+def test_two_fits_with_one_seed_give_equal_bytes(trained: Trained) -> None:
+    assert contents(trained.folder) == contents(trained.folder_of_second_fit)
+
+
+@pytest.mark.parametrize("trained", CASES, indirect=True)
+def test_no_archive_holds_a_pickle(trained: Trained, tmp_path: Path) -> None:
+    (path,) = trained.folder.glob("model.*")
+    for name, content in read_archive(path).items():
+        assert name.endswith((".json", ".npy", ".h5"))
+        if name.endswith(".npy"):
+            (tmp_path / name).write_bytes(content)
+            np.load(tmp_path / name, allow_pickle=False)  # raises for an array of pickled objects
+
+
+@pytest.mark.parametrize("trained", CLASSIFIERS, indirect=True)
+def test_probabilities_of_all_classes_sum_to_one(trained: Trained) -> None:
+    """Also behind a single sigmoid, which by itself tells the second class only."""
+    probabilities = trained.model.predict(trained.data.rows.x)
+    assert probabilities.shape == (80, 2)
+    assert probabilities.min() >= 0
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+
+
+SEQUENTIAL = [name for name in NETWORKS if name != "detector"]  # its cells come from two layers side by side
+
+
+@pytest.mark.parametrize("name, trained", [(name, name) for name in SEQUENTIAL], indirect=["trained"])
+def test_a_network_takes_raw_rows_as_a_plain_one_takes_scaled_rows(name: str, trained: Trained) -> None:
+    from keras import Input, Sequential, layers
+
+    hidden = {
+        "mlp of values": [layers.Dense(5, "tanh"), layers.Dense(1)],
+        "mlp with a sigmoid": [layers.Flatten(), layers.Dense(5, "tanh"), layers.Dense(1, "sigmoid")],
+        "cnn": [
+            layers.Conv2D(3, 3, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dense(4, "relu"),
+            layers.Dense(2, "softmax"),
+        ],
+        "autoencoder": [layers.Flatten(), layers.Dense(6, "relu"), layers.Dense(64)],
+        "recurrent": [
+            layers.Embedding(12, 4, mask_zero=True),
+            layers.GRU(5),
+            layers.Dense(3, "relu"),
+            layers.Dense(2, "softmax"),
+        ],
+    }[name]
+    plain = Sequential([Input(trained.data.description.shape), *hidden])
+    plain.set_weights(trained.model.native.get_weights())
+    raw = trained.data.rows.x
+    expected = np.asarray(plain(trained.data.description.scaler.apply(raw).astype(np.float32)))
+    last_column = models.load(trained.folder).predict(raw).reshape(len(raw), -1)[:, -1]
+    np.testing.assert_allclose(last_column, expected[:, -1], atol=1e-5)
+
+
+@pytest.mark.parametrize("name, trained", [(name, name) for name in ESTIMATORS], indirect=["trained"])
+def test_an_estimator_takes_raw_rows_as_a_plain_one_takes_scaled_rows(name: str, trained: Trained) -> None:
+    description, training = trained.data.description, trained.data.training
+    scaled = description.scaler.apply(trained.data.rows.x).reshape(len(trained.data.rows), -1)
+    family = {"linear": linear, "boosting": boosting, "baseline": baseline}[CASES[name].model.family]
+    plain = family.build(description.task, CASES[name].model, seed=7).fit(scaled[: len(training)], training.y)
+    expected = plain.predict(scaled) if description.task == "regression" else plain.predict_proba(scaled)
+    np.testing.assert_allclose(models.load(trained.folder).predict(trained.data.rows.x), expected, atol=1e-5)
+
+
+ANOTHER_PROCESS = """
+import sys
+from pathlib import Path
+import models.families.test_families as tests
+from modelyard.data.inputs import load_training
+for name, data, folder in zip(*[iter(sys.argv[1:])] * 3):
+    tests.fit_and_save(tests.CASES[name], load_training(Path(data)), Path(folder))
+"""
+
+
+def test_another_process_gives_equal_bytes(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """One network and one estimator; the other process fits nothing before, and reads its rows from disk."""
+    names = ("cnn", "boosting of classes")
+    data = request.getfixturevalue("image_input")
+    save_training(data, tmp_path / "data")
+    arguments = []
+    for name in names:
+        here, there = tmp_path / name / "here", tmp_path / name / "there"
+        here.mkdir(parents=True), there.mkdir()
+        fit_and_save(CASES[name], data, here)
+        arguments += [name, tmp_path / "data", there]
+    subprocess.run([sys.executable, "-c", ANOTHER_PROCESS, *arguments], check=True, cwd=Path(__file__).parents[2])
+    for name in names:
+        assert contents(tmp_path / name / "here") == contents(tmp_path / name / "there")

@@ -1,0 +1,110 @@
+"""The warm process, asked by processes of their own as the stages ask it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.waiting import wait_until
+
+from modelyard.orchestration import fork_server
+
+BOUND = 15.0  # seconds; generous, for a loaded machine
+
+TELLING = """
+import json, os, sys
+told = {"arguments": sys.argv[1:], "folder": os.getcwd(), "word": os.environ.get("WORD"),
+        "cores": sorted(os.sched_getaffinity(0)), "imported": "fractions" in sys.modules}
+print(json.dumps(told))
+sys.exit(7)
+"""
+WAITING = """
+import os, pathlib, time
+pathlib.Path("pid").write_text(str(os.getpid()))
+try:
+    time.sleep(60)
+except KeyboardInterrupt:
+    pathlib.Path("interrupted").touch()
+    raise SystemExit(5)
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[None]:
+    with fork_server.served(["fractions"]):
+        wait_until(Path(os.environ[fork_server.VARIABLE]).exists, BOUND)
+        yield
+
+
+def ask(folder: Path, script: str, *arguments: str, **more: str) -> subprocess.Popen:
+    """Start a process that asks for a script, in a folder."""
+    (folder / "script.py").write_text(script)
+    command = [sys.executable, "-PES", fork_server.__file__, "ask", "script.py", *arguments]
+    return subprocess.Popen(command, cwd=folder, env=os.environ | more, stdout=subprocess.PIPE, text=True)
+
+
+def json_of(process: subprocess.Popen) -> dict:
+    return json.loads(process.stdout.read())
+
+
+def wait_for(file: Path) -> str:
+    wait_until(lambda: file.exists() and file.read_text(), BOUND)
+    return file.read_text()
+
+
+@pytest.mark.usefixtures("server")
+def test_a_script_runs_where_the_libraries_are_imported_as_if_the_asker_ran_it(tmp_path):
+    cores = {min(os.sched_getaffinity(0))}
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        process = ask(tmp_path, TELLING, "--flag", "value", WORD="given")
+    finally:
+        os.sched_setaffinity(0, before)
+    told = json_of(process)
+    assert told == {
+        "arguments": ["--flag", "value"],
+        "folder": str(tmp_path),
+        "word": "given",
+        "cores": sorted(cores),
+        "imported": True,
+    }
+    assert process.wait(BOUND) == 7
+
+
+def test_without_a_server_the_script_runs_where_it_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv(fork_server.VARIABLE, str(tmp_path / "nobody"))
+    process = ask(tmp_path, TELLING)
+    assert json_of(process)["folder"] == str(tmp_path)
+    assert process.wait(BOUND) == 7
+
+
+@pytest.mark.usefixtures("server")
+def test_an_interrupted_asker_interrupts_its_script(tmp_path):
+    process = ask(tmp_path, WAITING)
+    wait_for(tmp_path / "pid")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(BOUND) == 5
+    assert (tmp_path / "interrupted").exists()
+
+
+@pytest.mark.usefixtures("server")
+def test_the_script_of_a_killed_asker_is_killed(tmp_path):
+    process = ask(tmp_path, WAITING)
+    pid = int(wait_for(tmp_path / "pid"))
+    process.kill()
+    process.wait()
+    wait_until(lambda: not Path(f"/proc/{pid}").exists(), BOUND)
+
+
+def test_the_server_leaves_nothing_behind(tmp_path):
+    with fork_server.served(["fractions"]):
+        process = ask(tmp_path, TELLING)
+        assert process.wait(BOUND) == 7
+        folder = Path(os.environ[fork_server.VARIABLE]).parent
+    assert fork_server.VARIABLE not in os.environ
+    assert not folder.exists()

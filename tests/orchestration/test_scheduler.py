@@ -1,0 +1,433 @@
+"""The runner on small DVC projects whose stages are one line of shell each."""
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from ruamel.yaml import YAML
+from support.waiting import wait_until
+
+from modelyard.orchestration.scheduler import Pipeline, StageState
+
+RUN = """
+from pathlib import Path
+from modelyard.orchestration.scheduler import Pipeline
+Pipeline(Path.cwd()).run(2, lambda stages: None)
+"""
+BOUND = 15.0  # seconds; generous, for a loaded machine
+
+# Each stage waits for the other's file, so that both can only end when they run at the same time.
+MEETING = """
+stages:
+  one: {cmd: "touch one.began; for i in $(seq 100); do [ -e two.began ] && echo met > one && exit; sleep 0.1; done; exit 1", outs: [one]}
+  two: {cmd: "touch two.began; for i in $(seq 100); do [ -e one.began ] && echo met > two && exit; sleep 0.1; done; exit 1", outs: [two]}
+"""  # noqa: E501
+
+# two parts of a section, then what joins them; each stage leaves its name in the file `order`
+FAMILY = """
+stages:
+  part:
+    foreach: ${parts}
+    do:
+      cmd: echo part@${key} >> order; echo ${item.value} > ${key}.out
+      params:
+        - parts.${key}
+      outs:
+        - ${key}.out
+  join:
+    cmd: echo join >> order; cat a.out b.out > joined
+    deps: [a.out, b.out]
+    outs: [joined]
+"""
+PARTS = "parts: {a: {value: 1}, b: {value: 2}}\n"
+
+FAILING = """
+stages:
+  last: {cmd: cat good middle > last, deps: [good, middle], outs: [last]}
+  middle: {cmd: cat bad > middle, deps: [bad], outs: [middle]}
+  bad: {cmd: "echo line 1; echo line 2; echo line 3; echo the reason >&2; exit 7", outs: [bad]}
+  good: {cmd: sleep 1; echo good > good, outs: [good]}
+"""
+
+# While the file `slow` is there, the stage tells its own process and that of a program it started, and waits.
+SLEEPING = """
+stages:
+  done: {cmd: echo done > done.out, outs: [done.out]}
+  sleeps: {cmd: "if [ -e slow ]; then echo $$ > outer.pid; INNER; fi; echo awake > out", deps: [done.out], outs: [out]}
+"""
+INNER = "sh -c 'echo $$ > inner.pid; exec sleep 120'"
+
+
+@pytest.fixture
+def make_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Makes a DVC project without git from the text of its dvc.yaml, and enters it."""
+
+    def make(stages: str, params: str = "") -> Path:
+        from dvc.repo import Repo
+
+        root = tmp_path / "project"
+        root.mkdir()
+        Repo.init(str(root), no_scm=True).close()
+        (root / "dvc.yaml").write_text(dedent(stages))
+        (root / "params.yaml").write_text(params)
+        monkeypatch.chdir(root)
+        return root
+
+    return make
+
+
+def watch_nothing(stages: object) -> None:
+    """For runs that no one watches."""
+
+
+def run(
+    root: Path, jobs: int = 2, targets: tuple[str, ...] | None = None, tolerant: tuple[str, ...] = ()
+) -> dict[str, StageState]:
+    """Run what is out of date; what became of each stage."""
+    pipeline = Pipeline(root, targets)
+    pipeline.find_unchanged()
+    pipeline.run(jobs, watch_nothing, tolerant)
+    return {name: stage.state for name, stage in pipeline.stages.items()}
+
+
+def order(root: Path) -> list[str]:
+    """The stages that really ran since the last look."""
+    file = root / "order"
+    names = file.read_text().split() if file.exists() else []
+    file.unlink(missing_ok=True)
+    return names
+
+
+def lock(root: Path) -> dict:
+    return YAML(typ="safe").load(root / "dvc.lock")
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and that nobody has asked about yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture
+def in_the_middle_of() -> Iterator[Callable[[Path], tuple[subprocess.Popen, list[int]]]]:
+    """Starts the runner as a process of its own and waits until the sleeping stage has told its processes."""
+    started: list[tuple[subprocess.Popen, list[int]]] = []
+
+    def start(root: Path) -> tuple[subprocess.Popen, list[int]]:
+        (root / "slow").touch()
+        process = subprocess.Popen([sys.executable, "-c", RUN], cwd=root, stderr=subprocess.DEVNULL)
+        files = [root / "inner.pid", root / "outer.pid"]
+        wait_until(lambda: all(file.exists() and file.read_text().strip() for file in files), BOUND)
+        started.append((process, [int(file.read_text()) for file in files]))
+        return started[-1]
+
+    yield start
+    for process, pids in started:  # whatever a failed test leaves behind
+        for pid in filter(is_alive, [process.pid, *pids]):
+            os.kill(pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_what_is_needed_runs_first(make_project):
+    root = make_project(FAMILY, PARTS)
+    assert run(root) == {"part@a": StageState.BUILT, "part@b": StageState.BUILT, "join": StageState.BUILT}
+    assert sorted(order(root)[:2]) == ["part@a", "part@b"]
+    assert (root / "joined").read_text() == "1\n2\n"
+
+
+def test_a_target_brings_what_it_needs_and_nothing_else(make_project):
+    root = make_project(FAMILY, PARTS)
+    assert run(root, targets=("part@b",)) == {"part@b": StageState.BUILT}
+    assert list(run(root, targets=("join",))) == ["part@a", "part@b", "join"]
+
+
+def test_two_independent_stages_overlap(make_project):
+    root = make_project(MEETING)
+    assert set(run(root, jobs=2).values()) == {StageState.BUILT}
+    assert (root / "one").read_text() == (root / "two").read_text() == "met\n"
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one core only")
+def test_stages_at_once_have_cores_of_their_own(make_project):
+    root = make_project(MEETING.replace("echo met", "grep Cpus_allowed_list /proc/self/status"))
+    run(root, jobs=2)
+    assert (root / "one").read_text() != (root / "two").read_text()
+
+
+def test_more_stages_than_cores_share_them_all(make_project):
+    root = make_project(MEETING.replace("echo met", "grep Cpus_allowed_list /proc/self/status"))
+    run(root, jobs=len(os.sched_getaffinity(0)) + 1)
+    assert (root / "one").read_text() == (root / "two").read_text()
+
+
+def test_one_job_never_overlaps(make_project):
+    root = make_project(FAMILY, PARTS)
+    pipeline, at_once = Pipeline(root), []
+    pipeline.run(1, lambda stages: at_once.append(sum(stage.state is StageState.RUNNING for stage in stages.values())))
+    assert max(at_once) == 1
+
+
+def test_the_lock_is_that_of_a_sequential_dvc_repro(make_project):
+    root = make_project(FAMILY, PARTS)
+    other = shutil.copytree(root, root.parent / "sequential")
+    run(root)
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "-q"], cwd=other, check=True)
+    assert lock(root) == lock(other)
+
+
+def test_what_is_unchanged_is_found_without_running_anything(make_project):
+    root = make_project(FAMILY, PARTS)
+    run(root)
+    (root / "params.yaml").write_text(PARTS.replace("2", "3"))
+    pipeline = Pipeline(root)
+    pipeline.find_unchanged()
+    states = {name: stage.state for name, stage in pipeline.stages.items()}
+    assert states == {"part@a": StageState.UNCHANGED, "part@b": StageState.WAITING, "join": StageState.WAITING}
+
+
+def test_a_second_run_leaves_all_unchanged(make_project):
+    root = make_project(FAMILY, PARTS)
+    run(root)
+    order(root)
+    assert set(run(root).values()) == {StageState.UNCHANGED}
+    assert order(root) == []
+
+
+def test_a_changed_parameter_runs_again_only_what_depends_on_it(make_project):
+    root = make_project(FAMILY, PARTS)
+    run(root)
+    order(root)
+    (root / "params.yaml").write_text(PARTS.replace("2", "3"))
+    assert run(root) == {"part@a": StageState.UNCHANGED, "part@b": StageState.BUILT, "join": StageState.BUILT}
+    assert order(root) == ["part@b", "join"]
+
+
+def test_a_stage_whose_inputs_came_out_the_same_is_unchanged(make_project):
+    root = make_project(FAMILY.replace("${item.value} >", "${item.value} | head -c 1 >"), PARTS)
+    run(root)
+    (root / "params.yaml").write_text(PARTS.replace("2", "22"))
+    assert run(root) == {"part@a": StageState.UNCHANGED, "part@b": StageState.BUILT, "join": StageState.UNCHANGED}
+
+
+def test_a_failing_stage_holds_up_only_what_needs_it(make_project):
+    root = make_project(FAILING)
+    pipeline = Pipeline(root)
+    pipeline.run(2, watch_nothing)
+    states = {name: stage.state for name, stage in pipeline.stages.items()}
+    assert states == {
+        "bad": StageState.FAILED,
+        "middle": StageState.LEFT_OUT,
+        "good": StageState.BUILT,
+        "last": StageState.LEFT_OUT,
+    }
+    assert pipeline.stages["middle"].reason == "needs bad: failed"
+    assert pipeline.stages["last"].reason == "needs middle: left out"
+    said = pipeline.stages["bad"].last_lines(3)
+    assert said[:2] == ["line 3", "the reason"] or said[1:] == ["line 3", "the reason"]
+
+
+def test_a_progress_bar_is_one_line_of_the_log(make_project):
+    root = make_project(
+        "stages:\n  bar:\n    cmd: printf 'begun\\n 10 percent\\r100 percent\\n' && touch out\n    outs: [out]\n"
+    )
+    pipeline = Pipeline(root)
+    pipeline.run(1, watch_nothing)
+    said = pipeline.stages["bar"].last_lines(9)
+    assert [line for line in said if "percent" in line] == ["100 percent"]
+
+
+def test_a_stage_left_out_leaves_out_those_that_need_it(make_project):
+    root = make_project(FAMILY, PARTS)
+    pipeline = Pipeline(root)
+    pipeline.leave_out({"part@b": "no network", "no@such": "asked for by no one"})
+    pipeline.run(2, watch_nothing)
+    assert pipeline.stages["part@b"].reason == "no network"
+    assert pipeline.stages["join"].reason == "needs part@b: left out"
+    assert order(root) == ["part@a"]
+
+
+def test_a_tolerant_stage_runs_whatever_became_of_what_it_needs(make_project):
+    every = "cmd: ls found > all\n    deps: [found]\n    outs: [all]\n"
+    bad, good = "cmd: exit 1\n    outs: [found/bad]\n", "cmd: sleep 0.5; touch found/good\n    outs: [found/good]\n"
+    root = make_project(f"stages:\n  every:\n    {every}  bad:\n    {bad}  good:\n    {good}")
+    (root / "found").mkdir()
+    states = run(root, tolerant=("every",))
+    assert states == {"bad": StageState.FAILED, "good": StageState.BUILT, "every": StageState.BUILT}
+    assert (root / "all").read_text() == "good\n"
+
+
+def test_the_longest_way_to_the_end_goes_first_once_times_are_known(make_project):
+    root = make_project(
+        FAMILY.replace("@${key} >> order;", "@${key} >> order; sleep ${item.value};"),
+        "parts: {a: {value: 0}, b: {value: 2}}\n",
+    )
+    run(root, jobs=1)
+    assert order(root) == ["part@a", "part@b", "join"]
+    for name in ("a.out", "b.out"):
+        (root / name).unlink()
+    shutil.rmtree(root / ".dvc" / "cache")
+    run(root, jobs=1, targets=("part@a", "part@b"))
+    assert order(root) == ["part@b", "part@a"]
+
+
+def test_the_longest_goes_first_by_the_times_of_others_where_nothing_was_built_yet(make_project):
+    root = make_project(FAMILY, PARTS)
+    (root / "usual.json").write_text('{"part@a": 1.5, "part@b": 60, "part@gone": 5}')
+    Pipeline(root, usual=root / "usual.json").run(1, watch_nothing)
+    assert order(root) == ["part@b", "part@a", "join"]
+
+
+def test_an_interrupt_stops_every_process_and_the_next_run_goes_on(make_project, in_the_middle_of):
+    root = make_project(SLEEPING.replace("INNER", INNER))
+    process, pids = in_the_middle_of(root)
+    assert all(map(is_alive, pids))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(BOUND) != 0
+    wait_until(lambda: not any(map(is_alive, pids)), BOUND)
+    assert not (root / "out").exists()
+    (root / "slow").unlink()
+    assert run(root) == {"done": StageState.UNCHANGED, "sleeps": StageState.BUILT}
+
+
+def test_an_interrupt_while_a_stage_is_being_started_stops_it_too(make_project, monkeypatch):
+    root = make_project("stages:\n  sleeps: {cmd: sleep 120; touch out, outs: [out]}\n")
+    start = Pipeline._start
+
+    def interrupted(*arguments: object) -> object:
+        process = start(*arguments)
+        os.kill(os.getpid(), signal.SIGINT)
+        return process
+
+    monkeypatch.setattr(Pipeline, "_start", interrupted)
+    pipeline = Pipeline(root)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.run(1, watch_nothing)
+    assert pipeline.stages["sleeps"].state is StageState.STOPPED
+    assert multiprocessing.active_children() == []
+
+
+def test_locks_of_a_process_that_was_killed_are_dropped_without_a_word(make_project, caplog):
+    root = make_project("stages:\n  speaks: {cmd: echo said; touch out, outs: [out]}\n")
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left = {"write": {str(root / "out"): {"pid": dead.pid, "cmd": "repro"}}, "read": {}}
+    lock_file = root / ".dvc" / "tmp" / "rwlock"
+    lock_file.parent.mkdir(exist_ok=True)
+    pipeline = Pipeline(root)
+    lock_file.write_text(json.dumps(left))
+    pipeline.find_unchanged()
+    lock_file.write_text(json.dumps(left))
+    pipeline.run(1, watch_nothing)
+    assert pipeline.stages["speaks"].state is StageState.BUILT
+    assert pipeline.stages["speaks"].last_lines(9) == ["said"]
+    assert "RWLock" not in caplog.text
+
+
+def test_an_interrupt_stops_what_a_stage_left_in_the_background(make_project, in_the_middle_of):
+    """A shell makes its background programs deaf to SIGINT; they outlive the stage unless its group is killed."""
+    root = make_project(SLEEPING.replace("INNER", f"{INNER} & wait"))
+    process, pids = in_the_middle_of(root)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(BOUND) != 0
+    wait_until(lambda: not any(map(is_alive, pids)), BOUND)
+
+
+@pytest.mark.parametrize("patient", [True, False], ids=["one interrupt", "a second interrupt"])
+def test_a_stage_that_ignores_an_interrupt_is_killed_and_the_next_run_goes_on(make_project, in_the_middle_of, patient):
+    root = make_project(SLEEPING.replace("INNER", f"trap '' INT; {INNER}"))
+    process, pids = in_the_middle_of(root)
+    process.send_signal(signal.SIGINT)
+    if not patient:
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+    assert process.wait(BOUND) != 0
+    wait_until(lambda: not any(map(is_alive, pids)), BOUND)
+    (root / "slow").unlink()
+    assert run(root) == {"done": StageState.UNCHANGED, "sleeps": StageState.BUILT}
+
+
+def test_dvc_lock_is_read_no_more_often_for_many_targets(make_project, monkeypatch):
+    """It is the dearest thing to read in a project of many experiments."""
+    from dvc.dvcfile import Lockfile
+
+    names = [f"p{number}" for number in range(8)]
+    root = make_project(
+        FAMILY.partition("  join:")[0], f"parts: {{{', '.join(f'{name}: {{value: 1}}' for name in names)}}}"
+    )
+    run(root)
+    reads = []
+    load = Lockfile._load
+    monkeypatch.setattr(Lockfile, "_load", lambda self, **how: (reads.append(self), load(self, **how))[1])
+
+    def reads_for(count: int) -> int:
+        reads.clear()
+        assert set(run(root, targets=tuple(f"part@{name}" for name in names[:count])).values()) == {
+            StageState.UNCHANGED
+        }
+        return len(reads)
+
+    assert 0 < reads_for(8) <= reads_for(1)
+
+
+def test_an_empty_choice_of_targets_chooses_no_stage(make_project):
+    assert run(make_project(FAMILY, PARTS), targets=()) == {}
+
+
+# --- why a stage would run ---
+
+
+def changes(root: Path) -> dict[str, tuple[str, ...]]:
+    """What makes each stage run that would."""
+    pipeline = Pipeline(root)
+    pipeline.find_unchanged()
+    return {name: stage.changes for name, stage in pipeline.stages.items() if stage.state is StageState.WAITING}
+
+
+@pytest.fixture
+def built(make_project) -> Path:
+    root = make_project(
+        """
+        stages:
+          make: {cmd: cat given > made, deps: [given], params: [size, more], outs: [made]}
+          use: {cmd: cp made used, deps: [made], outs: [used]}
+        """,
+        "size: 3\nmore: {deep: {a: 1, b: [1, 2]}}\n",
+    )
+    (root / "given").write_text("1")
+    assert changes(root)["use"][-1] == "after make"
+    run(root)
+    assert changes(root) == {}
+    return root
+
+
+def test_a_changed_value_is_told_before_and_now(built: Path):
+    (built / "params.yaml").write_text("size: 3\nmore: {deep: {b: [1, 2, 3], c: new}}\n")
+    told = ("more.deep.a: 1 -> nothing", "more.deep.b: [1, 2] -> [1, 2, 3]", "more.deep.c: nothing -> new")
+    assert changes(built) == {"make": told, "use": ("after make",)}
+
+
+def test_changed_and_missing_files_are_told_by_name(built: Path):
+    (built / "given").write_text("2")
+    (built / "used").unlink()
+    assert changes(built) == {"make": ("given changed",), "use": ("used is missing", "after make")}
+
+
+def test_a_changed_command_is_told(built: Path):
+    dvc_yaml = built / "dvc.yaml"
+    dvc_yaml.write_text(dvc_yaml.read_text().replace("cp made used", "cat made > used"))
+    assert changes(built) == {"use": ("its command changed",)}
+
+
+def test_a_stage_remembers_how_long_it_took(built: Path):
+    assert all(0 < stage.last_seconds < BOUND for stage in Pipeline(built).stages.values())

@@ -1,0 +1,142 @@
+"""A study's settings: what may vary, and every way to say it wrongly, told with its place."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from support.paths import PARAMS
+
+from modelyard import params
+from modelyard.core.config import changed, flat
+from modelyard.core.errors import ModelyardError
+from modelyard.params.study import DEFAULT_RATES, Choices, Range, label_of, present
+
+EPOCHS = "training.epochs: {low: 10, high: 60, step: 10}"
+FILTERS = "model.filters: {choices: [[16, 32], [32, 64], [32, 64, 128], [64, 128]]}"
+INPUTS = "input: {choices: [boston, boston_minmax, boston_standard]}"
+RATE = "training.learning_rate: {low: 0.0003, high: 0.01, log: true}\n    trials: 30"
+
+
+@pytest.fixture
+def message(tmp_path: Path):
+    """What a person reads after a piece of the real params.yaml was replaced, where it stands first in `studies`."""
+
+    def read(old: str, new: str) -> str:
+        before, studies = PARAMS.read_text(encoding="utf-8").split("\nstudies:")
+        assert old in studies, f"params.yaml holds no {old!r} any more: mend this test"
+        path = tmp_path / "params.yaml"
+        path.write_text(f"{before}\nstudies:{studies.replace(old, new, 1)}", encoding="utf-8")
+        with pytest.raises(ModelyardError) as raised:
+            params.load(path)
+        return str(raised.value)
+
+    return read
+
+
+def test_the_studies_that_ship_begin_with_their_experiments():
+    project = params.load(PARAMS)
+    assert {"mnist_cnn", "fashion_cnn", "digits_cnn", "boston_mlp"} <= set(project.studies)
+    for study in project.studies.values():
+        experiment = project.experiments[study.experiment]
+        assert (
+            flat(changed(experiment, present(study, experiment)).model_dump()).keys()
+            == flat(experiment.model_dump()).keys()
+        )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        pytest.param(
+            "experiment: digits_cnn", "experiment: digits_cn",
+            ("studies.digits_cnn.experiment (line", "no such experiment; did you mean digits_cnn?"), id="experiment",
+        ),
+        pytest.param(
+            EPOCHS, "training.epoch: {low: 10, high: 60}",
+            ("studies.digits_cnn.vary.training.epoch (line", "did you mean training.epochs?"), id="key",
+        ),
+        pytest.param(
+            EPOCHS, "training.epochs: {low: 60, high: 10}", ("from low 60 to high 10 there is no room",), id="inverted"
+        ),
+        pytest.param(
+            EPOCHS, "training.epochs: {low: 40, high: 40}", ("from low 40 to high 40 there is no room",), id="empty"
+        ),
+        pytest.param(
+            EPOCHS, "training.epochs: {low: 0, high: 60, step: 10}",
+            ("vary.training.epochs.low (line", "given 0", "greater than or equal to 1"), id="refused end",
+        ),
+        pytest.param(
+            EPOCHS, "training.epochs: {low: 10.5, high: 60.5}",
+            ("vary.training.epochs.low (line", "valid integer"), id="a fraction of an epoch",
+        ),
+        pytest.param(
+            EPOCHS, "training.epochs: {low: 50, high: 60}", ("the experiment's own 40 is not in it", "widen it"),
+            id="without the experiment",
+        ),
+        pytest.param(
+            EPOCHS, "training.epochs: {low: 10, high: 60, step: 20}", ("the experiment's own 40 is not in it",),
+            id="steps over the experiment",
+        ),
+        pytest.param(
+            EPOCHS, "training.epochs: {low: 10, high: 60, log: true, step: 10}", ("has no step",), id="step and log"
+        ),
+        pytest.param(EPOCHS, "training.epochs: {choices: []}", ("at least 1 item",), id="no choice"),
+        pytest.param(EPOCHS, "training.epochs: {choices: [40, 40]}", ("40 stands here twice",), id="twice"),
+        pytest.param(
+            FILTERS, "model.filters: {choices: [[32, 64], [32, -1]]}",
+            ("vary.model.filters.choices.1 (line", "the experiment refuses it"), id="refused choice",
+        ),
+        pytest.param(
+            INPUTS, "input: {choices: [boston, boston_min]}", ("no such input; did you mean boston_minmax?",),
+            id="input",
+        ),
+        pytest.param(
+            INPUTS, "input: {choices: [boston, diabetes_minmax]}",
+            ("divides its rows otherwise than boston",), id="an input of other rows",
+        ),
+        pytest.param("folds: 5", "folds: 1", ("studies.boston_mlp.folds", "greater than or equal to 2"), id="one fold"),
+        pytest.param(
+            "folds: 5\n", "\n", ("input boston has no validation rows", "give the study `folds`"), id="no folds"
+        ),
+        pytest.param(
+            "folds: 5", "folds: 5\n    training_rows: 100", ("folds are made of all rows",), id="folds of some rows"
+        ),
+        pytest.param(
+            "trials: 30", "trials: 0", ("studies.digits_cnn.trials", "greater than or equal to 1"), id="no trials"
+        ),
+        pytest.param(
+            "trials: 30", "trials: 30\n    pruner: medain", ("did you mean median?",), id="pruner"
+        ),
+        pytest.param(
+            RATE, RATE.replace("low: 0.0003", "low: 0.0"), ("a logarithmic range begins above 0",), id="log of 0"
+        ),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_study_is_told_with_its_place(old, new, told, message):
+    said = message(old, new)
+    assert "nothing was run" in said
+    assert [part for part in told if part not in said] == [], said
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_an_optimizers_default_learning_rate_is_the_number_that_keras_has():
+    import keras
+
+    assert {name: float(keras.optimizers.get(name).learning_rate) for name in DEFAULT_RATES} == pytest.approx(
+        DEFAULT_RATES
+    )
+
+
+@given(
+    low=some.integers(-50, 50), span=some.integers(1, 100), step=some.integers(1, 100), value=some.integers(-60, 160)
+)
+def test_a_range_of_whole_numbers_holds_what_python_counts(low, span, step, value):
+    if step <= span:
+        assert Range(low=low, high=low + span, step=step).holds(value) == (value in range(low, low + span + 1, step))
+
+
+@given(some.lists(some.lists(some.integers(1, 512), max_size=4).map(tuple), min_size=1, unique=True))
+def test_each_list_among_choices_is_found_by_its_label(choices):
+    variation = Choices(choices=tuple(choices))
+    assert [variation.by_label[label_of(choice)] for choice in choices] == choices

@@ -1,0 +1,139 @@
+"""Runs over seeds in MLflow: a run for each series and one for each seed, in real stores."""
+
+import os
+from pathlib import Path
+
+import mlflow
+import pytest
+from support.paths import ROOT
+
+from modelyard import params
+from modelyard.core.files import write_json
+from modelyard.params.variants import resolve
+from modelyard.replication import mlflow_log
+from modelyard.replication.series import Series
+
+ENDED = 1_800_000_000  # seconds since 1970
+CHANGES = {"training.epochs": 5, "scaling": "standard"}
+
+
+@pytest.fixture
+def project(tracked_project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project's root whose runs are tracked, which DVC names."""
+    monkeypatch.setenv("DVC_ROOT", str(tracked_project))
+    return tracked_project
+
+
+def series(name: str = "boston_mlp", splits: bool = False, **changes: object) -> Series:
+    project = params.load(ROOT / "params.yaml")
+    return Series(name, resolve(project, name, changes), project.runtime, splits, changes)
+
+
+def keep(each: Series, kept: Path, *correlations: float) -> None:
+    """Leave behind what so many runs would."""
+    for number, correlation in enumerate(correlations):
+        job = each.job(number, kept)
+        figures = {"correlation": correlation, "mae": 3.0, "val_mae": 2.5, "gap": 0.1}
+        write_json(job.file, {"experiment": each.name, "seed": job.resolved.seed, "figures": figures,
+                              "epochs": 100, "seconds": 4.0})  # fmt: skip
+        os.utime(job.file, (ENDED + number, ENDED + number))
+
+
+def client(project: Path) -> mlflow.MlflowClient:
+    return mlflow.MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
+
+
+def runs_in(project: Path) -> dict[str, mlflow.entities.Run]:
+    """Every run of a store by its name, of which none may occur twice."""
+    runs = client(project).search_runs([each.experiment_id for each in client(project).search_experiments()])
+    by_name = {run.info.run_name: run for run in runs}
+    assert len(by_name) == len(runs)
+    return by_name
+
+
+def curve(project: Path, run: mlflow.entities.Run, metric: str) -> list[tuple[int, float]]:
+    return [(each.step, each.value) for each in client(project).get_metric_history(run.info.run_id, metric)]
+
+
+def test_a_series_is_one_run_with_its_seeds_beneath(project: Path) -> None:
+    keep(series(), project / "kept", 0.7, 0.8, 0.9)
+    mlflow_log.write([series()], project / "kept")
+    runs = runs_in(project)
+    whole = runs.pop("boston_mlp, over seeds")
+    assert set(runs) == {"boston_mlp seed 777", "boston_mlp seed 778", "boston_mlp seed 779"}
+    assert {run.data.tags["mlflow.parentRunId"] for run in runs.values()} == {whole.info.run_id}
+    told = {"test_correlation_mean": 0.8, "test_correlation_sd": 0.1, "test_mae_sd": 0.0, "val_mae_mean": 2.5}
+    assert told == pytest.approx({name: whole.data.metrics[name] for name in told})
+    assert whole.data.metrics["test_correlation_low"] < 0.8 < whole.data.metrics["test_correlation_high"]
+    assert whole.data.tags["mlflow.note.content"].startswith(
+        "test_correlation over 3 seeds: mean 0.8, 95 % interval 0."
+    )
+
+
+def test_a_run_has_its_settings_its_figures_and_its_duration(project: Path) -> None:
+    keep(series(**CHANGES), project / "kept", 0.7, 0.8)
+    mlflow_log.write([series(**CHANGES)], project / "kept")
+    run = runs_in(project)["boston_mlp seed 778"]
+    expected = {"training.seed": "778", "training.epochs": "5", "input": "boston", "input.scaling": "standard"}
+    assert expected.items() <= run.data.params.items()
+    assert run.data.metrics == {
+        "test_correlation": 0.8, "test_mae": 3.0, "val_mae": 2.5, "gap": 0.1, "epochs": 100, "seconds": 4,
+    }  # fmt: skip
+    assert (run.info.status, run.info.end_time) == ("FINISHED", (ENDED + 1) * 1000)
+    assert run.info.end_time - run.info.start_time == 4000
+
+
+def test_series_of_one_experiment_are_told_apart(project: Path) -> None:
+    wanted = [series(), series(**CHANGES), series(splits=True)]
+    for each in wanted:
+        keep(each, project / "kept", 0.7)
+    mlflow_log.write(wanted, project / "kept")
+    runs = client(project).search_runs(["1"])
+    assert {run.info.run_name for run in runs if "mlflow.parentRunId" not in run.data.tags} == {
+        "boston_mlp, over seeds",
+        "boston_mlp with training.epochs 5, scaling standard, over seeds",
+        "boston_mlp, each with its own split, over seeds",
+    }
+    drawn = {run.data.params["input.split.test_seed"] for run in runs}
+    assert drawn == {"777"}, "the first seeds are those of params.yaml"
+
+
+def test_settings_of_the_network_that_a_transfer_starts_from_are_noted(project: Path) -> None:
+    transfer = series("mnist_transfer", **{"backbone.training.epochs": 1})
+    job = transfer.job(0, project / "kept")
+    write_json(job.file, {"experiment": "mnist_transfer", "seed": 777, "figures": {"accuracy": 0.9},
+                          "epochs": 1, "seconds": 1.0})  # fmt: skip
+    mlflow_log.write([transfer], project / "kept")
+    assert runs_in(project)["mnist_transfer seed 777"].data.params["backbone.training.epochs"] == "1"
+
+
+def test_written_again_nothing_is_doubled_and_new_seeds_are_added(project: Path) -> None:
+    keep(series(), project / "kept", 0.7, 0.8)
+    for _ in range(2):
+        mlflow_log.write([series(), series()], project / "kept")
+    before = runs_in(project)
+    keep(series(), project / "kept", 0.7, 0.8, 0.9)
+    mlflow_log.write([series()], project / "kept")
+    after = runs_in(project)
+    assert after.keys() - before.keys() == {"boston_mlp seed 779"}
+    assert {name: after[name].info.run_id for name in before} == {name: run.info.run_id for name, run in before.items()}
+    means = curve(project, after["boston_mlp, over seeds"], "test_correlation_mean")
+    assert means == [(2, pytest.approx(0.75)), (3, pytest.approx(0.8))]
+
+
+def test_a_series_of_which_nothing_was_run_leaves_nothing(project: Path) -> None:
+    mlflow_log.write([series()], project / "kept")
+    assert runs_in(project) == {}
+
+
+def test_a_store_out_of_reach_warns_once_for_all_series(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
+    (project / "a_file").touch()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/a_file/no_folder/mlflow.db")
+    wanted = [series(), series(**CHANGES)]
+    for each in wanted:
+        keep(each, project / "kept", 0.7)
+    mlflow_log.write(wanted, project / "kept")
+    warnings = [line for line in capfd.readouterr().err.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == 1

@@ -1,0 +1,220 @@
+"""The registry, in real MLflow stores: versions, aliases, files, and the way back."""
+
+import shutil
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+from support.stores import fitted, rows, saved
+
+from modelyard import models, tracking
+from modelyard.core.errors import ModelyardError
+from modelyard.data.inputs import TrainingInput, save_training
+from modelyard.experiments import train
+from modelyard.models import EstimatorTraining, NetworkTraining, Runtime
+from modelyard.models.families import boosting, mlp
+from modelyard.params.project import EstimatorExperiment, NetworkExperiment
+from modelyard.serving import registry
+from modelyard.serving.registry import CHALLENGER, CHAMPION, Version
+
+DATA = rows(40)
+
+
+def version_of(experiment: str, folder: Path, seed: int = 0) -> Version:
+    """Register a model that was fitted to rows of its own."""
+    model = fitted("linear", rows(40, seed))
+    return registry.register("line", experiment, model, saved(model, folder / experiment), {})
+
+
+def champions(*experiments: str, folder: Path) -> list[Version]:
+    """Register models, and make each champion after the other."""
+    made, before = [], None
+    for seed, experiment in enumerate(experiments):
+        made.append(version_of(experiment, folder, seed))
+        registry.crown(made[-1], instead_of=before)
+        before = made[-1]
+    return made
+
+
+def champion() -> str:
+    return registry.aliased("line", CHAMPION).number
+
+
+def runs() -> list[mlflow.entities.Run]:
+    return mlflow.search_runs(search_all_experiments=True, output_format="list")
+
+
+def stored(number: str) -> Path:
+    """The folder of a version's files in the store."""
+    return Path(mlflow.artifacts.download_artifacts(f"models:/line/{number}/{registry.FOLDER}"))
+
+
+def test_the_champions_folder_holds_the_model_that_was_registered(tracked_project: Path) -> None:
+    champions("first", folder=tracked_project)
+    model = models.load(registry.model_folder("line@champion"))
+    np.testing.assert_array_equal(model.predict(DATA.x), fitted("linear", DATA).predict(DATA.x))
+    assert model.description == fitted("linear", DATA).description
+
+
+def test_a_version_takes_the_model_that_its_training_logged(tracked_project: Path) -> None:
+    model = fitted("linear", DATA)
+    with tracking.training_run("first") as run:
+        run.log_model(model)
+    (logged,) = runs()
+    registry.register("line", "first", model, saved(model, tracked_project / "model"), {})
+    assert [run.info.run_id for run in runs()] == [logged.info.run_id]
+    made = mlflow.MlflowClient().get_model_version("line", "1")
+    assert (made.run_id, made.source) == (logged.info.run_id, logged.data.tags["model_uri"])
+
+
+@pytest.mark.parametrize("family", ["mlp", "boosting"])
+def test_the_model_that_a_run_logged_is_known_by_the_bytes_of_the_files(
+    family: str, image_input: TrainingInput, tracked_project: Path
+) -> None:
+    """A checkpoint that is kept beside the model is no part of it."""
+    settings = {
+        "mlp": NetworkExperiment(
+            input="made_up",
+            model=mlp.Settings(family="mlp", units=(4,)),
+            training=NetworkTraining(seed=7, epochs=2, loss="sparse_categorical_crossentropy", checkpoint="val_loss"),
+        ),
+        "boosting": EstimatorExperiment(
+            input="made_up", model=boosting.Settings(family="boosting"), training=EstimatorTraining(seed=7)
+        ),
+    }
+    save_training(image_input, tracked_project / "rows")
+    folder = tracked_project / "model"
+    with tracking.training_run("first") as run:
+        train.train(settings[family], Runtime(), tracked_project / "rows", folder, tracked_project / "history.csv", run)
+    registry.register("made_up", "first", models.load(folder), folder, {})
+    assert len(runs()) == 1
+
+
+@pytest.mark.parametrize("trained", ["nothing", "another model", "another experiment"])
+def test_a_model_that_no_run_of_its_name_logged_is_logged_from_its_files(trained: str, tracked_project: Path) -> None:
+    model = fitted("linear", DATA)
+    if trained != "nothing":
+        name, logged = ("first", fitted("baseline", DATA)) if trained == "another model" else ("second", model)
+        with tracking.training_run(name) as run:
+            run.log_model(logged)
+    folder = saved(model, tracked_project / "model")
+    for _ in range(2):
+        registry.register("line", "first", model, folder, {})
+    assert len(runs()) == (1 if trained == "nothing" else 2)
+    latest = runs()[0]
+    assert latest.info.run_name == "first"
+    assert latest.data.tags["logged_from"] == "files"
+    assert latest.info.status == "FINISHED"
+
+
+def test_what_mlflow_serves_of_a_version_answers_like_the_files(tracked_project: Path) -> None:
+    champions("first", folder=tracked_project)
+    served = mlflow.pyfunc.load_model("models:/line@champion")
+    np.testing.assert_allclose(served.predict(DATA.x), fitted("linear", DATA).predict(DATA.x), atol=1e-5)
+
+
+def test_rolling_back_goes_from_champion_to_champion_until_the_first(tracked_project: Path) -> None:
+    champions("first", "second", "third", folder=tracked_project)
+    for expected in ("2", "1"):
+        former, _ = registry.roll_back("line")
+        assert former.number == champion() == expected
+    with pytest.raises(ModelyardError, match=r"line@champion is version 1 \(first\), which replaced none"):
+        registry.roll_back("line")
+    assert champion() == "1"
+
+
+def test_a_challenger_between_champions_is_no_step_of_the_way_back(tracked_project: Path) -> None:
+    first = champions("first", folder=tracked_project)[0]
+    registry.challenge(version_of("second", tracked_project, seed=1))
+    registry.crown(version_of("third", tracked_project, seed=2), instead_of=first)
+    assert registry.resolve(f"line@{CHALLENGER}").tags["experiment"] == "second"
+    registry.roll_back("line")
+    assert champion() == "1"
+
+
+def test_nothing_is_rolled_back_to_files_that_are_gone(tracked_project: Path) -> None:
+    champions("first", "second", folder=tracked_project)
+    shutil.rmtree(stored("1"))
+    with pytest.raises(ModelyardError, match=r"version 1 \(first\)"):
+        registry.roll_back("line")
+    assert champion() == "2"
+
+
+def test_a_file_that_was_changed_in_the_store_is_refused(tracked_project: Path) -> None:
+    champions("first", folder=tracked_project)
+    file = stored("1") / "input.json"
+    file.write_text(file.read_text().replace("made_up", "made up"))
+    with pytest.raises(ModelyardError, match="was refused: its files in the store are not what was registered"):
+        registry.model_folder("line@champion")
+    assert not [path for path in (tracked_project / ".modelyard" / "models").rglob("*") if path.is_file()]
+
+
+def test_a_copy_that_was_changed_here_is_fetched_anew(tracked_project: Path) -> None:
+    champions("first", folder=tracked_project)
+    archive = next(registry.model_folder("line@champion").glob("model.*"))
+    content = archive.read_bytes()
+    archive.write_bytes(b"something else")
+    assert registry.model_folder("line@champion") / archive.name == archive
+    assert archive.read_bytes() == content
+
+
+def test_files_are_fetched_once(tracked_project: Path) -> None:
+    champions("first", folder=tracked_project)
+    folder = registry.model_folder("line@champion")
+    shutil.rmtree(stored("1"))
+    assert registry.model_folder("line@champion") == folder
+
+
+def test_of_two_who_promote_at_once_the_second_is_told(tracked_project: Path) -> None:
+    first = champions("first", folder=tracked_project)[0]
+    one, other = (version_of(name, tracked_project, seed) for seed, name in enumerate(("one", "other"), start=1))
+    registry.crown(one, instead_of=first)
+    with pytest.raises(ModelyardError, match="another champion meanwhile"):
+        registry.crown(other, instead_of=first)
+    assert champion() == one.number
+
+
+@pytest.mark.parametrize(
+    "asked, told",
+    [
+        ("lime@champion", "no registered model 'lime'; did you mean line?"),
+        ("line@champoin", "line has no alias 'champoin'; did you mean champion?"),
+        ("line@challenger", "line has no alias 'challenger'; allowed: champion"),
+        ("line", "line has no alias ''; allowed: champion"),
+    ],
+)
+def test_a_name_that_is_not_there_is_told_with_what_is(asked: str, told: str, tracked_project: Path) -> None:
+    champions("first", folder=tracked_project)
+    with pytest.raises(ModelyardError, match="Promote an experiment: modelyard promote EXPERIMENT") as refused:
+        registry.model_folder(asked)
+    assert told in str(refused.value)
+
+
+def test_a_version_that_was_made_by_other_means_is_refused(tracked_project: Path) -> None:
+    first = champions("first", folder=tracked_project)[0]
+    client = mlflow.MlflowClient()
+    client.create_model_version("line", client.get_model_version("line", first.number).source)
+    client.set_registered_model_alias("line", CHAMPION, "2")
+    with pytest.raises(ModelyardError, match="was not made by `modelyard promote`"):
+        registry.model_folder("line@champion")
+
+
+def test_where_runs_are_not_tracked_no_model_is_registered(
+    tracked_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELYARD_TRACKING", "off")
+    with pytest.raises(ModelyardError, match="MODELYARD_TRACKING is off: unset it"):
+        registry.model_folder("line@champion")
+
+
+@pytest.mark.parametrize("address", ["http://ann:hush@127.0.0.1:9", "sqlite:///a_file/mlflow.db"])
+def test_a_store_out_of_reach_is_told_without_its_password(
+    address: str, tracked_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tracked_project / "a_file").touch()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(ModelyardError, match=r"the tracking store .* cannot be reached") as refused:
+        registry.model_folder("line@champion")
+    assert "hush" not in str(refused.value)

@@ -1,0 +1,128 @@
+"""A project's folder with this params.yaml and made-up results, as a report finds it; a git repository."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from modelyard.core.files import write_json, write_text
+from support.paths import ROOT
+
+REGRESSION = {"loss": 20.0, "mae": 3.0, "mse": 20.0, "r2": 0.7, "correlation": 0.85}
+CLASSIFICATION = {"loss": 0.3, "accuracy": 0.9, "macro_f1": 0.88}
+DIGITS = {str(digit): {"rows": 36, "precision": 0.9, "recall": 0.95, "f1": 0.924} for digit in range(10)}
+CLAIM = {
+    "says": "Regression does better standardised",
+    "notebook": "004",
+    "first": {"experiment": "boston_mlp", "changes": {"input": "boston_standard"}, "values": []},
+    "second": {"experiment": "boston_mlp", "changes": {}, "values": []},
+    "metric": "correlation",
+    "direction": "higher",
+    "smallest": 0.01,
+    "seeds": 8,
+    "splits": False,
+    "changes": {"training.epochs": 5},
+    "pairs": 8,
+    "difference": {"mean": 0.03, "sd": 0.02, "low": 0.01, "high": 0.05},
+    "chance_for": 0.003,
+    "chance_against": 1.0,
+    "verdict": "holds",
+    "remark": "",
+}
+REPLICATION = """experiment,splits,metric,seeds,mean,sd,low,high,least,most,published,z,inside
+boston_mlp,False,correlation,8,0.79,0.02,0.773279,0.806721,0.765,0.823,0.7958,0.29,True
+boston_mlp,False,mae,8,3.1,0.1,3.0164,3.1836,2.9,3.3,,,
+boston_mlp,True,correlation,1,0.8,,,,0.8,0.8,0.7958,,False
+"""
+LARGE = (900, 1200)  # pixels: more than any screen that is looked at
+LOCK = """schema: '2.0'
+stages:
+  fetch@boston:
+    outs:
+    - {path: data/raw/boston, md5: 0123456789abcdef0123456789abcdef.dir}
+  train@boston_mlp:
+    outs:
+    - {path: results/boston_mlp/model, md5: fedcba9876543210fedcba9876543210.dir}
+"""
+STUDY = """# Study digits_cnn
+
+**Best 0.99** <script>alert(1)</script> and [more](https://example.org/more.html).
+
+| trials | 20 |
+| --- | --- |
+| epochs | 90 |
+
+![History](history.png)
+![Outside](https://example.org/outside.png)
+"""
+
+
+def make_project(folder: Path) -> Path:
+    """Two experiments that were built here, one committed earlier, and one of everything else that a report tells."""
+    folder.mkdir(parents=True)
+    shutil.copyfile(ROOT / "params.yaml", folder / "params.yaml")
+    write_text(folder / ".gitignore", "/reports/index.html\n/reports/report.md\n")
+    write_text(folder / "dvc.lock", LOCK)
+    make_results(folder, "boston_mlp", REGRESSION)
+    make_results(folder, "digits_cnn", CLASSIFICATION, {"classes": DIGITS})
+    make_results(folder, "boston_linear", REGRESSION, built=False)
+    for name in ("boston", "boston_standard"):
+        write_json(folder / "data" / "inputs" / name / "data.json", data_card())
+    write_json(
+        folder / ".dvc" / "tmp" / "runner" / "seconds.json", {"train@boston_mlp": 4.25, "evaluate@boston_mlp": 90}
+    )
+    write_json(folder / "reports" / "claims.json", {"claims": {"standardised": CLAIM}})
+    write_text(folder / "reports" / "replication.csv", REPLICATION)
+    write_text(folder / "reports" / "tuning" / "digits_cnn" / "report.md", STUDY)
+    draw(folder / "reports" / "tuning" / "digits_cnn" / "history.png")
+    draw(folder / "reports" / "explain" / "boston.png")
+    git(folder, "init", "-q", "-b", "main")
+    commit(folder, "Made up")
+    return folder
+
+
+def make_results(
+    folder: Path, name: str, figures: dict[str, float], more: dict | None = None, built: bool = True
+) -> None:
+    """Results with each figure's interval a hundredth to either side."""
+    place = folder / "results" / name
+    around = {metric: [value - 0.01, value + 0.01] for metric, value in figures.items()}
+    write_json(place / "metrics.json", figures)
+    write_json(place / "details.json", {"rows": 360, "intervals": around, **(more or {})})
+    if built:
+        (place / "model").mkdir()
+        write_text(place / "history.csv", "epoch,loss,val_loss\n1,9.5,8.5\n2,1.25,\n")
+        draw(place / "figures" / "confusion.png")
+        draw(place / "figures" / "learning_curve.png", LARGE)
+
+
+def data_card() -> dict[str, Any]:
+    """A data card of two parts with a row in both of them."""
+    part = {"rows": 404, "dtype": "float64", "smallest": 0.0, "largest": 711.0, "missing_values": 0}
+    target = {"smallest": 5.0, "mean": 22.5, "largest": 50.0}
+    return {
+        "shape_of_a_row": [13],
+        "parts": {"training": part | {"target": target}, "test": part | {"rows": 102, "target": target}},
+        "constant_features": {"count": 0, "names": []},
+        "distinct_rows_in_both_training_and_test": 1,
+    }
+
+
+def draw(path: Path, size: tuple[int, int] = (60, 40)) -> None:
+    """A picture of nothing, of some width and height."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, "orange").save(path)
+
+
+def commit(folder: Path, subject: str) -> None:
+    """Commit whatever is there."""
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", subject)
+
+
+def git(folder: Path, *arguments: str) -> None:
+    """Run git as nobody in particular."""
+    identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)

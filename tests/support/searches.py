@@ -1,0 +1,44 @@
+"""A search over made-up rows that needs no TensorFlow: gradient boosting, its trees and depth vary."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modelyard.data.inputs import TrainingInput, save_training
+from modelyard.data.samples import Samples
+from modelyard.models import EstimatorTraining, Runtime
+from modelyard.models.families import boosting
+from modelyard.params.project import EstimatorExperiment
+from modelyard.params.study import Choices, Range, StudySettings
+from modelyard.tuning.plan import Plan
+from support.inputs import describe
+
+EXPERIMENT = EstimatorExperiment(
+    input="made_up", model=boosting.Settings(family="boosting", trees=20), training=EstimatorTraining(seed=7)
+)
+VARY: dict[str, Any] = {"model.trees": Range(low=10, high=60), "model.depth": Choices(choices=(1, 2, 3))}
+
+
+def save_rows(folder: Path, count: int = 120) -> TrainingInput:
+    """Samples on a curve, a fifth of them for validation, where a plan's trials look for them."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(count, 3))
+    rows = Samples(x, x[:, 0] ** 2 + x[:, 1] + random.normal(scale=0.1, size=count))
+    data = TrainingInput(describe(rows, validation_rows=count // 5), rows)
+    save_training(data, folder / "data" / "inputs" / "made_up" / "training")
+    return data
+
+
+def plan(folder: Path, experiment: Any = EXPERIMENT, **changes: Any) -> Plan:
+    """What a search over these rows is told; `changes` are those of its study."""
+    values = {"experiment": "made_up_boosting", "vary": VARY, "trials": 4, "pruner": "none", "seed": 7}
+    return Plan(
+        name="made_up",
+        study=StudySettings(**(values | changes)),
+        experiment=experiment,
+        inputs={"made_up": {"dataset": "made_up"}},
+        metric="val_mae",
+        runtime=Runtime(),
+        folder=folder,
+    )

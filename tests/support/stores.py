@@ -1,0 +1,79 @@
+"""What tests of the registry share: models as the pipeline leaves them."""
+
+from pathlib import Path
+
+import numpy as np
+from ruamel.yaml import YAML
+
+from modelyard import models
+from modelyard.data.inputs import TrainingInput, save_test
+from modelyard.data.samples import Samples
+from modelyard.models import EstimatorTraining
+from modelyard.models.families import baseline, linear
+from modelyard.orchestration import dvc_lock
+from support.inputs import describe, training_context
+
+FAMILIES = {"linear": linear, "baseline": baseline}
+PARAMS = """
+datasets:
+  line:
+    reader: table
+    task: regression
+    description: A line with some noise.
+    target: y
+    files:
+      line.csv: {text: "x,y\\n1,2\\n3,4\\n"}
+inputs:
+  line: {dataset: line, split: {test: 0.5, test_seed: 1}, scaling: none}
+  other: {dataset: line, split: {test: 0.5, test_seed: 2}, scaling: none}
+experiments:
+  mean: {input: line, model: {family: baseline}, training: {seed: 7}}
+  fit: {input: line, model: {family: linear}, training: {seed: 7}}
+  fit_again: {input: line, model: {family: linear}, training: {seed: 8}}
+  leaky: {input: line, model: {family: linear}, training: {seed: 7}}
+  elsewhere: {input: other, model: {family: linear}, training: {seed: 7}}
+"""
+
+
+def rows(count: int, seed: int = 0) -> Samples:
+    """Samples of three features, and a line with some noise through them."""
+    random = np.random.default_rng(seed)
+    x = random.normal(size=(count, 3))
+    return Samples(x, x @ np.array([1.0, -2.0, 0.5]) + 3 + random.normal(scale=0.5, size=count))
+
+
+def fitted(family: str, of: Samples, **changes: object) -> models.Model:
+    """A model of scikit-learn's, fitted to all of these rows."""
+    data = TrainingInput(describe(of, **changes), of)
+    settings = FAMILIES[family].Settings(family=family)
+    return models.fit(settings, EstimatorTraining(seed=7), data, training_context())[0]
+
+
+def saved(model: models.Model, folder: Path) -> Path:
+    """A model's folder with the model in it."""
+    folder.mkdir(parents=True)
+    model.save(folder)
+    return folder
+
+
+def built(experiment: str, model: models.Model, test: Samples, given: str, project: Path) -> None:
+    """Leave behind what `modelyard run` would: the experiment's model, its test rows as `given`, and their lock."""
+    results, rows_for_test = project / "results" / experiment / "model", project / "data" / "inputs" / given / "test"
+    saved(model, results)
+    save_test(test, rows_for_test)
+    lock(experiment, results, rows_for_test, project)
+
+
+def lock(experiment: str, model: Path, test: Path, project: Path) -> None:
+    """Add an experiment's stages to dvc.lock."""
+    file = project / "dvc.lock"
+    content = YAML(typ="safe").load(file) if file.exists() else {"schema": "2.0", "stages": {}}
+    of_model, of_test = (
+        {"path": each.relative_to(project).as_posix(), "hash": "md5", "md5": dvc_lock.md5(each)}
+        for each in (model, test)
+    )
+    content["stages"] |= {
+        f"train@{experiment}": {"cmd": "train", "outs": [of_model]},
+        f"evaluate@{experiment}": {"cmd": "evaluate", "deps": [of_test, of_model]},
+    }
+    YAML().dump(content, file)

@@ -1,0 +1,229 @@
+"""The winner in params.yaml: what is added, that nothing else changes, and what is refused."""
+
+import difflib
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import FrozenTrial, create_trial
+from ruamel.yaml import YAML
+from support.studies import ALL, BEST, PARAMS, PRESENT, PRUNED, VARY, WORSE, study, trial
+
+from modelyard import params
+from modelyard.core.config import read_yaml
+from modelyard.core.errors import ModelyardError
+from modelyard.tuning.apply import apply
+from modelyard.tuning.winner import WIDTH, as_yaml, winner
+
+SMALL = """\
+datasets: # where they come from
+  digits:
+    reader: digits
+    task: classification
+    description: Handwritten.
+    classes: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
+    files:
+      digits.csv.gz: {package: sklearn/datasets/data/digits.csv.gz, sha256: "%s"}
+inputs:
+  digits: {dataset: digits, split: {test: 0.2, test_seed: 1, validation: 0.2}, scaling: minmax}
+experiments:
+    digits_cnn: # the first
+        input: digits
+        model:
+            family: cnn
+            filters:
+            - 32 # as in the notebook
+            - 64
+        training: &training {seed: 7, epochs: 4, loss: sparse_categorical_crossentropy}
+
+    # another remark
+    digits_other:
+        input: digits
+        model: {family: cnn, filters: [4]}
+        training: *training""" % ("0" * 64)
+
+
+@pytest.fixture
+def params_file(tmp_path: Path) -> Path:
+    """A copy of this project's params.yaml."""
+    return Path(shutil.copy(PARAMS, tmp_path / "params.yaml"))
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A params.yaml with what is rare: other steps, an anchor, no end of line at its end."""
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL)
+    return path
+
+
+def trial_without_filters() -> FrozenTrial:
+    """The best trial, with a value that no network can have."""
+    choices = {"model.filters": CategoricalDistribution(("[]", "[16]"))}
+    return create_trial(value=1.0, params={"model.filters": "[]"}, distributions=choices)
+
+
+def changes(before: str, after: str) -> tuple[str, str]:
+    """The lines that were taken out, and those that were added."""
+    compared = list(difflib.ndiff(before.splitlines(), after.splitlines()))
+    return tuple("\n".join(line[2:] for line in compared if line.startswith(sign)) for sign in "-+")
+
+
+def test_the_winner_stands_beneath_its_experiment_and_no_other_line_is_touched(params_file: Path) -> None:
+    assert apply(study(*ALL), params_file) == "digits_cnn_tuned"
+    text = params_file.read_text()
+    removed, added = changes(PARAMS.read_text(), text)
+    assert removed == ""
+    assert added == (
+        "  digits_cnn_tuned:\n"
+        "    input: digits\n"
+        "    model: {family: cnn, filters: [16, 32], padding: same, pooling: last, convolution_dropout: 0.25, "
+        "units: [128]}\n"
+        "    training:\n"
+        "      seed: 777\n"
+        "      epochs: 5\n"
+        "      batch_size: 32\n"
+        "      optimizer: adam\n"
+        "      loss: sparse_categorical_crossentropy\n"
+        "      learning_rate: 0.01\n"
+        '  digits_cnn_tuned: {notebook: "001", note: best of 6 trials of study digits_cnn}'
+    )
+    names = list(read_yaml(params_file)["experiments"])
+    assert names.index("digits_cnn_tuned") == names.index("digits_cnn") + 1
+
+
+def test_what_was_written_is_the_experiment_with_the_best_trials_values(params_file: Path) -> None:
+    apply(study(*ALL), params_file)
+    project = params.load(params_file)
+    tuned, present = project.runs["digits_cnn_tuned"], project.runs["digits_cnn"]
+    assert (tuned.model.filters, tuned.training.epochs, tuned.training.learning_rate) == ((16, 32), 5, 0.01)
+    assert tuned.model == present.model.model_copy(update={"filters": (16, 32)})
+    assert tuned.training == present.training.model_copy(update={"epochs": 5, "learning_rate": 0.01})
+
+
+def test_an_experiment_that_is_the_last_of_its_section_keeps_the_remarks_after_it(params_file: Path) -> None:
+    text = params_file.read_text()
+    last = text.index("  digits_detector:\n    input")
+    first, end = text.index("  digits_cnn:\n"), text.index("  mnist_mlp:\n    input")
+    moved = text[:first] + text[end:last] + text[first:end].rstrip("\n") + "\n" + text[last:]
+    params_file.write_text(moved)
+    apply(study(*ALL), params_file)
+    removed, added = changes(moved, params_file.read_text())
+    assert (removed, added.splitlines()[0]) == ("", "  digits_cnn_tuned:")
+    params.load(params_file)
+
+
+def test_other_steps_anchors_and_a_missing_end_of_line_are_kept(small: Path) -> None:
+    apply(study(PRESENT, BEST, file=small), small)
+    removed, added = changes(SMALL, small.read_text())
+    assert removed == ""
+    assert added.splitlines()[:2] == ["    digits_cnn_tuned:", "      input: digits"]
+    assert read_yaml(small)["experiments"]["digits_cnn_tuned"]["training"]["learning_rate"] == 0.01
+    assert list(read_yaml(small)["experiments"]) == ["digits_cnn", "digits_cnn_tuned", "digits_other"]
+
+
+def test_an_experiment_that_ends_with_an_alias_ends_where_the_alias_stands(small: Path) -> None:
+    text = SMALL.replace("digits_other", "first").replace("digits_cnn", "digits_other").replace("first", "digits_cnn")
+    small.write_text(text)
+    apply(study(PRESENT, BEST, file=small), small)
+    assert changes(text, small.read_text())[0] == ""
+    assert list(read_yaml(small)["experiments"]) == ["digits_other", "digits_cnn", "digits_cnn_tuned"]
+
+
+def test_applied_twice_the_file_is_as_after_the_first_time(params_file: Path) -> None:
+    apply(study(*ALL), params_file)
+    once = params_file.read_bytes()
+    apply(study(*ALL), params_file)
+    assert params_file.read_bytes() == once
+
+
+def test_a_name_with_other_values_is_taken_unless_it_is_to_be_replaced(params_file: Path) -> None:
+    apply(study(*ALL), params_file)
+    before = params_file.read_bytes()
+    better = study(*ALL, trial([0.99], rate=0.02))
+    with pytest.raises(ModelyardError, match=r"an experiment digits_cnn_tuned with other values.*--replace"):
+        apply(better, params_file)
+    assert params_file.read_bytes() == before
+    apply(better, params_file, replace=True)
+    removed, _ = changes(PARAMS.read_text(), params_file.read_text())
+    assert removed == ""
+    assert params.load(params_file).runs["digits_cnn_tuned"].training.learning_rate == 0.02
+    assert read_yaml(params_file)["published"]["digits_cnn_tuned"]["note"] == "best of 7 trials of study digits_cnn"
+
+
+@pytest.mark.parametrize(
+    "trials, told",
+    [
+        ((), "has no finished trial yet"),
+        ((PRUNED,), "has no finished trial yet.*modelyard tune digits_cnn"),
+        ((PRESENT, WORSE), "no trial is better than experiment digits_cnn as it is .val_accuracy 0.9"),
+    ],
+)
+def test_without_a_better_trial_nothing_is_written(trials: tuple, told: str, params_file: Path) -> None:
+    with pytest.raises(ModelyardError, match=told):
+        apply(study(*trials), params_file)
+    assert params_file.read_bytes() == PARAMS.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "before, after, changed",
+    [
+        ("filters: [32, 64], padding: same", "filters: [32, 64], padding: valid", "digits_cnn"),
+        ("validation: 0.2}\n    scaling: minmax", "validation: 0.2}\n    scaling: standard", "digits"),
+    ],
+)
+def test_scores_of_another_experiment_or_input_are_not_applied(
+    before: str, after: str, changed: str, params_file: Path
+) -> None:
+    made = study(*ALL)
+    text = params_file.read_text()
+    assert before in text
+    params_file.write_text(text.replace(before, after))
+    with pytest.raises(ModelyardError, match=rf"searched with another {changed} than params.yaml has now.*--new"):
+        apply(made, params_file)
+
+
+def test_a_winner_that_the_settings_refuse_leaves_the_file_as_it_was(params_file: Path) -> None:
+    made = study(*ALL)
+    made.set_user_attr("space", made.user_attrs["space"] | {"vary": VARY | {"model.filters": {"choices": [[], [16]]}}})
+    made.add_trial(trial_without_filters())
+    with pytest.raises(ModelyardError) as refusal:
+        apply(made, params_file)
+    assert params_file.read_bytes() == PARAMS.read_bytes()
+    for told in ("params.yaml is as it was", "experiments.digits_cnn_tuned.model.filters (line", "filters: []"):
+        assert told in str(refusal.value)
+    assert [path.name for path in params.parent.iterdir()] == ["params.yaml"]
+
+
+NAMES = st.text("abc_", min_size=1, max_size=12)
+TEXTS = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]))
+NUMBERS = st.integers(-9, 9) | st.floats(allow_nan=False, allow_infinity=False)
+VALUES = st.recursive(
+    st.none() | st.booleans() | NUMBERS | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, min_size=1, max_size=3),
+)
+
+
+@given(st.dictionaries(NAMES, VALUES, min_size=1, max_size=4))
+def test_settings_as_yaml_are_read_back_as_they_were(content: dict) -> None:
+    assert YAML(typ="safe").load(as_yaml(content)) == content
+
+
+def test_a_group_stands_in_one_line_where_it_fits() -> None:
+    short, long = {"a": 1, "b": [1, 2]}, {f"key_{number}": "value" for number in range(12)}
+    assert as_yaml({"short": short}) == "short: {a: 1, b: [1, 2]}"
+    lines = as_yaml({"long": long}).splitlines()
+    assert lines[:2] == ["long:", "  key_0: value"]
+    assert max(map(len, lines)) <= WIDTH
+
+
+def test_the_winner_of_a_second_study_is_named_after_its_experiment() -> None:
+    won = winner(study(*ALL, name="digits_cnn-2"), PARAMS)
+    assert (won.name, won.study, won.note) == (
+        "digits_cnn_tuned",
+        "digits_cnn",
+        "best of 6 trials of study digits_cnn-2",
+    )
