@@ -10,7 +10,7 @@ import typer
 from benchmarks import machine, picture, records, report
 from benchmarks.parts import PARTS
 from benchmarks.sizes import QUICK, Size
-from modelyard.cli.interrupts import end_as_by_ctrl_c
+from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.core.errors import ModelyardError, explained
 
 RESULTS = Path(__file__).parent / "results"
@@ -25,7 +25,7 @@ def main(
     again: Annotated[bool, typer.Option("--again", help="BoundMetric anew what this commit has measured.")] = False,
 ) -> None:
     """BoundMetric what the last commit costs; what it has measured already is left alone."""
-    end_as_by_ctrl_c()
+    handle_termination_as_ctrl_c()
     with explained():
         chosen = _known(parts or list(PARTS))
         if machine.is_changed():

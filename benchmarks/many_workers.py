@@ -32,7 +32,7 @@ sys.path.insert(0, str(ROOT / "tests"))  # where the server and the rows come fr
 import made_up_search  # noqa: E402
 import postgresql  # noqa: E402
 
-from modelyard.cli.interrupts import end_as_by_ctrl_c
+from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.core.config import changed
 from modelyard.core.files import write_text
 from modelyard.core.markdown import markdown_table
@@ -194,7 +194,7 @@ def figures(first: Reading, last: Reading, workers: int) -> Iterator[str]:
 
 def main() -> None:
     """BoundMetric each kind with each number of workers, and write the table."""
-    end_as_by_ctrl_c()  # else a server would be left behind
+    handle_termination_as_ctrl_c()  # else a server would be left behind
     programs = postgresql.installed() or sys.exit(postgresql.MISSING)
     lines, load = [], os.getloadavg()[1]
     with tempfile.TemporaryDirectory() as folder, postgresql.serving(programs) as port:

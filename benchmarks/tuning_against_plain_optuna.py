@@ -27,10 +27,10 @@ from modelyard import params
 from modelyard.core.config import changed
 from modelyard.core.errors import explained
 from modelyard.core.files import write_text
-from modelyard.data import inputs, readers
 from modelyard.core.markdown import markdown_table
+from modelyard.data import inputs, readers
 from modelyard.params.project import Project
-from modelyard.params.study import Range, label_of, present
+from modelyard.params.study import Range, baseline_values, storage_label
 from modelyard.tuning import opening, plan, search
 from modelyard.tuning.objective import Objective
 from modelyard.tuning.plan import Plan
@@ -75,7 +75,9 @@ def plain(made: Plan, trials: int) -> list[FrozenTrial]:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     sampler = optuna.samplers.TPESampler(seed=made.study.seed)
     study = optuna.create_study(direction=made.direction, sampler=sampler, pruner=optuna.pruners.NopPruner())
-    study.enqueue_trial({key: label_of(value) for key, value in present(made.study, made.experiment).items()})
+    study.enqueue_trial(
+        {key: storage_label(value) for key, value in baseline_values(made.study, made.experiment).items()}
+    )
     study.optimize(Objective(made, lambda *figures: None), n_trials=trials, n_jobs=CORES)
     return study.trials
 

@@ -45,7 +45,7 @@ def cost_table() -> str:
 
 def _costs() -> Iterator[tuple[str, float, float]]:
     seconds, project = json.loads(TIMES.read_text(encoding="utf-8")), load()
-    for name in project.runs:
+    for name in project.all_experiments:
         section = project.section_of(name)
         stages = (train_stage(section, name), evaluate_stage(section, name))
         if all(stage in seconds for stage in stages):

@@ -12,7 +12,7 @@ from modelyard.experiments.train import train
 def main(experiment: str, training: Path, model: Path, history: Path, backbone: Path | None = None) -> None:
     project = params.load()
     with tracking.training_run(experiment) as run:
-        train(project.runs[experiment], project.runtime, training, model, history, run, backbone)
+        train(project.all_experiments[experiment], project.runtime, training, model, history, run, backbone)
 
 
 if __name__ == "__main__":

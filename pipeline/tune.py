@@ -16,7 +16,7 @@ def main(study: str, folder: Path) -> None:
 
     project = params.load()
     entry = project.studies[study]
-    bring(inputs_of(entry, project.runs[entry.experiment].input))
+    bring(inputs_of(entry, project.all_experiments[entry.experiment].input))
     found = rebuild.rebuild(project, study, Path.cwd(), tell)
     report.write(found, folder)
     mlflow_log.write(found, folder)

@@ -105,7 +105,7 @@ LAYERS = [
     {"prediction.pictures"},
     {"prediction"},
     {"cli.display", "cli.interrupts", "cli.runs"},
-    {"cli.upstream"},
+    {"cli.prerequisites"},
     {
         "cli.doctor",
         "cli.experiments",

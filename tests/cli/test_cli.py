@@ -255,7 +255,7 @@ def test_ui_sends_to_the_server_where_runs_are_kept_and_hides_its_password(proje
 
 
 def test_a_diary_that_is_off_cannot_be_filled_in(project):
-    result = modelyard("runs", "fill")
+    result = modelyard("runs", "backfill")
     assert result.exit_code == 1
     assert "error: MODELYARD_TRACKING is off: there is no diary to fill in." in result.output
 

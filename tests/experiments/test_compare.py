@@ -61,7 +61,7 @@ def test_an_experiment_is_rebuilt_here_or_was_committed_earlier_or_is_not_built(
     states = table.groupby("experiment").state.unique().map(list).to_dict()
     assert states.pop("boston_mlp") == [REBUILT]
     assert states.pop("digits_cnn") == [EARLIER]
-    assert states == {name: [MISSING] for name in project.runs if name not in ("boston_mlp", "digits_cnn")}
+    assert states == {name: [MISSING] for name in project.all_experiments if name not in ("boston_mlp", "digits_cnn")}
     assert len(rows_of(table, "fashion_cnn")) == 1
     markdown = compare.markdown(table)
     assert f"a convolutional network beside it; {EARLIER} |" in markdown
@@ -73,7 +73,7 @@ def test_data_sets_and_their_experiments_stand_in_the_order_of_params(project: p
     make_results(tmp_path / "digits_mlp", "classification")
     reversed_experiments = dict(reversed(project.experiments.items()))
     table = compare.compare(project.model_copy(update={"experiments": reversed_experiments}), tmp_path, tmp_path)
-    used = [name for name in project.datasets if name in set(map(project.dataset_of, project.runs))]
+    used = [name for name in project.datasets if name in set(map(project.dataset_of, project.all_experiments))]
     assert list(table.dataset.unique()) == used
     of_boston = [name for name in reversed_experiments if project.dataset_of(name) == "boston"]
     assert list(table[table.dataset == "boston"].experiment) == of_boston
@@ -84,7 +84,7 @@ def test_markdown_has_one_table_for_each_data_set(project: params.Project, tmp_p
     make_results(tmp_path / "digits_cnn", "classification")
     _, *parts = compare.markdown(compare.compare(project, tmp_path, tmp_path)).split("\n## ")
     assert [part.splitlines()[0] for part in parts] == [
-        name for name in project.datasets if name in set(map(project.dataset_of, project.runs))
+        name for name in project.datasets if name in set(map(project.dataset_of, project.all_experiments))
     ]
     for part in parts:
         header, rule, *rows = (line for line in part.splitlines() if line.startswith("|"))

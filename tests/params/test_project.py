@@ -307,8 +307,8 @@ def test_an_autoencoder_restores_the_rows_whatever_its_data_set_asks_for():
 
 def test_runs_are_the_experiments_of_all_sections():
     project = params.load(PARAMS)
-    assert {"mnist_cnn", "mnist_transfer", "cifar10_vgg16"} <= project.runs.keys()
-    assert len(project.runs) == len(project.experiments) + len(project.transfers) + len(project.pretrained)
+    assert {"mnist_cnn", "mnist_transfer", "cifar10_vgg16"} <= project.all_experiments.keys()
+    assert len(project.all_experiments) == len(project.experiments) + len(project.transfers) + len(project.pretrained)
 
 
 def test_the_weights_of_a_backbone_are_fetched_like_the_files_of_a_data_set():

@@ -10,7 +10,7 @@ from support.paths import PARAMS
 from modelyard import params
 from modelyard.core.config import changed, flat
 from modelyard.core.errors import ModelyardError
-from modelyard.params.study import DEFAULT_RATES, Choices, Range, label_of, present
+from modelyard.params.study import DEFAULT_LEARNING_RATES, Choices, Range, baseline_values, storage_label
 
 EPOCHS = "training.epochs: {low: 10, high: 60, step: 10}"
 FILTERS = "model.filters: {choices: [[16, 32], [32, 64], [32, 64, 128], [64, 128]]}"
@@ -40,7 +40,7 @@ def test_the_studies_that_ship_begin_with_their_experiments():
     for study in project.studies.values():
         experiment = project.experiments[study.experiment]
         assert (
-            flat(changed(experiment, present(study, experiment)).model_dump()).keys()
+            flat(changed(experiment, baseline_values(study, experiment)).model_dump()).keys()
             == flat(experiment.model_dump()).keys()
         )
 
@@ -123,8 +123,8 @@ def test_a_mistake_in_a_study_is_told_with_its_place(old, new, told, message):
 def test_an_optimizers_default_learning_rate_is_the_number_that_keras_has():
     import keras
 
-    assert {name: float(keras.optimizers.get(name).learning_rate) for name in DEFAULT_RATES} == pytest.approx(
-        DEFAULT_RATES
+    assert {name: float(keras.optimizers.get(name).learning_rate) for name in DEFAULT_LEARNING_RATES} == pytest.approx(
+        DEFAULT_LEARNING_RATES
     )
 
 
@@ -139,4 +139,4 @@ def test_a_range_of_whole_numbers_holds_what_python_counts(low, span, step, valu
 @given(some.lists(some.lists(some.integers(1, 512), max_size=4).map(tuple), min_size=1, unique=True))
 def test_each_list_among_choices_is_found_by_its_label(choices):
     variation = Choices(choices=tuple(choices))
-    assert [variation.by_label[label_of(choice)] for choice in choices] == choices
+    assert [variation.by_label[storage_label(choice)] for choice in choices] == choices

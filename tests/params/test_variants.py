@@ -43,7 +43,7 @@ def test_changes_of_a_backbone_are_of_the_network_that_a_transfer_starts_from(pr
     resolved = resolve(project, "mnist_transfer", {"backbone.training.epochs": 1, "training.epochs": 2})
     assert resolved.backbone.experiment.training.epochs == 1
     assert resolved.experiment.training.epochs == 2
-    assert [each.input.dataset for each in resolved.chain()] == ["mnist", "fashion_mnist"]
+    assert [each.input.dataset for each in resolved.self_and_backbones()] == ["mnist", "fashion_mnist"]
 
 
 @pytest.mark.parametrize(
@@ -69,31 +69,31 @@ def test_a_wrong_change_is_told(project: Project, name: str, changes: dict, told
 
 def test_seeds_rise_with_the_number_and_nothing_else_changes(project: Project):
     resolved = resolve(project, "mnist_transfer", {})
-    later = resolved.with_seed(3, splits=False)
+    later = resolved.with_seed_offset(3, splits=False)
     assert (later.seed, later.backbone.seed) == (780, 780)
     assert later.input == resolved.input
-    assert later.with_seed(-3, splits=False) == resolved == resolved.with_seed(0, splits=False)
+    assert later.with_seed_offset(-3, splits=False) == resolved == resolved.with_seed_offset(0, splits=False)
 
 
 def test_seeds_of_the_split_rise_where_splits_are_asked_for(project: Project):
     resolved = resolve(project, "digits_mlp", {})
-    assert resolved.with_seed(2, splits=True).input.split.test_seed == 779
-    assert resolved.with_seed(2, splits=False).input.split.test_seed == 777
+    assert resolved.with_seed_offset(2, splits=True).input.split.test_seed == 779
+    assert resolved.with_seed_offset(2, splits=False).input.split.test_seed == 777
 
 
 def test_given_test_rows_cannot_be_drawn_anew(project: Project):
     with pytest.raises(ModelyardError, match="not drawn by chance"):
-        resolve(project, "mnist_mlp", {}).with_seed(1, splits=True)
+        resolve(project, "mnist_mlp", {}).with_seed_offset(1, splits=True)
 
 
 def test_a_digest_tells_every_setting_but_what_is_for_display(project: Project):
     resolved = resolve(project, "boston_mlp", {})
     same = resolve(project, "boston_mlp", {"training.epochs": 100})
     other = resolve(project, "boston_mlp", {"training.epochs": 99})
-    assert digest(resolved.described()) == digest(same.described()) != digest(other.described())
+    assert digest(resolved.to_dict()) == digest(same.to_dict()) != digest(other.to_dict())
     renamed = changed(resolved.dataset, {"description": "Something else."})
     assert renamed.model_dump(exclude={"description"}) == resolved.dataset.model_dump(exclude={"description"})
-    assert "description" not in resolved.described()["dataset"]
+    assert "description" not in resolved.to_dict()["dataset"]
 
 
 def test_what_can_be_measured_depends_on_the_task_and_on_validation_rows(project: Project):

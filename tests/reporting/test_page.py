@@ -17,7 +17,7 @@ from modelyard.cli import app
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_json, write_json, write_text
 
-COUNT = len(params.load(ROOT / "params.yaml").runs)
+COUNT = len(params.load(ROOT / "params.yaml").all_experiments)
 
 VOID = {"meta", "link", "img", "br"}
 LOADING = {"src", "srcset", "poster", "data", "action", "background"}
@@ -349,7 +349,9 @@ def test_a_report_loads_neither_tensorflow_nor_mlflow_nor_dvc(project: Path) -> 
 
 def test_every_experiment_of_params_has_a_section(project: Path) -> None:
     contents = reporting.write(project, project / "reports" / "index.html")
-    assert {section.row.experiment for section in contents.sections} == set(params.load(project / "params.yaml").runs)
+    assert {section.row.experiment for section in contents.sections} == set(
+        params.load(project / "params.yaml").all_experiments
+    )
 
 
 def test_the_template_is_packaged() -> None:

@@ -62,7 +62,7 @@ def study(*trials: FrozenTrial, name: str = "digits_cnn", up: bool = True, file:
     """A study in memory with these trials, of the experiment digits_cnn as it stands in a params.yaml."""
     project = params.load(file)
     space = {
-        "experiment": project.runs["digits_cnn"].model_dump(mode="json"),
+        "experiment": project.all_experiments["digits_cnn"].model_dump(mode="json"),
         "inputs": {"digits": project.inputs["digits"].model_dump(mode="json")},
         "vary": VARY,
         "folds": None,

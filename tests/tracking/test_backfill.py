@@ -101,7 +101,9 @@ def test_what_is_told_is_left_alone(rebuilt: Project) -> None:
     before = (rebuilt.folder / "mlflow.db").read_bytes()
     rebuilt.run("modelyard", "run")
     assert (rebuilt.folder / "mlflow.db").read_bytes() == before
-    assert "The diary tells of all that is up to date here: 2 experiments." in rebuilt.run("modelyard", "runs", "fill")
+    assert "Nothing to backfill: MLflow has the runs of all 2 experiments that are up to date." in rebuilt.run(
+        "modelyard", "runs", "backfill"
+    )
     assert sorted(rebuilt.runs()) == sorted(NAMES)
 
 
@@ -110,7 +112,7 @@ def test_a_lost_diary_is_filled_in_from_the_files_once(rebuilt: Project, tmp_pat
     for name in ("mlflow.db", "mlartifacts", ".modelyard"):
         shutil.rmtree(copy.folder / name, ignore_errors=True)
         (copy.folder / name).unlink(missing_ok=True)
-    said = copy.run("modelyard", "runs", "fill")
+    said = copy.run("modelyard", "runs", "backfill")
     assert [f"{name}: filled in from its files" in said for name in NAMES] == [True, True]
 
     originals, client = rebuilt.runs(), mlflow.MlflowClient(copy.store)
@@ -127,7 +129,7 @@ def test_a_lost_diary_is_filled_in_from_the_files_once(rebuilt: Project, tmp_pat
         assert client.get_logged_model(run.data.tags["model_uri"].removeprefix("models:/")).name == name
     history = client.get_metric_history(copy.runs()["xor_mlp"].info.run_id, "loss")
     assert [each.step for each in history] == list(range(1, EPOCHS + 1))
-    assert "The diary tells of all that is up to date here" in copy.run("modelyard", "runs", "fill")
+    assert "Nothing to backfill" in copy.run("modelyard", "runs", "backfill")
 
 
 def comparable(tags: dict[str, str]) -> dict[str, str]:
@@ -166,7 +168,7 @@ def test_a_training_that_is_killed_is_shown_as_failed_when_the_rebuild_ends(rebu
     os.kill(int(run.data.tags["process"].split()[-2]), signal.SIGKILL)
     said, _ = rebuild.communicate(timeout=BOUND)
     assert rebuild.returncode == 1
-    assert "xor_mlp: shown as failed, its process is gone" in said
+    assert "xor_mlp: marked as failed, its process is gone" in said
     (run,) = copy.runs().values()
     assert run.info.status == "FAILED"
     assert "its process ended without a word" in run.data.tags["error"]
@@ -274,7 +276,7 @@ def test_a_server_whose_disk_is_full_leaves_the_run_failed_and_the_program_at_wo
         )  # fmt: skip
     assert done.stdout == "done\n"
     assert "warning: this run is not tracked" in done.stderr
-    assert "A server's own log says why it refused, such as a full disk; `modelyard runs fill`" in done.stderr
+    assert "A server's own log says why it refused, such as a full disk; `modelyard runs backfill`" in done.stderr
     (run,) = team.runs().values()
     assert run.info.status == "FAILED"
     assert "figures/large.png" in run.data.tags["error"]

@@ -56,7 +56,7 @@ def test_each_md5_is_compared_with_what_is_here(here: Path) -> None:
 
 
 def test_without_md5s_it_says_how_to_have_them(here: Path) -> None:
-    assert "none noted yet; where its files are: modelyard runs fill" in explain(RUN, here)
+    assert "none noted yet; where its files are: modelyard runs backfill" in explain(RUN, here)
 
 
 def test_a_commit_that_is_not_here_is_told_with_what_to_do(here: Path) -> None:

@@ -98,7 +98,7 @@ def test_the_winner_stands_beneath_its_experiment_and_no_other_line_is_touched(p
 def test_what_was_written_is_the_experiment_with_the_best_trials_values(params_file: Path) -> None:
     apply(study(*ALL), params_file)
     project = params.load(params_file)
-    tuned, present = project.runs["digits_cnn_tuned"], project.runs["digits_cnn"]
+    tuned, present = project.all_experiments["digits_cnn_tuned"], project.all_experiments["digits_cnn"]
     assert (tuned.model.filters, tuned.training.epochs, tuned.training.learning_rate) == ((16, 32), 5, 0.01)
     assert tuned.model == present.model.model_copy(update={"filters": (16, 32)})
     assert tuned.training == present.training.model_copy(update={"epochs": 5, "learning_rate": 0.01})
@@ -150,7 +150,7 @@ def test_a_name_with_other_values_is_taken_unless_it_is_to_be_replaced(params_fi
     apply(better, params_file, replace=True)
     removed, _ = changes(PARAMS.read_text(), params_file.read_text())
     assert removed == ""
-    assert params.load(params_file).runs["digits_cnn_tuned"].training.learning_rate == 0.02
+    assert params.load(params_file).all_experiments["digits_cnn_tuned"].training.learning_rate == 0.02
     assert read_yaml(params_file)["published"]["digits_cnn_tuned"]["note"] == "best of 7 trials of study digits_cnn"
 
 

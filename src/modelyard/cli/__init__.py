@@ -184,15 +184,13 @@ def rollback(dataset: Annotated[str, typer.Argument(help="The name of a register
         roll_back(dataset)
 
 
-@runs.command("fill", epilog="Example:\n\n* `dvc pull && dvc checkout && modelyard runs fill`")
-def runs_fill() -> None:
+@runs.command("backfill", epilog="Example:\n\n* `dvc pull && dvc checkout && modelyard runs backfill`")
+def runs_backfill() -> None:
     """Have the diary tell of all that is up to date here: what DVC brought back, the MD5s, what died without a word."""
-    from rich.console import Console
-
-    from modelyard.cli.runs import fill
+    from modelyard.cli.runs import backfill
 
     with explained():
-        fill(Console())
+        backfill()
 
 
 @runs.command("explain", epilog="Examples:\n\n* `modelyard runs explain mnist_cnn` explains its latest run")

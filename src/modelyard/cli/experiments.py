@@ -21,6 +21,6 @@ def list_all() -> None:
     names = (Column(each, no_wrap=True) for each in ("experiment", "data set", "model"))
     table = Table(*names, "on its test rows", box=None, padding=(0, 2, 0, 0))
     for name in compared.experiment.unique():
-        model = project.runs[name].model.family
+        model = project.all_experiments[name].model.family
         table.add_row(name, project.dataset_of(name), model, figures.get(name, MISSING))
     Console().print(table)

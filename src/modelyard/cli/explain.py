@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from modelyard import models, params
-from modelyard.cli.upstream import bring
+from modelyard.cli.prerequisites import bring
 from modelyard.core.config import nearest
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import write_table
@@ -38,7 +38,10 @@ def explain(names: Sequence[str], shuffles: int) -> None:
         raise ModelyardError("\n".join(f"{stage} failed: {reason}" for stage, reason in failed.items()))
     parts = []
     for name in names:
-        model, rows = models.load(results_of(project, name).model), Path("data/inputs") / project.runs[name].input
+        model, rows = (
+            models.load(results_of(project, name).model),
+            Path("data/inputs") / project.all_experiments[name].input,
+        )
         found = feature_importance.explain(model, inputs.load_training(rows / "training"), rows / "test", shuffles)
         parts.append(found.assign(experiment=name))
     table = pd.concat(parts, ignore_index=True)[["experiment", *parts[0].columns[:-1]]]

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from modelyard import params
-from modelyard.cli.interrupts import end_as_by_ctrl_c
-from modelyard.cli.upstream import bring
+from modelyard.cli.interrupts import handle_termination_as_ctrl_c
+from modelyard.cli.prerequisites import bring
 from modelyard.core.config import nearest
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_json, write_json, write_table, write_text
@@ -43,7 +43,7 @@ def replicate(names: Sequence[str], seeds: int | None, minutes: float, workers: 
         ModelyardError: params.yaml or a name is wrong; then nothing was run.
     """
     console = Console()
-    end_as_by_ctrl_c()
+    handle_termination_as_ctrl_c()
     project, kept = params.load(), root() / ".modelyard" / "replication"
     declared = params.load_claims(project)
     asked = names or list(declared)
@@ -64,11 +64,13 @@ def _wanted(
     for name in names:
         if name in declared:
             wanted += claims.series_of(project, declared[name], seeds)
-        elif name in project.runs:
+        elif name in project.all_experiments:
             series = Series(name, resolve(project, name, {}), project.runtime, splits)
             wanted.append((series, seeds or SEEDS))
         else:
-            raise ModelyardError(f"no such experiment or claim: {name}; {nearest(name, [*project.runs, *declared])}")
+            raise ModelyardError(
+                f"no such experiment or claim: {name}; {nearest(name, [*project.all_experiments, *declared])}"
+            )
     return wanted
 
 

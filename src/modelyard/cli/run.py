@@ -12,9 +12,9 @@ from rich.text import Text
 
 from modelyard import params
 from modelyard.cli.display import Display, looking, tell_plan
-from modelyard.cli.interrupts import end_as_by_ctrl_c
-from modelyard.cli.runs import fill_quietly
-from modelyard.cli.upstream import refuse_edited
+from modelyard.cli.interrupts import handle_termination_as_ctrl_c
+from modelyard.cli.prerequisites import refuse_edited
+from modelyard.cli.runs import backfill_after_rebuild
 from modelyard.core.errors import ModelyardError
 from modelyard.data.download import Reach
 from modelyard.orchestration.fork_server import served
@@ -48,7 +48,7 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
         ModelyardError: params.yaml, a name or a checksum of a person's own file is wrong; then nothing was run.
     """
     console = Console()
-    end_as_by_ctrl_c()
+    handle_termination_as_ctrl_c()
     project = params.load()
     chosen = _chosen(project, names, demo)
     with looking(console):
@@ -70,13 +70,13 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
     _tell(console, project, chosen, pipeline.stages, left_out)
     failed = any(stage.state is StageState.FAILED for stage in pipeline.stages.values())
     whole = [name for name, stage in chosen.items() if pipeline.stages[stage].state in SUCCEEDED]
-    fill_quietly(console, project, whole, died=failed)
+    backfill_after_rebuild(console, project, whole, end_dead=failed)
     return int(failed or (strict and bool(left_out)))
 
 
 def _chosen(project: Project, names: Sequence[str], demo: bool) -> dict[str, str]:
     """The experiments to bring up to date, each with the stage that completes it."""
-    wanted = names or project.runs
+    wanted = names or project.all_experiments
     completed_by = {name: evaluate_stage(project.section_of(name), name) for name in wanted}
     chosen = {name: stage for name, stage in completed_by.items() if not demo or _comes_along(project, name)}
     if demo and not chosen:

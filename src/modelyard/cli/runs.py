@@ -1,4 +1,4 @@
-"""`modelyard runs`: the diary brought up to date with the files, and one run of it explained."""
+"""`modelyard runs`: add missing MLflow runs, and print how to reproduce a run."""
 
 import sys
 from collections.abc import Collection
@@ -14,33 +14,45 @@ from modelyard.params.results import evaluate_stage
 from modelyard.tracking import is_on, without_password
 
 
-def fill(console: Console) -> None:
-    """Have the diary tell of every experiment that is up to date, and say what was done.
+def backfill() -> None:
+    """Add the missing runs of every experiment that is up to date, and print what was added.
 
     Raises:
-        ModelyardError: nothing is tracked, or params.yaml is wrong.
+        ModelyardError: tracking is off, or params.yaml is wrong.
     """
     if not is_on():
-        raise ModelyardError("MODELYARD_TRACKING is off: there is no diary to fill in. Unset it and try again.")
-    project = params.load()
+        raise ModelyardError("MODELYARD_TRACKING is off: there are no runs to backfill. Unset it and try again.")
+    console, project = Console(), params.load()
     names = _up_to_date(project)
-    if not _tell(console, project, names, again=True, died=True):
-        console.print(f"The diary tells of all that is up to date here: {len(names)} experiments.", highlight=False)
+    if not _backfill(console, project, names, again=True, end_dead=True):
+        console.print(
+            f"Nothing to backfill: MLflow has the runs of all {len(names)} experiments that are up to date.",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
-def fill_quietly(console: Console, project: Project, names: Collection[str], died: bool) -> None:
-    """The same for experiments just brought up to date, after some `died` or none; what goes wrong is a warning."""
+def backfill_after_rebuild(console: Console, project: Project, names: Collection[str], end_dead: bool) -> None:
+    """Add the missing runs of experiments that were just rebuilt; a failure is printed as a warning.
+
+    Args:
+        names: experiments whose stages all succeeded.
+        end_dead: whether to mark as failed the runs whose process is gone.
+    """
     if not is_on():
         return
     try:
-        _tell(console, project, names, again=False, died=died)
+        _backfill(console, project, names, again=False, end_dead=end_dead)
     except Exception as error:  # whatever MLflow, its database or its server may raise
-        told = without_password(f"{type(error).__name__}: {error}")
-        print(f"warning: the diary was not completed: {told}. Later: modelyard runs fill", file=sys.stderr)  # noqa: T201
+        reason = without_password(f"{type(error).__name__}: {error}")
+        print(  # noqa: T201
+            f"warning: not all runs were added to MLflow: {reason}. Add them later: modelyard runs backfill",
+            file=sys.stderr,
+        )
 
 
 def explain(run: str) -> None:
-    """Print which commit and data rebuild a run, given by its id or, for its latest run, by its experiment's name.
+    """Print the commit, data and commands that reproduce a run, given by its ID or its experiment (the latest run).
 
     Raises:
         ModelyardError: there is no such run.
@@ -51,24 +63,24 @@ def explain(run: str) -> None:
     print(provenance.explain(record or queries.read(run), Path.cwd()))  # noqa: T201
 
 
-def _tell(console: Console, project: Project, names: Collection[str], again: bool, died: bool) -> bool:
-    """Fill in, and end what died; tell what changed and whether anything did."""
+def _backfill(console: Console, project: Project, names: Collection[str], again: bool, end_dead: bool) -> bool:
+    """Add missing runs, mark dead ones as failed, print both; returns whether anything changed."""
     from modelyard.tracking.backfill import fill
     from modelyard.tracking.queries import end_what_died
 
-    done = fill(project, names, again)
-    for name, what in done.items():
-        if again or what != "completed":  # after each rebuild most are completed
-            console.print(f"{name}: {what}", highlight=False)
-    dead = end_what_died() if died or done else []
+    added = fill(project, names, again)
+    for name, change in added.items():
+        if again or change != "completed":  # after a rebuild most are completed
+            console.print(f"{name}: {change}", highlight=False)
+    dead = end_what_died() if end_dead or added else []
     for name in dead:
-        console.print(f"{name}: shown as failed, its process is gone", highlight=False)
-    return bool(done or dead)
+        console.print(f"{name}: marked as failed, its process is gone", highlight=False)
+    return bool(added or dead)
 
 
 def _up_to_date(project: Project) -> list[str]:
-    """The experiments that DVC finds up to date, as params.yaml orders them."""
-    evaluations = {name: evaluate_stage(project.section_of(name), name) for name in project.runs}
+    """The experiments whose stages DVC finds up to date, in the order of params.yaml."""
+    evaluations = {name: evaluate_stage(project.section_of(name), name) for name in project.all_experiments}
     pipeline = Pipeline(Path.cwd(), list(evaluations.values()))
     pipeline.find_unchanged()
     return [name for name, stage in evaluations.items() if pipeline.stages[stage].state is StageState.UNCHANGED]

@@ -13,8 +13,8 @@ from rich.live import Live
 from rich.text import Text
 
 from modelyard import params
-from modelyard.cli.interrupts import end_as_by_ctrl_c
-from modelyard.cli.upstream import brought
+from modelyard.cli.interrupts import handle_termination_as_ctrl_c
+from modelyard.cli.prerequisites import brought
 from modelyard.core.config import nearest
 from modelyard.core.errors import ModelyardError
 from modelyard.orchestration.scheduler import SUCCEEDED
@@ -49,7 +49,7 @@ def search_on(name: str, options: Options) -> int:
         ModelyardError: params.yaml, the name, the storage or the study in it is not right; then no trial was run.
     """
     console, project = Console(), params.load()
-    end_as_by_ctrl_c()
+    handle_termination_as_ctrl_c()
     study = _known(project, name)
     # Optuna takes a second: a wrong name is told without it.
     from modelyard.tuning import opening, plan, search, storage

@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from urllib.request import ProxyHandler, build_opener
 
-from modelyard.cli.interrupts import end_as_by_ctrl_c
+from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.core.errors import ModelyardError
 from modelyard.tracking import root, store, store_to_show
 
@@ -24,7 +24,7 @@ def serve(port: int) -> int:
         ModelyardError: the port is taken, or runs are kept on a server that has pages of its own.
     """
     command = _command(port)
-    end_as_by_ctrl_c()
+    handle_termination_as_ctrl_c()
     print(f"Starting MLflow on the runs of {store_to_show()} ...", flush=True)  # noqa: T201
     server = _start(command)
     try:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from modelyard.core.markdown import markdown_table
 from modelyard.metrics.definitions import shown_metrics
-from modelyard.params.project import Project, Published
+from modelyard.params.project import Project, PublishedValues
 from modelyard.params.results import ExperimentResults
 
 REBUILT, EARLIER, MISSING = "rebuilt here", "committed earlier, not rebuilt here", "not built yet"
@@ -29,7 +29,9 @@ COLUMNS = (
 )
 
 
-def compare(project: Project, published: Mapping[str, Published], results: Path, pretrained: Path) -> pd.DataFrame:
+def compare(
+    project: Project, published: Mapping[str, PublishedValues], results: Path, pretrained: Path
+) -> pd.DataFrame:
     """One row for each experiment of params.yaml and each of its metrics.
 
     `results` holds a folder of each experiment, `pretrained` of those that start from networks that others trained.
@@ -39,12 +41,12 @@ def compare(project: Project, published: Mapping[str, Published], results: Path,
     """
     rows = [
         row
-        for name in project.runs
+        for name in project.all_experiments
         for row in _rows(
             project,
             name,
             ExperimentResults((pretrained if name in project.pretrained else results) / name),
-            published.get(name, Published(notebook="")),
+            published.get(name, PublishedValues(notebook="")),
         )
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -80,7 +82,9 @@ def overview(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["experiment", "notebook", "figure", "published", "remarks"])
 
 
-def _rows(project: Project, name: str, results: ExperimentResults, published: Published) -> Iterator[dict[str, Any]]:
+def _rows(
+    project: Project, name: str, results: ExperimentResults, published: PublishedValues
+) -> Iterator[dict[str, Any]]:
     common = {"dataset": project.dataset_of(name), "experiment": name}
     about = {"notebook": published.notebook, "state": _state(results), "note": published.note}
     if about["state"] == MISSING:

@@ -7,7 +7,7 @@ from modelyard.data.samples import Task
 from modelyard.metrics.definitions import BoundMetric, bound_metrics, headline_metric
 from modelyard.metrics.differences import PairedDifference, paired_difference
 from modelyard.params.project import Project
-from modelyard.params.study import tuned
+from modelyard.params.study import tuned_name
 
 ABOUT = (
     "The winner of each study beside the experiment that it began from, on the same test rows, which no study sees. "
@@ -23,7 +23,7 @@ def gains(project: Project, results: Path) -> dict[str, PairedDifference]:
     found = {}
     for name in project.experiments:
         task = project.task_of(name)
-        files = [results / each / "predictions.csv" for each in (name, tuned(name))]
+        files = [results / each / "predictions.csv" for each in (name, tuned_name(name))]
         if task != "detection" and all(file.exists() for file in files):
             metric = headline_metric(task)
             found[name] = paired_difference(metric, *(_measure(file, task, metric) for file in files))

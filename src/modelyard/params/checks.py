@@ -18,10 +18,10 @@ from modelyard.params.project import (
     Name,
     NetworkExperiment,
     Project,
-    Published,
+    PublishedValues,
     TransferExperiment,
 )
-from modelyard.params.study import mistakes_in
+from modelyard.params.study import study_mistakes
 from modelyard.params.variants import resolve_sides
 
 
@@ -34,7 +34,7 @@ def load(path: Path = Path("params.yaml")) -> Project:
     return parse(Project, path, _mistakes_of_entries)
 
 
-def load_published(project: Project, path: Path = Path("published.yaml")) -> dict[str, Published]:
+def load_published(project: Project, path: Path = Path("published.yaml")) -> dict[str, PublishedValues]:
     """Read and check what was published of a project's experiments; nothing where there is no such file.
 
     Raises:
@@ -42,7 +42,7 @@ def load_published(project: Project, path: Path = Path("published.yaml")) -> dic
     """
     if not path.exists():
         return {}
-    return parse(dict[Name, Published], path, lambda published: _mistakes_of_published(project, published))
+    return parse(dict[Name, PublishedValues], path, lambda published: _mistakes_of_published(project, published))
 
 
 def load_claims(project: Project, path: Path = Path("claims.yaml")) -> dict[str, ClaimSettings]:
@@ -73,7 +73,7 @@ def _mistakes_of_entries(project: Project) -> Iterator[Mistake]:
     for name in project.units.keys() - project.datasets.keys():
         yield Mistake(("units", name), f"no such data set; {nearest(name, project.datasets)}")
     for name, study in project.studies.items():
-        for mistake in mistakes_in(study, project.experiments, project.inputs):
+        for mistake in study_mistakes(study, project.experiments, project.inputs):
             yield mistake._replace(keys=("studies", name, *mistake.keys))
 
 
@@ -84,10 +84,10 @@ def _names_given_twice(project: Project) -> Iterator[Mistake]:
             yield Mistake((second, name), f"this name stands in `{first}` as well; give it another")
 
 
-def _mistakes_of_published(project: Project, published: Mapping[str, Published]) -> Iterator[Mistake]:
+def _mistakes_of_published(project: Project, published: Mapping[str, PublishedValues]) -> Iterator[Mistake]:
     for name, entry in published.items():
-        if name not in project.runs:
-            yield Mistake((name,), f"no such experiment; {nearest(name, project.runs)}")
+        if name not in project.all_experiments:
+            yield Mistake((name,), f"no such experiment; {nearest(name, project.all_experiments)}")
             continue
         shown = shown_metrics(project.task_of(name))
         for metric in entry.metrics.keys() - set(shown):
@@ -100,7 +100,7 @@ def _mistakes_of_claims(project: Project, claims: Mapping[str, ClaimSettings]) -
         try:
             sides = resolve_sides(project, claim)
             for side in sides:
-                side.with_seed(1, claim.splits)
+                side.with_seed_offset(1, claim.splits)
         except ModelyardError as error:
             yield Mistake((name,), str(error))
             continue

@@ -15,7 +15,7 @@ _CHANGES = (
 )
 
 
-def in_words(changes: Changes) -> str:
+def format_changes(changes: Changes) -> str:
     """Changes as a person says them: training.epochs 4, split.first 5000."""
     return ", ".join(f"{key} {value}" for key, value in changes.items())
 
@@ -27,7 +27,7 @@ class Side(Settings):
     changes: Changes = Field(default={}, description=_CHANGES)
 
     def __str__(self) -> str:
-        return f"{self.experiment} with {in_words(self.changes)}" if self.changes else self.experiment
+        return f"{self.experiment} with {format_changes(self.changes)}" if self.changes else self.experiment
 
 
 class ClaimSettings(Settings):
@@ -56,9 +56,9 @@ class ClaimSettings(Settings):
         return first, second
 
     @property
-    def in_common(self) -> str:
+    def shared_changes(self) -> str:
         """What both sides are given, in words."""
-        return ", ".join(filter(None, [in_words(self.changes), "a split for each seed" if self.splits else ""]))
+        return ", ".join(filter(None, [format_changes(self.changes), "a split for each seed" if self.splits else ""]))
 
     @model_validator(mode="after")
     def _compares_two_things(self) -> "ClaimSettings":
@@ -67,7 +67,7 @@ class ClaimSettings(Settings):
         return self
 
 
-def claim_of(entry: Mapping[str, Any]) -> ClaimSettings:
+def claim_from_report(entry: Mapping[str, Any]) -> ClaimSettings:
     """The claim that an entry of reports/claims.json is about, as it was when it was put to the test."""
     sides = {side: {key: entry[side][key] for key in Side.model_fields} for side in ("first", "second")}
     return ClaimSettings(**{key: entry[key] for key in ClaimSettings.model_fields if key in entry} | sides)

@@ -62,7 +62,7 @@ Experiment = Annotated[
 ]
 
 
-class Published(Settings):
+class PublishedValues(Settings):
     """What a notebook printed for an experiment; shown beside our figures, never read by a stage that makes them."""
 
     notebook: str = Field(description="its number in docs/notebooks.md")
@@ -92,7 +92,7 @@ class Project(Settings):
     studies: dict[Name, StudySettings] = Field(default={}, description="searches for better values of experiments")
 
     @property
-    def runs(self) -> dict[str, NetworkExperiment | EstimatorExperiment | TransferExperiment]:
+    def all_experiments(self) -> dict[str, NetworkExperiment | EstimatorExperiment | TransferExperiment]:
         """Every experiment of every section, by name."""
         return {**self.experiments, **self.transfers, **self.pretrained}
 
@@ -105,15 +105,17 @@ class Project(Settings):
         for section in EXPERIMENT_SECTIONS:
             if experiment in getattr(self, section):
                 return section
-        raise ModelyardError(f"no such experiment: {experiment}; {nearest(experiment, self.runs)}")
+        raise ModelyardError(f"no such experiment: {experiment}; {nearest(experiment, self.all_experiments)}")
 
     def dataset_of(self, experiment: str) -> str:
         """The data set that an experiment learns from."""
-        return self.inputs[self.runs[experiment].input].dataset
+        return self.inputs[self.all_experiments[experiment].input].dataset
 
     def task_of(self, experiment: str) -> Task:
         """What an experiment's model is to do."""
-        return models.task_of(self.runs[experiment].model.family, self.datasets[self.dataset_of(experiment)].task)
+        return models.task_of(
+            self.all_experiments[experiment].model.family, self.datasets[self.dataset_of(experiment)].task
+        )
 
     def unit_of(self, experiment: str) -> str:
         """What the target of an experiment is measured in; nothing where it has no unit."""

@@ -10,7 +10,7 @@ from modelyard.core.config import Mistake, Settings, changed, flat, nearest
 from modelyard.data.inputs import InputSettings
 
 Number = int | float
-DEFAULT_RATES = {"adam": 0.001, "rmsprop": 0.001, "sgd": 0.01}  # Keras's own, where an experiment says null
+DEFAULT_LEARNING_RATES = {"adam": 0.001, "rmsprop": 0.001, "sgd": 0.01}  # Keras's own, where an experiment says null
 
 
 class Range(Settings):
@@ -34,7 +34,7 @@ class Range(Settings):
         return self
 
     @property
-    def is_whole(self) -> bool:
+    def is_integer(self) -> bool:
         """Whether it holds whole numbers only."""
         return all(isinstance(each, int) for each in (self.low, self.high, self.step) if each is not None)
 
@@ -42,7 +42,7 @@ class Range(Settings):
         """Whether a value lies in it, and on one of its steps."""
         if not isinstance(value, int | float) or not self.low <= value <= self.high:
             return False
-        step = self.step or (1 if self.is_whole else None)
+        step = self.step or (1 if self.is_integer else None)
         steps = (value - self.low) / step if step else 0.0
         return abs(steps - round(steps)) < 1e-9
 
@@ -59,7 +59,7 @@ class Choices(Settings):
 
     @model_validator(mode="after")
     def _says_nothing_twice(self) -> "Choices":
-        labels = [repr(label_of(each)) for each in self.choices]
+        labels = [repr(storage_label(each)) for each in self.choices]
         twice = next((label for label in labels if labels.count(label) > 1), None)
         if twice:
             raise ValueError(f"{twice} stands here twice")
@@ -68,11 +68,11 @@ class Choices(Settings):
     @property
     def by_label(self) -> dict[Any, Any]:
         """The values by what a study's storage has for them."""
-        return {label_of(each): each for each in self.choices}
+        return {storage_label(each): each for each in self.choices}
 
     def holds(self, value: Any) -> bool:
         """Whether a value is one of them."""
-        return label_of(value) in self.by_label
+        return storage_label(value) in self.by_label
 
     def examples(self) -> Iterator[tuple[tuple, Any]]:
         """Each, with the keys that lead to it."""
@@ -109,27 +109,27 @@ class StudySettings(Settings):
         return self
 
 
-def tuned(experiment: str) -> str:
+def tuned_name(experiment: str) -> str:
     """What the winner of a study is called beside the experiment that it began from."""
     return f"{experiment}_tuned"
 
 
-def label_of(value: Any) -> Any:
+def storage_label(value: Any) -> Any:
     """What a study's storage has for a value: itself, or JSON where it is a list."""
     return value if value is None or isinstance(value, bool | int | float | str) else json.dumps(value)
 
 
-def present(study: StudySettings, experiment: Any) -> dict[str, Any]:
+def baseline_values(study: StudySettings, experiment: Any) -> dict[str, Any]:
     """The experiment's own values of what a study varies; an optimizer's default learning rate as a number."""
     given = flat(experiment.model_dump())
     values = {key: given[key] for key in study.vary}
     rate = "training.learning_rate"
     if rate in values and values[rate] is None and not study.vary[rate].holds(None):
-        values[rate] = DEFAULT_RATES[given["training.optimizer"]]
+        values[rate] = DEFAULT_LEARNING_RATES[given["training.optimizer"]]
     return values
 
 
-def mistakes_in(
+def study_mistakes(
     study: StudySettings, experiments: Mapping[str, Any], inputs: Mapping[str, InputSettings]
 ) -> Iterator[Mistake]:
     """What a study names that is not there, and what its experiment refuses; keys within the study's entry."""
@@ -163,9 +163,9 @@ def _refused(key: str, variation: Range | Choices, experiment: Any) -> Iterator[
 
 
 def _left_outside(study: StudySettings, experiment: Any) -> Iterator[Mistake]:
-    for key, value in present(study, experiment).items():
+    for key, value in baseline_values(study, experiment).items():
         if not study.vary[key].holds(value):
-            reason = f"the experiment's own {label_of(value)} is not in it, and trial 0 is the experiment as it is"
+            reason = f"the experiment's own {storage_label(value)} is not in it, and trial 0 is the experiment as it is"
             yield Mistake(("vary", key), f"{reason}: widen it")
 
 

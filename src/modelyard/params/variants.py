@@ -50,13 +50,13 @@ class ResolvedExperiment:
         held_back = (*(f"val_{each}" for each in of_history), GAP) if self.input.split.validation else ()
         return tuple(dict.fromkeys((*shown_metrics(self.task), "loss", *held_back)))
 
-    def chain(self) -> Iterator["ResolvedExperiment"]:
+    def self_and_backbones(self) -> Iterator["ResolvedExperiment"]:
         """Itself, and the one whose network it starts from."""
         yield self
         if self.backbone:
-            yield from self.backbone.chain()
+            yield from self.backbone.self_and_backbones()
 
-    def with_seed(self, number: int, splits: bool) -> "ResolvedExperiment":
+    def with_seed_offset(self, number: int, splits: bool) -> "ResolvedExperiment":
         """The same with the seeds `number` higher: of the training, and of the division of rows where `splits`.
 
         Raises:
@@ -64,16 +64,16 @@ class ResolvedExperiment:
         """
         seed = {"training.seed": self.experiment.training.seed + number}
         entry = _changed(self.input, _next_split(self, number)) if splits else self.input
-        backbone = self.backbone and self.backbone.with_seed(number, splits)
+        backbone = self.backbone and self.backbone.with_seed_offset(number, splits)
         return replace(self, experiment=_changed(self.experiment, seed), input=entry, backbone=backbone)
 
-    def described(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Every setting, as JSON has it."""
         return {
             "dataset": self.dataset.model_dump(mode="json", exclude=DISPLAY),
             "input": self.input.model_dump(mode="json"),
             "experiment": self.experiment.model_dump(mode="json"),
-            "backbone": self.backbone and self.backbone.described(),
+            "backbone": self.backbone and self.backbone.to_dict(),
         }
 
 
@@ -88,12 +88,12 @@ def resolve(project: Project, name: str, changes: Changes) -> ResolvedExperiment
     Raises:
         ModelyardError: no such experiment or key, a value that is not allowed, or weights that others trained.
     """
-    if name not in project.runs:
-        raise ModelyardError(f"no such experiment: {name}; {nearest(name, project.runs)}")
+    if name not in project.all_experiments:
+        raise ModelyardError(f"no such experiment: {name}; {nearest(name, project.all_experiments)}")
     if name in project.pretrained:
         raise ModelyardError(f"{name} starts from weights that others trained; only `modelyard run` builds it")
     parts = _by_part(changes)
-    experiment = _changed(project.runs[name], parts[OF_EXPERIMENT])
+    experiment = _changed(project.all_experiments[name], parts[OF_EXPERIMENT])
     if experiment.input not in project.inputs:
         raise ModelyardError(f"no such input: {experiment.input}; {nearest(experiment.input, project.inputs)}")
     entry = _changed(project.inputs[experiment.input], parts[OF_INPUT])

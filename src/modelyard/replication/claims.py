@@ -10,7 +10,7 @@ import numpy as np
 
 from modelyard.core.markdown import markdown_table
 from modelyard.metrics.bootstrap import CONFIDENCE
-from modelyard.params.claim import ClaimSettings, claim_of
+from modelyard.params.claim import ClaimSettings, claim_from_report
 from modelyard.params.project import Project
 from modelyard.params.variants import resolve_sides
 from modelyard.replication.seed_statistics import Spread, spread
@@ -117,7 +117,7 @@ def pairs_of(project: Project, claim: ClaimSettings, kept: Path, seeds: int | No
 
 def earlier_pairs(claim: ClaimSettings, told: Mapping[str, Any]) -> Pairs:
     """The runs that an entry of claims.json tells, none where it is about another comparison."""
-    asked = claim_of(told).model_copy(update={"says": claim.says, "notebook": claim.notebook})
+    asked = claim_from_report(told).model_copy(update={"says": claim.says, "notebook": claim.notebook})
     first, second = (np.array(told[side]["values"] if asked == claim else [], float) for side in ("first", "second"))
     return Pairs(first, second, earlier=bool(len(first)))
 
@@ -208,7 +208,7 @@ def _entry(finding: Finding) -> dict[str, Any]:
 
 def _line(finding: Finding) -> list[str]:
     claim = finding.claim
-    compared = [f"`{claim.first}`", f"`{claim.second}`", claim.in_common]
+    compared = [f"`{claim.first}`", f"`{claim.second}`", claim.shared_changes]
     found = [f"{claim.metric}, {claim.direction}", finding.told, str(len(finding.pairs.first))]
     verdict = ", ".join(filter(None, [f"**{finding.verdict}**", finding.remark]))
     return [claim.says, claim.notebook or "ours", *compared, *found, verdict]

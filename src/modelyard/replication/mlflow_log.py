@@ -50,7 +50,7 @@ def _part(series: Series, file: Path) -> CompletedRun:
         status="FINISHED",
         began=ended - timedelta(seconds=content["seconds"]),
         ended=ended,
-        params=_params(series.resolved.with_seed(series.number(content["seed"]), series.splits)),
+        params=_params(series.resolved.with_seed_offset(series.number(content["seed"]), series.splits)),
         figures=[LoggedMetric(name, value, 0, ended) for name, value in {**figures, **cost}.items()],
         tags={"experiment": series.name},
     )

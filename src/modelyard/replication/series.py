@@ -14,7 +14,7 @@ from modelyard.core.files import read_json, write_json
 from modelyard.models import Runtime
 from modelyard.orchestration.process_pool import Outcome, outcomes
 from modelyard.params.claim import Changes, Side
-from modelyard.params.project import Project, Published
+from modelyard.params.project import Project, PublishedValues
 from modelyard.params.variants import ResolvedExperiment, digest, resolve
 from modelyard.replication.seed_statistics import spread
 from modelyard.replication.single_run import Job, code, measure, prepared
@@ -61,7 +61,7 @@ class Series:
     @cached_property
     def key(self) -> str:
         """The name of its settings and of the code: whatever changes a figure changes it."""
-        described = {"resolved": self.resolved.described(), "runtime": self.runtime.model_dump(), "splits": self.splits}
+        described = {"resolved": self.resolved.to_dict(), "runtime": self.runtime.model_dump(), "splits": self.splits}
         return digest(described | {"code": code()})
 
     def number(self, seed: int) -> int:
@@ -79,7 +79,7 @@ class Series:
 
     def job(self, number: int, kept: Path) -> Job:
         """The run whose seeds are `number` higher than those of params.yaml."""
-        resolved = self.resolved.with_seed(number, self.splits)
+        resolved = self.resolved.with_seed_offset(number, self.splits)
         return Job(self.name, resolved, self.runtime, kept / self.name / self.key / f"{resolved.seed}.json")
 
 
@@ -107,7 +107,7 @@ def run(jobs: Sequence[Job], raw: Path, workers: int, seconds: float) -> Iterato
             yield Outcome(job, outcome.result, outcome.error)
 
 
-def summary(project: Project, published: Mapping[str, Published], kept: Path) -> "pd.DataFrame":
+def summary(project: Project, published: Mapping[str, PublishedValues], kept: Path) -> "pd.DataFrame":
     """What the runs of each experiment come to, and where the published figure lies among them.
 
     Columns: experiment, splits, metric, seeds, mean, sd, low, high (95 % t interval of the mean), least, most,
@@ -133,7 +133,7 @@ def with_earlier(summary: "pd.DataFrame", file: Path, project: Project) -> "pd.D
     earlier = [
         line
         for line in pd.read_csv(file).to_dict("records")
-        if (line["experiment"], line["splits"]) not in known and line["experiment"] in project.runs
+        if (line["experiment"], line["splits"]) not in known and line["experiment"] in project.all_experiments
     ]
     return pd.DataFrame([*summary.to_dict("records"), *earlier], columns=list(COLUMNS))
 

@@ -49,7 +49,7 @@ class Job:
     @property
     def datasets(self) -> set[str]:
         """The data sets whose raw files it needs."""
-        return {resolved.input.dataset for resolved in self.resolved.chain()}
+        return {resolved.input.dataset for resolved in self.resolved.self_and_backbones()}
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,16 @@ class PreparedJob:
 @contextmanager
 def prepared(jobs: Sequence[Job], raw: Path) -> Iterator[list[PreparedJob]]:
     """Lend the rows of each job's inputs in a folder that passes; each data set is read once."""
-    experiments = {_input(each): each for job in jobs for each in job.resolved.chain()}
+    experiments = {_input(each): each for job in jobs for each in job.resolved.self_and_backbones()}
     with TemporaryDirectory() as folder:
         rows = {key: Path(folder) / key for key in experiments}
         for name in dict.fromkeys(resolved.input.dataset for resolved in experiments.values()):
             of_dataset = {key: resolved for key, resolved in experiments.items() if resolved.input.dataset == name}
             _prepare(of_dataset, raw / name, rows)
-        yield [PreparedJob(job, {_input(each): rows[_input(each)] for each in job.resolved.chain()}) for job in jobs]
+        yield [
+            PreparedJob(job, {_input(each): rows[_input(each)] for each in job.resolved.self_and_backbones()})
+            for job in jobs
+        ]
 
 
 def measure(ready: PreparedJob) -> dict[str, Any]:
@@ -135,4 +138,4 @@ def _prepare(experiments: dict[str, ResolvedExperiment], raw: Path, rows: dict[s
 
 
 def _input(resolved: ResolvedExperiment) -> str:
-    return digest({key: resolved.described()[key] for key in ("dataset", "input")})
+    return digest({key: resolved.to_dict()[key] for key in ("dataset", "input")})

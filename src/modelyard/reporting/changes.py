@@ -90,7 +90,7 @@ def state(read: Read) -> State:
 def changes(project: Project, before: State, now: State) -> Changes:
     """What became of one state in another, in the words of today's project."""
     old, new = _experiments(before), _experiments(now)
-    both = [name for name in project.runs if name in old and name in new]
+    both = [name for name in project.all_experiments if name in old and name in new]
     return Changes(
         added=tuple(name for name in new if name not in old),
         removed=tuple(name for name in old if name not in new),

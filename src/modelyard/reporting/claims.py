@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelyard.metrics.definitions import is_in_target_unit
-from modelyard.params.claim import ClaimSettings, claim_of
+from modelyard.params.claim import ClaimSettings, claim_from_report
 from modelyard.params.project import Project
 from modelyard.replication.seed_statistics import Spread
 from modelyard.reporting.changes import CLAIMS
@@ -41,7 +41,7 @@ def claims(folder: Folder, project: Project) -> list[Claim]:
 
 
 def _claim(found: dict[str, Any], project: Project) -> Claim:
-    asked, effect = claim_of(found), Spread(**found["difference"]) if found["difference"] else None
+    asked, effect = claim_from_report(found), Spread(**found["difference"]) if found["difference"] else None
     interval = (effect.low, effect.high) if effect and effect.low is not None else ()
     scale = Scale.of((-asked.smallest, asked.smallest, *interval))
     return Claim(
@@ -62,4 +62,6 @@ def _claim(found: dict[str, Any], project: Project) -> Claim:
 def _unit(asked: ClaimSettings, project: Project) -> str:
     """What the difference is measured in, where it is an error in the target's unit."""
     experiment = asked.first.experiment
-    return project.unit_of(experiment) if is_in_target_unit(asked.metric) and experiment in project.runs else ""
+    return (
+        project.unit_of(experiment) if is_in_target_unit(asked.metric) and experiment in project.all_experiments else ""
+    )

@@ -68,7 +68,7 @@ def _section(
 ) -> Section:
     name = row.experiment
     place = f"results/{name}"
-    given, defaults = _settings(project.runs[name])
+    given, defaults = _settings(project.all_experiments[name])
     pictures = folder.pictures(f"{place}/figures")
     _note(folder, row, pictures)
     return Section(
@@ -101,7 +101,7 @@ def _settings(experiment: BaseModel) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _timed(seconds: Mapping[str, float], project: Project) -> Iterator[tuple[str, dict[str, float]]]:
     """What each experiment's stages took when they were last built."""
-    for name in project.runs:
+    for name in project.all_experiments:
         stages = {stage.rpartition(":")[2]: took for stage, took in seconds.items() if stage.endswith(f"@{name}")}
         spent = {verb: took for verb in VERBS for stage, took in stages.items() if stage.startswith(verb)}
         if spent:

@@ -93,7 +93,7 @@ def fill(project: Project, names: Iterable[str], again: bool = True) -> dict[str
 def _result(project: Project, name: str, stages: dict[str, dvc_lock.Locked]) -> Result:
     section = project.section_of(name)
     ends = (train_stage(section, name), evaluate_stage(section, name))
-    return Result(name, project.runs[name].model_dump(mode="json"), *(stages[end] for end in ends))
+    return Result(name, project.all_experiments[name].model_dump(mode="json"), *(stages[end] for end in ends))
 
 
 def _record_of(result: Result) -> Record | None:

@@ -9,7 +9,7 @@ from modelyard.tracking.store import without_password
 
 AFTERWARDS = (
     "What it builds is kept all the same. A server's own log says why it refused, such as a full disk; "
-    "`modelyard runs fill` then adds what is missing."
+    "`modelyard runs backfill` then adds what is missing."
 )
 
 

@@ -54,7 +54,7 @@ def _data(record: Record, root: Path) -> Iterator[str]:
         here |= {**stage.deps, **stage.outs}
     told = {tag: md5 for tag, md5 in sorted(record.tags.items()) if tag.startswith(("in:", "out:"))}
     if not told:
-        yield "  MD5s      none noted yet; where its files are: modelyard runs fill"
+        yield "  MD5s      none noted yet; where its files are: modelyard runs backfill"
     for tag, md5 in told.items():
         way, path = tag.split(":", 1)
         same = NOT_HERE if path not in here else HERE if here[path] == md5 else OTHER

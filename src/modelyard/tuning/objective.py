@@ -140,7 +140,7 @@ def _suggested(trial: optuna.Trial, key: str, variation: Any) -> Any:
     if not isinstance(variation, Range):
         return variation.by_label[trial.suggest_categorical(key, list(variation.by_label))]
     low, high, step, log = variation.low, variation.high, variation.step, variation.log
-    if variation.is_whole:
+    if variation.is_integer:
         return trial.suggest_int(key, low, high, step=step or 1, log=log)
     return trial.suggest_float(key, low, high, step=step, log=log)
 

@@ -3,7 +3,7 @@
 import optuna
 
 from modelyard.core.errors import ModelyardError
-from modelyard.params.study import label_of, present
+from modelyard.params.study import baseline_values, storage_label
 from modelyard.tuning import retries, storage
 from modelyard.tuning.plan import Plan
 from modelyard.tuning.storage import Place
@@ -56,8 +56,8 @@ def _begun(plan: Plan, opened: optuna.storages.BaseStorage, name: str) -> optuna
     attributes = {"experiment": plan.study.experiment, "metric": plan.metric, "space": plan.space}
     for key, value in attributes.items():
         study.set_user_attr(key, value)
-    values = present(plan.study, plan.experiment)
-    study.enqueue_trial({key: label_of(value) for key, value in values.items()})
+    values = baseline_values(plan.study, plan.experiment)
+    study.enqueue_trial({key: storage_label(value) for key, value in values.items()})
     return study
 
 

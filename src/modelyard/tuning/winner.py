@@ -15,7 +15,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from modelyard import params
 from modelyard.core.config import read_yaml
 from modelyard.core.errors import ModelyardError
-from modelyard.params.study import tuned
+from modelyard.params.study import tuned_name
 from modelyard.tuning.results import StudyResults, cell, find
 
 WIDTH, STEP = 118, "  "  # of a line, before the entry is moved into its section; of a level
@@ -36,7 +36,7 @@ class Winner:
     @property
     def name(self) -> str:
         """What the entry is called."""
-        return tuned(self.experiment)
+        return tuned_name(self.experiment)
 
     @property
     def text(self) -> str:
@@ -108,7 +108,7 @@ def _refuse_changes(found: StudyResults, project: params.Project, file: Path) ->
     """Refuse an experiment or inputs that are other than those that were searched on: the scores are not theirs."""
     searched = {found.experiment: found.space["experiment"], **found.space["inputs"]}
     for name, then in searched.items():
-        now = project.runs.get(name) or project.inputs.get(name)
+        now = project.all_experiments.get(name) or project.inputs.get(name)
         if now is None or now.model_dump(mode="json") != then:
             raise ModelyardError(
                 f"study {found.study} searched with another {name} than {file.name} has now, so that its scores say "
