@@ -6,12 +6,12 @@ import typer
 
 from modelyard import params
 from modelyard.core.errors import explained
-from modelyard.tracking import root
+from modelyard.tracking import project_root
 
 
 def main(dataset: str, raw: Path) -> None:
     project = params.load()
-    for name, origin in project.files_of(dataset, root()).fetch(raw).items():
+    for name, origin in project.files_of(dataset, project_root()).fetch(raw).items():
         typer.echo(f"{name}: {origin}")
 
 

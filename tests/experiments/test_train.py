@@ -13,7 +13,7 @@ from modelyard.experiments import train
 from modelyard.models import EstimatorTraining, NetworkTraining, Runtime, TransferSettings
 from modelyard.models.families import boosting, linear, mlp
 from modelyard.params.project import EstimatorExperiment, NetworkExperiment, TransferExperiment
-from modelyard.tracking import NoRun
+from modelyard.tracking import NullRun
 
 LINEAR = EstimatorExperiment(input="line", model=linear.Settings(family="linear"), training=EstimatorTraining(seed=7))
 BOOSTING = EstimatorExperiment(
@@ -26,7 +26,7 @@ NETWORK = NetworkExperiment(
 
 def train(experiment: train.AnyExperiment, data: TrainingInput, folder: Path, backbone: Path | None = None) -> None:
     save_training(data, folder / "rows")
-    train.train(experiment, Runtime(), folder / "rows", folder / "model", folder / "history.csv", NoRun(), backbone)
+    train.train(experiment, Runtime(), folder / "rows", folder / "model", folder / "history.csv", NullRun(), backbone)
 
 
 def files_under(folder: Path) -> dict[str, bytes]:
@@ -34,7 +34,7 @@ def files_under(folder: Path) -> dict[str, bytes]:
 
 
 def test_progress_tells_the_first_and_the_last_epoch_of_a_fast_training(capsys: pytest.CaptureFixture) -> None:
-    progress = train.Progress(300, NoRun())
+    progress = train.Progress(300, NullRun())
     for epoch in range(1, 301):
         progress({"epoch": epoch, "loss": 1 / epoch, "val_loss": 2.0})
     progress.finish()
@@ -48,14 +48,14 @@ def test_progress_tells_each_epoch_that_takes_longer_than_a_line_may_wait(
     capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(train, "SECONDS_BETWEEN_LINES", 0.0)
-    progress = train.Progress(3, NoRun())
+    progress = train.Progress(3, NullRun())
     for epoch in (1, 2, 3):
         progress({"epoch": epoch, "loss": 0.5})
     assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["1/3", "2/3", "3/3"]
 
 
 def test_progress_hands_every_epoch_to_the_run_also_when_it_prints_none() -> None:
-    class Listener(NoRun):
+    class Listener(NullRun):
         def __init__(self) -> None:
             self.heard: list[int] = []
 

@@ -11,7 +11,7 @@ from support.paths import PARAMS
 from modelyard import params
 from modelyard.params.claim import ClaimSettings, Side
 from modelyard.replication import claims
-from modelyard.replication.claims import Pairs, Verdict, assess
+from modelyard.replication.claims import PairedRuns, Verdict, assess
 
 SMALLEST = 0.5
 STUDIES = 50
@@ -31,14 +31,14 @@ def claim(direction: str = "higher", **changes: object) -> ClaimSettings:
     return ClaimSettings(**(values | changes))
 
 
-def pairs(effect: float, seeds: int = 10, noise: float = 0.2, random_seed: int = 0) -> Pairs:
+def pairs(effect: float, seeds: int = 10, noise: float = 0.2, random_seed: int = 0) -> PairedRuns:
     """Runs of two sides whose seeds move both alike; the first is higher by `effect` and some noise."""
     random = np.random.default_rng(random_seed)
     shared = random.normal(scale=5, size=seeds)
-    return Pairs(shared + effect + random.normal(scale=noise, size=seeds), shared)
+    return PairedRuns(shared + effect + random.normal(scale=noise, size=seeds), shared)
 
 
-def verdict(direction: str, measured: Pairs) -> Verdict:
+def verdict(direction: str, measured: PairedRuns) -> Verdict:
     return assess({"one": claim(direction)}, {"one": measured})["one"].verdict
 
 
@@ -96,16 +96,16 @@ def test_a_claim_that_was_never_tested_is_not_counted_among_those_that_share_the
 
 def test_what_the_seeds_have_in_common_is_no_noise():
     paired = pairs(1.0)
-    shuffled = Pairs(paired.first, np.roll(paired.second, 1))
+    shuffled = PairedRuns(paired.first, np.roll(paired.second, 1))
     assert verdict("higher", paired) is Verdict.HOLDS
     assert verdict("higher", shuffled) is Verdict.OPEN
 
 
 @pytest.mark.parametrize(("seeds", "expected"), [(12, Verdict.HOLDS), (2, Verdict.OPEN)])
 def test_equal_differences_are_counted_and_two_are_too_few(seeds: int, expected: Verdict):
-    assert verdict("higher", Pairs(np.ones(seeds), np.full(seeds, 0.5))) is expected
-    assert verdict("equal", Pairs(np.ones(seeds), np.ones(seeds))) is expected
-    assert verdict("lower", Pairs(np.zeros(seeds), np.full(seeds, 0.5))) is expected
+    assert verdict("higher", PairedRuns(np.ones(seeds), np.full(seeds, 0.5))) is expected
+    assert verdict("equal", PairedRuns(np.ones(seeds), np.ones(seeds))) is expected
+    assert verdict("lower", PairedRuns(np.zeros(seeds), np.full(seeds, 0.5))) is expected
 
 
 def test_many_claims_ask_for_more_than_one_does():
@@ -115,7 +115,7 @@ def test_many_claims_ask_for_more_than_one_does():
     of_many = {name: pairs(0.0, seeds=3, noise=5.0, random_seed=number) for number, name in enumerate(names)}
     found = assess({name: claim() for name in [*names, "weak"]}, of_many | {"weak": weak})
     assert found["weak"].verdict is Verdict.OPEN
-    assert found["weak"].chance_for > assess({"one": claim()}, {"one": weak})["one"].chance_for
+    assert found["weak"].p_value_for > assess({"one": claim()}, {"one": weak})["one"].p_value_for
 
 
 def test_among_many_claims_without_an_effect_hardly_ever_one_is_said_to_hold():
@@ -131,7 +131,7 @@ def test_equality_is_tested_as_statsmodels_does_it():
     measured = pairs(0.2, seeds=9, noise=0.4)
     found = assess({"one": claim("equal")}, {"one": measured})["one"]
     alone = DescrStatsW(measured.differences).ttost_mean(-SMALLEST, SMALLEST)[0]
-    assert found.chance_for == pytest.approx(min(1.0, 2 * alone))  # Holm over two tests; this is the smaller one
+    assert found.p_value_for == pytest.approx(min(1.0, 2 * alone))  # Holm over two tests; this is the smaller one
 
 
 values = st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=0, max_size=8)
@@ -142,27 +142,27 @@ values = st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=0, max
 def test_swapping_the_sides_turns_the_direction_around(runs: list, direction: str):
     first, second = np.array(runs, dtype=float).reshape(-1, 2).T
     other = {"higher": "lower", "lower": "higher"}[direction]
-    assert verdict(direction, Pairs(first, second)) is verdict(other, Pairs(second, first))
+    assert verdict(direction, PairedRuns(first, second)) is verdict(other, PairedRuns(second, first))
 
 
 @hypothesis_settings(max_examples=15)
 @given(values, st.sampled_from(["equal", "different"]))
 def test_swapping_the_sides_of_an_equality_changes_nothing(runs: list, direction: str):
     first, second = np.array(runs, dtype=float).reshape(-1, 2).T
-    assert verdict(direction, Pairs(first, second)) is verdict(direction, Pairs(second, first))
+    assert verdict(direction, PairedRuns(first, second)) is verdict(direction, PairedRuns(second, first))
 
 
 @hypothesis_settings(max_examples=15)
 @given(values)
 def test_nothing_is_both_equal_and_different_unless_the_difference_is_too_small_to_matter(runs: list):
     first, second = np.array(runs, dtype=float).reshape(-1, 2).T
-    both = {verdict(direction, Pairs(first, second)) for direction in ("equal", "different")}
+    both = {verdict(direction, PairedRuns(first, second)) for direction in ("equal", "different")}
     if both == {Verdict.HOLDS}:
         assert abs(np.mean(first - second)) < SMALLEST
 
 
 @pytest.fixture
-def findings() -> dict[str, claims.Finding]:
+def findings() -> dict[str, claims.ClaimResult]:
     names = {"clear": pairs(2.0), "single": pairs(1.0, seeds=1), "none": pairs(0.0, seeds=0)}
     changed = Side(experiment="one", changes={"model.dropout": 0.5})
     return assess(
@@ -195,11 +195,11 @@ def test_runs_that_a_report_tells_count_while_the_comparison_is_the_same(finding
     told = claims.as_json(findings)["claims"]["clear"]
     asked = findings["clear"].claim
     renamed, other = (asked.model_copy(update=change) for change in ({"says": "so they say"}, {"metric": "loss"}))
-    earlier = claims.earlier_pairs(renamed, told)
+    earlier = claims.reported_runs(renamed, told)
     np.testing.assert_array_equal(earlier.differences, findings["clear"].pairs.differences)
     found = assess({"clear": renamed}, {"clear": earlier})["clear"]
     assert (found.verdict, found.remark) == (Verdict.HOLDS, "settled earlier, not run here")
-    unknown = assess({"clear": other}, {"clear": claims.earlier_pairs(other, told)})["clear"]
+    unknown = assess({"clear": other}, {"clear": claims.reported_runs(other, told)})["clear"]
     assert (unknown.verdict, unknown.remark) == (Verdict.NOT_RUN, "")
 
 
@@ -207,7 +207,7 @@ def test_each_claim_of_the_notes_is_paired_over_seeds_on_both_sides():
     project = params.load(PARAMS)
     assert len(project.claims) >= 15
     for name, entry in project.claims.items():
-        (first, runs), (second, others) = claims.series_of(project, name, None)
+        (first, runs), (second, others) = claims.both_series(project, name, None)
         assert runs == others == entry.seeds >= 6
         assert first.resolved.seed == second.resolved.seed
         assert first.key != second.key

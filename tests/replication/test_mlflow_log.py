@@ -34,7 +34,7 @@ def keep(each: Series, kept: Path, *correlations: float) -> None:
     for number, correlation in enumerate(correlations):
         job = each.job(number, kept)
         figures = {"correlation": correlation, "mae": 3.0, "val_mae": 2.5, "gap": 0.1}
-        write_json(job.file, {"experiment": each.name, "seed": job.resolved.seed, "figures": figures,
+        write_json(job.file, {"experiment": each.experiment, "seed": job.resolved.seed, "figures": figures,
                               "epochs": 100, "seconds": 4.0})  # fmt: skip
         os.utime(job.file, (ENDED + number, ENDED + number))
 

@@ -73,8 +73,8 @@ def run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(series, "outcomes", here)
 
     def run(wanted: list) -> list[process_pool.Outcome]:
-        jobs = series.missing(wanted, tmp_path / "kept")
-        return list(series.run(jobs, tmp_path / "raw", 1, LONG))
+        jobs = series.missing_jobs(wanted, tmp_path / "kept")
+        return list(series.run_jobs(jobs, tmp_path / "raw", 1, LONG))
 
     return run
 
@@ -108,13 +108,13 @@ def test_other_code_begins_anew(project, monkeypatch):
 
 
 def test_a_run_of_every_series_comes_before_the_second_of_any(project, tmp_path):
-    jobs = series.missing([(series_of(project, "boosting"), 2), (series_of(project, "linear"), 2)], tmp_path)
+    jobs = series.missing_jobs([(series_of(project, "boosting"), 2), (series_of(project, "linear"), 2)], tmp_path)
     assert [job.resolved.seed for job in jobs] == [7, 7, 8, 8]
-    assert {job.name for job in jobs[:2]} == {"boosting", "linear"}
+    assert {job.experiment for job in jobs[:2]} == {"boosting", "linear"}
 
 
 def test_a_run_that_two_claims_share_is_done_once(project, tmp_path):
-    assert len(series.missing([(series_of(project, "linear"), 2), (series_of(project, "linear"), 3)], tmp_path)) == 3
+    assert len(series.missing_jobs([(series_of(project, "linear"), 2), (series_of(project, "linear"), 3)], tmp_path)) == 3
 
 
 def test_figures_are_those_of_the_pipeline_on_the_same_rows(project, run_here, tmp_path):
@@ -155,8 +155,8 @@ def test_the_summary_places_the_published_figure_among_the_runs(project, run_her
     assert row["mean"] == pytest.approx(errors.mean())
     assert row.z == pytest.approx((0 - errors.mean()) / errors.std(ddof=1))
     assert row.inside is False
-    assert series.published(row) == f"0 outside, z {row.z:+.1f}"
-    assert series.published(found.loc["r2"]) == ""
+    assert series.published_text(row) == f"0 outside, z {row.z:+.1f}"
+    assert series.published_text(found.loc["r2"]) == ""
 
 
 def test_one_run_alone_has_no_interval_and_no_z(project, run_here, tmp_path):
@@ -171,15 +171,15 @@ def test_a_failing_run_keeps_nothing_and_is_tried_again(project, tmp_path, monke
 
     monkeypatch.setattr(series, "outcomes", failing)
     wanted = [(series_of(project, "linear"), 2)]
-    jobs = series.missing(wanted, tmp_path / "kept")
-    assert [each.error for each in series.run(jobs, tmp_path / "raw", 1, LONG)] == ["ValueError: no"] * 2
-    assert series.missing(wanted, tmp_path / "kept") == jobs
+    jobs = series.missing_jobs(wanted, tmp_path / "kept")
+    assert [each.error for each in series.run_jobs(jobs, tmp_path / "raw", 1, LONG)] == ["ValueError: no"] * 2
+    assert series.missing_jobs(wanted, tmp_path / "kept") == jobs
     assert not (tmp_path / "kept").exists()
 
 
 def test_rows_are_prepared_once_for_each_input_and_go_when_all_is_done(project, tmp_path):
-    jobs = series.missing([(series_of(project, "linear"), 2), (series_of(project, "boosting"), 2)], tmp_path)
-    with single_run.prepared(jobs, tmp_path / "raw") as ready:
+    jobs = series.missing_jobs([(series_of(project, "linear"), 2), (series_of(project, "boosting"), 2)], tmp_path)
+    with single_run.prepared_inputs(jobs, tmp_path / "raw") as ready:
         (folder,) = {folder for each in ready for folder in each.rows.values()}
         assert len(inputs.load_training(folder / "training").rows) == 90
     assert not folder.exists()
@@ -188,8 +188,8 @@ def test_rows_are_prepared_once_for_each_input_and_go_when_all_is_done(project, 
 def test_a_network_in_a_worker_gives_the_same_figures_whatever_ran_before_it(project, tmp_path):
     network, other = series_of(project, "network"), series_of(project, "network", **{"model.units": (3,)})
     for folder, wanted in (("alone", [(network, 1)]), ("after", [(other, 1), (network, 1)])):
-        jobs = series.missing(wanted, tmp_path / folder)
-        told = list(series.run(jobs, tmp_path / "raw", 1, LONG))
+        jobs = series.missing_jobs(wanted, tmp_path / folder)
+        told = list(series.run_jobs(jobs, tmp_path / "raw", 1, LONG))
         assert [each.error for each in told] == [""] * len(wanted)
     alone, after = (network.runs(tmp_path / folder)[7] for folder in ("alone", "after"))
     assert alone == after

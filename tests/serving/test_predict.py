@@ -145,7 +145,7 @@ def build(name: str, folders: pytest.TempPathFactory) -> Built:
             input="made_up", model=case.model, training=case.training
         )
         paths = (folder / "training", folder / "model", folder / "history.csv")
-        train.train(experiment, Runtime(), *paths, tracking.NoRun(), backbone)
+        train.train(experiment, Runtime(), *paths, tracking.NullRun(), backbone)
         found = evaluate.evaluate(models.load(folder / "model"), folder / "test")
         write_table(folder / "predictions.csv", found.predictions)
         _BUILT[name] = Built(data.validation, folder, pd.read_csv(folder / "predictions.csv"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from modelyard.tracking.provenance import explain
-from modelyard.tracking.queries import Record
+from modelyard.tracking.queries import RunRecord
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LOCK = """
@@ -17,10 +17,10 @@ stages:
     deps: [{path: data/inputs/x/training, md5: 11.dir}]
     outs: [{path: results/x/model, md5: 22.dir}]
 """
-RUN = Record("abc", "x", "FINISHED", 1000.0, 1012.0, {"git_commit": COMMIT, "git_dirty": "false"}, {}, {})
+RUN = RunRecord("abc", "x", "FINISHED", 1000.0, 1012.0, {"git_commit": COMMIT, "git_dirty": "false"}, {}, {})
 
 
-def with_tags(**tags: str) -> Record:
+def with_tags(**tags: str) -> RunRecord:
     """The run with more tags; `__` stands for a colon and `___` for a slash."""
     named = {name.replace("___", "/").replace("__", ":"): value for name, value in tags.items()}
     return replace(RUN, tags={**RUN.tags, **named})

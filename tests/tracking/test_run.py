@@ -154,7 +154,7 @@ def test_tags_lead_back_to_commit_stage_and_data(
     monkeypatch.setenv("DVC_EXP_NAME", "wordy-song")
     save_training(regression_input, repository / "results" / "rows")
     with tracking.training_run("an_experiment") as run:
-        run.log_setting_out({}, regression_input.description, repository / "results" / "rows")
+        run.log_inputs({}, regression_input.description, repository / "results" / "rows")
     tags = runs_in(repository)[0].data.tags
     assert (tags["git_commit"], tags["git_dirty"]) == (git(repository, "rev-parse", "HEAD"), "false")
     assert (tags["dvc_stage"], tags["dvc_experiment"]) == ("train@an_experiment", "wordy-song")
@@ -324,7 +324,7 @@ def test_the_address_in_the_environment_wins(project: Path, monkeypatch: pytest.
 
 def test_without_dvc_the_store_is_in_the_folder_one_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert tracking.store() == f"sqlite:///{tmp_path}/mlflow.db"
+    assert tracking.tracking_uri() == f"sqlite:///{tmp_path}/mlflow.db"
 
 
 # --- in processes of their own ---
@@ -342,7 +342,7 @@ print("mlflow" in sys.modules)
 @pytest.mark.parametrize("word", ["off", "0", "FALSE", "no"])
 def test_tracking_that_is_off_is_said_in_several_words(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODELYARD_TRACKING", word)
-    assert not tracking.is_on()
+    assert not tracking.is_enabled()
 
 
 def test_tracking_that_is_off_writes_nothing_and_imports_no_mlflow(tmp_path: Path, environment: dict[str, str]) -> None:
@@ -367,9 +367,9 @@ def test_a_run_whose_process_was_killed_is_shown_as_failed_and_one_that_still_ru
     done = subprocess.run([sys.executable, "-c", KILLED], cwd=project, env=tracked)
     assert done.returncode == -signal.SIGKILL
     with tracking.training_run("another_experiment"):
-        assert queries.end_what_died() == ["an_experiment"]
-        assert queries.end_what_died() == []
-        killed, running = queries.of("an_experiment")[0], queries.of("another_experiment")[0]
+        assert queries.fail_dead_runs() == ["an_experiment"]
+        assert queries.fail_dead_runs() == []
+        killed, running = queries.runs_of("an_experiment")[0], queries.runs_of("another_experiment")[0]
     assert (killed.status, running.status) == ("FAILED", "RUNNING")
     assert "its process ended without a word" in killed.tags["error"]
 
@@ -385,8 +385,8 @@ def test_a_run_that_another_program_began_beside_ours_is_left_alone(project: Pat
     with tracking.training_run("an_experiment"):
         pass
     begun = mlflow.MlflowClient().create_run(mlflow.get_experiment_by_name("modelyard").experiment_id, run_name="other")
-    assert queries.end_what_died() == []
-    assert queries.read(begun.info.run_id).status == "RUNNING"
+    assert queries.fail_dead_runs() == []
+    assert queries.get_run(begun.info.run_id).status == "RUNNING"
 
 
 def test_a_server_out_of_reach_is_told_without_its_password(
@@ -403,4 +403,4 @@ def test_a_server_out_of_reach_is_told_without_its_password(
 
 def test_an_unknown_run_is_told_with_where_ids_stand(project: Path) -> None:
     with pytest.raises(ModelyardError, match=r"no run 1234 in sqlite:.*mlflow\.db\. Ids stand in the browser"):
-        queries.read("1234")
+        queries.get_run("1234")

@@ -105,7 +105,7 @@ def test_what_a_killed_writer_left_half_written_is_completed(
     if meanwhile == "shown as failed":
         for run in runs_in(project).values():
             mlflow.MlflowClient().set_tag(run.info.run_id, "process", gone)
-        assert set(queries.end_what_died()) == {"study digits_cnn", "trial 1"}
+        assert set(queries.fail_dead_runs()) == {"study digits_cnn", "trial 1"}
     mlflow_log.write(made)
     runs = runs_in(project)
     assert {run.info.status for run in runs.values()} == {"FINISHED"}

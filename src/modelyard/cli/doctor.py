@@ -12,7 +12,7 @@ from rich.table import Table
 from modelyard import params
 from modelyard.data.download import FileSet, Reach
 from modelyard.params.project import Project
-from modelyard.tracking import is_on, root, store_to_show
+from modelyard.tracking import is_enabled, masked_tracking_uri, project_root
 
 PACKAGES = ("modelyard", "tensorflow", "keras", "scikit-learn", "mlflow", "dvc", "optuna", "pandas", "numpy")
 ABILITIES = {
@@ -71,8 +71,8 @@ def _contents(project: Project) -> str:
 
 
 def _runs() -> dict[str, str]:
-    kept = store_to_show() if is_on() else "nowhere: MODELYARD_TRACKING is off"
-    ids = root() / ".modelyard" / "runs"
+    kept = masked_tracking_uri() if is_enabled() else "nowhere: MODELYARD_TRACKING is off"
+    ids = project_root() / ".modelyard" / "runs"
     count = len(list(ids.iterdir())) if ids.is_dir() else 0
     return {"runs": f"{kept} ({count} experiments have one here)"}
 

@@ -22,10 +22,10 @@ from modelyard.params.claim import ClaimSettings
 from modelyard.params.project import Project
 from modelyard.params.variants import resolve
 from modelyard.replication import claims, mlflow_log, series
-from modelyard.replication.claims import Finding, Pairs
-from modelyard.replication.series import Series, run
+from modelyard.replication.claims import ClaimResult, PairedRuns
+from modelyard.replication.series import Series, run_jobs
 from modelyard.replication.single_run import Job
-from modelyard.tracking import root
+from modelyard.tracking import project_root
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,11 +44,11 @@ def replicate(names: Sequence[str], seeds: int | None, minutes: float, workers: 
     """
     console = Console()
     handle_termination_as_ctrl_c()
-    project, kept = params.load(), root() / ".modelyard" / "replication"
+    project, kept = params.load(), project_root() / ".modelyard" / "replication"
     declared = params.load_claims(project)
     asked = names or list(declared)
     wanted = _wanted(project, declared, asked, seeds, splits)
-    jobs = series.missing(wanted, kept)
+    jobs = series.missing_jobs(wanted, kept)
     count = workers or max(1, len(os.sched_getaffinity(0)) // project.runtime.threads)
     well = _run(jobs, count, 60 * minutes, console) if jobs else True
     _report(project, declared, kept, dict.fromkeys(asked, seeds), console)
@@ -63,7 +63,7 @@ def _wanted(
     wanted: list[tuple[Series, int]] = []
     for name in names:
         if name in declared:
-            wanted += claims.series_of(project, declared[name], seeds)
+            wanted += claims.both_series(project, declared[name], seeds)
         elif name in project.all_experiments:
             series = Series(name, resolve(project, name, {}), project.runtime, splits)
             wanted.append((series, seeds or SEEDS))
@@ -82,7 +82,7 @@ def _run(jobs: Sequence[Job], workers: int, seconds: float, console: Console) ->
         console.print(told, soft_wrap=True)  # addresses to be copied
     jobs = [job for job in jobs if not {f"fetch@{name}" for name in job.datasets} & missing.keys()]
     failed = 0
-    with Progress(*SHOWN, console=console) as progress, closing(run(jobs, RAW, workers, seconds)) as outcomes:
+    with Progress(*SHOWN, console=console) as progress, closing(run_jobs(jobs, RAW, workers, seconds)) as outcomes:
         task = progress.add_task("runs", total=len(jobs))
         try:
             for outcome in outcomes:
@@ -99,7 +99,7 @@ def _run(jobs: Sequence[Job], workers: int, seconds: float, console: Console) ->
 
 def _line(outcome: Outcome) -> Text:
     line = Text("✗ " if outcome.error else "✓ ", style="bold red" if outcome.error else "green")
-    line.append(f"{outcome.job.name} seed {outcome.job.resolved.seed}  ", style="default")
+    line.append(f"{outcome.job.experiment} seed {outcome.job.resolved.seed}  ", style="default")
     return line.append(outcome.error or f"{outcome.result['seconds']:.1f} s", style="dim")
 
 
@@ -113,7 +113,7 @@ def _report(
     """Write and tell what all kept runs come to; what is not kept here stays in the reports as it was."""
     summary = series.summary(project, params.load_published(project), kept)
     findings = claims.assess(declared, _pairs(project, declared, kept, seeds))
-    write_table(SEEDS_TABLE, series.with_earlier(summary, SEEDS_TABLE, project))
+    write_table(SEEDS_TABLE, series.with_earlier_rows(summary, SEEDS_TABLE, project))
     write_json(CLAIMS, claims.as_json(findings))
     write_text(REPORTS / "claims.md", claims.markdown(findings))
     if len(summary):
@@ -128,13 +128,13 @@ def _report(
 
 def _pairs(
     project: Project, declared: Mapping[str, ClaimSettings], kept: Path, seeds: Mapping[str, int | None]
-) -> dict[str, Pairs]:
+) -> dict[str, PairedRuns]:
     """The runs of each claim that are kept here, else those that claims.json tells; `seeds` are of those asked for."""
     told = read_json(CLAIMS)["claims"] if CLAIMS.exists() else {}
-    found = {name: claims.pairs_of(project, claim, kept, seeds.get(name)) for name, claim in declared.items()}
+    found = {name: claims.paired_runs(project, claim, kept, seeds.get(name)) for name, claim in declared.items()}
     for name, pairs in found.items():
         if name in told and not len(pairs.first):
-            found[name] = claims.earlier_pairs(declared[name], told[name])
+            found[name] = claims.reported_runs(declared[name], told[name])
     return found
 
 
@@ -147,13 +147,13 @@ def _summary_table(summary: "pd.DataFrame") -> Table:
         mean, sd = f"{row.mean:.4g}", ""
         if row.seeds > 1:
             mean, sd = f"{mean} ({row.low:.4g} to {row.high:.4g})", f"{row.sd:.2g}"
-        table.add_row(name, row.metric, str(row.seeds), mean, sd, series.published(row))
+        table.add_row(name, row.metric, str(row.seeds), mean, sd, series.published_text(row))
     return table
 
 
-def _claim_table(findings: Mapping[str, Finding]) -> Table:
+def _claim_table(findings: Mapping[str, ClaimResult]) -> Table:
     table = Table("claim", "first less second (95 % interval)", "seeds", "verdict", title="Claims")
     for name, finding in findings.items():
         seeds = str(len(finding.pairs.first))
-        table.add_row(name, finding.told, seeds, finding.verdict)
+        table.add_row(name, finding.text, seeds, finding.verdict)
     return table

@@ -21,7 +21,7 @@ from modelyard.orchestration.fork_server import served
 from modelyard.orchestration.scheduler import SUCCEEDED, Pipeline, Stage, StageState
 from modelyard.params.project import Project
 from modelyard.params.results import PRETRAINED_STAGES, evaluate_stage
-from modelyard.tracking import is_on
+from modelyard.tracking import is_enabled
 from modelyard.tracking.environment import REBUILD
 
 GIGABYTES_A_STAGE = 3  # a training on MNIST peaks below that
@@ -153,7 +153,7 @@ def _say(console: Console, *parts: str | tuple[str, str]) -> None:
 
 def _next(stages: Mapping[str, Stage]) -> str:
     """Where a person may look now."""
-    has_runs = is_on() and any(stage.state is StageState.BUILT and _is_heavy(stage) for stage in stages.values())
+    has_runs = is_enabled() and any(stage.state is StageState.BUILT and _is_heavy(stage) for stage in stages.values())
     of_these = f" (those of this rebuild: tags.rebuild = '{os.environ[REBUILD]}')" if has_runs else ""
     browse = f"`make ui` shows every run in the browser{of_these}"
     if "compare" in stages and stages["compare"].state in SUCCEEDED:

@@ -11,7 +11,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.orchestration.scheduler import Pipeline, StageState
 from modelyard.params.project import Project
 from modelyard.params.results import evaluate_stage
-from modelyard.tracking import is_on, without_password
+from modelyard.tracking import is_enabled, mask_password
 
 
 def backfill() -> None:
@@ -20,7 +20,7 @@ def backfill() -> None:
     Raises:
         ModelyardError: tracking is off, or params.yaml is wrong.
     """
-    if not is_on():
+    if not is_enabled():
         raise ModelyardError("MODELYARD_TRACKING is off: there are no runs to backfill. Unset it and try again.")
     console, project = Console(), params.load()
     names = _up_to_date(project)
@@ -39,12 +39,12 @@ def backfill_after_rebuild(console: Console, project: Project, names: Collection
         names: experiments whose stages all succeeded.
         end_dead: whether to mark as failed the runs whose process is gone.
     """
-    if not is_on():
+    if not is_enabled():
         return
     try:
         _backfill(console, project, names, again=False, end_dead=end_dead)
     except Exception as error:  # whatever MLflow, its database or its server may raise
-        reason = without_password(f"{type(error).__name__}: {error}")
+        reason = mask_password(f"{type(error).__name__}: {error}")
         print(  # noqa: T201
             f"warning: not all runs were added to MLflow: {reason}. Add them later: modelyard runs backfill",
             file=sys.stderr,
@@ -59,20 +59,20 @@ def explain(run: str) -> None:
     """
     from modelyard.tracking import provenance, queries
 
-    record = next(iter(queries.of(run)), None) if run.isidentifier() else None
-    print(provenance.explain(record or queries.read(run), Path.cwd()))  # noqa: T201
+    record = next(iter(queries.runs_of(run)), None) if run.isidentifier() else None
+    print(provenance.explain(record or queries.get_run(run), Path.cwd()))  # noqa: T201
 
 
 def _backfill(console: Console, project: Project, names: Collection[str], again: bool, end_dead: bool) -> bool:
     """Add missing runs, mark dead ones as failed, print both; returns whether anything changed."""
-    from modelyard.tracking.backfill import fill
-    from modelyard.tracking.queries import end_what_died
+    from modelyard.tracking.backfill import backfill
+    from modelyard.tracking.queries import fail_dead_runs
 
-    added = fill(project, names, again)
+    added = backfill(project, names, again)
     for name, change in added.items():
         if again or change != "completed":  # after a rebuild most are completed
             console.print(f"{name}: {change}", highlight=False)
-    dead = end_what_died() if end_dead or added else []
+    dead = fail_dead_runs() if end_dead or added else []
     for name in dead:
         console.print(f"{name}: marked as failed, its process is gone", highlight=False)
     return bool(added or dead)

@@ -11,7 +11,7 @@ from urllib.request import ProxyHandler, build_opener
 
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.core.errors import ModelyardError
-from modelyard.tracking import root, store, store_to_show
+from modelyard.tracking import masked_tracking_uri, project_root, tracking_uri
 
 LOOK_SECONDS = 0.2  # between two looks at a server that starts
 SMALL = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # no language model is judged here: it answers in half the time
@@ -25,7 +25,7 @@ def serve(port: int) -> int:
     """
     command = _command(port)
     handle_termination_as_ctrl_c()
-    print(f"Starting MLflow on the runs of {store_to_show()} ...", flush=True)  # noqa: T201
+    print(f"Starting MLflow on the runs of {masked_tracking_uri()} ...", flush=True)  # noqa: T201
     server = _start(command)
     try:
         address = f"http://127.0.0.1:{port}"
@@ -40,14 +40,14 @@ def serve(port: int) -> int:
 
 
 def _command(port: int) -> list[str]:
-    address = store()
+    address = tracking_uri()
     if address.startswith(("http://", "https://")):
-        raise ModelyardError(f"runs are kept on a server: open {store_to_show()} in the browser.")
+        raise ModelyardError(f"runs are kept on a server: open {masked_tracking_uri()} in the browser.")
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise ModelyardError(f"port {port} is taken; choose another, such as: modelyard ui --port {port - 1}")
     place = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
-    kept = ["--backend-store-uri", address, "--default-artifact-root", (root() / "mlartifacts").as_uri()]
+    kept = ["--backend-store-uri", address, "--default-artifact-root", (project_root() / "mlartifacts").as_uri()]
     return [sys.executable, "-m", "mlflow", "server", *place, *kept]
 
 

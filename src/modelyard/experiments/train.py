@@ -29,7 +29,7 @@ def train(
     A transfer starts from the network in folder `backbone`.
     """
     data = load_training(training)
-    run.log_setting_out(flat(experiment.model_dump(mode="json")), data.description, training)
+    run.log_inputs(flat(experiment.model_dump(mode="json")), data.description, training)
     progress = Progress(_epochs(experiment), run)
     with whole_folder(model) as folder:
         context = models.TrainingContext(folder, runtime, progress, backbone)

@@ -13,7 +13,7 @@ from modelyard.metrics.bootstrap import CONFIDENCE
 from modelyard.params.claim import ClaimSettings, claim_from_report
 from modelyard.params.project import Project
 from modelyard.params.variants import resolve_sides
-from modelyard.replication.seed_statistics import Spread, spread
+from modelyard.replication.seed_statistics import SeedStatistics, seed_statistics
 from modelyard.replication.series import Series
 
 HEADER = (
@@ -41,7 +41,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Pairs:
+class PairedRuns:
     """A metric of both sides of a claim, seed by seed, each of shape (n,); `earlier` ones were not run here."""
 
     first: np.ndarray
@@ -54,7 +54,7 @@ class Pairs:
 
 
 @dataclass(frozen=True)
-class Finding:
+class ClaimResult:
     """A claim with its verdict.
 
     `chance_for` is how often seeds would speak for the claim like these if it were not so, `chance_against` how often
@@ -62,20 +62,20 @@ class Finding:
     """
 
     claim: ClaimSettings
-    pairs: Pairs
+    pairs: PairedRuns
     verdict: Verdict
-    chance_for: float | None = None
-    chance_against: float | None = None
+    p_value_for: float | None = None
+    p_value_against: float | None = None
 
     @property
-    def difference(self) -> Spread | None:
+    def difference(self) -> SeedStatistics | None:
         """Of the first from the second: the size of the effect, with its interval."""
-        return spread(self.pairs.differences) if len(self.pairs.differences) else None
+        return seed_statistics(self.pairs.differences) if len(self.pairs.differences) else None
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """The size of the effect in words."""
-        return self.difference.told if self.difference else ""
+        return self.difference.text if self.difference else ""
 
     @property
     def is_slight(self) -> bool:
@@ -91,7 +91,7 @@ class Finding:
         return ", ".join(filter(None, [small, EARLIER if self.pairs.earlier else ""]))
 
 
-def assess(claims: Mapping[str, ClaimSettings], measured: Mapping[str, Pairs]) -> dict[str, Finding]:
+def assess(claims: Mapping[str, ClaimSettings], measured: Mapping[str, PairedRuns]) -> dict[str, ClaimResult]:
     """The verdict on each claim from paired t tests at the level 5 % over all of them (Holm).
 
     Source of the correction: statsmodels' multipletests.
@@ -101,28 +101,28 @@ def assess(claims: Mapping[str, ClaimSettings], measured: Mapping[str, Pairs]) -
     found = {}
     for name, claim in claims.items():
         chance = corrected.get(name, (None, None))
-        found[name] = Finding(claim, measured[name], _verdict(measured[name], *chance), *chance)
+        found[name] = ClaimResult(claim, measured[name], _verdict(measured[name], *chance), *chance)
     return found
 
 
-def pairs_of(project: Project, claim: ClaimSettings, kept: Path, seeds: int | None) -> Pairs:
+def paired_runs(project: Project, claim: ClaimSettings, kept: Path, seeds: int | None) -> PairedRuns:
     """The runs of a claim that are kept for both sides, of its first `seeds` seeds or as many as it asks for."""
     first, second = (
         {seed: figures[claim.metric] for seed, figures in series.runs(kept).items() if series.number(seed) < count}
-        for series, count in series_of(project, claim, seeds)
+        for series, count in both_series(project, claim, seeds)
     )
     both = sorted(first.keys() & second.keys())
-    return Pairs(*(np.array([side[seed] for seed in both], dtype=np.float64) for side in (first, second)))
+    return PairedRuns(*(np.array([side[seed] for seed in both], dtype=np.float64) for side in (first, second)))
 
 
-def earlier_pairs(claim: ClaimSettings, told: Mapping[str, Any]) -> Pairs:
+def reported_runs(claim: ClaimSettings, told: Mapping[str, Any]) -> PairedRuns:
     """The runs that an entry of claims.json tells, none where it is about another comparison."""
     asked = claim_from_report(told).model_copy(update={"says": claim.says, "notebook": claim.notebook})
     first, second = (np.array(told[side]["values"] if asked == claim else [], float) for side in ("first", "second"))
-    return Pairs(first, second, earlier=bool(len(first)))
+    return PairedRuns(first, second, earlier=bool(len(first)))
 
 
-def series_of(project: Project, claim: ClaimSettings, seeds: int | None) -> list[tuple[Series, int]]:
+def both_series(project: Project, claim: ClaimSettings, seeds: int | None) -> list[tuple[Series, int]]:
     """Both sides of a claim, with the number of their runs."""
     sides = zip(claim.sides, resolve_sides(project, claim), strict=True)
     return [
@@ -131,7 +131,7 @@ def series_of(project: Project, claim: ClaimSettings, seeds: int | None) -> list
     ]
 
 
-def as_json(findings: Mapping[str, Finding]) -> dict[str, Any]:
+def as_json(findings: Mapping[str, ClaimResult]) -> dict[str, Any]:
     """What the report reads."""
     return {
         "confidence": CONFIDENCE,
@@ -141,13 +141,13 @@ def as_json(findings: Mapping[str, Finding]) -> dict[str, Any]:
     }
 
 
-def markdown(findings: Mapping[str, Finding]) -> str:
+def markdown(findings: Mapping[str, ClaimResult]) -> str:
     """The claims for people."""
     lines = [_line(finding) for finding in findings.values()]
     return f"# Claims\n\n{_legend(findings)}\n\n{markdown_table(HEADER, lines)}\n"
 
 
-def _chances(claim: ClaimSettings, pairs: Pairs) -> tuple[float, float]:
+def _chances(claim: ClaimSettings, pairs: PairedRuns) -> tuple[float, float]:
     """The chances for and against, of one claim alone."""
     differences, smallest = pairs.differences, claim.smallest
     if claim.direction == "lower":
@@ -182,7 +182,7 @@ def _corrected(chances: Mapping[str, tuple[float, float]]) -> dict[str, tuple[fl
     return dict(zip(chances, map(tuple, for_and_against), strict=True))
 
 
-def _verdict(pairs: Pairs, chance_for: float | None, chance_against: float | None) -> Verdict:
+def _verdict(pairs: PairedRuns, chance_for: float | None, chance_against: float | None) -> Verdict:
     if not len(pairs.first):
         return Verdict.NOT_RUN
     if chance_for is None or chance_against is None:
@@ -192,34 +192,34 @@ def _verdict(pairs: Pairs, chance_for: float | None, chance_against: float | Non
     return Verdict.FAILS if chance_against < LEVEL else Verdict.OPEN
 
 
-def _entry(finding: Finding) -> dict[str, Any]:
+def _entry(finding: ClaimResult) -> dict[str, Any]:
     about, pairs, difference = finding.claim.model_dump(mode="json"), finding.pairs, finding.difference
     return about | {
         "first": {**about["first"], "values": pairs.first.tolist()},
         "second": {**about["second"], "values": pairs.second.tolist()},
         "pairs": len(pairs.first),
         "difference": difference and difference._asdict(),
-        "chance_for": finding.chance_for,
-        "chance_against": finding.chance_against,
+        "chance_for": finding.p_value_for,
+        "chance_against": finding.p_value_against,
         "verdict": finding.verdict,
         "remark": finding.remark,
     }
 
 
-def _line(finding: Finding) -> list[str]:
+def _line(finding: ClaimResult) -> list[str]:
     claim = finding.claim
     compared = [f"`{claim.first}`", f"`{claim.second}`", claim.shared_changes]
-    found = [f"{claim.metric}, {claim.direction}", finding.told, str(len(finding.pairs.first))]
+    found = [f"{claim.metric}, {claim.direction}", finding.text, str(len(finding.pairs.first))]
     verdict = ", ".join(filter(None, [f"**{finding.verdict}**", finding.remark]))
     return [claim.says, claim.notebook or "ours", *compared, *found, verdict]
 
 
-def _tested(findings: Mapping[str, Finding]) -> int:
+def _tested(findings: Mapping[str, ClaimResult]) -> int:
     """How many claims share the level: those that ran often enough for a test."""
-    return sum(finding.chance_for is not None for finding in findings.values())
+    return sum(finding.p_value_for is not None for finding in findings.values())
 
 
-def _legend(findings: Mapping[str, Finding]) -> str:
+def _legend(findings: Mapping[str, ClaimResult]) -> str:
     return (
         "Each claim compares two trainings seed by seed, on equal test rows. It holds where a paired t test says so; "
         "it does not hold where the test says that the difference stays below the smallest that matters, or goes the "

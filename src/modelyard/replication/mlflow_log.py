@@ -11,7 +11,7 @@ from modelyard.core.config import flat
 from modelyard.core.files import read_json
 from modelyard.metrics.definitions import headline_metric
 from modelyard.params.variants import GAP, ResolvedExperiment
-from modelyard.replication.seed_statistics import spread
+from modelyard.replication.seed_statistics import seed_statistics
 from modelyard.replication.series import Series
 from modelyard.tracking import nested_runs
 from modelyard.tracking.nested_runs import CompletedRun, LoggedMetric
@@ -20,23 +20,23 @@ from modelyard.tracking.nested_runs import CompletedRun, LoggedMetric
 def write(wanted: Iterable[Series], kept: Path) -> None:
     """Write what the diary does not have yet of these series; one of which nothing was run leaves nothing."""
     writer = nested_runs.writer()
-    for series in {(each.name, each.key): each for each in wanted}.values():
+    for series in {(each.experiment, each.key): each for each in wanted}.values():
         runs = [_part(series, file) for file in series.files(kept).values()]
         if runs:
-            writer.write(f"replication {series.name} {series.key}", _whole(series, runs), runs)
+            writer.write(f"replication {series.experiment} {series.key}", _whole(series, runs), runs)
 
 
 def _whole(series: Series, runs: list[CompletedRun]) -> CompletedRun:
-    ended = max(run.ended for run in runs)
+    ended = max(run.end_time for run in runs)
     values = _values(runs)
     return CompletedRun(
         name=f"{series.title}, over seeds",
         status="FINISHED",
-        began=min(run.began for run in runs),
-        ended=ended,
+        start_time=min(run.start_time for run in runs),
+        end_time=ended,
         params=_params(series.resolved),
-        figures=[LoggedMetric(name, value, len(runs), ended) for name, value in _spreads(values)],
-        tags={"experiment": series.name, "mlflow.note.content": _note(series, values)},
+        metrics=[LoggedMetric(name, value, len(runs), ended) for name, value in _spreads(values)],
+        tags={"experiment": series.experiment, "mlflow.note.content": _note(series, values)},
     )
 
 
@@ -46,13 +46,13 @@ def _part(series: Series, file: Path) -> CompletedRun:
     cost = {"epochs": content["epochs"], "seconds": content["seconds"]}
     figures = {_as_of_any_run(name): value for name, value in content["figures"].items()}
     return CompletedRun(
-        name=f"{series.name} seed {content['seed']}",
+        name=f"{series.experiment} seed {content['seed']}",
         status="FINISHED",
-        began=ended - timedelta(seconds=content["seconds"]),
-        ended=ended,
+        start_time=ended - timedelta(seconds=content["seconds"]),
+        end_time=ended,
         params=_params(series.resolved.with_seed_offset(series.number(content["seed"]), series.splits)),
-        figures=[LoggedMetric(name, value, 0, ended) for name, value in {**figures, **cost}.items()],
-        tags={"experiment": series.name},
+        metrics=[LoggedMetric(name, value, 0, ended) for name, value in {**figures, **cost}.items()],
+        tags={"experiment": series.experiment},
     )
 
 
@@ -63,13 +63,13 @@ def _as_of_any_run(name: str) -> str:
 
 def _values(runs: list[CompletedRun]) -> dict[str, np.ndarray]:
     """The values of each figure that every run has, run by run."""
-    found = [{figure.name: figure.value for figure in run.figures} for run in runs]
+    found = [{figure.name: figure.value for figure in run.metrics} for run in runs]
     return {name: np.array([each[name] for each in found]) for name in found[0] if all(name in each for each in found)}
 
 
 def _spreads(values: Mapping[str, np.ndarray]) -> Iterator[tuple[str, float]]:
     for name, each in values.items():
-        for part, value in spread(each)._asdict().items():
+        for part, value in seed_statistics(each)._asdict().items():
             if value is not None:
                 yield f"{name}_{part}", value
 
@@ -84,6 +84,6 @@ def _params(resolved: ResolvedExperiment) -> dict[str, Any]:
 def _note(series: Series, values: Mapping[str, np.ndarray]) -> str:
     """What MLflow shows on top of the run's page."""
     name = f"test_{headline_metric(series.resolved.task)}"
-    found = spread(values[name])
+    found = seed_statistics(values[name])
     interval = "" if found.low is None else f", 95 % interval {found.low:.4g} to {found.high:.4g}"
     return f"{name} over {len(values[name])} seeds: mean {found.mean:.4g}{interval}."

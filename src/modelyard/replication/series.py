@@ -16,8 +16,8 @@ from modelyard.orchestration.process_pool import Outcome, outcomes
 from modelyard.params.claim import Changes, Side
 from modelyard.params.project import Project, PublishedValues
 from modelyard.params.variants import ResolvedExperiment, digest, resolve
-from modelyard.replication.seed_statistics import spread
-from modelyard.replication.single_run import Job, code, measure, prepared
+from modelyard.replication.seed_statistics import seed_statistics
+from modelyard.replication.single_run import Job, code, prepared_inputs, train_and_evaluate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,7 @@ class Series:
     `changes` say in which settings the resolved differs from params.yaml.
     """
 
-    name: str
+    experiment: str
     resolved: ResolvedExperiment
     runtime: Runtime
     splits: bool = False
@@ -56,7 +56,7 @@ class Series:
     def title(self) -> str:
         """The experiment and what differs from params.yaml, in words."""
         drawn = ", each with its own split" if self.splits else ""
-        return f"{Side(experiment=self.name, changes=self.changes)}{drawn}"
+        return f"{Side(experiment=self.experiment, changes=self.changes)}{drawn}"
 
     @cached_property
     def key(self) -> str:
@@ -74,16 +74,16 @@ class Series:
 
     def files(self, kept: Path) -> dict[int, Path]:
         """The file of each run that is kept, by its seed."""
-        found = {int(path.stem): path for path in (kept / self.name / self.key).glob("*.json")}
+        found = {int(path.stem): path for path in (kept / self.experiment / self.key).glob("*.json")}
         return dict(sorted(found.items()))
 
     def job(self, number: int, kept: Path) -> Job:
         """The run whose seeds are `number` higher than those of params.yaml."""
         resolved = self.resolved.with_seed_offset(number, self.splits)
-        return Job(self.name, resolved, self.runtime, kept / self.name / self.key / f"{resolved.seed}.json")
+        return Job(self.experiment, resolved, self.runtime, kept / self.experiment / self.key / f"{resolved.seed}.json")
 
 
-def missing(wanted: Iterable[tuple[Series, int]], kept: Path) -> list[Job]:
+def missing_jobs(wanted: Iterable[tuple[Series, int]], kept: Path) -> list[Job]:
     """The jobs that so many runs of each series still need: a run of every series before the second of any."""
     jobs: dict[tuple[int, Path], Job] = {}
     for series, count in wanted:
@@ -93,17 +93,17 @@ def missing(wanted: Iterable[tuple[Series, int]], kept: Path) -> list[Job]:
     return [jobs[each] for each in sorted(jobs) if not jobs[each].file.exists()]
 
 
-def run(jobs: Sequence[Job], raw: Path, workers: int, seconds: float) -> Iterator[Outcome]:
+def run_jobs(jobs: Sequence[Job], raw: Path, workers: int, seconds: float) -> Iterator[Outcome]:
     """Run jobs side by side, keep their figures, tell of each; what is not done after `seconds` is stopped.
 
     Folder `raw` holds a folder of raw files for each data set.
     """
     ends = time.monotonic() + seconds
-    with prepared(jobs, raw) as ready:
-        for outcome in outcomes(measure, ready, workers, ends - time.monotonic()):
+    with prepared_inputs(jobs, raw) as ready:
+        for outcome in outcomes(train_and_evaluate, ready, workers, ends - time.monotonic()):
             job = outcome.job.job
             if not outcome.error:
-                write_json(job.file, {"experiment": job.name, "seed": job.resolved.seed, **outcome.result})
+                write_json(job.file, {"experiment": job.experiment, "seed": job.resolved.seed, **outcome.result})
             yield Outcome(job, outcome.result, outcome.error)
 
 
@@ -123,7 +123,7 @@ def summary(project: Project, published: Mapping[str, PublishedValues], kept: Pa
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def with_earlier(summary: "pd.DataFrame", file: Path, project: Project) -> "pd.DataFrame":
+def with_earlier_rows(summary: "pd.DataFrame", file: Path, project: Project) -> "pd.DataFrame":
     """A summary, and of an earlier one in a file the lines of experiments that are not in it."""
     import pandas as pd
 
@@ -138,7 +138,7 @@ def with_earlier(summary: "pd.DataFrame", file: Path, project: Project) -> "pd.D
     return pd.DataFrame([*summary.to_dict("records"), *earlier], columns=list(COLUMNS))
 
 
-def published(row: Any) -> str:
+def published_text(row: Any) -> str:
     """A row's published figure, and where it lies among ours."""
     if row.published is None or row.published != row.published:  # NaN, where others of the table have one
         return ""
@@ -153,8 +153,8 @@ def _summaries(
     for metric in metrics.shown_metrics(series.resolved.task) if runs else ():
         values = np.array([figures[metric] for figures in runs.values()])
         said = published.get(metric)
-        row = {"experiment": series.name, "splits": series.splits, "metric": metric, "seeds": len(values)}
-        row |= spread(values)._asdict() | {"least": values.min(), "most": values.max()}
+        row = {"experiment": series.experiment, "splits": series.splits, "metric": metric, "seeds": len(values)}
+        row |= seed_statistics(values)._asdict() | {"least": values.min(), "most": values.max()}
         yield row | {"published": said} | ({} if said is None else _place(said, values))
 
 

@@ -41,7 +41,7 @@ CODE = (
 class Job:
     """One run: what is trained and evaluated, and the file that keeps its figures."""
 
-    name: str
+    experiment: str
     resolved: ResolvedExperiment
     runtime: models.Runtime
     file: Path
@@ -61,7 +61,7 @@ class PreparedJob:
 
 
 @contextmanager
-def prepared(jobs: Sequence[Job], raw: Path) -> Iterator[list[PreparedJob]]:
+def prepared_inputs(jobs: Sequence[Job], raw: Path) -> Iterator[list[PreparedJob]]:
     """Lend the rows of each job's inputs in a folder that passes; each data set is read once."""
     experiments = {_input(each): each for job in jobs for each in job.resolved.self_and_backbones()}
     with TemporaryDirectory() as folder:
@@ -75,7 +75,7 @@ def prepared(jobs: Sequence[Job], raw: Path) -> Iterator[list[PreparedJob]]:
         ]
 
 
-def measure(ready: PreparedJob) -> dict[str, Any]:
+def train_and_evaluate(ready: PreparedJob) -> dict[str, Any]:
     """Train and evaluate once; returns figures, epochs and seconds.
 
     Figures are the metrics of the test rows, the last epoch's of the validation rows as val_*, and `gap`, the loss of

@@ -6,7 +6,7 @@ from typing import Any
 from modelyard.metrics.definitions import is_in_target_unit
 from modelyard.params.claim import ClaimSettings, claim_from_report
 from modelyard.params.project import Project
-from modelyard.replication.seed_statistics import Spread
+from modelyard.replication.seed_statistics import SeedStatistics
 from modelyard.reporting.changes import CLAIMS
 from modelyard.reporting.interval_bars import Bar, Scale
 from modelyard.reporting.project_files import Folder
@@ -41,7 +41,7 @@ def claims(folder: Folder, project: Project) -> list[Claim]:
 
 
 def _claim(found: dict[str, Any], project: Project) -> Claim:
-    asked, effect = claim_from_report(found), Spread(**found["difference"]) if found["difference"] else None
+    asked, effect = claim_from_report(found), SeedStatistics(**found["difference"]) if found["difference"] else None
     interval = (effect.low, effect.high) if effect and effect.low is not None else ()
     scale = Scale.of((-asked.smallest, asked.smallest, *interval))
     return Claim(
@@ -50,7 +50,7 @@ def _claim(found: dict[str, Any], project: Project) -> Claim:
         verdict=found["verdict"],
         remark=found.get("remark", ""),
         kind=SETTLED.get(found["verdict"], "open"),
-        effect=effect.told if effect else "",
+        effect=effect.text if effect else "",
         chances=" / ".join(f"{p:.2g}" for p in (found["chance_for"], found["chance_against"]) if p is not None),
         pairs=found["pairs"],
         bar=scale.bar(interval, effect.mean) if effect and interval else None,

@@ -132,7 +132,7 @@ def folder_of(version: Version) -> Path:
     expected = version.tags.get("model_md5")
     if expected is None:
         raise ModelyardError(f"{version.name}: {version} was not made by `modelyard promote`: its files are unknown.")
-    kept = tracking.root() / ".modelyard" / "models" / expected
+    kept = tracking.project_root() / ".modelyard" / "models" / expected
     if not kept.exists() or dvc_lock.md5(kept / FOLDER) != expected:
         with whole_folder(kept) as temporary:
             _fetch(version, temporary)
@@ -143,7 +143,7 @@ def folder_of(version: Version) -> Path:
 @contextmanager
 def _registry() -> Iterator[Any]:
     """MLflow's client; whatever it raises is told in one line."""
-    if not tracking.is_on():
+    if not tracking.is_enabled():
         raise ModelyardError("models are registered where runs are tracked, and MODELYARD_TRACKING is off: unset it.")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import mlflow
@@ -160,8 +160,8 @@ def _registry() -> Iterator[Any]:
 
 
 def _told(error: Exception, what: str) -> ModelyardError:
-    reason = tracking.without_password(str(error))
-    return ModelyardError(f"the tracking store {tracking.store_to_show()} {what}: {reason}")
+    reason = tracking.mask_password(str(error))
+    return ModelyardError(f"the tracking store {tracking.masked_tracking_uri()} {what}: {reason}")
 
 
 def _aliases(client: Any) -> dict[str, dict[str, str]]:

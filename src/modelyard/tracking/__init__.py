@@ -1,24 +1,32 @@
 """Everything that writes or reads MLflow runs. Files are the truth, MLflow is the record of them."""
 
-from modelyard.tracking.environment import tags_of_place
-from modelyard.tracking.failsafe import FailsafeRun, NoRun
-from modelyard.tracking.run import MlflowRun, Run, completed_run, evaluation_run, training_run
-from modelyard.tracking.store import MLFLOW_EXPERIMENT, connect, is_on, root, store, store_to_show, without_password
+from modelyard.tracking.environment import environment_tags
+from modelyard.tracking.failsafe import FailsafeRun, NullRun
+from modelyard.tracking.run import MlflowRun, Run, backfill_run, evaluation_run, training_run
+from modelyard.tracking.store import (
+    MLFLOW_EXPERIMENT,
+    connect,
+    is_enabled,
+    mask_password,
+    masked_tracking_uri,
+    project_root,
+    tracking_uri,
+)
 
 __all__ = [
     "MLFLOW_EXPERIMENT",
     "FailsafeRun",
     "MlflowRun",
-    "NoRun",
+    "NullRun",
     "Run",
-    "completed_run",
+    "backfill_run",
     "connect",
+    "environment_tags",
     "evaluation_run",
-    "is_on",
-    "root",
-    "store",
-    "store_to_show",
-    "tags_of_place",
+    "is_enabled",
+    "mask_password",
+    "masked_tracking_uri",
+    "project_root",
+    "tracking_uri",
     "training_run",
-    "without_password",
 ]

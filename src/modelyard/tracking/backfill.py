@@ -19,7 +19,7 @@ from modelyard.orchestration import dvc_lock
 from modelyard.params.project import Project
 from modelyard.params.results import evaluate_stage, train_stage
 from modelyard.tracking import queries
-from modelyard.tracking.queries import Record
+from modelyard.tracking.queries import RunRecord
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +69,7 @@ class Result:
         return next(Path(path) for path in self.training.deps if path.endswith("/training"))
 
 
-def fill(project: Project, names: Iterable[str], again: bool = True) -> dict[str, str]:
+def backfill(project: Project, names: Iterable[str], again: bool = True) -> dict[str, str]:
     """Have the diary tell of experiments whose files are up to date; returns what was done, by experiment.
 
     Args:
@@ -96,25 +96,25 @@ def _result(project: Project, name: str, stages: dict[str, dvc_lock.Locked]) -> 
     return Result(name, project.all_experiments[name].model_dump(mode="json"), *(stages[end] for end in ends))
 
 
-def _record_of(result: Result) -> Record | None:
+def _record_of(result: Result) -> RunRecord | None:
     """The latest run that wrote these files: the same settings, and a learning curve that ends alike."""
     params = {key: str(value) for key, value in flat(result.settings).items()}
     last = result.history.iloc[-1].drop("epoch").to_dict()
-    for record in queries.of(result.name):
+    for record in queries.runs_of(result.name):
         if record.status == "FINISHED" and record.params == params and _agree(record.metrics, last):
             return record
     return None
 
 
-def _is_told(result: Result, record: Record | None) -> bool:
+def _is_told(result: Result, record: RunRecord | None) -> bool:
     """Whether a run names all that came out."""
     tags = {f"out:{path}": md5 for path, md5 in result.outs.items()}
     return record is not None and tags.items() <= record.tags.items()
 
 
-def _fill(result: Result, record: Record | None) -> str:
+def _fill(result: Result, record: RunRecord | None) -> str:
     """Complete the run that wrote the files, or make one that tells of them; says which."""
-    with tracking.completed_run(result.name, record and record.id) as run:
+    with tracking.backfill_run(result.name, record and record.id) as run:
         if record is None:
             _tell_training(result, run)
         if record is None or not _has_evaluation(record, result):
@@ -126,13 +126,13 @@ def _fill(result: Result, record: Record | None) -> str:
 def _tell_training(result: Result, run: tracking.Run) -> None:
     model, rows = models.load(result.path("model")), result.training_rows
     run.log_origin("the files of an earlier or another's training")
-    run.log_setting_out(flat(result.settings), inputs.load_training(rows).description, rows)
+    run.log_inputs(flat(result.settings), inputs.load_training(rows).description, rows)
     for figures in result.history.to_dict("records"):
         run.log_epoch(figures)
     run.log_model(model)
 
 
-def _has_evaluation(record: Record, result: Result) -> bool:
+def _has_evaluation(record: RunRecord, result: Result) -> bool:
     return _agree(record.metrics, {f"test_{name}": value for name, value in result.metrics.items()})
 
 
@@ -145,9 +145,9 @@ class _Noted:
     """The experiments that were found told, each with its outputs: it saves opening the store to find that again."""
 
     def __init__(self) -> None:
-        self._file = tracking.root() / ".modelyard" / "told.json"
-        database = tracking.store().removeprefix("sqlite:///")
-        lost = database != tracking.store() and not Path(database).exists()
+        self._file = tracking.project_root() / ".modelyard" / "told.json"
+        database = tracking.tracking_uri().removeprefix("sqlite:///")
+        lost = database != tracking.tracking_uri() and not Path(database).exists()
         self._all = read_json(self._file) if self._file.exists() and not lost else {}
 
     def has(self, result: Result) -> bool:
@@ -158,4 +158,4 @@ class _Noted:
         write_json(self._file, self._all)
 
     def _note(self, result: Result) -> dict[str, str]:
-        return {"store": tracking.store_to_show()} | result.outs
+        return {"store": tracking.masked_tracking_uri()} | result.outs

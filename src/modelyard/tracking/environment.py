@@ -14,7 +14,7 @@ REBUILD = "MODELYARD_REBUILD"  # in the environment of every stage of one `model
 NOT_WHAT_STAGES_WRITE = (".", ":!*dvc.lock", ":!results", ":!reports")
 
 
-def tags_of_place(name: str = "") -> dict[str, str]:
+def environment_tags(name: str = "") -> dict[str, str]:
     """The tags that lead from a run back to what made it, those that are known; `name` is its experiment's."""
     tags = {
         **_tags_of_commit(),
@@ -27,7 +27,7 @@ def tags_of_place(name: str = "") -> dict[str, str]:
     return {tag: value for tag, value in tags.items() if value}
 
 
-def commit_in_words() -> str:
+def describe_commit() -> str:
     """The commit that is checked out, with a remark where files differ from it."""
     tags = _tags_of_commit()
     return tags["git_commit"] + (" with changes" if tags["git_dirty"] == "true" else "") if tags else ""
@@ -60,7 +60,7 @@ def has_died(process: str) -> bool:
         return True
 
 
-def used_by_this_process() -> dict[str, float]:
+def resource_usage() -> dict[str, float]:
     """What a training took; the samples of the machine's load miss one of a few seconds."""
     used = resource.getrusage(resource.RUSAGE_SELF)  # Linux tells the peak in kibibytes
     seconds = used.ru_utime + used.ru_stime

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from modelyard.tracking.store import without_password
+from modelyard.tracking.store import mask_password
 
 AFTERWARDS = (
     "What it builds is kept all the same. A server's own log says why it refused, such as a full disk; "
@@ -24,16 +24,16 @@ class FailsafeRun:
             try:
                 getattr(self._run, verb)(*arguments)
             except Exception as error:  # whatever MLflow, its database or its server may raise
-                broken, self._run = self._run, NoRun()
+                broken, self._run = self._run, NullRun()
                 with suppress(Exception):  # a run that lacks something is not one that ended well
                     broken.fail(error)
-                told = without_password(f"{type(error).__name__}: {error}")
+                told = mask_password(f"{type(error).__name__}: {error}")
                 print(f"warning: this run is not tracked: {told}\n{AFTERWARDS}", file=sys.stderr)  # noqa: T201
 
         return attempt
 
 
-class NoRun:
+class NullRun:
     """Tracking that is off or has failed: every verb does nothing."""
 
     def __getattr__(self, verb: str) -> Callable[..., None]:

@@ -6,7 +6,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from modelyard.tracking import MLFLOW_EXPERIMENT, FailsafeRun, NoRun, connect, is_on, root, tags_of_place
+from modelyard.tracking import (
+    MLFLOW_EXPERIMENT,
+    FailsafeRun,
+    NullRun,
+    connect,
+    environment_tags,
+    is_enabled,
+    project_root,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -24,7 +32,7 @@ class LoggedMetric(NamedTuple):
     name: str
     value: float
     step: int
-    noted: datetime
+    timestamp: datetime
 
 
 @dataclass(frozen=True)
@@ -33,16 +41,16 @@ class CompletedRun:
 
     name: str
     status: Literal["FINISHED", "KILLED", "FAILED"]
-    began: datetime
-    ended: datetime
+    start_time: datetime
+    end_time: datetime
     params: Mapping[str, Any] = field(default_factory=dict)
-    figures: Sequence[LoggedMetric] = ()
+    metrics: Sequence[LoggedMetric] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def writer() -> "Writer | FailsafeRun | NoRun":
+def writer() -> "Writer | FailsafeRun | NullRun":
     """What writes groups of runs: after its first failure, which it tells, or with tracking off it does nothing."""
-    return FailsafeRun(Writer()) if is_on() else NoRun()
+    return FailsafeRun(Writer()) if is_enabled() else NullRun()
 
 
 class Writer:
@@ -65,8 +73,8 @@ class Writer:
 
         connect()
         client = MlflowClient()
-        with FileLock(root() / ".modelyard" / "past_runs.lock"):  # two writers would write everything twice
-            known, tags = _known(client, group), {GROUP: group, **tags_of_place()}
+        with FileLock(project_root() / ".modelyard" / "past_runs.lock"):  # two writers would write everything twice
+            known, tags = _known(client, group), {GROUP: group, **environment_tags()}
             parent = known.get(whole.name) or _begin(client, whole, tags)
             tags["mlflow.parentRunId"] = parent.info.run_id
             for part in parts:
@@ -85,7 +93,7 @@ def _known(client: "MlflowClient", group: str) -> dict[str, "Run"]:
 
 
 def _begin(client: "MlflowClient", run: CompletedRun, tags: Mapping[str, str]) -> "Run":
-    return client.create_run(_experiment(client), _milliseconds(run.began), dict(tags), run.name)
+    return client.create_run(_experiment(client), _milliseconds(run.start_time), dict(tags), run.name)
 
 
 def _is_whole(known: "Run", run: CompletedRun) -> bool:
@@ -97,7 +105,7 @@ def _complete(client: "MlflowClient", begun: "Run", run: CompletedRun) -> None:
     from mlflow.entities import Metric, Param, RunTag
 
     run_id = begun.info.run_id
-    metrics = [Metric(each.name, each.value, _milliseconds(each.noted), each.step) for each in run.figures]
+    metrics = [Metric(each.name, each.value, _milliseconds(each.timestamp), each.step) for each in run.metrics]
     params = [Param(name, str(value)) for name, value in run.params.items()]
     tags = [RunTag(name, value) for name, value in run.tags.items()]
     client.log_batch(run_id, params=params, tags=tags)
@@ -105,7 +113,7 @@ def _complete(client: "MlflowClient", begun: "Run", run: CompletedRun) -> None:
         client.log_batch(run_id, metrics[start : start + METRICS_PER_BATCH])
     if ERROR in begun.data.tags and ERROR not in run.tags:  # its writer's, not its own
         client.delete_tag(run_id, ERROR)
-    client.set_terminated(run_id, run.status, _milliseconds(run.ended))
+    client.set_terminated(run_id, run.status, _milliseconds(run.end_time))
 
 
 def _experiment(client: "MlflowClient") -> str:

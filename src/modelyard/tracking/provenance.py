@@ -5,19 +5,19 @@ from datetime import datetime
 from pathlib import Path
 
 from modelyard.orchestration import dvc_lock
-from modelyard.tracking import environment, store_to_show
-from modelyard.tracking.queries import Record
+from modelyard.tracking import environment, masked_tracking_uri
+from modelyard.tracking.queries import RunRecord
 
 SHORT = 10  # digits of a commit
 HERE, OTHER, NOT_HERE = "as here", "other here", "not built here"
 
 
-def explain(record: Record, root: Path) -> str:
+def explain(record: RunRecord, root: Path) -> str:
     """A run's story and the commands that build it again, compared with what `root` has."""
     return "\n".join([*_story(record, root), "", *_way(record)])
 
 
-def _story(record: Record, root: Path) -> Iterator[str]:
+def _story(record: RunRecord, root: Path) -> Iterator[str]:
     yield f"{record.name}: run {record.id}, {record.status.lower()}{_when(record)}"
     tags = record.tags
     for tag, word in (("error", "error"), ("filled_in_from", "from"), ("rebuild", "rebuild"), ("notebook", "notebook")):
@@ -30,13 +30,13 @@ def _story(record: Record, root: Path) -> Iterator[str]:
     yield from _data(record, root)
 
 
-def _when(record: Record) -> str:
+def _when(record: RunRecord) -> str:
     began = datetime.fromtimestamp(record.began).astimezone()
     took = f", {record.ended - record.began:.0f} s" if record.ended and "filled_in_from" not in record.tags else ""
     return f", {began:%Y-%m-%d %H:%M %Z}{took}"
 
 
-def _commit(record: Record) -> str:
+def _commit(record: RunRecord) -> str:
     commit = record.tags.get("git_commit")
     if not commit:
         return "unknown: there was no git repository"
@@ -47,7 +47,7 @@ def _commit(record: Record) -> str:
     return f"{commit}, with changes in {changed}{known}"
 
 
-def _data(record: Record, root: Path) -> Iterator[str]:
+def _data(record: RunRecord, root: Path) -> Iterator[str]:
     """What went in and came out, each with whether dvc.lock here has the same."""
     here = {}
     for stage in dvc_lock.locked(root).values():
@@ -61,7 +61,7 @@ def _data(record: Record, root: Path) -> Iterator[str]:
         yield f"  {'went in' if way == 'in' else 'came out':9} {path}  {md5}  {same}"
 
 
-def _way(record: Record) -> Iterator[str]:
+def _way(record: RunRecord) -> Iterator[str]:
     """The commands that build a run again, beside this checkout."""
     commit, tags = record.tags.get("git_commit"), record.tags
     if not commit:
@@ -72,7 +72,7 @@ def _way(record: Record) -> Iterator[str]:
     yield f"  git worktree add {folder} {commit[:SHORT]}"
     if tags.get("git_changed"):
         download = f"mlflow artifacts download --run-id {record.id} --artifact-path changes.patch --dst-path {folder}"
-        yield f"  MLFLOW_TRACKING_URI={store_to_show()} {download}"
+        yield f"  MLFLOW_TRACKING_URI={masked_tracking_uri()} {download}"
     yield f"  cd {folder}"
     if tags.get("git_changed"):
         yield "  git apply --whitespace=nowarn changes.patch && rm changes.patch"

@@ -7,13 +7,13 @@ from typing import Any
 
 from modelyard.core.errors import ModelyardError
 from modelyard.tracking.environment import has_died
-from modelyard.tracking.store import MLFLOW_EXPERIMENT, connect, store_to_show
+from modelyard.tracking.store import MLFLOW_EXPERIMENT, connect, masked_tracking_uri
 
 MOST = 1000  # runs of one name that are looked at
 
 
 @dataclass(frozen=True)
-class Record:
+class RunRecord:
     """A run as the diary has it; times in seconds since 1970, `ended` is 0 while it runs."""
 
     id: str
@@ -26,7 +26,7 @@ class Record:
     metrics: Mapping[str, float]
 
 
-def read(run_id: str) -> Record:
+def get_run(run_id: str) -> RunRecord:
     """The run with this id.
 
     Raises:
@@ -38,16 +38,16 @@ def read(run_id: str) -> Record:
     try:
         return _record(mlflow.get_run(run_id))
     except mlflow.MlflowException:
-        told = f"no run {run_id} in {store_to_show()}. Ids stand in the browser (modelyard ui) beside each run's name."
+        told = f"no run {run_id} in {masked_tracking_uri()}. Ids stand in the browser (modelyard ui) beside each run's name."
         raise ModelyardError(told) from None
 
 
-def of(name: str) -> list[Record]:
+def runs_of(name: str) -> list[RunRecord]:
     """The runs of an experiment, the latest first."""
     return _found(f"attributes.run_name = '{name}'")
 
 
-def end_what_died() -> list[str]:
+def fail_dead_runs() -> list[str]:
     """Show as failed what is noted as running in a process of this machine that is gone; returns the runs' names."""
     import mlflow
 
@@ -59,7 +59,7 @@ def end_what_died() -> list[str]:
     return [run.name for run in died]
 
 
-def _found(condition: str) -> list[Record]:
+def _found(condition: str) -> list[RunRecord]:
     import mlflow
 
     connect()
@@ -67,7 +67,7 @@ def _found(condition: str) -> list[Record]:
     return [_record(run) for run in mlflow.search_runs(filter_string=condition, **kept)]
 
 
-def _record(run: Any) -> Record:
+def _record(run: Any) -> RunRecord:
     info, data = run.info, run.data
     began, ended = info.start_time / 1000, (info.end_time or 0) / 1000
-    return Record(info.run_id, info.run_name, info.status, began, ended, data.tags, data.params, data.metrics)
+    return RunRecord(info.run_id, info.run_name, info.status, began, ended, data.tags, data.params, data.metrics)

@@ -17,14 +17,14 @@ from modelyard.data.inputs import InputDescription
 from modelyard.orchestration import dvc_lock
 from modelyard.params.results import train_stages
 from modelyard.tracking import environment
-from modelyard.tracking.environment import tags_of_place
-from modelyard.tracking.failsafe import FailsafeRun, NoRun
+from modelyard.tracking.environment import environment_tags
+from modelyard.tracking.failsafe import FailsafeRun, NullRun
 from modelyard.tracking.mlflow_schema import digest_of, schema, tags_of_input
 from modelyard.tracking.store import (
     connect,
-    id_file,
-    is_on,
-    without_password,
+    is_enabled,
+    mask_password,
+    run_id_file,
 )
 
 FLUSH_SECONDS = 2.0  # epochs are written together: a commit each would outlast a small network's epoch
@@ -52,13 +52,13 @@ class MlflowRun:
             self._ended = mlflow.get_run(run_id).info.end_time
             mlflow.start_run(run_id)
         else:
-            tags = tags_of_place(self._name)
+            tags = environment_tags(self._name)
             mlflow.start_run(run_name=self._name, tags=tags, log_system_metrics=self._measured)
             if changes := environment.changes():
                 mlflow.log_text(changes, "changes.patch")
-        write_text(id_file(self._name), mlflow.active_run().info.run_id + "\n")
+        write_text(run_id_file(self._name), mlflow.active_run().info.run_id + "\n")
 
-    def log_setting_out(self, params: Mapping[str, Any], description: InputDescription, training_folder: Path) -> None:
+    def log_inputs(self, params: Mapping[str, Any], description: InputDescription, training_folder: Path) -> None:
         """Note the parameters, the input as an MLflow dataset, and the tags that lead back to its data."""
         import mlflow
         from mlflow.data.code_dataset_source import CodeDatasetSource
@@ -108,7 +108,7 @@ class MlflowRun:
         mlflow.log_dict(dict(details), "details.json")
         mlflow.log_artifacts(str(figures), "figures")
         mlflow.log_metrics(test)  # last: a run that has them lacks no file
-        if commit := environment.commit_in_words():
+        if commit := environment.describe_commit():
             mlflow.set_tag("evaluation_commit", commit)
 
     def log_lineage(self, deps: Mapping[str, str], outs: Mapping[str, str]) -> None:
@@ -133,7 +133,7 @@ class MlflowRun:
 
         self._flush()
         if self._measured:
-            mlflow.log_metrics(environment.used_by_this_process())
+            mlflow.log_metrics(environment.resource_usage())
         run_id = mlflow.active_run().info.run_id
         mlflow.end_run("FINISHED")
         if self._ended:  # how long a run took is how long its training took
@@ -145,7 +145,7 @@ class MlflowRun:
 
         if mlflow.active_run() is None:
             return
-        mlflow.set_tag("error", without_password(f"{type(error).__name__}: {error}"))
+        mlflow.set_tag("error", mask_password(f"{type(error).__name__}: {error}"))
         mlflow.end_run("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
 
     def _flush(self) -> None:
@@ -164,7 +164,7 @@ class MlflowRun:
         self._waiting, self._flushed = [], time.monotonic()
 
 
-Run = MlflowRun | FailsafeRun | NoRun
+Run = MlflowRun | FailsafeRun | NullRun
 
 
 @contextmanager
@@ -177,13 +177,13 @@ def training_run(name: str) -> Iterator[Run]:
 @contextmanager
 def evaluation_run(name: str) -> Iterator[Run]:
     """The run that training began, or a new one where its id was lost."""
-    file = id_file(name)
+    file = run_id_file(name)
     with _run(MlflowRun(name), run_id=file.read_text().strip() if file.exists() else None) as run:
         yield run
 
 
 @contextmanager
-def completed_run(name: str, run_id: str | None) -> Iterator[Run]:
+def backfill_run(name: str, run_id: str | None) -> Iterator[Run]:
     """The run with this id, to add what it lacks; without an id a new one, whose training happened elsewhere."""
     with _run(MlflowRun(name), run_id) as run:
         yield run
@@ -191,7 +191,7 @@ def completed_run(name: str, run_id: str | None) -> Iterator[Run]:
 
 @contextmanager
 def _run(tracked: MlflowRun, run_id: str | None) -> Iterator[Run]:
-    run = FailsafeRun(tracked) if is_on() else NoRun()
+    run = FailsafeRun(tracked) if is_enabled() else NullRun()
     run.start(run_id)
     try:
         yield run

@@ -11,28 +11,28 @@ MEASURED = {"MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "5"}  # seconds
 QUIET = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}  # a command's output is its own
 
 
-def store() -> str:
+def tracking_uri() -> str:
     """The address of the tracking store: MLFLOW_TRACKING_URI, or a database in the project's root."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root() / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_root() / 'mlflow.db'}"
 
 
-def store_to_show() -> str:
+def masked_tracking_uri() -> str:
     """The store's address without name and password, for screens and logs."""
-    return without_password(store())
+    return mask_password(tracking_uri())
 
 
-def without_password(told: str) -> str:
+def mask_password(told: str) -> str:
     """What is told of the store, such as an error, without name and password."""
-    secret = store().rpartition("@")[0].partition("://")[2]
+    secret = tracking_uri().rpartition("@")[0].partition("://")[2]
     return told.replace(f"{secret}@", "...@") if secret else told
 
 
-def root() -> Path:
+def project_root() -> Path:
     """The project's root, also from within the temporary folder of a DVC experiment."""
     return Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
 
 
-def is_on() -> bool:
+def is_enabled() -> bool:
     """Whether runs are tracked."""
     return os.environ.get("MODELYARD_TRACKING", "on").lower() not in ("off", "0", "false", "no")
 
@@ -45,17 +45,17 @@ def connect() -> None:
     from filelock import FileLock
 
     logging.getLogger("mlflow").setLevel(logging.ERROR)
-    mlflow.set_tracking_uri(store())
-    folder = root() / ".modelyard"
+    mlflow.set_tracking_uri(tracking_uri())
+    folder = project_root() / ".modelyard"
     folder.mkdir(exist_ok=True)
     with FileLock(folder / "mlflow.lock"):
         if mlflow.get_experiment_by_name(MLFLOW_EXPERIMENT) is None:
-            served = store().startswith(("http://", "https://"))
-            artifacts = None if served else (root() / "mlartifacts").as_uri()
+            served = tracking_uri().startswith(("http://", "https://"))
+            artifacts = None if served else (project_root() / "mlartifacts").as_uri()
             mlflow.create_experiment(MLFLOW_EXPERIMENT, artifact_location=artifacts)
     mlflow.set_experiment(MLFLOW_EXPERIMENT)
 
 
-def id_file(name: str) -> Path:
+def run_id_file(name: str) -> Path:
     """The file that remembers the id of an experiment's last run."""
-    return root() / ".modelyard" / "runs" / name
+    return project_root() / ".modelyard" / "runs" / name

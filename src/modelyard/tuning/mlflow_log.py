@@ -25,7 +25,7 @@ def write(study: Study, report: Path | None = None) -> None:
     ended = [trial for trial in found.trials if trial.state in STATUS and trial.datetime_start]
     if ended:
         whole = _whole(found, ended)
-        group = f"study {found.study} {whole.began.isoformat()}"  # a study begun anew may have the same name
+        group = f"study {found.study} {whole.start_time.isoformat()}"  # a study begun anew may have the same name
         nested_runs.writer().write(group, whole, [_part(found, trial) for trial in ended], report)
 
 
@@ -35,8 +35,8 @@ def _whole(found: StudyResults, ended: list[FrozenTrial]) -> CompletedRun:
     return CompletedRun(
         name=f"study {found.study}",
         status="FINISHED",
-        began=min(trial.datetime_start for trial in found.trials if trial.datetime_start),
-        ended=last,
+        start_time=min(trial.datetime_start for trial in found.trials if trial.datetime_start),
+        end_time=last,
         params={
             "experiment": found.experiment,
             "metric": found.metric,
@@ -44,7 +44,7 @@ def _whole(found: StudyResults, ended: list[FrozenTrial]) -> CompletedRun:
             "training_rows": found.space["training_rows"],
         }
         | vary,
-        figures=[*_progress(found), *(LoggedMetric(*each, len(ended), last) for each in _cost(found))],
+        metrics=[*_progress(found), *(LoggedMetric(*each, len(ended), last) for each in _cost(found))],
         tags={"study": found.study, "mlflow.note.content": _note(found)},
     )
 
@@ -75,10 +75,10 @@ def _part(found: StudyResults, trial: FrozenTrial) -> CompletedRun:
     return CompletedRun(
         name=f"trial {trial.number}",
         status=STATUS[trial.state],
-        began=trial.datetime_start,
-        ended=trial.datetime_complete,
+        start_time=trial.datetime_start,
+        end_time=trial.datetime_complete,
         params=found.settings_of(trial),
-        figures=[LoggedMetric(*each, trial.datetime_complete) for each in [*curve, *score, *cost]],
+        metrics=[LoggedMetric(*each, trial.datetime_complete) for each in [*curve, *score, *cost]],
         tags={"study": found.study, "state": trial.state.name.lower(), **_worker(trial), **why},
     )
 

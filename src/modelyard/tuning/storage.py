@@ -17,7 +17,7 @@ from optuna.storages.journal import JournalFileBackend
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from modelyard.core.errors import ModelyardError
-from modelyard.tracking import store
+from modelyard.tracking import tracking_uri
 from modelyard.tuning import retries
 
 VARIABLE = "MODELYARD_OPTUNA_STORAGE"
@@ -93,7 +93,7 @@ class Place:
                 "SQLite loses trials of workers that write at once: name a journal file (a path), or PostgreSQL as "
                 "postgresql+psycopg://user@host/database."
             )
-        if self.address == store():
+        if self.address == tracking_uri():
             raise ModelyardError(
                 "MLflow's runs are in that database, and it cannot hold Optuna's tables too: give it another."
             )
