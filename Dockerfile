@@ -1,20 +1,20 @@
-# One file, four images: `docker build --target pipeline|worker|server|test .`; docs/container.md tells how to use them.
-# Dependencies are a layer of their own, which an edit of the code leaves alone.
+# One file, four images: `docker build --target pipeline|worker|server|test .`; docs/container.md explains their use.
+# Dependencies are a separate layer, so that an edit of the code does not install them again.
 ARG BASE=python:3.11-slim-bookworm
 
-# --- what all stages share: who runs in them, and where
-FROM ${BASE} AS ground
+# --- base of all images: user and environment
+FROM ${BASE} AS base
 RUN groupadd --gid 10001 modelyard \
  && useradd --uid 10001 --gid 10001 --no-log-init --no-create-home --home-dir /tmp modelyard
-# Any user may run an image, also one that has no name and no home: what programs keep for themselves goes to /tmp.
+# Any user ID may run an image, also one without a name or a home directory: HOME is /tmp.
 ENV PATH=/opt/venv/bin:${PATH} HOME=/tmp USER=modelyard PYTHONUNBUFFERED=1 MPLCONFIGDIR=/tmp/matplotlib \
     GIT_PYTHON_REFRESH=quiet MLFLOW_DISABLE_TELEMETRY=true
 LABEL org.opencontainers.image.title="Modelyard" \
       org.opencontainers.image.description="Lecture-notebook models, rebuilt: fetch, normalise, train, evaluate, compare" \
       org.opencontainers.image.licenses="MIT"
 
-# --- uv, taken with its hash from the lock file: it installs in seconds what takes pip minutes. No image keeps it.
-FROM ground AS installer
+# --- uv, installed with the hash in the lock file; it is much faster than pip. It is not part of any final image.
+FROM base AS installer
 WORKDIR /build
 COPY pyproject.toml requirements.lock ./
 RUN python -m venv /opt/uv \
@@ -23,18 +23,18 @@ RUN python -m venv /opt/uv \
  && python -m venv --without-pip /opt/venv
 ENV PATH=${PATH}:/opt/uv/bin VIRTUAL_ENV=/opt/venv UV_NO_CACHE=1 UV_COMPILE_BYTECODE=1
 
-# --- what a server needs: no TensorFlow
+# --- dependencies of the servers, without TensorFlow
 FROM installer AS server-dependencies
 RUN uv pip install --quiet --verify-hashes --constraints requirements.lock --group server
 
-# --- what the pipeline needs
+# --- dependencies of the pipeline
 FROM installer AS dependencies
 RUN uv pip install --quiet --verify-hashes --constraints requirements.lock --requirements pyproject.toml
 
-# --- the project as it stands in an image: readable for everybody, writable for nobody, compiled once
+# --- the project's files: readable by everybody, writable by nobody, compiled to bytecode
 FROM dependencies AS project
 WORKDIR /opt/modelyard/project
-COPY LICENSE README.md params.schema.json params.yaml pyproject.toml dvc.yaml dvc.lock .dvcignore ./
+COPY LICENSE README.md pyproject.toml *.schema.json params.yaml claims.yaml published.yaml dvc.yaml dvc.lock .dvcignore ./
 COPY .dvc .dvc
 COPY pipeline pipeline
 COPY pretrained pretrained
@@ -42,13 +42,13 @@ COPY studies studies
 COPY reports reports
 COPY results results
 COPY src src
-# Installed for its command alone; the code that runs is that in /project, as in a checkout.
+# Installed only for the `modelyard` command; the code that runs is in /project, as in a checkout.
 RUN cp -r . /build/project \
  && uv pip install --quiet --no-deps --no-build-isolation --prefix /opt/installed /build/project \
  && python -m compileall -q src && chmod -R a+rX,go-w .
 
 # --- MLflow's server and Optuna's dashboard
-FROM ground AS server
+FROM base AS server
 COPY --from=server-dependencies /opt/venv /opt/venv
 COPY --chmod=755 container/await_database.py container/dashboard.py container/serve.py /opt/modelyard/
 # A new volume takes over the mode of this folder, so that any user can write to it.
@@ -66,7 +66,7 @@ ENTRYPOINT ["python", "/opt/modelyard/await_database.py"]
 CMD ["python", "/opt/modelyard/serve.py"]
 
 # --- the pipeline: `docker run -v ...:/project modelyard` is `modelyard run`
-FROM ground AS pipeline
+FROM base AS pipeline
 COPY --from=dependencies /opt/venv /opt/venv
 COPY --from=project /opt/installed /opt/venv
 COPY --from=project /opt/modelyard/project /opt/modelyard/project
@@ -81,13 +81,13 @@ WORKDIR /project
 ENTRYPOINT ["/opt/modelyard/enter"]
 CMD ["modelyard", "run"]
 
-# --- a worker: joins the study that STUDY names
+# --- a worker: joins the study named by STUDY
 FROM pipeline AS worker
 CMD ["python", "/opt/modelyard/await_database.py", "python", "/opt/modelyard/join_study.py"]
 
-# --- the tests: this image is there only if they pass. `--build-arg TESTS=tests/test_runner.py` runs some of them.
+# --- the tests: the build fails if a test fails. `--build-arg TESTS=tests/core` runs some of them.
 FROM dependencies AS test
-# Debian serves the newest of a package alone, so that a pinned version would soon be gone.
+# Debian keeps only the newest version of a package, so that a pinned version would soon be missing.
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install --yes --no-install-recommends git make && rm -rf /var/lib/apt/lists/*
 RUN uv pip sync --quiet --require-hashes requirements.lock \
@@ -96,11 +96,11 @@ WORKDIR /project
 COPY --chown=10001:10001 . .
 RUN uv pip install --quiet --no-deps --no-build-isolation --editable .
 USER 10001:10001
-# Some tests clone the project: here it becomes a repository of its own.
+# Some tests clone the project, so it must be a git repository.
 RUN git init --quiet && git add --all \
- && git -c user.name=image -c user.email=image@localhost commit --quiet --message "The project as it was built"
+ && git -c user.name=image -c user.email=image@localhost commit --quiet --message "Project at build time"
 ARG TESTS
 RUN PYTEST_ADDOPTS="${TESTS}" python -m pytest -p no:cacheprovider
 
-# --- what a build without a target gives
+# --- the default target
 FROM pipeline

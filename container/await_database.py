@@ -1,4 +1,4 @@
-"""Waits until the database that a container needs answers, tells for what, and becomes the command that follows."""
+"""Waits until the database of a container accepts connections, then replaces itself with the command that follows."""
 
 import os
 import sys
@@ -8,13 +8,14 @@ import psycopg
 from sqlalchemy.engine import URL, make_url
 
 VARIABLES = ("MLFLOW_BACKEND_STORE_URI", "MODELYARD_OPTUNA_STORAGE")
-SECONDS = float(os.environ.get("MODELYARD_WAIT_SECONDS", "120"))
-LOOK_SECONDS = 2
-ANSWER_SECONDS = 5
-PASSING = ("starting up", "shutting down", "not yet accepting", "recovery", "too many", "remaining connection slots")
+WAIT_SECONDS = float(os.environ.get("MODELYARD_WAIT_SECONDS", "120"))
+POLL_SECONDS = 2
+CONNECT_SECONDS = 5
+TEMPORARY = ("starting up", "shutting down", "not yet accepting", "recovery", "too many", "remaining connection slots")
 
 
 def main(command: list[str]) -> None:
+    """Wait for the PostgreSQL databases named in VARIABLES, then run the command in place of this process."""
     for variable in VARIABLES:
         if os.environ.get(variable, "").startswith("postgresql"):
             wait_for(make_url(os.environ[variable]))
@@ -22,31 +23,31 @@ def main(command: list[str]) -> None:
 
 
 def wait_for(database: URL) -> None:
-    """Return once a database answers; end the process if it refuses, or is silent for SECONDS."""
-    shown, told, ends = database.render_as_string(hide_password=True), "", time.monotonic() + SECONDS
-    while reason := why_not(database):
-        if "FATAL" in reason and not any(each in reason for each in PASSING):
+    """Return once a database accepts a connection; exit if it refuses, or does not answer within WAIT_SECONDS."""
+    shown, printed, deadline = database.render_as_string(hide_password=True), "", time.monotonic() + WAIT_SECONDS
+    while reason := connection_error(database):
+        if "FATAL" in reason and not any(text in reason for text in TEMPORARY):
             sys.exit(
-                f"error: {shown} refuses: {reason}. A database keeps the names and passwords with which its volume "
-                "was made: give those, or change them there (ALTER ROLE ... PASSWORD)."
+                f"error: {shown} refuses the connection: {reason}. A database keeps the names and passwords with "
+                "which its volume was created: use those, or change them in the database (ALTER ROLE ... PASSWORD)."
             )
-        if time.monotonic() > ends:
+        if time.monotonic() > deadline:
             sys.exit(
-                f"error: {shown} has not answered for {SECONDS:g} s: {reason}. See that it runs and that the address "
-                "is right, then start again; MODELYARD_WAIT_SECONDS waits longer."
+                f"error: {shown} has not answered for {WAIT_SECONDS:g} s: {reason}. Check that it runs and that the "
+                "address is right, then start again; set MODELYARD_WAIT_SECONDS to wait longer."
             )
-        if reason != told:
+        if reason != printed:
             print(f"waiting for {shown}: {reason}", file=sys.stderr, flush=True)  # noqa: T201
-        told = reason
-        time.sleep(LOOK_SECONDS)
+        printed = reason
+        time.sleep(POLL_SECONDS)
 
 
-def why_not(database: URL) -> str:
-    """Why a database does not answer, in one line; nothing if it does. Without a password in it, PGPASSWORD counts."""
+def connection_error(database: URL) -> str:
+    """Why a connection fails, in one line; empty if it succeeds. PGPASSWORD is used if the URL has no password."""
     try:
         psycopg.connect(
             host=database.host, port=database.port or 5432, user=database.username, password=database.password,
-            dbname=database.database, connect_timeout=ANSWER_SECONDS,
+            dbname=database.database, connect_timeout=CONNECT_SECONDS,
         ).close()  # fmt: skip
     except psycopg.OperationalError as error:
         return " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""Becomes Optuna's dashboard; it opens no database in which no study was begun yet, so the tables are made first."""
+"""Starts Optuna's dashboard after creating Optuna's tables, without which the dashboard refuses an empty database."""
 
 import os
 import sys
@@ -7,6 +7,7 @@ from optuna.storages import RDBStorage
 
 
 def main() -> None:
+    """Create the tables, then run the dashboard in place of this process."""
     storage = os.environ["MODELYARD_OPTUNA_STORAGE"]
     RDBStorage(storage)
     os.execvp("optuna-dashboard", ["optuna-dashboard", storage, *sys.argv[1:]])  # noqa: S606, S607

@@ -1,5 +1,5 @@
--- Run once, when the volume of the database is made. Two databases and two roles: MLflow and Optuna cannot share one (both
--- own a table alembic_version), and who has the password of the studies shall not read the users of the runs.
+-- Runs once, when the database volume is created. Two databases and two roles: MLflow and Optuna cannot share a database
+-- (both have a table alembic_version), and the password of the studies must not give access to MLflow's users.
 \getenv runs MLFLOW_DATABASE_PASSWORD
 \getenv studies OPTUNA_PASSWORD
 CREATE ROLE mlflow LOGIN PASSWORD :'runs';

@@ -1,6 +1,6 @@
-"""Waits until the study that STUDY names is begun, and joins it with one process; ends when the study does.
+"""Waits until the study named by STUDY exists, then joins it with one worker process; ends when the study ends.
 
-TRIALS is how many there shall be in all, where that is not what params.yaml says.
+TRIALS overrides the total number of trials in params.yaml.
 """
 
 import os
@@ -11,28 +11,31 @@ from pathlib import Path
 from modelyard.core.errors import ModelyardError, explained
 from modelyard.tuning.storage import VARIABLE, Place, latest, place_of
 
-LOOK_SECONDS = 3
+POLL_SECONDS = 3
 
 
 def main() -> None:
+    """Check the settings, wait for the study, then run `modelyard tune` in place of this process."""
     study = os.environ.get("STUDY", "")
     if not study:
-        raise ModelyardError("STUDY is not set: it names the study of params.yaml that this worker is for.")
+        raise ModelyardError(
+            "STUDY is not set: it names the study of params.yaml to join, for example STUDY=mnist_cnn."
+        )
     if not os.environ.get(VARIABLE):
-        raise ModelyardError(f"{VARIABLE} is not set: it names the database in which workers meet.")
+        raise ModelyardError(f"{VARIABLE} is not set: it is the URL of the database that all workers of a study share.")
     wait_for(study, place_of(study, None, Path.cwd()))
     trials = ["--trials", os.environ["TRIALS"]] if os.environ.get("TRIALS") else []
     os.execvp("modelyard", ["modelyard", "tune", study, "--join", "--workers", "1", *trials])  # noqa: S606, S607
 
 
 def wait_for(study: str, place: Place) -> None:
-    """Return once somebody has begun a study."""
+    """Return once the study exists."""
     with place.explained():
         opened = place.open()
         if latest(study, opened) is None:
-            print(f"waiting for study {study} in {place.shown}; begin it: modelyard tune {study}", file=sys.stderr)  # noqa: T201
+            print(f"waiting for study {study} in {place.shown}; start it with: modelyard tune {study}", file=sys.stderr)  # noqa: T201
         while latest(study, opened) is None:
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
 
 
 if __name__ == "__main__":

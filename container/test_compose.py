@@ -1,7 +1,7 @@
-"""A team's servers, up, used from here, down and up again: `make compose-test`.
+"""Starts, uses, stops and restarts the servers of compose.yaml: `make compose-test`.
 
-Where an engine has no networks of its own (MODELYARD_HOST_NETWORK=1) all share this machine's; where postgres cannot be
-pulled, an image of Debian's PostgreSQL takes its place.
+With MODELYARD_HOST_NETWORK=1 (for an engine without networks of its own) all services share this machine's network.
+Where the postgres image cannot be pulled, an image with Debian's PostgreSQL replaces it.
 """
 
 import os
@@ -16,9 +16,10 @@ from uuid import uuid4
 import mlflow
 import optuna
 import pytest
-from conftest import ROOT, run, succeeded
 
-SECONDS = 600  # a bound for a busy machine, not what it takes
+from container.commands import ROOT, run, succeeded
+
+SECONDS = 600  # a time limit that also suits a busy machine
 BIN = Path(sys.executable).parent
 PASSWORDS = {
     "MLFLOW_ADMIN_PASSWORD": "a long password",
@@ -29,7 +30,7 @@ TRACKED = "from modelyard import tracking\nwith tracking.training_run('from_a_la
 
 
 class Team:
-    """The services of compose.yaml under a name and at ports of their own."""
+    """The services of compose.yaml, with a project name and ports that no other project uses."""
 
     def __init__(self, engine: str, **variables: str) -> None:
         self._command = ["docker", "compose"] if engine == "docker" else [str(BIN / "podman-compose")]
@@ -42,15 +43,15 @@ class Team:
             self._files.append("container/compose.host.yaml")
 
     def __call__(self, *arguments: str, seconds: int = SECONDS, without: str = "") -> subprocess.CompletedProcess:
-        """Give compose a command; `without` names a variable that is not set."""
+        """Run a compose command; `without` names an environment variable to leave out."""
         files = [part for file in self._files for part in ("--file", file)]
-        around = {name: value for name, value in self.environment.items() if name != without}
+        environment = {name: value for name, value in self.environment.items() if name != without}
         command = [*self._command, "--project-name", self.name, *files, *arguments]
-        return run(*command, seconds=seconds, env=around)
+        return run(*command, seconds=seconds, env=environment)
 
     @property
     def laptop(self) -> dict[str, str]:
-        """The two variables that a laptop is given, in an environment without any other of ours."""
+        """The environment of a laptop: the two variables of docs/container.md and none other of Modelyard or MLflow."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("MODELYARD", "MLFLOW"))}
         return kept | {
             "MLFLOW_TRACKING_URI": f"http://admin:a%20long%20password@127.0.0.1:{self.ports['MLFLOW_PORT']}",
@@ -60,41 +61,41 @@ class Team:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens at."""
-    doors = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [door.getsockname()[1] for door in doors]
-    for door in doors:
-        door.close()
+    """Return free ports of this machine."""
+    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [server.getsockname()[1] for server in servers]
+    for server in servers:
+        server.close()
     return ports
 
 
-def wait_until(condition: Callable[[], object], told: Callable[[], str]) -> None:
-    ends = time.monotonic() + SECONDS
+def wait_until(condition: Callable[[], object], message: Callable[[], str]) -> None:
+    deadline = time.monotonic() + SECONDS
     while not condition():
-        assert time.monotonic() < ends, told()
+        assert time.monotonic() < deadline, message()
         time.sleep(1)
 
 
 @pytest.fixture(scope="module")
 def team(engine: str, image: Callable) -> Iterator[Team]:
-    """The servers, up."""
+    """The running servers."""
     image("server")
     image("worker")
-    here_alone = (
+    no_postgres_image = (
         engine == "podman" and run("podman", "image", "exists", "docker.io/library/postgres:17-bookworm").returncode
     )
-    stand_in = {"POSTGRES_IMAGE": image("postgresql", "container/stand_in/Dockerfile")} if here_alone else {}
-    servers = Team(engine, **stand_in)
+    replacement = {"POSTGRES_IMAGE": image("postgresql", "container/postgres/Dockerfile")} if no_postgres_image else {}
+    servers = Team(engine, **replacement)
     try:
         succeeded(servers("up", "--detach", "--no-build", "database", "mlflow", "dashboard"))
-        wait_until(lambda: answers(servers.ports), lambda: servers("logs").stdout)
+        wait_until(lambda: accepts_connections(servers.ports), lambda: servers("logs").stdout)
         yield servers
     finally:
         print(servers("logs").stdout[-20_000:])  # noqa: T201
         servers("--profile", "work", "down", "--volumes")
 
 
-def answers(ports: dict[str, int]) -> bool:
+def accepts_connections(ports: dict[str, int]) -> bool:
     """Whether every service accepts connections."""
     for port in ports.values():
         with socket.socket() as probe:
@@ -104,11 +105,11 @@ def answers(ports: dict[str, int]) -> bool:
 
 
 def runs(team: Team, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the runs that the server has."""
+    """The names of the runs on the server, sorted."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     client = mlflow.MlflowClient(team.laptop["MLFLOW_TRACKING_URI"])
-    found = client.get_experiment_by_name("modelyard")
-    return sorted(each.info.run_name for each in client.search_runs([found.experiment_id])) if found else []
+    experiment = client.get_experiment_by_name("modelyard")
+    return sorted(run.info.run_name for run in client.search_runs([experiment.experiment_id])) if experiment else []
 
 
 def trials(team: Team) -> list[str]:
@@ -116,25 +117,25 @@ def trials(team: Team) -> list[str]:
     storage = team.laptop["MODELYARD_OPTUNA_STORAGE"]
     if "digits_cnn" not in optuna.get_all_study_names(storage):
         return []
-    return [each.state.name for each in optuna.load_study(study_name="digits_cnn", storage=storage).get_trials()]
+    return [trial.state.name for trial in optuna.load_study(study_name="digits_cnn", storage=storage).get_trials()]
 
 
 @pytest.mark.parametrize("name", PASSWORDS)
-def test_without_a_password_nothing_starts_and_it_is_named(name, engine):
+def test_compose_names_a_missing_password_and_starts_nothing(name, engine):
     done = Team(engine)("up", "--detach", "--no-build", "database", without=name)
     assert done.returncode != 0
     assert name in done.stdout
     assert "is missing" in done.stdout
 
 
-def test_a_run_reaches_the_server_with_its_files(team, tmp_path, monkeypatch):
+def test_a_run_and_its_files_are_logged_to_the_server(team, tmp_path, monkeypatch):
     done = run(sys.executable, "-c", f"import os; os.chdir({str(tmp_path)!r})\n{TRACKED}", env=team.laptop)
     assert "warning" not in succeeded(done)
     assert "from_a_laptop" in runs(team, monkeypatch)
     assert not list(tmp_path.glob("ml*"))
 
 
-def test_workers_share_a_study_one_is_killed_and_the_study_completes(team, engine, tmp_path):
+def test_a_study_completes_although_one_of_its_workers_is_killed(team, engine, tmp_path):
     team.environment |= {"STUDY": "digits_cnn", "WORKERS": "3", "TRIALS": "8"}
     succeeded(team("--profile", "work", "up", "--detach", "--no-build", "worker"))
     succeeded(run("git", "clone", "--quiet", str(ROOT), str(tmp_path / "laptop")))
@@ -148,9 +149,9 @@ def test_workers_share_a_study_one_is_killed_and_the_study_completes(team, engin
     assert trials(team).count("COMPLETE") + trials(team).count("PRUNED") >= 8
 
 
-def test_all_is_still_there_after_down_and_up(team, monkeypatch):
+def test_runs_and_studies_survive_down_and_up(team, monkeypatch):
     before = runs(team, monkeypatch), trials(team)
     succeeded(team("--profile", "work", "down"))
     succeeded(team("up", "--detach", "--no-build", "database", "mlflow", "dashboard"))
-    wait_until(lambda: answers(team.ports), lambda: team("logs").stdout)
+    wait_until(lambda: accepts_connections(team.ports), lambda: team("logs").stdout)
     assert (runs(team, monkeypatch), trials(team)) == before
