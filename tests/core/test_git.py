@@ -36,23 +36,23 @@ def test_the_commit_that_is_checked_out_is_told_with_what_differs_from_it(reposi
 
 
 def test_a_file_is_read_as_another_commit_has_it(repository: Path) -> None:
-    before = git.find(repository, "HEAD~1")
+    before = git.find_commit(repository, "HEAD~1")
     assert before.subject == "The first"
-    assert git.read(repository, before, "told.txt") == "first\n"
-    assert git.read(repository, before, "never.txt") is None
+    assert git.read_file(repository, before, "told.txt") == "first\n"
+    assert git.read_file(repository, before, "never.txt") is None
 
 
 @pytest.mark.parametrize("revision", ["nonsense", "HEAD~7", "--help", ""])
 def test_an_unknown_commit_is_refused_with_what_to_give(repository: Path, revision: str) -> None:
     with pytest.raises(ModelyardError, match=r"git knows no such commit\. Give a branch, a tag or a hash"):
-        git.find(repository, revision)
+        git.find_commit(repository, revision)
 
 
 def test_outside_git_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert git.checked_out(tmp_path) is None
     with pytest.raises(ModelyardError, match="this folder is not in git"):
-        git.find(tmp_path, "HEAD")
+        git.find_commit(tmp_path, "HEAD")
 
 
 def test_a_repository_without_commits_has_none(tmp_path: Path) -> None:

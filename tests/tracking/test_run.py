@@ -19,7 +19,7 @@ from modelyard.experiments.train import train
 from modelyard.models import EstimatorTraining, NetworkTraining, Runtime, load
 from modelyard.models.families import linear, mlp
 from modelyard.params.project import EstimatorExperiment, NetworkExperiment
-from modelyard.tracking import environment, queries
+from modelyard.tracking import queries
 
 LINEAR = EstimatorExperiment(
     input="made_up", model=linear.Settings(family="linear"), training=EstimatorTraining(seed=7)
@@ -372,13 +372,6 @@ def test_a_run_whose_process_was_killed_is_shown_as_failed_and_one_that_still_ru
         killed, running = queries.runs_of("an_experiment")[0], queries.runs_of("another_experiment")[0]
     assert (killed.status, running.status) == ("FAILED", "RUNNING")
     assert "its process ended without a word" in killed.tags["error"]
-
-
-def test_of_a_process_of_another_machine_or_without_a_name_nothing_is_known() -> None:
-    assert not environment.has_died("another.machine 1 1")
-    assert not environment.has_died("")
-    assert environment.has_died(environment.this_process().rpartition(" ")[0] + " 1")
-    assert not environment.has_died(environment.this_process())
 
 
 def test_a_run_that_another_program_began_beside_ours_is_left_alone(project: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from optuna.trial import TrialState
 from support.studies import ALL, BEST, KILLED, PRESENT, PRUNED, WORSE, study
 
-from modelyard.tracking import environment, nested_runs, queries
+from modelyard.core.processes import this_process
+from modelyard.tracking import nested_runs, queries
 from modelyard.tuning import mlflow_log
 
 
@@ -85,7 +86,7 @@ def test_written_again_nothing_is_doubled_and_new_trials_are_added(project: Path
 def test_what_a_killed_writer_left_half_written_is_completed(
     meanwhile: str, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, gone = study(PRESENT, BEST), environment.this_process().rpartition(" ")[0] + " 1"
+    made, gone = study(PRESENT, BEST), this_process().rpartition(":")[0] + ":1"
     complete, calls = nested_runs._complete, []
 
     def cut_short(*given: object) -> None:

@@ -263,7 +263,7 @@ def test_searches_in_two_containers_suggest_other_values_though_both_are_process
     made, turns = plan(tmp_path), Turns(monkeypatch)
     take_up(made, place)
     for host in ("pod-a", "pod-b"):
-        monkeypatch.setattr(retries, "this_worker", lambda host=host: f"{host}:1:0")
+        monkeypatch.setattr("modelyard.tuning.search.this_process", lambda host=host: f"{host}:1:0")
         Search(take_up(made, place), place, made, turns).run(1, Budget(len(turns.seeds) + 1), joined=True)
     (*_, first), (*_, second) = turns.seeds
     assert first != second

@@ -1,6 +1,7 @@
-"""What git knows of this project: the commit that is checked out, and what another one holds."""
+"""The state of this project in git. No other module runs git."""
 
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,41 +19,70 @@ class Commit:
 
 
 def checked_out(root: Path) -> Commit | None:
-    """The commit that a folder was made from, and which files changed since; none outside git."""
-    told = _git(root, "log", "-1", "--format=%H%n%cs%n%s")
-    if told is None:
+    """Return the commit that is checked out and the files changed since, or None outside git."""
+    shown = _git(root, "log", "-1", "--format=%H%n%cs%n%s")
+    if shown is None:
         return None
-    identity, date, subject = told.rstrip("\n").split("\n", 2)
     status = _git(root, "status", "--porcelain", "--", ".") or ""
-    return Commit(identity, date, subject, tuple(line[3:] for line in status.splitlines()))
+    return _commit(shown, tuple(line[3:] for line in status.splitlines()))
 
 
-def find(root: Path, revision: str) -> Commit:
-    """The commit that a name, tag or hash stands for.
+def find_commit(root: Path, revision: str) -> Commit:
+    """Return the commit of a branch, tag or hash.
 
     Raises:
         ModelyardError: the folder is not in git, or git does not know the revision.
     """
     if _git(root, "rev-parse", "--git-dir") is None:
         raise ModelyardError(f"--against {revision}: this folder is not in git, so there is nothing to compare with.")
-    told = _git(root, "log", "-1", "--format=%H%n%cs%n%s", "--end-of-options", revision, "--")
-    if told is None:
+    shown = _git(root, "log", "-1", "--format=%H%n%cs%n%s", "--end-of-options", revision, "--")
+    if shown is None:
         raise ModelyardError(
             f"--against {revision}: git knows no such commit. Give a branch, a tag or a hash, such as HEAD~1; "
             "`git log --oneline` lists them."
         )
-    return Commit(*told.rstrip("\n").split("\n", 2))
+    return _commit(shown)
 
 
-def read(root: Path, commit: Commit, path: str) -> str | None:
-    """A file of a commit, by its path within the project; none where the commit has no such file."""
+def head(root: Path) -> str:
+    """Return the hash of the commit that is checked out, or "" outside git."""
+    return (_git(root, "rev-parse", "HEAD") or "").strip()
+
+
+def has_commit(root: Path, commit: str) -> bool:
+    """Return whether the repository around a folder has a commit."""
+    return bool(_git(root, "cat-file", "-t", commit))
+
+
+def read_file(root: Path, commit: Commit, path: str) -> str | None:
+    """Return a file of a commit by its path within the project, or None where the commit has no such file."""
     return _git(root, "show", f"{commit.id}:./{path}")
 
 
+def changed_files(root: Path, pathspecs: Sequence[str] = (".",)) -> list[str]:
+    """Return the tracked files that differ from the commit that is checked out."""
+    return (_git(root, "diff", "--name-only", "HEAD", "--", *pathspecs) or "").splitlines()
+
+
+def untracked_files(root: Path, pathspecs: Sequence[str] = (".",)) -> list[str]:
+    """Return the files that git neither tracks nor ignores."""
+    return (_git(root, "ls-files", "--others", "--exclude-standard", "--", *pathspecs) or "").splitlines()
+
+
+def patch(root: Path, pathspecs: Sequence[str] = (".",)) -> str:
+    """Return the patch from the commit that is checked out to the tracked files as they are now."""
+    return _git(root, "diff", "--binary", "HEAD", "--", *pathspecs) or ""
+
+
+def _commit(shown: str, changed: tuple[str, ...] = ()) -> Commit:
+    identity, date, subject = shown.rstrip("\n").split("\n", 2)
+    return Commit(identity, date, subject, changed)
+
+
 def _git(root: Path, *arguments: str) -> str | None:
-    """What git answers; nothing where it refuses or is not installed."""
+    """Return git's output, or None where it fails or is not installed."""
     try:
-        found = subprocess.run(  # noqa: S603
+        result = subprocess.run(  # noqa: S603
             ["git", *arguments],  # noqa: S607
             cwd=root,
             capture_output=True,
@@ -61,4 +91,4 @@ def _git(root: Path, *arguments: str) -> str | None:
         )
     except FileNotFoundError:
         return None
-    return found.stdout if found.returncode == 0 else None
+    return result.stdout if result.returncode == 0 else None

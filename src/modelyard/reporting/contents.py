@@ -64,7 +64,7 @@ def gather(root: Path, against: str | None = None) -> Contents:
     Raises:
         ModelyardError: params.yaml or another file is broken, or there is no such commit.
     """
-    before = git.find(root, against) if against else None
+    before = git.find_commit(root, against) if against else None
     project, folder = params.load(root / "params.yaml"), Folder(root)
     now = state(folder.text)
     published = params.load_published(project, root / "published.yaml")
@@ -75,7 +75,7 @@ def gather(root: Path, against: str | None = None) -> Contents:
         made=datetime.now(UTC),
         commit=git.checked_out(root),
         against=before,
-        changes=changes(project, state(lambda path: git.read(root, before, path)), now) if before else None,
+        changes=changes(project, state(lambda path: git.read_file(root, before, path)), now) if before else None,
         compared=compared,
         tables=tabled,
         units=project.units,

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from modelyard.core import git
 from modelyard.orchestration import dvc_lock
-from modelyard.tracking import environment, masked_tracking_uri
+from modelyard.tracking import masked_tracking_uri
 from modelyard.tracking.queries import RunRecord
 
 SHORT = 10  # digits of a commit
@@ -40,7 +41,8 @@ def _commit(record: RunRecord) -> str:
     commit = record.tags.get("git_commit")
     if not commit:
         return "unknown: there was no git repository"
-    known = "" if environment.knows(commit) else "; it is not in this repository: git fetch, or ask who made the run"
+    is_here = git.has_commit(Path(), commit)
+    known = "" if is_here else "; it is not in this repository: git fetch, or ask who made the run"
     if record.tags.get("git_dirty") != "true":
         return f"{commit}, without changes{known}"
     changed = ", ".join(filter(None, (record.tags.get("git_changed"), record.tags.get("git_new"))))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelyard.core.errors import ModelyardError
-from modelyard.tracking.environment import has_died
+from modelyard.core.processes import has_died
 from modelyard.tracking.store import MLFLOW_EXPERIMENT, connect, masked_tracking_uri
 
 MOST = 1000  # runs of one name that are looked at

@@ -1,20 +1,14 @@
 """Trials whose worker died: failed with the reason, and their parameters enqueued again."""
 
-import os
-import socket
 from datetime import datetime
 
 import optuna
-import psutil
 from optuna.trial import FrozenTrial, TrialState
+
+from modelyard.core.processes import has_died, is_on_this_host
 
 MOST_LOSSES = 3  # then it is the trial that kills its workers, as one too large for the memory does
 GAP_SECONDS = 60.0  # a trial is in the storage a moment before it says whose it is
-
-
-def this_worker() -> str:
-    """Host, process and the second of its start: a process number alone is used again."""
-    return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.0f}"
 
 
 def set_aside(study: optuna.Study, trial: FrozenTrial, reason: str, counts: bool = True) -> None:
@@ -59,10 +53,4 @@ def _is_stale(trial: FrozenTrial, everywhere: bool) -> bool:
     worker = trial.user_attrs.get("worker")
     if worker is None:
         return (datetime.now() - trial.datetime_start).total_seconds() > GAP_SECONDS
-    host, process, began = worker.rsplit(":", 2)
-    if host != socket.gethostname():
-        return everywhere
-    try:
-        return abs(psutil.Process(int(process)).create_time() - float(began)) > 2
-    except psutil.NoSuchProcess:
-        return True
+    return has_died(worker) or (everywhere and not is_on_this_host(worker))

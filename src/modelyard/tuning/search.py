@@ -15,6 +15,7 @@ import optuna
 from optuna.trial import TrialState
 
 from modelyard.core.errors import ModelyardError
+from modelyard.core.processes import this_process
 from modelyard.tuning import retries, worker
 from modelyard.tuning.plan import Plan
 from modelyard.tuning.storage import Place
@@ -202,7 +203,7 @@ class Search:
 
 def _own_number() -> int:
     """A number that no other search has; the process's own is 1 in every container."""
-    return zlib.crc32(retries.this_worker().encode())
+    return zlib.crc32(this_process().encode())
 
 
 def _kind(reason: str) -> str:

@@ -12,8 +12,8 @@ import numpy as np
 import optuna
 import psutil
 
+from modelyard.core.processes import this_process
 from modelyard.models import is_estimator
-from modelyard.tuning import retries
 from modelyard.tuning.objective import Objective
 from modelyard.tuning.plan import Plan
 from modelyard.tuning.storage import Place
@@ -67,7 +67,7 @@ def work(connection: Connection, place: Place, study_name: str, plan: Plan, most
         importlib.import_module(LIBRARY)
     objective = Objective(plan, lambda *figures: _tell(connection, Epoch(*figures)))
     study = optuna.load_study(study_name=study_name, storage=place.open(), pruner=pruner(plan))
-    _tell(connection, Ready(retries.this_worker()))
+    _tell(connection, Ready(this_process()))
     full = False
     while not full:
         ended = _take_turn(_next(connection), connection, study, objective)
@@ -96,7 +96,7 @@ def _take_turn(turn: Turn, connection: Connection, study: optuna.Study, objectiv
 
     def tried(trial: optuna.Trial) -> float:
         numbers.append(trial.number)
-        trial.set_user_attr("worker", retries.this_worker())
+        trial.set_user_attr("worker", this_process())
         _tell(connection, Began(trial.number))
         return objective(trial)
 
