@@ -4,7 +4,8 @@ BIN := .venv/bin
 COMPILE := uv pip compile pyproject.toml --group dev --generate-hashes --python-version 3.11 --quiet \
 	--no-header --no-annotate --no-emit-index-url
 
-.PHONY: help install run demo report ui doctor test container-test compose-test bench lint format lock schema readme clean
+.PHONY: help install run demo report ui doctor test test-slow test-all container-test compose-test bench lint \
+	check-lock check-schemas format lock schema readme clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,8 +27,13 @@ ui: install ## browse the runs in MLflow
 doctor: install ## tell what is here and what is missing
 	@$(BIN)/modelyard doctor
 
-test: install ## run the tests
-	@$(BIN)/python -m pytest
+test: install ## run the tests, but for the slow ones
+	@$(BIN)/python -m pytest -m "not slow" $(PYTEST)
+
+test-slow: install ## run the slow tests: real rebuilds, servers, searches that are interrupted and killed
+	@$(BIN)/python -m pytest -m slow $(PYTEST)
+
+test-all: test test-slow ## run every test
 
 container-test: install ## build the images and try them, with docker or podman; FULL=1 runs all tests in it
 	@$(BIN)/python -m pytest -n 0 container/test_image.py
@@ -38,13 +44,22 @@ compose-test: install ## start a team's servers and use them, with docker or pod
 bench: install ## measure time and memory against the notebooks (BENCH="--quick", or the names of parts)
 	@$(BIN)/python -m benchmarks $(BENCH)
 
-lint: install ## check formatting, lint and lock file
+lint: install check-lock check-schemas ## check formatting, lint, types, imports, lock file and schemas
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
+
+check-lock: install
 	@cp requirements.lock .venv/checked.lock
 	@$(BIN)/$(COMPILE) --output-file .venv/checked.lock
 	@diff requirements.lock .venv/checked.lock || (echo "requirements.lock does not follow pyproject.toml: make lock"; false)
+
+check-schemas: install
+	@for file in params claims published; do \
+	  $(BIN)/modelyard schema $$file | diff - $$file.schema.json || { echo "$$file.schema.json is not up to date: make schema"; exit 1; }; \
+	done
 
 format: install ## format the code
 	$(BIN)/ruff format .
