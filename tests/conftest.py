@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from support.clones import clone_into, surroundings
 from support.inputs import describe
 from support.paths import ROOT
+from support.pipelines import Run
 
 from modelyard.data.inputs import TrainingInput
 from modelyard.data.samples import Samples
@@ -140,3 +142,16 @@ def tracked_project(empty_store: Path, tmp_path: Path, monkeypatch: pytest.Monke
     mlflow.set_tracking_uri(None)
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID"):
         os.environ.pop(name, None)  # MLflow sets them for processes that it may start
+
+
+@pytest.fixture
+def run(clone: Path, environment: dict[str, str]) -> Run:
+    """Runs a command in the clone, with the clone's own code."""
+
+    def run(*command: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess:
+        around = environment | {"PYTHONPATH": str(clone / "src"), "COLUMNS": "300"} | variables
+        done = subprocess.run(command, cwd=clone, env=around, capture_output=True, text=True, timeout=600)
+        assert not check or done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
+        return done
+
+    return run

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from end_to_end.test_pipeline import Run, add_linear, editing, keep_only, run  # noqa: F401 (`run` is a fixture)
 from PIL import Image
 from ruamel.yaml import YAML
 from support.inputs import training_context
 from support.paths import ROOT
+from support.pipelines import Run, add_linear, editing_params, keep_only
 from typer.testing import CliRunner, Result
 
 from modelyard import models
@@ -177,8 +177,8 @@ def test_what_cannot_be_answered_is_told_and_nothing_is_made(arguments, told, pr
     assert sorted(project.rglob("*")) == before
 
 
-def test_a_pipeline_that_was_really_run_is_asked_for_a_test_row_and_a_tampered_model_refused(clone: Path, run: Run):  # noqa: F811
-    with editing(clone / "params.yaml") as params:
+def test_a_pipeline_that_was_really_run_is_asked_for_a_test_row_and_a_tampered_model_refused(clone: Path, run: Run):
+    with editing_params(clone) as params:
         add_linear("digits_linear", "digits", params)
         keep_only(params, ["digits_linear"])
     run("modelyard", "run", "digits_linear")

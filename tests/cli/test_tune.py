@@ -9,17 +9,17 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from cli.test_cli import contents, modelyard, project  # noqa: F401 (project is a fixture)
-from end_to_end.test_pipeline import add_linear, editing, keep_only, run  # noqa: F401 (run is a fixture)
+from cli.test_cli import contents, modelyard, project
+from support.pipelines import add_linear, editing_params, keep_only
 
 Run = Callable[..., subprocess.CompletedProcess]
 DOOR = [sys.executable, "-c", "from modelyard.cli import app; app()"]
 
 
 @pytest.fixture
-def searching(clone: Path, run: Run) -> Run:  # noqa: F811
+def searching(clone: Path, run: Run) -> Run:
     """Runs `modelyard tune` in a clone whose one study needs neither network nor TensorFlow."""
-    with editing(clone / "params.yaml") as params:
+    with editing_params(clone) as params:
         add_linear("patients", "diabetes_standard", params)
         params["experiments"]["patients"]["model"] = {"family": "boosting", "trees": 10}
         keep_only(params, ["patients"])
@@ -41,7 +41,7 @@ def test_a_search_is_run_resumed_shown_applied_and_refused_when_its_space_has_ch
     with ThreadPoolExecutor(4) as machines:  # of one shared folder, that end together
         ended = list(machines.map(lambda _: searching("patients", "--join"), range(4)))
     assert all("See reports/tuning/patients/report.md" in each.stdout for each in ended)
-    with editing(clone / "params.yaml") as params:
+    with editing_params(clone) as params:
         params["studies"]["patients"]["vary"]["model.trees"]["high"] = 50
     refused = searching("patients", check=False)
     assert refused.returncode == 1
@@ -69,7 +69,7 @@ def test_what_was_found_by_ctrl_c_is_told_in_the_report_and_the_diary(clone, sea
 
 
 def test_a_search_that_stops_itself_leaves_a_report_of_what_failed(clone, searching):
-    with editing(clone / "params.yaml") as params:
+    with editing_params(clone) as params:
         params["studies"]["patients"]["folds"] = 1000  # more than there are rows
     stopped = searching("patients", "--trials", "20", check=False)
     assert stopped.returncode == 1
@@ -88,7 +88,7 @@ def test_a_search_that_stops_itself_leaves_a_report_of_what_failed(clone, search
         (["digits_cnn", "--storage", "sqlite:///s.db"], "SQLite loses trials"),
     ],
 )
-def test_what_cannot_be_searched_is_told_before_any_work(arguments, told, project):  # noqa: F811
+def test_what_cannot_be_searched_is_told_before_any_work(arguments, told, project):
     result = modelyard("tune", *arguments)
     assert result.exit_code == 1
     assert told in result.output
@@ -96,7 +96,7 @@ def test_what_cannot_be_searched_is_told_before_any_work(arguments, told, projec
 
 
 @pytest.mark.parametrize("option", ["--trials", "--workers", "--seconds"])
-def test_nothing_of_anything_is_refused(option, project):  # noqa: F811
+def test_nothing_of_anything_is_refused(option, project):
     result = modelyard("tune", "digits_cnn", option, "0")
     assert result.exit_code == 2
     assert option in result.output

@@ -5,18 +5,17 @@ import json
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Callable
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from ruamel.yaml import YAML
+from support.pipelines import add_linear, dvc, editing, editing_params, keep_only, lock, stages_run
 from support.waiting import wait_until
+
+pytestmark = pytest.mark.slow
 
 IDX = (
     "train-images-idx3-ubyte.gz",
@@ -24,42 +23,8 @@ IDX = (
     "t10k-images-idx3-ubyte.gz",
     "t10k-labels-idx1-ubyte.gz",
 )
-SECTIONS = ("experiments", "transfers", "pretrained")
 NOWHERE = "http://127.0.0.1:9"  # refuses at once
 BOUND_GIGABYTES = 2.5  # for a training on 70,000 images; `modelyard run` counts on 3 a stage
-
-Run = Callable[..., subprocess.CompletedProcess]
-
-
-@contextmanager
-def editing(path: Path):
-    """A YAML file as plain values, written back after the block."""
-    content = YAML(typ="safe").load(path)
-    yield content
-    with path.open("w") as file:
-        YAML().dump(content, file)
-
-
-def keep_only(params: dict, experiments: list[str]) -> None:
-    """Leave these experiments and what they need; without mirrors."""
-    params["fetch"]["mirrors"] = []
-    params["claims"] = {}
-    kept = {name: study for name, study in params["studies"].items() if study["experiment"] in experiments}
-    params["studies"] = kept
-    for section in (*SECTIONS, "published"):
-        params[section] = {name: entry for name, entry in params[section].items() if name in experiments}
-    used = {entry["model"]["backbone"] for entry in params["pretrained"].values()}
-    params["backbones"] = {name: entry for name, entry in params["backbones"].items() if name in used}
-    used = {entry["input"] for section in SECTIONS for entry in params[section].values()}
-    params["inputs"] = {name: entry for name, entry in params["inputs"].items() if name in used}
-    used = {entry["dataset"] for entry in params["inputs"].values()}
-    for section in ("datasets", "units"):
-        params[section] = {name: entry for name, entry in params[section].items() if name in used}
-
-
-def add_linear(name: str, of: str, params: dict) -> None:
-    """An experiment that needs no TensorFlow."""
-    params["experiments"][name] = {"input": of, "model": {"family": "linear"}, "training": {"seed": 7}}
 
 
 def write_idx(path: Path, values: np.ndarray) -> None:
@@ -82,40 +47,14 @@ def take_few_rows_of_mnist(params: dict, real: Path, few: Path) -> None:
     params["datasets"]["mnist"]["expect"]["rows"] = 400
 
 
-@pytest.fixture
-def run(clone: Path, environment: dict[str, str]) -> Run:
-    """Runs a command in the clone, with the clone's own code."""
-
-    def run(*command: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess:
-        around = environment | {"PYTHONPATH": str(clone / "src"), "COLUMNS": "300"} | variables
-        done = subprocess.run(command, cwd=clone, env=around, capture_output=True, text=True, timeout=600)
-        assert not check or done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
-        return done
-
-    return run
-
-
 def read_json(path: Path) -> dict:
     return json.loads(path.read_text())
-
-
-def dvc(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "dvc", *arguments]
-
-
-def stages_run(repro: subprocess.CompletedProcess) -> list[str]:
-    """The stages whose command a `dvc repro` really ran, in order."""
-    return [line.split("'")[1] for line in repro.stdout.splitlines() if line.startswith("Running stage")]
 
 
 def packages_imported(done: subprocess.CompletedProcess) -> set[str]:
     """What a command and all that it started imported, told by Python where PYTHONPROFILEIMPORTTIME is set."""
     told = (line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:"))
     return {name.partition(".")[0] for name in told}
-
-
-def lock(clone: Path) -> Any:
-    return YAML(typ="safe").load(clone / "dvc.lock")
 
 
 def make_small(params: dict, experiments: list[str]) -> None:
@@ -137,7 +76,7 @@ def test_the_pipeline_builds_once_and_again_only_what_an_edit_concerns(clone, ru
         real = request.getfixturevalue("mirror")
         experiments += ["boston_linear", "mnist_linear"]
         environment["MODELYARD_MIRROR"] = str(tmp_path / "few")
-    with editing(clone / "params.yaml") as params:
+    with editing_params(clone) as params:
         make_small(params, experiments)
         if "mnist_linear" in experiments:
             take_few_rows_of_mnist(params, real, tmp_path / "few")
@@ -174,20 +113,20 @@ def test_the_pipeline_builds_once_and_again_only_what_an_edit_concerns(clone, ru
     assert lock(clone) == built
 
     # --- a new family and another way of logging concern no stage
-    family = clone / "src" / "modelyard" / "models" / "new.py"
+    family = clone / "src" / "modelyard" / "models" / "families" / "new.py"
     family.write_text((family.parent / "mlp.py").read_text().replace('Literal["mlp"]', 'Literal["new"]'))
     tracking = clone / "src" / "modelyard" / "tracking" / "__init__.py"
     tracking.write_text(tracking.read_text() + "\n# a remark\n")
     assert stages_run(run(*dvc("repro"))) == []
 
     # --- a published figure concerns the comparison alone
-    with editing(clone / "params.yaml") as params:
-        params["published"]["digits_cnn"]["figures"] = {"accuracy": 0.123}
+    with editing(clone / "published.yaml") as published:
+        published["digits_cnn"]["metrics"] = {"accuracy": 0.123}
     assert stages_run(run(*dvc("repro"))) == ["compare"]
     assert "accuracy 0.123 outside" in comparison.read_text()
 
     # --- an experiment's settings concern that experiment alone
-    with editing(clone / "params.yaml") as params:
+    with editing_params(clone) as params:
         params["experiments"]["xor_mlp"]["training"]["epochs"] = 6
     plan = run("modelyard", "run", "--dry-run").stdout
     assert "experiments.xor_mlp.training.epochs: 5 -> 6" in plan
@@ -197,7 +136,7 @@ def test_the_pipeline_builds_once_and_again_only_what_an_edit_concerns(clone, ru
 
 
 def test_an_interrupt_of_a_training_is_told_and_leaves_no_process_behind(clone, environment):
-    with editing(clone / "params.yaml") as params:
+    with editing_params(clone) as params:
         keep_only(params, ["digits_mlp"])
         params["experiments"]["digits_mlp"]["training"]["epochs"] = 1_000_000
     command = subprocess.Popen(["modelyard", "run"], cwd=clone, env=environment, stdout=subprocess.PIPE, text=True)
@@ -234,7 +173,7 @@ def error_of_least_squares(raw: Path) -> float:
 
 
 def test_without_network_and_mirror_the_rest_is_built_and_what_is_missing_is_told(clone, run):
-    with editing(clone / "params.yaml") as params:
+    with editing_params(clone) as params:
         add_linear("diabetes_linear", "diabetes_standard", params)
         keep_only(params, ["diabetes_linear", "boston_linear"])
         params["fetch"]["mirrors"] = ["../no-such-mirror", f"{NOWHERE}/mirror"]
@@ -262,7 +201,7 @@ def test_a_tampered_file_of_a_mirror_is_refused_with_both_checksums(clone, run, 
     folder = tmp_path / "mirror" / "boston-housing"
     folder.mkdir(parents=True)
     (folder / "boston_housing.npz").write_bytes(b"not what it was")
-    with editing(clone / "params.yaml") as params:
+    with editing_params(clone) as params:
         keep_only(params, ["boston_linear"])
         source = params["datasets"]["boston"]["files"]["boston_housing.npz"]
         source["url"] = f"{NOWHERE}/boston_housing.npz"
@@ -289,7 +228,7 @@ OWN_INPUT = {"dataset": "mine", "split": {"test": 0.3, "test_seed": 1}, "scaling
 
 
 def test_an_edit_of_ones_own_table_is_noticed_and_taken_once_its_checksum_is_written(clone, run):
-    with editing(clone / "params.yaml") as params:
+    with editing_params(clone) as params:
         params["datasets"]["mine"] = own_table(clone, "a,target\n" + "".join(f"{n},{2 * n}\n" for n in range(20)))
         params["inputs"]["mine"] = OWN_INPUT
         add_linear("mine_linear", "mine", params)
@@ -311,7 +250,7 @@ def test_an_edit_of_ones_own_table_is_noticed_and_taken_once_its_checksum_is_wri
     assert lock(clone) == before
 
     # --- as it was told
-    with editing(clone / "params.yaml") as params:
+    with editing_params(clone) as params:
         params["datasets"]["mine"]["files"]["mine.csv"]["sha256"] = now
     run("modelyard", "run")
     assert (clone / "data" / "raw" / "mine" / "mine.csv").read_bytes() == table.read_bytes()
@@ -319,7 +258,7 @@ def test_an_edit_of_ones_own_table_is_noticed_and_taken_once_its_checksum_is_wri
 
 
 def test_a_table_with_a_hole_is_fetched_and_then_refused_with_the_place_of_the_hole(clone, run):
-    with editing(clone / "params.yaml") as params:
+    with editing_params(clone) as params:
         params["datasets"]["mine"] = own_table(clone, "a,b,target\n1,2,3\n4,,6\n7,8,9\n")
         params["inputs"]["mine"] = OWN_INPUT
     run("pipeline/python", "pipeline/fetch.py", "mine", "data/raw/mine")
@@ -337,7 +276,7 @@ def test_training_on_seventy_thousand_images_takes_a_bounded_amount_of_memory(cl
         rows = 60_000 if name.startswith("train") else 10_000
         values = random.integers(0, 256, (rows, 28, 28)) if "images" in name else random.integers(0, 10, rows)
         write_idx(clone / "data" / "raw" / "mnist" / name, values.astype(np.uint8))
-    with editing(clone / "params.yaml") as params:
+    with editing_params(clone) as params:
         params["experiments"]["mnist_mlp"]["training"] |= {"epochs": 1, "batch_size": 500}
     data = [f"data/inputs/mnist_shuffled/{name}" for name in ("training", "test", "data.json")]
     normalise = ["pipeline/normalise.py", "mnist_shuffled", "data/raw/mnist", *data]

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import boto3
 import pytest
-from end_to_end.test_pipeline import add_linear, dvc, editing, keep_only, lock, stages_run
 from moto.server import ThreadedMotoServer
 from support.clones import clone_into, surroundings
+from support.pipelines import add_linear, dvc, editing_params, keep_only, lock, stages_run
+
+pytestmark = pytest.mark.slow
 
 BUCKET = "modelyard"
 STAGES = ["fetch@diabetes", "normalise@diabetes_standard", "train@patients", "evaluate@patients"]
@@ -55,7 +57,7 @@ def at() -> At:
 def mine(tmp_path_factory: pytest.TempPathFactory, address: str, at: At) -> Path:
     """A project of one small experiment that was built, committed and pushed."""
     clone = clone_into(tmp_path_factory.mktemp("remote") / "mine")
-    with editing(clone / "params.yaml") as params:
+    with editing_params(clone) as params:
         add_linear("patients", "diabetes_standard", params)
         params["experiments"]["patients"]["model"] = {"family": "boosting", "trees": 10}
         keep_only(params, ["patients"])
@@ -90,7 +92,7 @@ def test_a_colleague_rebuilds_nothing_that_is_built(mine, theirs, at):
 
 
 def test_after_an_edit_only_what_follows_from_it_is_built_and_no_raw_data_travels(theirs, at):
-    with editing(theirs / "params.yaml") as params:
+    with editing_params(theirs) as params:
         params["experiments"]["patients"]["model"]["trees"] = 11
     assert stages_run(at(theirs, *dvc("repro", "--pull", "--allow-missing", LAST))) == STAGES[2:]
     assert not (theirs / "data" / "raw" / "diabetes").exists()

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from end_to_end.test_pipeline import SECTIONS, Run, editing, keep_only, run
+from support.pipelines import SECTIONS, Run, editing_params, keep_only
 
-__all__ = ["run"]  # a fixture
+pytestmark = pytest.mark.slow
 
 STAGE = "studies/dvc.yaml:tune@digits_mlp"
 TRIALS = Path("reports", "tuning", "digits_mlp", "trials.csv")
@@ -15,7 +15,7 @@ TRIALS = Path("reports", "tuning", "digits_mlp", "trials.csv")
 @pytest.fixture
 def small(clone: Path, run: Run) -> Path:
     """The clone with one network of two epochs, and a search of three trials on it."""
-    with editing(clone / "params.yaml") as params:
+    with editing_params(clone) as params:
         params["studies"] = {
             "digits_mlp": {
                 "experiment": "digits_mlp",
