@@ -1,16 +1,13 @@
-"""What DVC locked, read from lock files that DVC itself wrote."""
+"""Lock files that DVC itself wrote: their MD5s, and the outputs that still match them."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
-from support.paths import ROOT
 
 from modelyard.core.errors import ModelyardError
 from modelyard.orchestration import dvc_lock
-from modelyard.params.project import EXPERIMENT_SECTIONS
 
 STAGES = """
 stages:
@@ -57,7 +54,7 @@ def tampered(project: Path):
 
 
 def test_every_locked_file_and_folder_has_the_md5_that_dvc_wrote(project: Path) -> None:
-    stages = dvc_lock.locked(project)
+    stages = dvc_lock.read(project)
     assert sorted(stages) == [
         "evaluate@one", "pretrained/dvc.yaml:evaluate@one", "pretrained/dvc.yaml:train@one", "train@one"
     ]  # fmt: skip
@@ -66,22 +63,21 @@ def test_every_locked_file_and_folder_has_the_md5_that_dvc_wrote(project: Path) 
             assert dvc_lock.md5(project / path) == md5
     assert stages["train@one"].deps.keys() == {"raw.txt", "test"}
     assert stages["train@one"].outs.keys() == {"results/one/model"}
-    assert stages["evaluate@one"].command == "cat test/* > one.txt"
 
 
-@pytest.mark.parametrize("section, name", [("experiments", "one"), ("pretrained", "other")])
-def test_an_untouched_model_and_its_test_rows_are_found(section: str, name: str, project: Path) -> None:
-    assert dvc_lock.model_of(section, "one", project) == project / "results" / name / "model"
-    assert dvc_lock.test_rows_of(section, "one", project) == project / "test"
+@pytest.mark.parametrize("prefix, name", [("", "one"), ("pretrained/dvc.yaml:", "other")])
+def test_an_untouched_model_and_its_test_samples_are_verified(prefix: str, name: str, project: Path) -> None:
+    assert dvc_lock.verified_output(f"{prefix}train@one", "model", project) == project / "results" / name / "model"
+    assert dvc_lock.verified_dependency(f"{prefix}evaluate@one", "test", project) == project / "test"
 
 
 def test_a_changed_model_is_refused_with_both_md5s_and_what_to_do(project: Path, tampered: Path) -> None:
-    expected = dvc_lock.locked(project)["train@one"].outs["results/one/model"]
+    expected = dvc_lock.read(project)["train@one"].outs["results/one/model"]
     with pytest.raises(ModelyardError) as refused:
-        dvc_lock.model_of("experiments", "one", project)
-    said = str(refused.value)
+        dvc_lock.verified_output("train@one", "model", project)
+    message = str(refused.value)
     for part in (expected, dvc_lock.md5(tampered.parent.parent), "dvc checkout --force results/one/model"):
-        assert part in said
+        assert part in message
 
 
 @pytest.mark.parametrize("change", ["another file", "a file less", "a renamed file"])
@@ -98,26 +94,27 @@ def test_a_folder_with_other_files_has_another_md5(change: str, tmp_path: Path) 
     assert dvc_lock.md5(tmp_path) != before
 
 
-def test_what_was_never_built_is_told_with_the_command_that_builds_it(project: Path, tmp_path: Path) -> None:
+def test_a_stage_that_was_never_built_is_refused_with_the_command_that_builds_it(project: Path, tmp_path: Path) -> None:
     for root in (project, tmp_path):
         with pytest.raises(ModelyardError, match=r"dvc\.lock has no train@two: it was never built"):
-            dvc_lock.model_of("experiments", "two", root)
+            dvc_lock.verified_output("train@two", "model", root)
 
 
-def test_a_model_that_is_not_here_is_told_with_the_command_that_brings_it(project: Path) -> None:
+def test_a_missing_model_is_refused_with_the_command_that_brings_it(project: Path) -> None:
     folder = project / "results" / "one" / "model"
     folder.rename(folder.with_name("elsewhere"))
     try:
         with pytest.raises(ModelyardError, match=r"model is not here\. Bring it: dvc checkout results"):
-            dvc_lock.model_of("experiments", "one", project)
+            dvc_lock.verified_output("train@one", "model", project)
     finally:
         folder.with_name("elsewhere").rename(folder)
 
 
-@pytest.mark.parametrize("names", [dvc_lock.TRAININGS, dvc_lock.EVALUATIONS])
-def test_each_section_of_experiments_has_its_stages_in_dvc_yaml(names: dict[str, str]) -> None:
-    assert set(names) == set(EXPERIMENT_SECTIONS)
-    for section, beginning in names.items():
-        file, _, group = beginning.rpartition(":")
-        stages = YAML(typ="safe").load(ROOT / (file or "dvc.yaml"))["stages"]
-        assert stages[group.removesuffix("@")]["foreach"] == f"${{{section}}}"
+@pytest.mark.parametrize("text", ["", "schema: '2.0'\n", "schema: '2.0'\nstages:\n"])
+def test_a_lock_without_stages_has_none(text: str) -> None:
+    assert dvc_lock.parse(text, Path("dvc.lock")) == {}
+
+
+def test_a_broken_lock_is_refused_with_its_path() -> None:
+    with pytest.raises(ModelyardError, match=r"sub/dvc\.lock: this is not valid YAML"):
+        dvc_lock.parse("stages: [", Path("sub/dvc.lock"))

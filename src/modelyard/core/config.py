@@ -65,7 +65,16 @@ def read_yaml(path: Path) -> Any:
     Raises:
         ModelyardError: the file is missing or is not valid YAML.
     """
-    return _with_tuples(_load(path, YAML(typ="safe")))
+    return _with_tuples(_load(path, path, YAML(typ="safe")))
+
+
+def parse_yaml(text: str, path: Path) -> Any:
+    """Parse the text of a YAML 1.2 file, as DVC reads it, with every list as a tuple.
+
+    Raises:
+        ModelyardError: it is not valid YAML; `path` is the file that the error names.
+    """
+    return _with_tuples(_load(text, path, YAML(typ="safe")))
 
 
 def parse(
@@ -84,7 +93,7 @@ def parse(
         mistakes = [_mistake(error, given) for error in invalid.errors(include_url=False)]
     if not mistakes:
         return parsed
-    marked = _load(path, YAML())  # slower, and knows the lines
+    marked = _load(path, path, YAML())  # slower, and knows the lines
     count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
     told = (f"  {_place(mistake, given, marked)}: {mistake.reason}" for mistake in mistakes)
     raise ModelyardError(f"{path.name} has {count}; nothing was run.\n" + "\n".join(told))
@@ -125,9 +134,9 @@ def changed(settings: AnySettings, values: Mapping[str, Any]) -> AnySettings:
     return type(settings).model_validate(given)
 
 
-def _load(path: Path, yaml: YAML) -> Any:
+def _load(source: Path | str, path: Path, yaml: YAML) -> Any:
     try:
-        return yaml.load(path)
+        return yaml.load(source)
     except FileNotFoundError:
         raise ModelyardError(f"{path}: no such file. Run from the folder that holds dvc.yaml.") from None
     except YAMLError as error:

@@ -1,16 +1,15 @@
-"""What DVC locked: of each stage, the MD5 of what went in and of what came out, and whether a file is still that.
+"""dvc.lock: the MD5 of each stage's dependencies and outputs after its last run, and whether files still match it.
 
-Read from dvc.lock, because importing DVC takes a second and says no more.
+The file is parsed here because importing DVC takes a second.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from modelyard.core.config import read_yaml
+from modelyard.core.config import parse_yaml
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import checksum
 
@@ -18,28 +17,40 @@ LOCK = "dvc.lock"
 
 
 @dataclass(frozen=True)
-class Locked:
-    """A stage as DVC locked it after its last run: its command, and the MD5 of each file and folder by its path."""
+class LockedStage:
+    """A stage after its last run: the MD5 of each file and folder that it depends on and that it wrote, by path."""
 
-    name: str
-    command: str
     deps: Mapping[str, str]
     outs: Mapping[str, str]
 
 
-def locked(root: Path) -> dict[str, Locked]:
-    """Every locked stage by the name that DVC gives it, those of subfolders with their file: `sub/dvc.yaml:train@x`."""
-    found = {}
+def read(root: Path) -> dict[str, LockedStage]:
+    """Return every locked stage by the name that DVC gives it; those of subfolders are `sub/dvc.yaml:train@x`."""
+    stages: dict[str, LockedStage] = {}
     for lock in [root / LOCK, *sorted(root.glob(f"*/{LOCK}"))]:
         if lock.exists():
-            before = "" if lock.parent == root else f"{lock.parent.name}/dvc.yaml:"
-            stages = read_yaml(lock).get("stages") or {}
-            found |= {before + name: _locked(before + name, stage) for name, stage in stages.items()}
-    return found
+            prefix = "" if lock.parent == root else f"{lock.parent.name}/dvc.yaml:"
+            of_file = parse(lock.read_text(encoding="utf-8"), lock)
+            stages |= {prefix + name: stage for name, stage in of_file.items()}
+    return stages
+
+
+def parse(text: str, path: Path) -> dict[str, LockedStage]:
+    """Return the stages of the text of one dvc.lock.
+
+    Args:
+        text: the content of the file, as it is now or as an earlier commit has it.
+        path: the file, for error messages.
+
+    Raises:
+        ModelyardError: the text is not valid YAML.
+    """
+    entries = (parse_yaml(text, path) or {}).get("stages") or {}
+    return {name: LockedStage(_md5s(entry.get("deps")), _md5s(entry.get("outs"))) for name, entry in entries.items()}
 
 
 def verified_output(stage: str, name: str, root: Path) -> Path:
-    """The output of a stage whose last part is `name`, after a check that it is what DVC locked.
+    """Return the output of a stage whose file name is `name`, after checking that it is what DVC locked.
 
     Raises:
         ModelyardError: the stage was never run, the output is not here, or it was changed since.
@@ -48,43 +59,42 @@ def verified_output(stage: str, name: str, root: Path) -> Path:
 
 
 def verified_dependency(stage: str, name: str, root: Path) -> Path:
-    """The dependency of a stage whose last part is `name`, checked as `verified_output` does."""
+    """Return the dependency of a stage whose file name is `name`, checked as `verified_output` does."""
     return _verified(name, _stage(stage, root).deps, root)
 
 
 def md5(path: Path) -> str:
-    """The MD5 of a file or folder as DVC computes it; a folder's is of the list of its files, and ends in `.dir`.
+    """Return the MD5 of a file or folder as DVC computes it; that of a folder ends in `.dir`.
 
     Source: dvc_data.hashfile.tree.Tree.as_bytes.
     """
     if not path.is_dir():
         return checksum(path, "md5")
-    names = sorted(each.relative_to(path).as_posix() for each in path.rglob("*") if not each.is_dir())
+    names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if not file.is_dir())
     files = [{"md5": checksum(path / name, "md5"), "relpath": name} for name in names]
     return hashlib.md5(json.dumps(files).encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
-def _locked(name: str, entry: Mapping[str, Any]) -> Locked:
-    ins, outs = ({each["path"]: each["md5"] for each in entry.get(key, ())} for key in ("deps", "outs"))
-    return Locked(name, entry["cmd"], ins, outs)
+def _md5s(files: Sequence[Mapping[str, str]] | None) -> dict[str, str]:
+    return {file["path"]: file.get("md5", "") for file in files or ()}
 
 
-def _stage(name: str, root: Path) -> Locked:
-    stages = locked(root)
+def _stage(name: str, root: Path) -> LockedStage:
+    stages = read(root)
     if name not in stages:
         raise ModelyardError(f"{LOCK} has no {name}: it was never built. Run: modelyard run {name.rpartition('@')[2]}")
     return stages[name]
 
 
-def _verified(folder: str, of: Mapping[str, str], root: Path) -> Path:
-    """The one of these paths that ends in `folder`, if its content is still what was locked."""
-    name = next(each for each in of if Path(each).name == folder)
-    if not (root / name).exists():
-        raise ModelyardError(f"{name} is not here. Bring it: dvc checkout {name}, after dvc pull where that fails.")
-    found = md5(root / name)
-    if found != of[name]:
+def _verified(name: str, md5s: Mapping[str, str], root: Path) -> Path:
+    """Return the path of this name, if its content is still what was locked."""
+    path = next(path for path in md5s if Path(path).name == name)
+    if not (root / path).exists():
+        raise ModelyardError(f"{path} is not here. Bring it: dvc checkout {path}, after dvc pull where that fails.")
+    actual = md5(root / path)
+    if actual != md5s[path]:
         raise ModelyardError(
-            f"{name} was refused: it is not what the pipeline made. Its MD5 is {found}, {LOCK} says {of[name]}. "
-            f"Bring the right one back: dvc checkout --force {name}; or build it anew: modelyard run"
+            f"{path} was refused: it is not what the pipeline made. Its MD5 is {actual}, {LOCK} has {md5s[path]}. "
+            f"Restore it: dvc checkout --force {path}; or build it again: modelyard run"
         )
-    return root / name
+    return root / path

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -11,6 +12,7 @@ from ruamel.yaml.error import YAMLError
 from modelyard.core.config import flat
 from modelyard.core.errors import ModelyardError
 from modelyard.metrics.definitions import find_metric, shown_metrics
+from modelyard.orchestration import dvc_lock
 from modelyard.params.project import EXPERIMENT_SECTIONS, Project
 
 DATA = ("data/raw/", "data/inputs/")  # outputs whose changes are told
@@ -139,9 +141,8 @@ def _data(state: State) -> dict[str, str]:
 
 def _outputs(read: Read) -> Iterator[tuple[str, str]]:
     for lock in LOCKS:
-        for stage in (_parsed(read, lock) or {}).get("stages", {}).values():
-            for out in stage.get("outs", ()):
-                yield out["path"], out.get("md5", "")
+        for stage in dvc_lock.parse(read(lock) or "", Path(lock)).values():
+            yield from stage.outs.items()
 
 
 def _parsed(read: Read, path: str) -> Any:

@@ -33,8 +33,8 @@ class Result:
 
     name: str
     settings: dict[str, Any]
-    training: dvc_lock.Locked
-    evaluation: dvc_lock.Locked
+    training: dvc_lock.LockedStage
+    evaluation: dvc_lock.LockedStage
 
     @cached_property
     def history(self) -> "pd.DataFrame":
@@ -77,7 +77,7 @@ def backfill(project: Project, names: Iterable[str], again: bool = True) -> dict
         names: experiments whose files are here and are those of dvc.lock.
         again: look also at those of which a note beside the ids says that they are told.
     """
-    stages, noted = dvc_lock.locked(Path()), _Noted()
+    stages, noted = dvc_lock.read(Path()), _Noted()
     results = [_result(project, name, stages) for name in names]
     wanted = [result for result in results if again or not noted.has(result)]
     done = {}
@@ -90,7 +90,7 @@ def backfill(project: Project, names: Iterable[str], again: bool = True) -> dict
     return done
 
 
-def _result(project: Project, name: str, stages: dict[str, dvc_lock.Locked]) -> Result:
+def _result(project: Project, name: str, stages: dict[str, dvc_lock.LockedStage]) -> Result:
     section = project.section_of(name)
     ends = (train_stage(section, name), evaluate_stage(section, name))
     return Result(name, project.all_experiments[name].model_dump(mode="json"), *(stages[end] for end in ends))

@@ -52,7 +52,7 @@ def _commit(record: RunRecord) -> str:
 def _data(record: RunRecord, root: Path) -> Iterator[str]:
     """What went in and came out, each with whether dvc.lock here has the same."""
     here = {}
-    for stage in dvc_lock.locked(root).values():
+    for stage in dvc_lock.read(root).values():
         here |= {**stage.deps, **stage.outs}
     told = {tag: md5 for tag, md5 in sorted(record.tags.items()) if tag.startswith(("in:", "out:"))}
     if not told:

@@ -219,7 +219,7 @@ def _can_be_taken_up(run_id: str, name: str) -> bool:
 def _trained_now(name: str) -> Mapping[str, str]:
     """What the training of an experiment gave as dvc.lock has it; nothing where that cannot be told at this moment."""
     with suppress(ModelyardError, AttributeError, KeyError, TypeError):  # another stage may be writing it
-        stages = dvc_lock.locked(Path.cwd())
+        stages = dvc_lock.read(Path.cwd())
         found = [stages[stage] for stage in train_stages(name) if stage in stages]
         return found[0].outs if found else {}
     return {}
