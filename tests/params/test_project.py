@@ -1,367 +1,47 @@
-"""params.yaml: the real file is right, and each way to break it is told before any work."""
+"""Questions that the settings of params.yaml answer: data set, task, files of an experiment."""
 
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 from support.paths import PARAMS
-from typer.testing import CliRunner
 
-from modelyard import cli, params
-from modelyard.core.errors import ModelyardError
-from modelyard.orchestration.dvc_lock import EVALUATIONS, TRAININGS
-
-XOR_EPOCHS = "seed: 777, epochs: 400"
-BOSTON_SPLIT = "split: {test: 0.2, test_seed: 777}"
-MLP_TRAINING = "    training: {seed: 777, epochs: 100, batch_size: 32, optimizer: adam, loss: mse}"
-HEADING = "params.yaml has a mistake; nothing was run."
+from modelyard import params
+from modelyard.params.project import Project
 
 
-@pytest.fixture
-def changed(tmp_path: Path):
-    """The real params.yaml with one piece of text replaced, where it stands first."""
-
-    def write(old: str, new: str) -> Path:
-        text = PARAMS.read_text(encoding="utf-8")
-        assert old in text, f"params.yaml holds no {old!r} any more: mend this test"
-        (tmp_path / "params.yaml").write_text(text.replace(old, new, 1), encoding="utf-8")
-        return tmp_path / "params.yaml"
-
-    return write
+@pytest.fixture(scope="module")
+def project() -> Project:
+    return params.load(PARAMS)
 
 
-@pytest.fixture
-def message(changed):
-    """What a person reads after such a change."""
-
-    def read(old: str, new: str) -> str:
-        with pytest.raises(ModelyardError) as raised:
-            params.load(changed(old, new))
-        return str(raised.value)
-
-    return read
-
-
-def test_the_real_file_is_right():
-    project = params.load(PARAMS)
-    assert project.experiments["boston_linear"].training.seed == 777
+def test_an_experiment_has_the_data_set_of_its_input(project: Project):
     assert project.dataset_of("boston_mlp_minmax") == "boston"
+    assert project.unit_of("boston_mlp_minmax") == "1000 dollars"
+    assert project.unit_of("digits_mlp") == ""
 
 
-def test_the_transfer_that_the_readme_shows_is_that_of_the_file_and_stands_where_it_says():
-    readme, yaml = PARAMS.with_name("README.md").read_text(encoding="utf-8"), YAML(typ="safe")
-    shown = [block.partition("```")[0] for block in readme.split("```yaml\n")[1:]]
-    ((name, entry),) = next(yaml.load(block) for block in shown if block.startswith("transfers:"))["transfers"].items()
-    assert entry == yaml.load(PARAMS)["transfers"][name]
-    stages = [f"{stage['transfers']}{name}" for stage in (TRAININGS, EVALUATIONS)]
-    assert [stage for stage in stages if f"`{stage}`" not in readme] == []
+def test_an_autoencoder_has_the_task_reconstruction_whatever_its_data_set(project: Project):
+    assert project.task_of("mnist_autoencoder") == "reconstruction"
+    assert project.task_of("mnist_codes_classifier") == "classification"
+    assert project.task_of("digits_detector") == "detection"
 
 
-def test_the_files_of_a_data_set_know_the_mirrors_and_the_public_address():
-    files = params.load(PARAMS).files_of("boston", Path("/project"))
+def test_all_experiments_are_those_of_every_section(project: Project):
+    assert {"mnist_cnn", "mnist_transfer", "cifar10_vgg16"} <= project.all_experiments.keys()
+    assert len(project.all_experiments) == len(project.experiments) + len(project.transfers) + len(project.pretrained)
+
+
+def test_files_of_a_data_set_have_a_mirror_and_a_public_address(project: Project):
+    files = project.files_of("boston", Path("/project"))
     assert files.addresses("boston_housing.npz") == [
         "/shared/datasets/boston-housing/boston_housing.npz",
         "https://storage.googleapis.com/tensorflow/tf-keras-datasets/boston_housing.npz",
     ]
 
 
-def test_the_committed_schema_is_what_the_command_prints():
-    printed = CliRunner().invoke(cli.app, ["schema"])
-    assert printed.exit_code == 0
-    assert (PARAMS.parent / "params.schema.json").read_text(encoding="utf-8") == printed.stdout
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "told"),
-    [
-        pytest.param(
-            XOR_EPOCHS, "seed: 777, epoch: 400",
-            ("experiments.xor_perceptron.training.epoch (line", "did you mean epochs?"), id="misspelt key",
-        ),
-        pytest.param(
-            "\nexperiments:", "\nexperimants:", ("experimants (line", "no such key", "did you mean experiments?"),
-            id="misspelt section",
-        ),
-        pytest.param(
-            XOR_EPOCHS, "seed: 777, epochs: -400",
-            ("experiments.xor_perceptron.training.epochs", "given -400", "greater than or equal to 1"),
-            id="negative epochs",
-        ),
-        pytest.param(
-            XOR_EPOCHS, "epochs: 400", ("experiments.xor_perceptron.training.seed", "this key is missing"), id="no seed"
-        ),
-        pytest.param(
-            "validation: 0.25}", "validation: 1.0}",
-            ("inputs.mnist.split.validation", "given 1.0", "less than 1"), id="everything for validation",
-        ),
-        pytest.param(
-            "dataset: diabetes\n", "dataset: diabtes\n",
-            ("inputs.diabetes_minmax.dataset", "given 'diabtes'", "no such data set", "did you mean diabetes?"),
-            id="unknown data set",
-        ),
-        pytest.param(
-            "input: digits\n", "input: digts\n",
-            ("experiments.digits_mlp.input", "given 'digts'", "no such input", "did you mean digits?"),
-            id="unknown input",
-        ),
-        pytest.param(
-            "units: # of what a regression predicts\n  boston:", "units:\n  bostn:",
-            ("units.bostn", "no such data set", "did you mean boston?"), id="unit of nothing",
-        ),
-        pytest.param(
-            "published:\n  xor_perceptron", "published:\n  xor_preceptron",
-            ("published.xor_preceptron", "no such experiment", "did you mean xor_perceptron?"), id="published nothing",
-        ),
-        pytest.param(
-            "family: mlp", "family: mpl",
-            ("experiments.xor_perceptron.model.family", "given 'mpl'", "no such family", "did you mean mlp?"),
-            id="unknown family",
-        ),
-        pytest.param(
-            "family: mlp, units: []", "units: []",
-            ("experiments.xor_perceptron.model.family", "this key is missing"), id="no family",
-        ),
-        pytest.param(
-            "reader: digits", "reader: digit",
-            ("datasets.digits.reader", "given 'digit'", "no such reader", "did you mean digits?"), id="unknown reader",
-        ),
-        pytest.param(
-            "family: linear}\n    training: {seed: 777}", "family: linear}\n    training: {seed: 777, epochs: 5}",
-            ("experiments.boston_linear.training.epochs (line", "allowed: seed"), id="epochs of an estimator",
-        ),
-        pytest.param(
-            "loss: mse", "loss: binary_crossentropy",
-            ("experiments.boston_mlp.training.loss", "does not fit a regression", "take mse"), id="loss of classes",
-        ),
-        pytest.param(
-            "loss: sparse_categorical_crossentropy", "loss: mse",
-            ("experiments.digits_mlp.training.loss", "does not fit a classification", "take binary_cross"),
-            id="loss of a regression",
-        ),
-        pytest.param(
-            "loss: sparse_categorical_crossentropy", "loss: binary_crossentropy",
-            ("experiments.digits_mlp.training.loss", "for 2 classes, this input has 10"), id="loss of two classes",
-        ),
-        pytest.param(
-            "monitor: val_loss", "monitor: val_mae",
-            ("experiments.mnist_cnn.training.early_stopping.monitor", "given 'val_mae': not measured in a classif",
-             "allowed: val_loss, val_accuracy"),
-            id="stopping on what is not measured",
-        ),
-        pytest.param(
-            "checkpoint: val_loss", "checkpoint: val_mae",
-            ("experiments.mnist_cnn.training.checkpoint", "given 'val_mae': not measured", "val_loss, val_accuracy"),
-            id="checkpoint",
-        ),
-        pytest.param(
-            "optimizer: adam, loss: detection", "optimizer: adam, loss: detection, checkpoint: val_mae",
-            ("experiments.digits_detector.training.checkpoint", "not measured in a detection", "allowed: val_loss"),
-            id="a detection has its loss alone",
-        ),
-        pytest.param(
-            "batch_size: 256, optimizer: adam, loss: binary_crossentropy",
-            "batch_size: 256, optimizer: adam, loss: binary_crossentropy, checkpoint: val_accuracy",
-            ("experiments.mnist_autoencoder.training.checkpoint", "not measured in a reconstruction",
-             "allowed: val_loss, val_mae"), id="a reconstruction has no accuracy",
-        ),
-        pytest.param(
-            "batch_size: 256, optimizer: adam, loss: binary_crossentropy",
-            "batch_size: 256, optimizer: adam, loss: sparse_categorical_crossentropy",
-            ("experiments.mnist_autoencoder.training.loss", "does not fit a reconstruction; take mse or binary_cross"),
-            id="loss of classes for an autoencoder",
-        ),
-        pytest.param(
-            "optimizer: adam, loss: detection", "optimizer: adam, loss: mse",
-            ("experiments.digits_detector.training.loss", "does not fit a detection; take detection"),
-            id="loss of values for a detection",
-        ),
-        pytest.param(
-            "{family: detector, filters: [16, 32, 64], context: [64, 64]}", "{family: mlp, units: [8]}",
-            ("experiments.digits_detector.model.family", "given 'mlp': mlp is for classification or regression, this "
-             "data set asks for detection"), id="a family without boxes",
-        ),
-        pytest.param(
-            "{family: mlp, units: [20, 20], activation: relu}", "{family: detector, filters: [4]}",
-            ("experiments.mnist_mlp.model.family", "detector is for detection, this data set asks for classification"),
-            id="a detector of classes",
-        ),
-        pytest.param(
-            "input: reuters\n    model: {family: baseline}", "input: digits_on_canvas\n    model: {family: baseline}",
-            ("experiments.reuters_majority.model.family", "baseline is for classification or regression"),
-            id="an estimator without boxes",
-        ),
-        pytest.param(
-            "backbone: mnist_autoencoder", "backbone: mnist_autoencodr",
-            ("transfers.mnist_codes_classifier.model.backbone", "given 'mnist_autoencodr'",
-             "no such experiment with a network", "did you mean mnist_autoencoder?"), id="unknown network",
-        ),
-        pytest.param(
-            "backbone: mnist_autoencoder", "backbone: boston_boosting",
-            ("transfers.mnist_codes_classifier.model.backbone", "no such experiment with a network"),
-            id="a transfer from an estimator",
-        ),
-        pytest.param(
-            "backbone: fashion_cnn_2", "backbone: mnist_codes_classifier",
-            ("transfers.mnist_transfer.model.backbone", "no such experiment with a network"),
-            id="a transfer from a transfer",
-        ),
-        pytest.param(
-            "backbone: fashion_cnn_2", "backbone: digits_cnn",
-            ("transfers.mnist_transfer.model.backbone", "its network takes rows of shape (8, 8, 1), this input has "
-             "(28, 28, 1)"), id="a network of smaller images",
-        ),
-        pytest.param(
-            "backbone: vgg16", "backbone: vgg61",
-            ("pretrained.cifar10_vgg16.model.backbone", "given 'vgg61'", "no such backbone", "did you mean vgg16?"),
-            id="unknown backbone",
-        ),
-        pytest.param(
-            "cnn_2, units: [64]}\n    training: {", "cnn_2, units: [64]}\n    training: {checkpoint: val_loss, ",
-            ("transfers.mnist_transfer.training.checkpoint", "it would lack the backbone; leave it out"),
-            id="a checkpoint of a transfer",
-        ),
-        pytest.param(
-            "backbone: vgg16", "backbone: mnist_cnn",
-            ("pretrained.cifar10_vgg16.model.backbone", "no such backbone"), id="a backbone that is an experiment",
-        ),
-        pytest.param(
-            "{family: transfer, backbone: vgg16", "{family: mlp, backbone: vgg16",
-            ("pretrained.cifar10_vgg16.model.family", "given 'mlp'", "transfer"), id="a transfer that is none",
-        ),
-        pytest.param(
-            "test: given, first: 1000", "test: given, first: 0",
-            ("inputs.mnist_1000.split.first", "given 0", "greater than or equal to 1"), id="none of the rows",
-        ),
-        pytest.param(
-            "note: 784 pixels through 32 codes", "figures: {accuracy: 1.0}",
-            ("published.mnist_autoencoder.figures", "no such metric", "allowed: r2, mse, mae"),
-            id="accuracy of an autoencoder",
-        ),
-        pytest.param(
-            "threads: 1 ", "threads: 0 ", ("runtime.threads", "given 0", "or equal to 1"), id="no thread"
-        ),
-        pytest.param(
-            "sha256: f553", "sha256: F553",
-            ("datasets.boston.files.boston_housing.npz.sha256", "[0-9a-f]{64}"), id="checksum in capitals",
-        ),
-        pytest.param(
-            "    folder: boston-housing\n", "", ("datasets.boston", "files with a url need `folder`"), id="no folder"
-        ),
-        pytest.param(
-            BOSTON_SPLIT, "split: {test: 0.2}", ("inputs.boston.split", "test_seed goes with"), id="no test seed"
-        ),
-        pytest.param(
-            "validation_rows: shuffled, validation_seed: 777", "validation_seed: 777",
-            ("inputs.mnist_shuffled.split", "validation_seed goes with `validation_rows: shuffled`"), id="idle seed",
-        ),
-    ],
-)  # fmt: skip
-def test_one_mistake_is_told_with_its_key_what_was_given_and_what_is_allowed(message, old: str, new: str, told: tuple):
-    said = message(old, new)
-    assert said.startswith(HEADING)
-    for part in told:
-        assert part in said
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "told"),
-    [
-        ("  mnist_transfer: #", "  mnist_cnn: #", "this name stands in `experiments`"),
-        (
-            "  cifar10_vgg16:",
-            "  mnist_transfer:",
-            "this name stands in `transfers`",
-        ),
-        (
-            "backbones:\n  vgg16:",
-            "backbones:\n  cifar10:",
-            "this name stands in `datasets`",
-        ),
-    ],
-)
-def test_a_name_that_stands_in_two_sections_would_share_a_folder_and_is_refused(message, old: str, new: str, told: str):
-    assert f"{told} as well; give it another" in message(old, new)
-
-
-def test_of_two_experiments_with_one_name_the_mistakes_of_each_are_told(message):
-    twice = "  mnist_cnn:\n    input: nowhere\n    model: {family: transfer, backbone: fashion_cnn_2}\n"
-    trained = "    training: {seed: 7, epochs: 1, loss: sparse_categorical_crossentropy}\n"
-    said = message("\ntransfers:\n", f"\ntransfers:\n{twice}{trained}")
-    assert said.startswith("params.yaml has 2 mistakes")
-    assert "transfers.mnist_cnn.input (line" in said
-    assert "transfers.mnist_cnn (line" in said
-
-
-def test_a_transfer_stands_in_its_own_section(message):
-    said = message("{family: baseline}", "{family: transfer, backbone: mnist_cnn}")
-    assert "experiments.reuters_majority.model.family" in said
-    assert "given 'transfer'" in said
-
-
-def test_an_autoencoder_restores_the_rows_whatever_its_data_set_asks_for():
-    project = params.load(PARAMS)
-    assert project.task_of("mnist_autoencoder") == "reconstruction"
-    assert project.task_of("mnist_codes_classifier") == "classification"
-    assert project.task_of("digits_detector") == "detection"
-
-
-def test_runs_are_the_experiments_of_all_sections():
-    project = params.load(PARAMS)
-    assert {"mnist_cnn", "mnist_transfer", "cifar10_vgg16"} <= project.all_experiments.keys()
-    assert len(project.all_experiments) == len(project.experiments) + len(project.transfers) + len(project.pretrained)
-
-
-def test_the_weights_of_a_backbone_are_fetched_like_the_files_of_a_data_set():
-    files = params.load(PARAMS).files_of("vgg16", Path("/project"))
+def test_the_weights_of_a_backbone_have_a_mirror_and_a_public_address(project: Project):
+    files = project.files_of("vgg16", Path("/project"))
     (name,) = files.sources
     mirrored, public = files.addresses(name)
     assert mirrored == f"/shared/datasets/keras-applications/{name}"
     assert public == f"https://storage.googleapis.com/tensorflow/keras-applications/vgg16/{name}"
-
-
-@pytest.mark.parametrize("fraction", [0.0, 1.0, -0.2, 1.2])
-def test_a_fraction_of_test_rows_lies_between_0_and_1(message, fraction: float):
-    said = message(BOSTON_SPLIT, f"split: {{test: {fraction}, test_seed: 777}}")
-    assert f", given {fraction}: " in said
-    assert "inputs.boston.split.test (line " in said
-    assert "allowed: given, training_rows" in said
-    assert "than 1" in said or "than 0" in said
-
-
-@pytest.mark.parametrize("name", ["a b", "x;y", "../up", "Upper", "$(id)", "7up", "-rf", '"tab\\t"'])
-@pytest.mark.parametrize(
-    ("section", "entry"),
-    [("experiments", "  xor_mlp:\n    input"), ("inputs", "  xor:\n    dataset"), ("datasets", "  xor:\n    reader")],
-)
-def test_a_name_that_is_unsafe_in_a_command_or_a_path_is_refused(message, section: str, entry: str, name: str):
-    said = message(entry, entry.replace(entry.split(":")[0].strip(), name, 1))
-    assert f"{section}." in said
-    assert "^[a-z][a-z0-9_]*$" in said
-
-
-@pytest.mark.parametrize("name", ["../../xor.csv", "/etc/xor.csv", "a/xor.csv", '".."'])
-def test_a_raw_file_with_a_path_for_a_name_is_refused(message, name: str):
-    assert "datasets.xor.files" in message("xor.csv:", f"{name}:")
-
-
-def test_a_mistake_has_the_line_where_it_stands(changed, message):
-    line = changed("epochs: 100", "epochs: 0").read_text().splitlines().index(MLP_TRAINING.replace("100", "0")) + 1
-    assert f"experiments.boston_mlp.training.epochs (line {line}), given 0: " in message("epochs: 100", "epochs: 0")
-
-
-@pytest.mark.parametrize(
-    ("right", "misspelt"),
-    [("loss: mse", "loss: msee"), ("activation: relu", "activation: relo"), ("scaling: pixels", "scaling: pixls")],
-)
-def test_a_misspelt_choice_is_told_with_the_nearest_right_spelling(message, right: str, misspelt: str):
-    assert f"did you mean {right.split()[-1]}?" in message(right, misspelt)
-
-
-def test_a_seed_that_numpy_cannot_take_is_refused(message):
-    assert "inputs.boston.split.test_seed" in message(BOSTON_SPLIT, f"split: {{test: 0.2, test_seed: {2**32}}}")
-
-
-def test_a_published_figure_that_no_metric_computes_is_refused(message):
-    said = message("figures: {correlation: 0.94350984}", "figures: {corelation: 0.94350984}")
-    assert "published.boston_mlp_standard.figures" in said
-    assert "did you mean correlation?" in said

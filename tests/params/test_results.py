@@ -1,18 +1,109 @@
-"""The stages and folders of an experiment's results are those of dvc.yaml."""
+"""Where the results of an experiment are, the stages that write them, and reading them."""
 
-from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
-from support.paths import ROOT
+from support.paths import PARAMS, ROOT
 
-from modelyard.params.project import EXPERIMENT_SECTIONS
-from modelyard.params.results import evaluate_stage, train_stage
+from modelyard import params
+from modelyard.core.errors import ModelyardError
+from modelyard.core.files import write_json
+from modelyard.params.project import EXPERIMENT_SECTIONS, Project
+from modelyard.params.results import (
+    ExperimentResults,
+    evaluate_stage,
+    results_folder,
+    results_of,
+    train_stage,
+    train_stages,
+)
 
 
-@pytest.mark.parametrize("stage_of", [train_stage, evaluate_stage])
+@pytest.fixture(scope="module")
+def project() -> Project:
+    return params.load(PARAMS)
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> ExperimentResults:
+    write_json(tmp_path / "metrics.json", {"mae": 3.0})
+    write_json(tmp_path / "details.json", {"rows": 102, "intervals": {"mae": [2.5, 3.5]}})
+    (tmp_path / "history.csv").write_text("epoch,loss\n1,9.5\n2,1.25\n")
+    return ExperimentResults(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "folder", "train", "evaluate"),
+    [
+        ("mnist_cnn", "results/mnist_cnn", "train@mnist_cnn", "evaluate@mnist_cnn"),
+        (
+            "mnist_transfer",
+            "results/mnist_transfer",
+            "train_transfer@mnist_transfer",
+            "evaluate_transfer@mnist_transfer",
+        ),
+        (
+            "cifar10_vgg16",
+            "pretrained/results/cifar10_vgg16",
+            "pretrained/dvc.yaml:train@cifar10_vgg16",
+            "pretrained/dvc.yaml:evaluate@cifar10_vgg16",
+        ),
+    ],
+)
+def test_each_section_has_its_results_folder_and_stages(
+    project: Project, experiment: str, folder: str, train: str, evaluate: str
+):
+    section = project.section_of(experiment)
+    assert results_folder(section, experiment) == folder
+    assert results_of(project, experiment, Path("/project")) == ExperimentResults(Path("/project") / folder)
+    assert train_stage(section, experiment) == train
+    assert evaluate_stage(section, experiment) == evaluate
+    assert train in train_stages(experiment)
+
+
+def test_an_unknown_experiment_is_refused_with_the_nearest_name(project: Project):
+    with pytest.raises(ModelyardError, match=r"no such experiment: mnist_cn; did you mean mnist_cnn\?"):
+        results_of(project, "mnist_cn")
+
+
 @pytest.mark.parametrize("section", EXPERIMENT_SECTIONS)
-def test_each_section_of_experiments_has_its_stages_in_dvc_yaml(section: str, stage_of: Callable[[str, str], str]):
-    file, _, name = stage_of(section, "x").rpartition(":")
-    stages = YAML(typ="safe").load(ROOT / (file or "dvc.yaml"))["stages"]
-    assert stages[name.removesuffix("@x")]["foreach"] == f"${{{section}}}"
+@pytest.mark.parametrize("name", [train_stage, evaluate_stage])
+def test_dvc_yaml_has_these_stages_for_each_entry_of_the_section(section: str, name):
+    file, _, stage = name(section, "x").rpartition(":")
+    (definition,) = [
+        entry for group, entry in YAML(typ="safe").load(ROOT / (file or "dvc.yaml"))["stages"].items()
+        if f"{group}@x" == stage
+    ]  # fmt: skip
+    assert definition["foreach"] == f"${{{section}}}"
+    assert results_folder(section, "${key}") in definition["do"]["cmd"]
+
+
+@pytest.mark.parametrize("name", [train_stage, evaluate_stage])
+def test_the_readme_names_the_stages_of_the_transfer_that_it_shows(name):
+    readme, yaml = (ROOT / "README.md").read_text(encoding="utf-8"), YAML(typ="safe")
+    blocks = [block.partition("```")[0] for block in readme.split("```yaml\n")[1:]]
+    shown = next(yaml.load(block) for block in blocks if block.startswith("transfers:"))["transfers"]
+    ((experiment, entry),) = shown.items()
+    assert entry == yaml.load(PARAMS)["transfers"][experiment]
+    assert f"`{name('transfers', experiment)}`" in readme
+
+
+def test_results_are_read(results: ExperimentResults):
+    assert results.is_evaluated
+    assert results.metrics == {"mae": 3.0}
+    assert results.details["rows"] == 102
+    assert results.intervals == {"mae": (2.5, 3.5)}
+    assert results.history().loss.tolist() == [9.5, 1.25]
+
+
+def test_results_without_a_model_are_evaluated_but_not_built(results: ExperimentResults):
+    assert not results.is_built
+    results.model.mkdir()
+    assert results.is_built
+
+
+@pytest.mark.parametrize("file", ["metrics.json", "details.json"])
+def test_without_metrics_or_details_nothing_is_evaluated(results: ExperimentResults, file: str):
+    (results.folder / file).unlink()
+    assert not results.is_evaluated

@@ -1,4 +1,4 @@
-"""A study's settings: what may vary, and every way to say it wrongly, told with its place."""
+"""Settings of a study: ranges, choices, and every kind of mistake with its place."""
 
 from pathlib import Path
 
@@ -20,11 +20,11 @@ RATE = "training.learning_rate: {low: 0.0003, high: 0.01, log: true}\n    trials
 
 @pytest.fixture
 def message(tmp_path: Path):
-    """What a person reads after a piece of the real params.yaml was replaced, where it stands first in `studies`."""
+    """The error message after the first occurrence of a text in `studies` of params.yaml was replaced."""
 
     def read(old: str, new: str) -> str:
         before, studies = PARAMS.read_text(encoding="utf-8").split("\nstudies:")
-        assert old in studies, f"params.yaml holds no {old!r} any more: mend this test"
+        assert old in studies, f"params.yaml no longer holds {old!r}: update this test"
         path = tmp_path / "params.yaml"
         path.write_text(f"{before}\nstudies:{studies.replace(old, new, 1)}", encoding="utf-8")
         with pytest.raises(ModelyardError) as raised:
@@ -34,7 +34,7 @@ def message(tmp_path: Path):
     return read
 
 
-def test_the_studies_that_ship_begin_with_their_experiments():
+def test_the_baseline_values_of_every_study_fit_its_experiment():
     project = params.load(PARAMS)
     assert {"mnist_cnn", "fashion_cnn", "digits_cnn", "boston_mlp"} <= set(project.studies)
     for study in project.studies.values():
@@ -46,7 +46,7 @@ def test_the_studies_that_ship_begin_with_their_experiments():
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "parts"),
     [
         pytest.param(
             "experiment: digits_cnn", "experiment: digits_cn",
@@ -57,10 +57,10 @@ def test_the_studies_that_ship_begin_with_their_experiments():
             ("studies.digits_cnn.vary.training.epoch (line", "did you mean training.epochs?"), id="key",
         ),
         pytest.param(
-            EPOCHS, "training.epochs: {low: 60, high: 10}", ("from low 60 to high 10 there is no room",), id="inverted"
+            EPOCHS, "training.epochs: {low: 60, high: 10}", ("low 60 is not below high 10",), id="inverted"
         ),
         pytest.param(
-            EPOCHS, "training.epochs: {low: 40, high: 40}", ("from low 40 to high 40 there is no room",), id="empty"
+            EPOCHS, "training.epochs: {low: 40, high: 40}", ("low 40 is not below high 40",), id="empty"
         ),
         pytest.param(
             EPOCHS, "training.epochs: {low: 0, high: 60, step: 10}",
@@ -71,18 +71,18 @@ def test_the_studies_that_ship_begin_with_their_experiments():
             ("vary.training.epochs.low (line", "valid integer"), id="a fraction of an epoch",
         ),
         pytest.param(
-            EPOCHS, "training.epochs: {low: 50, high: 60}", ("the experiment's own 40 is not in it", "widen it"),
+            EPOCHS, "training.epochs: {low: 50, high: 60}", ("it must hold the experiment's own value 40", "add it"),
             id="without the experiment",
         ),
         pytest.param(
-            EPOCHS, "training.epochs: {low: 10, high: 60, step: 20}", ("the experiment's own 40 is not in it",),
+            EPOCHS, "training.epochs: {low: 10, high: 60, step: 20}", ("it must hold the experiment's own value 40",),
             id="steps over the experiment",
         ),
         pytest.param(
             EPOCHS, "training.epochs: {low: 10, high: 60, log: true, step: 10}", ("has no step",), id="step and log"
         ),
         pytest.param(EPOCHS, "training.epochs: {choices: []}", ("at least 1 item",), id="no choice"),
-        pytest.param(EPOCHS, "training.epochs: {choices: [40, 40]}", ("40 stands here twice",), id="twice"),
+        pytest.param(EPOCHS, "training.epochs: {choices: [40, 40]}", ("40 is listed twice",), id="twice"),
         pytest.param(
             FILTERS, "model.filters: {choices: [[32, 64], [32, -1]]}",
             ("vary.model.filters.choices.1 (line", "the experiment refuses it"), id="refused choice",
@@ -93,14 +93,14 @@ def test_the_studies_that_ship_begin_with_their_experiments():
         ),
         pytest.param(
             INPUTS, "input: {choices: [boston, diabetes_minmax]}",
-            ("divides its rows otherwise than boston",), id="an input of other rows",
+            ("its samples are split differently from boston",), id="an input of other rows",
         ),
         pytest.param("folds: 5", "folds: 1", ("studies.boston_mlp.folds", "greater than or equal to 2"), id="one fold"),
         pytest.param(
-            "folds: 5\n", "\n", ("input boston has no validation rows", "give the study `folds`"), id="no folds"
+            "folds: 5\n", "\n", ("input boston has no validation samples", "give the study `folds`"), id="no folds"
         ),
         pytest.param(
-            "folds: 5", "folds: 5\n    training_rows: 100", ("folds are made of all rows",), id="folds of some rows"
+            "folds: 5", "folds: 5\n    training_rows: 100", ("folds use all samples",), id="folds of some rows"
         ),
         pytest.param(
             "trials: 30", "trials: 0", ("studies.digits_cnn.trials", "greater than or equal to 1"), id="no trials"
@@ -109,18 +109,18 @@ def test_the_studies_that_ship_begin_with_their_experiments():
             "trials: 30", "trials: 30\n    pruner: medain", ("did you mean median?",), id="pruner"
         ),
         pytest.param(
-            RATE, RATE.replace("low: 0.0003", "low: 0.0"), ("a logarithmic range begins above 0",), id="log of 0"
+            RATE, RATE.replace("low: 0.0003", "low: 0.0"), ("a logarithmic range needs low above 0",), id="log of 0"
         ),
     ],
 )  # fmt: skip
-def test_a_mistake_in_a_study_is_told_with_its_place(old, new, told, message):
-    said = message(old, new)
-    assert "nothing was run" in said
-    assert [part for part in told if part not in said] == [], said
+def test_a_mistake_in_a_study_is_reported_with_its_place(old, new, parts, message):
+    text = message(old, new)
+    assert "nothing was run" in text
+    assert [part for part in parts if part not in text] == [], text
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_an_optimizers_default_learning_rate_is_the_number_that_keras_has():
+def test_the_default_learning_rates_are_those_of_keras():
     import keras
 
     assert {name: float(keras.optimizers.get(name).learning_rate) for name in DEFAULT_LEARNING_RATES} == pytest.approx(
@@ -131,12 +131,12 @@ def test_an_optimizers_default_learning_rate_is_the_number_that_keras_has():
 @given(
     low=some.integers(-50, 50), span=some.integers(1, 100), step=some.integers(1, 100), value=some.integers(-60, 160)
 )
-def test_a_range_of_whole_numbers_holds_what_python_counts(low, span, step, value):
+def test_a_range_of_integers_holds_the_same_numbers_as_pythons_range(low, span, step, value):
     if step <= span:
         assert Range(low=low, high=low + span, step=step).holds(value) == (value in range(low, low + span + 1, step))
 
 
 @given(some.lists(some.lists(some.integers(1, 512), max_size=4).map(tuple), min_size=1, unique=True))
-def test_each_list_among_choices_is_found_by_its_label(choices):
+def test_a_list_among_choices_is_found_by_its_storage_label(choices):
     variation = Choices(choices=tuple(choices))
     assert [variation.by_label[storage_label(choice)] for choice in choices] == choices

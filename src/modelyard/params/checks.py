@@ -1,9 +1,11 @@
-"""Mistakes between the entries of params.yaml, claims.yaml and published.yaml, which the types alone cannot see."""
+"""Reads params.yaml, claims.yaml and published.yaml, and checks what the types alone cannot: that entries fit together.
 
-from collections.abc import Iterator, Mapping
+Each check yields `Mistake`s, so that one message lists all of them with their keys and lines.
+"""
+
+from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 from modelyard import models
 from modelyard.core.config import Mistake, nearest, parse
@@ -11,18 +13,21 @@ from modelyard.core.errors import ModelyardError
 from modelyard.data.samples import Task
 from modelyard.metrics.definitions import history_metric, shown_metrics
 from modelyard.models.engine.output_layer import check_loss
-from modelyard.params.claim import ClaimSettings
+from modelyard.params.claim import Claims
 from modelyard.params.project import (
     EXPERIMENT_SECTIONS,
+    AnyExperiment,
     EstimatorExperiment,
-    Name,
     NetworkExperiment,
     Project,
-    PublishedValues,
+    Published,
     TransferExperiment,
 )
 from modelyard.params.study import study_mistakes
 from modelyard.params.variants import resolve_sides
+
+SHARED_FOLDERS = (EXPERIMENT_SECTIONS, ("datasets", "backbones"))
+"""Sections whose entries have folders side by side, of results and of raw files: there a name may stand only once."""
 
 
 def load(path: Path = Path("params.yaml")) -> Project:
@@ -31,71 +36,67 @@ def load(path: Path = Path("params.yaml")) -> Project:
     Raises:
         ModelyardError: all mistakes at once, each with its key and line.
     """
-    return parse(Project, path, _mistakes_of_entries)
+    return parse(Project, path, _project_mistakes)
 
 
-def load_published(project: Project, path: Path = Path("published.yaml")) -> dict[str, PublishedValues]:
-    """Read and check what was published of a project's experiments; nothing where there is no such file.
-
-    Raises:
-        ModelyardError: all mistakes at once, each with its key and line.
-    """
-    if not path.exists():
-        return {}
-    return parse(dict[Name, PublishedValues], path, lambda published: _mistakes_of_published(project, published))
-
-
-def load_claims(project: Project, path: Path = Path("claims.yaml")) -> dict[str, ClaimSettings]:
-    """Read and check the claims about a project's experiments; none where there is no such file.
+def load_published(project: Project, path: Path = Path("published.yaml")) -> Published:
+    """Read and check the published values of a project's experiments, none where the file is missing.
 
     Raises:
         ModelyardError: all mistakes at once, each with its key and line.
     """
     if not path.exists():
         return {}
-    return parse(dict[Name, ClaimSettings], path, lambda claims: _mistakes_of_claims(project, claims))
+    return parse(Published, path, lambda published: _published_mistakes(project, published))
 
 
-def _mistakes_of_entries(project: Project) -> Iterator[Mistake]:
-    for name, entry in project.inputs.items():
-        if entry.dataset not in project.datasets:
-            yield Mistake(("inputs", name, "dataset"), f"no such data set; {nearest(entry.dataset, project.datasets)}")
+def load_claims(project: Project, path: Path = Path("claims.yaml")) -> Claims:
+    """Read and check the claims about a project's experiments, none where the file is missing.
+
+    Raises:
+        ModelyardError: all mistakes at once, each with its key and line.
+    """
+    if not path.exists():
+        return {}
+    return parse(Claims, path, lambda claims: _claim_mistakes(project, claims))
+
+
+def _project_mistakes(project: Project) -> Iterator[Mistake]:
+    for name, settings in project.inputs.items():
+        if settings.dataset not in project.datasets:
+            reason = f"no such data set; {nearest(settings.dataset, project.datasets)}"
+            yield Mistake(("inputs", name, "dataset"), reason)
     for section in EXPERIMENT_SECTIONS:
         for name, experiment in getattr(project, section).items():
-            yield from _mistakes_of_experiment(project, section, name, experiment)
-    yield from _names_given_twice(project)
+            yield from _experiment_mistakes((section, name), experiment, project)
+    yield from _repeated_names(project)
     for name, experiment in project.transfers.items():
-        yield from _mistakes_of_backbone(project, name, experiment)
+        yield from _transfer_mistakes(("transfers", name, "model", "backbone"), experiment, project)
     for name, experiment in project.pretrained.items():
-        if experiment.model.backbone not in project.backbones:
-            advice = nearest(experiment.model.backbone, project.backbones)
-            yield Mistake(("pretrained", name, "model", "backbone"), f"no such backbone; {advice}")
-    for name in project.units.keys() - project.datasets.keys():
-        yield Mistake(("units", name), f"no such data set; {nearest(name, project.datasets)}")
+        backbone = experiment.model.backbone
+        if backbone not in project.backbones:
+            reason = f"no such backbone; {nearest(backbone, project.backbones)}"
+            yield Mistake(("pretrained", name, "model", "backbone"), reason)
+    for name in project.units:
+        if name not in project.datasets:
+            yield Mistake(("units", name), f"no such data set; {nearest(name, project.datasets)}")
     for name, study in project.studies.items():
         for mistake in study_mistakes(study, project.experiments, project.inputs):
             yield mistake._replace(keys=("studies", name, *mistake.keys))
 
 
-def _names_given_twice(project: Project) -> Iterator[Mistake]:
-    groups = [EXPERIMENT_SECTIONS, ("datasets", "backbones")]  # each a folder of results, of raw files
-    for first, second in (pair for sections in groups for pair in combinations(sections, 2)):
-        for name in getattr(project, first).keys() & getattr(project, second).keys():
-            yield Mistake((second, name), f"this name stands in `{first}` as well; give it another")
-
-
-def _mistakes_of_published(project: Project, published: Mapping[str, PublishedValues]) -> Iterator[Mistake]:
+def _published_mistakes(project: Project, published: Published) -> Iterator[Mistake]:
     for name, entry in published.items():
         if name not in project.all_experiments:
             yield Mistake((name,), f"no such experiment; {nearest(name, project.all_experiments)}")
             continue
-        shown = shown_metrics(project.task_of(name))
-        for metric in entry.metrics.keys() - set(shown):
-            yield Mistake((name, "metrics", metric), f"no such metric; {nearest(metric, shown)}")
+        known = shown_metrics(project.task_of(name))
+        for metric in entry.metrics:
+            if metric not in known:
+                yield Mistake((name, "metrics", metric), f"no such metric; {nearest(metric, known)}")
 
 
-def _mistakes_of_claims(project: Project, claims: Mapping[str, ClaimSettings]) -> Iterator[Mistake]:
-    """Claims that name what is not there, or whose sides cannot be compared."""
+def _claim_mistakes(project: Project, claims: Claims) -> Iterator[Mistake]:
     for name, claim in claims.items():
         try:
             sides = resolve_sides(project, claim)
@@ -110,48 +111,64 @@ def _mistakes_of_claims(project: Project, claims: Mapping[str, ClaimSettings]) -
                 break
 
 
-def _mistakes_of_experiment(project: Project, section: str, name: str, experiment: Any) -> Iterator[Mistake]:
+def _repeated_names(project: Project) -> Iterator[Mistake]:
+    for sections in SHARED_FOLDERS:
+        for first, second in combinations(sections, 2):
+            for name in getattr(project, first):
+                if name in getattr(project, second):
+                    yield Mistake((second, name), f"this name stands in `{first}` as well; give it another")
+
+
+def _experiment_mistakes(keys: tuple[str, ...], experiment: AnyExperiment, project: Project) -> Iterator[Mistake]:
+    """Mistakes of an experiment of any section; `keys` lead to it."""
     if experiment.input not in project.inputs:
-        yield Mistake((section, name, "input"), f"no such input; {nearest(experiment.input, project.inputs)}")
-    elif project.inputs[experiment.input].dataset in project.datasets:
-        yield from _mistakes_of_task(project, section, name, experiment)
-
-
-def _mistakes_of_task(project: Project, section: str, name: str, experiment: Any) -> Iterator[Mistake]:
-    entry, family = project.datasets[project.inputs[experiment.input].dataset], experiment.model.family
-    task = models.task_of(family, entry.task)
-    if task not in models.tasks_of(family):
-        can = " or ".join(models.tasks_of(family))
-        yield Mistake((section, name, "model", "family"), f"{family} is for {can}, this data set asks for {task}")
-    elif not isinstance(experiment, EstimatorExperiment):
-        yield from _mistakes_of_training((section, name, "training"), task, len(entry.classes), experiment.training)
-    if isinstance(experiment, TransferExperiment) and experiment.training.checkpoint:
-        yield Mistake((section, name, "training", "checkpoint"), "it would lack the backbone; leave it out")
-
-
-def _mistakes_of_backbone(project: Project, name: str, experiment: TransferExperiment) -> Iterator[Mistake]:
-    where, backbone = ("transfers", name, "model", "backbone"), experiment.model.backbone
-    networks = [each for each, entry in project.experiments.items() if isinstance(entry, NetworkExperiment)]
-    if backbone not in networks:
-        yield Mistake(where, f"no such experiment with a network; {nearest(backbone, networks)}")
+        yield Mistake((*keys, "input"), f"no such input; {nearest(experiment.input, project.inputs)}")
         return
-    inputs = (project.experiments[backbone].input, experiment.input)
-    if all(each in project.inputs and project.inputs[each].dataset in project.datasets for each in inputs):
-        theirs, ours = (project.datasets[project.inputs[each].dataset].expect.shape for each in inputs)
-        if theirs and ours and theirs != ours:
-            yield Mistake(where, f"its network takes rows of shape {theirs}, this input has {ours}")
+    dataset = project.datasets.get(project.inputs[experiment.input].dataset)
+    if dataset is None:  # reported as a mistake of the input
+        return
+    family = experiment.model.family
+    task, possible = models.task_of(family, dataset.task), models.tasks_of(family)
+    if task not in possible:
+        reason = f"{family} is for {' or '.join(possible)}, this data set asks for {task}"
+        yield Mistake((*keys, "model", "family"), reason)
+    elif not isinstance(experiment, EstimatorExperiment):
+        yield from _training_mistakes((*keys, "training"), task, len(dataset.classes), experiment.training)
+    if isinstance(experiment, TransferExperiment) and experiment.training.checkpoint:
+        reason = "a checkpoint of a transfer would lack the backbone; leave it out"
+        yield Mistake((*keys, "training", "checkpoint"), reason)
 
 
-def _mistakes_of_training(
-    where: tuple[str, ...], task: Task, classes: int, training: models.NetworkTraining
+def _training_mistakes(
+    keys: tuple[str, ...], task: Task, classes: int, training: models.NetworkTraining
 ) -> Iterator[Mistake]:
+    """A loss that does not fit the task, or callbacks that watch what is not measured."""
     try:
         check_loss(task, classes, training.loss)
     except ModelyardError as error:
-        yield Mistake((*where, "loss"), str(error))
-    measured = ["val_loss", *(f"val_{each}" for each in [history_metric(task)] if each)]
-    stopping = training.early_stopping
-    watched = {("checkpoint",): training.checkpoint, ("early_stopping", "monitor"): stopping and stopping.monitor}
-    for key, monitor in watched.items():
-        if monitor not in (None, *measured):
-            yield Mistake((*where, *key), f"not measured in a {task}; allowed: {', '.join(measured)}")
+        yield Mistake((*keys, "loss"), str(error))
+    metric, stopping = history_metric(task), training.early_stopping
+    measured = ["val_loss", f"val_{metric}"] if metric else ["val_loss"]
+    monitors = {("checkpoint",): training.checkpoint, ("early_stopping", "monitor"): stopping and stopping.monitor}
+    for key, monitor in monitors.items():
+        if monitor is not None and monitor not in measured:
+            yield Mistake((*keys, *key), f"not measured in a {task}; allowed: {', '.join(measured)}")
+
+
+def _transfer_mistakes(keys: tuple[str, ...], transfer: TransferExperiment, project: Project) -> Iterator[Mistake]:
+    """A backbone that is no network of `experiments`, or takes samples of another shape; `keys` lead to its name."""
+    networks = {name: entry for name, entry in project.experiments.items() if isinstance(entry, NetworkExperiment)}
+    backbone = networks.get(transfer.model.backbone)
+    if backbone is None:
+        yield Mistake(keys, f"no such experiment with a network; {nearest(transfer.model.backbone, networks)}")
+        return
+    theirs, ours = _sample_shape(backbone, project), _sample_shape(transfer, project)
+    if theirs and ours and theirs != ours:
+        yield Mistake(keys, f"its network takes samples of shape {theirs}, this input has {ours}")
+
+
+def _sample_shape(experiment: AnyExperiment, project: Project) -> tuple[int, ...] | None:
+    """The expected shape of one sample, None where it is not stated or the input or data set does not exist."""
+    settings = project.inputs.get(experiment.input)
+    dataset = project.datasets.get(settings.dataset) if settings else None
+    return dataset.expect.shape if dataset else None

@@ -1,4 +1,4 @@
-"""One entry of `claims`: a sentence, and the comparison that can settle it."""
+"""One entry of claims.yaml: a statement about two experiments, and the comparison that tests it."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -6,22 +6,24 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from modelyard.core.config import Settings
+from modelyard.params.project import Name
 
 Changes = dict[str, Any]
+"""New values of settings by their dotted keys."""
 
 _CHANGES = (
-    "dotted keys with their values: model.*, training.*, input (another entry of `inputs`), split.* and scaling (of "
-    "the input), and backbone.* before any of these for the network that a transfer starts from"
+    "dotted keys and their values: model.*, training.*, input (another entry of `inputs`), split.* and scaling (of the "
+    "input); with backbone. before any of these, a setting of the experiment that a transfer starts from"
 )
 
 
 def format_changes(changes: Changes) -> str:
-    """Changes as a person says them: training.epochs 4, split.first 5000."""
+    """Changes as text, such as "training.epochs 4, split.first 5000"."""
     return ", ".join(f"{key} {value}" for key, value in changes.items())
 
 
 class Side(Settings):
-    """One side of a comparison: an experiment, with changes that need no entry of their own."""
+    """One side of a comparison: an experiment of params.yaml, with some settings changed."""
 
     experiment: str
     changes: Changes = Field(default={}, description=_CHANGES)
@@ -31,24 +33,27 @@ class Side(Settings):
 
 
 class ClaimSettings(Settings):
-    """One claim: what is said of `first` beside `second`, seed by seed."""
+    """A claim: how the metric of `first` compares with that of `second`, paired by seed."""
 
-    says: str = Field(description="the sentence, in a few words")
-    notebook: str = Field(default="", description="where it stands; empty for a question of our own")
+    says: str = Field(description="the statement in a few words")
+    notebook: str = Field(default="", description="the notebook that makes it; empty for a question of our own")
     first: Side
     second: Side
-    changes: Changes = Field(default={}, description="of both sides")
+    changes: Changes = Field(default={}, description="changes of both sides")
     metric: str = Field(
-        description="of the test rows; val_*: as the last epoch told it; gap: validation loss less training loss"
+        description="a metric on test samples; val_*: on validation samples, after the last epoch; gap: validation "
+        "loss minus training loss"
     )
-    direction: Literal["higher", "lower", "equal", "different"] = Field(description="of the first beside the second")
-    smallest: float = Field(gt=0, description="the smallest difference that matters, in the metric's unit")
-    seeds: int = Field(ge=2, description="how many times both sides are trained")
-    splits: bool = Field(default=False, description="each seed draws its own test rows as well")
+    direction: Literal["higher", "lower", "equal", "different"] = Field(
+        description="how the metric of `first` compares with that of `second`"
+    )
+    smallest: float = Field(gt=0, description="the smallest difference that matters, in the unit of the metric")
+    seeds: int = Field(ge=2, description="how many seeds both sides are trained with")
+    splits: bool = Field(default=False, description="whether each seed draws its own test samples as well")
 
     @property
     def sides(self) -> tuple[Side, Side]:
-        """First and second, each with the changes of both."""
+        """First and second, each with the changes of both sides added."""
         first, second = (
             Side(experiment=side.experiment, changes={**self.changes, **side.changes})
             for side in (self.first, self.second)
@@ -57,17 +62,21 @@ class ClaimSettings(Settings):
 
     @property
     def shared_changes(self) -> str:
-        """What both sides are given, in words."""
+        """What both sides have changed, as text."""
         return ", ".join(filter(None, [format_changes(self.changes), "a split for each seed" if self.splits else ""]))
 
     @model_validator(mode="after")
-    def _compares_two_things(self) -> "ClaimSettings":
+    def _sides_differ(self) -> "ClaimSettings":
         if self.first == self.second:
             raise ValueError("first and second are the same; give one of them `changes`")
         return self
 
 
+Claims = dict[Name, ClaimSettings]
+"""The whole of claims.yaml."""
+
+
 def claim_from_report(entry: Mapping[str, Any]) -> ClaimSettings:
-    """The claim that an entry of reports/claims.json is about, as it was when it was put to the test."""
+    """The settings of a claim at the time it was tested, from its entry in reports/claims.json."""
     sides = {side: {key: entry[side][key] for key in Side.model_fields} for side in ("first", "second")}
     return ClaimSettings(**{key: entry[key] for key in ClaimSettings.model_fields if key in entry} | sides)

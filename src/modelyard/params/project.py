@@ -1,4 +1,4 @@
-"""params.yaml as one typed value: every section, every entry, and what they say of each other."""
+"""The sections of params.yaml as typed settings."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,18 +8,18 @@ from pydantic import Discriminator, Field, Tag
 from modelyard import models
 from modelyard.core.config import Settings, nearest
 from modelyard.core.errors import ModelyardError
-from modelyard.data.download import FetchSettings, FileSet, Source, all_mirrors
+from modelyard.data.download import FetchSettings, FileSet, all_mirrors
 from modelyard.data.inputs import InputSettings
 from modelyard.data.readers import DatasetSettings
-from modelyard.data.readers.base import FileName
 from modelyard.data.samples import Task
+from modelyard.data.sources import FileName, Source
 from modelyard.params.study import StudySettings
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case words, joined by _")]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case words joined by _")]
 
 
 class NetworkExperiment(Settings):
-    """One named run of a Keras network."""
+    """An experiment that trains a Keras network."""
 
     input: str
     model: models.ModelSettings
@@ -27,7 +27,7 @@ class NetworkExperiment(Settings):
 
 
 class EstimatorExperiment(Settings):
-    """One named run of a scikit-learn estimator."""
+    """An experiment that fits a scikit-learn estimator."""
 
     input: str
     model: models.ModelSettings
@@ -35,7 +35,7 @@ class EstimatorExperiment(Settings):
 
 
 class TransferExperiment(Settings):
-    """One named run that starts from a network trained before."""
+    """An experiment that starts from a trained network."""
 
     input: str
     model: models.TransferSettings
@@ -43,34 +43,39 @@ class TransferExperiment(Settings):
 
 
 class Backbone(Settings):
-    """A network that others trained: the files of its weights."""
+    """A pretrained network: where the files of its weights come from."""
 
-    description: str = Field(description="one sentence for people: what it is and what it was trained on")
-    folder: str = Field(description="its folder inside a mirror")
+    description: str = Field(description="one sentence: what it is and what it was trained on")
+    folder: str = Field(description="its folder in a mirror")
     files: dict[FileName, Source]
 
 
 def _kind(experiment: Any) -> str:
+    """Which of the two classes of `Experiment` a mapping is checked against, by its `model.family`."""
     model = experiment.get("model") if isinstance(experiment, dict) else None
     family = model.get("family") if isinstance(model, dict) else None
-    return "estimator" if models.is_estimator(family) else "network"
+    return "estimator" if isinstance(family, str) and models.is_estimator(family) else "network"
 
 
 Experiment = Annotated[
     Annotated[NetworkExperiment, Tag("network")] | Annotated[EstimatorExperiment, Tag("estimator")],
     Discriminator(_kind),
 ]
+AnyExperiment = NetworkExperiment | EstimatorExperiment | TransferExperiment
+
+EXPERIMENT_SECTIONS = ("experiments", "transfers", "pretrained")
 
 
 class PublishedValues(Settings):
-    """What a notebook printed for an experiment; shown beside our figures, never read by a stage that makes them."""
+    """One entry of published.yaml: what a notebook reported for an experiment. No stage reads it."""
 
-    notebook: str = Field(description="its number in docs/notebooks.md")
-    metrics: dict[str, float] = Field(default={}, description="metric: published value")
+    notebook: str = Field(description="the notebook's number in docs/notebooks.md")
+    metrics: dict[str, float] = Field(default={}, description="published value by metric")
     note: str = Field(default="", description="what the experiment shows, in a few words")
 
 
-EXPERIMENT_SECTIONS = ("experiments", "transfers", "pretrained")
+Published = dict[Name, PublishedValues]
+"""The whole of published.yaml."""
 
 
 class Project(Settings):
@@ -82,22 +87,22 @@ class Project(Settings):
     inputs: dict[Name, InputSettings]
     experiments: dict[Name, Experiment]
     transfers: dict[Name, TransferExperiment] = Field(
-        default={}, description="experiments that start from the network of another"
+        default={}, description="experiments that start from the network of another experiment"
     )
-    backbones: dict[Name, Backbone] = Field(default={}, description="networks that others trained")
+    backbones: dict[Name, Backbone] = Field(default={}, description="pretrained networks")
     pretrained: dict[Name, TransferExperiment] = Field(
         default={}, description="experiments that start from one of `backbones`"
     )
-    units: dict[Name, str] = Field(default={}, description="what a data set's target is measured in, for people")
-    studies: dict[Name, StudySettings] = Field(default={}, description="searches for better values of experiments")
+    units: dict[Name, str] = Field(default={}, description="unit of the target by data set, for display")
+    studies: dict[Name, StudySettings] = Field(default={}, description="searches for better settings of experiments")
 
     @property
-    def all_experiments(self) -> dict[str, NetworkExperiment | EstimatorExperiment | TransferExperiment]:
+    def all_experiments(self) -> dict[str, AnyExperiment]:
         """Every experiment of every section, by name."""
         return {**self.experiments, **self.transfers, **self.pretrained}
 
     def section_of(self, experiment: str) -> str:
-        """The section that an experiment stands in.
+        """The section that holds an experiment.
 
         Raises:
             ModelyardError: there is no such experiment.
@@ -108,20 +113,20 @@ class Project(Settings):
         raise ModelyardError(f"no such experiment: {experiment}; {nearest(experiment, self.all_experiments)}")
 
     def dataset_of(self, experiment: str) -> str:
-        """The data set that an experiment learns from."""
+        """The data set of an experiment."""
         return self.inputs[self.all_experiments[experiment].input].dataset
 
     def task_of(self, experiment: str) -> Task:
-        """What an experiment's model is to do."""
+        """The task of an experiment."""
         return models.task_of(
             self.all_experiments[experiment].model.family, self.datasets[self.dataset_of(experiment)].task
         )
 
     def unit_of(self, experiment: str) -> str:
-        """What the target of an experiment is measured in; nothing where it has no unit."""
+        """The unit of an experiment's target, empty where it has none."""
         return self.units.get(self.dataset_of(experiment), "")
 
     def files_of(self, name: str, root: Path) -> FileSet:
-        """The raw files of a data set or backbone and where they may be had."""
+        """The raw files of a data set or backbone, and the addresses that may have them."""
         entry = self.datasets[name] if name in self.datasets else self.backbones[name]
         return FileSet(entry.files, entry.folder, all_mirrors(self.fetch, root), root)

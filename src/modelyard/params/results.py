@@ -1,4 +1,4 @@
-"""Where the results of an experiment lie, which DVC stages make them, and the one reader of their files."""
+"""Where the results of each experiment are, which DVC stages write them, and how to read them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PRETRAINED_STAGES = "pretrained/dvc.yaml:"
-"""What DVC puts before the names of the stages of that file."""
+"""The prefix that DVC gives the stages of that file."""
 
 
 class _Section(NamedTuple):
-    """Of the experiments of one section of params.yaml: the folder of their results, and the names of their stages."""
+    """Results folder and stage names of the experiments in one section of params.yaml."""
 
     folder: str
     train: str
@@ -30,7 +30,7 @@ _SECTIONS = {
 
 
 def results_folder(section: str, experiment: str) -> str:
-    """The folder of an experiment's results within the project."""
+    """The results folder of an experiment, relative to the project."""
     return f"{_SECTIONS[section].folder}/{experiment}"
 
 
@@ -45,19 +45,19 @@ def evaluate_stage(section: str, experiment: str) -> str:
 
 
 def train_stages(experiment: str) -> list[str]:
-    """Every name that the stage which trains an experiment can have."""
+    """The names that the training stage of an experiment has in any section."""
     return [train_stage(section, experiment) for section in _SECTIONS]
 
 
 @dataclass(frozen=True)
 class ExperimentResults:
-    """The files that training and evaluation write into one folder."""
+    """The files that training and evaluation of one experiment write."""
 
     folder: Path
 
     @property
     def model(self) -> Path:
-        """The folder of the model; it is not in git, so that only a rebuild or DVC brings it."""
+        """The folder of the saved model; git ignores it, so a clone has it only after `modelyard run` or `dvc pull`."""
         return self.folder / "model"
 
     @property
@@ -67,43 +67,45 @@ class ExperimentResults:
 
     @property
     def predictions(self) -> Path:
-        """The table of predictions on test samples."""
+        """The predictions on test samples, a CSV file."""
         return self.folder / "predictions.csv"
 
     @property
     def is_evaluated(self) -> bool:
-        """Whether there are metrics: made here, or committed by someone."""
+        """Whether metrics and details are there, built here or committed."""
         return all((self.folder / name).exists() for name in ("metrics.json", "details.json"))
 
     @property
     def is_built(self) -> bool:
-        """Whether the model itself is here."""
+        """Whether the model itself is there."""
         return self.model.is_dir()
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The metrics on test samples, by name."""
-        return read_json(self.folder / "metrics.json")
+        """The metrics on test samples by name."""
+        metrics: dict[str, float] = read_json(self.folder / "metrics.json")
+        return metrics
 
     @property
     def details(self) -> dict[str, Any]:
-        """What else evaluation found: `intervals` of the metrics by name, and `classes` where there are classes."""
-        return read_json(self.folder / "details.json")
+        """Further results of the evaluation: `rows`, `intervals` by metric, and `classes` of a classification."""
+        details: dict[str, Any] = read_json(self.folder / "details.json")
+        return details
 
     @property
     def intervals(self) -> dict[str, tuple[float, float]]:
-        """The 95 % interval of each metric."""
+        """The 95 % confidence interval (low, high) of each metric."""
         return {name: (low, high) for name, (low, high) in self.details["intervals"].items()}
 
     def history(self) -> "pd.DataFrame":
-        """The learning curve: one row per epoch."""
+        """The learning curve, one row per epoch."""
         import pandas as pd
 
         return pd.read_csv(self.folder / "history.csv")
 
 
 def results_of(project: Project, experiment: str, root: Path = Path()) -> ExperimentResults:
-    """The results of an experiment of params.yaml, whichever section it stands in.
+    """The results of an experiment of any section of params.yaml.
 
     Raises:
         ModelyardError: there is no such experiment.

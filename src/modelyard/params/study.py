@@ -1,4 +1,4 @@
-"""What a study may vary in an experiment, and by how much: one entry of `studies`."""
+"""One entry of `studies` in params.yaml: which settings of an experiment a search varies, and within which bounds."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -10,23 +10,27 @@ from modelyard.core.config import Mistake, Settings, changed, flat, nearest
 from modelyard.data.inputs import InputSettings
 
 Number = int | float
-DEFAULT_LEARNING_RATES = {"adam": 0.001, "rmsprop": 0.001, "sgd": 0.01}  # Keras's own, where an experiment says null
+Keys = tuple[str | int, ...]
+"""The keys that lead to a value of the file, and the index in a list."""
+
+DEFAULT_LEARNING_RATES = {"adam": 0.001, "rmsprop": 0.001, "sgd": 0.01}
+"""What Keras takes where an experiment says null."""
 
 
 class Range(Settings):
-    """Every number from `low` to `high`; whole numbers where both are."""
+    """Every number from `low` to `high`; integers only where all of low, high and step are integers."""
 
     low: Number
-    high: Number = Field(description="itself included")
-    step: Number | None = Field(default=None, gt=0, description="only low, low + step, ...")
-    log: bool = Field(default=False, description="every order of magnitude alike")
+    high: Number = Field(description="included")
+    step: Number | None = Field(default=None, gt=0, description="only low, low + step, low + 2 step, ...")
+    log: bool = Field(default=False, description="sample on a logarithmic scale")
 
     @model_validator(mode="after")
     def _is_not_empty(self) -> "Range":
         if self.low >= self.high:
-            raise ValueError(f"from low {self.low} to high {self.high} there is no room: low must be below high")
+            raise ValueError(f"low {self.low} is not below high {self.high}")
         if self.log and self.low <= 0:
-            raise ValueError(f"a logarithmic range begins above 0, this one at {self.low}")
+            raise ValueError(f"a logarithmic range needs low above 0, given {self.low}")
         if self.log and self.step is not None:
             raise ValueError("a logarithmic range has no step: leave out `log` or `step`")
         if self.step is not None and self.step > self.high - self.low:
@@ -35,19 +39,19 @@ class Range(Settings):
 
     @property
     def is_integer(self) -> bool:
-        """Whether it holds whole numbers only."""
-        return all(isinstance(each, int) for each in (self.low, self.high, self.step) if each is not None)
+        """Whether it holds integers only."""
+        return all(isinstance(number, int) for number in (self.low, self.high, self.step) if number is not None)
 
     def holds(self, value: Any) -> bool:
-        """Whether a value lies in it, and on one of its steps."""
+        """Whether a value lies within the range, and on one of its steps."""
         if not isinstance(value, int | float) or not self.low <= value <= self.high:
             return False
         step = self.step or (1 if self.is_integer else None)
         steps = (value - self.low) / step if step else 0.0
         return abs(steps - round(steps)) < 1e-9
 
-    def examples(self) -> Iterator[tuple[tuple, Any]]:
-        """Its ends, each with the keys that lead to it."""
+    def extremes(self) -> Iterator[tuple[Keys, Any]]:
+        """The values to try on the experiment, each with its keys: both ends."""
         yield ("low",), self.low
         yield ("high",), self.high
 
@@ -58,81 +62,92 @@ class Choices(Settings):
     choices: tuple[Any, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _says_nothing_twice(self) -> "Choices":
-        labels = [repr(storage_label(each)) for each in self.choices]
+    def _is_unique(self) -> "Choices":
+        labels = [repr(storage_label(value)) for value in self.choices]
         twice = next((label for label in labels if labels.count(label) > 1), None)
         if twice:
-            raise ValueError(f"{twice} stands here twice")
+            raise ValueError(f"{twice} is listed twice")
         return self
 
     @property
     def by_label(self) -> dict[Any, Any]:
-        """The values by what a study's storage has for them."""
-        return {storage_label(each): each for each in self.choices}
+        """The values by their labels in a study's storage."""
+        return {storage_label(value): value for value in self.choices}
 
     def holds(self, value: Any) -> bool:
-        """Whether a value is one of them."""
+        """Whether a value is one of the choices."""
         return storage_label(value) in self.by_label
 
-    def examples(self) -> Iterator[tuple[tuple, Any]]:
-        """Each, with the keys that lead to it."""
+    def extremes(self) -> Iterator[tuple[Keys, Any]]:
+        """The values to try on the experiment, each with its keys: all of them."""
         yield from ((("choices", number), value) for number, value in enumerate(self.choices))
 
 
-def _kind(given: Any) -> str:
-    return "choices" if isinstance(given, Choices) or (isinstance(given, dict) and "choices" in given) else "range"
+def _kind(value: Any) -> str:
+    return "choices" if isinstance(value, Choices) or (isinstance(value, dict) and "choices" in value) else "range"
 
 
 Variation = Annotated[Annotated[Range, Tag("range")] | Annotated[Choices, Tag("choices")], Discriminator(_kind)]
 
 
 class StudySettings(Settings):
-    """A search for better values of an experiment's settings; only training and validation rows are read."""
+    """A search for better settings of an experiment; trials see training and validation samples only."""
 
     experiment: str
     vary: dict[str, Variation] = Field(
-        min_length=1, description="dotted keys of the experiment, such as training.epochs, and what each may be"
+        min_length=1, description="the range or choices of settings by their dotted keys, such as training.epochs"
     )
-    trials: int = Field(ge=1, description="how many there are in all")
-    seconds: float | None = Field(default=None, gt=0, description="after these no trial begins")
-    folds: int | None = Field(default=None, ge=2, description="k-fold validation, the scaling fitted anew for each")
+    trials: int = Field(ge=1, description="how many trials in all, the experiment itself included as trial 0")
+    seconds: float | None = Field(default=None, gt=0, description="start no trial after this time")
+    folds: int | None = Field(
+        default=None, ge=2, description="k-fold cross-validation; the scaling is fitted for each fold"
+    )
     training_rows: int | None = Field(
-        default=None, ge=2, description="a trial learns from the first so many; it is judged by all validation rows"
+        default=None, ge=2, description="train each trial on so many samples only; all validation samples score it"
     )
     pruner: Literal["median", "hyperband", "none"] = "median"
     seed: int = Field(ge=0, lt=2**32)
 
     @model_validator(mode="after")
-    def _folds_all_rows(self) -> "StudySettings":
+    def _folds_use_all_samples(self) -> "StudySettings":
         if self.folds and self.training_rows:
-            raise ValueError("folds are made of all rows: leave out `training_rows` or `folds`")
+            raise ValueError("folds use all samples: leave out `training_rows` or `folds`")
         return self
 
 
 def tuned_name(experiment: str) -> str:
-    """What the winner of a study is called beside the experiment that it began from."""
+    """The name under which the best trial of a study is written beside its experiment."""
     return f"{experiment}_tuned"
 
 
 def storage_label(value: Any) -> Any:
-    """What a study's storage has for a value: itself, or JSON where it is a list."""
+    """How a study's storage holds a value: as it is, or as JSON where it is a list."""
     return value if value is None or isinstance(value, bool | int | float | str) else json.dumps(value)
 
 
 def baseline_values(study: StudySettings, experiment: Any) -> dict[str, Any]:
-    """The experiment's own values of what a study varies; an optimizer's default learning rate as a number."""
-    given = flat(experiment.model_dump())
-    values = {key: given[key] for key in study.vary}
+    """The experiment's own values of what a study varies: trial 0.
+
+    A learning rate of null is the optimizer's default as a number, unless null is among the choices.
+    """
+    settings = flat(experiment.model_dump())
+    values = {key: settings[key] for key in study.vary}
     rate = "training.learning_rate"
     if rate in values and values[rate] is None and not study.vary[rate].holds(None):
-        values[rate] = DEFAULT_LEARNING_RATES[given["training.optimizer"]]
+        values[rate] = DEFAULT_LEARNING_RATES[settings["training.optimizer"]]
     return values
+
+
+def inputs_of(study: StudySettings, own: str) -> tuple[str, ...]:
+    """The inputs that a study's trials read; `own` is that of the experiment."""
+    variation = study.vary.get("input")
+    return variation.choices if isinstance(variation, Choices) else (own,)
 
 
 def study_mistakes(
     study: StudySettings, experiments: Mapping[str, Any], inputs: Mapping[str, InputSettings]
 ) -> Iterator[Mistake]:
-    """What a study names that is not there, and what its experiment refuses; keys within the study's entry."""
+    """Names that do not exist, and values that the experiment refuses; keys are within the study's entry."""
     if study.experiment not in experiments:
         yield Mistake(("experiment",), f"no such experiment; {nearest(study.experiment, experiments)}")
         return
@@ -142,19 +157,14 @@ def study_mistakes(
         if key not in known:
             yield Mistake(("vary", key), f"{study.experiment} has no such key; {nearest(key, known)}")
         else:
-            yield from _refused(key, variation, experiment)
+            yield from _refused_values(key, variation, experiment)
     if study.vary.keys() <= known.keys():
-        yield from _left_outside(study, experiment)
-        yield from _mistakes_of_inputs(study, experiment.input, inputs)
+        yield from _missing_baseline(study, experiment)
+        yield from _input_mistakes(study, experiment.input, inputs)
 
 
-def inputs_of(study: StudySettings, own: str) -> tuple[str, ...]:
-    """The inputs that a study's trials see; `own` is the experiment's."""
-    return study.vary["input"].choices if "input" in study.vary else (own,)
-
-
-def _refused(key: str, variation: Range | Choices, experiment: Any) -> Iterator[Mistake]:
-    for keys, value in variation.examples():
+def _refused_values(key: str, variation: Range | Choices, experiment: Any) -> Iterator[Mistake]:
+    for keys, value in variation.extremes():
         try:
             changed(experiment, {key: value})
         except ValidationError as refusal:
@@ -162,27 +172,28 @@ def _refused(key: str, variation: Range | Choices, experiment: Any) -> Iterator[
             yield Mistake(("vary", key, *keys), f"the experiment refuses it: {reason[0].lower()}{reason[1:]}")
 
 
-def _left_outside(study: StudySettings, experiment: Any) -> Iterator[Mistake]:
+def _missing_baseline(study: StudySettings, experiment: Any) -> Iterator[Mistake]:
     for key, value in baseline_values(study, experiment).items():
         if not study.vary[key].holds(value):
-            reason = f"the experiment's own {storage_label(value)} is not in it, and trial 0 is the experiment as it is"
-            yield Mistake(("vary", key), f"{reason}: widen it")
+            own = storage_label(value)
+            reason = f"it must hold the experiment's own value {own}, because trial 0 is the experiment itself: add it"
+            yield Mistake(("vary", key), reason)
 
 
-def _mistakes_of_inputs(study: StudySettings, own: str, inputs: Mapping[str, InputSettings]) -> Iterator[Mistake]:
-    if "input" in study.vary and not isinstance(study.vary["input"], Choices):
-        yield Mistake(("vary", "input"), "inputs are named: give `choices`")
+def _input_mistakes(study: StudySettings, own: str, inputs: Mapping[str, InputSettings]) -> Iterator[Mistake]:
+    if isinstance(study.vary.get("input"), Range):
+        yield Mistake(("vary", "input"), "inputs are names: give `choices`")
         return
     for number, name in enumerate(inputs_of(study, own)):
-        keys = ("vary", "input", "choices", number) if "input" in study.vary else ("experiment",)
+        keys: Keys = ("vary", "input", "choices", number) if "input" in study.vary else ("experiment",)
         if name not in inputs:
             yield Mistake(keys, f"no such input; {nearest(name, inputs)}")
-        elif own in inputs and _rows(inputs[name]) != _rows(inputs[own]):
-            # The training rows of the one may be test rows of the other.
-            yield Mistake(keys, f"it divides its rows otherwise than {own}, so that scores cannot be compared")
+        elif own in inputs and _split_of(inputs[name]) != _split_of(inputs[own]):
+            # Training samples of the one may be test samples of the other.
+            yield Mistake(keys, f"its samples are split differently from {own}, so that scores cannot be compared")
         elif not study.folds and not inputs[name].split.validation:
-            yield Mistake(keys, f"input {name} has no validation rows to judge by: give the study `folds`, such as 5")
+            yield Mistake(keys, f"input {name} has no validation samples: give the study `folds`, such as 5")
 
 
-def _rows(given: InputSettings) -> tuple:
-    return given.dataset, given.split
+def _split_of(settings: InputSettings) -> tuple[object, ...]:
+    return settings.dataset, settings.split

@@ -1,10 +1,10 @@
-"""All that an experiment's result depends on, as one value: with some settings changed, and once for each seed."""
+"""An experiment with everything that its result depends on, optionally with some settings or its seeds changed."""
 
 import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -17,20 +17,20 @@ from modelyard.data.samples import Task
 from modelyard.metrics.definitions import history_metric, shown_metrics
 from modelyard.models.engine.output_layer import check_loss
 from modelyard.params.claim import Changes, ClaimSettings
-from modelyard.params.project import Experiment, Project, TransferExperiment
+from modelyard.params.project import AnyExperiment, EstimatorExperiment, Project, TransferExperiment
 
-OF_EXPERIMENT, OF_INPUT, BACKBONE = ("input", "model", "training"), ("split", "scaling"), "backbone"
+EXPERIMENT_KEYS, INPUT_KEYS, BACKBONE = ("input", "model", "training"), ("split", "scaling"), "backbone"
 DISPLAY = {"description", "folder"}  # of a data set: they change no result
 GAP = "gap"
 
 
 @dataclass(frozen=True)
 class ResolvedExperiment:
-    """An experiment with its input and data set, and with the network that it starts from, if any."""
+    """An experiment with the settings of its input and data set, and the experiment that it starts from, if any."""
 
     dataset: DatasetSettings
     input: InputSettings
-    experiment: Experiment | TransferExperiment
+    experiment: AnyExperiment
     backbone: "ResolvedExperiment | None" = None
 
     @property
@@ -40,35 +40,42 @@ class ResolvedExperiment:
 
     @property
     def task(self) -> Task:
-        """What the model is to do."""
+        """The task of the model."""
         return models.task_of(self.experiment.model.family, self.dataset.task)
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """What a claim can be about."""
-        of_history = ("loss", *filter(None, [history_metric(self.task)]))
-        held_back = (*(f"val_{each}" for each in of_history), GAP) if self.input.split.validation else ()
-        return tuple(dict.fromkeys((*shown_metrics(self.task), "loss", *held_back)))
+        """The metrics that a claim can compare."""
+        in_history = ("loss", *filter(None, [history_metric(self.task)]))
+        on_validation = (*(f"val_{name}" for name in in_history), GAP) if self.input.split.validation else ()
+        return tuple(dict.fromkeys((*shown_metrics(self.task), "loss", *on_validation)))
 
     def self_and_backbones(self) -> Iterator["ResolvedExperiment"]:
-        """Itself, and the one whose network it starts from."""
+        """This experiment, then the one that it starts from, and so on."""
         yield self
         if self.backbone:
             yield from self.backbone.self_and_backbones()
 
-    def with_seed_offset(self, number: int, splits: bool) -> "ResolvedExperiment":
-        """The same with the seeds `number` higher: of the training, and of the division of rows where `splits`.
+    def with_seed_offset(self, offset: int, splits: bool) -> "ResolvedExperiment":
+        """The same experiment and backbone with `offset` added to their training seeds.
+
+        Args:
+            offset: 0 for the seeds of params.yaml.
+            splits: whether to add it to the seeds of the test and validation splits as well.
 
         Raises:
-            ModelyardError: `splits`, and the test rows are not drawn by chance.
+            ModelyardError: `splits` is given, and the test samples are not drawn by a seed.
         """
-        seed = {"training.seed": self.experiment.training.seed + number}
-        entry = _changed(self.input, _next_split(self, number)) if splits else self.input
-        backbone = self.backbone and self.backbone.with_seed_offset(number, splits)
-        return replace(self, experiment=_changed(self.experiment, seed), input=entry, backbone=backbone)
+        seed = {"training.seed": self.experiment.training.seed + offset}
+        return replace(
+            self,
+            experiment=_changed(self.experiment, seed),
+            input=_changed(self.input, _split_seeds(self.input, offset)) if splits else self.input,
+            backbone=self.backbone and self.backbone.with_seed_offset(offset, splits),
+        )
 
     def to_dict(self) -> dict[str, Any]:
-        """Every setting, as JSON has it."""
+        """Every setting that can change the result, ready for JSON."""
         return {
             "dataset": self.dataset.model_dump(mode="json", exclude=DISPLAY),
             "input": self.input.model_dump(mode="json"),
@@ -78,74 +85,84 @@ class ResolvedExperiment:
 
 
 def digest(content: Any) -> str:
-    """A short name for JSON content; equal content has the same."""
+    """A hash of JSON content in 16 hexadecimal digits, whatever the order of keys."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def resolve(project: Project, name: str, changes: Changes) -> ResolvedExperiment:
-    """An experiment of params.yaml, with changes by dotted keys (see `claim_settings`).
+    """Look up an experiment of params.yaml and change some of its settings (see `params.claim` for the keys).
 
     Raises:
-        ModelyardError: no such experiment or key, a value that is not allowed, or weights that others trained.
+        ModelyardError: no such experiment or key, a value that is not allowed, or an experiment of `pretrained`.
     """
     if name not in project.all_experiments:
         raise ModelyardError(f"no such experiment: {name}; {nearest(name, project.all_experiments)}")
     if name in project.pretrained:
-        raise ModelyardError(f"{name} starts from weights that others trained; only `modelyard run` builds it")
-    parts = _by_part(changes)
-    experiment = _changed(project.all_experiments[name], parts[OF_EXPERIMENT])
+        raise ModelyardError(f"{name} starts from pretrained weights; only `modelyard run` builds it")
+    parts = _split_changes(changes)
+    experiment = _changed(project.all_experiments[name], parts.experiment)
     if experiment.input not in project.inputs:
         raise ModelyardError(f"no such input: {experiment.input}; {nearest(experiment.input, project.inputs)}")
-    entry = _changed(project.inputs[experiment.input], parts[OF_INPUT])
-    backbone = getattr(experiment.model, "backbone", None)
-    if parts[BACKBONE] and not backbone:
-        raise ModelyardError(f"{name} starts from no other network: leave the changes of `backbone` out")
-    start = resolve(project, backbone, parts[BACKBONE]) if backbone else None
-    resolved = ResolvedExperiment(project.datasets[entry.dataset], entry, experiment, start)
-    if hasattr(experiment.training, "loss"):
+    settings = _changed(project.inputs[experiment.input], parts.input)
+    start = None
+    if isinstance(experiment, TransferExperiment):
+        start = resolve(project, experiment.model.backbone, parts.backbone)
+    elif parts.backbone:
+        raise ModelyardError(f"{name} starts from no other experiment: leave out the changes of `backbone`")
+    resolved = ResolvedExperiment(project.datasets[settings.dataset], settings, experiment, start)
+    if not isinstance(experiment, EstimatorExperiment):
         check_loss(resolved.task, len(resolved.dataset.classes), experiment.training.loss)
     return resolved
 
 
+def resolve_sides(project: Project, claim: ClaimSettings) -> tuple[ResolvedExperiment, ResolvedExperiment]:
+    """The two experiments that a claim compares.
+
+    Raises:
+        ModelyardError: see `resolve`.
+    """
+    first, second = (resolve(project, side.experiment, side.changes) for side in claim.sides)
+    return first, second
+
+
+class _ChangesByPart(NamedTuple):
+    experiment: Changes
+    input: Changes
+    backbone: Changes
+
+
+def _split_changes(changes: Changes) -> _ChangesByPart:
+    parts = _ChangesByPart({}, {}, {})
+    for key, value in changes.items():
+        first, _, rest = key.partition(".")
+        if first == BACKBONE and rest:
+            parts.backbone[rest] = value
+        elif first in EXPERIMENT_KEYS:
+            parts.experiment[key] = value
+        elif first in INPUT_KEYS:
+            parts.input[key] = value
+        else:
+            raise ModelyardError(f"changes.{key}: {nearest(first, (*EXPERIMENT_KEYS, *INPUT_KEYS, BACKBONE))}")
+    return parts
+
+
 def _changed(settings: AnySettings, changes: Changes) -> AnySettings:
-    """`config.changed`, whose errors are told in the words of a claim."""
+    """`config.changed`, with errors that name the keys of `changes`."""
     try:
         return changed(settings, changes)
     except KeyError as unknown:
-        raise ModelyardError(f"changes.{unknown.args[0]}: there is nothing of this name to change") from None
+        raise ModelyardError(f"changes.{unknown.args[0]}: there is no such setting to change") from None
     except ValidationError as invalid:
         first = invalid.errors(include_url=False)[0]
         raise ModelyardError(f"changes of {', '.join(changes)}: {first['msg']}") from None
 
 
-def resolve_sides(project: Project, claim: ClaimSettings) -> tuple[ResolvedExperiment, ResolvedExperiment]:
-    """The two experiments that a claim compares."""
-    first, second = (resolve(project, side.experiment, side.changes) for side in claim.sides)
-    return first, second
-
-
-def _by_part(changes: Changes) -> dict[Any, Changes]:
-    """Changes of the experiment, of its input and of its backbone."""
-    parts: dict[Any, Changes] = {OF_EXPERIMENT: {}, OF_INPUT: {}, BACKBONE: {}}
-    for key, value in changes.items():
-        first, _, rest = key.partition(".")
-        if first == BACKBONE and rest:
-            parts[BACKBONE][rest] = value
-        elif first in OF_EXPERIMENT:
-            parts[OF_EXPERIMENT][key] = value
-        elif first in OF_INPUT:
-            parts[OF_INPUT][key] = value
-        else:
-            raise ModelyardError(f"changes.{key}: {nearest(first, (*OF_EXPERIMENT, *OF_INPUT, BACKBONE))}")
-    return parts
-
-
-def _next_split(resolved: ResolvedExperiment, number: int) -> Changes:
-    split = resolved.input.split
+def _split_seeds(settings: InputSettings, offset: int) -> Changes:
+    split = settings.split
     if split.test_seed is None:
         raise ModelyardError(
-            f"the test rows of {resolved.input.dataset} are not drawn by chance (split.test: {split.test}): "
-            "leave `splits` out, so that the seeds of the training alone differ"
+            f"the test samples of {settings.dataset} are not drawn at random (split.test: {split.test}): "
+            "leave out `splits`, so that only the training seeds differ"
         )
-    drawn = {"split.test_seed": split.test_seed, "split.validation_seed": split.validation_seed}
-    return {key: seed + number for key, seed in drawn.items() if seed is not None}
+    seeds = {"split.test_seed": split.test_seed, "split.validation_seed": split.validation_seed}
+    return {key: seed + offset for key, seed in seeds.items() if seed is not None}

@@ -1,0 +1,348 @@
+"""The committed params.yaml, claims.yaml and published.yaml are valid, and every kind of mistake is reported."""
+
+from pathlib import Path
+
+import pytest
+from support.paths import PARAMS
+
+from modelyard import params
+from modelyard.core.errors import ModelyardError
+
+XOR_EPOCHS = "seed: 777, epochs: 400"
+BOSTON_SPLIT = "split: {test: 0.2, test_seed: 777}"
+MLP_TRAINING = "    training: {seed: 777, epochs: 100, batch_size: 32, optimizer: adam, loss: mse}"
+HEADING = "params.yaml has a mistake; nothing was run."
+
+
+@pytest.fixture
+def changed(tmp_path: Path):
+    """Writes a copy of params.yaml, or of a file beside it, with the first occurrence of a text replaced."""
+
+    def write(old: str, new: str, file: str = "params.yaml") -> Path:
+        text = PARAMS.with_name(file).read_text(encoding="utf-8")
+        assert old in text, f"{file} no longer holds {old!r}: update this test"
+        (tmp_path / file).write_text(text.replace(old, new, 1), encoding="utf-8")
+        return tmp_path / file
+
+    return write
+
+
+@pytest.fixture
+def message(changed):
+    """The error message after such a change of params.yaml."""
+
+    def read(old: str, new: str) -> str:
+        with pytest.raises(ModelyardError) as raised:
+            params.load(changed(old, new))
+        return str(raised.value)
+
+    return read
+
+
+def test_the_committed_files_are_valid():
+    project = params.load(PARAMS)
+    assert project.experiments["boston_linear"].training.seed == 777
+    assert params.load_claims(project, PARAMS.with_name("claims.yaml"))["one_neuron"].metric == "accuracy"
+    assert params.load_published(project, PARAMS.with_name("published.yaml"))["boston_mlp"].metrics["mae"] == 4.3813
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "parts"),
+    [
+        pytest.param(
+            XOR_EPOCHS, "seed: 777, epoch: 400",
+            ("experiments.xor_perceptron.training.epoch (line", "did you mean epochs?"), id="misspelt key",
+        ),
+        pytest.param(
+            "\nexperiments:", "\nexperimants:", ("experimants (line", "no such key", "did you mean experiments?"),
+            id="misspelt section",
+        ),
+        pytest.param(
+            XOR_EPOCHS, "seed: 777, epochs: -400",
+            ("experiments.xor_perceptron.training.epochs", "given -400", "greater than or equal to 1"),
+            id="negative epochs",
+        ),
+        pytest.param(
+            XOR_EPOCHS, "epochs: 400", ("experiments.xor_perceptron.training.seed", "this key is missing"), id="no seed"
+        ),
+        pytest.param(
+            "validation: 0.25}", "validation: 1.0}",
+            ("inputs.mnist.split.validation", "given 1.0", "less than 1"), id="everything for validation",
+        ),
+        pytest.param(
+            "dataset: diabetes\n", "dataset: diabtes\n",
+            ("inputs.diabetes_minmax.dataset", "given 'diabtes'", "no such data set", "did you mean diabetes?"),
+            id="unknown data set",
+        ),
+        pytest.param(
+            "input: digits\n", "input: digts\n",
+            ("experiments.digits_mlp.input", "given 'digts'", "no such input", "did you mean digits?"),
+            id="unknown input",
+        ),
+        pytest.param(
+            "units: # of what a regression predicts\n  boston:", "units:\n  bostn:",
+            ("units.bostn", "no such data set", "did you mean boston?"), id="unit of nothing",
+        ),
+        pytest.param(
+            "family: mlp", "family: mpl",
+            ("experiments.xor_perceptron.model.family", "given 'mpl'", "no such family", "did you mean mlp?"),
+            id="unknown family",
+        ),
+        pytest.param(
+            "family: mlp, units: []", "units: []",
+            ("experiments.xor_perceptron.model.family", "this key is missing"), id="no family",
+        ),
+        pytest.param(
+            "reader: digits", "reader: digit",
+            ("datasets.digits.reader", "given 'digit'", "no such reader", "did you mean digits?"), id="unknown reader",
+        ),
+        pytest.param(
+            "family: linear}\n    training: {seed: 777}", "family: linear}\n    training: {seed: 777, epochs: 5}",
+            ("experiments.boston_linear.training.epochs (line", "allowed: seed"), id="epochs of an estimator",
+        ),
+        pytest.param(
+            "loss: mse", "loss: binary_crossentropy",
+            ("experiments.boston_mlp.training.loss", "does not fit a regression", "take mse"), id="loss of classes",
+        ),
+        pytest.param(
+            "loss: sparse_categorical_crossentropy", "loss: mse",
+            ("experiments.digits_mlp.training.loss", "does not fit a classification", "take binary_cross"),
+            id="loss of a regression",
+        ),
+        pytest.param(
+            "loss: sparse_categorical_crossentropy", "loss: binary_crossentropy",
+            ("experiments.digits_mlp.training.loss", "for 2 classes, this input has 10"), id="loss of two classes",
+        ),
+        pytest.param(
+            "monitor: val_loss", "monitor: val_mae",
+            ("experiments.mnist_cnn.training.early_stopping.monitor", "given 'val_mae': not measured in a classif",
+             "allowed: val_loss, val_accuracy"),
+            id="stopping on what is not measured",
+        ),
+        pytest.param(
+            "checkpoint: val_loss", "checkpoint: val_mae",
+            ("experiments.mnist_cnn.training.checkpoint", "given 'val_mae': not measured", "val_loss, val_accuracy"),
+            id="checkpoint",
+        ),
+        pytest.param(
+            "optimizer: adam, loss: detection", "optimizer: adam, loss: detection, checkpoint: val_mae",
+            ("experiments.digits_detector.training.checkpoint", "not measured in a detection", "allowed: val_loss"),
+            id="a detection has its loss alone",
+        ),
+        pytest.param(
+            "batch_size: 256, optimizer: adam, loss: binary_crossentropy",
+            "batch_size: 256, optimizer: adam, loss: binary_crossentropy, checkpoint: val_accuracy",
+            ("experiments.mnist_autoencoder.training.checkpoint", "not measured in a reconstruction",
+             "allowed: val_loss, val_mae"), id="a reconstruction has no accuracy",
+        ),
+        pytest.param(
+            "batch_size: 256, optimizer: adam, loss: binary_crossentropy",
+            "batch_size: 256, optimizer: adam, loss: sparse_categorical_crossentropy",
+            ("experiments.mnist_autoencoder.training.loss", "does not fit a reconstruction; take mse or binary_cross"),
+            id="loss of classes for an autoencoder",
+        ),
+        pytest.param(
+            "optimizer: adam, loss: detection", "optimizer: adam, loss: mse",
+            ("experiments.digits_detector.training.loss", "does not fit a detection; take detection"),
+            id="loss of values for a detection",
+        ),
+        pytest.param(
+            "{family: detector, filters: [16, 32, 64], context: [64, 64]}", "{family: mlp, units: [8]}",
+            ("experiments.digits_detector.model.family", "given 'mlp': mlp is for classification or regression, this "
+             "data set asks for detection"), id="a family without boxes",
+        ),
+        pytest.param(
+            "{family: mlp, units: [20, 20], activation: relu}", "{family: detector, filters: [4]}",
+            ("experiments.mnist_mlp.model.family", "detector is for detection, this data set asks for classification"),
+            id="a detector of classes",
+        ),
+        pytest.param(
+            "input: reuters\n    model: {family: baseline}", "input: digits_on_canvas\n    model: {family: baseline}",
+            ("experiments.reuters_majority.model.family", "baseline is for classification or regression"),
+            id="an estimator without boxes",
+        ),
+        pytest.param(
+            "backbone: mnist_autoencoder", "backbone: mnist_autoencodr",
+            ("transfers.mnist_codes_classifier.model.backbone", "given 'mnist_autoencodr'",
+             "no such experiment with a network", "did you mean mnist_autoencoder?"), id="unknown network",
+        ),
+        pytest.param(
+            "backbone: mnist_autoencoder", "backbone: boston_boosting",
+            ("transfers.mnist_codes_classifier.model.backbone", "no such experiment with a network"),
+            id="a transfer from an estimator",
+        ),
+        pytest.param(
+            "backbone: fashion_cnn_2", "backbone: mnist_codes_classifier",
+            ("transfers.mnist_transfer.model.backbone", "no such experiment with a network"),
+            id="a transfer from a transfer",
+        ),
+        pytest.param(
+            "backbone: fashion_cnn_2", "backbone: digits_cnn",
+            ("transfers.mnist_transfer.model.backbone", "its network takes samples of shape (8, 8, 1), this input has "
+             "(28, 28, 1)"), id="a network of smaller images",
+        ),
+        pytest.param(
+            "backbone: vgg16", "backbone: vgg61",
+            ("pretrained.cifar10_vgg16.model.backbone", "given 'vgg61'", "no such backbone", "did you mean vgg16?"),
+            id="unknown backbone",
+        ),
+        pytest.param(
+            "cnn_2, units: [64]}\n    training: {", "cnn_2, units: [64]}\n    training: {checkpoint: val_loss, ",
+            ("transfers.mnist_transfer.training.checkpoint", "would lack the backbone; leave it out"),
+            id="a checkpoint of a transfer",
+        ),
+        pytest.param(
+            "backbone: vgg16", "backbone: mnist_cnn",
+            ("pretrained.cifar10_vgg16.model.backbone", "no such backbone"), id="a backbone that is an experiment",
+        ),
+        pytest.param(
+            "{family: transfer, backbone: vgg16", "{family: mlp, backbone: vgg16",
+            ("pretrained.cifar10_vgg16.model.family", "given 'mlp'", "transfer"), id="a transfer that is none",
+        ),
+        pytest.param(
+            "test: given, first: 1000", "test: given, first: 0",
+            ("inputs.mnist_1000.split.first", "given 0", "greater than or equal to 1"), id="none of the rows",
+        ),
+        pytest.param(
+            "threads: 1 ", "threads: 0 ", ("runtime.threads", "given 0", "or equal to 1"), id="no thread"
+        ),
+        pytest.param(
+            "sha256: f553", "sha256: F553",
+            ("datasets.boston.files.boston_housing.npz.sha256", "[0-9a-f]{64}"), id="checksum in capitals",
+        ),
+        pytest.param(
+            "    folder: boston-housing\n", "", ("datasets.boston", "files with a url need `folder`"), id="no folder"
+        ),
+        pytest.param(
+            BOSTON_SPLIT, "split: {test: 0.2}", ("inputs.boston.split", "test_seed goes with"), id="no test seed"
+        ),
+        pytest.param(
+            "validation_rows: shuffled, validation_seed: 777", "validation_seed: 777",
+            ("inputs.mnist_shuffled.split", "validation_seed goes with `validation_rows: shuffled`"), id="idle seed",
+        ),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_reported_with_its_key_the_given_value_and_what_is_allowed(
+    message, old: str, new: str, parts: tuple[str, ...]
+):
+    text = message(old, new)
+    assert text.startswith(HEADING)
+    assert [part for part in parts if part not in text] == [], text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "section"),
+    [
+        ("  mnist_transfer: #", "  mnist_cnn: #", "experiments"),
+        ("  cifar10_vgg16:", "  mnist_transfer:", "transfers"),
+        ("backbones:\n  vgg16:", "backbones:\n  cifar10:", "datasets"),
+    ],
+)
+def test_one_name_in_two_sections_with_a_common_folder_is_refused(message, old: str, new: str, section: str):
+    assert f"this name stands in `{section}` as well; give it another" in message(old, new)
+
+
+def test_mistakes_of_both_experiments_with_one_name_are_reported(message):
+    twice = "  mnist_cnn:\n    input: nowhere\n    model: {family: transfer, backbone: fashion_cnn_2}\n"
+    trained = "    training: {seed: 7, epochs: 1, loss: sparse_categorical_crossentropy}\n"
+    text = message("\ntransfers:\n", f"\ntransfers:\n{twice}{trained}")
+    assert text.startswith("params.yaml has 2 mistakes")
+    assert "transfers.mnist_cnn.input (line" in text
+    assert "transfers.mnist_cnn (line" in text
+
+
+def test_a_transfer_outside_its_section_is_refused(message):
+    text = message("{family: baseline}", "{family: transfer, backbone: mnist_cnn}")
+    assert "experiments.reuters_majority.model.family" in text
+    assert "given 'transfer'" in text
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0, -0.2, 1.2])
+def test_a_test_fraction_outside_0_to_1_is_refused(message, fraction: float):
+    text = message(BOSTON_SPLIT, f"split: {{test: {fraction}, test_seed: 777}}")
+    assert f", given {fraction}: " in text
+    assert "inputs.boston.split.test (line " in text
+    assert "allowed: given, training_rows" in text
+    assert "than 1" in text or "than 0" in text
+
+
+@pytest.mark.parametrize("name", ["a b", "x;y", "../up", "Upper", "$(id)", "7up", "-rf", '"tab\\t"'])
+@pytest.mark.parametrize(
+    ("section", "entry"),
+    [("experiments", "  xor_mlp:\n    input"), ("inputs", "  xor:\n    dataset"), ("datasets", "  xor:\n    reader")],
+)
+def test_a_name_that_is_unsafe_in_a_command_or_a_path_is_refused(message, section: str, entry: str, name: str):
+    text = message(entry, entry.replace(entry.split(":")[0].strip(), name, 1))
+    assert f"{section}." in text
+    assert "^[a-z][a-z0-9_]*$" in text
+
+
+@pytest.mark.parametrize("name", ["../../xor.csv", "/etc/xor.csv", "a/xor.csv", '".."'])
+def test_a_raw_file_with_a_path_for_a_name_is_refused(message, name: str):
+    assert "datasets.xor.files" in message("xor.csv:", f"{name}:")
+
+
+def test_a_mistake_is_reported_with_its_line(changed, message):
+    line = changed("epochs: 100", "epochs: 0").read_text().splitlines().index(MLP_TRAINING.replace("100", "0")) + 1
+    assert f"experiments.boston_mlp.training.epochs (line {line}), given 0: " in message("epochs: 100", "epochs: 0")
+
+
+@pytest.mark.parametrize(
+    ("right", "misspelt"),
+    [("loss: mse", "loss: msee"), ("activation: relu", "activation: relo"), ("scaling: pixels", "scaling: pixls")],
+)
+def test_a_misspelt_choice_is_reported_with_the_nearest_spelling(message, right: str, misspelt: str):
+    assert f"did you mean {right.split()[-1]}?" in message(right, misspelt)
+
+
+def test_a_seed_that_numpy_cannot_take_is_refused(message):
+    assert "inputs.boston.split.test_seed" in message(BOSTON_SPLIT, f"split: {{test: 0.2, test_seed: {2**32}}}")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "parts"),
+    [
+        ("xor_perceptron:", "xor_preceptron:", ("xor_preceptron (line 4)", "no such experiment; did you mean xor_per")),
+        (
+            "metrics: {correlation: 0.94350984}", "metrics: {corelation: 0.94350984}",
+            ("boston_mlp_standard.metrics.corelation (line", "no such metric; did you mean correlation?"),
+        ),
+        (
+            "note: 784 pixels through 32 codes", "metrics: {accuracy: 1.0}",
+            ("mnist_autoencoder.metrics.accuracy (line", "no such metric; allowed: r2, mse, mae"),
+        ),
+        ("note: one neuron", "nota: one neuron", ("xor_perceptron.nota", "no such key; did you mean note?")),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_published_values_is_reported(changed, old: str, new: str, parts: tuple[str, ...]):
+    with pytest.raises(ModelyardError) as raised:
+        params.load_published(params.load(PARAMS), changed(old, new, "published.yaml"))
+    assert str(raised.value).startswith("published.yaml has a mistake; nothing was run.")
+    assert [part for part in parts if part not in str(raised.value)] == [], raised.value
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "part"),
+    [
+        ("first: {experiment: xor_mlp}", "first: {experiment: xor_mpl}", "one_neuron (line"),
+        ("first: {experiment: xor_mlp}", "first: {experiment: xor_mpl}", "did you mean xor_mlp?"),
+        ("metric: gap", "metric: gpa", "dropout.metric (line"),
+        ("metric: gap", "metric: gpa", "not measured on both sides; did you mean gap?"),
+        ("  changes: {split.first: 2000}", "  splits: true", "not drawn at random (split.test: given)"),
+        ("changes: {model.dropout: 0.5}", "changes: {model.dropout: 1.5}", "less than 1"),
+        ("{experiment: digits_mlp, changes: {scaling: standard}}", "{experiment: digits_mlp}", "are the same"),
+        ("direction: equal", "direction: equl", "did you mean equal?"),
+        ("seeds: 12", "seeds: 1", "label_encoding.seeds (line"),
+    ],
+)
+def test_a_mistake_in_a_claim_is_reported(changed, old: str, new: str, part: str):
+    with pytest.raises(ModelyardError) as raised:
+        params.load_claims(params.load(PARAMS), changed(old, new, "claims.yaml"))
+    assert str(raised.value).startswith("claims.yaml has a mistake; nothing was run.")
+    assert part in str(raised.value)
+
+
+def test_a_project_without_claims_and_published_values_has_none(tmp_path: Path):
+    project = params.load(PARAMS)
+    assert params.load_claims(project, tmp_path / "claims.yaml") == {}
+    assert params.load_published(project, tmp_path / "published.yaml") == {}
