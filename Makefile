@@ -68,8 +68,8 @@ format: install ## format the code
 lock: install ## pin the newest allowed versions in requirements.lock
 	$(BIN)/$(COMPILE) --upgrade --output-file requirements.lock
 
-schema: install ## write params.schema.json, which editors use to check params.yaml
-	$(BIN)/modelyard schema > params.schema.json
+schema: install ## write the JSON Schemas with which editors check params.yaml, claims.yaml and published.yaml
+	@for file in params claims published; do $(BIN)/modelyard schema $$file > $$file.schema.json; done
 
 readme: install ## bring the README's results and pictures up to date with the last rebuild
 	$(BIN)/python docs/fill_readme.py

@@ -1,6 +1,7 @@
 """The person's door: the command `modelyard`. Each command is a module; none is imported before it is asked for."""
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -256,11 +257,21 @@ def explain(
         explain_models(experiments, shuffles)
 
 
-@app.command()
-def schema() -> None:
-    """Print the JSON Schema of params.yaml, for editors."""
+class SchemaFile(StrEnum):
+    """The files that have a JSON Schema."""
+
+    PARAMS = "params"
+    CLAIMS = "claims"
+    PUBLISHED = "published"
+
+
+@app.command(epilog="Example:\n\n* `modelyard schema claims > claims.schema.json`; `make schema` writes all three")
+def schema(
+    file: Annotated[SchemaFile, typer.Argument(help="The file without .yaml.")] = SchemaFile.PARAMS,
+) -> None:
+    """Print the JSON Schema of params.yaml, claims.yaml or published.yaml, with which editors check the file."""
     import json
 
-    from modelyard.params.project import Project
+    from modelyard.params.schemas import json_schema
 
-    typer.echo(json.dumps(Project.model_json_schema(), indent=2))
+    typer.echo(json.dumps(json_schema(file), indent=2))
