@@ -43,7 +43,7 @@ def copy(place: Playground, count: int) -> None:
 
     place.rewrite("params.yaml", change_params)
     place.rewrite("dvc.lock", change_lock)
-    told = place.root / ".modelyard" / "told.json"  # the runs that the diary has
+    told = place.root / ".modelyard" / "backfilled.json"  # the runs that the diary has
     noted = read_json(told)
     write_json(told, noted | {name: named(noted[EXPERIMENT], name) for name in names})
 

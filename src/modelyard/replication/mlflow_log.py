@@ -19,7 +19,7 @@ from modelyard.tracking.nested_runs import CompletedRun, LoggedMetric
 
 def write(wanted: Iterable[Series], kept: Path) -> None:
     """Write what the diary does not have yet of these series; one of which nothing was run leaves nothing."""
-    writer = nested_runs.writer()
+    writer = nested_runs.nested_run_writer()
     for series in {(each.experiment, each.key): each for each in wanted}.values():
         runs = [_part(series, file) for file in series.files(kept).values()]
         if runs:

@@ -1,4 +1,4 @@
-"""Everything that writes or reads MLflow runs. Files are the truth, MLflow is the record of them."""
+"""Writes and reads MLflow runs. Files are the truth, MLflow is the record of them."""
 
 from modelyard.tracking.environment import environment_tags
 from modelyard.tracking.failsafe import FailsafeRun, NullRun

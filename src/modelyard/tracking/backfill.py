@@ -1,161 +1,161 @@
-"""Fills in the diary from the files: what DVC restored from its cache, what a colleague pulled, what went in and out.
+"""Adds to MLflow what it lacks of up-to-date results: those that DVC restored from its cache, and the MD5s of dvc.lock.
 
-Files are the truth, so it is enough to look at them: a run is the one that wrote them if its settings and its learning
-curve are theirs. What is told already is left alone.
+A run belongs to results if its settings and the end of its learning curve equal theirs.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from math import inf, isclose, isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from modelyard import models, tracking
+from modelyard import models
 from modelyard.core.config import flat
 from modelyard.core.files import read_json, write_json
 from modelyard.data import inputs
 from modelyard.orchestration import dvc_lock
 from modelyard.params.project import Project
-from modelyard.params.results import evaluate_stage, train_stage
+from modelyard.params.results import ExperimentResults, evaluate_stage, results_of, train_stage
 from modelyard.tracking import queries
 from modelyard.tracking.queries import RunRecord
+from modelyard.tracking.run import Run, backfill_run
+from modelyard.tracking.store import masked_tracking_uri, project_root, tracking_uri
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-TOLERANCE = 1e-6  # of a figure that was written with nine digits
+TOLERANCE = 1e-6  # relative: history.csv has nine digits
 
 
 @dataclass(frozen=True)
-class Result:
-    """What the files say of one experiment: its settings, and its two stages as DVC locked them."""
+class LockedExperiment:
+    """An experiment with its results, and with its two stages as dvc.lock has them."""
 
     name: str
     settings: dict[str, Any]
+    results: ExperimentResults
     training: dvc_lock.LockedStage
     evaluation: dvc_lock.LockedStage
 
-    @cached_property
-    def history(self) -> "pd.DataFrame":
-        """The learning curve, a row for each epoch."""
-        import pandas as pd
-
-        return pd.read_csv(self.path("history.csv"))
-
-    @cached_property
-    def metrics(self) -> dict[str, float]:
-        """The figures on the test rows."""
-        return read_json(self.path("metrics.json"))
-
     @property
     def outs(self) -> dict[str, str]:
-        """The MD5 of all that both stages wrote."""
+        """The MD5 of each output of both stages, by path."""
         return {**self.training.outs, **self.evaluation.outs}
 
     @property
     def deps(self) -> dict[str, str]:
-        """The MD5 of all that either stage read and neither wrote."""
+        """The MD5 of each dependency of either stage that neither wrote, by path."""
         read = {**self.training.deps, **self.evaluation.deps}
         return {path: md5 for path, md5 in read.items() if path not in self.outs}
 
-    def path(self, end: str) -> Path:
-        """The file or folder that came out with a path that ends like this."""
-        return next(Path(path) for path in self.outs if path.endswith(f"/{end}"))
-
     @property
-    def training_rows(self) -> Path:
-        """The folder of rows that the model learnt from."""
+    def training_folder(self) -> Path:
+        """The folder of the training data."""
         return next(Path(path) for path in self.training.deps if path.endswith("/training"))
 
 
-def backfill(project: Project, names: Iterable[str], again: bool = True) -> dict[str, str]:
-    """Have the diary tell of experiments whose files are up to date; returns what was done, by experiment.
+def backfill(project: Project, names: Iterable[str], recheck: bool = True) -> dict[str, str]:
+    """Add what the store lacks of experiments whose files are up to date.
 
     Args:
-        project: what params.yaml says.
-        names: experiments whose files are here and are those of dvc.lock.
-        again: look also at those of which a note beside the ids says that they are told.
+        project: the settings of params.yaml.
+        names: experiments whose files are here and equal dvc.lock.
+        recheck: whether to look also for those runs that `.modelyard/backfilled.json` lists as complete.
+
+    Returns:
+        What was done, by experiment; those that needed nothing are left out.
     """
-    stages, noted = dvc_lock.read(Path()), _Noted()
-    results = [_result(project, name, stages) for name in names]
-    wanted = [result for result in results if again or not noted.has(result)]
+    stages, complete = dvc_lock.read(Path()), _CompleteRuns()
+    experiments = [_locked_experiment(project, name, stages) for name in names]
     done = {}
-    for result in wanted:
-        record = _record_of(result)
-        if not _is_told(result, record):
-            done[result.name] = _fill(result, record)
-        if _is_told(result, _record_of(result)):  # else tracking has failed, and warned
-            noted.add(result)
+    for experiment in experiments:
+        if not recheck and experiment in complete:
+            continue
+        record = _find_run(experiment)
+        if not _is_complete(experiment, record):
+            done[experiment.name] = _add(experiment, record)
+            record = _find_run(experiment)
+        if _is_complete(experiment, record):  # otherwise tracking has failed, with a warning
+            complete.add(experiment)
     return done
 
 
-def _result(project: Project, name: str, stages: dict[str, dvc_lock.LockedStage]) -> Result:
+def _locked_experiment(project: Project, name: str, stages: dict[str, dvc_lock.LockedStage]) -> LockedExperiment:
     section = project.section_of(name)
-    ends = (train_stage(section, name), evaluate_stage(section, name))
-    return Result(name, project.all_experiments[name].model_dump(mode="json"), *(stages[end] for end in ends))
+    return LockedExperiment(
+        name=name,
+        settings=project.all_experiments[name].model_dump(mode="json"),
+        results=results_of(project, name),
+        training=stages[train_stage(section, name)],
+        evaluation=stages[evaluate_stage(section, name)],
+    )
 
 
-def _record_of(result: Result) -> RunRecord | None:
-    """The latest run that wrote these files: the same settings, and a learning curve that ends alike."""
-    params = {key: str(value) for key, value in flat(result.settings).items()}
-    last = result.history.iloc[-1].drop("epoch").to_dict()
-    for record in queries.runs_of(result.name):
-        if record.status == "FINISHED" and record.params == params and _agree(record.metrics, last):
+def _find_run(experiment: LockedExperiment) -> RunRecord | None:
+    """The latest run that wrote these results, if any."""
+    params = {key: str(value) for key, value in flat(experiment.settings).items()}
+    *_, last_epoch = _epochs(experiment.results)
+    del last_epoch["epoch"]
+    for record in queries.runs_of(experiment.name):
+        if record.status == "FINISHED" and record.params == params and _agree(record.metrics, last_epoch):
             return record
     return None
 
 
-def _is_told(result: Result, record: RunRecord | None) -> bool:
-    """Whether a run names all that came out."""
-    tags = {f"out:{path}": md5 for path, md5 in result.outs.items()}
+def _is_complete(experiment: LockedExperiment, record: RunRecord | None) -> bool:
+    """Whether there is a run that names every output: these tags are written last."""
+    tags = {f"out:{path}": md5 for path, md5 in experiment.outs.items()}
     return record is not None and tags.items() <= record.tags.items()
 
 
-def _fill(result: Result, record: RunRecord | None) -> str:
-    """Complete the run that wrote the files, or make one that tells of them; says which."""
-    with tracking.backfill_run(result.name, record and record.id) as run:
+def _add(experiment: LockedExperiment, record: RunRecord | None) -> str:
+    """Complete the run that wrote the results, or add one; returns which."""
+    results = experiment.results
+    with backfill_run(experiment.name, record.id if record else None) as run:
         if record is None:
-            _tell_training(result, run)
-        if record is None or not _has_evaluation(record, result):
-            run.log_evaluation(result.metrics, read_json(result.path("details.json")), result.path("figures"))
-        run.log_lineage(result.deps, result.outs)
-    return "completed" if record else "filled in from its files"
+            _log_training(experiment, run)
+        if record is None or not _has_evaluation(record, results):
+            run.log_evaluation(results.metrics, results.details, results.plots)
+        run.log_lineage(experiment.deps, experiment.outs)
+    return "completed" if record else "added from its files"
 
 
-def _tell_training(result: Result, run: tracking.Run) -> None:
-    model, rows = models.load(result.path("model")), result.training_rows
-    run.log_origin("the files of an earlier or another's training")
-    run.log_inputs(flat(result.settings), inputs.load_training(rows).description, rows)
-    for figures in result.history.to_dict("records"):
-        run.log_epoch(figures)
+def _log_training(experiment: LockedExperiment, run: Run) -> None:
+    model = models.load(experiment.results.model)
+    data = inputs.load_training(experiment.training_folder)
+    run.log_backfill_source("result files of an earlier training, or of one elsewhere")
+    run.log_inputs(flat(experiment.settings), data.description, experiment.training_folder)
+    for metrics in _epochs(experiment.results):
+        run.log_epoch(metrics)
     run.log_model(model)
 
 
-def _has_evaluation(record: RunRecord, result: Result) -> bool:
-    return _agree(record.metrics, {f"test_{name}": value for name, value in result.metrics.items()})
+def _epochs(results: ExperimentResults) -> list[dict[str, float]]:
+    """The metrics of each epoch, and its number as `epoch`."""
+    return [{str(name): value for name, value in row.items()} for row in results.history().to_dict("records")]
 
 
-def _agree(told: Mapping[str, float], written: Mapping[str, float]) -> bool:
-    figures = {name: value for name, value in written.items() if isfinite(value)}
-    return all(isclose(told.get(name, inf), value, rel_tol=TOLERANCE) for name, value in figures.items())
+def _has_evaluation(record: RunRecord, results: ExperimentResults) -> bool:
+    return _agree(record.metrics, {f"test_{name}": value for name, value in results.metrics.items()})
 
 
-class _Noted:
-    """The experiments that were found told, each with its outputs: it saves opening the store to find that again."""
+def _agree(logged: Mapping[str, float], expected: Mapping[str, float]) -> bool:
+    finite = {name: value for name, value in expected.items() if isfinite(value)}
+    return all(isclose(logged.get(name, inf), value, rel_tol=TOLERANCE) for name, value in finite.items())
+
+
+class _CompleteRuns:
+    """The experiments found complete, with their outputs, in a file: opening the store to find out takes seconds."""
 
     def __init__(self) -> None:
-        self._file = tracking.project_root() / ".modelyard" / "told.json"
-        database = tracking.tracking_uri().removeprefix("sqlite:///")
-        lost = database != tracking.tracking_uri() and not Path(database).exists()
-        self._all = read_json(self._file) if self._file.exists() and not lost else {}
+        self._file = project_root() / ".modelyard" / "backfilled.json"
+        database = tracking_uri().removeprefix("sqlite:///")
+        is_lost = database != tracking_uri() and not Path(database).exists()
+        self._entries: dict[str, dict[str, str]] = read_json(self._file) if self._file.exists() and not is_lost else {}
 
-    def has(self, result: Result) -> bool:
-        return self._all.get(result.name) == self._note(result)
+    def __contains__(self, experiment: LockedExperiment) -> bool:
+        return self._entries.get(experiment.name) == self._entry(experiment)
 
-    def add(self, result: Result) -> None:
-        self._all[result.name] = self._note(result)
-        write_json(self._file, self._all)
+    def add(self, experiment: LockedExperiment) -> None:
+        self._entries[experiment.name] = self._entry(experiment)
+        write_json(self._file, self._entries)
 
-    def _note(self, result: Result) -> dict[str, str]:
-        return {"store": tracking.masked_tracking_uri()} | result.outs
+    def _entry(self, experiment: LockedExperiment) -> dict[str, str]:
+        return {"store": masked_tracking_uri()} | experiment.outs

@@ -1,4 +1,4 @@
-"""Where and how a run came about: the commit and what differed from it, the stage, the rebuild, the process."""
+"""The environment of a run as tags: the commit and uncommitted changes, the DVC stage, the rebuild, the process."""
 
 import os
 import resource
@@ -9,57 +9,58 @@ from modelyard.core.config import read_yaml
 from modelyard.core.errors import ModelyardError
 from modelyard.core.processes import this_process
 
-REBUILD = "MODELYARD_REBUILD"  # in the environment of every stage of one `modelyard run`
-# What stages write changes in every rebuild and makes no other result.
-NOT_WHAT_STAGES_WRITE = (".", ":!*dvc.lock", ":!results", ":!reports")
+REBUILD = "MODELYARD_REBUILD"  # an environment variable, equal for every stage of one `modelyard run`
+# Git's pathspecs of all files but those that stages write: a rebuild changes them, and they change no result.
+SOURCES = (".", ":!*dvc.lock", ":!results", ":!reports")
 
 
-def environment_tags(name: str = "") -> dict[str, str]:
-    """The tags that lead from a run back to what made it, those that are known; `name` is its experiment's."""
+def environment_tags(experiment: str = "") -> dict[str, str]:
+    """The tags that say what produced a run, as far as it is known."""
     tags = {
-        **_tags_of_commit(),
+        **_commit_tags(),
         "dvc_stage": os.environ.get("DVC_STAGE", ""),
         "dvc_experiment": os.environ.get("DVC_EXP_NAME", ""),
         "rebuild": os.environ.get(REBUILD, ""),
         "process": this_process(),
-        "notebook": _notebook_of(name),
+        "notebook": _notebook_of(experiment),
     }
     return {tag: value for tag, value in tags.items() if value}
 
 
 def describe_commit() -> str:
-    """The commit that is checked out, with a remark where files differ from it."""
-    tags = _tags_of_commit()
+    """The commit that is checked out, followed by "with changes" where files differ from it; empty outside git."""
+    tags = _commit_tags()
     return tags["git_commit"] + (" with changes" if tags["git_dirty"] == "true" else "") if tags else ""
 
 
-def changes() -> str:
-    """A patch from the commit to the files as they are, those excepted that git does not know."""
-    patch = git.patch(Path(), NOT_WHAT_STAGES_WRITE).strip()
+def uncommitted_patch() -> str:
+    """A patch from the commit to the files as they are, without untracked files."""
+    patch = git.patch(Path(), SOURCES).strip()
     return patch + "\n" if patch else ""
 
 
 def resource_usage() -> dict[str, float]:
-    """What a training took; the samples of the machine's load miss one of a few seconds."""
-    used = resource.getrusage(resource.RUSAGE_SELF)  # Linux tells the peak in kibibytes
-    seconds = used.ru_utime + used.ru_stime
-    return {"system/process_peak_megabytes": used.ru_maxrss / 1024, "system/process_cpu_seconds": seconds}
+    """Peak memory and processor time of this process; MLflow's sampled system metrics miss a training of seconds."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "system/process_peak_megabytes": usage.ru_maxrss / 1024,  # Linux counts in kibibytes
+        "system/process_cpu_seconds": usage.ru_utime + usage.ru_stime,
+    }
 
 
-def _tags_of_commit() -> dict[str, str]:
+def _commit_tags() -> dict[str, str]:
     commit = git.head(Path())
     if not commit:
         return {}
-    changed = git.changed_files(Path(), NOT_WHAT_STAGES_WRITE)
-    new = git.untracked_files(Path(), NOT_WHAT_STAGES_WRITE)
+    changed, new = git.changed_files(Path(), SOURCES), git.untracked_files(Path(), SOURCES)
     dirty = str(bool(changed or new)).lower()
     return {"git_commit": commit, "git_dirty": dirty, "git_changed": ", ".join(changed), "git_new": ", ".join(new)}
 
 
-def _notebook_of(name: str) -> str:
-    """The notebook that an experiment comes from, where params.yaml is here and says so."""
+def _notebook_of(experiment: str) -> str:
+    """The notebook that an experiment comes from; empty where published.yaml is missing or does not name it."""
     try:
         published = read_yaml(Path("published.yaml")) or {}
     except ModelyardError:
         return ""
-    return (published.get(name) or {}).get("notebook", "")
+    return str((published.get(experiment) or {}).get("notebook", ""))

@@ -1,4 +1,4 @@
-"""Tracking that may fail, and disturbs nothing when it does."""
+"""Tracking that never stops the work it tracks."""
 
 import sys
 from collections.abc import Callable
@@ -7,34 +7,34 @@ from typing import Any
 
 from modelyard.tracking.store import mask_password
 
-AFTERWARDS = (
-    "What it builds is kept all the same. A server's own log says why it refused, such as a full disk; "
-    "`modelyard runs backfill` then adds what is missing."
+ADVICE = (
+    "What is built is kept all the same. The server's own log says why it refused (a full disk, for example); "
+    "`modelyard runs backfill` adds the run later."
 )
 
 
 class FailsafeRun:
-    """A run whose first failure is told once; after it nothing more is tried, and nothing else is disturbed."""
+    """Passes every call on to a run; the first failure is printed as a warning, and later calls do nothing."""
 
     def __init__(self, run: Any) -> None:
         self._run = run
 
-    def __getattr__(self, verb: str) -> Callable[..., None]:
-        def attempt(*arguments: Any) -> None:
+    def __getattr__(self, method: str) -> Callable[..., None]:
+        def call(*arguments: Any) -> None:
             try:
-                getattr(self._run, verb)(*arguments)
+                getattr(self._run, method)(*arguments)
             except Exception as error:  # whatever MLflow, its database or its server may raise
                 broken, self._run = self._run, NullRun()
-                with suppress(Exception):  # a run that lacks something is not one that ended well
+                with suppress(Exception):  # an incomplete run must not be shown as finished
                     broken.fail(error)
-                told = mask_password(f"{type(error).__name__}: {error}")
-                print(f"warning: this run is not tracked: {told}\n{AFTERWARDS}", file=sys.stderr)  # noqa: T201
+                reason = mask_password(f"{type(error).__name__}: {error}")
+                print(f"warning: this run is not tracked: {reason}\n{ADVICE}", file=sys.stderr)  # noqa: T201
 
-        return attempt
+        return call
 
 
 class NullRun:
-    """Tracking that is off or has failed: every verb does nothing."""
+    """A run that is not tracked: every method does nothing."""
 
-    def __getattr__(self, verb: str) -> Callable[..., None]:
-        return lambda *arguments: None
+    def __getattr__(self, method: str) -> Callable[..., None]:
+        return lambda *_: None

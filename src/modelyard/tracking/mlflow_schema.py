@@ -1,4 +1,4 @@
-"""The rows that a run learnt from, and the tensors of its model, in MLflow's words."""
+"""Training data and model tensors in MLflow's terms."""
 
 import hashlib
 from pathlib import Path
@@ -8,22 +8,21 @@ from modelyard.core.files import sha256
 from modelyard.data.inputs import InputDescription
 
 
-def tags_of_input(description: InputDescription, digest: str) -> dict[str, str]:
-    """What the rows are, and the digest of their files."""
+def input_tags(description: InputDescription, digest: str) -> dict[str, str]:
+    """The tags that describe a prepared input; `digest` is that of its training folder."""
     tags = {"dataset": description.dataset, "task": description.task, "input_sha256": digest}
     return tags | ({"features": ", ".join(description.features)} if description.features else {})
 
 
-def digest_of(folder: Path) -> str:
-    """One SHA-256 over the files of a folder, in the order of their names."""
-    each = "".join(f"{path.name} {sha256(path)}\n" for path in sorted(folder.iterdir()))
-    return hashlib.sha256(each.encode()).hexdigest()
+def folder_digest(folder: Path) -> str:
+    """One SHA-256 over the names and contents of all files of a folder, sorted by name."""
+    lines = "".join(f"{path.name} {sha256(path)}\n" for path in sorted(folder.iterdir()))
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def schema(tensor: tuple[str, tuple]) -> Any:
-    """A tensor's type and shape as MLflow has them; a size of None is free."""
+def tensor_schema(dtype: str, shape: tuple[int | None, ...]) -> Any:
+    """An MLflow `Schema` of one tensor; a dimension of None may have any size."""
     import numpy as np
     from mlflow.types import Schema, TensorSpec
 
-    dtype, shape = tensor
     return Schema([TensorSpec(np.dtype(dtype), tuple(-1 if size is None else size for size in shape))])

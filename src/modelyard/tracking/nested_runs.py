@@ -1,4 +1,4 @@
-"""Runs that are over, written into the diary as they were: each once, however often it is told."""
+"""Writes runs that are over into MLflow: a parent run with child runs, without duplicates when written again."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,28 +6,22 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from modelyard.tracking import (
-    MLFLOW_EXPERIMENT,
-    FailsafeRun,
-    NullRun,
-    connect,
-    environment_tags,
-    is_enabled,
-    project_root,
-)
+from modelyard.tracking.environment import environment_tags
+from modelyard.tracking.failsafe import FailsafeRun, NullRun
+from modelyard.tracking.store import MLFLOW_EXPERIMENT, connect, is_enabled, project_root
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-GROUP = "group"  # the tag that a run and its parts have in common
-ERROR = "error"  # the tag of why a run failed
-METRICS_PER_BATCH = 900  # MLflow takes 1000 things at once; tags and parameters are some of them
-MOST_RUNS = 50_000  # that one search may find
+GROUP = "group"  # the tag that a parent run and its children share
+ERROR = "error"  # the tag with the reason of a failure
+METRICS_PER_BATCH = 900  # MLflow accepts 1000 entries at once, tags and parameters included
+MAX_RUNS = 50_000  # of one search
 
 
 class LoggedMetric(NamedTuple):
-    """A metric's value; told twice, it counts once where nothing of it differs."""
+    """A metric's value at one step; MLflow keeps equal entries once."""
 
     name: str
     value: float
@@ -48,76 +42,77 @@ class CompletedRun:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def writer() -> "Writer | FailsafeRun | NullRun":
-    """What writes groups of runs: after its first failure, which it tells, or with tracking off it does nothing."""
-    return FailsafeRun(Writer()) if is_enabled() else NullRun()
+def nested_run_writer() -> "NestedRunWriter | FailsafeRun | NullRun":
+    """A writer of nested runs; with tracking off, and after its first failure, it does nothing."""
+    return FailsafeRun(NestedRunWriter()) if is_enabled() else NullRun()
 
 
-class Writer:
-    """Writes into the store; see `writer`."""
+class NestedRunWriter:
+    """Writes parent runs with their children into the store; see `nested_run_writer`."""
 
-    def write(self, group: str, whole: CompletedRun, parts: Sequence[CompletedRun], folder: Path | None = None) -> None:
-        """Write a run and those that are its parts, which MLflow shows beneath it.
+    def write(
+        self, group: str, parent: CompletedRun, children: Sequence[CompletedRun], report: Path | None = None
+    ) -> None:
+        """Add what the store does not have yet: children by name, and new metrics of the parent.
 
-        What is there is left alone: a part by its name, the whole but for new figures. After a failure the next time
-        goes on where this one ended.
+        After a failure, the next call continues where this one stopped.
 
         Args:
-            group: what tells this run from any other of its name.
-            whole: the run of all.
-            parts: the runs beneath it, each with a name of its own.
-            folder: kept with the whole as its artifact `report`.
+            group: identifies the parent among runs of the same name.
+            parent: the run that summarizes its children.
+            children: the runs below it, each with a name of its own.
+            report: a folder, logged as the parent's artifact `report`.
         """
         from filelock import FileLock
         from mlflow import MlflowClient
 
         connect()
         client = MlflowClient()
-        with FileLock(project_root() / ".modelyard" / "past_runs.lock"):  # two writers would write everything twice
-            known, tags = _known(client, group), {GROUP: group, **environment_tags()}
-            parent = known.get(whole.name) or _begin(client, whole, tags)
-            tags["mlflow.parentRunId"] = parent.info.run_id
-            for part in parts:
-                run = known.get(part.name) or _begin(client, part, tags)
-                if not _is_whole(run, part):
-                    _complete(client, run, part)
-            _complete(client, parent, whole)
-            if folder:
-                client.log_artifacts(parent.info.run_id, str(folder), "report")
+        with FileLock(project_root() / ".modelyard" / "nested_runs.lock"):  # two writers would write everything twice
+            known, tags = _known_runs(client, group), {GROUP: group, **environment_tags()}
+            parent_run = known.get(parent.name) or _create(client, parent, tags)
+            tags["mlflow.parentRunId"] = parent_run.info.run_id
+            for child in children:
+                run = known.get(child.name) or _create(client, child, tags)
+                if not _is_complete(run, child):
+                    _complete(client, run, child)
+            _complete(client, parent_run, parent)
+            if report:
+                client.log_artifacts(parent_run.info.run_id, str(report), "report")
 
 
-def _known(client: "MlflowClient", group: str) -> dict[str, "Run"]:
-    """The runs of a group by their names."""
-    found = client.search_runs([_experiment(client)], f"tags.`{GROUP}` = '{group}'", max_results=MOST_RUNS)
-    return {run.info.run_name: run for run in found}
+def _known_runs(client: "MlflowClient", group: str) -> dict[str, "Run"]:
+    """The runs of a group by name."""
+    runs = client.search_runs([_experiment_id(client)], f"tags.`{GROUP}` = '{group}'", max_results=MAX_RUNS)
+    return {run.info.run_name: run for run in runs}
 
 
-def _begin(client: "MlflowClient", run: CompletedRun, tags: Mapping[str, str]) -> "Run":
-    return client.create_run(_experiment(client), _milliseconds(run.start_time), dict(tags), run.name)
+def _create(client: "MlflowClient", run: CompletedRun, tags: Mapping[str, str]) -> "Run":
+    return client.create_run(_experiment_id(client), _milliseconds(run.start_time), dict(tags), run.name)
 
 
-def _is_whole(known: "Run", run: CompletedRun) -> bool:
-    """Whether all was written; one whose writer was killed is still running, or was shown as failed since."""
-    return known.info.status == run.status and run.tags.items() <= known.data.tags.items()
+def _is_complete(known: "Run", run: CompletedRun) -> bool:
+    """Whether everything was written; if the writer was killed, the run still runs or was marked as failed since."""
+    return bool(known.info.status == run.status and run.tags.items() <= known.data.tags.items())
 
 
-def _complete(client: "MlflowClient", begun: "Run", run: CompletedRun) -> None:
+def _complete(client: "MlflowClient", known: "Run", run: CompletedRun) -> None:
     from mlflow.entities import Metric, Param, RunTag
 
-    run_id = begun.info.run_id
+    run_id = known.info.run_id
     metrics = [Metric(each.name, each.value, _milliseconds(each.timestamp), each.step) for each in run.metrics]
     params = [Param(name, str(value)) for name, value in run.params.items()]
     tags = [RunTag(name, value) for name, value in run.tags.items()]
     client.log_batch(run_id, params=params, tags=tags)
     for start in range(0, len(metrics), METRICS_PER_BATCH):
         client.log_batch(run_id, metrics[start : start + METRICS_PER_BATCH])
-    if ERROR in begun.data.tags and ERROR not in run.tags:  # its writer's, not its own
+    if ERROR in known.data.tags and ERROR not in run.tags:  # the error of a writer, not of the run
         client.delete_tag(run_id, ERROR)
     client.set_terminated(run_id, run.status, _milliseconds(run.end_time))
 
 
-def _experiment(client: "MlflowClient") -> str:
-    return client.get_experiment_by_name(MLFLOW_EXPERIMENT).experiment_id
+def _experiment_id(client: "MlflowClient") -> str:
+    return str(client.get_experiment_by_name(MLFLOW_EXPERIMENT).experiment_id)
 
 
 def _milliseconds(moment: datetime) -> int:

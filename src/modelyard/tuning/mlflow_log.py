@@ -26,7 +26,7 @@ def write(study: Study, report: Path | None = None) -> None:
     if ended:
         whole = _whole(found, ended)
         group = f"study {found.study} {whole.start_time.isoformat()}"  # a study begun anew may have the same name
-        nested_runs.writer().write(group, whole, [_part(found, trial) for trial in ended], report)
+        nested_runs.nested_run_writer().write(group, whole, [_part(found, trial) for trial in ended], report)
 
 
 def _whole(found: StudyResults, ended: list[FrozenTrial]) -> CompletedRun:
