@@ -113,7 +113,7 @@ def test_a_lost_diary_is_filled_in_from_the_files_once(rebuilt: Project, tmp_pat
         shutil.rmtree(copy.folder / name, ignore_errors=True)
         (copy.folder / name).unlink(missing_ok=True)
     said = copy.run("modelyard", "runs", "backfill")
-    assert [f"{name}: filled in from its files" in said for name in NAMES] == [True, True]
+    assert [f"{name}: added from its files" in said for name in NAMES] == [True, True]
 
     originals, client = rebuilt.runs(), mlflow.MlflowClient(copy.store)
     for name, run in copy.runs().items():
@@ -171,7 +171,7 @@ def test_a_training_that_is_killed_is_shown_as_failed_when_the_rebuild_ends(rebu
     assert "xor_mlp: marked as failed, its process is gone" in said
     (run,) = copy.runs().values()
     assert run.info.status == "FAILED"
-    assert "its process ended without a word" in run.data.tags["error"]
+    assert "its process ended without an error message" in run.data.tags["error"]
 
 
 # --- seen in a browser, and served to others ---

@@ -131,7 +131,7 @@ def git(folder: Path, *arguments: str) -> str:
 def repository(project: Path) -> Path:
     """A project under git, as the current folder: some code, settings with a notebook, and what stages write."""
     (project / ".gitignore").write_text("mlflow.db\n.modelyard\nmlartifacts\n")
-    (project / "params.yaml").write_text('published: {an_experiment: {notebook: "002"}}\n')
+    (project / "published.yaml").write_text('an_experiment: {notebook: "002"}\n')
     for name in ("code.py", "dvc.lock", "results/metrics.json"):
         (project / name).parent.mkdir(exist_ok=True)
         (project / name).write_text("as committed\n")
@@ -371,7 +371,7 @@ def test_a_run_whose_process_was_killed_is_shown_as_failed_and_one_that_still_ru
         assert queries.fail_dead_runs() == []
         killed, running = queries.runs_of("an_experiment")[0], queries.runs_of("another_experiment")[0]
     assert (killed.status, running.status) == ("FAILED", "RUNNING")
-    assert "its process ended without a word" in killed.tags["error"]
+    assert "its process ended without an error message" in killed.tags["error"]
 
 
 def test_a_run_that_another_program_began_beside_ours_is_left_alone(project: Path) -> None:
@@ -395,5 +395,5 @@ def test_a_server_out_of_reach_is_told_without_its_password(
 
 
 def test_an_unknown_run_is_told_with_where_ids_stand(project: Path) -> None:
-    with pytest.raises(ModelyardError, match=r"no run 1234 in sqlite:.*mlflow\.db\. Ids stand in the browser"):
+    with pytest.raises(ModelyardError, match=r"no run 1234 in sqlite:.*mlflow\.db\. Run ids are shown in the browser"):
         queries.get_run("1234")
