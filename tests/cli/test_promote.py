@@ -29,13 +29,13 @@ def test_from_the_first_champion_to_the_next_and_back(project: Path) -> None:
 
     second = modelyard("promote", "fit").output
     assert "line@champion is version 2 (fit)." in second
-    assert "better by more than the noise" in second
+    assert "significantly better" in second
     assert "version 1 (mean) stood down; to bring it back: modelyard rollback line" in second
 
     third = modelyard("promote", "mean")
     assert third.exit_code == 0
     assert "line@challenger is version 3 (mean)." in third.output
-    assert "worse by more than the noise" in third.output
+    assert "significantly worse" in third.output
     assert "line@champion is version 2 (fit). To replace it all the same: --force REASON" in third.output
 
     back = modelyard("rollback", "line")

@@ -1,15 +1,17 @@
-"""A bootstrap interval covers the truth about as often as it says."""
+"""Bootstrap intervals cover the truth as often as stated, and paired differences find the better model."""
 
 import numpy as np
 import pytest
 import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
 
 from modelyard import metrics
-from modelyard.metrics import bootstrap
-from modelyard.metrics.bootstrap import Interval, bootstrap_interval
+from modelyard.metrics import BoundMetric, bootstrap, bound_detection_metrics, detection, headline_metric
+from modelyard.metrics.bootstrap import Interval, PairedDifference, bootstrap_interval, paired_difference
 
 RANDOM_SEED = 12345
-SAID = 0.95  # what reports and pages say of every interval
+STATED = 0.95  # the level that reports name
 
 
 def _guesses(random: np.random.Generator, count: int, right: float) -> tuple[np.ndarray, np.ndarray]:
@@ -25,31 +27,31 @@ def _noisy(random: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndar
 
 
 @pytest.mark.parametrize(
-    ("metric", "sample", "true_figure"),
+    ("metric", "sample", "true_value"),
     [
         (metrics.accuracy, lambda random: _guesses(random, 150, 0.8), 0.8),
         (metrics.mean_squared_error, lambda random: _noisy(random, 150), 4.0),
     ],
     ids=["accuracy", "mse"],
 )
-def test_an_interval_covers_the_truth_about_as_often_as_it_says(metric, sample, true_figure: float):
+def test_an_interval_covers_the_truth_about_as_often_as_stated(metric, sample, true_value: float):
     random = np.random.default_rng(RANDOM_SEED)
     repeats = 200
     intervals = [bootstrap_interval(metric, sample(random), seed) for seed in range(repeats)]
-    covered = np.mean([interval.low <= true_figure <= interval.high for interval in intervals])
-    # three standard deviations of a share of 200; percentile intervals of skewed figures are a little short
-    assert covered == pytest.approx(SAID, abs=3 * np.sqrt(SAID * (1 - SAID) / repeats))
+    covered = np.mean([interval.low <= true_value <= interval.high for interval in intervals])
+    # three standard deviations of a share of 200; percentile intervals of skewed metrics are a little short
+    assert covered == pytest.approx(STATED, abs=3 * np.sqrt(STATED * (1 - STATED) / repeats))
 
 
 @pytest.mark.parametrize("right", [0.5, 0.9, 0.97])
 def test_an_interval_of_an_accuracy_is_close_to_that_of_a_proportion(right: float):
     truth, prediction = _guesses(np.random.default_rng(1), 1000, right)
     found = bootstrap_interval(metrics.accuracy, (truth, prediction))
-    exact = scipy.stats.binomtest(int((truth == prediction).sum()), 1000).proportion_ci(SAID, method="wilson")
+    exact = scipy.stats.binomtest(int((truth == prediction).sum()), 1000).proportion_ci(STATED, method="wilson")
     assert found == pytest.approx((exact.low, exact.high), abs=0.006)
 
 
-def test_an_interval_holds_the_figure_and_narrows_with_more_rows():
+def test_an_interval_contains_the_value_and_narrows_with_more_samples():
     random = np.random.default_rng(2)
     widths = []
     for count in (50, 800):
@@ -60,7 +62,7 @@ def test_an_interval_holds_the_figure_and_narrows_with_more_rows():
     assert widths[1] == pytest.approx(widths[0] / 4, rel=0.5)
 
 
-def test_the_same_rows_have_the_same_interval_and_another_seed_has_another():
+def test_the_interval_depends_on_samples_and_seed_only():
     columns = _noisy(np.random.default_rng(3), 60)
     first = bootstrap_interval(metrics.mean_squared_error, columns)
     np.random.seed(0)
@@ -68,7 +70,7 @@ def test_the_same_rows_have_the_same_interval_and_another_seed_has_another():
     assert bootstrap_interval(metrics.mean_squared_error, columns, seed=1) != first
 
 
-def test_the_size_of_a_batch_bounds_memory_and_changes_nothing(monkeypatch: pytest.MonkeyPatch):
+def test_the_batch_size_changes_no_interval(monkeypatch: pytest.MonkeyPatch):
     columns = _noisy(np.random.default_rng(4), 60)
     in_batches = bootstrap_interval(metrics.correlation, columns)
     monkeypatch.setattr(bootstrap, "BATCH", bootstrap.RESAMPLES)
@@ -80,7 +82,7 @@ def test_columns_are_resampled_together():
     assert bootstrap_interval(metrics.mean_absolute_error, (truth, truth + 3)) == pytest.approx((3.0, 3.0))
 
 
-@pytest.mark.parametrize("task", metrics.METRICS)
+@pytest.mark.parametrize("task", ["classification", "regression", "reconstruction"])
 def test_every_metric_of_a_task_has_an_interval(task: str):
     random = np.random.default_rng(5)
     truth, predictions = random.integers(0, 4, 40), random.dirichlet(np.ones(4), 40)
@@ -96,6 +98,132 @@ def test_every_metric_of_a_task_has_an_interval(task: str):
         assert low < high
 
 
-def test_one_row_has_no_spread():
+def test_the_interval_of_one_sample_is_its_value():
     columns = (np.array([3.0]), np.array([5.0]))
     assert bootstrap_interval(metrics.mean_squared_error, columns) == Interval(4.0, 4.0)
+
+
+# --- paired differences ---
+
+
+def accuracy(truth: np.ndarray, prediction: np.ndarray) -> BoundMetric:
+    return BoundMetric(metrics.accuracy, (truth, prediction))
+
+
+def right(share: float, samples: int, seed: int) -> BoundMetric:
+    """The accuracy of a model that is right about this share of its samples, at random."""
+    truth = np.zeros(samples, dtype=int)
+    return accuracy(truth, (np.random.default_rng(seed).random(samples) > share).astype(int))
+
+
+answers = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=30)
+
+
+@given(answers)
+def test_swapping_the_models_negates_the_difference(pairs: list[tuple[bool, bool]]) -> None:
+    one, other = (accuracy(np.ones(len(pairs)), np.array(column)) for column in zip(*pairs, strict=True))
+    there, back = paired_difference("accuracy", one, other), paired_difference("accuracy", other, one)
+    assert there.gain == pytest.approx(-back.gain)
+    assert there.interval == pytest.approx((-back.interval.high, -back.interval.low))
+    assert not (there.is_significant and back.is_significant)
+
+
+def test_a_model_gains_nothing_over_itself() -> None:
+    same = right(0.8, samples=500, seed=1)
+    found = paired_difference("accuracy", same, same)
+    assert (found.gain, found.interval) == (0, (0, 0))
+    assert not found.is_significant
+
+
+def test_equal_models_are_rarely_significantly_different() -> None:
+    """At 95 % one comparison in forty is a false positive in this direction."""
+    trials = [
+        paired_difference("accuracy", right(0.8, 200, 2 * n), right(0.8, 200, 2 * n + 1)).is_significant
+        for n in range(120)
+    ]
+    assert sum(trials) <= 8
+
+
+def test_a_large_gain_is_significant() -> None:
+    assert paired_difference("accuracy", right(0.5, 400, 1), right(0.9, 400, 2)).is_significant
+
+
+def test_a_paired_comparison_finds_what_two_separate_intervals_hide() -> None:
+    """Both are wrong about the same samples, except for eight where only the old one is."""
+    truth = np.zeros(1000, dtype=int)
+    new = (np.arange(1000) < 200).astype(int)
+    old = (np.arange(1000) < 208).astype(int)
+    of_old, of_new = (bootstrap_interval(*accuracy(truth, each)) for each in (old, new))
+    assert of_old.high > of_new.low
+    found = paired_difference("accuracy", accuracy(truth, old), accuracy(truth, new))
+    assert found.gain == pytest.approx(0.008)
+    assert found.is_significant
+
+
+def test_a_single_sample_is_never_significant() -> None:
+    found = paired_difference("accuracy", accuracy(np.zeros(1), np.ones(1)), accuracy(np.zeros(1), np.zeros(1)))
+    assert found.gain == 1
+    assert not found.is_significant
+    assert found.conclusion == "no significant difference (95 % paired bootstrap)"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (0.1, 0.3, "significantly better (95 % paired bootstrap)"),
+        (-0.3, -0.1, "significantly worse (95 % paired bootstrap)"),
+        (-0.1, 0.3, "no significant difference (95 % paired bootstrap)"),
+    ],
+)
+def test_the_conclusion_states_direction_and_test(low: float, high: float, words: str) -> None:
+    assert PairedDifference("accuracy", 60, 0.5, 0.5 + (low + high) / 2, Interval(low, high)).conclusion == words
+
+
+def test_a_difference_prints_both_values_the_number_of_samples_and_the_interval() -> None:
+    text = str(PairedDifference("accuracy", 10_000, 0.9434, 0.9902, Interval(0.0427, 0.0511)))
+    assert text == (
+        "accuracy 0.9902 against 0.9434 on the same 10000 test samples: +0.0468, 95 % interval +0.0427 to +0.0511"
+    )
+
+
+def classification(right: bool) -> dict[str, BoundMetric]:
+    truth = np.arange(60) % 3
+    columns = metrics.columns("classification", truth, np.eye(3)[truth if right else (truth + 1) % 3])
+    return metrics.bound_metrics("classification", columns)
+
+
+def regression(right: bool) -> dict[str, BoundMetric]:
+    truth = np.linspace(0, 1, 60)
+    noise = 0.0 if right else np.random.default_rng(0).normal(size=60)
+    return metrics.bound_metrics("regression", metrics.columns("regression", truth, truth + noise))
+
+
+def reconstruction(right: bool) -> dict[str, BoundMetric]:
+    truth = np.random.default_rng(0).random((60, 4))
+    restored = truth if right else np.full_like(truth, 0.9)
+    columns = metrics.reconstruction_columns(truth, restored, truth.mean(axis=0, keepdims=True))
+    return metrics.bound_metrics("reconstruction", columns)
+
+
+def detected(right: bool) -> dict[str, BoundMetric]:
+    """Sixty images with one box each, found or overlooked."""
+    truth = np.zeros((60, 1, 5))
+    truth[:, 0] = [0, 1, 1, 5, 5]
+    images = np.arange(60 if right else 0)
+    found = detection.Boxes(images, np.zeros(len(images), int), truth[images, 0, 1:], np.ones(len(images)))
+    return bound_detection_metrics(truth, found)
+
+
+@pytest.mark.parametrize(
+    ("task", "bind"),
+    [
+        ("classification", classification),
+        ("regression", regression),
+        ("reconstruction", reconstruction),
+        ("detection", detected),
+    ],
+)
+def test_higher_is_better_for_the_headline_metric_of_each_task(task: str, bind) -> None:
+    metric = headline_metric(task)
+    assert paired_difference(metric, bind(right=False)[metric], bind(right=True)[metric]).is_significant
+    assert not paired_difference(metric, bind(right=True)[metric], bind(right=False)[metric]).is_significant

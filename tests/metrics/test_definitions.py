@@ -1,4 +1,6 @@
-"""Every metric agrees with scikit-learn or SciPy, along an axis as well as for one set of rows."""
+"""Every metric agrees with scikit-learn or SciPy, also along an axis; and what is known of each is consistent."""
+
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -8,16 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelyard import metrics
+from modelyard.data.samples import Task
+from modelyard.metrics import METRICS
 
 SEEDS = st.integers(0, 10_000)
 
 
-def figures(task: str, truth: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
+def values_of(task: str, truth: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
     return metrics.values(metrics.bound_metrics(task, metrics.columns(task, truth, predictions)))
 
 
 def _classified(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Class numbers (n,) and probabilities (n, 5): few rows, so that classes are often missing from either."""
+    """Class numbers (n,) and probabilities (n, 5): few samples, so that classes are often missing from either."""
     random = np.random.default_rng(seed)
     count = int(random.integers(1, 40))
     return random.integers(0, 5, count), random.dirichlet(np.full(5, 0.3), count)
@@ -30,9 +34,9 @@ def _measured(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @given(SEEDS)
-def test_figures_of_a_classification_are_those_of_scikit_learn(seed: int):
+def test_classification_metrics_equal_those_of_scikit_learn(seed: int):
     truth, probabilities = _classified(seed)
-    found = figures("classification", truth, probabilities)
+    found = values_of("classification", truth, probabilities)
     prediction = probabilities.argmax(axis=1)
     clipped = np.clip(probabilities[np.arange(len(truth)), truth], 1e-7, 1 - 1e-7)
     assert found["accuracy"] == pytest.approx(sklearn.metrics.accuracy_score(truth, prediction))
@@ -43,20 +47,20 @@ def test_figures_of_a_classification_are_those_of_scikit_learn(seed: int):
 def test_the_loss_of_a_classification_is_scikit_learns_log_loss():
     random = np.random.default_rng(0)
     truth, probabilities = random.integers(0, 3, 50), random.dirichlet([2, 2, 2], 50)
-    found = figures("classification", truth, probabilities)
+    found = values_of("classification", truth, probabilities)
     assert found["loss"] == pytest.approx(sklearn.metrics.log_loss(truth, probabilities, labels=[0, 1, 2]))
 
 
 @pytest.mark.parametrize(("probability", "cost"), [(0.0, -np.log(1e-7)), (1.0, 1e-7), (0.5, np.log(2))])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_certain_mistake_costs_a_finite_loss_as_in_keras(probability: float, cost: float, dtype: type):
+def test_cross_entropy_is_clipped_as_in_keras(probability: float, cost: float, dtype: type):
     assert metrics.cross_entropy(np.array([probability], dtype))[0] == pytest.approx(cost, rel=1e-6)
 
 
 @given(SEEDS)
-def test_figures_of_a_regression_are_those_of_scikit_learn_and_scipy(seed: int):
+def test_regression_metrics_equal_those_of_scikit_learn_and_scipy(seed: int):
     truth, prediction = _measured(seed)
-    found = figures("regression", truth, prediction)
+    found = values_of("regression", truth, prediction)
     assert found["mae"] == pytest.approx(sklearn.metrics.mean_absolute_error(truth, prediction))
     assert found["mse"] == found["loss"] == pytest.approx(sklearn.metrics.mean_squared_error(truth, prediction))
     assert found["r2"] == pytest.approx(sklearn.metrics.r2_score(truth, prediction))
@@ -64,18 +68,18 @@ def test_figures_of_a_regression_are_those_of_scikit_learn_and_scipy(seed: int):
 
 
 @given(SEEDS)
-def test_figures_of_one_class_are_those_of_scikit_learn(seed: int):
+def test_class_metrics_equal_those_of_scikit_learn(seed: int):
     truth, probabilities = _classified(seed)
     prediction = probabilities.argmax(axis=1)
     expected = sklearn.metrics.precision_recall_fscore_support(truth, prediction, labels=range(5), zero_division=0)
     for which, (precision, recall, f1, rows) in enumerate(zip(*expected, strict=True)):
-        found = metrics.class_figures(truth, prediction, which)
+        found = metrics.class_metrics(truth, prediction, which)
         assert found == pytest.approx({"rows": rows, "precision": precision, "recall": recall, "f1": f1})
         assert np.nan_to_num(metrics.class_f1(truth, prediction, which)) == pytest.approx(f1)
 
 
 @given(SEEDS)
-def test_figures_of_a_reconstruction_are_those_of_scikit_learn(seed: int):
+def test_reconstruction_metrics_equal_those_of_scikit_learn(seed: int):
     random = np.random.default_rng(seed)
     truth = random.normal(size=(int(random.integers(2, 30)), 3, 2)) * [1, 5]
     restored = truth + random.normal(size=truth.shape)
@@ -87,7 +91,7 @@ def test_figures_of_a_reconstruction_are_those_of_scikit_learn(seed: int):
     assert found["r2"] == pytest.approx(sklearn.metrics.r2_score(*flat, multioutput="variance_weighted"))
 
 
-def test_equal_rows_have_no_variance_to_be_explained():
+def test_r2_of_equal_samples_is_0():
     rows = np.full((4, 2), 0.5)
     columns = metrics.reconstruction_columns(rows, rows + 1, rows.mean(axis=0))
     assert metrics.values(metrics.bound_metrics("reconstruction", columns)) == {"mse": 1.0, "mae": 1.0, "r2": 0.0}
@@ -108,20 +112,23 @@ def _stacked(task: str) -> dict[str, np.ndarray]:
     return {name: column[which] for name, column in found.items()}
 
 
-@pytest.mark.parametrize(("task", "name"), [(task, name) for task, all_ in metrics.METRICS.items() for name in all_])
+@pytest.mark.parametrize(
+    ("task", "name"),
+    [(task, metric.name) for task in METRICS for metric in METRICS[task] if task != "detection"],  # see test_detection
+)
 @pytest.mark.parametrize("axis", [-1, 0])
-def test_a_metric_along_an_axis_is_the_metric_of_each_row(task: str, name: str, axis: int):
+def test_a_metric_along_an_axis_is_the_metric_of_each_resample(task: str, name: str, axis: int):
     metric, columns = metrics.bound_metrics(task, _stacked(task))[name]
     each = [metric(*(column[row] for column in columns)) for row in range(7)]
     together = metric(*(column if axis == -1 else column.T for column in columns), axis=axis)
     np.testing.assert_allclose(together, each, rtol=1e-12)
 
 
-def test_classes_that_do_not_occur_do_not_count():
+def test_macro_f1_ignores_classes_that_do_not_occur():
     truth, prediction = np.array([0, 0, 7, 7]), np.array([0, 7, 7, 7])
     assert metrics.macro_f1(truth, prediction) == pytest.approx((2 / 3 + 4 / 5) / 2)
     assert np.isnan(metrics.class_f1(truth, prediction, 3))
-    assert metrics.class_figures(truth, prediction, 3) == {"rows": 0, "precision": 0.0, "recall": 0.0, "f1": 0.0}
+    assert metrics.class_metrics(truth, prediction, 3) == {"rows": 0, "precision": 0.0, "recall": 0.0, "f1": 0.0}
 
 
 CONSTANT, VARYING = np.full(7, 5.0), np.arange(7.0)
@@ -136,18 +143,79 @@ CONSTANT, VARYING = np.full(7, 5.0), np.arange(7.0)
         (metrics.correlation, VARYING, CONSTANT),
     ],
 )
-def test_a_constant_has_the_figure_zero(metric, truth: np.ndarray, prediction: np.ndarray):
+def test_r2_and_correlation_of_constants_are_0(metric, truth: np.ndarray, prediction: np.ndarray):
     assert metric(truth, prediction) == 0.0
 
 
-def test_a_constant_truth_whose_mean_is_rounded_has_r2_zero():
+def test_r2_of_a_constant_truth_with_a_rounded_mean_is_0():
     assert metrics.r2(np.full(7, 0.1), VARYING) == 0.0
 
 
-def test_two_constants_whose_means_are_rounded_have_the_correlation_zero():
+def test_correlation_of_constants_with_rounded_means_is_0():
     assert metrics.correlation(np.full(7, 0.1), np.full(7, 0.2)) == 0.0
 
 
-@pytest.mark.parametrize("task", metrics.METRICS)
-def test_the_chosen_metrics_of_a_task_are_among_its_metrics(task: str):
-    assert {metrics.history_metric(task), *metrics.shown_metrics(task)} <= set(metrics.METRICS[task])
+# --- what is known of each metric ---
+
+
+def test_every_task_has_its_metrics():
+    assert set(METRICS) == set(get_args(Task))
+
+
+@pytest.mark.parametrize("task", METRICS)
+def test_metric_names_of_a_task_are_unique_and_ranks_count_from_0(task: Task):
+    names = [metric.name for metric in METRICS[task]]
+    assert len(set(names)) == len(names)
+    ranks = sorted(metric.rank for metric in METRICS[task] if metric.rank is not None)
+    assert ranks == list(range(len(ranks)))
+
+
+@pytest.mark.parametrize(
+    ("task", "shown", "history"),
+    [
+        ("classification", ("accuracy", "macro_f1", "loss"), "accuracy"),
+        ("regression", ("correlation", "mae", "mse", "r2"), "mae"),
+        ("reconstruction", ("r2", "mse", "mae"), "mae"),
+        ("detection", ("mean_average_precision", "precision", "recall"), None),
+    ],
+)
+def test_a_task_has_compared_metrics_and_one_history_metric(task: Task, shown: tuple[str, ...], history: str | None):
+    assert metrics.shown_metrics(task) == shown
+    assert metrics.headline_metric(task) == shown[0]
+    assert metrics.history_metric(task) == history
+    assert sum(metric.in_history for metric in METRICS[task]) <= 1
+
+
+@pytest.mark.parametrize("task", METRICS)
+def test_the_headline_metric_is_better_when_higher(task: Task):
+    """Promotion and the paired bootstrap rely on it."""
+    assert metrics.find_metric(metrics.headline_metric(task), task).higher_is_better
+
+
+@pytest.mark.parametrize("task", METRICS)
+def test_errors_and_losses_are_better_when_lower(task: Task):
+    lower = {metric.name for metric in METRICS[task] if not metric.higher_is_better}
+    assert lower == {"loss", "mae", "mse"} & {metric.name for metric in METRICS[task]}
+
+
+def test_a_metric_is_found_with_or_without_the_prefix_of_validation():
+    assert metrics.find_metric("val_accuracy") is metrics.find_metric("accuracy", "classification")
+    assert metrics.find_metric("r2").formula is metrics.r2
+    assert metrics.find_metric("r2", "reconstruction").formula is metrics.share_explained
+
+
+@pytest.mark.parametrize(("name", "task"), [("auc", None), ("accuracy", "regression")])
+def test_an_unknown_metric_is_refused(name: str, task: Task | None):
+    with pytest.raises(KeyError, match=name):
+        metrics.find_metric(name, task)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("mae", True), ("val_mae", True), ("mse", False), ("accuracy", False), ("gap", False)]
+)
+def test_only_the_mean_absolute_error_has_the_unit_of_the_target(name: str, expected: bool):
+    assert metrics.is_in_target_unit(name) is expected
+
+
+def test_early_stopping_can_monitor_the_validation_loss_and_every_history_metric():
+    assert metrics.monitored_metrics() == ("val_loss", "val_accuracy", "val_mae")

@@ -1,4 +1,4 @@
-"""Box metrics: against COCO's own program, against plain definitions, and where there is nothing to measure."""
+"""Detection metrics: against pycocotools, against their definitions, and without boxes."""
 
 import contextlib
 import io
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from modelyard import metrics
 from modelyard.metrics import detection
 from modelyard.metrics.bootstrap import bootstrap_interval
 from modelyard.metrics.definitions import bound_detection_metrics
@@ -93,17 +94,20 @@ def cocos_precisions(targets: np.ndarray, boxes: Boxes) -> np.ndarray:
 
 @pytest.mark.parametrize("whole_numbers", [False, True], ids=["fractions", "whole numbers with ties"])
 @pytest.mark.parametrize("seed", range(10))
-def test_average_precision_is_cocos(seed: int, whole_numbers: bool):
+def test_average_precision_equals_cocos(seed: int, whole_numbers: bool):
     targets, boxes = made_up(seed, whole_numbers)
     matches, precisions = detection.match(targets, boxes), cocos_precisions(targets, boxes)
     ours = [detection.average_precision(matches, label) for label in range(LABELS)]
     assert ours == pytest.approx(precisions.mean(axis=0), abs=1e-6)
-    assert detection.mean_average_precision(matches) == pytest.approx(precisions.mean(), abs=1e-6)
-    assert 0 < detection.mean_average_precision(matches) < 1
+    mean_average_precision = bound_detection_metrics(targets, boxes)["mean_average_precision"].value
+    assert mean_average_precision == pytest.approx(precisions.mean(), abs=1e-6)
+    assert 0 < mean_average_precision < 1
 
 
 @pytest.mark.parametrize(("first", "second", "hits"), [(0, 6, [True, True]), (6, 0, [True, False])])
-def test_of_two_true_boxes_that_fit_alike_the_last_is_taken_as_coco_does(first: int, second: int, hits: list[bool]):
+def test_the_last_of_two_equally_overlapping_true_boxes_is_matched_as_coco_does(
+    first: int, second: int, hits: list[bool]
+):
     targets = targets_of([(0, first, 0, first + 10, 10), (0, second, 0, second + 10, 10)])
     boxes = found((0, 0, 0.9, 3, 0, 13, 10), (0, 0, 0.8, 0, 0, 10, 10))
     matches = detection.match(targets, boxes)
@@ -111,7 +115,7 @@ def test_of_two_true_boxes_that_fit_alike_the_last_is_taken_as_coco_does(first: 
     assert detection.average_precision(matches, 0) == pytest.approx(cocos_precisions(targets, boxes)[:, 0].mean())
 
 
-def test_the_curve_is_cocos_where_coco_reads_it_off():
+def test_the_precision_recall_curve_equals_cocos_at_its_101_recalls():
     targets, boxes = made_up(seed=3)
     recall, precision, average = detection.precision_recall(detection.match(targets, boxes), label=1)
     theirs = cocos_precisions(targets, boxes)[:, 1]
@@ -137,11 +141,11 @@ def test_the_curve_is_cocos_where_coco_reads_it_off():
     ],
     ids=["itself", "half beside", "inside", "touching", "apart", "a point"],
 )
-def test_intersection_over_union_is_as_one_counts_it_by_hand(other: tuple, expected: float):
+def test_intersection_over_union_equals_hand_computed_values(other: tuple, expected: float):
     assert detection.iou(np.array([[0, 0, 4, 4]]), np.array([other])) == pytest.approx(np.array([[expected]]))
 
 
-def test_boxes_without_area_share_nothing():
+def test_boxes_without_area_have_iou_0():
     assert detection.iou(np.ones((1, 4)), np.ones((1, 4))).tolist() == [[0]]
 
 
@@ -150,7 +154,7 @@ box_lists = st.lists(corners.map(lambda box: (box[0], box[1], box[0] + box[2], b
 
 
 @given(box_lists, box_lists)
-def test_overlap_is_a_share_and_the_same_from_both_sides(boxes: list, others: list):
+def test_iou_is_between_0_and_1_and_symmetric(boxes: list, others: list):
     shares = detection.iou(np.array(boxes), np.array(others))
     assert shares.shape == (len(boxes), len(others))
     assert shares.min() >= 0
@@ -159,7 +163,7 @@ def test_overlap_is_a_share_and_the_same_from_both_sides(boxes: list, others: li
 
 
 @given(box_lists, st.floats(0, 0.9), st.randoms())
-def test_what_is_kept_does_not_overlap_and_what_is_dropped_overlaps_something_more_certain(boxes, threshold, random):
+def test_kept_boxes_do_not_overlap_and_dropped_ones_overlap_a_box_with_a_higher_score(boxes, threshold, random):
     scores = np.array([random.random() for _ in boxes])
     overlaps = detection.iou(np.array(boxes), np.array(boxes))
     kept = detection.non_maximum_suppression(np.array(boxes), scores, threshold)
@@ -169,7 +173,7 @@ def test_what_is_kept_does_not_overlap_and_what_is_dropped_overlaps_something_mo
         assert np.any((overlaps[kept, dropped] > threshold) & (scores[kept] >= scores[dropped]))
 
 
-def test_of_no_boxes_none_are_kept():
+def test_non_maximum_suppression_of_no_boxes_keeps_none():
     assert detection.non_maximum_suppression(np.zeros((0, 4)), np.zeros(0), 0.5).tolist() == []
 
 
@@ -190,13 +194,13 @@ SQUARE = (0, 0, 0, 10, 10)
     ],
     ids=["exact", "just enough", "too little", "another class", "another image", "the less certain comes too late"],
 )
-def test_a_found_box_hits_a_true_one_of_its_image_and_class_that_is_still_free(boxes: list, hits: list[bool]):
+def test_a_found_box_matches_an_unmatched_true_box_of_its_image_and_class(boxes: list, hits: list[bool]):
     matches = detection.match(targets_of([SQUARE], []), found(*boxes))
     assert matches.hit.tolist() == hits
     assert matches.found.score.tolist() == sorted((box[2] for box in boxes), reverse=True)
 
 
-def test_a_found_box_takes_the_true_one_that_it_overlaps_most():
+def test_a_found_box_matches_the_true_box_with_the_highest_iou():
     truth = [SQUARE, (0, 0, 2, 10, 12)]
     matches = detection.match(targets_of(truth), found((0, 0, 0.9, 0, 2, 10, 12), (0, 0, 0.8, 0, 0, 10, 10)))
     assert matches.hit.tolist() == [True, True]
@@ -205,7 +209,7 @@ def test_a_found_box_takes_the_true_one_that_it_overlaps_most():
 @pytest.mark.parametrize(
     ("certain", "expected"), [(0.5, Counts(1, 1, 1)), (0.3, Counts(2, 1, 0)), (0.95, Counts(0, 0, 2))]
 )
-def test_counts_are_of_the_boxes_that_are_certain_enough(certain: float, expected: Counts):
+def test_counts_are_of_boxes_above_the_score_threshold(certain: float, expected: Counts):
     boxes = found((0, 0, 0.9, 0, 0, 10, 10), (1, 0, 0.5, 40, 40, 50, 50), (1, 0, 0.3, 0, 0, 10, 10))
     matches = detection.match(targets_of([SQUARE], [SQUARE]), boxes)
     assert detection.counts(matches, 0, certain) == expected
@@ -220,7 +224,7 @@ def test_every_box_is_counted_once(seed: int):
         assert counted.true_positives + counted.false_negatives == np.sum(matches.truth.label == label)
 
 
-# --- where there is nothing to measure ---
+# --- without found or true boxes ---
 
 
 @pytest.mark.parametrize(
@@ -234,19 +238,19 @@ def test_every_box_is_counted_once(seed: int):
     ],
     ids=["nothing found", "nothing true", "nothing at all", "a class without truth", "a class without a found box"],
 )
-def test_what_is_not_there_has_a_figure_too(targets: np.ndarray, boxes: Boxes, expected: float):
-    assert detection.mean_average_precision(detection.match(targets, boxes)) == expected
+def test_metrics_are_finite_without_found_or_true_boxes(targets: np.ndarray, boxes: Boxes, expected: float):
+    assert bound_detection_metrics(targets, boxes)["mean_average_precision"].value == expected
     for metric, columns in bound_detection_metrics(targets, boxes).values():
         assert np.all(np.isfinite(metric(np.array([[0, 0], [0, 1], [1, 1]]))))
         assert 0 <= float(metric(*columns)) <= 1
 
 
-def test_a_class_without_truth_has_the_average_precision_0():
+def test_a_class_without_true_boxes_has_average_precision_0():
     matches = detection.match(targets_of([SQUARE]), found((0, 2, 0.9, 0, 0, 10, 10)))
     assert [detection.average_precision(matches, label) for label in (0, 1, 2)] == [0, 0, 0]
 
 
-# --- measures of drawn images ---
+# --- resampled images ---
 
 
 def copied(targets: np.ndarray, boxes: Boxes, drawn: np.ndarray) -> tuple[np.ndarray, Boxes]:
@@ -259,7 +263,7 @@ def copied(targets: np.ndarray, boxes: Boxes, drawn: np.ndarray) -> tuple[np.nda
 
 @pytest.mark.parametrize("count", [1, IMAGES], ids=["one image without some of the classes", "as many as there are"])
 @pytest.mark.parametrize("seed", range(5))
-def test_drawing_images_is_measuring_them_as_if_each_were_another_one(seed: int, count: int):
+def test_resampling_images_equals_copying_them(seed: int, count: int):
     targets, boxes = made_up(seed)
     drawn = np.random.default_rng(seed).integers(IMAGES, size=(4, count))
     for name, (metric, _) in bound_detection_metrics(targets, boxes).items():
@@ -271,30 +275,28 @@ def test_drawing_images_is_measuring_them_as_if_each_were_another_one(seed: int,
         assert len(set(expected)) > 1
 
 
-def test_the_measures_of_all_images_are_the_plain_figures():
+def test_bound_metrics_of_all_images_equal_the_plain_metrics():
     targets, boxes = made_up(seed=1)
     matches = detection.match(targets, boxes)
-    figures = {
-        name: float(metric(*columns)) for name, (metric, columns) in bound_detection_metrics(targets, boxes).items()
-    }
+    values = metrics.values(bound_detection_metrics(targets, boxes))
     hits, wrong, missed = np.sum([detection.counts(matches, label) for label in range(LABELS)], axis=0)
-    assert figures == pytest.approx(
+    assert values == pytest.approx(
         {
-            "mean_average_precision": detection.mean_average_precision(matches),
+            "mean_average_precision": np.mean([detection.average_precision(matches, label) for label in range(LABELS)]),
             "precision": hits / (hits + wrong),
             "recall": hits / (hits + missed),
         }
     )
 
 
-def test_images_are_drawn_along_the_axis_that_is_named():
+def test_images_are_resampled_along_the_given_axis():
     metric, _ = bound_detection_metrics(*made_up(seed=2))["mean_average_precision"]
     drawn = np.random.default_rng(2).integers(IMAGES, size=(3, IMAGES))
     np.testing.assert_array_equal(metric(drawn.T, axis=0), metric(drawn))
     assert metric(drawn[0]).shape == ()
 
 
-def test_the_measures_have_bootstrap_intervals():
+def test_bound_metrics_have_bootstrap_intervals():
     targets, boxes = made_up(seed=4)
     for metric, columns in bound_detection_metrics(targets, boxes).values():
         low, high = bootstrap_interval(metric, columns)

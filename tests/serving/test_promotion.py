@@ -54,14 +54,14 @@ def test_a_better_one_becomes_champion_and_the_interval_is_kept_as_the_reason(pr
     assert alias(CHAMPION) == "fit"
     tags = mlflow.MlflowClient().get_model_version_by_alias("line", CHAMPION).tags
     assert 0.8 < float(tags["gain_low"]) < float(tags["gain"]) < float(tags["gain_high"]) <= 1
-    assert "on the same 200 test rows" in tags["reason"]
-    assert "better by more than the noise" in tags["reason"]
+    assert "on the same 200 test samples" in tags["reason"]
+    assert "significantly better" in tags["reason"]
     assert tags["replaced"] == "1"
     assert registry.roll_back("line")[0].tags["experiment"] == "mean"
 
 
 @pytest.mark.parametrize(
-    "candidate, words", [("mean", "worse by more than the noise"), ("fit_again", "no more than the noise")]
+    "candidate, words", [("mean", "significantly worse"), ("fit_again", "no significant difference")]
 )
 def test_one_that_is_not_better_becomes_challenger_and_is_told_why(candidate: str, words: str, project: Path) -> None:
     promote("fit")
@@ -77,7 +77,7 @@ def test_force_makes_champion_and_keeps_its_reason_beside_the_verdict(project: P
     assert alias(CHAMPION) == "mean"
     tags = mlflow.MlflowClient().get_model_version_by_alias("line", CHAMPION).tags
     assert tags["forced"] == "it explains itself"
-    assert "worse by more than the noise" in tags["reason"]
+    assert "significantly worse" in tags["reason"]
     assert float(tags["gain_high"]) < 0
 
 

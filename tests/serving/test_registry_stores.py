@@ -95,7 +95,7 @@ def promote_ask_and_roll_back(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) 
     assert first.splitlines() == ["line@champion is version 1 (mean).", "The first one wins unopposed."]
     better = modelyard("promote", "fit").output
     assert "line@champion is version 2 (fit)." in better
-    assert "better by more than the noise" in better
+    assert "significantly better" in better
     assert "line@challenger is version 3 (mean)." in modelyard("promote", "mean").output
 
     monkeypatch.chdir(elsewhere)

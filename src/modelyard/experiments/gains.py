@@ -4,8 +4,8 @@ from pathlib import Path
 
 from modelyard.core.markdown import markdown_table
 from modelyard.data.samples import Task
+from modelyard.metrics.bootstrap import PairedDifference, paired_difference
 from modelyard.metrics.definitions import BoundMetric, bound_metrics, headline_metric
-from modelyard.metrics.differences import PairedDifference, paired_difference
 from modelyard.params.project import Project
 from modelyard.params.study import tuned_name
 

@@ -1,7 +1,8 @@
-"""How good predictions are: plain formulas along an axis, so that a bootstrap can resample them by the thousand."""
+"""Metrics of each task: their formulas, vectorized along an axis for the bootstrap, and all that is known of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,24 +11,34 @@ from modelyard.metrics import detection
 
 Columns = Mapping[str, np.ndarray]
 Formula = Callable[..., np.ndarray]
-BoundMetric = tuple[Formula, tuple[np.ndarray, ...]]
-"""A formula with the arrays, one value per sample, that a bootstrap resamples together."""
 
 SMALLEST_PROBABILITY = 1e-7  # as Keras clips, so that a certain mistake costs 16.1 and not infinity
 
 
+class BoundMetric(NamedTuple):
+    """A formula with its arrays, each with one value per sample; a bootstrap resamples the arrays together."""
+
+    formula: Formula
+    arrays: tuple[np.ndarray, ...]
+
+    @property
+    def value(self) -> float:
+        """The metric of all samples."""
+        return float(self.formula(*self.arrays))
+
+
 @dataclass(frozen=True)
 class Metric:
-    """All that is known of one metric of a task.
+    """One metric of a task.
 
     Attributes:
-        name: the same in metrics.json, in MLflow (after `test_`), in comparisons and in claims.
-        formula: takes `columns`, each of shape (..., n), and `axis`.
-        columns: of the table of predictions.
-        higher_is_better: its direction.
-        rank: its place in a comparison from 0, which is the headline metric; None where it is not compared.
-        in_target_unit: whether it is measured in the unit of the target.
-        in_history: whether Keras computes it after each epoch, beside the loss and under the same name.
+        name: Name in metrics.json, in MLflow (after `test_`), in comparisons and in claims.
+        formula: Takes `columns`, each of shape (..., n), and `axis`.
+        columns: The columns that the formula takes, by name (see `columns`).
+        higher_is_better: Direction of the metric.
+        rank: Position in a comparison; 0 is the headline metric, None is not compared.
+        in_target_unit: Whether the metric has the unit of the target.
+        in_history: Whether Keras computes it after each epoch, beside the loss and under the same name.
     """
 
     name: str
@@ -40,115 +51,129 @@ class Metric:
 
 
 def shown_metrics(task: Task) -> tuple[str, ...]:
-    """The metrics of a comparison, the headline metric first."""
-    ranked = {metric.rank: metric.name for metric in METRICS[task] if metric.rank is not None}
-    return tuple(ranked[rank] for rank in sorted(ranked))
+    """Names of the compared metrics of a task, the headline metric first."""
+    ranked = sorted((metric.rank, metric.name) for metric in METRICS[task] if metric.rank is not None)
+    return tuple(name for _, name in ranked)
 
 
 def headline_metric(task: Task) -> str:
-    """The metric that is shown where there is room for one."""
+    """Name of the metric by which models of a task are compared; more of it is better."""
     return shown_metrics(task)[0]
 
 
 def history_metric(task: Task) -> str | None:
-    """The metric that a training computes after each epoch, beside the loss; None for detection."""
+    """Name of the metric in the history of each epoch beside the loss; None if the task has the loss only."""
     return next((metric.name for metric in METRICS[task] if metric.in_history), None)
 
 
+def monitored_metrics() -> tuple[str, ...]:
+    """Names that early stopping and checkpoints can monitor: the validation loss and metric of any task."""
+    names = [history_metric(task) for task in METRICS]
+    return tuple(dict.fromkeys(["val_loss", *(f"val_{name}" for name in names if name)]))
+
+
 def find_metric(name: str, task: Task | None = None) -> Metric:
-    """A metric by its name, with or without `val_`; without a task, of the first task that has it.
+    """Return a metric by its name, with or without `val_`; without a task, that of the first task that has it.
 
     Raises:
-        KeyError: no task has such a metric.
+        KeyError: No task has such a metric.
     """
-    plain = name.removeprefix("val_")
-    for each in METRICS if task is None else [task]:
-        for metric in METRICS[each]:
-            if metric.name == plain:
-                return metric
+    for metric in _metrics_named(name, METRICS if task is None else [task]):
+        return metric
     raise KeyError(name)
 
 
 def is_in_target_unit(name: str) -> bool:
-    """Whether what a history, an evaluation or a claim calls by this name has the unit of the target."""
-    plain = name.removeprefix("val_")
-    return any(metric.in_target_unit for metrics in METRICS.values() for metric in metrics if metric.name == plain)
+    """Whether a metric, named with or without `val_`, has the unit of the target in any task."""
+    return any(metric.in_target_unit for metric in _metrics_named(name, METRICS))
 
 
 def bound_metrics(task: Task, columns: Columns) -> dict[str, BoundMetric]:
-    """Every metric of a task, bound to the columns of shape (n,) that it is computed from."""
-    return {each.name: (each.formula, tuple(columns[name] for name in each.columns)) for each in METRICS[task]}
+    """Bind every metric of a task to its columns, each of shape (n,)."""
+    return {
+        metric.name: BoundMetric(metric.formula, tuple(columns[name] for name in metric.columns))
+        for metric in METRICS[task]
+    }
 
 
 def bound_detection_metrics(targets: np.ndarray, found: detection.Boxes) -> dict[str, BoundMetric]:
-    """Every metric of found boxes, bound to the numbers of the images: a bootstrap resamples whole images.
+    """Bind every metric of detection to the numbers of the images, so that a bootstrap resamples whole images.
 
-    Precision and recall are those of all classes together, of boxes with at least the score `detection.CERTAIN`.
+    Precision and recall are micro-averages over the classes, of boxes with at least the score `detection.CERTAIN`.
     """
     matches, images = detection.match(targets, found), np.arange(len(targets))
-    return {each.name: (detection.of_images(each.formula, matches), (images,)) for each in METRICS["detection"]}
+    return {
+        metric.name: BoundMetric(detection.of_images(metric.formula, matches), (images,))
+        for metric in METRICS["detection"]
+    }
 
 
 def values(bound: Mapping[str, BoundMetric]) -> dict[str, float]:
-    """The value of every metric."""
-    return {name: float(formula(*arrays)) for name, (formula, arrays) in bound.items()}
+    """Compute the value of every metric."""
+    return {name: metric.value for name, metric in bound.items()}
 
 
 def columns(task: Task, truth: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
-    """What the metrics of a classification or regression are computed from.
+    """Return the columns that the metrics of a classification or regression are computed from.
 
     Args:
-        task: classification or regression.
-        truth: class numbers or measured values (n,).
-        predictions: probabilities (n, classes) or values (n,).
+        task: Classification or regression.
+        truth: Class numbers or measured values (n,).
+        predictions: Probabilities (n, classes) or values (n,).
     """
-    return _COLUMNS[task](truth, predictions)
+    return COLUMNS[task](truth, predictions)
+
+
+def _metrics_named(name: str, tasks: Iterable[Task]) -> Iterator[Metric]:
+    plain = name.removeprefix("val_")
+    return (metric for task in tasks for metric in METRICS[task] if metric.name == plain)
 
 
 def _classification_columns(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndarray]:
-    """Columns for a classification: truth (n,), prediction (n,), its probability and the row's cross-entropy."""
-    chosen = probabilities[np.arange(len(truth)), truth]
+    """Columns (n,) of a classification: truth, prediction, its probability and the sample's cross-entropy."""
+    of_truth = probabilities[np.arange(len(truth)), truth]
     return {
         "truth": truth.astype(np.int64),
         "prediction": probabilities.argmax(axis=1),
         "probability": probabilities.max(axis=1),
-        "loss": cross_entropy(chosen),
+        "loss": cross_entropy(of_truth),
     }
 
 
 def _regression_columns(truth: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
-    """Columns for a regression: truth (n,), prediction (n,)."""
+    """Columns (n,) of a regression: truth and prediction."""
     return {"truth": truth.astype(np.float64), "prediction": predictions.astype(np.float64)}
 
 
 def cross_entropy(probability_of_truth: np.ndarray) -> np.ndarray:
-    """Cross-entropy of each row against its one true class, in nats."""
+    """Cross-entropy of each sample from the probability of its true class, in nats."""
     return -np.log(np.clip(probability_of_truth.astype(np.float64), SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY))
 
 
 def accuracy(truth: np.ndarray, prediction: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Share of rows whose class is right."""
-    return np.mean(truth == prediction, axis=axis)
+    """Share of samples whose class is right."""
+    return mean(truth == prediction, axis)
 
 
 def macro_f1(truth: np.ndarray, prediction: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Mean over the classes, which occur in truth or prediction, of the harmonic mean of precision and recall."""
-    scores = [class_f1(truth, prediction, each, axis) for each in np.union1d(truth, prediction)]
-    return np.nanmean(scores, axis=0)
+    """Unweighted mean of the F1 of the classes that occur in truth or prediction."""
+    scores = [class_f1(truth, prediction, label, axis) for label in np.union1d(truth, prediction)]
+    macro: np.ndarray = np.nanmean(scores, axis=0)
+    return macro
 
 
-def class_f1(truth: np.ndarray, prediction: np.ndarray, which: int, axis: int = -1) -> np.ndarray:
+def class_f1(truth: np.ndarray, prediction: np.ndarray, label: int, axis: int = -1) -> np.ndarray:
     """F1 of one class; NaN where it occurs in neither truth nor prediction."""
-    true, predicted = truth == which, prediction == which
+    true, predicted = truth == label, prediction == label
     both = np.sum(true & predicted, axis=axis)
     either = np.sum(true, axis=axis) + np.sum(predicted, axis=axis)
     return np.where(either, 2 * both / np.maximum(either, 1), np.nan)
 
 
-def class_figures(truth: np.ndarray, prediction: np.ndarray, which: int) -> dict[str, float]:
-    """Precision, recall and F1 of one class, and its number of rows; 0 where a figure is not defined."""
-    hits = int(np.sum((truth == which) & (prediction == which)))
-    rows, predicted = int(np.sum(truth == which)), int(np.sum(prediction == which))
+def class_metrics(truth: np.ndarray, prediction: np.ndarray, label: int) -> dict[str, float]:
+    """Precision, recall and F1 of one class, and its number of true samples (`rows`); 0 where one is not defined."""
+    hits = int(np.sum((truth == label) & (prediction == label)))
+    rows, predicted = int(np.sum(truth == label)), int(np.sum(prediction == label))
     return {
         "rows": rows,
         "precision": hits / predicted if predicted else 0.0,
@@ -159,12 +184,12 @@ def class_figures(truth: np.ndarray, prediction: np.ndarray, which: int) -> dict
 
 def mean_absolute_error(truth: np.ndarray, prediction: np.ndarray, axis: int = -1) -> np.ndarray:
     """Mean absolute error, in the target's unit."""
-    return np.mean(np.abs(truth - prediction), axis=axis)
+    return mean(np.abs(truth - prediction), axis)
 
 
 def mean_squared_error(truth: np.ndarray, prediction: np.ndarray, axis: int = -1) -> np.ndarray:
     """Mean squared error, in the target's unit squared."""
-    return np.mean(np.square(truth - prediction), axis=axis)
+    return mean(np.square(truth - prediction), axis)
 
 
 def r2(truth: np.ndarray, prediction: np.ndarray, axis: int = -1) -> np.ndarray:
@@ -179,28 +204,33 @@ def correlation(truth: np.ndarray, prediction: np.ndarray, axis: int = -1) -> np
     varies = (np.ptp(truth, axis=axis) > 0) & (np.ptp(prediction, axis=axis) > 0)
     truth = truth - np.mean(truth, axis=axis, keepdims=True)
     prediction = prediction - np.mean(prediction, axis=axis, keepdims=True)
-    spread = np.sqrt(np.sum(truth**2, axis=axis) * np.sum(prediction**2, axis=axis))
-    return np.where(varies, np.sum(truth * prediction, axis=axis) / np.where(varies, spread, 1.0), 0.0)
+    norms = np.sqrt(np.sum(truth**2, axis=axis) * np.sum(prediction**2, axis=axis))
+    return np.where(varies, np.sum(truth * prediction, axis=axis) / np.where(varies, norms, 1.0), 0.0)
 
 
 def mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Mean of a figure that each row has."""
-    return np.mean(values, axis=axis)
+    """Mean of a column."""
+    average: np.ndarray = np.mean(values, axis=axis)
+    return average
 
 
 def reconstruction_columns(truth: np.ndarray, restored: np.ndarray, mean: np.ndarray) -> dict[str, np.ndarray]:
-    """Columns for rows (n, ...) and their reconstructions: mean errors of each row, and its distance from the mean."""
-    rest = tuple(range(1, truth.ndim))
+    """Columns (n,) of samples (n, ...) and their reconstructions: mean errors, and squared distance from the mean."""
     error = truth - restored
     return {
-        "squared_error": np.mean(np.square(error), axis=rest, dtype=np.float64),
-        "absolute_error": np.mean(np.abs(error), axis=rest, dtype=np.float64),
-        "squared_distance": np.mean(np.square(truth - mean), axis=rest, dtype=np.float64),
+        "squared_error": _means_of_samples(np.square(error)),
+        "absolute_error": _means_of_samples(np.abs(error)),
+        "squared_distance": _means_of_samples(np.square(truth - mean)),
     }
 
 
+def _means_of_samples(values: np.ndarray) -> np.ndarray:
+    """Mean (n,) of each sample's values (n, ...), in float64."""
+    return np.asarray(np.mean(values, axis=tuple(range(1, values.ndim)), dtype=np.float64))
+
+
 def share_explained(squared_error: np.ndarray, squared_distance: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Share of the rows' variance that their reconstructions keep; 0 where all rows are equal."""
+    """Share of the samples' variance that their reconstructions keep; 0 where all samples are equal."""
     distance = np.mean(squared_distance, axis=axis)
     return np.where(distance, 1 - np.mean(squared_error, axis=axis) / np.where(distance, distance, 1.0), 0.0)
 
@@ -239,4 +269,8 @@ METRICS: dict[Task, tuple[Metric, ...]] = {
 }
 """The metrics of each task, in the order of metrics.json."""
 
-_COLUMNS = {"classification": _classification_columns, "regression": _regression_columns}
+COLUMNS: dict[Task, Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]] = {
+    "classification": _classification_columns,
+    "regression": _regression_columns,
+}
+"""Columns of a task from truth and predictions, where each sample has one of both."""

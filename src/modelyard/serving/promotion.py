@@ -9,8 +9,8 @@ from modelyard import models
 from modelyard.core.errors import ModelyardError
 from modelyard.experiments import evaluate
 from modelyard.experiments.evaluate import Evaluation
+from modelyard.metrics.bootstrap import PairedDifference, paired_difference
 from modelyard.metrics.definitions import headline_metric
-from modelyard.metrics.differences import PairedDifference, paired_difference
 from modelyard.orchestration import dvc_lock
 from modelyard.params.project import Project
 from modelyard.params.results import evaluate_stage, train_stage
@@ -149,7 +149,4 @@ def judge(candidate: Candidate, champion: Version | None) -> Verdict:
 
 
 def _weigh(found: PairedDifference) -> Verdict:
-    if found.is_clear:
-        return Verdict(True, f"{found}: better by more than the noise.", found)
-    words = "worse by more than the noise" if found.interval.high < 0 else "no more than the noise"
-    return Verdict(False, f"{found}: {words}.", found)
+    return Verdict(found.is_significant, f"{found}: {found.conclusion}.", found)

@@ -19,7 +19,7 @@ def judge(model: Model, test: Samples, outputs: np.ndarray) -> Judgement:
     columns = metrics.columns("classification", np.asarray(test.y), outputs)
     truth, prediction = columns["truth"], columns["prediction"]
     each = {
-        name: metrics.class_figures(truth, prediction, number) for number, name in enumerate(model.description.classes)
+        name: metrics.class_metrics(truth, prediction, number) for number, name in enumerate(model.description.classes)
     }
     measures = metrics.bound_metrics("classification", columns)
     return Judgement(model, test, outputs, pd.DataFrame(columns), measures, {"classes": each})
