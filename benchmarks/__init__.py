@@ -1,1 +1,1 @@
-"""What the pipeline costs, against the notebooks and against DVC itself: `make bench`, and see README.md here."""
+"""Time and memory of the pipeline compared with the notebooks and with DVC: `make bench`; README.md explains it."""

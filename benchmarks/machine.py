@@ -1,4 +1,4 @@
-"""What the figures were measured on: processor, versions, commit, and how fast the machine is just now."""
+"""The machine that measures: processor, versions, commit and current speed."""
 
 import os
 import platform
@@ -10,58 +10,58 @@ from typing import Any
 
 import psutil
 
-from benchmarks.playground import ROOT, git, surroundings
+from benchmarks.project_clone import ROOT, command_environment, git
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "mlflow", "dvc")
 MEASURED = ("src", "pipeline", "benchmarks", "params.yaml", "dvc.yaml", "requirements.lock", ":!benchmarks/results")
-ABILITIES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
-# A process of its own: threads of a matrix product would make forking unsound, and its memory would be ours.
+# Runs in a separate process: the threads of a matrix product make forking unsafe, and its memory would be counted.
 PRODUCT = """
 import time
 import numpy as np
 matrix = np.ones((2048, 2048), np.float32)
-took = []
+seconds = []
 for _ in range(8):
-    began = time.perf_counter()
+    started = time.perf_counter()
     matrix @ matrix
-    took.append(time.perf_counter() - began)
-print(2 * 2048**3 / min(took) / 1e9)
+    seconds.append(time.perf_counter() - started)
+print(2 * 2048**3 / min(seconds) / 1e9)
 """
 
 
 def machine() -> dict[str, Any]:
-    """The processor, its cores and abilities, memory and system."""
+    """Describe processor, cores, CPU flags, memory and operating system."""
     cpu = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     models = [line.partition(":")[2].strip() for line in cpu.splitlines() if line.startswith("model name")]
     flags = set(cpu.split())
     return {
         "processor": next(iter(models), platform.processor()),
         "cores": len(os.sched_getaffinity(0)),
-        "abilities": [flag for flag in ABILITIES if flag in flags],
+        "abilities": [flag for flag in CPU_FLAGS if flag in flags],
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "system": f"{platform.system()} {platform.release().partition('-')[0]}",
     }
 
 
 def versions() -> dict[str, str]:
-    """Python's version and those of the packages that take the time."""
+    """Versions of Python and of the packages that determine the run time."""
     return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
 
 
 def commit() -> str:
-    """The last commit that changed what is measured: results and documents do not count."""
+    """The last commit that changed measured code; results and documentation do not count."""
     return git("log", "-1", "--format=%h", "--", *MEASURED, folder=ROOT)
 
 
 def is_changed() -> bool:
-    """Whether files differ from that commit; a clone would not have the difference."""
+    """Whether there are uncommitted changes, which a clone would not have."""
     return bool(git("status", "--porcelain", "--", *MEASURED, folder=ROOT))
 
 
 def speed() -> float:
-    """GFLOP/s of a matrix product on all cores: a machine shared with others is not equally fast all day."""
+    """GFLOP/s of a matrix product on all cores; shows whether a shared machine was equally fast throughout."""
     done = subprocess.run(
-        [sys.executable, "-c", PRODUCT], env=surroundings(), check=True, capture_output=True, text=True
+        [sys.executable, "-c", PRODUCT], env=command_environment(), check=True, capture_output=True, text=True
     )
     return float(done.stdout)

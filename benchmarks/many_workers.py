@@ -1,12 +1,11 @@
-"""How many trials several machines' searches get done on one PostgreSQL, and what each costs the database.
+"""Measures trials per second and database load when several workers share one study in PostgreSQL.
 
-Each worker here is what `modelyard tune STUDY --join --workers 1` is on a machine of its own: a search and its worker
-process. Cheap trials, of some milliseconds, show what Optuna, the search and the database need for themselves; long
-ones show what a search costs the database while it waits. Takes about five minutes:
+    .venv/bin/python -m benchmarks.many_workers     # writes benchmarks/results/many_workers.md and docs/scaling.md
 
-    .venv/bin/python benchmarks/many_workers.py     # writes benchmarks/results/many_workers.md and docs/scaling.md
-
-needs Debian's postgresql, and starts a server of its own with its usual settings, fsync included.
+Each worker is what `modelyard tune STUDY --join --workers 1` starts on one machine: a search and its worker process.
+Cheap trials of some milliseconds show the cost of Optuna, the search and the database; long ones show the load on the
+database while workers train. Needs Debian's postgresql, and starts a server with default settings (fsync on). Takes
+about five minutes.
 """
 
 import multiprocessing
@@ -27,10 +26,9 @@ import psutil
 import psycopg
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))  # where the server and the rows come from
+sys.path.insert(0, str(ROOT / "tests"))  # for tests/support
 
-import made_up_search  # noqa: E402
-import postgresql  # noqa: E402
+from support import postgresql, searches
 
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.core.config import changed
@@ -45,14 +43,14 @@ from modelyard.tuning.storage import Place
 RESULT = ROOT / "benchmarks" / "results" / "many_workers.md"
 PAGE, BEGIN, END = ROOT / "docs" / "scaling.md", "<!-- results -->", "<!-- end -->"
 SPAWN = multiprocessing.get_context("spawn")
-LOOK_SECONDS = 0.25
-PATIENCE = 300.0  # seconds for one measurement
+POLL_SECONDS = 0.25
+TIMEOUT_SECONDS = 300.0  # of one measurement
 COLUMNS = (
     "trials",
     "workers",
     "trials / s",
     "s / trial",
-    "of them worked",
+    "CPU s / trial",
     "database ms / trial",
     "database, % of a core",
     "transactions / trial",
@@ -62,7 +60,7 @@ COLUMNS = (
 
 
 class Kind(NamedTuple):
-    """A kind of trial: how many trees are grown, and how many trials are counted."""
+    """A kind of trial: the number of trees to fit, and the number of trials to measure."""
 
     name: str
     trees: Range
@@ -76,7 +74,7 @@ MEASURED = [(CHEAP, 1), (CHEAP, 2), (CHEAP, 4), (LONG, 1), (LONG, 2)]
 
 @dataclass(frozen=True)
 class Reading:
-    """What a database has done so far, and its clients; times are processor time in seconds."""
+    """Counters of a database and its clients; `busy` and `worked` are CPU seconds of the database and the workers."""
 
     at: float
     finished: int
@@ -88,39 +86,39 @@ class Reading:
 
 
 class Database:
-    """A database's own account of itself; what asking costs is taken off. `machines` are its clients."""
+    """Reads a database's counters without counting its own queries; `machines` are the database's clients."""
 
     def __init__(self, address: str, machines: list[SpawnProcess]) -> None:
         self._machines = machines
         self._connection = psycopg.connect(address.replace("+psycopg", ""), autocommit=True)
-        self._asked = 0
+        self._queries = 0
 
     def read(self) -> Reading:
-        """Ask now."""
-        self._asked += 4
-        (finished,) = self._ask("SELECT count(*) FROM trials WHERE state = 'COMPLETE'")
-        (workers,) = self._ask("SELECT count(DISTINCT value_json) FROM trial_user_attributes WHERE key = 'worker'")
-        (done,) = self._ask(
+        """Read the counters now."""
+        self._queries += 4
+        (finished,) = self._query("SELECT count(*) FROM trials WHERE state = 'COMPLETE'")
+        (workers,) = self._query("SELECT count(DISTINCT value_json) FROM trial_user_attributes WHERE key = 'worker'")
+        (done,) = self._query(
             "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
         )
         processes = self._connection.execute(
             "SELECT pid, backend_type = 'client backend' FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
         ).fetchall()
         connections = sum(is_client for _, is_client in processes)
-        busy = _seconds_of([pid for pid, _ in processes])
-        worked = sum(_seconds_of([each.pid, *_started_by(each.pid)]) for each in self._machines)
-        return Reading(time.monotonic(), finished, workers, done - self._asked, busy, connections, worked)
+        busy = _cpu_seconds([pid for pid, _ in processes])
+        worked = sum(_cpu_seconds([machine.pid, *_child_processes(machine.pid)]) for machine in self._machines)
+        return Reading(time.monotonic(), finished, workers, done - self._queries, busy, connections, worked)
 
-    def _ask(self, question: str) -> tuple:
-        return self._connection.execute(question).fetchone()
-
-
-def _started_by(pid: int) -> list[int]:
-    return [each.pid for each in psutil.Process(pid).children(recursive=True)]
+    def _query(self, query: str) -> tuple:
+        return self._connection.execute(query).fetchone()
 
 
-def _seconds_of(processes: list[int]) -> float:
-    """The processor time that these processes have had."""
+def _child_processes(pid: int) -> list[int]:
+    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+
+
+def _cpu_seconds(processes: list[int]) -> float:
+    """The CPU time used by these processes."""
     total = 0.0
     for pid in processes:
         with suppress(psutil.NoSuchProcess):
@@ -130,17 +128,17 @@ def _seconds_of(processes: list[int]) -> float:
 
 
 def search(address: str, plan: Plan) -> None:
-    """The life of one machine: join the study and search until stopped."""
+    """What one machine does: join the study and search until stopped."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     place = Place(address)
     with suppress(KeyboardInterrupt):
         study = take_up(plan, place, join=True)
-        Search(study, place, plan, lambda workers, ended: None).run(1, Budget(sys.maxsize), joined=True)
+        Search(study, place, plan, lambda *_: None).run(1, Budget(sys.maxsize), joined=True)
 
 
 @contextmanager
-def searching(address: str, plan: Plan, count: int) -> Iterator[list[SpawnProcess]]:
-    """So many machines, for the block."""
+def running_machines(address: str, plan: Plan, count: int) -> Iterator[list[SpawnProcess]]:
+    """Run the search on `count` simulated machines during the block."""
     machines = [SPAWN.Process(target=search, args=(address, plan)) for _ in range(count)]
     for machine in machines:
         machine.start()
@@ -154,32 +152,32 @@ def searching(address: str, plan: Plan, count: int) -> Iterator[list[SpawnProces
             machine.kill()
 
 
-def wait_until(holds: Callable[[Reading], bool], database: Database) -> Reading:
-    """The first reading of which this holds."""
-    until = time.monotonic() + PATIENCE
-    while not holds(found := database.read()):
-        if time.monotonic() > until:
-            raise SystemExit(f"after {PATIENCE:.0f} s there are only {found}")
-        time.sleep(LOOK_SECONDS)
-    return found
+def wait_until(condition: Callable[[Reading], bool], database: Database) -> Reading:
+    """Return the first reading that satisfies the condition."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while not condition(reading := database.read()):
+        if time.monotonic() > deadline:
+            raise SystemExit(f"timeout after {TIMEOUT_SECONDS:.0f} s; last reading: {reading}")
+        time.sleep(POLL_SECONDS)
+    return reading
 
 
 def measure(address: str, kind: Kind, workers: int, folder: Path) -> tuple[str, ...]:
-    """A line of the table: so many workers on a study of this kind."""
-    # The rate is no whole number, so that no trial repeats another and takes over its score.
+    """Measure a number of workers on a study of this kind; returns a row of the table."""
+    # A continuous learning rate keeps trials from repeating each other, which would reuse a score without training.
     varied = {"model.trees": kind.trees, "model.learning_rate": Range(low=0.05, high=0.2)}
-    experiment = changed(made_up_search.EXPERIMENT, {"model.trees": kind.trees.low})
-    plan = made_up_search.plan(folder, experiment, vary=varied)
+    experiment = changed(searches.EXPERIMENT, {"model.trees": kind.trees.low})
+    plan = searches.plan(folder, experiment, vary=varied)
     take_up(plan, Place(address))
-    with searching(address, plan, workers) as machines:
+    with running_machines(address, plan, workers) as machines:
         database = Database(address, machines)
-        first = wait_until(lambda each: each.workers >= workers and each.finished >= workers, database)
-        last = wait_until(lambda each: each.finished >= first.finished + kind.counted, database)
-    return kind.name, str(workers), *figures(first, last, workers)
+        first = wait_until(lambda reading: reading.workers >= workers and reading.finished >= workers, database)
+        last = wait_until(lambda reading: reading.finished >= first.finished + kind.counted, database)
+    return kind.name, str(workers), *columns(first, last, workers)
 
 
-def figures(first: Reading, last: Reading, workers: int) -> Iterator[str]:
-    """What happened between two readings, in the order of COLUMNS."""
+def columns(first: Reading, last: Reading, workers: int) -> Iterator[str]:
+    """The differences between two readings, in the order of COLUMNS."""
     seconds, trials = last.at - first.at, last.finished - first.finished
     transactions, busy = last.transactions - first.transactions, last.busy - first.busy
     yield f"{trials / seconds:.2f}"
@@ -193,22 +191,22 @@ def figures(first: Reading, last: Reading, workers: int) -> Iterator[str]:
 
 
 def main() -> None:
-    """BoundMetric each kind with each number of workers, and write the table."""
-    handle_termination_as_ctrl_c()  # else a server would be left behind
+    """Measure each kind with each number of workers, and write the table."""
+    handle_termination_as_ctrl_c()  # so that the server is stopped
     programs = postgresql.installed() or sys.exit(postgresql.MISSING)
-    lines, load = [], os.getloadavg()[1]
+    rows, load = [], os.getloadavg()[1]
     with tempfile.TemporaryDirectory() as folder, postgresql.serving(programs) as port:
-        made_up_search.save_rows(Path(folder))
+        searches.save_rows(Path(folder))
         for kind, workers in MEASURED:
-            lines.append(measure(postgresql.fresh_database(programs, port), kind, workers, Path(folder)))
-            print(*lines[-1], sep="\t", flush=True)
+            rows.append(measure(postgresql.fresh_database(programs, port), kind, workers, Path(folder)))
+            print(*rows[-1], sep="\t", flush=True)
     version = f"Python {sys.version.split()[0]}, Optuna {optuna.__version__}, PostgreSQL {programs.parent.name}"
-    told = f"{os.cpu_count()} cores for all of it, with a load of {load:.1f} from other work; {version}."
-    put_down(f"{told}\n\n{markdown_table(COLUMNS, lines)}\n")
+    setup = f"{os.cpu_count()} cores for workers and database, load average {load:.1f} before; {version}."
+    write_results(f"{setup}\n\n{markdown_table(COLUMNS, rows)}\n")
 
 
-def put_down(result: str) -> None:
-    """Write the result into its file and into the page that shows it."""
+def write_results(result: str) -> None:
+    """Write the results into their file and into docs/scaling.md."""
     write_text(RESULT, result)
     before, after = PAGE.read_text(encoding="utf-8").split(BEGIN)
     write_text(PAGE, f"{before}{BEGIN}\n{result}{END}{after.partition(END)[2]}")

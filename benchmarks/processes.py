@@ -1,4 +1,4 @@
-"""Runs a command and tells what it took: wall time, CPU time and memory of it and of all that it started."""
+"""Measures wall time, CPU time and peak memory of a command and all its descendant processes."""
 
 import os
 import resource
@@ -14,110 +14,110 @@ import psutil
 
 from modelyard.core.errors import ModelyardError
 
-LOOK_SECONDS = 0.25  # between two looks at the processes
-SECONDS_A_MEMORY_LOOK = 1.0  # adding up the pages of a gigabyte takes milliseconds
-TOLD_EVERY = 60.0
+POLL_SECONDS = 0.25
+MEMORY_POLL_SECONDS = 1.0  # reading smaps_rollup of a large process takes milliseconds
+PROGRESS_SECONDS = 60.0
 MEBI = 2**20
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a command and all its descendants took."""
+    """Resources used by a command and all its descendant processes."""
 
     wall_seconds: float
     cpu_seconds: float
-    peak_megabytes: float  # of all processes together, a page shared by several counted once
+    peak_megabytes: float  # of all processes together; shared pages count once
     largest_process_megabytes: float
 
 
 @dataclass
 class _Tree:
-    """The processes seen so far, each with its last known CPU time."""
+    """The processes seen so far, each with its last known CPU time, and the peak memory."""
 
     seconds: dict[tuple[int, float], float] = field(default_factory=dict)
     peak: int = 0
     largest: int = 0
-    memory_seen: float = 0.0
+    memory_polled: float = 0.0
 
-    def look(self, root: int, now: float) -> None:
+    def poll(self, root: int, now: float) -> None:
         processes = []
         with suppress(psutil.NoSuchProcess):
             top = psutil.Process(root)
             processes = [top, *top.children(recursive=True)]
-        with_memory = now - self.memory_seen >= SECONDS_A_MEMORY_LOOK
-        self.memory_seen = now if with_memory else self.memory_seen
-        held = []
+        with_memory = now - self.memory_polled >= MEMORY_POLL_SECONDS
+        self.memory_polled = now if with_memory else self.memory_polled
+        sizes = []
         for process in processes:
             with suppress(psutil.Error, OSError):
                 times = process.cpu_times()
                 self.seconds[process.pid, process.create_time()] = times.user + times.system
-                held += [_proportional_bytes(process.pid)] if with_memory else []
-        self.peak = max(self.peak, sum(held))
-        self.largest = max([self.largest, *held])
+                sizes += [_proportional_bytes(process.pid)] if with_memory else []
+        self.peak = max(self.peak, sum(sizes))
+        self.largest = max([self.largest, *sizes])
 
 
-def measured(command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path) -> Usage:
-    """Run a command to its end; what it says goes to a file.
+def run_measured(command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path) -> Usage:
+    """Run a command to its end, with its output in a log file, and measure it.
 
-    CPU time is what the kernel accounts to the command, or what was last seen of each process if that is more: the
-    kernel forgets those whose parent does not wait for them. Memory is looked at once a second.
+    CPU time is the kernel's rusage of the command or the sum of the last polled values, whichever is larger: rusage
+    lacks processes whose parent does not wait for them. Memory is polled once a second.
 
     Raises:
-        ModelyardError: the command failed; with its last lines.
+        ModelyardError: the command failed; the message holds its last lines.
     """
-    tree, began = _Tree(), time.monotonic()
+    tree, started = _Tree(), time.monotonic()
     with log.open("w", encoding="utf-8") as file:
         process = subprocess.Popen(command, cwd=folder, env=dict(environment), stdout=file, stderr=subprocess.STDOUT)
     try:
-        used = _watch(process, tree, began, log)
-        wall = time.monotonic() - began
+        used = _watch(process, tree, started, log)
+        wall = time.monotonic() - started
     finally:
         _kill(process)
     if process.returncode:
         raise ModelyardError(f"{' '.join(command)} ended with {process.returncode}:\n{_last_lines(log, 20)}")
     accounted = used.ru_utime + used.ru_stime
-    largest = max(tree.largest / MEBI, _kernels_peak(used))
+    largest = max(tree.largest / MEBI, _rusage_peak(used))
     return Usage(wall, max(accounted, sum(tree.seconds.values())), max(tree.peak / MEBI, largest), largest)
 
 
-def _watch(process: subprocess.Popen, tree: _Tree, began: float, log: Path) -> "os.struct_rusage":
-    """Look at the tree until its root has ended; returns what the kernel accounts to it."""
-    ended, told = os.pidfd_open(process.pid), began
+def _watch(process: subprocess.Popen, tree: _Tree, started: float, log: Path) -> "os.struct_rusage":
+    """Poll the process tree until its root has ended; returns the rusage of the root."""
+    pidfd, last_progress = os.pidfd_open(process.pid), started
     try:
-        while not select.select([ended], [], [], LOOK_SECONDS)[0]:
+        while not select.select([pidfd], [], [], POLL_SECONDS)[0]:
             now = time.monotonic()
-            tree.look(process.pid, now)
-            if now - told >= TOLD_EVERY:
-                told = now
-                said = _last_lines(log, 1)[-100:]
-                print(f"    {now - began:.0f} s, {tree.peak / MEBI:.0f} MiB so far; {said}", flush=True)
+            tree.poll(process.pid, now)
+            if now - last_progress >= PROGRESS_SECONDS:
+                last_progress = now
+                last_line = _last_lines(log, 1)[-100:]
+                print(f"    {now - started:.0f} s, peak {tree.peak / MEBI:.0f} MiB; {last_line}", flush=True)
     finally:
-        os.close(ended)
+        os.close(pidfd)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     return used
 
 
-def _kernels_peak(used: "os.struct_rusage") -> float:
-    """The largest process's peak in megabytes; 0 where it was never above ours, with which its own began."""
+def _rusage_peak(used: "os.struct_rusage") -> float:
+    """Peak of the largest process in MiB; 0 if it did not exceed this process's own, from which the child started."""
     ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return used.ru_maxrss / 1024 if used.ru_maxrss > ours else 0.0  # Linux tells kibibytes
+    return used.ru_maxrss / 1024 if used.ru_maxrss > ours else 0.0  # in KiB on Linux
 
 
 def _kill(process: subprocess.Popen) -> None:
-    """End what an interrupt left running."""
+    """Stop the processes that are still running after an interrupt."""
     if process.returncode is None:
-        left = psutil.Process(process.pid).children(recursive=True)
+        children = psutil.Process(process.pid).children(recursive=True)
         process.terminate()
-        psutil.wait_procs(left, timeout=10)
-        for each in left:
+        psutil.wait_procs(children, timeout=10)
+        for child in children:
             with suppress(psutil.NoSuchProcess):
-                each.kill()
+                child.kill()
         process.wait()
 
 
 def _proportional_bytes(pid: int) -> int:
-    """A process's share of the memory that it sees: pages used by several are divided among them."""
+    """Proportional set size of a process: shared pages are divided among the processes that use them."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
@@ -125,6 +125,6 @@ def _proportional_bytes(pid: int) -> int:
 
 
 def _last_lines(log: Path, count: int) -> str:
-    """The end of a log; a progress bar is many lines."""
+    """The last non-empty lines of a log, with each state of a progress bar as a line."""
     text = log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").replace("\x08", "")
     return "\n".join([line for line in text.splitlines() if line.strip()][-count:])

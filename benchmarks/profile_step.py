@@ -1,6 +1,6 @@
-"""Times the layers of fashion_cnn, the largest matrix product and whole training steps, in one process on one core.
+"""Times the layers of fashion_cnn, a large matrix product and whole training steps, in one process on one core.
 
-`profile_step.py STEPS` takes the median over STEPS repeats and adds lines of JSON to the file in BENCHMARK_NOTES.
+`profile_step.py REPEATS` appends medians over REPEATS repeats to the file named by BENCHMARK_LOG, as lines of JSON.
 """
 
 import json
@@ -22,8 +22,8 @@ from modelyard.models.engine.tf_dataset import use_threads
 
 BATCH = 32
 SHAPE = (28, 28, 1)
-SQUARE = 2048  # rows and columns of the largest matrix product
-# The layers of fashion_cnn that compute: each with the shape of a row that goes in.
+SQUARE = 2048  # rows and columns of the matrix product
+# The layers of fashion_cnn with most of the computation, each with the shape of an input sample.
 LAYERS: tuple[tuple[Callable[[], Any], tuple[int, ...]], ...] = (
     (lambda: layers.Conv2D(16, 3), (28, 28, 1)),
     (lambda: layers.Conv2D(32, 3), (26, 26, 16)),
@@ -39,22 +39,22 @@ STEPS = {
 
 
 def main(repeats: int) -> None:
-    """Time all of it."""
+    """Measure everything and append the results to the log."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     use_threads(1)
     for precision in ("float32", "mixed_bfloat16"):
         keras.config.set_dtype_policy(precision)
-        note(what="matrix product", precision=precision, **_product(precision, repeats))
+        append_json_line(what="matrix product", precision=precision, **_product(precision, repeats))
         for make, shape in LAYERS:
-            note(what="layer", precision=precision, **_layer(make(), shape, repeats))
+            append_json_line(what="layer", precision=precision, **_layer(make(), shape, repeats))
     for name, how in STEPS.items():
-        note(what="step", name=name, seconds=_step(repeats, **how))
+        append_json_line(what="step", name=name, seconds=_step(repeats, **how))
 
 
-def note(**facts: Any) -> None:
-    """Append a line to the notes."""
-    with Path(os.environ["BENCHMARK_NOTES"]).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(facts) + "\n")
+def append_json_line(**values: Any) -> None:
+    """Append a line of JSON to the log."""
+    with Path(os.environ["BENCHMARK_LOG"]).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(values) + "\n")
 
 
 def _product(precision: str, repeats: int) -> dict[str, float]:
@@ -66,29 +66,28 @@ def _product(precision: str, repeats: int) -> dict[str, float]:
 
 
 def _layer(layer: Any, shape: tuple[int, ...], repeats: int) -> dict[str, Any]:
-    """A layer forwards and backwards: three products of the size of the forward one, two for the first layer."""
-    rows = tf.random.normal((BATCH, *shape), dtype=tf.float32)
-    rows = tf.cast(rows, layer.compute_dtype)
-    answer = layer(rows)
-    is_first = shape == SHAPE  # no gradient of the images is asked for
+    """Forward and backward pass of a layer: 3 times the operations of the forward pass, 2 times for the first layer."""
+    batch = tf.cast(tf.random.normal((BATCH, *shape), dtype=tf.float32), layer.compute_dtype)
+    output = layer(batch)
+    is_first = shape == SHAPE  # its input needs no gradient
 
     @tf.function
-    def forwards_and_backwards(rows: tf.Tensor) -> Any:
+    def forward_and_backward(batch: tf.Tensor) -> Any:
         with tf.GradientTape() as tape:
-            tape.watch(rows)
-            loss = tf.reduce_sum(tf.cast(layer(rows), tf.float32))
-        return tape.gradient(loss, layer.trainable_variables + ([] if is_first else [rows]))
+            tape.watch(batch)
+            loss = tf.reduce_sum(tf.cast(layer(batch), tf.float32))
+        return tape.gradient(loss, layer.trainable_variables + ([] if is_first else [batch]))
 
-    seconds = _median_seconds(lambda: forwards_and_backwards(rows)[0].numpy(), repeats)
+    seconds = _median_seconds(lambda: forward_and_backward(batch)[0].numpy(), repeats)
     weights = math.prod(layer.kernel.shape)
-    places = answer.shape[1] * answer.shape[2] if len(shape) == 3 else 1
-    operations = 2 * BATCH * weights * places * (2 if is_first else 3)
+    positions = output.shape[1] * output.shape[2] if len(shape) == 3 else 1
+    operations = 2 * BATCH * weights * positions * (2 if is_first else 3)
     name = f"{type(layer).__name__} {' x '.join(map(str, layer.kernel.shape))}"
     return {"name": name, "seconds": seconds, "gflops": operations / seconds / 1e9}
 
 
 def _step(repeats: int, optimizer: type, precision: str = "float32", jit_compile: bool = False) -> float:
-    """Seconds of one of many steps within one execution, as the pipeline trains."""
+    """Seconds per step, with many steps per execution as in the pipeline."""
     keras.config.set_dtype_policy(precision)
     model = keras.Sequential([layers.Input(SHAPE), *(make() for make, shape in LAYERS[:3]), layers.Flatten()])
     model.add(LAYERS[3][0]())
@@ -101,23 +100,23 @@ def _step(repeats: int, optimizer: type, precision: str = "float32", jit_compile
     )
     x, y = tf.random.uniform((BATCH, *SHAPE)), tf.zeros((BATCH,), tf.int32)
     batches = tf.data.Dataset.from_tensors((x, y)).repeat()
-    model.fit(batches, steps_per_epoch=repeats, epochs=1, verbose=0)  # traces, and compiles
-    took = []
+    model.fit(batches, steps_per_epoch=repeats, epochs=1, verbose=0)  # traces and compiles
+    seconds = []
     for _ in range(3):
-        began = time.perf_counter()
+        started = time.perf_counter()
         model.fit(batches, steps_per_epoch=repeats, epochs=1, verbose=0)
-        took.append((time.perf_counter() - began) / repeats)
-    return median(took)
+        seconds.append((time.perf_counter() - started) / repeats)
+    return median(seconds)
 
 
 def _median_seconds(work: Callable[[], Any], repeats: int) -> float:
     work()  # traces
-    took = []
+    seconds = []
     for _ in range(repeats):
-        began = time.perf_counter()
+        started = time.perf_counter()
         work()
-        took.append(time.perf_counter() - began)
-    return median(took)
+        seconds.append(time.perf_counter() - started)
+    return median(seconds)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What was measured, a file of JSON for each part, written after each thing that was measured."""
+"""Stores measurements as one JSON file per part, written after each measurement."""
 
 import json
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from modelyard.core.files import read_json, write_json
 
 
 class Record:
-    """The file of one part: begun anew, or gone on with where the same commit was measured in the same size."""
+    """The file of one part; continued if commit, machine, versions and size are the same, else started again."""
 
     def __init__(self, file: Path, size: Size, again: bool = False) -> None:
         self._file = file
@@ -22,31 +22,33 @@ class Record:
             "versions": machine.versions(),
             "size": json.loads(json.dumps(asdict(size))),
         }
-        kept = read_json(file) if file.exists() and not again else {}
-        fits = all(kept.get(key) == value for key, value in measured.items())
-        self._content: dict[str, Any] = kept if fits else {**measured, "complete": False, "speed": [], "found": {}}
+        stored = read_json(file) if file.exists() and not again else {}
+        continues = all(stored.get(key) == value for key, value in measured.items())
+        self._content: dict[str, Any] = (
+            stored if continues else {**measured, "complete": False, "speed": [], "found": {}}
+        )
 
     @property
     def is_complete(self) -> bool:
-        """Whether all of the part is measured."""
+        """Whether every measurement of the part is done."""
         return self._content["complete"]
 
     @property
     def found(self) -> dict[str, Any]:
-        """What was measured so far."""
+        """The measurements so far, by key."""
         return self._content["found"]
 
     def add(self, key: str, found: Any) -> None:
-        """Keep what was measured."""
+        """Store a measurement."""
         self.found[key] = found
         self._write()
 
-    def note_speed(self) -> None:
-        """Note how fast the machine is now."""
+    def add_speed(self) -> None:
+        """Measure and store the current speed of the machine."""
         self._content["speed"].append(round(machine.speed(), 1))
 
     def finish(self) -> None:
-        """Note that all is measured, and when."""
+        """Mark the part as complete, with the current time."""
         self._content |= {"complete": True, "ended": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")}
         self._write()
 
@@ -55,5 +57,5 @@ class Record:
 
 
 def read(folder: Path) -> dict[str, dict[str, Any]]:
-    """The content of each part's file."""
+    """Return the content of each part's file, by part."""
     return {file.stem: read_json(file) for file in sorted(folder.glob("*.json"))}

@@ -1,8 +1,8 @@
-"""How much is measured: all of it, or as much as a few minutes allow."""
+"""How much is measured: everything, or a part that takes a few minutes."""
 
 from dataclasses import dataclass
 
-# Each notebook with the experiments that rebuild it, in the order of its programs.
+# Each notebook with the experiments that rebuild it, in the order of the notebook.
 NOTEBOOKS = {
     "000_fashion_cnn": ("fashion_cnn",),
     "001_networks": ("xor_perceptron", "xor_mlp", "digits_mlp", "digits_cnn"),
@@ -23,20 +23,20 @@ NOTEBOOKS = {
 
 @dataclass(frozen=True)
 class Size:
-    """What of the benchmarks is measured, and how often."""
+    """Settings of a benchmark run."""
 
     notebooks: tuple[str, ...] = tuple(NOTEBOOKS)
-    epochs_share: float = 1.0  # of the epochs of the notebooks and of their rebuild
-    rows: int = 0  # of the training rows of both MNISTs; 0: all
-    copies: tuple[int, ...] = (20, 200)  # experiments of a project that is up to date
-    repeats: int = 5  # of what takes seconds
-    pairs: int = 2  # of one stage at a time and two
+    epochs_share: float = 1.0  # share of the epochs, for notebooks and rebuilds alike
+    rows: int = 0  # training samples of MNIST and Fashion-MNIST; 0: all
+    copies: tuple[int, ...] = (20, 200)  # numbers of experiments in an up-to-date project
+    repeats: int = 5  # repeats of measurements that take seconds
+    pairs: int = 2  # repeats of the comparison of one and two jobs
     parallel: tuple[str, ...] = ("fashion_cnn_2", "fashion_ann", "digits_cnn", "digits_mlp")
     growth: tuple[int, ...] = (10_000, 30_000, 60_000)
     growth_epochs: int = 2
     seeds: tuple[int, ...] = (1, 2, 3)
-    precision_share: float = 1.0  # of the epochs of the trainings that compare precisions
-    steps: int = 100  # of a training whose parts are timed
+    precision_share: float = 1.0  # share of the epochs in the part `precision`
+    steps: int = 100  # training steps that the part `steps` times
 
     @property
     def experiments(self) -> list[str]:

@@ -1,10 +1,10 @@
-"""A search by `modelyard tune` beside plain Optuna: one space, one sampler, the same rows and networks, over seeds.
+"""Compares `modelyard tune` with plain Optuna: same search space, sampler, data and networks, over several seeds.
 
-    .venv/bin/python benchmarks/tuning_against_plain_optuna.py
+    .venv/bin/python -m benchmarks.tuning_against_plain_optuna
 
-Plain Optuna is one process that calls `study.optimize` with a thread for each core and gives no trial up. Ours is a
-process for each core, once without pruning and once as shipped. Every search begins in fresh processes, so that its
-seconds hold their start. The order of the ways changes with the seed, for whoever runs first or last.
+Plain Optuna is one process that calls `study.optimize` with one thread per core and no pruning. Modelyard uses one
+process per core, once without pruning and once with the settings of params.yaml. Every search starts new processes, and
+its seconds include their start. The order of the methods rotates with the seed.
 """
 
 import multiprocessing
@@ -31,164 +31,167 @@ from modelyard.core.markdown import markdown_table
 from modelyard.data import inputs, readers
 from modelyard.params.project import Project
 from modelyard.params.study import Range, baseline_values, storage_label
-from modelyard.tuning import opening, plan, search
+from modelyard.tuning import opening, search
+from modelyard.tuning import plan as plans
 from modelyard.tuning.objective import Objective
 from modelyard.tuning.plan import Plan
 from modelyard.tuning.results import epochs_run
 from modelyard.tuning.storage import Place
 
 STUDY = "digits_cnn"
-SHORT = 10  # epochs of trial 0, so that five seeds take minutes
+FIRST_EPOCHS = 10  # epochs of trial 0; few, so that five seeds take minutes
 EPOCHS = Range(low=5, high=15, step=5)
 CORES = len(os.sched_getaffinity(0))
-PLAIN, PROCESSES, SHIPPED = "plain Optuna, threads", "modelyard, no pruning", "modelyard, as shipped"
+PLAIN, PROCESSES, PRUNING = "plain Optuna, threads", "modelyard, no pruning", "modelyard, with pruning"
 
 
 @dataclass(frozen=True)
-class Searched:
-    """One search: when it began, how long it took, and its trials."""
+class SearchRun:
+    """Start, duration and trials of one search."""
 
-    began: datetime
+    started: datetime
     seconds: float
     trials: list[FrozenTrial]
 
     @property
     def finished(self) -> list[FrozenTrial]:
+        """The trials that were neither pruned nor failed."""
         return [trial for trial in self.trials if trial.state is TrialState.COMPLETE]
 
     @property
     def best(self) -> float:
+        """The best score."""
         return max(trial.value for trial in self.finished)
 
     @property
     def epochs(self) -> int:
+        """The number of epochs trained by all trials."""
         return sum(map(epochs_run, self.trials))
 
     def seconds_to(self, score: float) -> float:
-        """From the beginning to the end of the first trial that is as good as this."""
+        """Seconds from the start to the end of the first trial with at least this score."""
         ends = [trial.datetime_complete for trial in self.finished if trial.value >= score]
-        return (min(ends) - self.began).total_seconds()
+        return (min(ends) - self.started).total_seconds()
 
 
-def plain(made: Plan, trials: int) -> list[FrozenTrial]:
-    """What a script around Optuna does, its interpreter warm and its rows read once."""
+def optimize_with_optuna(plan: Plan, trials: int) -> list[FrozenTrial]:
+    """Run plain Optuna with data loaded once."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    sampler = optuna.samplers.TPESampler(seed=made.study.seed)
-    study = optuna.create_study(direction=made.direction, sampler=sampler, pruner=optuna.pruners.NopPruner())
+    sampler = optuna.samplers.TPESampler(seed=plan.study.seed)
+    study = optuna.create_study(direction=plan.direction, sampler=sampler, pruner=optuna.pruners.NopPruner())
     study.enqueue_trial(
-        {key: storage_label(value) for key, value in baseline_values(made.study, made.experiment).items()}
+        {key: storage_label(value) for key, value in baseline_values(plan.study, plan.experiment).items()}
     )
-    study.optimize(Objective(made, lambda *figures: None), n_trials=trials, n_jobs=CORES)
+    study.optimize(Objective(plan, lambda *_: None), n_trials=trials, n_jobs=CORES)
     return study.trials
 
 
-def in_threads(made: Plan, trials: int) -> list[FrozenTrial]:
-    """Plain Optuna in a process of its own, as whoever starts the script has it."""
+def in_threads(plan: Plan, trials: int) -> list[FrozenTrial]:
+    """Run plain Optuna in a new process."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(plain, made, trials).result()
+        return pool.submit(optimize_with_optuna, plan, trials).result()
 
 
-def in_processes(made: Plan, trials: int) -> list[FrozenTrial]:
-    """What `modelyard tune` does between reading params.yaml and writing its report."""
+def in_processes(plan: Plan, trials: int) -> list[FrozenTrial]:
+    """Run what `modelyard tune` does between reading params.yaml and writing its report."""
     with TemporaryDirectory() as folder:
         place = Place(str(Path(folder) / "search.journal"))
-        study = opening.take_up(made, place)
-        search.Search(study, place, made, lambda workers, ended: None).run(CORES, search.Budget(trials))
+        study = opening.take_up(plan, place)
+        search.Search(study, place, plan, lambda *_: None).run(CORES, search.Budget(trials))
         return study.trials
 
 
-WAYS: dict[str, tuple[Callable[[Plan, int], list[FrozenTrial]], str, int]] = {  # and the pruner, threads of a training
+METHODS: dict[
+    str, tuple[Callable[[Plan, int], list[FrozenTrial]], str, int]
+] = {  # function, pruner, threads per training
     PLAIN: (in_threads, "none", CORES),
     PROCESSES: (in_processes, "none", 1),
-    SHIPPED: (in_processes, "median", 1),
+    PRUNING: (in_processes, "median", 1),
 }
 
 
 def main(
     seeds: Annotated[int, typer.Option(min=1)] = 5,
-    trials: Annotated[int, typer.Option(min=2, help="Of each search.")] = 10,
+    trials: Annotated[int, typer.Option(min=2, help="Number of trials of each search.")] = 10,
     output: Path = Path("benchmarks/results/tuning.md"),
 ) -> None:
-    """Search with each way and seed, and write the table of both."""
+    """Run each method with each seed, and write the tables."""
     with TemporaryDirectory() as folder:
         project = shortened(params.load(), Path(folder))
-        found = {}
+        runs = {}
         for seed in range(seeds):
-            for way in rotated(list(WAYS), seed):
-                found[seed, way] = searched(way, project, seed, trials, Path(folder))
-                done = found[seed, way]
-                typer.echo(f"seed {seed}  {way:23} {done.seconds:6.1f} s  best {done.best:.4f}  {done.epochs} epochs")
-    write_text(output, page(found, seeds, trials))
-    typer.echo(f"Written: {output}")
+            for method in rotated(list(METHODS), seed):
+                run = runs[seed, method] = run_search(method, project, seed, trials, Path(folder))
+                typer.echo(f"seed {seed}  {method:23} {run.seconds:6.1f} s  best {run.best:.4f}  {run.epochs} epochs")
+    write_text(output, page(runs, seeds, trials))
+    typer.echo(f"Wrote {output}")
 
 
 def shortened(project: Project, folder: Path) -> Project:
-    """The study with fewer epochs, and its rows in a folder as the stage normalise leaves them."""
+    """Return the project with fewer epochs in the study; writes the prepared input into `folder`, as normalise does."""
     study = project.studies[STUDY]
-    experiment = changed(project.experiments[study.experiment], {"training.epochs": SHORT})
+    experiment = changed(project.experiments[study.experiment], {"training.epochs": FIRST_EPOCHS})
     entry = project.inputs[experiment.input]
     dataset = project.datasets[entry.dataset]
     project.files_of(entry.dataset, Path.cwd()).fetch(folder / "raw")
-    rows, _ = inputs.prepare(readers.read(dataset, folder / "raw"), dataset.task, entry)
-    inputs.save_training(rows, folder / "data" / "inputs" / experiment.input / "training")
+    prepared, _ = inputs.prepare(readers.read(dataset, folder / "raw"), dataset.task, entry)
+    inputs.save_training(prepared, folder / "data" / "inputs" / experiment.input / "training")
     study = study.model_copy(update={"vary": study.vary | {"training.epochs": EPOCHS}})
     experiments = project.experiments | {study.experiment: experiment}
     return project.model_copy(update={"experiments": experiments, "studies": {STUDY: study}})
 
 
-def rotated(ways: list[str], by: int) -> list[str]:
-    start = by % len(ways)
-    return ways[start:] + ways[:start]
+def rotated(methods: list[str], by: int) -> list[str]:
+    """Move the first `by` methods to the end."""
+    start = by % len(methods)
+    return methods[start:] + methods[:start]
 
 
-def searched(way: str, project: Project, seed: int, trials: int, folder: Path) -> Searched:
-    """One search, timed from outside."""
-    run, pruner, threads = WAYS[way]
+def run_search(method: str, project: Project, seed: int, trials: int, folder: Path) -> SearchRun:
+    """Run and time one search."""
+    run, pruner, threads = METHODS[method]
     study = project.studies[STUDY].model_copy(update={"seed": seed, "pruner": pruner})
-    made = plan.make(project.model_copy(update={"studies": {STUDY: study}}), STUDY, threads, folder)
-    began, clock = datetime.now(), time.monotonic()
-    ended = run(made, trials)
-    return Searched(began, time.monotonic() - clock, ended)
+    plan = plans.make(project.model_copy(update={"studies": {STUDY: study}}), STUDY, threads, folder)
+    started, clock = datetime.now(), time.monotonic()
+    finished_trials = run(plan, trials)
+    return SearchRun(started, time.monotonic() - clock, finished_trials)
 
 
-def page(found: dict[tuple[int, str], Searched], seeds: int, trials: int) -> str:
-    """The result as Markdown."""
-    head = ["", "seconds", "best val_accuracy", "seconds to a score that all reach", "epochs", "given up", "failed"]
-    medians = [[way, *map(told, columns(way, found, range(seeds)))] for way in WAYS]
-    each = [[f"{way}, seed {seed}", *map(told, columns(way, found, [seed]))] for seed in range(seeds) for way in WAYS]
+def page(runs: dict[tuple[int, str], SearchRun], seeds: int, trials: int) -> str:
+    """The results as a Markdown page."""
+    head = ["", "seconds", "best val_accuracy", "seconds to a score that all reach", "epochs", "pruned", "failed"]
+    medians = [[method, *columns(method, runs, range(seeds))] for method in METHODS]
+    single = [[f"{name}, seed {seed}", *columns(name, runs, [seed])] for seed in range(seeds) for name in METHODS]
     parts = [
-        "# A search by modelyard beside plain Optuna",
+        "# modelyard tune compared with plain Optuna",
         f"`benchmarks/tuning_against_plain_optuna.py --seeds {seeds} --trials {trials}` on {CORES} cores: study "
         f"`{STUDY}` with {EPOCHS.low} to {EPOCHS.high} epochs, {trials} trials a search, medians over {seeds} seeds. "
-        "Seconds are those of the clock and hold the start of the processes, each of which imports TensorFlow. The "
-        "score that all reach is, for each seed, the best of the way that did worst.",
+        "Seconds are wall time, including the start of the processes, each of which imports TensorFlow. The score that "
+        "all reach is, for each seed, the best score of the worst method.",
         markdown_table(head, medians),
-        f"Median over the seeds of plain Optuna's seconds by ours: {ratio(found, seeds, PROCESSES):.2f} with processes "
-        f"alone, {ratio(found, seeds, SHIPPED):.2f} with pruning as well.",
+        f"Seconds of plain Optuna divided by those of modelyard, median over the seeds: "
+        f"{ratio(runs, seeds, PROCESSES):.2f} without pruning, {ratio(runs, seeds, PRUNING):.2f} with pruning.",
         "## Each seed",
-        markdown_table(head, each),
+        markdown_table(head, single),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def columns(way: str, found: dict[tuple[int, str], Searched], seeds: Sequence[int]) -> list[float]:
-    """The medians over seeds of what the table tells of a way."""
+def columns(method: str, runs: dict[tuple[int, str], SearchRun], seeds: Sequence[int]) -> list[str]:
+    """Medians over seeds, in the order of the table's columns."""
     rows = []
     for seed in seeds:
-        one = found[seed, way]
-        reached = min(found[seed, other].best for other in WAYS)
+        one = runs[seed, method]
+        reached = min(runs[seed, other].best for other in METHODS)
         states = [trial.state for trial in one.trials]
         counts = [states.count(state) for state in (TrialState.PRUNED, TrialState.FAIL)]
         rows.append([one.seconds, one.best, one.seconds_to(reached), one.epochs, *counts])
-    return [statistics.median(column) for column in zip(*rows, strict=True)]
+    return [f"{statistics.median(column):.4g}" for column in zip(*rows, strict=True)]
 
 
-def ratio(found: dict[tuple[int, str], Searched], seeds: int, way: str) -> float:
-    return statistics.median(found[seed, PLAIN].seconds / found[seed, way].seconds for seed in range(seeds))
-
-
-def told(figure: float) -> str:
-    return f"{figure:.4g}"
+def ratio(runs: dict[tuple[int, str], SearchRun], seeds: int, method: str) -> float:
+    """Median over seeds of plain Optuna's seconds divided by those of a method."""
+    return statistics.median(runs[seed, PLAIN].seconds / runs[seed, method].seconds for seed in range(seeds))
 
 
 if __name__ == "__main__":

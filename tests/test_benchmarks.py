@@ -1,4 +1,4 @@
-"""The benchmarks: what they count and keep, and that both sides of a comparison train alike. No clock is asked."""
+"""The benchmarks: measured resources, stored results, and equal training on both sides. No test depends on a time."""
 
 import importlib
 import re
@@ -11,32 +11,33 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from benchmarks import machine, overhead, picture, playground, records, report
+from benchmarks import machine, overhead, overview_plot, project_clone, records, report
 from benchmarks.parts import PARTS, nothing
 from benchmarks.parts.notebooks import by_experiment
-from benchmarks.processes import Usage, measured
+from benchmarks.processes import Usage, run_measured
 from benchmarks.sizes import NOTEBOOKS, QUICK, Size
 from modelyard.core.errors import ModelyardError
+from modelyard.params import load, load_claims, load_published
 
-SCRIPTS = Path(playground.ROOT) / "benchmarks" / "notebooks"
-HELD = 300  # megabytes
-WORKED = 1.5  # seconds of CPU
+SCRIPTS = Path(project_clone.ROOT) / "benchmarks" / "notebooks"
+MEGABYTES = 300
+CPU_SECONDS = 1.5
 
-HOLDING = f"""
+ALLOCATING = f"""
 import os, time
 if os.fork() == 0:
-    held = b"x" * ({HELD} * 2**20)
+    data = b"x" * ({MEGABYTES} * 2**20)
     time.sleep(1.5)
 else:
     os.wait()
 """
-# The child's CPU time is lost to the kernel, for its parent does not wait for it.
-FORGETTING = f"""
+# The parent does not wait for the child, so that rusage lacks the child's CPU time.
+NOT_WAITING = f"""
 import os, select, signal, time
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 child = os.fork()
 if child == 0:
-    while time.process_time() < {WORKED}: pass
+    while time.process_time() < {CPU_SECONDS}: pass
 else:
     select.select([os.pidfd_open(child)], [], [])
 """
@@ -44,91 +45,99 @@ else:
 
 @pytest.fixture(scope="module")
 def params() -> dict:
-    return YAML(typ="safe").load(playground.ROOT / "params.yaml")
+    return YAML(typ="safe").load(project_clone.ROOT / "params.yaml")
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[[str], Usage]:
-    """Runs a program and measures it."""
-    return lambda code: measured(
-        [sys.executable, "-c", code], tmp_path, playground.surroundings(), tmp_path / "said.log"
+    """Measures a Python program."""
+    return lambda code: run_measured(
+        [sys.executable, "-c", code], tmp_path, project_clone.command_environment(), tmp_path / "output.log"
     )
 
 
-# --- what a command takes ---
+# --- resources of a command ---
 
 
-def test_memory_of_a_process_that_the_command_started_counts(run):
-    usage = run(HOLDING)
-    assert HELD <= usage.peak_megabytes < 4 * HELD
-    assert usage.largest_process_megabytes >= HELD
+def test_memory_of_a_child_process_counts(run):
+    usage = run(ALLOCATING)
+    assert MEGABYTES <= usage.peak_megabytes < 4 * MEGABYTES
+    assert usage.largest_process_megabytes >= MEGABYTES
 
 
-def test_memory_that_two_processes_share_counts_once(run):
-    shared = HOLDING.replace("if os.fork() == 0:\n    held", "held").replace("    time", "if os.fork() == 0:\n    time")
-    assert HELD <= run(shared).peak_megabytes < 1.5 * HELD
+def test_memory_shared_by_two_processes_counts_once(run):
+    shared = ALLOCATING.replace("if os.fork() == 0:\n    data", "data").replace(
+        "    time", "if os.fork() == 0:\n    time"
+    )
+    assert MEGABYTES <= run(shared).peak_megabytes < 1.5 * MEGABYTES
 
 
-def test_work_of_a_process_that_no_one_waited_for_counts(run):
-    assert run(FORGETTING).cpu_seconds > WORKED / 3
+def test_cpu_time_of_a_child_without_a_waiting_parent_counts(run):
+    assert run(NOT_WAITING).cpu_seconds > CPU_SECONDS / 3
 
 
-def test_a_command_that_fails_is_told_with_its_last_words(run):
+def test_a_failing_command_raises_with_its_last_output(run):
     with pytest.raises(ModelyardError, match=r"(?s)ended with 3:.*the reason"):
         run("print('the reason'); raise SystemExit(3)")
 
 
-# --- both sides train alike ---
+# --- equal training on both sides ---
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
-def test_a_notebook_trains_each_of_its_experiments_as_long_as_the_rebuild_does(notebook, params):
+def test_a_notebook_script_and_its_experiments_have_the_same_epochs(notebook, params):
     script = (SCRIPTS / f"{notebook}.py").read_text(encoding="utf-8")
     experiments = [params["experiments"][name] for name in NOTEBOOKS[notebook]]
     assert [name for name in NOTEBOOKS[notebook] if f'"{name}"' not in script] == []
-    told = {int(epochs) for epochs in re.findall(r"given\.epochs\((\d+)\)", script)}
-    assert told == {experiment["training"]["epochs"] for experiment in experiments}
+    epochs = {int(count) for count in re.findall(r"notebook_support\.epochs\((\d+)\)", script)}
+    assert epochs == {experiment["training"]["epochs"] for experiment in experiments}
 
 
-def test_every_notebook_has_its_script():
+def test_every_notebook_has_a_script():
     assert {path.stem for path in SCRIPTS.glob("[0-9]*.py")} == set(NOTEBOOKS)
 
 
-def test_a_notebook_runs_and_tells_the_figure_and_the_fit_of_each_experiment(tmp_path):
-    """That of XOR and digits, which needs no file; one epoch in forty."""
-    notes = tmp_path / "notes.jsonl"
-    environment = playground.surroundings() | {"BENCHMARK_NOTES": str(notes), "BENCHMARK_EPOCHS_SHARE": "0.025"}
+def test_a_notebook_script_logs_fit_and_metric_of_each_experiment(tmp_path):
+    """Notebook 001 needs no raw files; it runs a fortieth of the epochs."""
+    log = tmp_path / "benchmark.jsonl"
+    environment = project_clone.command_environment() | {"BENCHMARK_LOG": str(log), "BENCHMARK_EPOCHS_SHARE": "0.025"}
     command = [sys.executable, str(SCRIPTS / "001_networks.py"), str(tmp_path)]
-    measured(command, tmp_path, environment, tmp_path / "said.log")
-    told = by_experiment(playground.notes(notes), NOTEBOOKS["001_networks"])
-    assert all(0 <= each["value"] <= 1 and each["fit_seconds"] > 0 for each in told.values())
-    assert [each["epochs"] for each in told.values()] == [10, 10, 1, 1]
+    run_measured(command, tmp_path, environment, tmp_path / "output.log")
+    experiments = by_experiment(project_clone.read_json_lines(log), NOTEBOOKS["001_networks"])
+    assert all(0 <= each["value"] <= 1 and each["fit_seconds"] > 0 for each in experiments.values())
+    assert [each["epochs"] for each in experiments.values()] == [10, 10, 1, 1]
 
 
-def test_the_clone_that_is_measured_times_its_fits_and_has_nothing_built(params):
+def test_the_clone_has_a_fit_timer_no_results_and_valid_settings():
     def change(params: dict) -> None:
-        playground.only(params, ["xor_mlp"])
+        project_clone.keep_only(params, ["xor_mlp"])
 
-    with playground.playground(change) as place:
-        assert "import stopwatch" in (place.root / "pipeline" / "train.py").read_text()
-        assert not (place.root / "dvc.lock").exists()
-        assert not (place.root / "results").exists()
-        left = YAML(typ="safe").load(place.root / "params.yaml")
-        assert list(left["inputs"]) == list(left["datasets"]) == ["xor"]
-        assert playground.git("status", "--porcelain", folder=place.root) == ""
-    assert not place.root.exists()
+    with project_clone.clone_project(change) as clone:
+        assert "import fit_timer" in (clone.root / "pipeline" / "train.py").read_text()
+        assert not (clone.root / "dvc.lock").exists()
+        assert not (clone.root / "results").exists()
+        project = load(clone.root / "params.yaml")
+        assert list(project.inputs) == list(project.datasets) == ["xor"]
+        assert list(load_published(project, clone.root / "published.yaml")) == ["xor_mlp"]
+        assert load_claims(project, clone.root / "claims.yaml") == {}
+        assert project_clone.git("status", "--porcelain", folder=clone.root) == ""
+    assert not clone.root.exists()
 
 
-# --- what is kept ---
+# --- stored results ---
 
 
 @pytest.fixture
-def record(tmp_path, monkeypatch) -> Callable[..., records.Record]:
+def fixed_commit(monkeypatch):
     monkeypatch.setattr(machine, "commit", lambda: "abc")
+
+
+@pytest.fixture
+def record(tmp_path, fixed_commit) -> Callable[..., records.Record]:
     return lambda size=QUICK, again=False: records.Record(tmp_path / "part.json", size, again)
 
 
-def test_a_part_goes_on_where_it_was(record):
+def test_a_part_continues_with_its_stored_results(record):
     record().add("first", 1.5)
     assert record().found == {"first": 1.5}
     assert not record().is_complete
@@ -136,22 +145,22 @@ def test_a_part_goes_on_where_it_was(record):
     assert record().is_complete
 
 
-@pytest.mark.parametrize("what", ["commit", "size", "wish"])
-def test_a_part_begins_anew_for_another_commit_another_size_or_on_demand(record, monkeypatch, what):
+@pytest.mark.parametrize("what", ["commit", "size", "request"])
+def test_a_part_starts_again_for_another_commit_another_size_or_on_request(record, monkeypatch, what):
     record().add("first", 1.5)
     if what == "commit":
         monkeypatch.setattr(machine, "commit", lambda: "def")
-    other = {"size": replace(QUICK, rows=QUICK.rows + 1)} if what == "size" else {"again": what == "wish"}
+    other = {"size": replace(QUICK, rows=QUICK.rows + 1)} if what == "size" else {"again": what == "request"}
     assert record(**other).found == {}
 
 
-def test_a_copy_of_an_experiment_is_named_everywhere():
-    said = {"cmd": "train.py xor_mlp results/xor_mlp/model", "deps": [{"path": "data/inputs/xor/training"}]}
+def test_a_copied_experiment_is_renamed_everywhere():
+    stage = {"cmd": "train.py xor_mlp results/xor_mlp/model", "deps": [{"path": "data/inputs/xor/training"}]}
     expected = {"cmd": "train.py xor_mlp_2 results/xor_mlp_2/model", "deps": [{"path": "data/inputs/xor/training"}]}
-    assert nothing.named(said, "xor_mlp_2") == expected
+    assert nothing.renamed(stage, "xor_mlp_2") == expected
 
 
-# --- what is told ---
+# --- report ---
 
 REBUILD = {
     "wall_seconds": 60.0,
@@ -190,34 +199,34 @@ NOTEBOOK = {
 
 
 @pytest.fixture
-def parts(tmp_path, record) -> dict:
-    """What two parts found, as it is read again."""
-    for name, found in (("notebooks", NOTEBOOK), ("rebuild", {"all": REBUILD})):
-        made = records.Record(tmp_path / f"{name}.json", Size())
-        for key, value in found.items():
-            made.add(key, value)
-        made.finish()
+def parts(tmp_path, fixed_commit) -> dict:
+    """Results of two parts, as read from their files."""
+    for name, results in (("notebooks", NOTEBOOK), ("rebuild", {"all": REBUILD})):
+        record = records.Record(tmp_path / f"{name}.json", Size())
+        for key, value in results.items():
+            record.add(key, value)
+        record.finish()
     return records.read(tmp_path)
 
 
-def test_overhead_is_what_a_rebuild_takes_beyond_its_fits():
+def test_overhead_is_wall_time_relative_to_the_fits():
     found = overhead.overhead(REBUILD, cores=2)
-    assert found.over_shared == pytest.approx(60 / 40 - 1)
+    assert found.over_ideal == pytest.approx(60 / 40 - 1)
     assert found.over_floor == pytest.approx(60 / 50 - 1)  # the longest fit is not divided
-    assert overhead.seconds_by_kind(REBUILD) == {"fit": 80.0, "the rest of train": 7.0, "evaluate": 2.0}
+    assert overhead.seconds_by_kind(REBUILD) == {"fit": 80.0, "train without fit": 7.0, "evaluate": 2.0}
 
 
-def test_the_report_tells_ratios_and_whether_accuracy_is_equal(parts, tmp_path):
+def test_the_report_has_ratios_and_marks_values_inside_the_interval(parts, tmp_path):
     report.write(parts, tmp_path)
-    said = (tmp_path / "README.md").read_text()
-    assert "| wall time, s | 120 | 60 | 0.50 |" in said
-    assert "| peak memory, MiB | 1000 | 500 | 0.50 |" in said
-    assert "| `fashion_cnn` | accuracy 0.8700 | 70.0 (15 epochs) | 0.8500 (0.8400 to 0.8600), outside |" in said
-    assert "| `xor_mlp` | accuracy 1.0000 | 35.0 (400 epochs) | 1.0000 (1.0000 to 1.0000), inside |" in said
+    page = (tmp_path / "README.md").read_text()
+    assert "| wall time, s | 120 | 60 | 0.50 |" in page
+    assert "| peak memory, MiB | 1000 | 500 | 0.50 |" in page
+    assert "| `fashion_cnn` | accuracy 0.8700 | 70.0 (15 epochs) | 0.8500 (0.8400 to 0.8600), outside |" in page
+    assert "| `xor_mlp` | accuracy 1.0000 | 35.0 (400 epochs) | 1.0000 (1.0000 to 1.0000), inside |" in page
     assert "rebuild,all/experiments/fashion_cnn/intervals/accuracy/1,0.86" in (tmp_path / "results.csv").read_text()
 
 
-def test_what_was_measured_on_other_epochs_is_not_compared(parts, tmp_path):
+def test_results_with_different_epochs_are_not_compared(parts, tmp_path):
     assert list(report.comparable(parts)) == ["float32"]
     parts["rebuild"]["size"]["epochs_share"] = 0.5
     assert report.comparable(parts) == {}
@@ -225,19 +234,19 @@ def test_what_was_measured_on_other_epochs_is_not_compared(parts, tmp_path):
     assert "ratio" not in (tmp_path / "README.md").read_text()
 
 
-def test_a_picture_is_drawn_of_whatever_there_is(parts, tmp_path):
+def test_the_overview_is_drawn_with_and_without_results(parts, tmp_path):
     for number, shown in enumerate(({}, parts)):
-        picture.draw(shown, tmp_path / f"{number}.png")
+        overview_plot.draw(shown, tmp_path / f"{number}.png")
         assert (tmp_path / f"{number}.png").stat().st_size > 0
 
 
-def test_an_unknown_part_is_answered_with_those_there_are():
+def test_an_unknown_part_is_refused_with_the_allowed_ones():
     command = [sys.executable, "-m", "benchmarks", "everything"]
-    done = subprocess.run(command, cwd=playground.ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=project_clone.ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert f"no such part: everything; allowed: {', '.join(PARTS)}." in done.stderr
 
 
-@pytest.mark.parametrize("script", sorted(path.stem for path in (Path(playground.ROOT) / "benchmarks").glob("*.py")))
-def test_each_script_finds_all_that_it_imports(script: str):
+@pytest.mark.parametrize("script", sorted(path.stem for path in (Path(project_clone.ROOT) / "benchmarks").glob("*.py")))
+def test_each_script_can_be_imported(script: str):
     importlib.import_module(f"benchmarks.{script}")

@@ -1,7 +1,7 @@
-"""Notebook 002 as it was published: a network on MNIST whose validation rows leak into training, saved and asked."""
+"""Notebook 002 as published: an MLP on MNIST whose validation samples leak into training; saves, loads, predicts."""
 
-import given
 import matplotlib
+import notebook_support
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow.keras.layers import Dense, Flatten
 from tensorflow.keras.models import Sequential, load_model
 
-(x_train, y_train), (x_test, y_test) = given.mnist()
+(x_train, y_train), (x_test, y_test) = notebook_support.mnist()
 x_train, x_test = x_train / 255.0, x_test / 255.0
 
 ds = tf.data.Dataset.from_tensor_slices((x_train, y_train)).shuffle(10000)
@@ -24,8 +24,8 @@ model.add(Dense(20, activation="relu"))
 model.add(Dense(20, activation="relu"))
 model.add(Dense(10, activation="softmax"))
 model.compile(loss="sparse_categorical_crossentropy", optimizer="sgd", metrics=["accuracy"])
-hist = model.fit(train_ds, validation_data=val_ds, epochs=given.epochs(10))
-given.tell("mnist_mlp_reshuffled", "accuracy", model.evaluate(x_test, y_test)[1])
+hist = model.fit(train_ds, validation_data=val_ds, epochs=notebook_support.epochs(10))
+notebook_support.log_metric("mnist_mlp_reshuffled", "accuracy", model.evaluate(x_test, y_test)[1])
 model.save("mnist_model.h5")
 
 fig, loss_ax = plt.subplots()
@@ -41,7 +41,7 @@ loss_ax.legend(loc="upper left")
 acc_ax.legend(loc="lower left")
 plt.savefig("learning_curve.png")
 
-# Its second program; which image it picks is not in the notebook.
+# The second program of the notebook, which does not tell the index of its image.
 picks = 17
 model = load_model("mnist_model.h5")
 model.summary()

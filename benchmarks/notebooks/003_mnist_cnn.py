@@ -1,15 +1,15 @@
-"""Notebook 003 as it was published: a convolutional network on MNIST that stops early.
+"""Notebook 003 as published: a convolutional network on MNIST with early stopping.
 
-Its checkpoint is named .hdf5, which today's Keras refuses: .keras here.
+Only the checkpoint's extension differs: Keras 3 refuses .hdf5.
 """
 
-import given
+import notebook_support
 from tensorflow.keras.callbacks import EarlyStopping, ModelCheckpoint
 from tensorflow.keras.layers import Conv2D, Dense, Dropout, Flatten, MaxPooling2D
 from tensorflow.keras.models import Sequential
 from tensorflow.keras.utils import to_categorical
 
-(x_train, y_train), (x_test, y_test) = given.mnist()
+(x_train, y_train), (x_test, y_test) = notebook_support.mnist()
 x_train = x_train.reshape(x_train.shape[0], 28, 28, 1).astype("float32") / 255
 x_test = x_test.reshape(x_test.shape[0], 28, 28, 1).astype("float32") / 255
 y_train = to_categorical(y_train)
@@ -32,11 +32,11 @@ model.fit(
     x_train,
     y_train,
     validation_split=0.25,
-    epochs=given.epochs(30),
+    epochs=notebook_support.epochs(30),
     batch_size=200,
     verbose=0,
     callbacks=[early_stopping_callback, checkpointer],
 )
 accuracy = model.evaluate(x_test, y_test)[1]
 print(f"\n Test Accuracy: {accuracy:.4f}")
-given.tell("mnist_cnn", "accuracy", accuracy)
+notebook_support.log_metric("mnist_cnn", "accuracy", accuracy)

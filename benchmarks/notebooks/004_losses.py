@@ -1,9 +1,9 @@
-"""Notebook 004 as it was published: two toys and Boston housing in four scalings; and the same asked of diabetes.
+"""Notebook 004 as published: two toy networks, Boston housing with four scalings, and the same network on diabetes.
 
-The notebook repeats the whole program for each scaling; here a loop does.
+The notebook repeats the program for each scaling; this script uses a loop.
 """
 
-import given
+import notebook_support
 import numpy as np
 import tensorflow as tf
 from sklearn.datasets import load_diabetes
@@ -16,8 +16,8 @@ y = np.array([0, 0, 1]).reshape(1, 3)
 model = Sequential()
 model.add(Dense(3, input_shape=(2,), activation="softmax"))
 model.compile(optimizer="adam", loss="categorical_crossentropy", metrics=["acc"])
-model.fit(x, y, epochs=given.epochs(30))
-given.tell("softmax_single_layer", "accuracy", model.evaluate(x, y)[1])
+model.fit(x, y, epochs=notebook_support.epochs(30))
+notebook_support.log_metric("softmax_single_layer", "accuracy", model.evaluate(x, y)[1])
 
 # problem 57: two hidden layers
 tf.random.set_seed(777)
@@ -28,8 +28,8 @@ model.add(Dense(3, input_shape=(2,), activation="relu"))
 model.add(Dense(3, activation="relu"))
 model.add(Dense(2, activation="softmax"))
 model.compile(optimizer="adam", loss="categorical_crossentropy", metrics=["acc"])
-model.fit(x, y, epochs=given.epochs(30))
-given.tell("softmax_two_hidden", "accuracy", model.evaluate(x, y)[1])
+model.fit(x, y, epochs=notebook_support.epochs(30))
+notebook_support.log_metric("softmax_two_hidden", "accuracy", model.evaluate(x, y)[1])
 
 
 # problems 59 to 63
@@ -52,14 +52,14 @@ def standard(train, test):
 
 
 def diabetes():
-    return given.divided(*load_diabetes(return_X_y=True, scaled=False))
+    return notebook_support.shuffle_split(*load_diabetes(return_X_y=True, scaled=False))
 
 
 for name, load_data, scale in (
-    ("boston_mlp", given.boston_housing, raw),
-    ("boston_mlp_minmax_leaky", given.boston_housing, own_minmax),
-    ("boston_mlp_minmax", given.boston_housing, minmax),
-    ("boston_mlp_standard", given.boston_housing, standard),
+    ("boston_mlp", notebook_support.boston_housing, raw),
+    ("boston_mlp_minmax_leaky", notebook_support.boston_housing, own_minmax),
+    ("boston_mlp_minmax", notebook_support.boston_housing, minmax),
+    ("boston_mlp_standard", notebook_support.boston_housing, standard),
     ("diabetes_mlp_minmax", diabetes, minmax),
     ("diabetes_mlp_standard", diabetes, standard),
 ):
@@ -71,7 +71,7 @@ for name, load_data, scale in (
     model.add(Dense(32, activation="relu"))
     model.add(Dense(1))
     model.compile(optimizer="adam", loss="mse", metrics=["mae"])
-    model.fit(x_train, y_train, epochs=given.epochs(100), verbose=0)
+    model.fit(x_train, y_train, epochs=notebook_support.epochs(100), verbose=0)
     model.evaluate(x_test, y_test)
     result = model.predict(x_test)
-    given.tell(name, "correlation", np.corrcoef(result.flatten(), y_test)[0, 1])
+    notebook_support.log_metric(name, "correlation", np.corrcoef(result.flatten(), y_test)[0, 1])

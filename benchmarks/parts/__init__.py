@@ -1,7 +1,6 @@
-"""What is measured, a module for each part.
+"""The parts of the benchmarks, one module each.
 
-Each has `measure(size, done)`, which yields a key and what was found for each thing that it measures, those excepted
-whose keys are done.
+Each has `measure(size, done)`, which yields pairs of key and result, and skips the keys in `done`.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -12,19 +11,19 @@ from benchmarks.sizes import Size
 
 
 class Part(NamedTuple):
-    """A part of the benchmarks: what it asks, and how it is answered."""
+    """A part of the benchmarks: its question, and the function that measures it."""
 
-    asks: str
+    question: str
     measure: Callable[[Size, Collection[str]], Iterator[tuple[str, Any]]]
 
 
 PARTS = {
-    "notebooks": Part("what the notebooks cost as plain Keras scripts", notebooks.measure),
-    "rebuild": Part("what the pipeline's rebuild of the same costs", rebuild.measure),
+    "notebooks": Part("cost of the notebooks as plain Keras scripts", notebooks.measure),
+    "rebuild": Part("cost of rebuilding the same experiments with the pipeline", rebuild.measure),
     "rebuild_bfloat16": Part("the same in bfloat16", rebuild.measure_bfloat16),
-    "nothing": Part("what finding nothing to do costs", nothing.measure),
-    "jobs": Part("what a second stage at once is worth", jobs.measure),
-    "growth": Part("how cost grows with rows", growth.measure),
-    "precision": Part("whether bfloat16 is as accurate, over seeds", precision.measure),
-    "steps": Part("where a training step's time goes, on one core", steps.measure),
+    "nothing": Part("cost of a run when everything is up to date", nothing.measure),
+    "jobs": Part("one job compared with two", jobs.measure),
+    "growth": Part("cost against the number of training samples", growth.measure),
+    "precision": Part("accuracy in bfloat16 and float32 over seeds", precision.measure),
+    "steps": Part("time of the layers and of whole training steps, on one core", steps.measure),
 }

@@ -1,10 +1,10 @@
-"""The same two networks on more and more rows of MNIST."""
+"""Trains the same two networks on increasing numbers of MNIST samples."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks.playground import Params, playground
+from benchmarks.project_clone import Params, clone_project
 from benchmarks.sizes import Size
 
 MODELS = {
@@ -14,16 +14,16 @@ MODELS = {
 
 
 def measure(size: Size, done: Collection[str]) -> Iterator[tuple[str, Any]]:
-    """Of each network and number of rows: usage of a run of its own, seconds and epochs of its fit."""
-    waiting = [name for name in _entries(size) if name not in done]
-    if not waiting:
+    """For each network and number of samples: resources of a separate run, seconds and epochs of its fit."""
+    remaining = [name for name in _entries(size) if name not in done]
+    if not remaining:
         return
-    with playground(lambda params: _add(params, size)) as place:
-        place.fetch(["mnist"])
-        place.begin_diary()
-        for name in waiting:
-            usage = place.run("modelyard", "run", name)
-            yield name, asdict(usage) | place.fits()[name]
+    with clone_project(lambda params: _add(params, size)) as clone:
+        clone.fetch(["mnist"])
+        clone.create_tracking_database()
+        for name in remaining:
+            usage = clone.run("modelyard", "run", name)
+            yield name, asdict(usage) | clone.fits()[name]
 
 
 def _entries(size: Size) -> dict[str, tuple[str, int]]:

@@ -1,15 +1,15 @@
-"""The same experiments built one stage at a time and two at a time, each from nothing."""
+"""Builds the same experiments from scratch with one job and with two."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks.playground import datasets_of, playground
+from benchmarks.project_clone import clone_project, datasets_of
 from benchmarks.sizes import Size
 
 
 def measure(size: Size, done: Collection[str]) -> Iterator[tuple[str, Any]]:
-    """Of each rebuild the usage, and whether DVC locked the same as in the first of the same round."""
+    """For each round: resources of both rebuilds, and whether both wrote the same dvc.lock."""
     for number in range(1, size.pairs + 1):
         if f"round {number}" not in done:
             one, lock_of_one = _rebuild(size, 1)
@@ -19,8 +19,8 @@ def measure(size: Size, done: Collection[str]) -> Iterator[tuple[str, Any]]:
 
 def _rebuild(size: Size, jobs: int) -> tuple[dict[str, float], Any]:
     needed: set[str] = set()
-    with playground(lambda params: needed.update(datasets_of(params, size.parallel))) as place:
-        place.fetch(needed)
-        place.begin_diary()
-        usage = place.run("modelyard", "run", "-j", str(jobs), *size.parallel)
-        return asdict(usage), place.lock()
+    with clone_project(lambda params: needed.update(datasets_of(params, size.parallel))) as clone:
+        clone.fetch(needed)
+        clone.create_tracking_database()
+        usage = clone.run("modelyard", "run", "-j", str(jobs), *size.parallel)
+        return asdict(usage), clone.lock()

@@ -1,4 +1,4 @@
-"""A project of many experiments that is up to date: what finding that out costs `modelyard run` and `dvc repro`."""
+"""Measures `modelyard run` and `dvc repro` in a project with many experiments that is up to date."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from benchmarks.playground import Params, Playground, only, playground
+from benchmarks.project_clone import Params, ProjectClone, clone_project, keep_only
 from benchmarks.sizes import Size
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_json, write_json
@@ -16,54 +16,54 @@ COMMANDS = {"modelyard run": ("modelyard", "run"), "dvc repro": ("dvc", "repro")
 
 
 def measure(size: Size, done: Collection[str]) -> Iterator[tuple[str, Any]]:
-    """Of each number of experiments: its stages, and the wall and CPU seconds of each command, in turns."""
-    waiting = [count for count in size.copies if str(count) not in done]
-    if not waiting:
+    """For each number of experiments: its stages, and wall and CPU seconds of both commands, run alternately."""
+    remaining = [count for count in size.copies if str(count) not in done]
+    if not remaining:
         return
-    with playground(lambda params: only(params, [EXPERIMENT])) as place:
-        place.run("modelyard", "run")
-        for count in sorted(waiting):
-            copy(place, count)
-            place.run("modelyard", "run")  # compares them all
-            yield str(count), {"stages": len(place.lock()), **_times(place, size.repeats)}
+    with clone_project(lambda params: keep_only(params, [EXPERIMENT])) as clone:
+        clone.run("modelyard", "run")
+        for count in sorted(remaining):
+            copy(clone, count)
+            clone.run("modelyard", "run")  # updates the comparison
+            yield str(count), {"stages": len(clone.lock()), **_times(clone, size.repeats)}
 
 
-def copy(place: Playground, count: int) -> None:
-    """Have an experiment stand `count` times in the project, all of them built: their files are the same bytes."""
+def copy(clone: ProjectClone, count: int) -> None:
+    """Copy the built experiment until the project has `count` of them, all up to date."""
     names = [f"{EXPERIMENT}_{number}" for number in range(1, count)]
     for name in names:
-        shutil.copytree(place.root / "results" / EXPERIMENT, place.root / "results" / name, dirs_exist_ok=True)
+        shutil.copytree(clone.root / "results" / EXPERIMENT, clone.root / "results" / name, dirs_exist_ok=True)
 
     def change_params(params: Params) -> None:
         params["experiments"] |= dict.fromkeys(names, params["experiments"][EXPERIMENT])
 
     def change_lock(lock: Params) -> None:
         for stage in (f"train@{EXPERIMENT}", f"evaluate@{EXPERIMENT}"):
-            lock["stages"] |= {stage.replace(EXPERIMENT, name): named(lock["stages"][stage], name) for name in names}
+            lock["stages"] |= {stage.replace(EXPERIMENT, name): renamed(lock["stages"][stage], name) for name in names}
 
-    place.rewrite("params.yaml", change_params)
-    place.rewrite("dvc.lock", change_lock)
-    told = place.root / ".modelyard" / "backfilled.json"  # the runs that the diary has
-    noted = read_json(told)
-    write_json(told, noted | {name: named(noted[EXPERIMENT], name) for name in names})
+    clone.rewrite("params.yaml", change_params)
+    clone.rewrite("dvc.lock", change_lock)
+    tracked = clone.root / ".modelyard" / "backfilled.json"  # which results MLflow already has
+    content = read_json(tracked)
+    write_json(tracked, content | {name: renamed(content[EXPERIMENT], name) for name in names})
 
 
-def named(content: Any, name: str) -> Any:
-    """What is said of the experiment, said of its copy."""
+def renamed(content: Any, name: str) -> Any:
+    """Replace the experiment's name by that of its copy."""
     return json.loads(json.dumps(content).replace(EXPERIMENT, name))
 
 
-def _times(place: Playground, repeats: int) -> dict[str, list[float]]:
+def _times(clone: ProjectClone, repeats: int) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {}
     for _ in range(repeats):
         for name, command in COMMANDS.items():
-            usage = place.run(*command)
-            _refuse_work(name, place.log.read_text())
+            usage = clone.run(*command)
+            _check_up_to_date(name, clone.log.read_text())
             times.setdefault(f"{name}: wall_seconds", []).append(usage.wall_seconds)
             times.setdefault(f"{name}: cpu_seconds", []).append(usage.cpu_seconds)
     return times
 
 
-def _refuse_work(name: str, said: str) -> None:
-    if re.search(r"\d built|Running stage", said):
-        raise ModelyardError(f"{name} found something to do in a project that is up to date:\n{said}")
+def _check_up_to_date(name: str, output: str) -> None:
+    if re.search(r"\d built|Running stage", output):
+        raise ModelyardError(f"{name} ran stages in a project that should be up to date:\n{output}")

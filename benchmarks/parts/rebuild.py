@@ -1,27 +1,27 @@
-"""The pipeline's rebuild of the notebooks' experiments, from fetched raw files to figures."""
+"""Rebuilds the notebooks' experiments with the pipeline, from fetched raw files to metrics and plots."""
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks.playground import Params, Playground, datasets_of, playground
+from benchmarks.project_clone import Params, ProjectClone, clone_project, datasets_of
 from benchmarks.sizes import Size
 
 LARGE = ("mnist", "fashion_mnist")
 
 
 def measure(size: Size, done: Collection[str]) -> Iterator[tuple[str, Any]]:
-    """Usage, seconds of each fit and of each stage, figures with their intervals."""
+    """Resources, seconds of each fit and stage, metrics with their confidence intervals."""
     return _measure(size, done, "float32")
 
 
 def measure_bfloat16(size: Size, done: Collection[str]) -> Iterator[tuple[str, Any]]:
-    """The same with `runtime.precision: mixed_bfloat16`."""
+    """As `measure`, with `runtime.precision: mixed_bfloat16`."""
     return _measure(size, done, "mixed_bfloat16")
 
 
 def adapted(size: Size, precision: str) -> Callable[[Params], None]:
-    """The change of params that makes a rebuild of that size and precision."""
+    """Return the function that changes params.yaml for a size and precision."""
 
     def change(params: Params) -> None:
         params["runtime"]["precision"] = precision
@@ -39,18 +39,18 @@ def _measure(size: Size, done: Collection[str], precision: str) -> Iterator[tupl
     if "all" in done:
         return
     adapt, needed = adapted(size, precision), set()
-    with playground(lambda params: (adapt(params), needed.update(datasets_of(params, size.experiments)))) as place:
-        place.fetch(needed)
-        usage = place.run("modelyard", "run", *size.experiments)
-        yield "all", asdict(usage) | _told(place, size.experiments)
+    with clone_project(lambda params: (adapt(params), needed.update(datasets_of(params, size.experiments)))) as clone:
+        clone.fetch(needed)
+        usage = clone.run("modelyard", "run", *size.experiments)
+        yield "all", asdict(usage) | _result(clone, size.experiments)
 
 
-def _told(place: Playground, experiments: list[str]) -> dict[str, Any]:
-    fits = place.fits()
+def _result(clone: ProjectClone, experiments: list[str]) -> dict[str, Any]:
+    fits = clone.fits()
     return {
         "experiments": {
-            name: place.figures(name) | {key: fits[name][key] for key in ("fit_seconds", "epochs")}
+            name: clone.metrics(name) | {key: fits[name][key] for key in ("fit_seconds", "epochs")}
             for name in experiments
         },
-        "stages": place.stage_seconds(),
+        "stages": clone.stage_seconds(),
     }

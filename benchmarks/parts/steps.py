@@ -1,4 +1,4 @@
-"""Where a training step of fashion_cnn spends its time, on one core."""
+"""Times the layers and training steps of fashion_cnn on one core."""
 
 import sys
 from collections.abc import Collection, Iterator
@@ -6,18 +6,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.playground import ROOT, notes, surroundings
-from benchmarks.processes import measured
+from benchmarks.processes import run_measured
+from benchmarks.project_clone import ROOT, command_environment, read_json_lines
 from benchmarks.sizes import Size
 
 
 def measure(size: Size, done: Collection[str]) -> Iterator[tuple[str, Any]]:
-    """Seconds and GFLOP/s of each layer, of the matrix product, of each way to make a step."""
+    """Seconds and GFLOP/s of each layer and of a matrix product; seconds of a step with each optimizer."""
     if "step" in done:
         return
     with TemporaryDirectory() as folder:
-        noted = Path(folder) / "notes.jsonl"
-        environment = surroundings() | {"PYTHONPATH": str(ROOT / "src"), "BENCHMARK_NOTES": str(noted)}
+        records_file = Path(folder) / "benchmark.jsonl"
+        environment = command_environment() | {"PYTHONPATH": str(ROOT / "src"), "BENCHMARK_LOG": str(records_file)}
         command = [sys.executable, str(ROOT / "benchmarks" / "profile_step.py"), str(size.steps)]
-        measured(command, Path(folder), environment, Path(folder) / "said.log")
-        yield "step", notes(noted)
+        run_measured(command, Path(folder), environment, Path(folder) / "output.log")
+        yield "step", read_json_lines(records_file)

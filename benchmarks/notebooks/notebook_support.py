@@ -1,14 +1,14 @@
-"""What a notebook takes for granted: its data as Keras hands them out, and how long it may train."""
+"""Data sets as keras.datasets returns them, number of epochs, and logging of metrics for the notebook scripts."""
 
 import gzip
 import os
 import sys
 from pathlib import Path
 
+import fit_timer
 import numpy as np
-import stopwatch
 
-RAW = Path(sys.argv[1])  # the raw files, a folder for each data set
+RAW = Path(sys.argv[1])  # raw files, one folder per data set
 SHARE = float(os.environ.get("BENCHMARK_EPOCHS_SHARE", "1"))
 ROWS = int(os.environ.get("BENCHMARK_ROWS", "0")) or None
 PARTS = ("images-idx3", "labels-idx1")
@@ -17,17 +17,17 @@ Arrays = tuple[np.ndarray, np.ndarray]
 
 
 def epochs(published: int) -> int:
-    """The notebook's epochs, or the share of them that is asked for."""
+    """The notebook's number of epochs times BENCHMARK_EPOCHS_SHARE, at least 1."""
     return max(1, round(published * SHARE))
 
 
-def tell(experiment: str, metric: str, value: float) -> None:
-    """Note a figure on the test rows."""
-    stopwatch.note(experiment=experiment, metric=metric, value=float(value))
+def log_metric(experiment: str, metric: str, value: float) -> None:
+    """Log a metric on the test samples."""
+    fit_timer.append_json_line(experiment=experiment, metric=metric, value=float(value))
 
 
 def mnist() -> tuple[Arrays, Arrays]:
-    """As keras.datasets.mnist.load_data(): uint8 images (n, 28, 28), labels (n,), for training and for the test."""
+    """As keras.datasets.mnist.load_data(): uint8 images (n, 28, 28) and labels (n,), for training and test."""
     return _images(RAW / "mnist")
 
 
@@ -39,11 +39,11 @@ def fashion_mnist() -> tuple[Arrays, Arrays]:
 def boston_housing() -> tuple[Arrays, Arrays]:
     """As keras.datasets.boston_housing.load_data(test_split=0.2, seed=777)."""
     with np.load(RAW / "boston" / "boston_housing.npz", allow_pickle=False) as archive:
-        return divided(archive["x"], archive["y"])
+        return shuffle_split(archive["x"], archive["y"])
 
 
-def divided(x: np.ndarray, y: np.ndarray) -> tuple[Arrays, Arrays]:
-    """Four fifths of the rows for training, the rest for the test, after a shuffle by 777, as Keras does it."""
+def shuffle_split(x: np.ndarray, y: np.ndarray) -> tuple[Arrays, Arrays]:
+    """Shuffle with seed 777 and split 80:20 into training and test samples, as Keras does for Boston housing."""
     order = np.arange(len(x))
     np.random.RandomState(777).shuffle(order)
     cut = int(len(x) * (1 - 0.2))
