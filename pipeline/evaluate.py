@@ -1,4 +1,4 @@
-"""evaluate: ask one experiment's model for the test rows, and say what its answers are worth."""
+"""evaluate: measure one experiment's model on its test samples, and plot the predictions."""
 
 from pathlib import Path
 
@@ -13,18 +13,17 @@ from modelyard.experiments import evaluate, plots
 
 
 def main(experiment: str, training: Path, test: Path, model: Path, history: Path, results: Path) -> None:
-    fitted = models.load(model)
-    found = evaluate.evaluate(fitted, test)
-    pictures = evaluate.draw(found, inputs.load_training(training), pd.read_csv(history))
+    evaluation = evaluate.evaluate(models.load(model), test)
+    files = evaluate.plot_evaluation(evaluation, inputs.load_training(training), pd.read_csv(history))
     with whole_folder(results / "figures") as folder:
-        for name, picture in pictures.items():
-            plots.save(picture, folder / name)
-    write_table(results / "predictions.csv", found.predictions)
-    write_json(results / "details.json", found.details)
-    write_json(results / "metrics.json", found.metrics)
+        for name, plot in files.items():
+            plots.save(plot, folder / name)
+    write_table(results / "predictions.csv", evaluation.predictions)
+    write_json(results / "details.json", evaluation.details)
+    write_json(results / "metrics.json", evaluation.metrics)
     with tracking.evaluation_run(experiment) as run:
-        run.log_evaluation(found.metrics, found.details, results / "figures")
-    typer.echo("  ".join(f"{name} {value:.4g}" for name, value in found.metrics.items()))
+        run.log_evaluation(evaluation.metrics, evaluation.details, results / "figures")
+    typer.echo("  ".join(f"{name} {value:.4g}" for name, value in evaluation.metrics.items()))
 
 
 if __name__ == "__main__":

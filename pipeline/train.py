@@ -1,4 +1,4 @@
-"""train: fit the model of one experiment to its training rows."""
+"""train: fit the model of one experiment to its training samples."""
 
 from pathlib import Path
 

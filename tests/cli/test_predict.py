@@ -81,7 +81,7 @@ def test_an_image_of_another_shape_is_answered_with_a_warning_that_nothing_was_i
     Image.new("RGB", (100, 50), "white").save("large.jpg")
     result = predict(IMAGES, "large.jpg")
     assert result.exit_code == 0
-    assert "warning: large.jpg: size from 100 x 50 to 8 x 8, its proportions with it, to grey" in result.stderr
+    assert "warning: large.jpg: size from 100 x 50 to 8 x 8, which changes its proportions, to grey" in result.stderr
     assert "warning: no image is inverted." in result.stderr
     assert "bright" in result.stdout
 

@@ -25,21 +25,21 @@ def project(tracked_project: Path) -> Path:
 
 def test_from_the_first_champion_to_the_next_and_back(project: Path) -> None:
     first = modelyard("promote", "mean")
-    assert first.output.splitlines() == ["line@champion is version 1 (mean).", "The first one wins unopposed."]
+    assert first.output.splitlines() == ["line@champion is version 1 (mean).", "There was no champion before it."]
 
     second = modelyard("promote", "fit").output
     assert "line@champion is version 2 (fit)." in second
-    assert "significantly better" in second
-    assert "version 1 (mean) stood down; to bring it back: modelyard rollback line" in second
+    assert "significantly better (95 % paired bootstrap)" in second
+    assert "It replaces version 1 (mean). To undo: modelyard rollback line" in second
 
     third = modelyard("promote", "mean")
     assert third.exit_code == 0
     assert "line@challenger is version 3 (mean)." in third.output
-    assert "significantly worse" in third.output
+    assert "significantly worse (95 % paired bootstrap)" in third.output
     assert "line@champion is version 2 (fit). To replace it all the same: --force REASON" in third.output
 
     back = modelyard("rollback", "line")
-    assert back.output == "line@champion is version 1 (mean) again; version 2 (fit) stood down.\n"
+    assert back.output == "line@champion is version 1 (mean) again; it replaces version 2 (fit).\n"
 
     forced = modelyard("promote", "fit", "--force", "the mean is no model").output
     assert "line@champion is version 4 (fit)." in forced

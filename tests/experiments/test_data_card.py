@@ -1,4 +1,4 @@
-"""The data card counts what makes an input worth a second look."""
+"""The data card counts what can be wrong with an input."""
 
 import json
 
@@ -17,7 +17,7 @@ def _card(rows: Samples, test: Samples, validation_rows: int = 0, **changes: obj
 TABLE = Samples(np.array([[1.0, 7.0, 0.0], [2.0, 7.0, 0.0], [3.0, 7.0, 0.0], [4.0, 9.0, 5.0]]), np.arange(4.0))
 
 
-def test_each_part_is_counted_with_its_range_and_target():
+def test_each_part_has_its_size_range_and_target():
     card = _card(TABLE, Samples(np.array([[8.0, 8.0, 8.0]]), np.array([9.0])), validation_rows=1)
     assert list(card["parts"]) == ["training", "validation", "test"]
     training = card["parts"]["training"]
@@ -27,7 +27,7 @@ def test_each_part_is_counted_with_its_range_and_target():
     assert json.loads(json.dumps(card, allow_nan=False)) == card
 
 
-def test_a_part_without_rows_is_left_out():
+def test_an_empty_part_is_left_out():
     assert list(_card(TABLE, TABLE)["parts"]) == ["training", "test"]
 
 

@@ -86,7 +86,7 @@ def test_an_importance_of_classes_is_the_share_of_answers_that_go_wrong(data, tm
     found = explained(of_classes, BOOSTING, tmp_path / "rows").set_index("feature")
     assert found.value["first"] == pytest.approx(0.5, abs=0.1)
     assert found.value["idle"] == pytest.approx(0, abs=0.02)
-    assert feature_importance.error_of(fitted(of_classes, BOOSTING)) == "share of wrong answers"
+    assert feature_importance.error_label(fitted(of_classes, BOOSTING)) == "share of wrong predictions"
 
 
 def test_the_same_shuffles_each_time(data, held_back):
@@ -103,12 +103,12 @@ def test_images_are_refused(image_input, tmp_path):
 def test_the_picture_has_both_measures_with_their_units_and_every_model(data, held_back, tmp_path):
     parts = {"line": LINEAR, "trees": BOOSTING}
     table = pd.concat([explained(data, each, held_back).assign(experiment=name) for name, each in parts.items()])
-    picture = feature_importance.draw(table, "mean absolute error", "1000 dollars")
+    picture = feature_importance.plot(table, "mean absolute error", "1000 dollars")
     left, right = picture.axes
     assert left.get_xlabel() == "change of the prediction for one standard deviation\nin 1000 dollars"
-    assert right.get_xlabel() == "rise of the mean absolute error when shuffled\nin 1000 dollars"
+    assert right.get_xlabel() == "increase of the mean absolute error when shuffled\nin 1000 dollars"
     assert [tick.get_text() for tick in left.get_yticklabels()] == ["idle", "first", "second"]  # upwards
     assert [text.get_text() for text in picture.legends[0].get_texts()] == ["line", "trees"]
     for name in ("one.png", "other.png"):
-        plots.save(feature_importance.draw(table, "mean absolute error"), tmp_path / name)
+        plots.save(feature_importance.plot(table, "mean absolute error"), tmp_path / name)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "other.png").read_bytes()

@@ -1,4 +1,4 @@
-"""Training one experiment: what is printed and what is kept."""
+"""Training one experiment: what is printed, logged and saved."""
 
 from pathlib import Path
 
@@ -24,7 +24,9 @@ NETWORK = NetworkExperiment(
 )
 
 
-def train(experiment: train.AnyExperiment, data: TrainingInput, folder: Path, backbone: Path | None = None) -> None:
+def run_training(
+    experiment: train.AnyExperiment, data: TrainingInput, folder: Path, backbone: Path | None = None
+) -> None:
     save_training(data, folder / "rows")
     train.train(experiment, Runtime(), folder / "rows", folder / "model", folder / "history.csv", NullRun(), backbone)
 
@@ -33,40 +35,40 @@ def files_under(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_progress_tells_the_first_and_the_last_epoch_of_a_fast_training(capsys: pytest.CaptureFixture) -> None:
-    progress = train.Progress(300, NullRun())
+def test_the_first_and_the_last_epoch_of_a_fast_training_are_printed(capsys: pytest.CaptureFixture) -> None:
+    printer = train.EpochPrinter(300, NullRun())
     for epoch in range(1, 301):
-        progress({"epoch": epoch, "loss": 1 / epoch, "val_loss": 2.0})
-    progress.finish()
+        printer({"epoch": epoch, "loss": 1 / epoch, "val_loss": 2.0})
+    printer.finish()
     assert capsys.readouterr().out.splitlines() == [
         "epoch 1/300  loss 1  val_loss 2",
         "epoch 300/300  loss 0.003333  val_loss 2",
     ]
 
 
-def test_progress_tells_each_epoch_that_takes_longer_than_a_line_may_wait(
+def test_every_epoch_of_a_slow_training_is_printed(
     capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(train, "SECONDS_BETWEEN_LINES", 0.0)
-    progress = train.Progress(3, NullRun())
+    printer = train.EpochPrinter(3, NullRun())
     for epoch in (1, 2, 3):
-        progress({"epoch": epoch, "loss": 0.5})
+        printer({"epoch": epoch, "loss": 0.5})
     assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["1/3", "2/3", "3/3"]
 
 
-def test_progress_hands_every_epoch_to_the_run_also_when_it_prints_none() -> None:
-    class Listener(NullRun):
+def test_every_epoch_is_logged_whether_printed_or_not() -> None:
+    class LoggingRun(NullRun):
         def __init__(self) -> None:
-            self.heard: list[int] = []
+            self.logged: list[int] = []
 
-        def log_epoch(self, figures: dict) -> None:
-            self.heard.append(figures["epoch"])
+        def log_epoch(self, epoch: dict) -> None:
+            self.logged.append(epoch["epoch"])
 
-    listener = Listener()
-    progress = train.Progress(9, listener)
+    run = LoggingRun()
+    printer = train.EpochPrinter(9, run)
     for epoch in range(1, 10):
-        progress({"epoch": epoch, "loss": 0.5})
-    assert listener.heard == list(range(1, 10))
+        printer({"epoch": epoch, "loss": 0.5})
+    assert run.logged == list(range(1, 10))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,7 @@ def test_training_writes_a_model_and_its_history(
     tmp_path: Path,
     capsys: pytest.CaptureFixture,
 ) -> None:
-    train(experiment, regression_input, tmp_path)
+    run_training(experiment, regression_input, tmp_path)
     history = pd.read_csv(tmp_path / "history.csv")
     assert list(history.columns) == ["epoch", "loss", "mae", "val_loss", "val_mae"]
     assert list(history.epoch) == list(range(1, rows + 1))
@@ -90,17 +92,17 @@ def test_training_writes_a_model_and_its_history(
     assert capsys.readouterr().out.splitlines()[-1].startswith(last_line)
 
 
-def test_epochs_of_a_fine_tuning_are_counted_with_the_others(
+def test_the_epochs_of_fine_tuning_are_included_in_the_total(
     image_input: TrainingInput, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     trained = NetworkTraining(seed=7, epochs=2, loss="sparse_categorical_crossentropy")
     first = NetworkExperiment(input="images", model=mlp.Settings(family="mlp", units=(4,)), training=trained)
-    train(first, image_input, tmp_path / "first")
+    run_training(first, image_input, tmp_path / "first")
     settings = TransferSettings(
         family="transfer", backbone="first", layer="dense", fine_tuning={"epochs": 3, "learning_rate": 0.001}
     )
     second = TransferExperiment(input="images", model=settings, training=trained)
-    train(second, image_input, tmp_path / "second", tmp_path / "first" / "model")
+    run_training(second, image_input, tmp_path / "second", tmp_path / "first" / "model")
     assert capsys.readouterr().out.splitlines()[-1].startswith("epoch 5/5 ")
     assert list(pd.read_csv(tmp_path / "second" / "history.csv").epoch) == [1, 2, 3, 4, 5]
 
@@ -108,11 +110,11 @@ def test_epochs_of_a_fine_tuning_are_counted_with_the_others(
 def test_a_failing_training_leaves_the_earlier_model_and_history_as_they_were(
     regression_input: TrainingInput, tmp_path: Path
 ) -> None:
-    train(LINEAR, regression_input, tmp_path)
+    run_training(LINEAR, regression_input, tmp_path)
     before = files_under(tmp_path)
     spoilt = Samples(np.full_like(regression_input.rows.x, np.nan), regression_input.rows.y)
     with pytest.raises(ValueError, match="NaN"):
-        train(LINEAR, TrainingInput(regression_input.description, spoilt), tmp_path)
+        run_training(LINEAR, TrainingInput(regression_input.description, spoilt), tmp_path)
     after = files_under(tmp_path)
     assert after.pop("rows/x.npy") != before.pop("rows/x.npy")
     assert after == before

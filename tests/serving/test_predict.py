@@ -1,4 +1,4 @@
-"""A saved model in use: it answers raw rows, and files, as the pipeline answered its test rows."""
+"""Predictions for files and test samples equal those of the pipeline."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -113,7 +113,7 @@ CASES = {
 
 @dataclass(frozen=True)
 class Built:
-    """What train and evaluate left behind."""
+    """The results of the stages train and evaluate."""
 
     test: Samples
     folder: Path
@@ -189,7 +189,7 @@ def as_kept(outputs: np.ndarray, rows: np.ndarray, description: InputDescription
 
 
 @pytest.mark.parametrize("built", CASES, indirect=True)
-def test_the_model_file_alone_gives_what_predictions_csv_has_for_raw_rows(built: Built) -> None:
+def test_the_model_file_alone_predicts_what_predictions_csv_holds(built: Built) -> None:
     outputs = without_our_code(built.folder / "model", np.asarray(built.test.x))
     alone = as_kept(outputs, built.test.x, built.model.description)
     assert len(alone) == len(built.kept) > 0
@@ -217,58 +217,52 @@ def write_text_of(row: np.ndarray, words: tuple[str, ...], path: Path) -> Path:
 
 
 @pytest.mark.parametrize("built", CASES, indirect=True)
-def test_files_are_answered_as_the_test_rows_that_they_hold(built: Built, tmp_path: Path) -> None:
+def test_predictions_for_files_equal_those_for_the_test_samples_in_them(built: Built, tmp_path: Path) -> None:
     model = built.model
-    given = predict.read(write_files(built.test.x, model.description, tmp_path), model.description)
-    np.testing.assert_array_equal(given.rows, built.test.x)
-    answers = predict.answers(given, model.predict(given.rows), model.description)
+    batch = predict.read(write_files(built.test.x, model.description, tmp_path), model.description)
+    np.testing.assert_array_equal(batch.x, built.test.x)
+    table = predict.prediction_table(batch, model.predict(batch.x), model.description)
     kept = built.kept
     if model.description.task == "detection":
         kept = kept[kept.score >= detection.CERTAIN].assign(file=[str(tmp_path / f"{n}.png") for n in kept.image])
     classes = dict(enumerate(model.description.classes))
     kept = kept.rename(columns={"prediction": "class"}) if model.description.task == "classification" else kept
     kept = kept.assign(**{"class": kept["class"].map(classes)}) if "class" in kept else kept
-    same = [name for name in answers if name in kept]
+    same = [name for name in table if name in kept]
     assert len(same) >= 1
-    assert len(answers) > 5
+    assert len(table) > 5
     pd.testing.assert_frame_equal(
-        answers[same], kept[same].reset_index(drop=True), check_dtype=False, atol=CLOSE, rtol=CLOSE
+        table[same], kept[same].reset_index(drop=True), check_dtype=False, atol=CLOSE, rtol=CLOSE
     )
 
 
 @pytest.mark.parametrize("built", CASES, indirect=True)
-def test_test_rows_are_answered_with_what_is_true(built: Built) -> None:
+def test_predictions_for_test_samples_have_the_truth_beside_them(built: Built) -> None:
     model = built.model
-    given, outputs = predict.test_rows([9, 2], model, built.folder / "test")
-    np.testing.assert_array_equal(given.rows, built.test.x[[9, 2]])
-    answers = predict.answers(given, outputs, model.description)
+    batch = predict.take_test_samples([9, 2], built.folder / "test")
+    outputs = model.predict(batch.x)
+    np.testing.assert_array_equal(batch.x, built.test.x[[9, 2]])
+    table = predict.prediction_table(batch, outputs, model.description)
     if model.description.task == "classification":
-        assert answers.truth.tolist() == [model.description.classes[number] for number in built.test.y[[9, 2]]]
-        np.testing.assert_allclose(answers.probability, built.kept.probability[[9, 2]], atol=CLOSE)
+        assert table.truth.tolist() == [model.description.classes[number] for number in built.test.y[[9, 2]]]
+        np.testing.assert_allclose(table.probability, built.kept.probability[[9, 2]], atol=CLOSE)
     if model.description.task == "regression":
-        np.testing.assert_allclose(answers[["truth", "prediction"]], built.kept.loc[[9, 2]], atol=CLOSE, rtol=CLOSE)
-    assert set(answers["test row"]) == {9, 2}
+        np.testing.assert_allclose(table[["truth", "prediction"]], built.kept.loc[[9, 2]], atol=CLOSE, rtol=CLOSE)
+    assert set(table["test row"]) == {9, 2}
 
 
-def test_of_all_test_rows_only_those_asked_for_reach_the_model(image_input: TrainingInput, tmp_path: Path) -> None:
+def test_only_the_requested_test_samples_are_read(image_input: TrainingInput, tmp_path: Path) -> None:
     save_test(image_input.validation, tmp_path / "test")
-    asked: list[int] = []
-
-    class Counting:
-        def predict(self, rows: np.ndarray) -> np.ndarray:
-            asked.append(len(rows))
-            return np.zeros((len(rows), 2))
-
-    predict.test_rows([9, 2], Counting(), tmp_path / "test")
-    assert asked == [2]
+    batch = predict.take_test_samples([9, 2], tmp_path / "test")
+    assert (len(batch), batch.names) == (2, {"test row": [9, 2]})
 
 
 @pytest.mark.parametrize("built", [name for name, case in CASES.items() if case.data is not values], indirect=True)
-def test_what_was_given_is_drawn_with_its_answer(built: Built, tmp_path: Path) -> None:
+def test_files_are_plotted_with_the_predictions(built: Built, tmp_path: Path) -> None:
     model = built.model
-    predict.refuse_undrawable(model.description)
-    given = predict.read(write_files(built.test.x[:3], model.description, tmp_path), model.description)
-    figure = predict.draw(given, model.predict(given.rows), model.description)
+    predict.check_can_plot(model.description)
+    batch = predict.read(write_files(built.test.x[:3], model.description, tmp_path), model.description)
+    figure = predict.plot_predictions(batch, model.predict(batch.x), model.description)
     figure.savefig(tmp_path / "picture.png")
     assert Image.open(tmp_path / "picture.png").width > 100
 
@@ -290,11 +284,11 @@ def read_image(
     return predict.read([tmp_path / f"image.{ending}"], description)
 
 
-def test_an_image_of_the_right_shape_is_taken_as_it_is_without_a_word(tmp_path: Path) -> None:
+def test_an_image_of_the_right_shape_is_read_unchanged_without_warnings(tmp_path: Path) -> None:
     pixels = np.arange(64, dtype=np.uint8).reshape(8, 8)
-    given = read_image(Image.fromarray(pixels), tmp_path)
-    np.testing.assert_array_equal(given.rows[0, :, :, 0], pixels)
-    assert (given.changed, given.refused, given.rows.dtype) == ((), (), np.uint8)
+    batch = read_image(Image.fromarray(pixels), tmp_path)
+    np.testing.assert_array_equal(batch.x[0, :, :, 0], pixels)
+    assert (batch.warnings, batch.errors, batch.x.dtype) == ((), (), np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -302,54 +296,54 @@ def test_an_image_of_the_right_shape_is_taken_as_it_is_without_a_word(tmp_path: 
     [
         ("RGB", (8, 8), "to grey"),
         ("L", (32, 32), "size from 32 x 32 to 8 x 8"),
-        ("RGB", (20, 10), "size from 20 x 10 to 8 x 8, its proportions with it, to grey"),
+        ("RGB", (20, 10), "size from 20 x 10 to 8 x 8, which changes its proportions, to grey"),
         ("CMYK", (8, 8), "to grey"),
         ("1", (8, 8), ""),
         ("I;16", (8, 8), ""),
     ],
 )
-def test_what_was_done_to_an_image_is_told_and_white_stays_white(
+def test_a_conversion_of_an_image_is_a_warning_and_white_stays_white(
     mode: str, size: tuple[int, int], told: str, tmp_path: Path
 ) -> None:
     white = {"RGB": (255,) * 3, "L": 255, "CMYK": (0,) * 4, "1": 1, "I;16": 65535}[mode]
-    given = read_image(Image.new(mode, size, white), tmp_path, ending="tif")
-    assert given.changed == ((f"{tmp_path}/image.tif: {told}",) if told else ())
-    assert given.rows.min() == 255
+    batch = read_image(Image.new(mode, size, white), tmp_path, ending="tif")
+    assert batch.warnings == ((f"{tmp_path}/image.tif: {told}",) if told else ())
+    assert batch.x.min() == 255
 
 
-def test_what_is_transparent_becomes_white(tmp_path: Path) -> None:
+def test_transparent_pixels_become_white(tmp_path: Path) -> None:
     image = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
     image.paste((0, 0, 0, 255), (0, 0, 4, 8))
-    given = read_image(image, tmp_path)
-    np.testing.assert_array_equal(given.rows[0, 0, :, 0], [0, 0, 0, 0, 255, 255, 255, 255])
-    assert "what is transparent to white" in given.changed[0]
+    batch = read_image(image, tmp_path)
+    np.testing.assert_array_equal(batch.x[0, 0, :, 0], [0, 0, 0, 0, 255, 255, 255, 255])
+    assert "transparent pixels to white" in batch.warnings[0]
 
 
-def test_white_is_brought_to_the_range_that_the_model_learnt(tmp_path: Path) -> None:
+def test_white_is_scaled_to_the_range_of_the_training_images(tmp_path: Path) -> None:
     of_16 = images(top=16)
     pixels = of_16.rows.x[0, :, :, 0]
-    given = read_image(Image.fromarray(np.rint(pixels / 16 * 255).astype(np.uint8)), tmp_path, of_16.description)
-    np.testing.assert_array_equal(given.rows[0, :, :, 0], pixels)
-    assert "white from 255 to 16" in given.changed[0]
+    batch = read_image(Image.fromarray(np.rint(pixels / 16 * 255).astype(np.uint8)), tmp_path, of_16.description)
+    np.testing.assert_array_equal(batch.x[0, :, :, 0], pixels)
+    assert "white from 255 to 16" in batch.warnings[0]
 
 
-def test_an_image_of_one_colour_channel_is_taken_by_a_model_of_three(tmp_path: Path) -> None:
-    given = read_image(Image.new("L", (8, 8), 7), tmp_path, images(channels=3).description)
-    np.testing.assert_array_equal(given.rows, np.full((1, 8, 8, 3), 7))
-    assert given.changed == (f"{tmp_path}/image.png: to colour",)
+def test_a_grey_image_is_converted_for_a_model_of_colour_images(tmp_path: Path) -> None:
+    batch = read_image(Image.new("L", (8, 8), 7), tmp_path, images(channels=3).description)
+    np.testing.assert_array_equal(batch.x, np.full((1, 8, 8, 3), 7))
+    assert batch.warnings == (f"{tmp_path}/image.png: to colour",)
 
 
-def test_a_photograph_taken_sideways_is_turned_upright(tmp_path: Path) -> None:
+def test_the_orientation_in_exif_is_applied(tmp_path: Path) -> None:
     image = Image.new("L", (8, 8))
     image.paste(255, (0, 0, 8, 4))
     exif = Image.Exif()
     exif[0x0112] = 6  # turn by 90 degrees clockwise to see it upright
     image.save(tmp_path / "image.png", exif=exif)
-    given = predict.read([tmp_path / "image.png"], GREY)
-    assert (given.rows[0, :, 4:] == 255).all() and (given.rows[0, :, :4] == 0).all()
+    batch = predict.read([tmp_path / "image.png"], GREY)
+    assert (batch.x[0, :, 4:] == 255).all() and (batch.x[0, :, :4] == 0).all()
 
 
-def test_unreadable_images_are_named_and_the_others_are_read(tmp_path: Path) -> None:
+def test_unreadable_images_are_errors_and_the_others_are_read(tmp_path: Path) -> None:
     Image.new("L", (300, 300), 50).save(tmp_path / "good.png")
     (tmp_path / "text.png").write_text("no image")
     (tmp_path / "empty.png").touch()
@@ -357,25 +351,23 @@ def test_unreadable_images_are_named_and_the_others_are_read(tmp_path: Path) -> 
     (tmp_path / "folder.png").mkdir()
     Image.new("F", (8, 8), 0.5).save(tmp_path / "float.tif")
     names = ["text.png", "good.png", "empty.png", "cut.png", "folder.png", "float.tif", "absent.png"]
-    given = predict.read([tmp_path / name for name in names], GREY)
-    assert given.names == {"file": [str(tmp_path / "good.png")]}
-    assert len(given) == 1
-    assert [text.split(": ")[0].rpartition("/")[2] for text in given.refused] == [n for n in names if n != "good.png"]
-    assert given.refused[-1].endswith("absent.png: no such file")
-    assert "32 bits" in given.refused[-2]
+    batch = predict.read([tmp_path / name for name in names], GREY)
+    assert batch.names == {"file": [str(tmp_path / "good.png")]}
+    assert len(batch) == 1
+    assert [text.split(": ")[0].rpartition("/")[2] for text in batch.errors] == [n for n in names if n != "good.png"]
+    assert batch.errors[-1].endswith("absent.png: no such file")
+    assert "32 bits" in batch.errors[-2]
 
 
-def test_boxes_are_told_in_the_pixels_of_the_given_image(
-    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
-) -> None:
+def test_boxes_are_in_pixels_of_the_original_image(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
     built = build("detector", tmp_path_factory)
     model, image = built.model, Image.fromarray(built.test.x[1].squeeze())
     image.save(tmp_path / "small.png")
     image.resize((64, 32), Image.Resampling.NEAREST).save(tmp_path / "large.png")
     tables = []
     for name in ("small.png", "large.png"):
-        given = predict.read([tmp_path / name], model.description)
-        tables.append(predict.answers(given, model.predict(given.rows), model.description))
+        batch = predict.read([tmp_path / name], model.description)
+        tables.append(predict.prediction_table(batch, model.predict(batch.x), model.description))
     small, large = tables
     assert len(small) == len(large) >= 1
     factors = {"left": 4, "top": 2, "right": 4, "bottom": 2}
@@ -395,12 +387,12 @@ def read_table(content: str, tmp_path: Path, name: str = "rows.csv") -> Predicti
     return predict.read([tmp_path / name], OF_VALUES)
 
 
-def test_columns_are_found_by_name_whatever_their_order_and_others_are_named(tmp_path: Path) -> None:
-    given = read_table("price,c, a,b\n9,3,1,2\n\n9,6,4,5\n", tmp_path)
-    np.testing.assert_array_equal(given.rows, [[1, 2, 3], [4, 5, 6]])
-    assert given.names == {"row": [1, 2]}
-    assert given.changed == (f"{tmp_path}/rows.csv: unused columns: price",)
-    assert given.refused == ()
+def test_columns_are_found_by_name_in_any_order_and_unused_ones_are_a_warning(tmp_path: Path) -> None:
+    batch = read_table("price,c, a,b\n9,3,1,2\n\n9,6,4,5\n", tmp_path)
+    np.testing.assert_array_equal(batch.x, [[1, 2, 3], [4, 5, 6]])
+    assert batch.names == {"row": [1, 2]}
+    assert batch.warnings == (f"{tmp_path}/rows.csv: unused columns: price",)
+    assert batch.errors == ()
 
 
 @pytest.mark.parametrize(
@@ -415,11 +407,11 @@ def test_columns_are_found_by_name_whatever_their_order_and_others_are_named(tmp
         ("four,5,6", "'four' in column a, where a number belongs"),
     ],
 )
-def test_a_broken_row_is_named_and_the_others_are_read(line: str, told: str, tmp_path: Path) -> None:
-    given = read_table(f"a,b,c\n1,2,3\n{line}\n7,8,9\n", tmp_path)
-    np.testing.assert_array_equal(given.rows, [[1, 2, 3], [7, 8, 9]])
-    assert given.names == {"row": [1, 3]}
-    assert given.refused == (f"{tmp_path}/rows.csv: row 2 below the header: {told}",)
+def test_a_malformed_row_is_an_error_and_the_others_are_read(line: str, told: str, tmp_path: Path) -> None:
+    batch = read_table(f"a,b,c\n1,2,3\n{line}\n7,8,9\n", tmp_path)
+    np.testing.assert_array_equal(batch.x, [[1, 2, 3], [7, 8, 9]])
+    assert batch.names == {"row": [1, 3]}
+    assert batch.errors == (f"{tmp_path}/rows.csv: row 2 below the header: {told}",)
 
 
 @pytest.mark.parametrize(
@@ -427,67 +419,67 @@ def test_a_broken_row_is_named_and_the_others_are_read(line: str, told: str, tmp
     [
         ("a,c\n1,3\n", "1 of 3 columns are missing: b. The header must name them; it names a, c"),
         ("1,2,3\n4,5,6\n", "3 of 3 columns are missing: a, b, c"),
-        ("a,b,c,b\n1,2,3,4\n", "column b stands there 2 times"),
+        ("a,b,c,b\n1,2,3,4\n", "the header names column b 2 times"),
         ("", "it is empty"),
         ('a,b,c\n1,"2,3\n', "not a CSV table in UTF-8"),
     ],
 )
-def test_a_broken_table_is_named(content: str, told: str, tmp_path: Path) -> None:
-    given = read_table(content, tmp_path)
-    assert len(given) == 0
-    (refused,) = given.refused
+def test_a_malformed_table_is_an_error(content: str, told: str, tmp_path: Path) -> None:
+    batch = read_table(content, tmp_path)
+    assert len(batch) == 0
+    (refused,) = batch.errors
     assert refused.startswith(f"{tmp_path}/rows.csv: ")
     assert told in refused
 
 
-def test_a_broken_table_does_not_keep_another_from_being_read(tmp_path: Path) -> None:
+def test_a_malformed_table_does_not_stop_the_next_from_being_read(tmp_path: Path) -> None:
     (tmp_path / "good.csv").write_bytes("\ufeffa,b,c\r\n1,2,3\r\n".encode())
     (tmp_path / "image.png").write_bytes(b"\x89PNG\xff")
     files = [tmp_path / name for name in ("image.png", "good.csv", "absent.csv")]
-    given = predict.read(files, OF_VALUES)
-    assert given.names == {"file": [str(tmp_path / "good.csv")], "row": [1]}
-    np.testing.assert_array_equal(given.rows, [[1, 2, 3]])
-    assert [text.split(": ")[0] for text in given.refused] == [str(files[0]), str(files[2])]
+    batch = predict.read(files, OF_VALUES)
+    assert batch.names == {"file": [str(tmp_path / "good.csv")], "row": [1]}
+    np.testing.assert_array_equal(batch.x, [[1, 2, 3]])
+    assert [text.split(": ")[0] for text in batch.errors] == [str(files[0]), str(files[2])]
 
 
 # --- texts ---
 
 
-def test_a_text_is_read_as_the_newswires_were(tmp_path: Path) -> None:
+def test_a_text_is_encoded_like_the_newswires(tmp_path: Path) -> None:
     (tmp_path / "news.txt").write_text("The U.S. don't -- Oil?! of_wheat; 8 mln")
-    given = predict.read([tmp_path / "news.txt"], texts().description)
-    assert given.rows.tolist() == [[1, 6, 7, 8, 9, 4, 2]]
-    assert given.changed == (f"{tmp_path}/news.txt: 6 of 9 words were read, 1 of them unknown to the model",)
+    batch = predict.read([tmp_path / "news.txt"], texts().description)
+    assert batch.x.tolist() == [[1, 6, 7, 8, 9, 4, 2]]
+    assert batch.warnings == (f"{tmp_path}/news.txt: 6 of 9 words were read, 1 of them unknown to the model",)
 
 
-def test_texts_without_a_word_are_named(tmp_path: Path) -> None:
+def test_texts_without_words_are_errors(tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("...")
     (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe\xfa")
     files = [tmp_path / name for name in ("empty.txt", "bytes.txt", "absent.txt")]
-    given = predict.read(files, texts().description)
-    assert len(given) == 0
-    assert [text.split(": ")[0] for text in given.refused] == [str(file) for file in files]
+    batch = predict.read(files, texts().description)
+    assert len(batch) == 0
+    assert [text.split(": ")[0] for text in batch.errors] == [str(file) for file in files]
 
 
 # --- the rest ---
 
 
-def test_rows_of_numbers_are_not_drawn() -> None:
+def test_rows_of_numbers_cannot_be_plotted() -> None:
     with pytest.raises(ModelyardError, match="leave it out"):
-        predict.refuse_undrawable(OF_VALUES)
+        predict.check_can_plot(OF_VALUES)
 
 
-def test_a_wrong_class_is_drawn_in_red_beside_the_true_one() -> None:
+def test_a_wrong_class_is_titled_in_red_after_the_true_one() -> None:
     rows = images().validation.x[:2]
-    given = PredictionBatch({"test row": [0, 1]}, rows, truth=np.array([0, 1]))
-    figure = predict.draw(given, np.array([[0.75, 0.25], [0.625, 0.375]]), GREY)
+    batch = PredictionBatch({"test row": [0, 1]}, rows, truth=np.array([0, 1]))
+    figure = predict.plot_predictions(batch, np.array([[0.75, 0.25], [0.625, 0.375]]), GREY)
     titles = [(axes.get_title(), axes.title.get_color()) for axes in figure.axes]
     assert titles == [("dark (75.0%)", "black"), ("bright/dark (62.5%)", "#C00000")]
     assert all(axes.images for axes in figure.axes)
 
 
-def test_of_many_images_the_first_sixteen_are_drawn() -> None:
+def test_of_many_images_the_first_sixteen_are_plotted() -> None:
     rows = images().rows.x[:30]
-    given = PredictionBatch({"file": ["x.png"] * 30}, rows)
-    figure = predict.draw(given, np.tile([[0.1, 0.9]], (30, 1)), GREY)
+    batch = PredictionBatch({"file": ["x.png"] * 30}, rows)
+    figure = predict.plot_predictions(batch, np.tile([[0.1, 0.9]], (30, 1)), GREY)
     assert len([axes for axes in figure.axes if axes.images]) == 16

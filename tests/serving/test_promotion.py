@@ -1,4 +1,4 @@
-"""Promotion: who becomes champion, who does not, and what is kept as the reason."""
+"""Promotion: which model becomes champion, and the recorded reason."""
 
 from pathlib import Path
 
@@ -41,29 +41,30 @@ def alias(name: str) -> str | None:
     return found and found.tags["experiment"]
 
 
-def test_the_first_becomes_champion_unopposed_and_its_figure_is_kept(project: Path) -> None:
+def test_the_first_model_becomes_champion_and_its_metric_is_recorded(project: Path) -> None:
     done = promote("mean")
     assert (alias(CHAMPION), alias(CHALLENGER)) == ("mean", None)
-    assert done.reason == "The first one wins unopposed."
+    assert done.reason == "There was no champion before it."
     assert done.version.tags["figure"] == "correlation 0 (0 to 0)"
 
 
-def test_a_better_one_becomes_champion_and_the_interval_is_kept_as_the_reason(project: Path) -> None:
+def test_a_significantly_better_model_becomes_champion_and_the_interval_is_recorded(project: Path) -> None:
     promote("mean")
     promote("fit")
     assert alias(CHAMPION) == "fit"
     tags = mlflow.MlflowClient().get_model_version_by_alias("line", CHAMPION).tags
     assert 0.8 < float(tags["gain_low"]) < float(tags["gain"]) < float(tags["gain_high"]) <= 1
     assert "on the same 200 test samples" in tags["reason"]
-    assert "significantly better" in tags["reason"]
+    assert "significantly better (95 % paired bootstrap)" in tags["reason"]
     assert tags["replaced"] == "1"
     assert registry.roll_back("line")[0].tags["experiment"] == "mean"
 
 
 @pytest.mark.parametrize(
-    "candidate, words", [("mean", "significantly worse"), ("fit_again", "no significant difference")]
+    "candidate, words",
+    [("mean", "significantly worse (95 % paired bootstrap)"), ("fit_again", "no significant difference")],
 )
-def test_one_that_is_not_better_becomes_challenger_and_is_told_why(candidate: str, words: str, project: Path) -> None:
+def test_a_model_that_is_not_significantly_better_becomes_challenger(candidate: str, words: str, project: Path) -> None:
     promote("fit")
     done = promote(candidate)
     assert (alias(CHAMPION), alias(CHALLENGER)) == ("fit", candidate)
@@ -71,35 +72,35 @@ def test_one_that_is_not_better_becomes_challenger_and_is_told_why(candidate: st
     assert words in mlflow.MlflowClient().get_model_version_by_alias("line", CHALLENGER).tags["reason"]
 
 
-def test_force_makes_champion_and_keeps_its_reason_beside_the_verdict(project: Path) -> None:
+def test_force_makes_a_champion_and_records_its_reason_beside_the_decision(project: Path) -> None:
     promote("fit")
     promote("mean", force="it explains itself")
     assert alias(CHAMPION) == "mean"
     tags = mlflow.MlflowClient().get_model_version_by_alias("line", CHAMPION).tags
     assert tags["forced"] == "it explains itself"
-    assert "significantly worse" in tags["reason"]
+    assert "significantly worse (95 % paired bootstrap)" in tags["reason"]
     assert float(tags["gain_high"]) < 0
 
 
-def test_a_leak_in_the_test_rows_wins_nothing_even_unopposed(project: Path) -> None:
+def test_a_model_with_a_leak_never_becomes_champion(project: Path) -> None:
     done = promote("leaky")
     assert (alias(CHAMPION), alias(CHALLENGER)) == (None, "leaky")
     assert "scaled by their own range (minmax_per_split)" in done.reason
 
 
-def test_a_champion_of_other_test_rows_is_not_compared(project: Path) -> None:
+def test_a_champion_with_other_test_samples_is_not_compared(project: Path) -> None:
     promote("mean")
     done = promote("elsewhere")
     assert (alias(CHAMPION), alias(CHALLENGER)) == ("mean", "elsewhere")
-    assert "version 1 (mean), was tested on other rows" in done.reason
+    assert "version 1 (mean), was evaluated on other test samples" in done.reason
     assert "gain" not in done.version.tags
 
 
-def test_a_champion_whose_files_are_gone_keeps_its_place_unless_forced(project: Path) -> None:
+def test_a_champion_whose_files_are_gone_stays_unless_forced(project: Path) -> None:
     promote("mean")
     stored = mlflow.artifacts.download_artifacts(f"models:/line/1/{registry.FOLDER}")
     (Path(stored) / "input.json").unlink()
-    assert promote("fit").reason.startswith("The champion could not be asked: ")
+    assert promote("fit").reason.startswith("The champion could not be evaluated: ")
     assert alias(CHAMPION) == "mean"
     promote("fit", force="the old files are gone")
     assert alias(CHAMPION) == "fit"
@@ -112,14 +113,14 @@ def test_the_champion_is_not_registered_twice(project: Path) -> None:
     assert len(mlflow.MlflowClient().search_model_versions("name='line'")) == 1
 
 
-def test_the_same_two_are_always_judged_alike(project: Path) -> None:
+def test_the_decision_is_reproducible(project: Path) -> None:
     promote("fit")
     one, other = (promote("fit_again").version.tags for _ in range(2))
     assert one == other
 
 
 @pytest.mark.parametrize("tampered", ["results/fit/model/model.skops", "data/inputs/line/test/y.npy"])
-def test_a_file_that_is_not_what_the_pipeline_made_is_refused(tampered: str, project: Path) -> None:
+def test_a_file_that_differs_from_dvc_lock_is_refused(tampered: str, project: Path) -> None:
     file = project / tampered
     file.write_bytes(file.read_bytes() + b"!")
     with pytest.raises(ModelyardError, match="was refused: it is not what the pipeline made"):
@@ -127,12 +128,12 @@ def test_a_file_that_is_not_what_the_pipeline_made_is_refused(tampered: str, pro
     assert mlflow.MlflowClient(f"sqlite:///{project}/mlflow.db").search_registered_models() == []
 
 
-def test_test_rows_that_changed_and_were_locked_anew_are_other_rows(project: Path) -> None:
+def test_changed_test_samples_count_as_others(project: Path) -> None:
     promote("mean")
     test = project / "data" / "inputs" / "line" / "test"
     save_test(Samples(TEST.x[:-1], TEST.y[:-1]), test)
     lock("fit", project / "results" / "fit" / "model", test, project)
-    assert "was tested on other rows" in promote("fit").reason
+    assert "was evaluated on other test samples" in promote("fit").reason
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +152,7 @@ def shipped() -> Project:
         ("mnist_autoencoder", "mnist-reconstruction"),
     ],
 )
-def test_a_model_bears_its_data_sets_name_and_that_of_a_task_of_its_own(
+def test_a_model_is_registered_under_its_data_set_and_a_different_task(
     experiment: str, name: str, shipped: Project
 ) -> None:
     assert registered_name(shipped, experiment) == name

@@ -32,7 +32,7 @@ def champions(*experiments: str, folder: Path) -> list[Version]:
     made, before = [], None
     for seed, experiment in enumerate(experiments):
         made.append(version_of(experiment, folder, seed))
-        registry.crown(made[-1], instead_of=before)
+        registry.set_champion(made[-1], replacing=before)
         before = made[-1]
     return made
 
@@ -108,7 +108,7 @@ def test_a_model_that_no_run_of_its_name_logged_is_logged_from_its_files(trained
     assert latest.info.status == "FINISHED"
 
 
-def test_what_mlflow_serves_of_a_version_answers_like_the_files(tracked_project: Path) -> None:
+def test_the_model_that_mlflow_serves_predicts_like_the_files(tracked_project: Path) -> None:
     champions("first", folder=tracked_project)
     served = mlflow.pyfunc.load_model("models:/line@champion")
     np.testing.assert_allclose(served.predict(DATA.x), fitted("linear", DATA).predict(DATA.x), atol=1e-5)
@@ -124,16 +124,16 @@ def test_rolling_back_goes_from_champion_to_champion_until_the_first(tracked_pro
     assert champion() == "1"
 
 
-def test_a_challenger_between_champions_is_no_step_of_the_way_back(tracked_project: Path) -> None:
+def test_a_rollback_skips_challengers(tracked_project: Path) -> None:
     first = champions("first", folder=tracked_project)[0]
-    registry.challenge(version_of("second", tracked_project, seed=1))
-    registry.crown(version_of("third", tracked_project, seed=2), instead_of=first)
+    registry.set_challenger(version_of("second", tracked_project, seed=1))
+    registry.set_champion(version_of("third", tracked_project, seed=2), replacing=first)
     assert registry.resolve(f"line@{CHALLENGER}").tags["experiment"] == "second"
     registry.roll_back("line")
     assert champion() == "1"
 
 
-def test_nothing_is_rolled_back_to_files_that_are_gone(tracked_project: Path) -> None:
+def test_a_rollback_to_missing_files_is_refused(tracked_project: Path) -> None:
     champions("first", "second", folder=tracked_project)
     shutil.rmtree(stored("1"))
     with pytest.raises(ModelyardError, match=r"version 1 \(first\)"):
@@ -141,16 +141,16 @@ def test_nothing_is_rolled_back_to_files_that_are_gone(tracked_project: Path) ->
     assert champion() == "2"
 
 
-def test_a_file_that_was_changed_in_the_store_is_refused(tracked_project: Path) -> None:
+def test_a_file_changed_in_the_store_is_refused(tracked_project: Path) -> None:
     champions("first", folder=tracked_project)
     file = stored("1") / "input.json"
     file.write_text(file.read_text().replace("made_up", "made up"))
-    with pytest.raises(ModelyardError, match="was refused: its files in the store are not what was registered"):
+    with pytest.raises(ModelyardError, match="was refused: its files in the store differ from what was registered"):
         registry.model_folder("line@champion")
     assert not [path for path in (tracked_project / ".modelyard" / "models").rglob("*") if path.is_file()]
 
 
-def test_a_copy_that_was_changed_here_is_fetched_anew(tracked_project: Path) -> None:
+def test_a_changed_local_copy_is_downloaded_again(tracked_project: Path) -> None:
     champions("first", folder=tracked_project)
     archive = next(registry.model_folder("line@champion").glob("model.*"))
     content = archive.read_bytes()
@@ -159,24 +159,24 @@ def test_a_copy_that_was_changed_here_is_fetched_anew(tracked_project: Path) -> 
     assert archive.read_bytes() == content
 
 
-def test_files_are_fetched_once(tracked_project: Path) -> None:
+def test_files_are_downloaded_once(tracked_project: Path) -> None:
     champions("first", folder=tracked_project)
     folder = registry.model_folder("line@champion")
     shutil.rmtree(stored("1"))
     assert registry.model_folder("line@champion") == folder
 
 
-def test_of_two_who_promote_at_once_the_second_is_told(tracked_project: Path) -> None:
+def test_the_second_of_two_simultaneous_promotions_fails(tracked_project: Path) -> None:
     first = champions("first", folder=tracked_project)[0]
     one, other = (version_of(name, tracked_project, seed) for seed, name in enumerate(("one", "other"), start=1))
-    registry.crown(one, instead_of=first)
-    with pytest.raises(ModelyardError, match="another champion meanwhile"):
-        registry.crown(other, instead_of=first)
+    registry.set_champion(one, replacing=first)
+    with pytest.raises(ModelyardError, match="another champion in the meantime"):
+        registry.set_champion(other, replacing=first)
     assert champion() == one.number
 
 
 @pytest.mark.parametrize(
-    "asked, told",
+    "name, message",
     [
         ("lime@champion", "no registered model 'lime'; did you mean line?"),
         ("line@champoin", "line has no alias 'champoin'; did you mean champion?"),
@@ -184,14 +184,14 @@ def test_of_two_who_promote_at_once_the_second_is_told(tracked_project: Path) ->
         ("line", "line has no alias ''; allowed: champion"),
     ],
 )
-def test_a_name_that_is_not_there_is_told_with_what_is(asked: str, told: str, tracked_project: Path) -> None:
+def test_an_unknown_name_is_refused_with_the_known_ones(name: str, message: str, tracked_project: Path) -> None:
     champions("first", folder=tracked_project)
     with pytest.raises(ModelyardError, match="Promote an experiment: modelyard promote EXPERIMENT") as refused:
-        registry.model_folder(asked)
-    assert told in str(refused.value)
+        registry.model_folder(name)
+    assert message in str(refused.value)
 
 
-def test_a_version_that_was_made_by_other_means_is_refused(tracked_project: Path) -> None:
+def test_a_version_not_made_by_promote_is_refused(tracked_project: Path) -> None:
     first = champions("first", folder=tracked_project)[0]
     client = mlflow.MlflowClient()
     client.create_model_version("line", client.get_model_version("line", first.number).source)
@@ -200,16 +200,14 @@ def test_a_version_that_was_made_by_other_means_is_refused(tracked_project: Path
         registry.model_folder("line@champion")
 
 
-def test_where_runs_are_not_tracked_no_model_is_registered(
-    tracked_project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_tracking_no_model_is_registered(tracked_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODELYARD_TRACKING", "off")
     with pytest.raises(ModelyardError, match="MODELYARD_TRACKING is off: unset it"):
         registry.model_folder("line@champion")
 
 
 @pytest.mark.parametrize("address", ["http://ann:hush@127.0.0.1:9", "sqlite:///a_file/mlflow.db"])
-def test_a_store_out_of_reach_is_told_without_its_password(
+def test_an_unreachable_store_is_an_error_without_the_password(
     address: str, tracked_project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tracked_project / "a_file").touch()

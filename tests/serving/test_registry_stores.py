@@ -52,11 +52,11 @@ def server(empty_store: Path, tmp_path_factory: pytest.TempPathFactory, request:
         yield address, folder
 
 
-def test_in_postgresql_a_model_is_promoted_asked_and_rolled_back(
+def test_in_postgresql_a_model_is_promoted_used_and_rolled_back(
     postgresql: str, project: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", postgresql)
-    promote_ask_and_roll_back(elsewhere, monkeypatch)
+    promote_predict_and_roll_back(elsewhere, monkeypatch)
     assert files_of_models(project / "mlartifacts")
     assert not (project / "mlflow.db").exists()
 
@@ -65,20 +65,20 @@ PLAIN, WITH_PASSWORDS = (), ("--app-name", "basic-auth")
 
 
 @pytest.mark.parametrize("server", [PLAIN, WITH_PASSWORDS], ids=["plain", "with passwords"], indirect=True)
-def test_through_a_server_a_model_is_promoted_asked_and_rolled_back(
+def test_through_a_server_a_model_is_promoted_used_and_rolled_back(
     server: tuple[str, Path], project: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address, folder = server
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", PASSWORD)
-    promote_ask_and_roll_back(elsewhere, monkeypatch)
+    promote_predict_and_roll_back(elsewhere, monkeypatch)
     assert files_of_models(folder / "artifacts")
     assert not [name for name in ("mlflow.db", "mlartifacts") if (project / name).exists()]
 
 
 @pytest.mark.parametrize("server", [WITH_PASSWORDS], ids=["with passwords"], indirect=True)
-def test_a_wrong_password_is_told_in_one_line_that_does_not_hold_it(
+def test_a_wrong_password_is_an_error_without_the_password(
     server: tuple[str, Path], project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = server[0].replace("://", "://admin:a-guess@")
@@ -89,13 +89,13 @@ def test_a_wrong_password_is_told_in_one_line_that_does_not_hold_it(
     assert "a-guess" not in refused.output
 
 
-def promote_ask_and_roll_back(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What two people do, one where the models are made and one where they are asked."""
+def promote_predict_and_roll_back(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promote where the models are built, predict from another folder, roll back."""
     first = modelyard("promote", "mean").output
-    assert first.splitlines() == ["line@champion is version 1 (mean).", "The first one wins unopposed."]
+    assert first.splitlines() == ["line@champion is version 1 (mean).", "There was no champion before it."]
     better = modelyard("promote", "fit").output
     assert "line@champion is version 2 (fit)." in better
-    assert "significantly better" in better
+    assert "significantly better (95 % paired bootstrap)" in better
     assert "line@challenger is version 3 (mean)." in modelyard("promote", "mean").output
 
     monkeypatch.chdir(elsewhere)
@@ -105,12 +105,12 @@ def promote_ask_and_roll_back(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) 
     np.testing.assert_allclose(served.predict(TABLE.to_numpy()), FIT.predict(TABLE.to_numpy()), atol=1e-5)
 
     back = modelyard("rollback", "line")
-    assert back.output == "line@champion is version 1 (mean) again; version 2 (fit) stood down.\n"
+    assert back.output == "line@champion is version 1 (mean) again; it replaces version 2 (fit).\n"
     np.testing.assert_allclose(predicted("line@champion"), MEAN.predict(TABLE.to_numpy()), rtol=1e-6)
 
 
 def predicted(name: str) -> np.ndarray:
-    """What a registered model answers to the table, as a person asks it."""
+    """The predictions of a registered model for the table."""
     asked = modelyard("predict", name, "points.csv", "-o", "answers.csv")
     assert asked.exit_code == 0, asked.output
     return pd.read_csv("answers.csv").prediction.to_numpy()

@@ -46,7 +46,7 @@ def explain(names: Sequence[str], shuffles: int) -> None:
         parts.append(found.assign(experiment=name))
     table = pd.concat(parts, ignore_index=True)[["experiment", *parts[0].columns[:-1]]]
     write_table(FOLDER / f"{dataset}.csv", table)  # makes the folder
-    drawn = feature_importance.draw(table, feature_importance.error_of(model), project.units.get(dataset, ""))
+    drawn = feature_importance.plot(table, feature_importance.error_label(model), project.units.get(dataset, ""))
     plots.save(drawn, FOLDER / f"{dataset}.png")
     console.print(_told(table))
     console.print(f"Written: {FOLDER}/{dataset}.csv, {FOLDER}/{dataset}.png", highlight=False)

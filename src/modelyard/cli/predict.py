@@ -16,7 +16,7 @@ from modelyard.experiments import plots
 from modelyard.orchestration import dvc_lock
 from modelyard.params.results import evaluate_stage, train_stage
 from modelyard.serving import predict as serving
-from modelyard.serving.predict import PredictionBatch
+from modelyard.serving.batch import PredictionBatch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,19 +34,16 @@ def predict(name: str, files: Sequence[Path], rows: Sequence[int], output: Path 
     test = _test_rows(name) if rows else None
     model = models.load(_model(name))
     if show:
-        serving.refuse_undrawable(model.description)
-    if test:
-        given, outputs = serving.test_rows(rows, model, test)
-    else:
-        given = serving.read(files, model.description)
-        _tell(given)
-        outputs = model.predict(given.rows) if len(given) else None
-    if outputs is not None:
-        _hand_over(serving.answers(given, outputs, model.description), output)
+        serving.check_can_plot(model.description)
+    batch = serving.take_test_samples(rows, test) if test else serving.read(files, model.description)
+    _print_problems(batch)
+    if len(batch):
+        outputs = model.predict(batch.x)
+        _hand_over(serving.prediction_table(batch, outputs, model.description), output)
         if show:
             show.parent.mkdir(parents=True, exist_ok=True)
-            plots.save(serving.draw(given, outputs, model.description), show)
-    return int(bool(given.refused))
+            plots.save(serving.plot_predictions(batch, outputs, model.description), show)
+    return int(bool(batch.errors))
 
 
 def _refuse_muddle(files: Sequence[Path], rows: Sequence[int], output: Path | None, show: Path | None) -> None:
@@ -75,13 +72,13 @@ def _test_rows(name: str) -> Path:
     return dvc_lock.verified_dependency(evaluate_stage(params.load().section_of(name), name), "test", Path.cwd())
 
 
-def _tell(given: PredictionBatch) -> None:
-    """What was changed and what was refused, to a person; standard output has the answers alone."""
-    lines = [f"warning: {each}" for each in given.changed]
-    if given.sizes is not None and given.changed:
+def _print_problems(batch: PredictionBatch) -> None:
+    """Print warnings and errors to standard error; standard output has the predictions only."""
+    lines = [f"warning: {warning}" for warning in batch.warnings]
+    if batch.image_sizes is not None and batch.warnings:
         lines.append(f"warning: no image is inverted. {NOT_INVERTED}")
-    lines += [f"error: {each}" for each in given.refused]
-    if given.refused and not len(given):
+    lines += [f"error: {error}" for error in batch.errors]
+    if batch.errors and not len(batch):
         lines.append("Nothing was left to predict.")
     for line in lines:
         print(line, file=sys.stderr)  # noqa: T201

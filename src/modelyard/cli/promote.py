@@ -26,14 +26,14 @@ def promote(experiment: str, force: str | None) -> None:
     if done.alias == CHALLENGER:
         lines.append(f"{name}@{CHAMPION} is {done.before or 'none'}. To replace it all the same: --force REASON")
     elif done.before and done.before != done.version:
-        lines.append(f"{done.before} stood down; to bring it back: modelyard rollback {name}")
+        lines.append(f"It replaces {done.before}. To undo: modelyard rollback {name}")
     _print(lines)
 
 
 def roll_back(dataset: str) -> None:
     """Make the champion before the present one champion again, and tell which that is."""
     former, present = registry.roll_back(dataset)
-    _print([f"[bold]{dataset}@{CHAMPION}[/] is {former} again; {present} stood down."])
+    _print([f"[bold]{dataset}@{CHAMPION}[/] is {former} again; it replaces {present}."])
 
 
 def _print(lines: list[str]) -> None:

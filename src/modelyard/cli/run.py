@@ -171,5 +171,5 @@ def _result_table(project: Project, chosen: Collection[str], old: Collection[str
         Column("experiment", no_wrap=True), "on the test rows (95 % interval)", "published", "remarks", title="Results"
     )
     for row in overview(compared[compared.experiment.isin(chosen)]).itertuples():
-        table.add_row(row.experiment, row.figure, row.published, row.remarks)
+        table.add_row(row.experiment, row.value, row.published, row.remarks)
     return table

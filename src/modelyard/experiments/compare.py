@@ -1,4 +1,4 @@
-"""Every experiment side by side: our figures with their intervals, and what the notebooks published."""
+"""All experiments side by side: metrics with their intervals, published values, and what tuning gained."""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -8,9 +8,12 @@ from typing import Any
 import pandas as pd
 
 from modelyard.core.markdown import markdown_table
-from modelyard.metrics.definitions import shown_metrics
+from modelyard.experiments.tasks import TASKS
+from modelyard.metrics.bootstrap import PairedDifference, paired_difference
+from modelyard.metrics.definitions import headline_metric, shown_metrics
 from modelyard.params.project import Project, PublishedValues
 from modelyard.params.results import ExperimentResults
+from modelyard.params.study import tuned_name
 
 REBUILT, EARLIER, MISSING = "rebuilt here", "committed earlier, not rebuilt here", "not built yet"
 
@@ -27,6 +30,16 @@ COLUMNS = (
     "state",
     "note",
 )
+LEGEND = (
+    "Metrics on the test samples, each with its 95 % bootstrap interval over those samples. *published* is the value "
+    "that the notebook printed, inside our interval or outside it. The interval covers the choice of test samples "
+    "only: another seed changes a metric too."
+)
+GAINS = (
+    "The winner of each study against its baseline, the experiment that the study started from, on the same test "
+    "samples, which no study sees. *gain* has the 95 % interval of a paired bootstrap over those samples; another seed "
+    "changes both values too."
+)
 
 
 def compare(
@@ -34,10 +47,16 @@ def compare(
 ) -> pd.DataFrame:
     """One row for each experiment of params.yaml and each of its metrics.
 
-    `results` holds a folder of each experiment, `pretrained` of those that start from networks that others trained.
+    Args:
+        project: params.yaml.
+        published: what the notebooks printed, by experiment.
+        results: the folder that holds one folder of results for each experiment.
+        pretrained: the same for the experiments that start from networks trained by others.
 
-    Columns: dataset, experiment, metric, value, low, high (95 % interval), published, inside (whether the published
-    figure lies in the interval), notebook, state, note. An experiment without results has one row without a metric.
+    Returns:
+        Columns: dataset, experiment, metric, value, low, high (95 % interval), published, inside (whether the
+        published value lies in the interval), notebook, state, note. An experiment without results has one row
+        without a metric.
     """
     rows = [
         row
@@ -55,31 +74,50 @@ def compare(
 
 
 def scores(table: pd.DataFrame) -> pd.DataFrame:
-    """The one figure that stands for each built experiment: experiment, metric, score."""
+    """The headline metric of each built experiment; columns: experiment, metric, score."""
     headline = table.groupby("experiment", sort=False).head(1).dropna(subset="value")
     return headline[["experiment", "metric", "value"]].rename(columns={"value": "score"})
 
 
-def markdown(table: pd.DataFrame) -> str:
-    """The comparison for people: one table per data set, each figure with its interval."""
-    parts = ["# Comparison", _legend()]
+def markdown(table: pd.DataFrame, gains: Mapping[str, PairedDifference]) -> str:
+    """The comparison as a page: a table for each data set, and what tuning gained (see `tuning_gains`)."""
+    parts = ["# Comparison", LEGEND]
     for dataset, rows in table.groupby("dataset", sort=False):
         parts.append(f"## {dataset}\n\n{_metric_table(rows)}")
+    if gains:
+        parts += ["## What tuning gained", GAINS, _gain_table(gains)]
     return "\n\n".join(parts) + "\n"
 
 
 def overview(table: pd.DataFrame) -> pd.DataFrame:
-    """One row an experiment, for where there is room for one figure: experiment, notebook, figure, published, remarks.
+    """One row for each experiment with its headline metric, where there is room for one.
 
-    The figure is the first of the task's metrics with its interval, published is the notebook's own.
+    Columns: experiment, notebook, value (the metric with its interval), published, remarks.
     """
     lines = []
     for name, rows in table.groupby("experiment", sort=False):
         headline = rows.head(1).dropna(subset="value")
-        figure = "".join(f"{row.metric} {_figure(row)}" for row in headline.itertuples())
+        value = "".join(f"{row.metric} {_with_interval(row)}" for row in headline.itertuples())
         first = rows.iloc[0]
-        lines.append((name, first.notebook, figure, _published(headline), _remarks(rows)))
-    return pd.DataFrame(lines, columns=["experiment", "notebook", "figure", "published", "remarks"])
+        lines.append((name, first.notebook, value, _published(headline), _remarks(rows)))
+    return pd.DataFrame(lines, columns=["experiment", "notebook", "value", "published", "remarks"])
+
+
+def tuning_gains(project: Project, results: Path) -> dict[str, PairedDifference]:
+    """By experiment, what the winner of its study gains in the headline metric on the same test samples.
+
+    Only experiments whose predictions, and those of their tuned version, are here and can be paired by sample.
+    """
+    gains = {}
+    for name in project.experiments:
+        files = [ExperimentResults(results / each).predictions for each in (name, tuned_name(name))]
+        if all(file.exists() for file in files):
+            task = project.task_of(name)
+            metric = headline_metric(task)
+            baseline, tuned = (TASKS[task].metrics_from_table(_columns(file)) for file in files)
+            if metric in baseline:
+                gains[name] = paired_difference(metric, baseline[metric], tuned[metric])
+    return gains
 
 
 def _rows(
@@ -93,16 +131,16 @@ def _rows(
     values, intervals = results.metrics, results.intervals
     for metric in shown_metrics(project.task_of(name)):
         low, high = intervals[metric]
-        said = published.metrics.get(metric)
-        inside = None if said is None else _is_inside(said, low, high)
-        figure = {"metric": metric, "value": values[metric], "low": low, "high": high}
-        yield common | figure | {"published": said, "inside": inside} | about
+        printed = published.metrics.get(metric)
+        inside = None if printed is None else _is_inside(printed, low, high)
+        measured = {"metric": metric, "value": values[metric], "low": low, "high": high}
+        yield common | measured | {"published": printed, "inside": inside} | about
 
 
-def _is_inside(said: float, low: float, high: float) -> bool:
-    """Whether a published figure lies in an interval, to the last decimal that was printed."""
-    rounding = 0.5 * 10.0 ** int(Decimal(str(said)).as_tuple().exponent)
-    return bool(low - rounding <= said <= high + rounding)
+def _is_inside(published: float, low: float, high: float) -> bool:
+    """Whether a published value lies in an interval, up to the rounding of its last printed decimal."""
+    rounding = 0.5 * 10.0 ** int(Decimal(str(published)).as_tuple().exponent)
+    return bool(low - rounding <= published <= high + rounding)
 
 
 def _state(results: ExperimentResults) -> str:
@@ -111,23 +149,26 @@ def _state(results: ExperimentResults) -> str:
     return REBUILT if results.is_built else EARLIER
 
 
-def _legend() -> str:
-    return (
-        "Figures on the test rows, each with its 95 % bootstrap interval over those rows. *published* is the "
-        "notebook's own figure, inside our interval or outside it. The interval is about the test rows alone: "
-        "another seed moves a figure as well."
-    )
-
-
 def _metric_table(rows: pd.DataFrame) -> str:
     metrics = [metric for metric in dict.fromkeys(rows.metric) if isinstance(metric, str)]
     lines = []
-    for name, each in rows.groupby("experiment", sort=False):
-        by_metric = each.set_index("metric")
-        cells = [_figure(by_metric.loc[metric]) if metric in by_metric.index else "" for metric in metrics]
-        first = each.iloc[0]
-        lines.append([f"`{name}`", first.notebook, *cells, _published(each), _remarks(each)])
+    for name, group in rows.groupby("experiment", sort=False):
+        by_metric = group.set_index("metric")
+        cells = [_with_interval(by_metric.loc[metric]) if metric in by_metric.index else "" for metric in metrics]
+        lines.append([f"`{name}`", group.iloc[0].notebook, *cells, _published(group), _remarks(group)])
     return markdown_table(["experiment", "notebook", *metrics, "published", "remarks"], lines)
+
+
+def _gain_table(gains: Mapping[str, PairedDifference]) -> str:
+    lines = [
+        (f"`{name}`", gain.metric, f"{gain.old:.4g}", f"{gain.new:.4g}", f"{gain.gain:+.4g} ({gain.within})")
+        for name, gain in gains.items()
+    ]
+    return markdown_table(["experiment", "metric", "baseline", "tuned", "gain"], lines)
+
+
+def _columns(file: Path) -> dict[str, Any]:
+    return {str(name): column.to_numpy() for name, column in pd.read_csv(file).items()}
 
 
 def _remarks(rows: pd.DataFrame) -> str:
@@ -136,17 +177,17 @@ def _remarks(rows: pd.DataFrame) -> str:
 
 
 def _warning(rows: pd.DataFrame) -> str:
-    """What a correlation hides: answers that rise and fall with the truth may lie far from it."""
+    """A high correlation can hide it: predictions may rise and fall with the targets and still lie far from them."""
     below = rows[(rows.metric == "r2") & (rows.value < 0)]
     return "".join(f"worse than the mean of the targets: r2 {value:.4g}" for value in below.value)
 
 
-def _figure(row: pd.Series) -> str:
+def _with_interval(row: Any) -> str:
     return f"{row.value:.4g} ({row.low:.4g} to {row.high:.4g})"
 
 
 def _published(rows: pd.DataFrame) -> str:
-    said = rows[rows.published.notna()]
+    printed = rows[rows.published.notna()]
     return ", ".join(
-        f"{row.metric} {row.published:.4g} {'inside' if row.inside else 'outside'}" for row in said.itertuples()
+        f"{row.metric} {row.published:.4g} {'inside' if row.inside else 'outside'}" for row in printed.itertuples()
     )

@@ -1,4 +1,4 @@
-"""The data card of an input: what its rows look like, told so that a wrong one is noticed."""
+"""The data card of an input: statistics of its samples that make a mistake in the data visible."""
 
 from typing import Any
 
@@ -6,12 +6,13 @@ import numpy as np
 
 from modelyard.data.inputs import InputDescription, TrainingInput
 from modelyard.data.samples import Samples
+from modelyard.experiments.tasks import TASKS
 
-LISTED = 20  # constant columns named at the most
+LISTED = 20  # constant features named at most
 
 
 def describe(training: TrainingInput, test: Samples) -> dict[str, Any]:
-    """The card as plain JSON values: rows, types, ranges, balance, missing values, constant columns, shared rows."""
+    """The card as JSON values: sizes, types, ranges, targets, missing values, constant features, shared samples."""
     description = training.description
     parts = {"training": training.training, "validation": training.validation, "test": test}
     constant = _constant_features(training.training.x, description)
@@ -21,37 +22,20 @@ def describe(training: TrainingInput, test: Samples) -> dict[str, Any]:
         "task": description.task,
         "scaling": description.scaling,
         "shape_of_a_row": list(description.shape),
-        "parts": {name: _part(rows, description) for name, rows in parts.items() if len(rows)},
+        "parts": {name: _part(samples, description) for name, samples in parts.items() if len(samples)},
         "constant_features": {"count": len(constant), "names": constant[:LISTED]},
         "distinct_rows_in_both_training_and_test": shared,
     }
 
 
-def _part(rows: Samples, description: InputDescription) -> dict[str, Any]:
-    card = {
-        "rows": len(rows),
-        "dtype": str(rows.x.dtype),
-        "smallest": float(np.nanmin(rows.x)),
-        "largest": float(np.nanmax(rows.x)),
-        "missing_values": _missing(rows.x) + _missing(rows.y),
-    }
-    if description.task == "detection":
-        classes = rows.y[..., 0]
-        per_row = np.sum(classes >= 0, axis=1).tolist()
-        counts = [int(np.sum(classes == number)) for number in range(len(description.classes))]
-        return card | {
-            "boxes_per_row": {"fewest": min(per_row), "most": max(per_row)},
-            "boxes_per_class": dict(zip(description.classes, counts, strict=True)),
-        }
-    if description.classes:
-        counts = np.bincount(rows.y, minlength=len(description.classes)).tolist()
-        return card | {"rows_per_class": dict(zip(description.classes, counts, strict=True))}
-    return card | {
-        "target": {
-            "smallest": float(np.nanmin(rows.y)),
-            "mean": float(np.nanmean(rows.y)),
-            "largest": float(np.nanmax(rows.y)),
-        }
+def _part(samples: Samples, description: InputDescription) -> dict[str, Any]:
+    return {
+        "rows": len(samples),
+        "dtype": str(samples.x.dtype),
+        "smallest": float(np.nanmin(samples.x)),
+        "largest": float(np.nanmax(samples.x)),
+        "missing_values": _missing(samples.x) + _missing(samples.y),
+        **TASKS[description.task].summarize_targets(samples, description),
     }
 
 

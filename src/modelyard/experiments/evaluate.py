@@ -1,68 +1,81 @@
-"""The one place where test rows are opened: predictions, metrics, and how sure they are."""
+"""Evaluation of a model on test samples: metrics, their confidence intervals, and plots.
+
+This is the only module that opens test samples: whoever needs some of them asks here.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from modelyard import metrics, models
 from modelyard.data import inputs
 from modelyard.data.samples import Samples
-from modelyard.experiments import plots, tasks
-from modelyard.experiments.tasks import Judgement, Pictures
+from modelyard.experiments.tasks import TASKS, Plots, ScoredPredictions
 from modelyard.metrics.bootstrap import CONFIDENCE, RESAMPLES, bootstrap_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model's answers on its test rows, and what they are worth."""
+    """A model's predictions on its test samples, with their metrics.
 
-    judgement: Judgement
+    Attributes:
+        scored: the predictions.
+        metrics: the values of metrics.json.
+        details: the content of details.json.
+    """
+
+    scored: ScoredPredictions
     metrics: dict[str, float]
     details: dict[str, Any]
 
     @property
-    def predictions(self) -> pd.DataFrame:
-        """What the model said of each test row."""
-        return self.judgement.predictions
+    def predictions(self) -> "pd.DataFrame":
+        """The table of predictions on test samples."""
+        return self.scored.predictions
 
 
-def rows_of(test: Path) -> Samples:
-    """The test rows of a folder, memory-mapped: for who shows some of them, and judges no model by them."""
+def load_test_samples(test: Path) -> Samples:
+    """Open the test samples of a folder, memory-mapped."""
     return inputs.load_test(test)
 
 
 def evaluate(model: models.Model, test: Path) -> Evaluation:
-    """Ask a model for all test rows of a folder."""
-    rows = rows_of(test)
-    judgement = tasks.judge(model, rows, model.predict(rows.x))
-    measured = judgement.measures
+    """Evaluate a model on all test samples of a folder."""
+    samples = load_test_samples(test)
+    scored = TASKS[model.description.task].score(model, samples, model.predict(samples.x))
+    bound = scored.bound_metrics
     details: dict[str, Any] = {
-        "rows": len(rows),
-        "intervals": {name: list(bootstrap_interval(*measure)) for name, measure in measured.items()},
+        "rows": len(samples),
+        "intervals": {name: list(bootstrap_interval(metric.formula, metric.arrays)) for name, metric in bound.items()},
         "interval": {"confidence": CONFIDENCE, "method": "percentile bootstrap", "resamples": RESAMPLES},
-        **judgement.details,
+        **scored.details,
     }
-    return Evaluation(judgement, metrics.values(measured), details)
+    return Evaluation(scored, metrics.values(bound), details)
 
 
-def draw(evaluation: Evaluation, training: inputs.TrainingInput, history: pd.DataFrame) -> Pictures:
-    """The pictures that go with an evaluation, by file name."""
-    model = evaluation.judgement.model
-    watched = metrics.history_metric(model.description.task)
-    pictures = {
-        "learning_curve.png": plots.learning_curve(history, watched),
+def plot_evaluation(evaluation: Evaluation, training: inputs.TrainingInput, history: "pd.DataFrame") -> Plots:
+    """The plots of an evaluation, by file name."""
+    from modelyard.experiments import plots
+
+    model = evaluation.scored.model
+    task = model.description.task
+    files = {
+        "learning_curve.png": plots.learning_curve(history, metrics.history_metric(task)),
         "layers.png": plots.layer_diagram(model.layers),
     }
-    return pictures | _first_convolution(model, training) | tasks.draw(evaluation.judgement, training)
+    return files | _plot_first_convolution(model, training) | TASKS[task].plot(evaluation.scored, training)
 
 
-def _first_convolution(model: models.Model, training: inputs.TrainingInput) -> Pictures:
-    """What the first convolution looks for, and what it finds in the first training image."""
+def _plot_first_convolution(model: models.Model, training: inputs.TrainingInput) -> Plots:
+    """The kernels of the first convolution, and its feature maps of the first training image."""
+    from modelyard.experiments import plots
+
     image = training.rows.x[0]
-    found = model.first_convolution(image)
-    if found is None:
+    convolution = model.first_convolution(image)
+    if convolution is None:
         return {}
-    kernels, maps = found
+    kernels, maps = convolution
     return {"filters.png": plots.filters(kernels), "feature_maps.png": plots.feature_maps(image, maps)}

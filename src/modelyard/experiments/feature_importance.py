@@ -1,7 +1,7 @@
-"""Which columns of a table matter: the coefficients of a linear regression, the permutation importance of any model."""
+"""Feature importance for tables: coefficients of linear regressions, permutation importance of any model."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
@@ -11,125 +11,161 @@ from modelyard.data.inputs import TrainingInput
 from modelyard.data.samples import Samples
 from modelyard.experiments import evaluate
 from modelyard.experiments.plots.style import BLUE, GREEN, PURPLE, RED, YELLOW
+from modelyard.experiments.tasks import TASKS
+from modelyard.experiments.tasks.interface import PermutationError
 from modelyard.metrics.bootstrap import CONFIDENCE
 from modelyard.models import Model
+from modelyard.models.engine.sklearn_model import Estimator
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SEED = 0  # of the shuffles
-LOOKS = ((BLUE, "o"), (RED, "s"), (GREEN, "^"), (YELLOW, "D"), (PURPLE, "v"))  # colours and markers
+SEED = 0  # of the permutations
+STYLES = ((BLUE, "o"), (RED, "s"), (GREEN, "^"), (YELLOW, "D"), (PURPLE, "v"))  # colours and markers
 COEFFICIENT, IMPORTANCE = "coefficient", "importance"
-AXES = {COEFFICIENT: "change of the prediction for one standard deviation", IMPORTANCE: "rise of the {} when shuffled"}
+AXES = {
+    COEFFICIENT: "change of the prediction for one standard deviation",
+    IMPORTANCE: "increase of the {} when shuffled",
+}
 
 
 def explain(model: Model, training: TrainingInput, test: Path, shuffles: int) -> "pd.DataFrame":
-    """What each column is worth to a model.
+    """The importance of each feature for a model.
 
-    Columns: measure, feature, value, low, high. BoundMetric `coefficient`, of a linear regression alone, is the change of
-    the prediction for one standard deviation of the feature, with its 95 % t interval; `importance` is the rise of the
-    model's error on the test rows when the feature is shuffled, with the range of 95 % of the shuffles.
+    Args:
+        model: a fitted model.
+        training: its training data.
+        test: the folder of its test samples.
+        shuffles: how often each feature is permuted.
+
+    Returns:
+        Columns: measure, feature, value, low, high. The measure `coefficient`, only for linear regressions, is the
+        change of the prediction for one standard deviation of the feature, with its 95 % t interval; `importance` is
+        the increase of the error on the test samples when the feature is permuted, with the range of 95 % of the
+        permutations.
 
     Raises:
-        ModelyardError: the rows are no table.
+        ModelyardError: the samples are not rows of a table, or the task has no error for this.
     """
     import pandas as pd
 
     if not model.description.features:
         shape = model.description.shape
         raise ModelyardError(f"explain is for tables; the rows of {model.description.dataset} have the shape {shape}")
-    tables = [_importances(model, evaluate.rows_of(test), shuffles)]
+    tables = [_importances(model, evaluate.load_test_samples(test), shuffles)]
     if _is_linear_regression(model):
         tables.insert(0, _coefficients(model, training.training))
     return pd.concat(tables, ignore_index=True)
 
 
-def error_of(model: Model) -> str:
-    """What an importance is measured in: the error that rises."""
-    return "share of wrong answers" if model.description.task == "classification" else "mean absolute error"
+def error_label(model: Model) -> str:
+    """The name of the error by which importance is measured."""
+    return _error_of(model).label
 
 
-def draw(table: "pd.DataFrame", error: str, unit: str = "") -> "Figure":
-    """Coefficients beside importances, the columns in the order of their mean importance.
+def plot(table: "pd.DataFrame", error: str, unit: str = "") -> "Figure":
+    """Coefficients beside importances, with the features in the order of their mean importance.
 
-    The table is that of `explain`, of several experiments, with a column `experiment`; `unit` is the target's.
+    Args:
+        table: the tables of `explain` for some experiments, with a column `experiment`.
+        error: the name of the error (see `error_label`).
+        unit: the unit of the target.
     """
     from matplotlib.figure import Figure
 
     importances = table[table.measure == IMPORTANCE]
     order = importances.groupby("feature").value.mean().sort_values(kind="stable").index
-    measures = [each for each in (COEFFICIENT, IMPORTANCE) if each in set(table.measure)]
+    measures = [measure for measure in (COEFFICIENT, IMPORTANCE) if measure in set(table.measure)]
     figure = Figure(figsize=(4.5 * len(measures) + 1, 1.6 + 0.32 * len(order)), layout="constrained")
-    places = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
-    looks = dict(zip(dict.fromkeys(table.experiment), LOOKS * len(table), strict=False))
-    for axes, measure in zip(places, measures, strict=True):
-        _draw_measure(axes, table[table.measure == measure], list(order), looks)
+    all_axes = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
+    styles = dict(zip(dict.fromkeys(table.experiment), STYLES * len(table), strict=False))
+    for axes, measure in zip(all_axes, measures, strict=True):
+        _plot_measure(axes, table[table.measure == measure], list(order), styles)
         axes.set_xlabel(AXES[measure].format(error) + (f"\nin {unit}" if unit else ""))
-    places[0].set_yticks(range(len(order)), order)
+    all_axes[0].set_yticks(range(len(order)), order)
     handles = {
-        label: handle for axes in places for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        label: handle for axes in all_axes for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
     figure.legend(handles.values(), handles, loc="outside lower center", ncols=3, frameon=False, fontsize="small")
     return figure
 
 
-def _draw_measure(axes: "Axes", table: "pd.DataFrame", order: list[str], looks: dict[str, tuple[str, str]]) -> None:
+def _plot_measure(axes: "Axes", table: "pd.DataFrame", order: list[str], styles: dict[str, tuple[str, str]]) -> None:
     axes.axvline(0, color="grey", linewidth=1)
     names = list(dict.fromkeys(table.experiment))
     for number, name in enumerate(names):
         rows = table[table.experiment == name].set_index("feature").loc[order]
         heights = np.arange(len(order)) - 0.2 * (number - (len(names) - 1) / 2)
         reach = np.abs(np.stack([rows.value - rows.low, rows.high - rows.value]))
-        colour, marker = looks[name]
+        colour, marker = styles[name]
         axes.errorbar(rows.value, heights, xerr=reach, fmt=marker, color=colour, markersize=4, label=name)
 
 
-def _is_linear_regression(model: Model) -> bool:
-    is_estimator = model.flavour == "sklearn" and model.description.task == "regression"
-    return is_estimator and hasattr(model.native["model"], "coef_")
+def _is_linear_regression(model: Model) -> TypeGuard[Estimator]:
+    from sklearn.base import is_regressor
+
+    if not isinstance(model, Estimator):
+        return False
+    return is_regressor(model.native["model"]) and hasattr(model.native["model"], "coef_")
 
 
-def _coefficients(model: Model, rows: Samples) -> "pd.DataFrame":
-    """The saved model's own coefficients; their intervals are those of statsmodels' OLS on the same rows."""
+def _error_of(model: Model) -> PermutationError:
+    error = TASKS[model.description.task].PERMUTATION_ERROR
+    if error is None:
+        raise ModelyardError(
+            f"explain measures by how much an error increases, and {model.description.task} defines none"
+        )
+    return error
+
+
+def _coefficients(model: Estimator, samples: Samples) -> "pd.DataFrame":
+    """The saved model's own coefficients, with the intervals of statsmodels' OLS on the same samples."""
     import pandas as pd
     from statsmodels.api import OLS, add_constant
 
-    x = np.asarray(rows.x, dtype=np.float64)
+    x = np.asarray(samples.x, dtype=np.float64)
     deviations = x.std(axis=0)
     scaled = (x - x.mean(axis=0)) / np.where(deviations > 0, deviations, 1.0)
-    low, high = OLS(rows.y, add_constant(scaled, has_constant="add")).fit().conf_int(1 - CONFIDENCE)[1:].T
+    low, high = OLS(samples.y, add_constant(scaled, has_constant="add")).fit().conf_int(1 - CONFIDENCE)[1:].T
     table = model.coefficients().iloc[1:]
     values = table.coefficient.to_numpy() * deviations
     return pd.DataFrame({"measure": COEFFICIENT, "feature": table.feature, "value": values, "low": low, "high": high})
 
 
-def _importances(model: Model, rows: Samples, shuffles: int) -> "pd.DataFrame":
+def _importances(model: Model, samples: Samples, shuffles: int) -> "pd.DataFrame":
     import pandas as pd
     from sklearn.inspection import permutation_importance
 
-    found = permutation_importance(
-        _Asked(model), np.asarray(rows.x), np.asarray(rows.y), scoring=_score, n_repeats=shuffles, random_state=SEED
+    result = permutation_importance(
+        _FittedModel(model),
+        np.asarray(samples.x),
+        np.asarray(samples.y),
+        scoring=_score,
+        n_repeats=shuffles,
+        random_state=SEED,
     )
-    low, high = np.quantile(found.importances, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=1)
+    low, high = np.quantile(result.importances, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=1)
     features = list(model.description.features)
-    values = {"value": found.importances_mean, "low": low, "high": high}
+    values = {"value": result.importances_mean, "low": low, "high": high}
     return pd.DataFrame({"measure": IMPORTANCE, "feature": features, **values})
 
 
-class _Asked:
-    """A model as scikit-learn takes it: with a `fit`, which is not called."""
+class _FittedModel:
+    """A model as scikit-learn accepts it: with a `fit`, which is never called."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
 
     def fit(self) -> None:
-        raise NotImplementedError("it is fitted already")
+        raise NotImplementedError("the model is already fitted")
 
 
-def _score(asked: _Asked, rows: np.ndarray, truth: np.ndarray) -> float:
-    """The higher, the better: accuracy, or the mean absolute error with a minus."""
-    task = asked.model.description.task
-    figures = metrics.values(metrics.bound_metrics(task, metrics.columns(task, truth, asked.model.predict(rows))))
-    return figures["accuracy"] if task == "classification" else -figures["mae"]
+def _score(fitted: _FittedModel, x: np.ndarray, y: np.ndarray) -> float:
+    """The task's metric, negated where lower is better."""
+    task = fitted.model.description.task
+    scored = TASKS[task].score(fitted.model, Samples(x, y), fitted.model.predict(x))
+    metric = _error_of(fitted.model).metric
+    value = scored.bound_metrics[metric].value
+    return value if metrics.find_metric(metric, task).higher_is_better else -value

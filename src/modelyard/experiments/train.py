@@ -1,4 +1,4 @@
-"""One experiment's training, told as it goes and kept in files."""
+"""Training of one experiment, printed and logged epoch by epoch, and saved."""
 
 import time
 from pathlib import Path
@@ -24,48 +24,56 @@ def train(
     run: Run,
     backbone: Path | None = None,
 ) -> None:
-    """Fit an experiment's model to the rows of folder `training`; write folder `model` and table `history`.
+    """Fit the model of an experiment, and save it with its learning curve.
 
-    A transfer starts from the network in folder `backbone`.
+    Args:
+        experiment: the settings of model and training.
+        runtime: how to use the machine.
+        training: the folder of the training data, which is read.
+        model: the folder of the model, which is written.
+        history: the CSV file of the learning curve, which is written.
+        run: where the training is logged.
+        backbone: the folder of the network that a transfer starts from.
     """
     data = load_training(training)
     run.log_inputs(flat(experiment.model_dump(mode="json")), data.description, training)
-    progress = Progress(_epochs(experiment), run)
+    printer = EpochPrinter(_epochs(experiment), run)
     with whole_folder(model) as folder:
-        context = models.TrainingContext(folder, runtime, progress, backbone)
+        context = models.TrainingContext(folder, runtime, printer, backbone)
         fitted, table = models.fit(experiment.model, experiment.training, data, context)
-        progress.finish()
+        printer.finish()
         fitted.save(folder)
         write_table(history, table)
     run.log_model(fitted)
 
 
-class Progress:
-    """Tells each epoch to the run, and about one a second to the person."""
+class EpochPrinter:
+    """Logs every epoch to a run, and prints about one a second."""
 
     def __init__(self, epochs: int | None, run: Run) -> None:
         self._epochs = epochs
         self._run = run
         self._last = 0.0
-        self._untold: dict[str, float] = {}
+        self._unprinted: dict[str, float] = {}
 
-    def __call__(self, figures: dict[str, float]) -> None:
-        self._run.log_epoch(figures)
-        self._untold = figures
+    def __call__(self, epoch: dict[str, float]) -> None:
+        """Log the values of an epoch, and print them unless the last line is younger than a second."""
+        self._run.log_epoch(epoch)
+        self._unprinted = epoch
         if time.monotonic() - self._last >= SECONDS_BETWEEN_LINES:
             self.finish()
 
     def finish(self) -> None:
-        """Tell the last epoch, unless it was told already."""
-        if self._untold:
+        """Print the last epoch if it was not printed yet."""
+        if self._unprinted:
             of_all = f"/{self._epochs}" if self._epochs else ""
-            shown = "  ".join(f"{name} {value:.4g}" for name, value in self._untold.items() if name != "epoch")
-            print(f"epoch {int(self._untold['epoch'])}{of_all}  {shown}", flush=True)  # noqa: T201
-            self._last, self._untold = time.monotonic(), {}
+            shown = "  ".join(f"{name} {value:.4g}" for name, value in self._unprinted.items() if name != "epoch")
+            print(f"epoch {int(self._unprinted['epoch'])}{of_all}  {shown}", flush=True)  # noqa: T201
+            self._last, self._unprinted = time.monotonic(), {}
 
 
 def _epochs(experiment: AnyExperiment) -> int | None:
-    """How many epochs there will be at most, those of a fine tuning included; an estimator does not say."""
+    """The largest possible number of epochs, with those of fine-tuning; None for an estimator."""
     tuning = getattr(experiment.model, "fine_tuning", None)
     epochs = getattr(experiment.training, "epochs", None)
     return epochs + tuning.epochs if tuning else epochs

@@ -1,0 +1,1 @@
+"""Models in use: predictions for files, the model registry, promotion."""

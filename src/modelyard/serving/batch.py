@@ -1,9 +1,9 @@
-"""What a person gives a model to answer."""
+"""The samples that a prediction is asked for, read from files or taken from the test samples."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,41 +12,45 @@ Content = TypeVar("Content")
 
 @dataclass(frozen=True)
 class PredictionBatch:
-    """Samples that a model takes, and what a person should know of them.
+    """Samples in the form that a model takes, and what was noticed while reading them.
 
-    `names` are columns that say which row is which, such as its file; `changed` tells what was done to rows so that
-    the model takes them, and `refused` what could not be read, so that no row stands for it. `sizes` (n, 2) are the
-    heights and widths that images had; `truth` (n, ...) is there for test rows alone.
+    Attributes:
+        names: columns that identify the samples, such as the file and the row of each.
+        x: the samples (n, ...).
+        warnings: what was changed or ignored so that the model can take the samples.
+        errors: what could not be read; there is no sample for it.
+        image_sizes: heights and widths (n, 2) of the images before they were resized.
+        truth: the targets (n, ...), known for test samples only.
     """
 
-    names: dict[str, list]
-    rows: np.ndarray
-    changed: tuple[str, ...] = ()
-    refused: tuple[str, ...] = ()
-    sizes: np.ndarray | None = None
+    names: dict[str, list[Any]]
+    x: np.ndarray
+    warnings: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+    image_sizes: np.ndarray | None = None
     truth: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.x)
 
 
 class Unreadable(Exception):
-    """Why one file or row was refused; the others are read nevertheless."""
+    """Why one file or row cannot be read; the others are read nevertheless."""
 
 
-def opened(
-    files: Iterable[Path], open_one: Callable[[Path], Content], refused: list[str]
+def open_all(
+    files: Iterable[Path], open_one: Callable[[Path], Content], errors: list[str]
 ) -> Iterator[tuple[Path, Content]]:
-    """Each file that can be read, with its content; of the others `refused` gets to know why."""
+    """Each readable file with its content; for any other file a line is added to `errors`."""
     for file in files:
         try:
             content = open_one(file)
         except Unreadable as error:
-            refused.append(f"{file}: {error}")
+            errors.append(f"{file}: {error}")
         else:
             yield file, content
 
 
-def stacked(rows: Sequence[np.ndarray], shape: Iterable[int], dtype: str) -> np.ndarray:
-    """Samples as one array (n, ...), also if there are none."""
-    return np.array(rows, dtype=dtype).reshape(len(rows), *shape)
+def stack(samples: Sequence[np.ndarray], shape: Iterable[int], dtype: str) -> np.ndarray:
+    """Samples as one array (n, ...), even if there are none."""
+    return np.array(samples, dtype=dtype).reshape(len(samples), *shape)

@@ -1,4 +1,4 @@
-"""Images of any size and colour, brought to the shape that a model takes."""
+"""Image files of any size and mode, converted to what a model takes."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,36 +8,39 @@ from PIL import Image, ImageOps
 
 from modelyard.core.errors import ModelyardError
 from modelyard.data.inputs import InputDescription
-from modelyard.serving.batch import PredictionBatch, Unreadable, opened, stacked
+from modelyard.experiments.tasks import white_level
+from modelyard.serving.batch import PredictionBatch, Unreadable, open_all, stack
 
 MODES = {1: "L", 3: "RGB"}  # Pillow's names, by the number of channels
-COLOURS = {"L": "grey", "RGB": "colour"}
+COLOURS = {"L": "grey", "RGB": "colour"}  # in warnings
 WHITE = 255
-SIXTEEN_BITS = 257  # of each eighth
+SIXTEEN_BITS = 257  # 65535 / 255
 
 
 def read(files: Sequence[Path], description: InputDescription) -> PredictionBatch:
-    """Samples (n, height, width, channels) of image files; one that is no image is refused."""
+    """Read image files as samples (n, height, width, channels).
+
+    Raises:
+        ModelyardError: the model takes images of neither 1 nor 3 channels.
+    """
     mode = MODES.get(description.shape[-1])
     if mode is None:
-        raise ModelyardError(f"this model takes images of {description.shape[-1]} channels, a picture has 1 or 3")
-    read, rows, sizes, changed, refused = [], [], [], [], []
-    for file, image in opened(files, _open, refused):
-        read.append(str(file))
-        rows.append(_pixels(image, mode, description))
+        raise ModelyardError(
+            f"this model takes images of {description.shape[-1]} channels; files are read with 1 (grey) or 3 (RGB)"
+        )
+    names: list[str] = []
+    samples: list[np.ndarray] = []
+    sizes: list[tuple[int, int]] = []
+    warnings: list[str] = []
+    errors: list[str] = []
+    for file, image in open_all(files, _open, errors):
+        names.append(str(file))
+        samples.append(_pixels(image, mode, description))
         sizes.append((image.height, image.width))
         changes = ", ".join(_changes(image, mode, description))
-        changed += [f"{file}: {changes}"] if changes else []
-    pixels = stacked(rows, description.shape, description.dtype)
-    return PredictionBatch({"file": read}, pixels, tuple(changed), tuple(refused), np.reshape(sizes, (-1, 2)))
-
-
-def brightest(description: InputDescription) -> float:
-    """What white is among a model's raw pixels: the top of the range that its scaling takes to 1, else 255."""
-    scaler = description.scaler
-    if description.scaling not in ("pixels", "minmax"):
-        return WHITE
-    return float(np.max(np.add(scaler.offset, scaler.scale)))
+        warnings += [f"{file}: {changes}"] if changes else []
+    x = stack(samples, description.shape, description.dtype)
+    return PredictionBatch({"file": names}, x, tuple(warnings), tuple(errors), np.reshape(sizes, (-1, 2)))
 
 
 def _open(file: Path) -> Image.Image:
@@ -53,11 +56,11 @@ def _open(file: Path) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Pillow cuts brighter pixels off where it should divide."""
+    """Divide 16-bit pixels, which Pillow would clip at 255."""
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) // SIXTEEN_BITS).astype(np.uint8))
     if image.mode in ("I", "F"):
-        raise Unreadable("its pixels are of 32 bits, and it does not say which of them is white; save it with 8 bits")
+        raise Unreadable("its pixels have 32 bits, and the value of white is unknown; save it with 8 bits per pixel")
     return image
 
 
@@ -66,20 +69,22 @@ def _pixels(image: Image.Image, mode: str, description: InputDescription) -> np.
     if image.has_transparency_data:
         on_white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(on_white, image.convert("RGBA"))
-    pixels = np.asarray(image.convert(mode).resize((width, height)), dtype=np.float64) / WHITE * brightest(description)
+    pixels = (
+        np.asarray(image.convert(mode).resize((width, height)), dtype=np.float64) / WHITE * white_level(description)
+    )
     whole = np.rint(pixels) if np.dtype(description.dtype).kind == "u" else pixels
     return whole.reshape(description.shape)
 
 
 def _changes(image: Image.Image, mode: str, description: InputDescription) -> Iterator[str]:
-    """What is done to an image, in words."""
+    """The conversions of an image, in words."""
     height, width, _ = description.shape
     if image.size != (width, height):
-        squeezed = "" if image.width * height == image.height * width else ", its proportions with it"
-        yield f"size from {image.width} x {image.height} to {width} x {height}{squeezed}"
+        distorted = "" if image.width * height == image.height * width else ", which changes its proportions"
+        yield f"size from {image.width} x {image.height} to {width} x {height}{distorted}"
     if image.has_transparency_data:
-        yield "what is transparent to white"
+        yield "transparent pixels to white"
     if Image.getmodebase(image.mode) != mode:
         yield f"to {COLOURS[mode]}"
-    if brightest(description) != WHITE:
-        yield f"white from {WHITE} to {brightest(description):g}"
+    if white_level(description) != WHITE:
+        yield f"white from {WHITE} to {white_level(description):g}"

@@ -1,39 +1,69 @@
-"""A model in use: what a person has, brought to the rows that a model takes, and its answers in a person's words."""
+"""Predictions for files or test samples, as a table and as a plot."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from modelyard.core.errors import ModelyardError
 from modelyard.data.inputs import InputDescription
 from modelyard.experiments import evaluate
-from modelyard.models import Model
+from modelyard.experiments.tasks import TASKS, PredictedSamples
 from modelyard.serving import images, tables, texts
 from modelyard.serving.batch import PredictionBatch
-from modelyard.serving.plots import draw, refuse_undrawable
-from modelyard.serving.predictions import answers
 
-__all__ = ["PredictionBatch", "answers", "draw", "read", "refuse_undrawable", "test_rows"]
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 
 def read(files: Sequence[Path], description: InputDescription) -> PredictionBatch:
-    """The rows of files of the kind that a model takes: images, texts, or CSV tables; what is broken is left out."""
+    """Read files of the kind that a model takes: images, texts or CSV tables; unreadable ones are left out."""
     if description.words:
         return texts.read(files, description)
-    return (images if len(description.shape) == 3 else tables).read(files, description)
+    if len(description.shape) == 3:
+        return images.read(files, description)
+    return tables.read(files, description)
 
 
-def test_rows(numbers: Sequence[int], model: Model, folder: Path) -> tuple[PredictionBatch, np.ndarray]:
-    """Test rows by their number from 0, and what the model says of them.
+def take_test_samples(numbers: Sequence[int], folder: Path) -> PredictionBatch:
+    """The test samples with these numbers, counted from 0.
 
     Raises:
-        ModelyardError: there are not so many.
+        ModelyardError: there is no test sample with one of the numbers.
     """
-    test = evaluate.rows_of(folder)
+    test = evaluate.load_test_samples(folder)
     wrong = [number for number in numbers if not 0 <= number < len(test)]
     if wrong:
         raise ModelyardError(f"no test row {wrong[0]}; they are numbered 0 to {len(test) - 1}")
-    rows = test.take(np.array(numbers))
-    given = PredictionBatch({"test row": list(numbers)}, np.asarray(rows.x), truth=np.asarray(rows.y))
-    return given, model.predict(given.rows)
+    samples = test.take(np.array(numbers))
+    return PredictionBatch({"test row": list(numbers)}, np.asarray(samples.x), truth=np.asarray(samples.y))
+
+
+def prediction_table(batch: PredictionBatch, outputs: np.ndarray, description: InputDescription) -> "pd.DataFrame":
+    """A model's predictions, after the columns that identify the samples: a row for each sample, or for each box."""
+    import pandas as pd
+
+    table = TASKS[description.task].prediction_table(_predicted(batch, outputs, description))
+    names = pd.DataFrame(batch.names).take(table.index.to_numpy())
+    return pd.concat([names.reset_index(drop=True), table.reset_index(drop=True)], axis=1)
+
+
+def check_can_plot(description: InputDescription) -> None:
+    """Refuse to plot samples that are neither images nor texts.
+
+    Raises:
+        ModelyardError: the samples are rows of numbers.
+    """
+    if len(description.shape) != 3 and not description.words:
+        raise ModelyardError("--show draws images and texts, and this model takes rows of numbers: leave it out")
+
+
+def plot_predictions(batch: PredictionBatch, outputs: np.ndarray, description: InputDescription) -> "Figure":
+    """Up to 16 images, or texts, with a model's predictions for them."""
+    return TASKS[description.task].plot_predictions(_predicted(batch, outputs, description))
+
+
+def _predicted(batch: PredictionBatch, outputs: np.ndarray, description: InputDescription) -> PredictedSamples:
+    return PredictedSamples(batch.x, outputs, description, batch.truth, batch.image_sizes)

@@ -1,4 +1,7 @@
-"""Which model of a data set is in use: a candidate replaces the champion if it is better by more than the noise."""
+"""Promotion: a candidate becomes the champion of its data set if it is significantly better than the present one.
+
+The test is the 95 % interval of a paired bootstrap over the candidate's test samples.
+"""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,7 +25,7 @@ LEAK = "minmax_per_split"
 
 @dataclass(frozen=True)
 class Candidate:
-    """An experiment's model as the pipeline made it, and the rows that it was tested on."""
+    """An experiment's model as the pipeline built it, and the test samples that it was evaluated on."""
 
     experiment: str
     name: str
@@ -37,25 +40,32 @@ class Candidate:
         return models.load(self.folder)
 
     @cached_property
-    def found(self) -> Evaluation:
-        """What it is worth on its test rows."""
+    def evaluation(self) -> Evaluation:
+        """Its evaluation on its test samples."""
         return evaluate.evaluate(self.model, self.test)
 
     @property
     def metric(self) -> str:
-        """The metric that stands for its task; more of it is better."""
+        """The headline metric of its task, of which more is better."""
         return headline_metric(self.model.description.task)
 
     @property
-    def figure(self) -> str:
-        """That metric on the test rows, with its interval."""
-        low, high = self.found.details["intervals"][self.metric]
-        return f"{self.metric} {self.found.metrics[self.metric]:.4g} ({low:.4g} to {high:.4g})"
+    def summary(self) -> str:
+        """The headline metric with its interval."""
+        low, high = self.evaluation.details["intervals"][self.metric]
+        return f"{self.metric} {self.evaluation.metrics[self.metric]:.4g} ({low:.4g} to {high:.4g})"
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Whether a candidate becomes champion, and why; with the difference from the champion where there is one."""
+class PromotionDecision:
+    """Whether a candidate becomes champion, and why.
+
+    Attributes:
+        wins: whether it becomes champion.
+        reason: why, or why not.
+        difference: the difference from the champion, where the two can be compared.
+        forced: the reason that the person gave for making it champion anyway.
+    """
 
     wins: bool
     reason: str
@@ -64,7 +74,7 @@ class Verdict:
 
     @property
     def tags(self) -> dict[str, str]:
-        """What is kept of it with the version."""
+        """The tags of the model version that record the decision."""
         tags = {"reason": self.reason} | ({"forced": self.forced} if self.forced else {})
         if self.difference is None:
             return tags
@@ -73,7 +83,7 @@ class Verdict:
 
 
 class Promotion(NamedTuple):
-    """What became of a candidate: its version and alias, why, and the champion that was there before."""
+    """The result of a promotion: the version, its alias, the reason, and the champion before it."""
 
     version: Version
     alias: str
@@ -82,35 +92,36 @@ class Promotion(NamedTuple):
 
 
 def promote(project: Project, experiment: str, root: Path, force: str = "") -> Promotion:
-    """Register an experiment's model under its data set's name: as champion, if it wins, else as challenger.
+    """Register an experiment's model under the name of its data set: as champion if it wins, else as challenger.
 
     Args:
         project: params.yaml.
         experiment: a name in one of its sections of experiments.
         root: the folder of dvc.yaml.
-        force: the reason to make it champion whatever the test rows say; none by default.
+        force: the reason to make it champion whatever the comparison says; none by default.
 
     Raises:
-        ModelyardError: the experiment's files are missing, or not what the pipeline made; or the store cannot be had.
+        ModelyardError: the experiment's files are missing or differ from what the pipeline built, or the tracking store
+            cannot be reached.
     """
     candidate = candidate_of(project, experiment, root)
     champion = registry.aliased(candidate.name, CHAMPION)
     if champion and champion.tags.get("model_md5") == candidate.model_md5:
-        return Promotion(champion, CHAMPION, "It was champion before, with the same files.", champion)
-    verdict = judge(candidate, champion)
+        return Promotion(champion, CHAMPION, "It is the champion already, with the same files.", champion)
+    decision = decide(candidate, champion)
     if force:
-        verdict = replace(verdict, wins=True, forced=force)
-    tags = {"test_md5": candidate.test_md5, "figure": candidate.figure, **verdict.tags}
+        decision = replace(decision, wins=True, forced=force)
+    tags = {"test_md5": candidate.test_md5, "figure": candidate.summary, **decision.tags}
     version = registry.register(candidate.name, experiment, candidate.model, candidate.folder, tags)
-    if verdict.wins:
-        registry.crown(version, instead_of=champion)
+    if decision.wins:
+        registry.set_champion(version, replacing=champion)
     else:
-        registry.challenge(version)
-    return Promotion(version, CHAMPION if verdict.wins else CHALLENGER, verdict.reason, champion)
+        registry.set_challenger(version)
+    return Promotion(version, CHAMPION if decision.wins else CHALLENGER, decision.reason, champion)
 
 
 def candidate_of(project: Project, experiment: str, root: Path) -> Candidate:
-    """An experiment's model and test rows, after a look that they are what DVC locked."""
+    """An experiment's model and test samples, after checking them against dvc.lock."""
     section = project.section_of(experiment)
     folder = dvc_lock.verified_output(train_stage(section, experiment), "model", root)
     test = dvc_lock.verified_dependency(evaluate_stage(section, experiment), "test", root)
@@ -125,28 +136,26 @@ def candidate_of(project: Project, experiment: str, root: Path) -> Candidate:
 
 
 def registered_name(project: Project, experiment: str) -> str:
-    """The data set's name, with the task after it where that is not the data set's own: `mnist-reconstruction`."""
+    """The name of the data set, followed by the task if it is not the data set's own: `mnist-reconstruction`."""
     name, task = project.dataset_of(experiment), project.task_of(experiment)
     return name if task == project.datasets[name].task else f"{name}-{task}"
 
 
-def judge(candidate: Candidate, champion: Version | None) -> Verdict:
-    """Whether a candidate is better than the champion on the candidate's test rows by more than the noise."""
+def decide(candidate: Candidate, champion: Version | None) -> PromotionDecision:
+    """Whether a candidate is significantly better than the champion on the candidate's test samples."""
     if candidate.model.description.scaling == LEAK:
-        return Verdict(False, f"Its test rows were scaled by their own range ({LEAK}): its figure holds for no others.")
+        reason = f"Its test samples were scaled by their own range ({LEAK}): its metrics do not hold for new samples."
+        return PromotionDecision(False, reason)
     if champion is None:
-        return Verdict(True, "The first one wins unopposed.")
+        return PromotionDecision(True, "There was no champion before it.")
     if champion.tags.get("test_md5") != candidate.test_md5:
-        told = f"The champion, {champion}, was tested on other rows, and may have learnt from some of these."
-        return Verdict(False, told)
+        reason = f"The champion, {champion}, was evaluated on other test samples, and may have been trained on these."
+        return PromotionDecision(False, reason)
     try:
         folder = registry.folder_of(champion)
     except ModelyardError as error:
-        return Verdict(False, f"The champion could not be asked: {error}")
+        return PromotionDecision(False, f"The champion could not be evaluated: {error}")
     opposed = evaluate.evaluate(models.load(folder), candidate.test)
-    old, new = (each.judgement.measures[candidate.metric] for each in (opposed, candidate.found))
-    return _weigh(paired_difference(candidate.metric, old, new))
-
-
-def _weigh(found: PairedDifference) -> Verdict:
-    return Verdict(found.is_significant, f"{found}: {found.conclusion}.", found)
+    old, new = (each.scored.bound_metrics[candidate.metric] for each in (opposed, candidate.evaluation))
+    difference = paired_difference(candidate.metric, old, new)
+    return PromotionDecision(difference.is_significant, f"{difference}: {difference.conclusion}.", difference)

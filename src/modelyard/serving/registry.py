@@ -1,6 +1,6 @@
-"""The registry: versions of the models of each data set in MLflow, which of them is in use, and why.
+"""The MLflow model registry: the versions of each data set's models, and which of them is champion or challenger.
 
-A version holds two things: the model as MLflow serves it, and beside it our own folder, as `models.load` takes it.
+A version holds the model as MLflow serves it, and beside it our own folder, which `models.load` reads.
 """
 
 import logging
@@ -19,33 +19,40 @@ from modelyard.models import Model
 from modelyard.orchestration import dvc_lock
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-FOLDER = "model_folder"  # beside the model as MLflow keeps it
+FOLDER = "model_folder"  # beside the model in MLflow's format
 
 
 @dataclass(frozen=True)
 class Version:
-    """One version of a registered model; its tags say which files it was made of, and why it stands where it stands."""
+    """One version of a registered model; its tags record its files and the reason for its alias."""
 
     name: str
     number: str
     tags: Mapping[str, str]
 
     def __str__(self) -> str:
-        return f"version {self.number} ({self.tags.get('experiment', 'registered by other means')})"
+        return f"version {self.number} ({self.tags.get('experiment', 'not registered by `modelyard promote`')})"
 
 
 def aliased(name: str, alias: str) -> Version | None:
-    """The version of a model that an alias points to, if there is one."""
+    """The version of a model that an alias points to; None if there is none."""
     with _registry() as client:
         number = _aliases(client).get(name, {}).get(alias)
         return _version(client, name, number) if number else None
 
 
 def register(name: str, experiment: str, model: Model, folder: Path, tags: Mapping[str, str]) -> Version:
-    """Make a version of an experiment's model, which lies in `folder`; it gets no alias.
+    """Create a version of an experiment's model, without an alias.
 
-    The model is the one that its training logged. Where the store has none of these very files, as after a checkout
-    from DVC's cache, it is logged now.
+    The version points to the model that its training logged. If the store has no model with these files, for example
+    after a checkout from DVC's cache, the model is logged now.
+
+    Args:
+        name: the registered model.
+        experiment: the experiment that built the model.
+        model: the model.
+        folder: its folder.
+        tags: further tags of the version.
     """
     with _registry() as client:
         run = _run_of(client, experiment, folder) or _log(client, experiment, model, folder)
@@ -55,33 +62,37 @@ def register(name: str, experiment: str, model: Model, folder: Path, tags: Mappi
         if name not in _aliases(client):
             client.create_registered_model(name)
         tags = {"experiment": experiment, "model_md5": dvc_lock.md5(folder), **tags}
-        made = client.create_model_version(name, uri, run.info.run_id, tags, model_id=model_id)  # else a server refuses
-        return Version(name, str(made.version), tags)
+        # A server requires the model_id.
+        version = client.create_model_version(name, uri, run.info.run_id, tags, model_id=model_id)
+        return Version(name, str(version.version), tags)
 
 
-def crown(version: Version, instead_of: Version | None) -> None:
-    """Make a version the champion, and note in it which one it replaces.
+def set_champion(version: Version, replacing: Version | None) -> None:
+    """Make a version the champion, and record in its tags which one it replaces.
 
     Raises:
-        ModelyardError: another one than `instead_of` has become champion meanwhile.
+        ModelyardError: the champion is no longer `replacing`.
     """
     with _registry() as client:
         aliases = _aliases(client)[version.name]
-        if aliases.get(CHAMPION) != (instead_of.number if instead_of else None):
-            raise ModelyardError(f"{version.name} was given another champion meanwhile. Run the command again.")
-        if instead_of:
-            client.set_model_version_tag(version.name, version.number, "replaced", instead_of.number)
+        if aliases.get(CHAMPION) != (replacing.number if replacing else None):
+            raise ModelyardError(f"{version.name} got another champion in the meantime. Run the command again.")
+        if replacing:
+            client.set_model_version_tag(version.name, version.number, "replaced", replacing.number)
         client.set_registered_model_alias(version.name, CHAMPION, version.number)
 
 
-def challenge(version: Version) -> None:
+def set_challenger(version: Version) -> None:
     """Make a version the challenger."""
     with _registry() as client:
         client.set_registered_model_alias(version.name, CHALLENGER, version.number)
 
 
 def roll_back(name: str) -> tuple[Version, Version]:
-    """Make the champion's predecessor champion again; returns it and the one that stood down.
+    """Make the champion's predecessor champion again.
+
+    Returns:
+        The new champion and the one that it replaces.
 
     Raises:
         ModelyardError: there is no champion, it replaced none, or the files of its predecessor are gone.
@@ -89,7 +100,9 @@ def roll_back(name: str) -> tuple[Version, Version]:
     present = resolve(f"{name}@{CHAMPION}")
     before = present.tags.get("replaced")
     if before is None:
-        raise ModelyardError(f"{name}@{CHAMPION} is {present}, which replaced none: there is nothing to go back to.")
+        raise ModelyardError(
+            f"{name}@{CHAMPION} is {present}, which replaced none: there is no earlier champion to roll back to."
+        )
     with _registry() as client:
         former = _version(client, name, before)
         folder_of(former)
@@ -99,16 +112,16 @@ def roll_back(name: str) -> tuple[Version, Version]:
 
 
 def model_folder(name_at_alias: str) -> Path:
-    """The folder, as `models.load` takes it, of a registered model such as `mnist@champion`.
+    """The folder of a registered model such as `mnist@champion`, for `models.load`.
 
     Raises:
-        ModelyardError: there is no such model or alias, its files are gone, or they are not what was registered.
+        ModelyardError: there is no such model or alias, its files are gone, or differ from what was registered.
     """
     return folder_of(resolve(name_at_alias))
 
 
 def resolve(name_at_alias: str) -> Version:
-    """The version that a name such as `mnist@champion` means.
+    """The version that a name such as `mnist@champion` refers to.
 
     Raises:
         ModelyardError: there is no such model, or it has no such alias.
@@ -124,27 +137,33 @@ def resolve(name_at_alias: str) -> Version:
 
 
 def folder_of(version: Version) -> Path:
-    """The folder of a version, as `models.load` takes it, fetched once and kept in `.modelyard/`.
+    """The folder of a version, for `models.load`; downloaded once and kept in `.modelyard/`.
 
     Raises:
-        ModelyardError: its files are gone, or they are not what was registered.
+        ModelyardError: its files are gone, or differ from what was registered.
     """
     expected = version.tags.get("model_md5")
     if expected is None:
-        raise ModelyardError(f"{version.name}: {version} was not made by `modelyard promote`: its files are unknown.")
+        raise ModelyardError(
+            f"{version.name}: {version} was not made by `modelyard promote`, so its files cannot be checked."
+        )
     kept = tracking.project_root() / ".modelyard" / "models" / expected
     if not kept.exists() or dvc_lock.md5(kept / FOLDER) != expected:
         with whole_folder(kept) as temporary:
             _fetch(version, temporary)
-            _refuse_other_than(expected, version, temporary / FOLDER)
+            _check_md5(expected, version, temporary / FOLDER)
     return kept / FOLDER
 
 
 @contextmanager
 def _registry() -> Iterator[Any]:
-    """MLflow's client; whatever it raises is told in one line."""
+    """MLflow's client; its errors are raised as one line.
+
+    Raises:
+        ModelyardError: tracking is off, or the store cannot be reached or refuses.
+    """
     if not tracking.is_enabled():
-        raise ModelyardError("models are registered where runs are tracked, and MODELYARD_TRACKING is off: unset it.")
+        raise ModelyardError("models are registered in the tracking store, and MODELYARD_TRACKING is off: unset it.")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import mlflow
 
@@ -152,20 +171,20 @@ def _registry() -> Iterator[Any]:
     try:
         tracking.connect()
     except Exception as error:  # whatever MLflow, its database or its server may raise
-        raise _told(error, "cannot be reached") from None
+        raise _store_error(error, "cannot be reached") from None
     try:
         yield mlflow.MlflowClient()
     except mlflow.MlflowException as error:
-        raise _told(error, "refused") from None
+        raise _store_error(error, "refused") from None
 
 
-def _told(error: Exception, what: str) -> ModelyardError:
+def _store_error(error: Exception, what: str) -> ModelyardError:
     reason = tracking.mask_password(str(error))
     return ModelyardError(f"the tracking store {tracking.masked_tracking_uri()} {what}: {reason}")
 
 
 def _aliases(client: Any) -> dict[str, dict[str, str]]:
-    """Of every registered model by name: the version's number by alias."""
+    """Version numbers by alias, for each registered model."""
     found = client.search_registered_models()
     return {each.name: {alias: str(number) for alias, number in each.aliases.items()} for each in found}
 
@@ -175,7 +194,7 @@ def _version(client: Any, name: str, number: str) -> Version:
 
 
 def _run_of(client: Any, experiment: str, folder: Path) -> Any | None:
-    """The latest run of an experiment that logged the very model in a folder."""
+    """The latest run of an experiment that logged exactly the model in a folder."""
     runs = client.search_runs(
         [client.get_experiment_by_name(tracking.MLFLOW_EXPERIMENT).experiment_id],
         f"attributes.run_name = '{experiment}' and tags.model_sha256 = '{_archive(folder)}'",
@@ -185,7 +204,7 @@ def _run_of(client: Any, experiment: str, folder: Path) -> Any | None:
 
 
 def _log(client: Any, experiment: str, model: Model, folder: Path) -> Any:
-    """A new run that holds the model in a folder; it was not trained there, and says so."""
+    """Log the model in a folder as a new run, tagged as logged from files."""
     import mlflow
 
     run = tracking.MlflowRun(experiment)
@@ -215,15 +234,15 @@ def _fetch(version: Version, target: Path) -> None:
         try:
             download_artifacts(artifact_uri=uri, dst_path=str(target))
         except (OSError, MlflowException) as error:
-            raise ModelyardError(f"{version.name}: the files of {version} cannot be had. {error}") from None
+            raise ModelyardError(f"{version.name}: the files of {version} cannot be downloaded. {error}") from None
 
 
-def _refuse_other_than(expected: str, version: Version, folder: Path) -> None:
+def _check_md5(expected: str, version: Version, folder: Path) -> None:
     found = dvc_lock.md5(folder)
     if found != expected:
         raise ModelyardError(
-            f"{version.name}: {version} was refused: its files in the store are not what was registered. "
-            f"Their MD5 is {found}, its tag model_md5 says {expected}."
+            f"{version.name}: {version} was refused: its files in the store differ from what was registered. "
+            f"Their MD5 is {found}, its tag model_md5 is {expected}."
         )
 
 

@@ -1,4 +1,4 @@
-"""Texts as rows of word numbers, as the Reuters newswires have them."""
+"""Text files as sequences of word numbers, encoded like the Reuters newswires."""
 
 import re
 from collections.abc import Sequence
@@ -8,25 +8,27 @@ import numpy as np
 
 from modelyard.data.inputs import InputDescription
 from modelyard.data.readers.reuters import RARER, START
-from modelyard.serving.batch import PredictionBatch, Unreadable, opened, stacked
+from modelyard.serving.batch import PredictionBatch, Unreadable, open_all, stack
 
 WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 
 def read(files: Sequence[Path], description: InputDescription) -> PredictionBatch:
-    """Samples (n, length) of text files in UTF-8, one text each; words that the model does not know count as unknown."""
+    """Read text files in UTF-8, one text each, as samples (n, length); words outside the vocabulary become unknown."""
     numbers = {word: number for number, word in enumerate(description.words) if word and number != RARER}
     (length,) = description.shape
-    read, rows, changed, refused = [], [], [], []
-    for file, words in opened(files, _words, refused):
+    names: list[str] = []
+    samples: list[np.ndarray] = []
+    warnings: list[str] = []
+    errors: list[str] = []
+    for file, words in open_all(files, _words, errors):
         kept = [numbers.get(word, RARER) for word in words[: length - 1]]
-        read.append(str(file))
-        rows.append(np.pad([START, *kept], (0, length - 1 - len(kept))))
+        names.append(str(file))
+        samples.append(np.pad([START, *kept], (0, length - 1 - len(kept))))
         unknown = kept.count(RARER)
-        changed.append(f"{file}: {len(kept)} of {len(words)} words were read, {unknown} of them unknown to the model")
-    return PredictionBatch(
-        {"file": read}, stacked(rows, description.shape, description.dtype), tuple(changed), tuple(refused)
-    )
+        warnings.append(f"{file}: {len(kept)} of {len(words)} words were read, {unknown} of them unknown to the model")
+    x = stack(samples, description.shape, description.dtype)
+    return PredictionBatch({"file": names}, x, tuple(warnings), tuple(errors))
 
 
 def _words(file: Path) -> list[str]:
@@ -35,7 +37,7 @@ def _words(file: Path) -> list[str]:
     except FileNotFoundError:
         raise Unreadable("no such file") from None
     except (UnicodeDecodeError, OSError) as error:
-        raise Unreadable(f"not a text in UTF-8 ({error})") from None
+        raise Unreadable(f"not a text file in UTF-8 ({error})") from None
     if not words:
-        raise Unreadable("there is no word in it")
+        raise Unreadable("it contains no word")
     return words

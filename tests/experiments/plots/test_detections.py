@@ -54,6 +54,6 @@ def test_no_more_than_sixteen_images_are_drawn() -> None:
     assert sum(bool(axes.images) for axes in picture.axes) == 16
 
 
-def test_the_legend_tells_both_kinds_of_boxes() -> None:
+def test_the_legend_names_both_kinds_of_boxes() -> None:
     picture = plots.detections(CANVAS, np.array([[NO_BOX]]), [np.zeros((0, 6))], CLASSES)
-    assert [text.get_text() for text in picture.legends[0].get_texts()] == ["true", "found, with class and score"]
+    assert [text.get_text() for text in picture.legends[0].get_texts()] == ["true", "predicted, with class and score"]

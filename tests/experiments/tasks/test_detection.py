@@ -1,4 +1,4 @@
-"""Boxes: what was found becomes a table, the counts of each class, measures and pictures."""
+"""Detection: predicted boxes become a table, counts of each class, metrics and plots."""
 
 from types import SimpleNamespace
 
@@ -7,39 +7,38 @@ import pytest
 
 from modelyard import metrics
 from modelyard.data.inputs import TrainingInput
-from modelyard.experiments.tasks import detection
-from modelyard.experiments.tasks.judgement import Judgement
+from modelyard.experiments.tasks import ScoredPredictions, detection
 from modelyard.models.engine import box_coding
 
 CELLS = (4, 4)
 
 
-def judge(data: TrainingInput, outputs: np.ndarray) -> Judgement:
-    """What is made of cells for the validation rows; of a model only its description is read."""
-    return detection.judge(SimpleNamespace(description=data.description), data.validation, outputs)
+def score(data: TrainingInput, outputs: np.ndarray) -> ScoredPredictions:
+    """Score cells for the validation samples; of the model only the description is read."""
+    return detection.score(SimpleNamespace(description=data.description), data.validation, outputs)
 
 
 @pytest.fixture
 def truth(box_input: TrainingInput) -> np.ndarray:
-    """The cells that a perfect detector gives."""
+    """The cells that a perfect detector would output."""
     return box_coding.encode(box_input.validation.y, box_input.description.shape, 2, CELLS)
 
 
 def test_a_perfect_detector_finds_all_and_nothing_else(box_input: TrainingInput, truth: np.ndarray) -> None:
-    judged = judge(box_input, truth)
+    scored = score(box_input, truth)
     perfect = {"mean_average_precision": 1.0, "precision": 1.0, "recall": 1.0}
-    assert metrics.values(judged.measures) == pytest.approx(perfect)
+    assert metrics.values(scored.bound_metrics) == pytest.approx(perfect)
     boxes = box_input.validation.y[..., 0]
-    assert len(judged.predictions) == np.sum(boxes >= 0) == 24
+    assert len(scored.predictions) == np.sum(boxes >= 0) == 24
     for number, name in enumerate(("dark", "bright")):
-        figures = judged.details["classes"][name]
-        assert figures["average_precision"] == pytest.approx(1)
-        assert figures["true_positives"] == np.sum(boxes == number) > 0
-        assert figures["false_positives"] == figures["false_negatives"] == 0
+        values = scored.details["classes"][name]
+        assert values["average_precision"] == pytest.approx(1)
+        assert values["true_positives"] == np.sum(boxes == number) > 0
+        assert values["false_positives"] == values["false_negatives"] == 0
 
 
 def test_the_table_holds_each_found_box_with_its_place(box_input: TrainingInput, truth: np.ndarray) -> None:
-    table = judge(box_input, truth).predictions
+    table = score(box_input, truth).predictions
     assert list(table.columns) == ["image", "class", "score", "left", "top", "right", "bottom"]
     of_first = table[table.image == 0].drop(columns=["image", "score"]).to_numpy()
     np.testing.assert_allclose(of_first, box_input.validation.y[0, :1], atol=1e-3)
@@ -50,28 +49,26 @@ def test_a_missed_box_and_a_wrong_class_cost_their_class(box_input: TrainingInpu
     image, row, column = np.argwhere(truth[..., 0])[0]
     spoilt[image, row, column, 5:] = spoilt[image, row, column, 5:][::-1]
     was, is_now = (["dark", "bright"][number] for number in truth[image, row, column, 5:].argsort()[::-1])
-    perfect, classes = (judge(box_input, cells).details["classes"] for cells in (truth, spoilt))
+    perfect, classes = (score(box_input, cells).details["classes"] for cells in (truth, spoilt))
     assert classes[was]["false_negatives"] == 1
     assert classes[is_now]["false_positives"] == 1
     assert classes[was]["true_positives"] == perfect[was]["true_positives"] - 1
 
 
-def test_pictures_show_true_and_found_boxes_and_the_curve_of_each_class(
+def test_plots_show_true_and_found_boxes_and_the_curve_of_each_class(
     box_input: TrainingInput, truth: np.ndarray
 ) -> None:
-    pictures = detection.draw(judge(box_input, truth), box_input)
-    assert pictures.keys() == {"detections.png", "precision_recall.png"}
-    drawn = sum(len(axes.patches) for axes in pictures["detections.png"].axes)
+    plots = detection.plot(score(box_input, truth), box_input)
+    assert plots.keys() == {"detections.png", "precision_recall.png"}
+    drawn = sum(len(axes.patches) for axes in plots["detections.png"].axes)
     assert drawn == 2 * 24  # each true box and the one found on it
 
 
-def test_a_detector_that_finds_nothing_has_figures_and_pictures_too(
-    box_input: TrainingInput, truth: np.ndarray
-) -> None:
-    judged = judge(box_input, np.zeros_like(truth))
+def test_a_detector_that_finds_nothing_has_metrics_and_plots_too(box_input: TrainingInput, truth: np.ndarray) -> None:
+    scored = score(box_input, np.zeros_like(truth))
     nothing = {"mean_average_precision": 0.0, "precision": 0.0, "recall": 0.0}
-    assert metrics.values(judged.measures) == nothing
-    assert judged.predictions.empty
-    assert judged.details["classes"]["dark"]["false_negatives"] > 0
-    pictures = detection.draw(judged, box_input)
-    assert sum(len(axes.patches) for axes in pictures["detections.png"].axes) == 24
+    assert metrics.values(scored.bound_metrics) == nothing
+    assert scored.predictions.empty
+    assert scored.details["classes"]["dark"]["false_negatives"] > 0
+    plots = detection.plot(scored, box_input)
+    assert sum(len(axes.patches) for axes in plots["detections.png"].axes) == 24

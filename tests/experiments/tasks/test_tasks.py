@@ -1,4 +1,4 @@
-"""Every task is judged and drawn by a module of its own, and measures what a comparison shows."""
+"""Every task is scored and plotted by its own module, with the metrics that a comparison shows."""
 
 import sys
 from pathlib import Path
@@ -33,31 +33,31 @@ MODELS = {
 
 
 @pytest.fixture(params=MODELS)
-def evaluated(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, evaluate.Evaluation, evaluate.Pictures]:
-    """A task's name, and a model of it evaluated on the rows for validation."""
+def evaluated(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, evaluate.Evaluation, tasks.Plots]:
+    """A task's name, and a model evaluated on the validation samples, with its plots."""
     name, settings, training = MODELS[request.param]
     data: TrainingInput = request.getfixturevalue(name)
     model, history = models.fit(settings, training, data, training_context(tmp_path))
     save_test(data.validation, tmp_path / "test")
-    found = evaluate.evaluate(model, tmp_path / "test")
-    return request.param, found, evaluate.draw(found, data, history)
+    evaluation = evaluate.evaluate(model, tmp_path / "test")
+    return request.param, evaluation, evaluate.plot_evaluation(evaluation, data, history)
 
 
 def test_each_task_is_the_module_of_its_name() -> None:
-    assert tasks._TASKS.keys() == set(get_args(Task))
-    assert all(module is sys.modules[f"modelyard.experiments.tasks.{name}"] for name, module in tasks._TASKS.items())
+    assert tasks.TASKS.keys() == set(get_args(Task))
+    assert all(module is sys.modules[f"modelyard.experiments.tasks.{name}"] for name, module in tasks.TASKS.items())
 
 
-def test_what_a_comparison_shows_is_measured_with_its_interval(
-    evaluated: tuple[str, evaluate.Evaluation, evaluate.Pictures], tmp_path: Path
+def test_the_metrics_of_a_comparison_are_computed_with_their_intervals(
+    evaluated: tuple[str, evaluate.Evaluation, tasks.Plots], tmp_path: Path
 ) -> None:
-    task, found, pictures = evaluated
-    assert set(metrics.shown_metrics(task)) <= found.metrics.keys()
-    assert found.details["intervals"].keys() == found.metrics.keys()
-    for name, (low, high) in found.details["intervals"].items():
-        assert low <= found.metrics[name] <= high
-    assert np.isfinite(list(found.metrics.values())).all()
-    assert len(found.predictions) > 0
-    for name, picture in pictures.items():
-        plots.save(picture, tmp_path / name)
+    task, evaluation, files = evaluated
+    assert set(metrics.shown_metrics(task)) <= evaluation.metrics.keys()
+    assert evaluation.details["intervals"].keys() == evaluation.metrics.keys()
+    for name, (low, high) in evaluation.details["intervals"].items():
+        assert low <= evaluation.metrics[name] <= high
+    assert np.isfinite(list(evaluation.metrics.values())).all()
+    assert len(evaluation.predictions) > 0
+    for name, plot in files.items():
+        plots.save(plot, tmp_path / name)
         assert (tmp_path / name).stat().st_size > 1000

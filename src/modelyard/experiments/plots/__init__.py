@@ -1,13 +1,13 @@
-"""Pictures of one experiment, in one style: colour-blind safe, axes named, the same bytes twice."""
+"""Plots of one experiment in one style: safe for colour-blind readers, axes labelled, the same bytes each time."""
 
 from modelyard.experiments.plots.curves import learning_curve, precision_recall
 from modelyard.experiments.plots.detections import detections
-from modelyard.experiments.plots.images import image_grid, prediction_grid, reconstructions
+from modelyard.experiments.plots.image_grids import image_grid, prediction_grid, reconstructions, titled_images
 from modelyard.experiments.plots.kernels import feature_maps, filters
 from modelyard.experiments.plots.layers import layer_diagram
-from modelyard.experiments.plots.predictions import confusion, predicted_against_true
 from modelyard.experiments.plots.readings import Reading, readings
-from modelyard.experiments.plots.style import COLOURS, DPI, GRID, RIGHT, WRONG, save
+from modelyard.experiments.plots.style import COLOURS, DPI, GRID, RIGHT, WRONG, prediction_title, save
+from modelyard.experiments.plots.targets import confusion, predicted_against_true
 
 __all__ = [
     "COLOURS",
@@ -26,7 +26,9 @@ __all__ = [
     "precision_recall",
     "predicted_against_true",
     "prediction_grid",
+    "prediction_title",
     "readings",
     "reconstructions",
     "save",
+    "titled_images",
 ]

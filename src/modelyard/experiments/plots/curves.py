@@ -1,4 +1,4 @@
-"""Lines: how a training went, and how precision falls as recall grows."""
+"""Learning curves, and precision-recall curves."""
 
 from collections.abc import Mapping
 from itertools import product
@@ -10,7 +10,7 @@ from matplotlib.ticker import LogFormatter
 
 from modelyard.experiments.plots.style import BLACK, BLUE, COLOURS, GREEN, PURPLE, RED, SKY, YELLOW
 
-FAR = 20  # times: a loss that falls further leaves its end on the floor of a linear axis
+FAR = 20  # times: after a longer fall the end of a loss cannot be seen on a linear axis
 STYLES = [(colour, dashes) for dashes, colour in product("-:", (BLUE, RED, GREEN, YELLOW, PURPLE, SKY, BLACK))]
 
 
@@ -26,7 +26,7 @@ def learning_curve(history: pd.DataFrame, metric: str | None) -> Figure:
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     loss_axes = figure.add_subplot(xlabel="epoch", ylabel="loss")
     metric_axes = loss_axes.twinx()
-    metric_axes.set_ylabel(metric)
+    metric_axes.set_ylabel(metric or "")
     if metric is None:
         metric_axes.set_axis_off()
     marker = "o" if len(history) == 1 else None
@@ -47,7 +47,7 @@ def learning_curve(history: pd.DataFrame, metric: str | None) -> Figure:
 
 
 def precision_recall(curves: Mapping[str, tuple[np.ndarray, np.ndarray, float]]) -> Figure:
-    """The curve of each class that occurs, as (recall, precision, average precision), titled by the averages' mean."""
+    """A curve for each class, given as (recall, precision, average precision), titled by the mean of the averages."""
     figure = Figure(figsize=(7, 4.6), layout="constrained")
     axes = figure.add_subplot(xlabel="recall", ylabel="precision", xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
     for number, (name, (recall, precision, average)) in enumerate(curves.items()):

@@ -1,4 +1,4 @@
-"""The first convolution: what it looks for, and what it finds."""
+"""The first convolution: its kernels, and its feature maps of one image."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -7,11 +7,11 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from modelyard.experiments.plots.style import between, sheet, show
+from modelyard.experiments.plots.style import contact_sheet, draw_image, rescale
 
 COLUMNS = 8
 MOST_FILTERS, MOST_MAPS = 64, 32
-BRIGHTEST = 0.995  # quantile: a few pixels far above the others would leave those in the dark
+BRIGHTEST = 0.995  # quantile drawn white: a few much brighter pixels would leave all others dark
 
 
 def filters(weights: np.ndarray) -> Figure:
@@ -21,17 +21,17 @@ def filters(weights: np.ndarray) -> Figure:
     """
     kernels = np.moveaxis(weights, -1, 0)[:MOST_FILTERS]
     limit = np.abs(kernels).max()
-    laid = sheet(between(kernels, -limit, limit), COLUMNS)
-    figure = Figure(figsize=(7, 0.7 + 5.6 * laid.shape[0] / laid.shape[1]), layout="constrained")
+    sheet = contact_sheet(rescale(kernels, -limit, limit), COLUMNS)
+    figure = Figure(figsize=(7, 0.7 + 5.6 * sheet.shape[0] / sheet.shape[1]), layout="constrained")
     axes = figure.add_subplot()
-    show(axes, laid)
+    draw_image(axes, sheet)
     _frame(axes, len(kernels), kernels.shape[1:3])
     figure.colorbar(ScalarMappable(Normalize(-limit, limit), "gray"), ax=axes, label="weight")
     return figure
 
 
 def _frame(axes: Axes, count: int, size: tuple[int, int]) -> None:
-    """Draw the edge of each kernel, for its white weights end on white paper."""
+    """Draw the edge of each kernel, since its white weights would merge into the white background."""
     height, width = size
     for number in range(count):
         row, column = divmod(number, COLUMNS)
@@ -42,14 +42,14 @@ def _frame(axes: Axes, count: int, size: tuple[int, int]) -> None:
 def feature_maps(image: np.ndarray, maps: np.ndarray) -> Figure:
     """An image (height, width, channels) beside up to 32 maps (height, width, filters) of it, on one scale.
 
-    The brightest half percent of the maps is cut to one white.
+    The brightest half percent of the pixels is clipped to white.
     """
     shown = np.moveaxis(maps, -1, 0)[:MOST_MAPS, ..., np.newaxis]
     low, high = shown.min(), np.quantile(shown, BRIGHTEST)
-    laid = sheet(between(shown, low, high), COLUMNS)
-    figure = Figure(figsize=(10, 0.6 + 7 * laid.shape[0] / laid.shape[1]), layout="constrained")
+    sheet = contact_sheet(rescale(shown, low, high), COLUMNS)
+    figure = Figure(figsize=(10, 0.6 + 7 * sheet.shape[0] / sheet.shape[1]), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 4))
-    show(left, between(image, image.min(), image.max()))
-    show(right, laid)
+    draw_image(left, rescale(image, image.min(), image.max()))
+    draw_image(right, sheet)
     figure.colorbar(ScalarMappable(Normalize(low, high), "gray"), ax=right, label="activation", extend="max")
     return figure

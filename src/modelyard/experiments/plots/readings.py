@@ -1,4 +1,4 @@
-"""Texts that were read: the words a model had, and what it took them for."""
+"""Texts with the classes predicted for them."""
 
 import textwrap
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from modelyard.experiments.plots.style import verdict
+from modelyard.experiments.plots.style import prediction_title
 
 COLUMNS, ROWS = 2, 6
 LETTERS, LINES = 68, 6  # of one text
@@ -22,14 +22,14 @@ class Reading(NamedTuple):
 
 
 def readings(texts: Sequence[Reading]) -> Figure:
-    """Up to 12 texts, cut, titled by the predicted class in black where it is right; else 'truth/prediction' in red."""
+    """Up to 12 truncated texts, titled by the predicted class in black if right; else 'truth/prediction' in red."""
     rows = min(ROWS, max(1, -(-len(texts) // COLUMNS)))
     figure = Figure(figsize=(10, 1.6 * rows), layout="constrained")
-    places = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
-    for axes in places:
+    all_axes = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
+    for axes in all_axes:
         axes.set_axis_off()
-    for axes, text in zip(places, texts, strict=False):
-        title, colour = verdict(text.truth, text.prediction)
+    for axes, text in zip(all_axes, texts, strict=False):
+        title, colour = prediction_title(text.truth, text.prediction)
         axes.set_title(title, color=colour, loc="left", fontweight="bold", fontsize="medium", parse_math=False)
         lines = textwrap.wrap(" ".join(text.words), LETTERS, max_lines=LINES, placeholder=" …")
         axes.text(0, 1, "\n".join(lines), **BODY)

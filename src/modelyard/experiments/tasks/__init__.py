@@ -1,33 +1,18 @@
-"""What each task asks of a model: how its answers are judged, and how they are drawn.
+"""One module per task: how its predictions are scored, plotted and shown, and how its targets are summarized.
 
-A task is one module here with a `judge` and a `draw`, and its line in `_TASKS`; its metrics' names stand in `metrics`.
+A new task is one module here (see `interface.TaskModule`) with its line in `TASKS`, its name in `data.samples.Task`,
+its metrics in `metrics.definitions.METRICS`, and its outputs and losses in `models.engine.tasks`.
 """
 
-from types import ModuleType
-
-import numpy as np
-
-from modelyard.data.inputs import TrainingInput
-from modelyard.data.samples import Samples, Task
+from modelyard.data.samples import Task
 from modelyard.experiments.tasks import classification, detection, reconstruction, regression
-from modelyard.experiments.tasks.judgement import Judgement, Pictures
-from modelyard.models import Model
+from modelyard.experiments.tasks.interface import Plots, PredictedSamples, ScoredPredictions, TaskModule, white_level
 
-__all__ = ["Judgement", "Pictures", "draw", "judge"]
+__all__ = ["TASKS", "Plots", "PredictedSamples", "ScoredPredictions", "TaskModule", "white_level"]
 
-_TASKS: dict[Task, ModuleType] = {
+TASKS: dict[Task, TaskModule] = {
     "classification": classification,
     "regression": regression,
     "reconstruction": reconstruction,
     "detection": detection,
 }
-
-
-def judge(model: Model, test: Samples, outputs: np.ndarray) -> Judgement:
-    """What a model's outputs for its test rows are worth."""
-    return _TASKS[model.description.task].judge(model, test, outputs)
-
-
-def draw(judgement: Judgement, training: TrainingInput) -> Pictures:
-    """The pictures that go with a judgement, by file name."""
-    return _TASKS[judgement.model.description.task].draw(judgement, training)

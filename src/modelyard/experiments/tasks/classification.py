@@ -1,75 +1,130 @@
-"""Classification: a class, with its probability, for each row."""
+"""Classification: one class, with its probability, for each sample."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure
 
 from modelyard import metrics
-from modelyard.data.inputs import TrainingInput
+from modelyard.data.inputs import InputDescription, TrainingInput
 from modelyard.data.samples import Samples
-from modelyard.experiments import plots
-from modelyard.experiments.tasks.judgement import Judgement, Pictures
+from modelyard.experiments.tasks.interface import (
+    PermutationError,
+    Plots,
+    PredictedSamples,
+    ScoredPredictions,
+    class_counts,
+    white_level,
+)
+from modelyard.metrics.definitions import BoundMetric
 from modelyard.models import Model
 
-READ = 12  # texts to read
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+TEXTS = 12  # shown in readings.png
+PERMUTATION_ERROR: PermutationError | None = PermutationError("accuracy", "share of wrong predictions")
 
 
-def judge(model: Model, test: Samples, outputs: np.ndarray) -> Judgement:
-    """Predicted beside true classes, and the figures of each class."""
+def score(model: Model, test: Samples, outputs: np.ndarray) -> ScoredPredictions:
+    """Predicted classes beside the true ones, with precision, recall and F1 of each class."""
+    import pandas as pd
+
     columns = metrics.columns("classification", np.asarray(test.y), outputs)
     truth, prediction = columns["truth"], columns["prediction"]
-    each = {
+    per_class = {
         name: metrics.class_metrics(truth, prediction, number) for number, name in enumerate(model.description.classes)
     }
-    measures = metrics.bound_metrics("classification", columns)
-    return Judgement(model, test, outputs, pd.DataFrame(columns), measures, {"classes": each})
+    bound = metrics_from_table(columns)
+    return ScoredPredictions(model, test, outputs, pd.DataFrame(columns), bound, {"classes": per_class})
 
 
-def draw(judgement: Judgement, training: TrainingInput) -> Pictures:
-    """Which class is taken for which; of images a grid and the worst mistakes, of texts a few to read."""
-    description, table = judgement.model.description, judgement.predictions
-    pictures = {"confusion.png": plots.confusion(table.truth, table.prediction, description.classes)}
+def metrics_from_table(columns: Mapping[str, np.ndarray]) -> dict[str, BoundMetric]:
+    """The metrics of the columns truth, prediction and loss."""
+    return metrics.bound_metrics("classification", columns)
+
+
+def plot(scored: ScoredPredictions, training: TrainingInput) -> Plots:
+    """The confusion matrix; for images a grid and the worst mistakes, for texts the first of them."""
+    from modelyard.experiments import plots
+
+    description, table = scored.model.description, scored.predictions
+    files = {"confusion.png": plots.confusion(table.truth.to_numpy(), table.prediction.to_numpy(), description.classes)}
     if len(description.shape) == 3:
-        pictures["first_training_images.png"] = _grid_of_training(judgement.model, training.training)
-        pictures["worst_mistakes.png"] = _grid_of_mistakes(judgement)
+        files["first_training_images.png"] = _plot_first_images(scored.model, training.training)
+        files["worst_mistakes.png"] = _plot_worst_mistakes(scored)
     if description.words:
-        pictures["readings.png"] = _readings(judgement)
-    return pictures
+        files["readings.png"] = _plot_first_texts(scored)
+    return files
 
 
-def _grid_of_training(model: Model, rows: Samples) -> Figure:
-    first = rows.take(np.arange(min(plots.GRID**2, len(rows))))
+def summarize_targets(samples: Samples, description: InputDescription) -> dict[str, Any]:
+    """The number of samples of each class."""
+    return class_counts(samples, description)
+
+
+def prediction_table(predicted: PredictedSamples) -> "pd.DataFrame":
+    """The likeliest class of each sample and its probability, after the true class where it is known."""
+    import pandas as pd
+
+    names = np.array(predicted.description.classes)
+    truth = {} if predicted.truth is None else {"truth": names[predicted.truth]}
+    outputs = predicted.outputs
+    return pd.DataFrame(truth | {"class": names[outputs.argmax(axis=1)], "probability": outputs.max(axis=1)})
+
+
+def plot_predictions(predicted: PredictedSamples) -> "Figure":
+    """Texts or images titled by the predicted class, in red where the true class is known to differ."""
+    from modelyard.experiments import plots
+
+    description = predicted.description
+    prediction = predicted.outputs.argmax(axis=1)
+    truth = prediction if predicted.truth is None else predicted.truth
+    classes = [[description.classes[number] for number in side] for side in (truth, prediction)]
+    if description.words:
+        words = [[description.words[number] for number in row if description.words[number]] for row in predicted.x]
+        return plots.readings([plots.Reading(*text) for text in zip(words, *classes, strict=True)])
+    titles = [
+        (f"{title} ({probability:.1%})", colour)
+        for (title, colour), probability in zip(
+            map(plots.prediction_title, *classes), predicted.outputs.max(axis=1), strict=True
+        )
+    ]
+    return plots.titled_images(predicted.x, titles, white_level(description))
+
+
+def _plot_first_images(model: Model, samples: Samples) -> "Figure":
+    from modelyard.experiments import plots
+
+    first = samples.take(np.arange(min(plots.GRID**2, len(samples))))
     return plots.prediction_grid(first.x, first.y, model.predict(first.x).argmax(axis=1), model.description.classes)
 
 
-def _grid_of_mistakes(judgement: Judgement) -> Figure:
-    """The test images of which the model was most sure, and wrong."""
-    table = judgement.predictions
+def _plot_worst_mistakes(scored: ScoredPredictions) -> "Figure":
+    """The test images whose wrong class the model gave the highest probability."""
+    from modelyard.experiments import plots
+
+    table = scored.predictions
     wrong = table[table.truth != table.prediction].sort_values("probability", ascending=False, kind="stable")
     worst = wrong.head(plots.GRID**2)
     return plots.prediction_grid(
-        judgement.test.x[worst.index],
+        scored.test.x[worst.index],
         worst.truth.to_numpy(),
         worst.prediction.to_numpy(),
-        judgement.model.description.classes,
+        scored.model.description.classes,
     )
 
 
-def _readings(judgement: Judgement) -> Figure:
-    """The first test texts in words, as the model reads them: padding left out."""
-    description = judgement.model.description
+def _plot_first_texts(scored: ScoredPredictions) -> "Figure":
+    """The words of the first test texts, without padding."""
+    from modelyard.experiments import plots
+
+    words, classes = scored.model.description.words, scored.model.description.classes
+    first = zip(scored.test.x[:TEXTS], scored.predictions.truth, scored.predictions.prediction, strict=False)
     return plots.readings(
         [
-            plots.Reading(
-                [description.words[number] for number in row if number],
-                description.classes[truth],
-                description.classes[prediction],
-            )
-            for row, truth, prediction in zip(
-                judgement.test.x[:READ],
-                judgement.predictions.truth,
-                judgement.predictions.prediction,
-                strict=False,
-            )
+            plots.Reading([words[number] for number in row if number], classes[truth], classes[prediction])
+            for row, truth, prediction in first
         ]
     )

@@ -1,4 +1,4 @@
-"""Predictions against truths: classes, and measured values."""
+"""Predictions against targets: the confusion of classes, and predicted against true values."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -7,14 +7,14 @@ from matplotlib.figure import Figure
 
 from modelyard.experiments.plots.style import COLOURS
 
-MOST_NUMBERED = 20  # classes; of more, the counts would be too small to read
+MOST_NUMBERED = 20  # classes; with more, the counts would be too small to read
 LARGEST = 11.0  # inches
 
 
 def confusion(truth: np.ndarray, prediction: np.ndarray, classes: tuple[str, ...]) -> Figure:
-    """Counts of each true class (rows) taken for each class (columns), coloured by the share of the row.
+    """The confusion matrix: true classes in rows, predicted ones in columns, coloured by the share of the row.
 
-    Of more than 20 classes the colours alone are shown, small shares lightened so that they can be seen.
+    With more than 20 classes only the colours are shown, with small shares lightened so that they can be seen.
     """
     counts = np.zeros((len(classes), len(classes)), dtype=int)
     np.add.at(counts, (truth, prediction), 1)
@@ -40,11 +40,11 @@ def _write_counts(axes: Axes, counts: np.ndarray, share: np.ndarray) -> None:
 
 
 def predicted_against_true(truth: np.ndarray, prediction: np.ndarray) -> Figure:
-    """Each test row as a point; on the line the prediction is exact."""
+    """Each test sample as a point; on the line the prediction is exact."""
     figure = Figure(figsize=(5, 5), layout="constrained")
     axes = figure.add_subplot(xlabel="true value", ylabel="predicted value")
     low, high = min(truth.min(), prediction.min()), max(truth.max(), prediction.max())
     axes.plot([low, high], [low, high], color="grey", linewidth=1, label="exact")
-    axes.scatter(truth, prediction, color=COLOURS["train"], s=18, alpha=0.7, label="test rows")
+    axes.scatter(truth, prediction, color=COLOURS["train"], s=18, alpha=0.7, label="test samples")
     axes.legend(frameon=False)
     return figure
