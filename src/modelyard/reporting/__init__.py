@@ -1,25 +1,28 @@
-"""The report: what was built, from what, how good it is, and what changed; made from files, for people."""
+"""The report: one HTML page and a Markdown summary of all results, made from the project's files alone."""
 
 from pathlib import Path
 
 from modelyard.core.files import write_text
-from modelyard.reporting.contents import Contents, gather
-from modelyard.reporting.markdown import twin
-from modelyard.reporting.page import page
+from modelyard.reporting.contents import ReportContents, gather
+from modelyard.reporting.markdown import markdown_summary
+from modelyard.reporting.page import html_page
 
 
-def write(root: Path, target: Path, against: str | None = None) -> Contents:
-    """Write the page `target`, and beside it report.md, its short twin for pull requests; returns what they tell.
+def write(root: Path, target: Path, against: str | None = None) -> ReportContents:
+    """Write the HTML report, and beside it report.md, a short summary for pull requests.
 
     Args:
         root: the project's folder.
         target: the HTML file.
         against: a commit to compare with.
 
+    Returns:
+        What both files show.
+
     Raises:
-        ModelyardError: params.yaml or another file is broken, or there is no such commit.
+        ModelyardError: params.yaml or another file is invalid, or there is no such commit.
     """
     contents = gather(root, against)
-    write_text(target, page(contents))
-    write_text(target.with_name("report.md"), twin(contents))
+    write_text(target, html_page(contents))
+    write_text(target.with_name("report.md"), markdown_summary(contents))
     return contents

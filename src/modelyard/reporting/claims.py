@@ -1,4 +1,4 @@
-"""Verdicts on what is claimed, each with its effect as an interval, as `modelyard replicate` wrote them."""
+"""The verdicts on claims, from reports/claims.json that `modelyard replicate` writes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,60 +8,75 @@ from modelyard.params.claim import ClaimSettings, claim_from_report
 from modelyard.params.project import Project
 from modelyard.replication.seed_statistics import SeedStatistics
 from modelyard.reporting.changes import CLAIMS
-from modelyard.reporting.interval_bars import Bar, Scale
-from modelyard.reporting.project_files import Folder
+from modelyard.reporting.interval_bars import BarAxis, IntervalBar
+from modelyard.reporting.project_files import ProjectFiles
 
-SETTLED = {"holds": "good", "does not hold": "bad"}
+STYLES = {"holds": "good", "does not hold": "bad"}  # other verdicts are undecided
 
 
 @dataclass(frozen=True)
-class Claim:
-    """What was asked, and what became of it.
+class ClaimRow:
+    """A claim and its test.
 
-    Its bar stands on a scale of its own, on which `nothing` is where no effect would be, and `small` the two ends of
-    what would not matter.
+    Attributes:
+        claim: the settings with which it was tested.
+        unit: the unit of the difference; empty if it has none.
+        verdict: as in claims.json.
+        remark: what restricts the verdict.
+        style: the CSS class of the verdict.
+        effect: the mean difference with its 95 % interval, as text.
+        p_values: for and against the claim, as text.
+        pairs: the number of seeds that both sides were trained with.
+        bar: the effect on an axis of its own; None without an interval.
+        zero: the position of no difference on that axis.
+        negligible: the positions of the smallest relevant difference, to either side of zero.
     """
 
-    asked: ClaimSettings
+    claim: ClaimSettings
     unit: str
     verdict: str
     remark: str
-    kind: str
+    style: str
     effect: str
-    chances: str
+    p_values: str
     pairs: int
-    bar: Bar | None
-    nothing: float
-    small: tuple[float, float]
+    bar: IntervalBar | None
+    zero: float
+    negligible: tuple[float, float]
 
 
-def claims(folder: Folder, project: Project) -> list[Claim]:
-    """Every claim, in the file's order; none where none was put to the test."""
-    return [_claim(found, project) for found in (folder.json(CLAIMS) or {}).get("claims", {}).values()]
+def claims(files: ProjectFiles, project: Project) -> list[ClaimRow]:
+    """Every claim of claims.json, in its order; none if there is no such file."""
+    return [_row(entry, project) for entry in (files.json(CLAIMS) or {}).get("claims", {}).values()]
 
 
-def _claim(found: dict[str, Any], project: Project) -> Claim:
-    asked, effect = claim_from_report(found), SeedStatistics(**found["difference"]) if found["difference"] else None
-    interval = (effect.low, effect.high) if effect and effect.low is not None else ()
-    scale = Scale.of((-asked.smallest, asked.smallest, *interval))
-    return Claim(
-        asked=asked,
-        unit=_unit(asked, project),
-        verdict=found["verdict"],
-        remark=found.get("remark", ""),
-        kind=SETTLED.get(found["verdict"], "open"),
+def _row(entry: dict[str, Any], project: Project) -> ClaimRow:
+    claim, difference = claim_from_report(entry), entry["difference"]
+    effect = SeedStatistics(**difference) if difference else None
+    low, high = (effect.low, effect.high) if effect else (None, None)
+    ends = [-claim.smallest, claim.smallest]
+    axis, bar = BarAxis.of(ends), None
+    if effect and low is not None and high is not None:
+        axis = BarAxis.of([*ends, low, high])
+        bar = axis.bar(low, high, effect.mean)
+    p_values = (entry["chance_for"], entry["chance_against"])
+    return ClaimRow(
+        claim=claim,
+        unit=_unit(claim, project),
+        verdict=entry["verdict"],
+        remark=entry.get("remark", ""),
+        style=STYLES.get(entry["verdict"], "open"),
         effect=effect.text if effect else "",
-        chances=" / ".join(f"{p:.2g}" for p in (found["chance_for"], found["chance_against"]) if p is not None),
-        pairs=found["pairs"],
-        bar=scale.bar(interval, effect.mean) if effect and interval else None,
-        nothing=scale.at(0.0),
-        small=(scale.at(-asked.smallest), scale.at(asked.smallest)),
+        p_values=" / ".join(f"{p_value:.2g}" for p_value in p_values if p_value is not None),
+        pairs=entry["pairs"],
+        bar=bar,
+        zero=axis.position(0.0),
+        negligible=(axis.position(-claim.smallest), axis.position(claim.smallest)),
     )
 
 
-def _unit(asked: ClaimSettings, project: Project) -> str:
-    """What the difference is measured in, where it is an error in the target's unit."""
-    experiment = asked.first.experiment
-    return (
-        project.unit_of(experiment) if is_in_target_unit(asked.metric) and experiment in project.all_experiments else ""
-    )
+def _unit(claim: ClaimSettings, project: Project) -> str:
+    """The unit of the difference; empty if the metric is not in the target's unit or the experiment is gone."""
+    experiment = claim.first.experiment
+    has_unit = is_in_target_unit(claim.metric) and experiment in project.all_experiments
+    return project.unit_of(experiment) if has_unit else ""

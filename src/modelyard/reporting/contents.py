@@ -1,4 +1,4 @@
-"""What a report tells, gathered from files alone."""
+"""Everything that the report shows, gathered from files alone."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,80 +10,99 @@ from modelyard import params
 from modelyard.core import git
 from modelyard.core.git import Commit
 from modelyard.experiments.compare import EARLIER, compare
-from modelyard.reporting.changes import Changes, changes, state
-from modelyard.reporting.claims import Claim, claims
-from modelyard.reporting.data_cards import Card, cards
-from modelyard.reporting.experiments import Section, sections
-from modelyard.reporting.inline_images import Picture
-from modelyard.reporting.project_files import Folder
-from modelyard.reporting.replication import Seeds, seeds
-from modelyard.reporting.studies import Study, studies
-from modelyard.reporting.tables import Table, tables
+from modelyard.params.results import results_root
+from modelyard.reporting.changes import ProjectChanges, changes, read_state
+from modelyard.reporting.claims import ClaimRow, claims
+from modelyard.reporting.data_cards import DatasetCard, data_cards
+from modelyard.reporting.experiments import ExperimentSection, experiments
+from modelyard.reporting.inline_images import InlineImage
+from modelyard.reporting.project_files import ProjectFiles
+from modelyard.reporting.replication import ReplicationRow, replication
+from modelyard.reporting.studies import StudySection, studies
+from modelyard.reporting.tables import ResultTable, tables
 
 
 @dataclass(frozen=True)
-class Contents:
-    """All that a report tells; `missing` names what it cannot, `changes` are those since `against`."""
+class ReportContents:
+    """Everything that the report shows.
+
+    Attributes:
+        title: the name of the project's folder.
+        created: when the report was made.
+        commit: what is checked out; None outside git.
+        against: the commit to compare with.
+        changes: since that commit.
+        compared: the table of experiments.compare.
+        tables: the result tables.
+        units: the unit of the target by data set.
+        experiments: a section for each experiment.
+        data_cards: a card for each data set.
+        claims: the tested claims.
+        replication: the metrics over seeds.
+        studies: a section for each Optuna study.
+        feature_importance: the plots of `modelyard explain`.
+        missing: a message for each file that is missing or unreadable.
+    """
 
     title: str
-    made: datetime
+    created: datetime
     commit: Commit | None
     against: Commit | None
-    changes: Changes | None
+    changes: ProjectChanges | None
     compared: pd.DataFrame
-    tables: list[Table]
+    tables: list[ResultTable]
     units: dict[str, str]
-    sections: list[Section]
-    cards: list[Card]
-    claims: list[Claim]
-    seeds: list[Seeds]
-    studies: list[Study]
-    explanations: tuple[Picture, ...]
+    experiments: list[ExperimentSection]
+    data_cards: list[DatasetCard]
+    claims: list[ClaimRow]
+    replication: list[ReplicationRow]
+    studies: list[StudySection]
+    feature_importance: tuple[InlineImage, ...]
     missing: list[str]
 
     @property
-    def built(self) -> list[Section]:
-        """The experiments that have figures."""
-        return [section for section in self.sections if section.row.figures]
+    def built(self) -> list[ExperimentSection]:
+        """The experiments that have metrics."""
+        return [section for section in self.experiments if section.row.metrics]
 
     @property
-    def earlier(self) -> list[Section]:
-        """Those whose figures were committed and not made here."""
-        return [section for section in self.sections if section.row.state == EARLIER]
+    def earlier(self) -> list[ExperimentSection]:
+        """The experiments whose metrics were committed and not rebuilt here."""
+        return [section for section in self.experiments if section.row.state == EARLIER]
 
     @property
-    def timed(self) -> list[Section]:
-        """Those of which it is known how long they took, the dearest first."""
-        known = [section for section in self.sections if section.seconds]
+    def timed(self) -> list[ExperimentSection]:
+        """The experiments with known build times, the slowest first."""
+        known = [section for section in self.experiments if section.seconds]
         return sorted(known, key=lambda section: -sum(section.seconds.values()))
 
 
-def gather(root: Path, against: str | None = None) -> Contents:
-    """Read what lies in a project's folder, and what changed since another commit.
+def gather(root: Path, against: str | None = None) -> ReportContents:
+    """Read a project's files, and compare them with those of a commit.
 
     Raises:
-        ModelyardError: params.yaml or another file is broken, or there is no such commit.
+        ModelyardError: params.yaml or another file is invalid, or there is no such commit.
     """
-    before = git.find_commit(root, against) if against else None
-    project, folder = params.load(root / "params.yaml"), Folder(root)
-    now = state(folder.text)
+    earlier = git.find_commit(root, against) if against else None
+    project, files = params.load(root / "params.yaml"), ProjectFiles(root)
+    now = read_state(files)
     published = params.load_published(project, root / "published.yaml")
-    compared = compare(project, published, root / "results", root / "pretrained" / "results")
-    tabled = tables(compared)
-    return Contents(
+    compared = compare(project, published, root / results_root("experiments"), root / results_root("pretrained"))
+    result_tables = tables(compared)
+    return ReportContents(
         title=root.resolve().name,
-        made=datetime.now(UTC),
+        created=datetime.now(UTC),
         commit=git.checked_out(root),
-        against=before,
-        changes=changes(project, state(lambda path: git.read_file(root, before, path)), now) if before else None,
+        against=earlier,
+        changes=changes(project, read_state(ProjectFiles(root, earlier)), now) if earlier else None,
         compared=compared,
-        tables=tabled,
+        tables=result_tables,
         units=project.units,
-        sections=sections(folder, project, tabled, now.outputs),
-        cards=cards(folder, project, now.outputs),
-        claims=claims(folder, project),
-        seeds=seeds(folder),
-        studies=studies(folder),
-        explanations=folder.pictures("reports/explain"),
-        missing=folder.missing,
+        experiments=experiments(files, project, result_tables, now.outputs),
+        data_cards=data_cards(files, project, now.outputs),
+        claims=claims(files, project),
+        replication=replication(files),
+        studies=studies(files),
+        feature_importance=files.images(root / "reports" / "explain"),
+        missing=files.missing,
     )

@@ -1,4 +1,4 @@
-"""Data cards: of each data set its files with their checksums, and what its inputs look like."""
+"""A card for each data set: the checksums of its files, and what its prepared inputs contain."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -6,14 +6,22 @@ from typing import Any
 
 from modelyard.data.sources import Source
 from modelyard.params.project import Project
-from modelyard.reporting.project_files import Folder
+from modelyard.reporting.project_files import ProjectFiles
 
-HIDDEN = {"rows_per_class", "boxes_per_class", "target", "boxes_per_row"}  # told apart from a part's plain values
+SHOWN = {
+    "rows": "samples",
+    "dtype": "dtype",
+    "smallest": "minimum",
+    "largest": "maximum",
+    "missing_values": "missing values",
+}
+"""The values of data.json that are shown of each part, with their names on the page."""
+SHOWN_OF_TARGET = {"smallest": "minimum of the target", "mean": "mean of the target", "largest": "maximum of the target"}
 
 
 @dataclass(frozen=True)
-class Part:
-    """The training, validation or test rows of an input: plain values, and the rows or boxes of each class."""
+class InputPart:
+    """The training, validation or test samples of an input; `classes` counts the samples or boxes of each class."""
 
     name: str
     values: dict[str, Any]
@@ -21,64 +29,83 @@ class Part:
 
 
 @dataclass(frozen=True)
-class View:
-    """An input: how its data set is divided and scaled, and what came of it."""
+class InputCard:
+    """A prepared input: how it is split and scaled, and what it contains.
+
+    Attributes:
+        name: its key in params.yaml.
+        split: its split settings.
+        scaling: its scaling method.
+        shape: of one sample.
+        parts: its training, validation and test samples.
+        constant_features: how many features have one value in all training samples.
+        shared_samples: how many distinct samples are both in the training and in the test data.
+    """
 
     name: str
     split: dict[str, Any]
     scaling: str
     shape: str
-    parts: tuple[Part, ...]
-    constant: int
-    shared: int
+    parts: tuple[InputPart, ...]
+    constant_features: int
+    shared_samples: int
 
     @property
     def keys(self) -> list[str]:
-        """What is told of its parts."""
+        """The names of the values of all parts."""
         return list(dict.fromkeys(key for part in self.parts for key in part.values))
 
     @property
     def classes(self) -> list[str]:
-        """The classes that its rows or boxes have."""
+        """The classes of all parts."""
         return list(dict.fromkeys(label for part in self.parts for label in part.classes))
 
 
 @dataclass(frozen=True)
-class Card:
-    """One data set; `files` are checksums by name, `raw` is the MD5 of the folder of its raw files."""
+class DatasetCard:
+    """A data set.
+
+    Attributes:
+        name: its key in params.yaml.
+        task: what it is for.
+        description: one sentence.
+        files: checksums by file name.
+        raw_md5: the MD5 of the folder of raw files in dvc.lock; empty if it is not there.
+        inputs: the inputs prepared from it.
+    """
 
     name: str
     task: str
     description: str
     files: dict[str, str]
-    raw: str
-    views: tuple[View, ...]
+    raw_md5: str
+    inputs: tuple[InputCard, ...]
 
     @property
-    def alike(self) -> list[list[View]]:
-        """Its inputs, together those that differ by their scaling alone."""
-        groups: dict[str, list[View]] = {}
-        for view in self.views:
-            groups.setdefault(repr(replace(view, name="", scaling="")), []).append(view)
+    def groups(self) -> list[list[InputCard]]:
+        """The inputs, with those that differ only in their scaling together."""
+        groups: dict[str, list[InputCard]] = {}
+        for card in self.inputs:
+            groups.setdefault(repr(replace(card, name="", scaling="")), []).append(card)
         return list(groups.values())
 
 
-def cards(folder: Folder, project: Project, outputs: Mapping[str, str]) -> list[Card]:
+def data_cards(files: ProjectFiles, project: Project, outputs: Mapping[str, str]) -> list[DatasetCard]:
     """Every data set of params.yaml.
 
     Args:
-        folder: where the project lies.
-        project: its params.yaml.
-        outputs: the MD5 of every output by path, as dvc.lock has it.
+        files: the project's files.
+        project: params.yaml.
+        outputs: the MD5 of every output in dvc.lock, by path.
     """
     return [
-        Card(
+        DatasetCard(
             name=name,
             task=entry.task,
             description=entry.description,
             files={file: _checksum(source) for file, source in entry.files.items()},
-            raw=outputs.get(f"data/raw/{name}", ""),
-            views=tuple(_views(folder, project, name)),
+            raw_md5=outputs.get(f"data/raw/{name}", ""),
+            inputs=tuple(_inputs(files, project, name)),
         )
         for name, entry in project.datasets.items()
     ]
@@ -90,27 +117,27 @@ def _checksum(source: Source) -> str:
     return f"{source.checksum.method} {source.checksum.value}"
 
 
-def _views(folder: Folder, project: Project, dataset: str) -> Iterator[View]:
+def _inputs(files: ProjectFiles, project: Project, dataset: str) -> Iterator[InputCard]:
     for name, entry in project.inputs.items():
         if entry.dataset != dataset:
             continue
-        data = folder.json(f"data/inputs/{name}/data.json")
+        data = files.json(f"data/inputs/{name}/data.json")
         if data is None:
-            folder.missing.append(f"data card of input {name} is not here. To make it: dvc repro normalise@{name}")
+            files.missing.append(f"{name}: no data card of this input. To create it: dvc repro normalise@{name}")
             continue
-        yield View(
+        yield InputCard(
             name=name,
             split=entry.split.model_dump(mode="json", exclude_unset=True),
             scaling=entry.scaling,
             shape=" x ".join(map(str, data["shape_of_a_row"])),
-            parts=tuple(_part(name, values) for name, values in data["parts"].items()),
-            constant=data["constant_features"]["count"],
-            shared=data["distinct_rows_in_both_training_and_test"],
+            parts=tuple(_part(part, values) for part, values in data["parts"].items()),
+            constant_features=data["constant_features"]["count"],
+            shared_samples=data["distinct_rows_in_both_training_and_test"],
         )
 
 
-def _part(name: str, values: dict[str, Any]) -> Part:
-    classes = values.get("rows_per_class") or values.get("boxes_per_class") or {}
+def _part(name: str, values: dict[str, Any]) -> InputPart:
     target = values.get("target") or {}
-    plain = {key: value for key, value in values.items() if key not in HIDDEN}
-    return Part(name, plain | {f"{key}_target": value for key, value in target.items()}, classes)
+    shown = {label: values[key] for key, label in SHOWN.items() if key in values}
+    shown |= {label: target[key] for key, label in SHOWN_OF_TARGET.items() if key in target}
+    return InputPart(name, shown, values.get("rows_per_class") or values.get("boxes_per_class") or {})

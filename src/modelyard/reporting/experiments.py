@@ -1,108 +1,121 @@
-"""What is told of each experiment: its settings, how its training ended, its pictures."""
+"""One section for each experiment: settings, metrics, last epoch, plots and build times."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 from pydantic import BaseModel
 
 from modelyard.core.config import flat
 from modelyard.experiments.compare import MISSING
 from modelyard.orchestration.scheduler import TIMES
 from modelyard.params.project import Project
-from modelyard.reporting.inline_images import Picture
-from modelyard.reporting.project_files import Folder
-from modelyard.reporting.tables import Row, Table
-
-VERBS = ("train", "evaluate")
+from modelyard.params.results import ExperimentResults, evaluate_stage, results_of, train_stage
+from modelyard.reporting.inline_images import InlineImage
+from modelyard.reporting.project_files import ProjectFiles
+from modelyard.reporting.tables import ResultRow, ResultTable
 
 
 @dataclass(frozen=True)
-class Section:
-    """One experiment; `given` and `defaults` are its settings by dotted key, `model` is the MD5 of its folder."""
+class ExperimentSection:
+    """One experiment.
 
-    row: Row
+    Attributes:
+        row: its row in the result table.
+        dataset: the data set it learns from.
+        folder: its results folder within the project.
+        settings: what params.yaml sets, by dotted key.
+        defaults: the other settings, by dotted key.
+        last_epoch: the last row of history.csv.
+        classes: values by class and by name, on test samples.
+        seconds: how long `train` and `evaluate` took when they last ran here.
+        model_md5: the MD5 of the model's folder in dvc.lock; empty if it is not there.
+        plots: its plots.
+    """
+
+    row: ResultRow
     dataset: str
-    given: dict[str, Any]
+    folder: str
+    settings: dict[str, Any]
     defaults: dict[str, Any]
-    last_epoch: dict[str, str]
+    last_epoch: dict[str, float]
     classes: dict[str, dict[str, float]]
     seconds: dict[str, float]
-    model: str
-    pictures: tuple[Picture, ...]
+    model_md5: str
+    plots: tuple[InlineImage, ...]
 
     @property
-    def told(self) -> dict[str, str]:
-        """Every figure with its interval."""
-        return {figure.metric: figure.told for figure in self.row.figures}
+    def metrics(self) -> dict[str, str]:
+        """Every metric with its interval, as text."""
+        return {result.metric: result.text for result in self.row.metrics}
 
     @property
     def class_columns(self) -> list[str]:
-        """What is told of each class."""
+        """The names of the values by class."""
         return list(next(iter(self.classes.values())))
 
 
-def sections(folder: Folder, project: Project, tables: Iterable[Table], outputs: Mapping[str, str]) -> list[Section]:
+def experiments(
+    files: ProjectFiles, project: Project, tables: Iterable[ResultTable], outputs: Mapping[str, str]
+) -> list[ExperimentSection]:
     """Every experiment, in the order of the tables.
 
     Args:
-        folder: where the project lies.
-        project: its params.yaml.
-        tables: its results.
-        outputs: the MD5 of every output by path, as dvc.lock has it.
+        files: the project's files.
+        project: params.yaml.
+        tables: the result tables.
+        outputs: the MD5 of every output in dvc.lock, by path.
     """
-    seconds = folder.json(str(TIMES))
+    seconds = files.json(str(TIMES))
     if seconds is None:
-        folder.missing.append(f"times: {TIMES} is not there; modelyard run writes it")
-    timed = dict(_timed(seconds or {}, project))
-    return [_section(folder, project, table, row, outputs, timed) for table in tables for row in table.rows]
+        files.missing.append(f"build times: no {TIMES}; modelyard run writes it")
+    return [
+        _section(files, project, table.dataset, row, outputs, seconds or {}) for table in tables for row in table.rows
+    ]
 
 
 def _section(
-    folder: Folder,
+    files: ProjectFiles,
     project: Project,
-    table: Table,
-    row: Row,
+    dataset: str,
+    row: ResultRow,
     outputs: Mapping[str, str],
-    timed: Mapping[str, dict[str, float]],
-) -> Section:
+    seconds: Mapping[str, float],
+) -> ExperimentSection:
     name = row.experiment
-    place = f"results/{name}"
-    given, defaults = _settings(project.all_experiments[name])
-    pictures = folder.pictures(f"{place}/figures")
-    _note(folder, row, pictures)
-    return Section(
+    section, results = project.section_of(name), results_of(project, name, files.root)
+    stages = {"train": train_stage(section, name), "evaluate": evaluate_stage(section, name)}
+    settings, defaults = _settings(project.all_experiments[name])
+    plots = files.images(results.plots)
+    if row.state == MISSING:
+        files.missing.append(f"{name}: {MISSING}. To build it: modelyard run {name}")
+    elif not plots:
+        files.missing.append(f"{name}: no plots here. To get them: modelyard run {name}, or dvc pull")
+    return ExperimentSection(
         row=row,
-        dataset=table.dataset,
-        given=given,
+        dataset=dataset,
+        folder=results.folder.relative_to(files.root).as_posix(),
+        settings=settings,
         defaults=defaults,
-        last_epoch=next(reversed(folder.lines(f"{place}/history.csv")), {}),
-        classes=(folder.json(f"{place}/details.json") or {}).get("classes", {}),
-        seconds=timed.get(name, {}),
-        model=outputs.get(f"{place}/model", ""),
-        pictures=pictures,
+        last_epoch=_last_epoch(results),
+        classes=results.details.get("classes", {}) if results.is_evaluated else {},
+        seconds={step: seconds[stage] for step, stage in stages.items() if stage in seconds},
+        model_md5=outputs.get(results.model.relative_to(files.root).as_posix(), ""),
+        plots=plots,
     )
 
 
-def _note(folder: Folder, row: Row, pictures: tuple[Picture, ...]) -> None:
-    name = row.experiment
-    if row.state == MISSING:
-        folder.missing.append(f"{name}: {MISSING}. To build it: modelyard run {name}")
-    elif not pictures:
-        folder.missing.append(f"{name}: its pictures are not here. To have them: modelyard run {name}, or dvc pull")
-
-
 def _settings(experiment: BaseModel) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What an entry says, and what it leaves to the defaults."""
-    whole = flat(experiment.model_dump(mode="json"))
-    given = flat(experiment.model_dump(mode="json", exclude_unset=True))
-    return given, {key: value for key, value in whole.items() if key not in given and value is not None}
+    """The settings that params.yaml states, and the defaults of the others."""
+    every = flat(experiment.model_dump(mode="json"))
+    stated = flat(experiment.model_dump(mode="json", exclude_unset=True))
+    return stated, {key: value for key, value in every.items() if key not in stated and value is not None}
 
 
-def _timed(seconds: Mapping[str, float], project: Project) -> Iterator[tuple[str, dict[str, float]]]:
-    """What each experiment's stages took when they were last built."""
-    for name in project.all_experiments:
-        stages = {stage.rpartition(":")[2]: took for stage, took in seconds.items() if stage.endswith(f"@{name}")}
-        spent = {verb: took for verb in VERBS for stage, took in stages.items() if stage.startswith(verb)}
-        if spent:
-            yield name, spent
+def _last_epoch(results: ExperimentResults) -> dict[str, float]:
+    try:
+        history = results.history()
+    except (FileNotFoundError, pd.errors.EmptyDataError):
+        return {}
+    return {} if history.empty else history.iloc[-1].dropna().to_dict()

@@ -1,35 +1,46 @@
-"""Pictures that travel inside the page."""
+"""Images as data URIs, so that the page needs no other file."""
 
 import base64
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from modelyard.core.errors import ModelyardError
 
-WIDEST = 1600  # pixels: twice what a column of the page shows, so that it is sharp on a retina screen
-SHOWS = {
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+
+MAX_WIDTH = 1600  # pixels: twice the width of the page's column, for high-density screens
+CAPTIONS = {
     "learning_curve": "Learning curve",
     "layers": "Layers",
-    "confusion": "Confusion matrix of the test rows",
-    "predicted_against_true": "Predicted against true values of the test rows",
-    "first_training_images": "First training images with the predicted class; red is true/predicted",
-    "worst_mistakes": "Surest mistakes among the test rows: true/predicted",
+    "confusion": "Confusion matrix (test samples)",
+    "predicted_against_true": "Predicted against true values (test samples)",
+    "first_training_images": "First training images with predicted class; red: true/predicted",
+    "worst_mistakes": "Most confident errors (test samples): true/predicted",
     "filters": "Filters of the first convolution",
-    "feature_maps": "First training image, and what the first convolution finds in it",
-    "reconstructions": "Test images over what was restored of them",
-    "made_up": "Images that never were, decoded from random codes",
-    "detections": "Boxes in test images: true and found",
-    "precision_recall": "Precision over recall, class by class",
-    "readings": "Test texts as the model reads them",
+    "feature_maps": "First training image and its feature maps after the first convolution",
+    "reconstructions": "Test images and, below them, their reconstructions",
+    "made_up": "Generated images, decoded from random codes",
+    "detections": "Bounding boxes in test images: true and predicted",
+    "precision_recall": "Precision-recall curve of each class",
+    "readings": "Test texts as the model receives them",
 }
-"""What a picture shows, by its file's name; others are told by that name alone."""
-EFFORT = 40  # of the encoder, in percent: the rest costs seconds and spares next to nothing
+"""Captions by file name without its ending; other files are captioned with their name."""
+EFFORT = 40  # percent, of the WebP encoder: more takes seconds longer and saves almost nothing
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture as a data URI, with its size in pixels and the file that it was made from."""
+class InlineImage:
+    """An image as a data URI.
+
+    Attributes:
+        source: the data URI.
+        width: in pixels.
+        height: in pixels.
+        file: the path of the original file within the project.
+    """
 
     source: str
     width: int
@@ -37,36 +48,37 @@ class Picture:
     file: str
 
     @property
-    def name(self) -> str:
-        """What it shows."""
+    def caption(self) -> str:
+        """What the image shows."""
         stem = Path(self.file).stem
-        return SHOWS.get(stem, stem.replace("_", " ").capitalize())
+        return CAPTIONS.get(stem, stem.replace("_", " ").capitalize())
 
 
-def inline(path: Path, file: str) -> Picture:
-    """A picture of at most WIDEST pixels across, as lossless WebP: a third of the bytes of matplotlib's PNG.
+def inline_image(path: Path, file: str) -> InlineImage:
+    """Read an image and encode it as lossless WebP, a third of the size of matplotlib's PNG.
 
     Args:
-        path: the picture.
-        file: what to call it.
+        path: the image; wider ones than MAX_WIDTH are scaled down.
+        file: its path within the project, for captions and messages.
 
     Raises:
-        ModelyardError: the file cannot be read as a picture.
+        ModelyardError: the file is not a readable image.
     """
     from PIL import Image
 
     try:
         with Image.open(path) as image:
-            shown = image.convert("RGB" if _is_opaque(image) else "RGBA")
-    except OSError as error:  # which Pillow's own errors are, too
-        raise ModelyardError(f"{file}: this is no picture ({error}). Remove it, or rebuild its experiment.") from None
-    if shown.width > WIDEST:
-        shown = shown.resize((WIDEST, round(shown.height * WIDEST / shown.width)), Image.Resampling.LANCZOS)
+            converted = image.convert("RGB" if _is_opaque(image) else "RGBA")
+    except OSError as error:  # also the base of Pillow's own errors
+        raise ModelyardError(f"{file}: not a readable image ({error}). Delete it or rebuild its experiment.") from None
+    if converted.width > MAX_WIDTH:
+        height = round(converted.height * MAX_WIDTH / converted.width)
+        converted = converted.resize((MAX_WIDTH, height), Image.Resampling.LANCZOS)
     content = io.BytesIO()
-    shown.save(content, "WEBP", lossless=True, quality=EFFORT)
+    converted.save(content, "WEBP", lossless=True, quality=EFFORT)
     encoded = base64.b64encode(content.getvalue()).decode("ascii")
-    return Picture(f"data:image/webp;base64,{encoded}", *shown.size, file)
+    return InlineImage(f"data:image/webp;base64,{encoded}", *converted.size, file)
 
 
-def _is_opaque(image: "Image.Image") -> bool:  # noqa: F821
+def _is_opaque(image: "PillowImage") -> bool:
     return not image.has_transparency_data or image.convert("RGBA").getextrema()[3][0] == 255

@@ -1,40 +1,41 @@
-"""Intervals as bars: where each stands on the scale of its table."""
+"""Confidence intervals as horizontal bars: positions in percent of the width of their axis."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-MARGIN = 3.0  # percent of the scale's length, free at both ends
+MARGIN = 3.0  # percent of the width, left free at both ends
 
 
 @dataclass(frozen=True)
-class Bar:
-    """An interval, its figure and perhaps a published one, each in percent of the scale's length."""
+class IntervalBar:
+    """An interval, the value in it and a published value (None if there is none), all in percent of the axis."""
 
     left: float
     width: float
-    figure: float
+    value: float
     published: float | None
 
 
 @dataclass(frozen=True)
-class Scale:
-    """What all bars of a table have in common: the least and the greatest value on it."""
+class BarAxis:
+    """The axis that all bars of a table share, from the smallest to the largest value."""
 
     low: float
     high: float
 
     @classmethod
-    def of(cls, values: Iterable[float]) -> "Scale":
-        """The scale that just holds all values."""
+    def of(cls, values: Iterable[float]) -> "BarAxis":
+        """The axis that spans all values."""
         values = list(values)
         return cls(min(values), max(values))
 
-    def at(self, value: float) -> float:
-        """Where a value stands, in percent; in the middle where all values are equal."""
+    def position(self, value: float) -> float:
+        """The position of a value in percent; the middle if the axis has no length."""
         share = (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
         return round(MARGIN + (100 - 2 * MARGIN) * share, 2)
 
-    def bar(self, interval: Sequence[float], figure: float, published: float | None = None) -> Bar:
-        """The bar of an interval (low, high) around a figure."""
-        low, high = map(self.at, interval)
-        return Bar(low, round(high - low, 2), self.at(figure), None if published is None else self.at(published))
+    def bar(self, low: float, high: float, value: float, published: float | None = None) -> IntervalBar:
+        """The bar from `low` to `high` with a dot at `value`."""
+        left, right = self.position(low), self.position(high)
+        mark = None if published is None else self.position(published)
+        return IntervalBar(left, round(right - left, 2), self.position(value), mark)

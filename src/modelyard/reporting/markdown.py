@@ -1,80 +1,86 @@
-"""The report's short twin in Markdown, for pull requests: the result table, and what changed."""
+"""The report as a short Markdown summary for pull requests: the headline metrics, and what changed."""
 
 from collections.abc import Iterator
 
 from modelyard.core.markdown import markdown_table
 from modelyard.experiments.compare import MISSING, overview
-from modelyard.reporting.changes import Changes, Difference, Shift
-from modelyard.reporting.claims import Claim
-from modelyard.reporting.contents import Contents
+from modelyard.reporting.changes import MetricChange, ProjectChanges, ValueChange
+from modelyard.reporting.claims import ClaimRow
+from modelyard.reporting.contents import ReportContents
 
-LONGEST = 60  # letters of a value
-CLAIM_COLUMNS = ("claim", "verdict", "metric", "difference (95 % interval)")
-CLAIMS_ARE = "A verdict is about the comparison in `reports/claims.md`, most on part of the rows and for a few epochs."
+MAX_LENGTH = 60  # characters of a value
+CLAIM_COLUMNS = ("claim", "verdict", "metric", "mean difference (95 % interval)")
+CLAIMS_NOTE = (
+    "A verdict is about the comparison described in `reports/claims.md`; most claims train on part of the samples and "
+    "for a few epochs."
+)
+NO_CHANGES = "No changes in settings, data, metrics or verdicts."
 
 
-def twin(contents: Contents) -> str:
+def markdown_summary(contents: ReportContents) -> str:
     """The report in Markdown."""
     table = overview(contents.compared)
     built = table[~table.remarks.str.contains(MISSING, regex=False)]
-    parts = ["# Report", _made(contents), *_changes(contents), "## Results"]
+    parts = ["# Report", _origin(contents), *_changes(contents), "## Results"]
     parts.append(markdown_table(list(built.columns), built.itertuples(index=False)))
     if contents.claims:
-        parts += ["## Claims", CLAIMS_ARE, markdown_table(CLAIM_COLUMNS, map(_claim, contents.claims))]
+        parts += ["## Claims", CLAIMS_NOTE, markdown_table(CLAIM_COLUMNS, map(_claim_cells, contents.claims))]
     if len(built) < len(table):
         names = ", ".join(f"`{name}`" for name in table.experiment[~table.index.isin(built.index)])
         parts.append(f"Not built yet: {names}.")
     return "\n\n".join(parts) + "\n"
 
 
-def _claim(claim: Claim) -> tuple[str, ...]:
-    verdict = ", ".join(filter(None, [f"**{claim.verdict}**", claim.remark]))
-    return claim.asked.says, verdict, claim.asked.metric, claim.effect
-
-
-def _made(contents: Contents) -> str:
-    made = f"Made {contents.made:%Y-%m-%d %H:%M} UTC"
-    if contents.commit is None:
-        return f"{made}, outside git."
-    commit = contents.commit
-    state = f", with {len(commit.changed)} files that differ from it" if commit.changed else ""
-    return f"{made} from commit `{commit.id[:10]}` ({_plain(commit.subject)}){state}."
-
-
-def _changes(contents: Contents) -> Iterator[str]:
-    if contents.against is None or contents.changes is None:
-        return
-    against, changes = contents.against, contents.changes
-    yield f"## Changed since `{against.id[:10]}` ({_plain(against.subject)})"
-    yield from told(changes) if changes else ["Nothing: neither settings, data, figures nor verdicts."]
-
-
-def told(changes: Changes) -> Iterator[str]:
-    """What changed, part by part."""
+def change_tables(changes: ProjectChanges) -> Iterator[str]:
+    """All changes, in one table for each kind; of the metrics only the headline metric of each experiment."""
     for names, word in ((changes.added, "New"), (changes.removed, "Removed")):
         if names:
             yield f"{word} experiments: {', '.join(f'`{name}`' for name in names)}."
-    shifts = [_shift(shift) for shift in changes.figures if shift.is_first]
-    if shifts:
-        yield markdown_table(["experiment", "figure", "before", "now", ""], shifts)
-    for title, differences in (("setting", changes.params), ("data", changes.data), ("verdict", changes.verdicts)):
-        if differences:
-            yield markdown_table([title, "before", "now"], map(_difference, differences))
+    metrics = [_metric_cells(change) for change in changes.metrics if change.is_headline]
+    if metrics:
+        yield markdown_table(["experiment", "metric", "before", "now", ""], metrics)
+    for kind, values in (("setting", changes.settings), ("data", changes.data), ("verdict", changes.verdicts)):
+        if values:
+            yield markdown_table([kind, "before", "now"], map(_value_cells, values))
 
 
-def _shift(shift: Shift) -> tuple[str, ...]:
-    told = "better" if shift.better else "worse"
-    beyond = ", beyond the earlier interval" if shift.beyond else ""
-    return f"`{shift.experiment}`", shift.metric, f"{shift.before:.4g}", f"{shift.now:.4g}", told + beyond
+def _claim_cells(row: ClaimRow) -> tuple[str, ...]:
+    verdict = ", ".join(filter(None, [f"**{row.verdict}**", row.remark]))
+    return row.claim.says, verdict, row.claim.metric, row.effect
 
 
-def _difference(difference: Difference) -> tuple[str, ...]:
-    before, now = ("nothing" if each is None else _plain(str(each)) for each in (difference.before, difference.now))
-    return f"`{difference.name}`", before, now
+def _origin(contents: ReportContents) -> str:
+    created = f"Created {contents.created:%Y-%m-%d %H:%M} UTC"
+    if contents.commit is None:
+        return f"{created}, outside git."
+    commit = contents.commit
+    changed = f"; files that differ from the commit: {len(commit.changed)}" if commit.changed else ""
+    return f"{created} from commit `{commit.id[:10]}` ({_escaped(commit.subject)}){changed}."
 
 
-def _plain(text: str) -> str:
-    """A text that breaks no table and starts no markup."""
+def _changes(contents: ReportContents) -> Iterator[str]:
+    if contents.against is None or contents.changes is None:
+        return
+    against, changes = contents.against, contents.changes
+    yield f"## Changes since `{against.id[:10]}` ({_escaped(against.subject)})"
+    yield from change_tables(changes) if changes else [NO_CHANGES]
+
+
+def _metric_cells(change: MetricChange) -> tuple[str, ...]:
+    verdict = "better" if change.is_better else "worse"
+    outside = ", outside the earlier interval" if change.is_outside else ""
+    return f"`{change.experiment}`", change.metric, f"{change.before:.4g}", f"{change.now:.4g}", verdict + outside
+
+
+def _value_cells(change: ValueChange) -> tuple[str, ...]:
+    before, now = (
+        "not set" if value is None else _escaped(str(value)) for value in (change.before, change.now)
+    )
+    return f"`{change.name}`", before, now
+
+
+def _escaped(text: str) -> str:
+    """A text in one line, shortened, that neither breaks a table nor starts markup."""
     text = " ".join(text.split())
-    cut = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-    return "".join(f"\\{letter}" if letter in "|`*_<>[]\\" else letter for letter in cut)
+    short = text if len(text) <= MAX_LENGTH else f"{text[: MAX_LENGTH - 1]}…"
+    return "".join(f"\\{letter}" if letter in "|`*_<>[]\\" else letter for letter in short)

@@ -1,25 +1,27 @@
-"""The report as one page that needs nothing but itself: no script, no font, no picture from outside."""
+"""The report as one HTML page without scripts, that loads nothing."""
 
 from importlib.resources import files
 from typing import Any
 
-from modelyard.reporting.contents import Contents
+from modelyard.metrics.definitions import is_in_target_unit
+from modelyard.reporting.contents import ReportContents
 
 TEMPLATE = "page.html.jinja"
 
 
-def page(contents: Contents) -> str:
+def html_page(contents: ReportContents) -> str:
     """The HTML of a report."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"figure": _figure, "value": _value, "duration": _duration}
+    environment.filters |= {"number": _number, "setting": _setting, "duration": _duration}
+    environment.tests["in_target_unit"] = is_in_target_unit
     template = files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
     return environment.from_string(template).render(report=contents)
 
 
-def _figure(value: Any) -> str:
-    """A number with four digits that count; whole numbers whole, what is no number as it is."""
+def _number(value: Any) -> str:
+    """A number with four significant digits, or all digits of a whole number; other values as they are."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -27,13 +29,13 @@ def _figure(value: Any) -> str:
     return f"{number:,.0f}" if number.is_integer() and abs(number) < 1e15 else f"{number:.4g}"
 
 
-def _value(value: Any) -> str:
-    """A setting as it could stand in params.yaml."""
+def _setting(value: Any) -> str:
+    """A value as params.yaml would have it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_value, value))}]"
-    return "nothing" if value is None else str(value)
+        return f"[{', '.join(map(_setting, value))}]"
+    return "not set" if value is None else str(value)
 
 
 def _duration(seconds: float) -> str:

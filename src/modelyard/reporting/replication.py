@@ -1,4 +1,4 @@
-"""What runs over seeds came to, as `modelyard replicate` wrote it: how a figure varies, and the published one in it."""
+"""Metrics over seeds, from reports/replication.csv that `modelyard replicate` writes."""
 
 import io
 from dataclasses import dataclass
@@ -6,56 +6,70 @@ from typing import Any
 
 import pandas as pd
 
-from modelyard.reporting.interval_bars import Bar, Scale
-from modelyard.reporting.project_files import Folder
+from modelyard.reporting.interval_bars import BarAxis, IntervalBar
+from modelyard.reporting.project_files import ProjectFiles
 
 REPLICATION = "reports/replication.csv"
 
 
 @dataclass(frozen=True)
-class Seeds:
-    """A metric of an experiment over seeds; the bar, from the least to the most, is for a published figure alone."""
+class ReplicationRow:
+    """A metric of an experiment over seeds, as text.
+
+    Attributes:
+        experiment: its name.
+        splits: whether each seed drew its own test samples too.
+        metric: its name.
+        seeds: the number of runs.
+        mean: with its 95 % interval.
+        std: the standard deviation; empty for one run.
+        min_to_max: the smallest and the largest value; empty for one run.
+        published: the published value, if there is one.
+        is_inside: whether the published value lies between the smallest and the largest value.
+        z: the distance of the published value from the mean, in standard deviations.
+        bar: from the smallest to the largest value; None without a published value.
+    """
 
     experiment: str
     splits: bool
     metric: str
-    count: int
+    seeds: int
     mean: str
-    sd: str
-    reach: str
+    std: str
+    min_to_max: str
     published: float | None
-    inside: bool
+    is_inside: bool
     z: str
-    bar: Bar | None
+    bar: IntervalBar | None
 
 
-def seeds(folder: Folder) -> list[Seeds]:
-    """The first metric of each experiment that was run over seeds, and those of which a figure was published."""
-    text = folder.text(REPLICATION)
+def replication(files: ProjectFiles) -> list[ReplicationRow]:
+    """The headline metric of each replicated experiment, and every metric with a published value."""
+    text = files.text(REPLICATION)
     if text is None:
         return []
     table = pd.read_csv(io.StringIO(text))
-    is_first = ~table.duplicated(["experiment", "splits"])
-    return [_row(row) for row in table[is_first | table.published.notna()].itertuples()]
+    is_headline = ~table.duplicated(["experiment", "splits"])
+    return [_row(row) for row in table[is_headline | table.published.notna()].itertuples()]
 
 
-def _row(row: Any) -> Seeds:
-    said = None if pd.isna(row.published) else float(row.published)
+def _row(row: Any) -> ReplicationRow:
+    """One row of replication.csv; pandas gives rows no type."""
+    published = None if pd.isna(row.published) else float(row.published)
     interval = "" if pd.isna(row.low) else f" ({row.low:.4g} to {row.high:.4g})"
-    return Seeds(
+    bar = None
+    if row.seeds > 1 and published is not None:
+        bar = BarAxis.of((row.least, row.most, published)).bar(row.least, row.most, row.mean, published)
+    return ReplicationRow(
         experiment=row.experiment,
         splits=bool(row.splits),
         metric=row.metric,
-        count=row.seeds,
+        seeds=row.seeds,
         mean=f"{row.mean:.4g}{interval}",
-        sd="" if pd.isna(row.sd) else f"{row.sd:.2g}",
-        reach=f"{row.least:.4g} to {row.most:.4g}" if row.seeds > 1 else "",
-        published=said,
-        inside=said is not None and bool(row.inside),
+        std="" if pd.isna(row.sd) else f"{row.sd:.2g}",
+        min_to_max=f"{row.least:.4g} to {row.most:.4g}" if row.seeds > 1 else "",
+        published=published,
+        is_inside=published is not None and bool(row.inside),
         z="" if pd.isna(row.z) else f"{row.z:+.1f}",
-        bar=_bar(row, said) if row.seeds > 1 and said is not None else None,
+        bar=bar,
     )
-
-
-def _bar(row: Any, said: float) -> Bar:
-    return Scale.of((row.least, row.most, said)).bar((row.least, row.most), row.mean, said)

@@ -1,4 +1,4 @@
-"""What searches for better settings wrote: each study's own report, as part of the page."""
+"""The reports of Optuna studies, as parts of the page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,49 +6,45 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from modelyard.reporting.inline_images import Picture
-from modelyard.reporting.project_files import Folder
+from modelyard.reporting.inline_images import InlineImage
+from modelyard.reporting.project_files import ProjectFiles
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-PLACE = "reports/tuning"
-LOWER = 3  # a study's title is a heading of the fourth level in the page
+FOLDER = "reports/tuning"
+HEADING_OFFSET = 3  # the title of a study becomes a heading of the fourth level
 
 
 @dataclass(frozen=True)
-class Study:
-    """A study: its report as HTML, in which nothing is loaded, and the pictures beside it."""
+class StudySection:
+    """A study: its report as HTML that loads nothing, and its plots."""
 
     name: str
     report: Markup
-    pictures: tuple[Picture, ...]
+    plots: tuple[InlineImage, ...]
 
 
-def studies(folder: Folder) -> list[Study]:
-    """Every study that wrote a report."""
-    reports = sorted((folder.root / PLACE).glob("*/report.md"))
+def studies(files: ProjectFiles) -> list[StudySection]:
+    """Every study that has a report."""
+    reports = sorted((files.root / FOLDER).glob("*/report.md"))
     return [
-        Study(
-            report.parent.name,
-            _html(report.read_text(encoding="utf-8")),
-            folder.pictures(f"{PLACE}/{report.parent.name}"),
-        )
+        StudySection(report.parent.name, _html(report.read_text(encoding="utf-8")), files.images(report.parent))
         for report in reports
     ]
 
 
 def _html(markdown: str) -> Markup:
-    """Markdown as HTML: its own HTML is shown as text, pictures and links are left to the page."""
+    """Markdown as HTML, without images and links; HTML in it is escaped."""
     from markdown_it import MarkdownIt
 
     reader = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["image", "link", "autolink"])
     tokens = reader.parse("\n".join(line for line in markdown.splitlines() if not line.startswith("![")))
-    return Markup(reader.renderer.render(_lowered(tokens), reader.options, {}))  # noqa: S704 (the reader escapes HTML)
+    _lower_headings(tokens)
+    return Markup(reader.renderer.render(tokens, reader.options, {}))  # noqa: S704 (the reader escapes HTML)
 
 
-def _lowered(tokens: "Sequence[Token]") -> "Sequence[Token]":
+def _lower_headings(tokens: "Sequence[Token]") -> None:
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
-            token.tag = f"h{min(6, int(token.tag[1]) + LOWER)}"
-    return tokens
+            token.tag = f"h{min(6, int(token.tag[1]) + HEADING_OFFSET)}"

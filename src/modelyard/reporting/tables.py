@@ -1,90 +1,96 @@
-"""The result tables: of each data set its experiments, each with its interval on the table's scale."""
+"""The result tables: the experiments of each data set, with their metrics and intervals."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from modelyard.experiments.compare import REBUILT
-from modelyard.reporting.interval_bars import Bar, Scale
+from modelyard.reporting.interval_bars import BarAxis, IntervalBar
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A metric of an experiment with its 95 % interval, and what was published of it."""
+class MetricWithInterval:
+    """A metric of an experiment with its 95 % interval and the published value, if there is one."""
 
     metric: str
     value: float
     low: float
     high: float
     published: float | None
-    inside: bool
+    is_inside: bool
 
     @property
-    def told(self) -> str:
-        """The figure and its interval in words."""
+    def text(self) -> str:
+        """The value and its interval."""
         return f"{self.value:.4g} ({self.low:.4g} to {self.high:.4g})"
 
 
 @dataclass(frozen=True)
-class Row:
-    """An experiment in its table: its first figure as a bar, the others as numbers."""
+class ResultRow:
+    """An experiment in its table; `bar` shows its headline metric."""
 
     experiment: str
     notebook: str
     note: str
     state: str
-    figures: tuple[Figure, ...]
-    bar: Bar | None
+    metrics: tuple[MetricWithInterval, ...]
+    bar: IntervalBar | None
 
     @property
     def remarks(self) -> str:
-        """What is to be said of it, and whether it was built here."""
+        """The published note, and the state of the results unless they were built here."""
         return "; ".join(filter(None, [self.note, "" if self.state == REBUILT else self.state]))
 
     @property
-    def first(self) -> Figure | None:
-        """The figure that stands for it."""
-        return self.figures[0] if self.figures else None
+    def headline(self) -> MetricWithInterval | None:
+        """The headline metric; None without results."""
+        return self.metrics[0] if self.metrics else None
 
 
 @dataclass(frozen=True)
-class Table:
-    """The experiments of a data set whose first metric is the same; `metric` is empty where none is built."""
+class ResultTable:
+    """The experiments of a data set that share a headline metric; `metric` is empty for those without results."""
 
     dataset: str
     metric: str
-    scale: Scale | None
-    rows: tuple[Row, ...]
+    axis: BarAxis | None
+    rows: tuple[ResultRow, ...]
 
     @property
-    def others(self) -> tuple[str, ...]:
-        """The metrics beside the first."""
-        return tuple(dict.fromkeys(figure.metric for row in self.rows for figure in row.figures[1:]))
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics of all rows, the headline metric first."""
+        return tuple(dict.fromkeys(result.metric for row in self.rows for result in row.metrics))
 
 
-def tables(compared: pd.DataFrame) -> list[Table]:
-    """The comparison as tables, in its order."""
-    first = compared.groupby("experiment", sort=False).metric.first().fillna("")
-    groups = compared.groupby(["dataset", compared.experiment.map(first)], sort=False)
-    return [_table(dataset, metric, rows) for (dataset, metric), rows in groups]
+def tables(compared: pd.DataFrame) -> list[ResultTable]:
+    """The rows of a comparison (see experiments.compare) as tables, in their order."""
+    headline = compared.groupby("experiment", sort=False).metric.first().fillna("")
+    groups = compared.groupby(["dataset", compared.experiment.map(headline)], sort=False)
+    return [_table(str(dataset), str(metric), rows) for (dataset, metric), rows in groups]
 
 
-def _table(dataset: str, metric: str, rows: pd.DataFrame) -> Table:
-    drawn = rows[(rows.metric == metric) & rows.value.notna()]
-    values = pd.concat([drawn.low, drawn.high, drawn.published.dropna()]).astype(float)
-    scale = Scale.of(values) if len(values) else None
-    return Table(dataset, metric, scale, tuple(_rows(rows, scale)))
+def _table(dataset: str, metric: str, rows: pd.DataFrame) -> ResultTable:
+    in_bars = rows[(rows.metric == metric) & rows.value.notna()]
+    values = pd.concat([in_bars.low, in_bars.high, in_bars.published.dropna()]).astype(float)
+    axis = BarAxis.of(values) if len(values) else None
+    return ResultTable(dataset, metric, axis, tuple(_rows(rows, axis)))
 
 
-def _rows(rows: pd.DataFrame, scale: Scale | None) -> Iterator[Row]:
-    for name, each in rows.groupby("experiment", sort=False):
-        figures = tuple(_figure(row) for row in each.dropna(subset="value").itertuples())
-        about = each.iloc[0]
-        bar = scale.bar((figures[0].low, figures[0].high), figures[0].value, figures[0].published) if figures else None
-        yield Row(name, about.notebook, about.note, about.state, figures, bar)
+def _rows(rows: pd.DataFrame, axis: BarAxis | None) -> Iterator[ResultRow]:
+    for name, group in rows.groupby("experiment", sort=False):
+        metrics = tuple(_metric(row) for row in group.dropna(subset="value").itertuples())
+        first, bar = group.iloc[0], None
+        if axis and metrics:
+            headline = metrics[0]
+            bar = axis.bar(headline.low, headline.high, headline.value, headline.published)
+        yield ResultRow(str(name), first.notebook, first.note, first.state, metrics, bar)
 
 
-def _figure(row: tuple) -> Figure:
-    said = None if pd.isna(row.published) else float(row.published)
-    return Figure(row.metric, row.value, row.low, row.high, said, said is not None and bool(row.inside))
+def _metric(row: Any) -> MetricWithInterval:
+    """One row of a comparison; pandas gives rows no type."""
+    published = None if pd.isna(row.published) else float(row.published)
+    return MetricWithInterval(
+        row.metric, row.value, row.low, row.high, published, published is not None and bool(row.inside)
+    )
