@@ -1,4 +1,4 @@
-"""A project's folder with this params.yaml and made-up results, as a report finds it; a git repository."""
+"""A git repository with the settings of this project and made-up results, for tests of the report."""
 
 import shutil
 import subprocess
@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from ruamel.yaml import YAML
 
 from modelyard.core.files import write_json, write_text
+from modelyard.params.results import results_folder
 from support.paths import ROOT
 
 REGRESSION = {"loss": 20.0, "mae": 3.0, "mse": 20.0, "r2": 0.7, "correlation": 0.85}
@@ -36,7 +38,7 @@ boston_mlp,False,correlation,8,0.79,0.02,0.773279,0.806721,0.765,0.823,0.7958,0.
 boston_mlp,False,mae,8,3.1,0.1,3.0164,3.1836,2.9,3.3,,,
 boston_mlp,True,correlation,1,0.8,,,,0.8,0.8,0.7958,,False
 """
-LARGE = (900, 1200)  # pixels: more than any screen that is looked at
+LARGE = (900, 1200)  # pixels: larger than the screens of the browser tests
 LOCK = """schema: '2.0'
 stages:
   fetch@boston:
@@ -46,6 +48,18 @@ stages:
     outs:
     - {path: results/boston_mlp/model, md5: fedcba9876543210fedcba9876543210.dir}
 """
+PRETRAINED_LOCK = """schema: '2.0'
+stages:
+  train@cifar10_vgg16:
+    outs:
+    - {path: pretrained/results/cifar10_vgg16/model, md5: 00112233445566778899aabbccddeeff.dir}
+"""
+SECONDS = {
+    "train@boston_mlp": 4.25,
+    "evaluate@boston_mlp": 90,
+    "pretrained/dvc.yaml:train@cifar10_vgg16": 12,
+    "pretrained/dvc.yaml:evaluate@cifar10_vgg16": 3,
+}
 STUDY = """# Study digits_cnn
 
 **Best 0.99** <script>alert(1)</script> and [more](https://example.org/more.html).
@@ -60,19 +74,20 @@ STUDY = """# Study digits_cnn
 
 
 def make_project(folder: Path) -> Path:
-    """Two experiments that were built here, one committed earlier, and one of everything else that a report tells."""
+    """Three experiments built here, one of them pretrained, one committed earlier, and one of everything else."""
     folder.mkdir(parents=True)
-    shutil.copyfile(ROOT / "params.yaml", folder / "params.yaml")
+    for name in ("params.yaml", "published.yaml", "claims.yaml"):
+        shutil.copyfile(ROOT / name, folder / name)
     write_text(folder / ".gitignore", "/reports/index.html\n/reports/report.md\n")
     write_text(folder / "dvc.lock", LOCK)
+    write_text(folder / "pretrained" / "dvc.lock", PRETRAINED_LOCK)
     make_results(folder, "boston_mlp", REGRESSION)
     make_results(folder, "digits_cnn", CLASSIFICATION, {"classes": DIGITS})
-    make_results(folder, "boston_linear", REGRESSION, built=False)
+    make_results(folder, "boston_linear", REGRESSION, is_built=False)
+    make_results(folder, "cifar10_vgg16", CLASSIFICATION, section="pretrained")
     for name in ("boston", "boston_standard"):
         write_json(folder / "data" / "inputs" / name / "data.json", data_card())
-    write_json(
-        folder / ".dvc" / "tmp" / "runner" / "seconds.json", {"train@boston_mlp": 4.25, "evaluate@boston_mlp": 90}
-    )
+    write_json(folder / ".dvc" / "tmp" / "runner" / "seconds.json", SECONDS)
     write_json(folder / "reports" / "claims.json", {"claims": {"standardised": CLAIM}})
     write_text(folder / "reports" / "replication.csv", REPLICATION)
     write_text(folder / "reports" / "tuning" / "digits_cnn" / "report.md", STUDY)
@@ -84,22 +99,27 @@ def make_project(folder: Path) -> Path:
 
 
 def make_results(
-    folder: Path, name: str, figures: dict[str, float], more: dict | None = None, built: bool = True
+    folder: Path,
+    name: str,
+    metrics: dict[str, float],
+    details: dict[str, Any] | None = None,
+    is_built: bool = True,
+    section: str = "experiments",
 ) -> None:
-    """Results with each figure's interval a hundredth to either side."""
-    place = folder / "results" / name
-    around = {metric: [value - 0.01, value + 0.01] for metric, value in figures.items()}
-    write_json(place / "metrics.json", figures)
-    write_json(place / "details.json", {"rows": 360, "intervals": around, **(more or {})})
-    if built:
-        (place / "model").mkdir()
-        write_text(place / "history.csv", "epoch,loss,val_loss\n1,9.5,8.5\n2,1.25,\n")
-        draw(place / "figures" / "confusion.png")
-        draw(place / "figures" / "learning_curve.png", LARGE)
+    """Write results of an experiment, with the interval of each metric 0.01 to either side."""
+    results = folder / results_folder(section, name)
+    intervals = {metric: [value - 0.01, value + 0.01] for metric, value in metrics.items()}
+    write_json(results / "metrics.json", metrics)
+    write_json(results / "details.json", {"rows": 360, "intervals": intervals, **(details or {})})
+    if is_built:
+        (results / "model").mkdir()
+        write_text(results / "history.csv", "epoch,loss,val_loss\n1,9.5,8.5\n2,1.25,\n")
+        draw(results / "figures" / "confusion.png")
+        draw(results / "figures" / "learning_curve.png", LARGE)
 
 
 def data_card() -> dict[str, Any]:
-    """A data card of two parts with a row in both of them."""
+    """A data card of two parts that share one sample."""
     part = {"rows": 404, "dtype": "float64", "smallest": 0.0, "largest": 711.0, "missing_values": 0}
     target = {"smallest": 5.0, "mean": 22.5, "largest": 50.0}
     return {
@@ -111,18 +131,31 @@ def data_card() -> dict[str, Any]:
 
 
 def draw(path: Path, size: tuple[int, int] = (60, 40)) -> None:
-    """A picture of nothing, of some width and height."""
+    """Write an image of one colour."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, "orange").save(path)
 
 
+def edit(path: Path, *keys: str, value: object) -> None:
+    """Set one value of a YAML file, or remove it if the value is None."""
+    content = YAML(typ="safe").load(path)
+    entries = content
+    for key in keys[:-1]:
+        entries = entries[key]
+    if value is None:
+        del entries[keys[-1]]
+    else:
+        entries[keys[-1]] = value
+    YAML().dump(content, path)
+
+
 def commit(folder: Path, subject: str) -> None:
-    """Commit whatever is there."""
+    """Commit all files."""
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", subject)
 
 
 def git(folder: Path, *arguments: str) -> None:
-    """Run git as nobody in particular."""
+    """Run git under a test identity."""
     identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
     subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)

@@ -17,7 +17,7 @@ def report(target: Path, against: str | None) -> None:
     contents = reporting.write(Path.cwd(), target, against)
     megabytes = target.stat().st_size / 1e6
     console.print(
-        f"{target} ({megabytes:.1f} MB): {len(contents.built)} of {len(contents.sections)} experiments. It needs no "
+        f"{target} ({megabytes:.1f} MB): {len(contents.built)} of {len(contents.experiments)} experiments. It needs no "
         f"other file. For a pull request: {target.with_name('report.md')}.",
         highlight=False,
         soft_wrap=True,

@@ -29,9 +29,14 @@ _SECTIONS = {
 }
 
 
+def results_root(section: str) -> str:
+    """The folder that holds the results folders of a section's experiments, relative to the project."""
+    return _SECTIONS[section].folder
+
+
 def results_folder(section: str, experiment: str) -> str:
     """The results folder of an experiment, relative to the project."""
-    return f"{_SECTIONS[section].folder}/{experiment}"
+    return f"{results_root(section)}/{experiment}"
 
 
 def train_stage(section: str, experiment: str) -> str:

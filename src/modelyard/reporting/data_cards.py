@@ -16,7 +16,11 @@ SHOWN = {
     "missing_values": "missing values",
 }
 """The values of data.json that are shown of each part, with their names on the page."""
-SHOWN_OF_TARGET = {"smallest": "minimum of the target", "mean": "mean of the target", "largest": "maximum of the target"}
+SHOWN_OF_TARGET = {
+    "smallest": "minimum of the target",
+    "mean": "mean of the target",
+    "largest": "maximum of the target",
+}
 
 
 @dataclass(frozen=True)

@@ -118,4 +118,6 @@ def _last_epoch(results: ExperimentResults) -> dict[str, float]:
         history = results.history()
     except (FileNotFoundError, pd.errors.EmptyDataError):
         return {}
-    return {} if history.empty else history.iloc[-1].dropna().to_dict()
+    if history.empty:
+        return {}
+    return {str(name): float(value) for name, value in history.iloc[-1].dropna().items()}

@@ -77,8 +77,8 @@ def inline_image(path: Path, file: str) -> InlineImage:
     content = io.BytesIO()
     converted.save(content, "WEBP", lossless=True, quality=EFFORT)
     encoded = base64.b64encode(content.getvalue()).decode("ascii")
-    return InlineImage(f"data:image/webp;base64,{encoded}", *converted.size, file)
+    return InlineImage(f"data:image/webp;base64,{encoded}", converted.width, converted.height, file)
 
 
 def _is_opaque(image: "PillowImage") -> bool:
-    return not image.has_transparency_data or image.convert("RGBA").getextrema()[3][0] == 255
+    return not image.has_transparency_data or image.convert("RGBA").getchannel("A").getextrema()[0] == 255

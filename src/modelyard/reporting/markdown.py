@@ -73,9 +73,7 @@ def _metric_cells(change: MetricChange) -> tuple[str, ...]:
 
 
 def _value_cells(change: ValueChange) -> tuple[str, ...]:
-    before, now = (
-        "not set" if value is None else _escaped(str(value)) for value in (change.before, change.now)
-    )
+    before, now = ("not set" if value is None else _escaped(str(value)) for value in (change.before, change.now))
     return f"`{change.name}`", before, now
 
 

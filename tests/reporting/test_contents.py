@@ -1,0 +1,68 @@
+"""What the report gathers, and which missing files it names."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.paths import ROOT
+from support.reports import Report
+
+from modelyard import params
+from modelyard.core.errors import ModelyardError
+from modelyard.core.files import write_text
+from modelyard.reporting.contents import gather
+
+Rewrite = Callable[..., Report]
+
+COUNT = len(params.load(ROOT / "params.yaml").all_experiments)
+
+
+def test_every_experiment_has_a_section(report: Report) -> None:
+    names = params.load(ROOT / "params.yaml").all_experiments
+    assert {section.row.experiment for section in report.contents.experiments} == set(names)
+
+
+def test_missing_files_are_named_with_the_command_that_creates_them(report: Report) -> None:
+    missing = report.contents.missing
+    assert "mnist_cnn: not built yet. To build it: modelyard run mnist_cnn" in missing
+    assert "boston_linear: no plots here. To get them: modelyard run boston_linear, or dvc pull" in missing
+    assert "digits: no data card of this input. To create it: dvc repro normalise@digits" in missing
+    assert not [message for message in missing if message.startswith("build times: ")]
+
+
+def test_a_project_without_results_has_a_report(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    contents = gather(tmp_path)
+    assert (contents.built, contents.claims, contents.replication, contents.studies) == ([], [], [], [])
+    assert len([message for message in contents.missing if "not built yet" in message]) == COUNT
+    assert "build times: no .dvc/tmp/runner/seconds.json; modelyard run writes it" in contents.missing
+
+
+def test_an_unreadable_image_is_named_and_left_out(project: Path, rewrite: Rewrite) -> None:
+    (project / "results" / "digits_cnn" / "figures" / "confusion.png").write_bytes(b"half an image")
+    report = rewrite()
+    assert "results/digits_cnn/figures/confusion.png: not a readable image" in report.page.text
+    assert len(report.page.loaded) == 8
+
+
+def test_an_invalid_file_is_refused_by_name_and_nothing_is_written(project: Path, rewrite: Rewrite) -> None:
+    write_text(project / "reports" / "claims.json", "<<<<<<< HEAD\n")
+    with pytest.raises(ModelyardError, match=r"reports/claims\.json: not valid JSON; rebuild it, or restore it"):
+        rewrite()
+    assert not (project / "reports" / "index.html").exists()
+
+
+def test_writing_a_report_leaves_the_working_tree_clean(project: Path, rewrite: Rewrite) -> None:
+    rewrite()
+    status = subprocess.run(["git", "status", "--porcelain"], cwd=project, check=True, capture_output=True, text=True)
+    assert status.stdout == ""
+
+
+def test_a_report_imports_neither_tensorflow_nor_mlflow_nor_dvc_nor_matplotlib(project: Path) -> None:
+    code = "import sys; from modelyard.cli import app; app(['report'], standalone_mode=False); print(*sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], cwd=project, check=True, capture_output=True, text=True)
+    imported = set(result.stdout.splitlines()[-1].split())
+    assert "jinja2" in imported
+    assert {"tensorflow", "keras", "mlflow", "optuna", "dvc", "matplotlib"} & imported == set()

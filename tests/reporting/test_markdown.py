@@ -1,0 +1,53 @@
+"""The Markdown summary for pull requests."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from support.projects import edit
+from support.reports import Report
+
+from modelyard.core.files import read_json, write_json
+from modelyard.reporting.changes import ProjectChanges, ValueChange
+from modelyard.reporting.markdown import change_tables
+
+Rewrite = Callable[..., Report]
+
+
+def test_the_summary_is_short_and_has_the_built_experiments(report: Report) -> None:
+    row = "| boston_mlp | 004 | correlation 0.85 (0.84 to 0.86) | correlation 0.7958 outside | raw features |"
+    assert row in report.summary
+    assert "Not built yet: `xor_perceptron`" in report.summary
+    assert len(report.summary.splitlines()) < 40
+
+
+def test_claims_have_verdict_and_effect(report: Report) -> None:
+    assert (
+        "| Regression does better standardised | **holds** | correlation | +0.03 (+0.01 to +0.05) |" in report.summary
+    )
+
+
+def test_a_remark_follows_the_verdict(project: Path, rewrite: Rewrite) -> None:
+    claims = read_json(project / "reports" / "claims.json")
+    claims["claims"]["standardised"]["remark"] = "by less than the 0.1 that would matter"
+    write_json(project / "reports" / "claims.json", claims)
+    assert "| **holds**, by less than the 0.1 that would matter |" in rewrite().summary
+
+
+def test_commit_and_uncommitted_files_are_named(project: Path, rewrite: Rewrite) -> None:
+    assert re.search(r"from commit `[0-9a-f]{10}` \(Made up\)\.", rewrite().summary)
+    edit(project / "params.yaml", "runtime", "threads", value=2)
+    assert "; files that differ from the commit: 1." in rewrite().summary
+
+
+def test_without_changes_the_summary_says_so(report: Report) -> None:
+    assert "No changes in settings, data, metrics or verdicts." in report.summary
+
+
+@given(st.text(min_size=1))
+def test_no_value_breaks_its_table(text: str) -> None:
+    (table,) = change_tables(ProjectChanges((), (), (ValueChange("key", text, None),), (), (), ()))
+    header, rule, line = table.split("\n")
+    assert [len(re.findall(r"(?<!\\)(?:\\\\)*\|", each)) for each in (header, rule, line)] == [4, 4, 4]
