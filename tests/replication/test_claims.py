@@ -1,4 +1,7 @@
-"""Verdicts on made-up runs with known answers: a true effect, none, too few seeds."""
+"""Verdicts on made-up runs with known answers: a true effect, no effect, too few seeds."""
+
+import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,10 +9,12 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from statsmodels.stats.weightstats import DescrStatsW
-from support.paths import PARAMS
+from support.paths import PARAMS, ROOT
 
 from modelyard import params
+from modelyard.core.files import read_json, write_json
 from modelyard.params.claim import ClaimSettings, Side
+from modelyard.params.project import Project
 from modelyard.replication import claims
 from modelyard.replication.claims import PairedRuns, Verdict, assess
 
@@ -38,8 +43,8 @@ def pairs(effect: float, seeds: int = 10, noise: float = 0.2, random_seed: int =
     return PairedRuns(shared + effect + random.normal(scale=noise, size=seeds), shared)
 
 
-def verdict(direction: str, measured: PairedRuns) -> Verdict:
-    return assess({"one": claim(direction)}, {"one": measured})["one"].verdict
+def verdict(direction: str, runs: PairedRuns) -> Verdict:
+    return assess({"one": claim(direction)}, {"one": runs})["one"].verdict
 
 
 @pytest.mark.parametrize(
@@ -59,42 +64,42 @@ def verdict(direction: str, measured: PairedRuns) -> Verdict:
         ("different", 0.0, Verdict.FAILS),
     ],
 )
-def test_a_clear_effect_and_a_clear_lack_of_one_are_told_apart(direction: str, effect: float, expected: Verdict):
+def test_a_clear_effect_and_a_clear_lack_of_one_are_distinguished(direction: str, effect: float, expected: Verdict):
     assert verdict(direction, pairs(effect)) is expected
 
 
 @pytest.mark.parametrize("direction", ["higher", "lower", "equal", "different"])
 @pytest.mark.parametrize("effect", [0.0, 0.6, -0.6])
-def test_few_seeds_and_much_noise_settle_nothing(direction: str, effect: float):
+def test_few_noisy_seeds_settle_nothing(direction: str, effect: float):
     assert verdict(direction, pairs(effect, seeds=3, noise=3.0)) is Verdict.OPEN
 
 
 @pytest.mark.parametrize("direction", ["higher", "lower", "equal", "different"])
-def test_one_seed_settles_nothing_and_none_was_not_run(direction: str):
+def test_one_seed_settles_nothing_and_no_seed_is_not_run(direction: str):
     assert verdict(direction, pairs(9.0, seeds=1)) is Verdict.OPEN
     assert verdict(direction, pairs(9.0, seeds=0)) is Verdict.NOT_RUN
 
 
-def test_a_difference_that_is_there_but_smaller_than_what_matters_holds_with_its_size():
-    found = assess({"one": claim("higher")}, {"one": pairs(0.1, seeds=40, noise=0.05)})["one"]
-    assert found.verdict is Verdict.HOLDS
-    assert 0 < found.difference.low < 0.1 < found.difference.high < SMALLEST
-    assert found.remark == "by less than the 0.5 that would matter"
+def test_a_difference_too_small_to_matter_holds_with_a_remark():
+    result = assess({"one": claim("higher")}, {"one": pairs(0.1, seeds=40, noise=0.05)})["one"]
+    assert result.verdict is Verdict.HOLDS
+    assert 0 < result.difference.low < 0.1 < result.difference.high < SMALLEST
+    assert result.remark == "by less than the 0.5 that would matter"
 
 
 @pytest.mark.parametrize(("direction", "effect"), [("higher", 2.0), ("lower", -2.0), ("equal", 0.0), ("higher", 0.0)])
-def test_a_verdict_with_nothing_to_hide_has_no_remark(direction: str, effect: float):
+def test_other_verdicts_have_no_remark(direction: str, effect: float):
     assert assess({"one": claim(direction)}, {"one": pairs(effect)})["one"].remark == ""
 
 
-def test_a_claim_that_was_never_tested_is_not_counted_among_those_that_share_the_level():
+def test_only_tested_claims_share_the_level():
     names = {"tested": pairs(2.0), "once": pairs(2.0, seeds=1), "never": pairs(2.0, seeds=0)}
-    found = assess({name: claim() for name in names}, names)
-    assert claims.as_json(found)["correction"] == "Holm over the two tests of each of 1 claims"
-    assert "over all 1 tested claims" in claims.markdown(found)
+    results = assess({name: claim() for name in names}, names)
+    assert claims.as_json(results)["correction"] == "Holm over the two tests of each of 1 claims"
+    assert "to all 1 tested claims" in claims.markdown(results)
 
 
-def test_what_the_seeds_have_in_common_is_no_noise():
+def test_the_test_is_paired_by_seed():
     paired = pairs(1.0)
     shuffled = PairedRuns(paired.first, np.roll(paired.second, 1))
     assert verdict("higher", paired) is Verdict.HOLDS
@@ -102,36 +107,36 @@ def test_what_the_seeds_have_in_common_is_no_noise():
 
 
 @pytest.mark.parametrize(("seeds", "expected"), [(12, Verdict.HOLDS), (2, Verdict.OPEN)])
-def test_equal_differences_are_counted_and_two_are_too_few(seeds: int, expected: Verdict):
+def test_equal_differences_are_tested_by_their_signs(seeds: int, expected: Verdict):
     assert verdict("higher", PairedRuns(np.ones(seeds), np.full(seeds, 0.5))) is expected
     assert verdict("equal", PairedRuns(np.ones(seeds), np.ones(seeds))) is expected
     assert verdict("lower", PairedRuns(np.zeros(seeds), np.full(seeds, 0.5))) is expected
 
 
-def test_many_claims_ask_for_more_than_one_does():
+def test_many_claims_need_more_evidence_than_one():
     weak = pairs(0.25, seeds=8, noise=0.3, random_seed=1)
     assert verdict("higher", weak) is Verdict.HOLDS
     names = [f"claim {number}" for number in range(40)]
     of_many = {name: pairs(0.0, seeds=3, noise=5.0, random_seed=number) for number, name in enumerate(names)}
-    found = assess({name: claim() for name in [*names, "weak"]}, of_many | {"weak": weak})
-    assert found["weak"].verdict is Verdict.OPEN
-    assert found["weak"].p_value_for > assess({"one": claim()}, {"one": weak})["one"].p_value_for
+    results = assess({name: claim() for name in [*names, "weak"]}, of_many | {"weak": weak})
+    assert results["weak"].verdict is Verdict.OPEN
+    assert results["weak"].p_value_for > assess({"one": claim()}, {"one": weak})["one"].p_value_for
 
 
-def test_among_many_claims_without_an_effect_hardly_ever_one_is_said_to_hold():
+def test_the_familywise_error_is_at_most_five_percent():
     wrong = 0
     for study in range(STUDIES):
-        measured = {str(each): pairs(0.0, seeds=6, noise=3.0, random_seed=100 * study + each) for each in range(5)}
-        found = assess({name: claim("higher") for name in measured}, measured)
-        wrong += any(each.verdict is Verdict.HOLDS for each in found.values())
+        pairs_by_name = {str(each): pairs(0.0, seeds=6, noise=3.0, random_seed=100 * study + each) for each in range(5)}
+        results = assess({name: claim("higher") for name in pairs_by_name}, pairs_by_name)
+        wrong += any(each.verdict is Verdict.HOLDS for each in results.values())
     assert wrong / STUDIES <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / STUDIES)
 
 
-def test_equality_is_tested_as_statsmodels_does_it():
-    measured = pairs(0.2, seeds=9, noise=0.4)
-    found = assess({"one": claim("equal")}, {"one": measured})["one"]
-    alone = DescrStatsW(measured.differences).ttost_mean(-SMALLEST, SMALLEST)[0]
-    assert found.p_value_for == pytest.approx(min(1.0, 2 * alone))  # Holm over two tests; this is the smaller one
+def test_equality_is_tested_as_in_statsmodels():
+    pairs_by_name = pairs(0.2, seeds=9, noise=0.4)
+    result = assess({"one": claim("equal")}, {"one": pairs_by_name})["one"]
+    alone = DescrStatsW(pairs_by_name.differences).ttost_mean(-SMALLEST, SMALLEST)[0]
+    assert result.p_value_for == pytest.approx(min(1.0, 2 * alone))  # Holm over two tests; this is the smaller one
 
 
 values = st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=0, max_size=8)
@@ -139,7 +144,7 @@ values = st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=0, max
 
 @hypothesis_settings(max_examples=15)
 @given(values, st.sampled_from(["higher", "lower"]))
-def test_swapping_the_sides_turns_the_direction_around(runs: list, direction: str):
+def test_swapped_sides_have_the_opposite_direction(runs: list, direction: str):
     first, second = np.array(runs, dtype=float).reshape(-1, 2).T
     other = {"higher": "lower", "lower": "higher"}[direction]
     assert verdict(direction, PairedRuns(first, second)) is verdict(other, PairedRuns(second, first))
@@ -147,14 +152,14 @@ def test_swapping_the_sides_turns_the_direction_around(runs: list, direction: st
 
 @hypothesis_settings(max_examples=15)
 @given(values, st.sampled_from(["equal", "different"]))
-def test_swapping_the_sides_of_an_equality_changes_nothing(runs: list, direction: str):
+def test_swapped_sides_of_an_equality_have_the_same_verdict(runs: list, direction: str):
     first, second = np.array(runs, dtype=float).reshape(-1, 2).T
     assert verdict(direction, PairedRuns(first, second)) is verdict(direction, PairedRuns(second, first))
 
 
 @hypothesis_settings(max_examples=15)
 @given(values)
-def test_nothing_is_both_equal_and_different_unless_the_difference_is_too_small_to_matter(runs: list):
+def test_only_a_difference_too_small_to_matter_is_both_equal_and_different(runs: list):
     first, second = np.array(runs, dtype=float).reshape(-1, 2).T
     both = {verdict(direction, PairedRuns(first, second)) for direction in ("equal", "different")}
     if both == {Verdict.HOLDS}:
@@ -162,7 +167,7 @@ def test_nothing_is_both_equal_and_different_unless_the_difference_is_too_small_
 
 
 @pytest.fixture
-def findings() -> dict[str, claims.ClaimResult]:
+def results() -> dict[str, claims.ClaimResult]:
     names = {"clear": pairs(2.0), "single": pairs(1.0, seeds=1), "none": pairs(0.0, seeds=0)}
     changed = Side(experiment="one", changes={"model.dropout": 0.5})
     return assess(
@@ -170,8 +175,8 @@ def findings() -> dict[str, claims.ClaimResult]:
     )
 
 
-def test_the_table_has_a_line_for_each_claim_with_sides_size_and_verdict(findings):
-    *_, clear, single, none = claims.markdown(findings).splitlines()
+def test_the_table_has_a_row_per_claim_with_sides_effect_and_verdict(results):
+    *_, clear, single, none = claims.markdown(results).splitlines()
     sides = "| `one with model.dropout 0.5` | `other` | training.epochs 4, a split for each seed |"
     assert f"{sides} accuracy, higher | +1.91 (+1.78 to +2.04) |" in clear
     assert clear.endswith(" | 10 | **holds** |")
@@ -180,34 +185,69 @@ def test_the_table_has_a_line_for_each_claim_with_sides_size_and_verdict(finding
     assert none.endswith("|  | 0 | **not run** |")
 
 
-def test_the_json_holds_every_run_and_the_interval(findings):
-    told = claims.as_json(findings)["claims"]
-    assert told["clear"]["verdict"] == "holds"
-    assert (
-        len(told["clear"]["first"]["values"]) == len(told["clear"]["second"]["values"]) == told["clear"]["pairs"] == 10
-    )
-    assert told["clear"]["difference"]["low"] < 2 < told["clear"]["difference"]["high"]
-    assert told["single"]["difference"]["low"] is None
-    assert told["none"]["difference"] is None
+def test_the_json_holds_every_run_and_the_interval(results):
+    entries = claims.as_json(results)["claims"]
+    clear = entries["clear"]
+    assert (clear["verdict"], clear["pairs"]) == ("holds", 10)
+    assert len(clear["first"]["values"]) == len(clear["second"]["values"]) == 10
+    assert clear["difference"]["low"] < 2 < clear["difference"]["high"]
+    assert clear["chance_for"] < 0.05 < clear["chance_against"]
+    assert entries["single"]["difference"]["low"] is None
+    assert entries["none"]["difference"] is None
 
 
-def test_runs_that_a_report_tells_count_while_the_comparison_is_the_same(findings):
-    told = claims.as_json(findings)["claims"]["clear"]
-    asked = findings["clear"].claim
-    renamed, other = (asked.model_copy(update=change) for change in ({"says": "so they say"}, {"metric": "loss"}))
-    earlier = claims.reported_runs(renamed, told)
-    np.testing.assert_array_equal(earlier.differences, findings["clear"].pairs.differences)
-    found = assess({"clear": renamed}, {"clear": earlier})["clear"]
-    assert (found.verdict, found.remark) == (Verdict.HOLDS, "settled earlier, not run here")
-    unknown = assess({"clear": other}, {"clear": claims.reported_runs(other, told)})["clear"]
-    assert (unknown.verdict, unknown.remark) == (Verdict.NOT_RUN, "")
+def test_reported_runs_count_while_the_comparison_is_the_same(results):
+    entry, asked = claims.as_json(results)["claims"]["clear"], results["clear"].claim
+    reworded, other = (asked.model_copy(update=change) for change in ({"says": "in other words"}, {"metric": "loss"}))
+    reported = claims.reported_runs(reworded, entry)
+    np.testing.assert_array_equal(reported.differences, results["clear"].pairs.differences)
+    result = assess({"clear": reworded}, {"clear": reported})["clear"]
+    assert (result.verdict, result.remark) == (Verdict.HOLDS, "settled earlier, not run here")
+    result = assess({"clear": other}, {"clear": claims.reported_runs(other, entry)})["clear"]
+    assert (result.verdict, result.remark) == (Verdict.NOT_RUN, "")
 
 
-def test_each_claim_of_the_notes_is_paired_over_seeds_on_both_sides():
-    project = params.load(PARAMS)
-    assert len(project.claims) >= 15
-    for name, entry in project.claims.items():
-        (first, runs), (second, others) = claims.both_series(project, name, None)
-        assert runs == others == entry.seeds >= 6
+@pytest.fixture(scope="module")
+def project() -> Project:
+    return params.load(PARAMS)
+
+
+def test_the_committed_report_is_of_the_claims_of_this_project(project):
+    """Whoever has not run them sees these values: an edited claim must be run again, or its entry deleted."""
+    entries = read_json(ROOT / "reports" / "claims.json")["claims"]
+    declared = params.load_claims(project, ROOT / "claims.yaml")
+    assert all(len(claims.reported_runs(declared[name], entry)) == entry["pairs"] for name, entry in entries.items())
+
+
+def test_the_committed_table_is_that_of_the_committed_values(project):
+    entries = read_json(ROOT / "reports" / "claims.json")["claims"]
+    declared = params.load_claims(project, ROOT / "claims.yaml")
+    pairs_by_name = {
+        name: replace(
+            claims.reported_runs(declared[name], entry), from_report=claims.FROM_REPORT in entry.get("remark", "")
+        )
+        for name, entry in entries.items()
+    }
+    results = assess({name: declared[name] for name in entries}, pairs_by_name)
+    assert json.loads(json.dumps(claims.as_json(results)))["claims"] == entries
+    assert claims.markdown(results) == (ROOT / "reports" / "claims.md").read_text(encoding="utf-8")
+
+
+def test_each_claim_of_this_project_is_paired_over_seeds(project):
+    declared = params.load_claims(project, ROOT / "claims.yaml")
+    assert len(declared) >= 15
+    for claim_settings in declared.values():
+        (first, seeds), (second, seeds_of_second) = claims.both_series(project, claim_settings, None)
+        assert seeds == seeds_of_second == claim_settings.seeds >= 6
         assert first.resolved.seed == second.resolved.seed
         assert first.key != second.key
+
+
+def test_the_runs_of_a_claim_are_those_whose_seed_both_sides_have(project, tmp_path):
+    compared = claim(first=Side(experiment="boston_linear"), second=Side(experiment="boston_mlp"), metric="mae")
+    (first, _), (second, _) = claims.both_series(project, compared, None)
+    for series, offsets in ((first, (0, 1, 3)), (second, (1, 2, 3))):
+        for offset in offsets:
+            write_json(series.job(offset, tmp_path).file, {"metrics": {"mae": float(offset)}})
+    assert claims.paired_runs(project, compared, tmp_path, None).first.tolist() == [1.0, 3.0]
+    assert claims.paired_runs(project, compared, tmp_path, 2).second.tolist() == [1.0]

@@ -1,4 +1,4 @@
-"""Runs over seeds in MLflow: a run for each series and one for each seed, in real stores."""
+"""Replications in MLflow: a run per series and a child run per seed, in real stores."""
 
 import os
 from pathlib import Path
@@ -30,11 +30,11 @@ def series(name: str = "boston_mlp", splits: bool = False, **changes: object) ->
 
 
 def keep(each: Series, kept: Path, *correlations: float) -> None:
-    """Leave behind what so many runs would."""
+    """Write the files of so many runs."""
     for number, correlation in enumerate(correlations):
         job = each.job(number, kept)
-        figures = {"correlation": correlation, "mae": 3.0, "val_mae": 2.5, "gap": 0.1}
-        write_json(job.file, {"experiment": each.experiment, "seed": job.resolved.seed, "figures": figures,
+        metrics = {"correlation": correlation, "mae": 3.0, "val_mae": 2.5, "gap": 0.1}
+        write_json(job.file, {"experiment": each.experiment, "seed": job.resolved.seed, "metrics": metrics,
                               "epochs": 100, "seconds": 4.0})  # fmt: skip
         os.utime(job.file, (ENDED + number, ENDED + number))
 
@@ -55,22 +55,22 @@ def curve(project: Path, run: mlflow.entities.Run, metric: str) -> list[tuple[in
     return [(each.step, each.value) for each in client(project).get_metric_history(run.info.run_id, metric)]
 
 
-def test_a_series_is_one_run_with_its_seeds_beneath(project: Path) -> None:
+def test_a_series_is_a_run_with_a_child_run_per_seed(project: Path) -> None:
     keep(series(), project / "kept", 0.7, 0.8, 0.9)
     mlflow_log.write([series()], project / "kept")
     runs = runs_in(project)
-    whole = runs.pop("boston_mlp, over seeds")
+    parent = runs.pop("boston_mlp, over seeds")
     assert set(runs) == {"boston_mlp seed 777", "boston_mlp seed 778", "boston_mlp seed 779"}
-    assert {run.data.tags["mlflow.parentRunId"] for run in runs.values()} == {whole.info.run_id}
-    told = {"test_correlation_mean": 0.8, "test_correlation_sd": 0.1, "test_mae_sd": 0.0, "val_mae_mean": 2.5}
-    assert told == pytest.approx({name: whole.data.metrics[name] for name in told})
-    assert whole.data.metrics["test_correlation_low"] < 0.8 < whole.data.metrics["test_correlation_high"]
-    assert whole.data.tags["mlflow.note.content"].startswith(
+    assert {run.data.tags["mlflow.parentRunId"] for run in runs.values()} == {parent.info.run_id}
+    expected = {"test_correlation_mean": 0.8, "test_correlation_sd": 0.1, "test_mae_sd": 0.0, "val_mae_mean": 2.5}
+    assert expected == pytest.approx({name: parent.data.metrics[name] for name in expected})
+    assert parent.data.metrics["test_correlation_low"] < 0.8 < parent.data.metrics["test_correlation_high"]
+    assert parent.data.tags["mlflow.note.content"].startswith(
         "test_correlation over 3 seeds: mean 0.8, 95 % interval 0."
     )
 
 
-def test_a_run_has_its_settings_its_figures_and_its_duration(project: Path) -> None:
+def test_a_run_has_its_settings_metrics_and_duration(project: Path) -> None:
     keep(series(**CHANGES), project / "kept", 0.7, 0.8)
     mlflow_log.write([series(**CHANGES)], project / "kept")
     run = runs_in(project)["boston_mlp seed 778"]
@@ -83,7 +83,7 @@ def test_a_run_has_its_settings_its_figures_and_its_duration(project: Path) -> N
     assert run.info.end_time - run.info.start_time == 4000
 
 
-def test_series_of_one_experiment_are_told_apart(project: Path) -> None:
+def test_series_of_one_experiment_are_separate_runs(project: Path) -> None:
     wanted = [series(), series(**CHANGES), series(splits=True)]
     for each in wanted:
         keep(each, project / "kept", 0.7)
@@ -94,20 +94,20 @@ def test_series_of_one_experiment_are_told_apart(project: Path) -> None:
         "boston_mlp with training.epochs 5, scaling standard, over seeds",
         "boston_mlp, each with its own split, over seeds",
     }
-    drawn = {run.data.params["input.split.test_seed"] for run in runs}
-    assert drawn == {"777"}, "the first seeds are those of params.yaml"
+    seeds = {run.data.params["input.split.test_seed"] for run in runs}
+    assert seeds == {"777"}, "the first seeds are those of params.yaml"
 
 
-def test_settings_of_the_network_that_a_transfer_starts_from_are_noted(project: Path) -> None:
+def test_the_settings_of_the_backbone_of_a_transfer_are_logged(project: Path) -> None:
     transfer = series("mnist_transfer", **{"backbone.training.epochs": 1})
     job = transfer.job(0, project / "kept")
-    write_json(job.file, {"experiment": "mnist_transfer", "seed": 777, "figures": {"accuracy": 0.9},
+    write_json(job.file, {"experiment": "mnist_transfer", "seed": 777, "metrics": {"accuracy": 0.9},
                           "epochs": 1, "seconds": 1.0})  # fmt: skip
     mlflow_log.write([transfer], project / "kept")
     assert runs_in(project)["mnist_transfer seed 777"].data.params["backbone.training.epochs"] == "1"
 
 
-def test_written_again_nothing_is_doubled_and_new_seeds_are_added(project: Path) -> None:
+def test_writing_again_adds_new_seeds_and_no_duplicates(project: Path) -> None:
     keep(series(), project / "kept", 0.7, 0.8)
     for _ in range(2):
         mlflow_log.write([series(), series()], project / "kept")
@@ -121,12 +121,12 @@ def test_written_again_nothing_is_doubled_and_new_seeds_are_added(project: Path)
     assert means == [(2, pytest.approx(0.75)), (3, pytest.approx(0.8))]
 
 
-def test_a_series_of_which_nothing_was_run_leaves_nothing(project: Path) -> None:
+def test_a_series_without_runs_is_not_logged(project: Path) -> None:
     mlflow_log.write([series()], project / "kept")
     assert runs_in(project) == {}
 
 
-def test_a_store_out_of_reach_warns_once_for_all_series(
+def test_an_unreachable_store_is_one_warning_for_all_series(
     project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:
     (project / "a_file").touch()

@@ -111,14 +111,14 @@ def _report(
     console: Console,
 ) -> None:
     """Write and tell what all kept runs come to; what is not kept here stays in the reports as it was."""
-    summary = series.summary(project, params.load_published(project), kept)
+    summary = series.summarize(project, params.load_published(project), kept)
     findings = claims.assess(declared, _pairs(project, declared, kept, seeds))
     write_table(SEEDS_TABLE, series.with_earlier_rows(summary, SEEDS_TABLE, project))
     write_json(CLAIMS, claims.as_json(findings))
     write_text(REPORTS / "claims.md", claims.markdown(findings))
     if len(summary):
         console.print(_summary_table(summary))
-    judged = {name: each for name, each in findings.items() if len(each.pairs.first) and not each.pairs.earlier}
+    judged = {name: each for name, each in findings.items() if len(each.pairs.first) and not each.pairs.from_report}
     if judged:
         console.print(_claim_table(judged))
     if len(judged) < len(findings):
@@ -152,7 +152,7 @@ def _summary_table(summary: "pd.DataFrame") -> Table:
 
 
 def _claim_table(findings: Mapping[str, ClaimResult]) -> Table:
-    table = Table("claim", "first less second (95 % interval)", "seeds", "verdict", title="Claims")
+    table = Table("claim", "first minus second (95 % interval)", "seeds", "verdict", title="Claims")
     for name, finding in findings.items():
         seeds = str(len(finding.pairs.first))
         table.add_row(name, finding.text, seeds, finding.verdict)

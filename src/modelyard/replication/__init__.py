@@ -1,0 +1,1 @@
+"""Trains experiments over several seeds, and tests claims about them."""

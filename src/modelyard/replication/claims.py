@@ -1,4 +1,4 @@
-"""Which claims hold: each is a comparison of two experiments, paired over seeds."""
+"""Tests claims: each compares a metric of two experiments, paired by seed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from modelyard.core.markdown import markdown_table
 from modelyard.metrics.bootstrap import CONFIDENCE
@@ -23,16 +24,19 @@ HEADER = (
     "second",
     "both with",
     "metric",
-    "first less second (95 % interval)",
+    "first minus second (95 % interval)",
     "seeds",
     "verdict",
 )
-EARLIER = "settled earlier, not run here"
-LEVEL = 1 - CONFIDENCE  # of all claims together: the chance that any verdict is a mistake
+FROM_REPORT = "settled earlier, not run here"
+DISPLAY = {"says", "notebook"}  # of a claim: they change no result
+LEVEL = 1 - CONFIDENCE  # the probability that any of all verdicts is wrong
+
+Values = npt.NDArray[np.float64]
 
 
 class Verdict(StrEnum):
-    """What the runs say of a claim."""
+    """The outcome of a claim's test."""
 
     HOLDS = "holds"
     FAILS = "does not hold"
@@ -42,23 +46,34 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class PairedRuns:
-    """A metric of both sides of a claim, seed by seed, each of shape (n,); `earlier` ones were not run here."""
+    """A metric of both sides of a claim, each of shape (seeds,); `from_report` if claims.json supplied the values."""
 
-    first: np.ndarray
-    second: np.ndarray
-    earlier: bool = False
+    first: Values
+    second: Values
+    from_report: bool = False
+
+    def __len__(self) -> int:
+        return len(self.first)
 
     @property
-    def differences(self) -> np.ndarray:
-        return self.first - self.second
+    def differences(self) -> Values:
+        """First minus second, seed by seed."""
+        differences: Values = self.first - self.second
+        return differences
 
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """A claim with its verdict.
+    """A claim, its runs and its verdict.
 
-    `chance_for` is how often seeds would speak for the claim like these if it were not so, `chance_against` how often
-    they would speak against it if it were; both after Holm's correction over all claims, None without two pairs.
+    Attributes:
+        claim: what was compared.
+        pairs: the runs of both sides.
+        verdict: the outcome.
+        p_value_for: the probability of differences that favour the claim as much as these if it were wrong.
+        p_value_against: the probability of differences that contradict it as much as these if it were right.
+
+    Both p values are corrected over all claims (Holm), and None with fewer than two pairs.
     """
 
     claim: ClaimSettings
@@ -69,61 +84,71 @@ class ClaimResult:
 
     @property
     def difference(self) -> SeedStatistics | None:
-        """Of the first from the second: the size of the effect, with its interval."""
-        return seed_statistics(self.pairs.differences) if len(self.pairs.differences) else None
+        """The effect size: the mean of first minus second, with its confidence interval."""
+        return seed_statistics(self.pairs.differences) if len(self.pairs) else None
 
     @property
     def text(self) -> str:
-        """The size of the effect in words."""
+        """The effect size as text."""
         return self.difference.text if self.difference else ""
 
     @property
     def is_slight(self) -> bool:
-        """Whether the whole interval of the effect is smaller than what matters."""
-        found, smallest = self.difference, self.claim.smallest
-        return found is not None and found.low is not None and -smallest < found.low <= found.high < smallest
+        """Whether the confidence interval holds only differences too small to matter."""
+        if not self.difference or not self.difference.interval:
+            return False
+        low, high = self.difference.interval
+        return -self.claim.smallest < low <= high < self.claim.smallest
 
     @property
     def remark(self) -> str:
-        """What a verdict alone would hide: that the difference is too small to matter, or that the runs are not new."""
+        """What the verdict alone would hide: a difference too small to matter, or values from an earlier report."""
         is_small = self.verdict is Verdict.HOLDS and self.claim.direction != "equal" and self.is_slight
         small = f"by less than the {self.claim.smallest:g} that would matter" if is_small else ""
-        return ", ".join(filter(None, [small, EARLIER if self.pairs.earlier else ""]))
+        return ", ".join(filter(None, [small, FROM_REPORT if self.pairs.from_report else ""]))
 
 
-def assess(claims: Mapping[str, ClaimSettings], measured: Mapping[str, PairedRuns]) -> dict[str, ClaimResult]:
-    """The verdict on each claim from paired t tests at the level 5 % over all of them (Holm).
+def assess(claims: Mapping[str, ClaimSettings], pairs: Mapping[str, PairedRuns]) -> dict[str, ClaimResult]:
+    """The verdict on each claim, by paired t tests at a level of 5 % over all of them (Holm's correction).
 
-    Source of the correction: statsmodels' multipletests.
+    Args:
+        claims: the claims by name.
+        pairs: the runs of each.
     """
-    chances = {name: _chances(claims[name], pairs) for name, pairs in measured.items() if len(pairs.first) > 1}
-    corrected = _corrected(chances)
-    found = {}
+    p_values = _holm({name: _p_values(claims[name], runs) for name, runs in pairs.items() if len(runs) > 1})
+    results = {}
     for name, claim in claims.items():
-        chance = corrected.get(name, (None, None))
-        found[name] = ClaimResult(claim, measured[name], _verdict(measured[name], *chance), *chance)
-    return found
+        of_claim = p_values.get(name, (None, None))
+        results[name] = ClaimResult(claim, pairs[name], _verdict(pairs[name], *of_claim), *of_claim)
+    return results
 
 
-def paired_runs(project: Project, claim: ClaimSettings, kept: Path, seeds: int | None) -> PairedRuns:
-    """The runs of a claim that are kept for both sides, of its first `seeds` seeds or as many as it asks for."""
+def paired_runs(project: Project, claim: ClaimSettings, folder: Path, seeds: int | None) -> PairedRuns:
+    """The runs kept in `folder` for both sides of a claim, of its first `seeds` seeds or of as many as it wants."""
     first, second = (
-        {seed: figures[claim.metric] for seed, figures in series.runs(kept).items() if series.number(seed) < count}
+        {
+            seed: values[claim.metric]
+            for seed, values in series.metrics(folder).items()
+            if series.seed_offset(seed) < count
+        }
         for series, count in both_series(project, claim, seeds)
     )
-    both = sorted(first.keys() & second.keys())
-    return PairedRuns(*(np.array([side[seed] for seed in both], dtype=np.float64) for side in (first, second)))
+    common = sorted(first.keys() & second.keys())
+    return PairedRuns(
+        np.array([first[seed] for seed in common], float), np.array([second[seed] for seed in common], float)
+    )
 
 
-def reported_runs(claim: ClaimSettings, told: Mapping[str, Any]) -> PairedRuns:
-    """The runs that an entry of claims.json tells, none where it is about another comparison."""
-    asked = claim_from_report(told).model_copy(update={"says": claim.says, "notebook": claim.notebook})
-    first, second = (np.array(told[side]["values"] if asked == claim else [], float) for side in ("first", "second"))
-    return PairedRuns(first, second, earlier=bool(len(first)))
+def reported_runs(claim: ClaimSettings, entry: Mapping[str, Any]) -> PairedRuns:
+    """The runs of a claim's entry in claims.json; none if its comparison has changed since."""
+    asked, reported = (each.model_dump(mode="json", exclude=DISPLAY) for each in (claim, claim_from_report(entry)))
+    is_same = reported == asked  # as JSON: lists of params.yaml are tuples
+    first, second = (np.array(entry[side]["values"] if is_same else [], float) for side in ("first", "second"))
+    return PairedRuns(first, second, from_report=bool(len(first)))
 
 
 def both_series(project: Project, claim: ClaimSettings, seeds: int | None) -> list[tuple[Series, int]]:
-    """Both sides of a claim, with the number of their runs."""
+    """The series of both sides of a claim, each with its number of seeds."""
     sides = zip(claim.sides, resolve_sides(project, claim), strict=True)
     return [
         (Series(side.experiment, resolved, project.runtime, claim.splits, side.changes), seeds or claim.seeds)
@@ -131,38 +156,38 @@ def both_series(project: Project, claim: ClaimSettings, seeds: int | None) -> li
     ]
 
 
-def as_json(findings: Mapping[str, ClaimResult]) -> dict[str, Any]:
-    """What the report reads."""
+def as_json(results: Mapping[str, ClaimResult]) -> dict[str, Any]:
+    """The content of claims.json, which the report reads."""
     return {
         "confidence": CONFIDENCE,
         "test": "t test of the differences, paired over seeds",
-        "correction": f"Holm over the two tests of each of {_tested(findings)} claims",
-        "claims": {name: _entry(finding) for name, finding in findings.items()},
+        "correction": f"Holm over the two tests of each of {_tested(results)} claims",
+        "claims": {name: _entry(result) for name, result in results.items()},
     }
 
 
-def markdown(findings: Mapping[str, ClaimResult]) -> str:
-    """The claims for people."""
-    lines = [_line(finding) for finding in findings.values()]
-    return f"# Claims\n\n{_legend(findings)}\n\n{markdown_table(HEADER, lines)}\n"
+def markdown(results: Mapping[str, ClaimResult]) -> str:
+    """The content of claims.md."""
+    rows = [_row(result) for result in results.values()]
+    return f"# Claims\n\n{_legend(results)}\n\n{markdown_table(HEADER, rows)}\n"
 
 
-def _chances(claim: ClaimSettings, pairs: PairedRuns) -> tuple[float, float]:
-    """The chances for and against, of one claim alone."""
+def _p_values(claim: ClaimSettings, pairs: PairedRuns) -> tuple[float, float]:
+    """The p values for and against one claim, uncorrected."""
     differences, smallest = pairs.differences, claim.smallest
     if claim.direction == "lower":
         differences = -differences
     if claim.direction in ("higher", "lower"):
-        return _above(differences, 0.0), _above(-differences, -smallest)
-    within = max(_above(differences, -smallest), _above(-differences, -smallest))  # two one-sided tests
-    apart = min(1.0, 2 * min(_above(differences, 0.0), _above(-differences, 0.0)))
-    return (within, apart) if claim.direction == "equal" else (apart, within)
+        return _p_value_above(differences, 0.0), _p_value_above(-differences, -smallest)
+    equal = max(_p_value_above(differences, -smallest), _p_value_above(-differences, -smallest))  # two one-sided tests
+    different = min(1.0, 2 * min(_p_value_above(differences, 0.0), _p_value_above(-differences, 0.0)))
+    return (equal, different) if claim.direction == "equal" else (different, equal)
 
 
-def _above(differences: np.ndarray, bound: float) -> float:
-    """The chance of such differences, or higher ones, if their mean were not above a bound.
+def _p_value_above(differences: Values, bound: float) -> float:
+    """The one-sided p value of "the mean difference is above a bound".
 
-    Equal differences, such as those of 0 and 1 alone, give a t test no spread to work with: they are counted instead.
+    Equal differences, as of metrics that are all 0 or 1, have no variance for a t test: a sign test replaces it.
     """
     from scipy.stats import binomtest, ttest_1samp
 
@@ -172,58 +197,60 @@ def _above(differences: np.ndarray, bound: float) -> float:
     return float(ttest_1samp(differences, bound, alternative="greater").pvalue)
 
 
-def _corrected(chances: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+def _holm(p_values: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    """Both p values of each claim, corrected over all. Source: statsmodels.stats.multitest.multipletests."""
     from statsmodels.stats.multitest import multipletests
 
-    if not chances:
+    if not p_values:
         return {}
-    flat = multipletests(np.ravel(list(chances.values())), alpha=LEVEL, method="holm")[1]
-    for_and_against = flat.reshape(-1, 2).tolist()
-    return dict(zip(chances, map(tuple, for_and_against), strict=True))
-
-
-def _verdict(pairs: PairedRuns, chance_for: float | None, chance_against: float | None) -> Verdict:
-    if not len(pairs.first):
-        return Verdict.NOT_RUN
-    if chance_for is None or chance_against is None:
-        return Verdict.OPEN
-    if chance_for < LEVEL:
-        return Verdict.HOLDS
-    return Verdict.FAILS if chance_against < LEVEL else Verdict.OPEN
-
-
-def _entry(finding: ClaimResult) -> dict[str, Any]:
-    about, pairs, difference = finding.claim.model_dump(mode="json"), finding.pairs, finding.difference
-    return about | {
-        "first": {**about["first"], "values": pairs.first.tolist()},
-        "second": {**about["second"], "values": pairs.second.tolist()},
-        "pairs": len(pairs.first),
-        "difference": difference and difference._asdict(),
-        "chance_for": finding.p_value_for,
-        "chance_against": finding.p_value_against,
-        "verdict": finding.verdict,
-        "remark": finding.remark,
+    corrected = multipletests(np.ravel(list(p_values.values())), alpha=LEVEL, method="holm")[1].reshape(-1, 2)
+    return {
+        name: (float(in_favour), float(against)) for name, (in_favour, against) in zip(p_values, corrected, strict=True)
     }
 
 
-def _line(finding: ClaimResult) -> list[str]:
-    claim = finding.claim
-    compared = [f"`{claim.first}`", f"`{claim.second}`", claim.shared_changes]
-    found = [f"{claim.metric}, {claim.direction}", finding.text, str(len(finding.pairs.first))]
-    verdict = ", ".join(filter(None, [f"**{finding.verdict}**", finding.remark]))
-    return [claim.says, claim.notebook or "ours", *compared, *found, verdict]
+def _verdict(pairs: PairedRuns, p_value_for: float | None, p_value_against: float | None) -> Verdict:
+    if not len(pairs):
+        return Verdict.NOT_RUN
+    if p_value_for is None or p_value_against is None:
+        return Verdict.OPEN
+    if p_value_for < LEVEL:
+        return Verdict.HOLDS
+    return Verdict.FAILS if p_value_against < LEVEL else Verdict.OPEN
 
 
-def _tested(findings: Mapping[str, ClaimResult]) -> int:
-    """How many claims share the level: those that ran often enough for a test."""
-    return sum(finding.p_value_for is not None for finding in findings.values())
+def _entry(result: ClaimResult) -> dict[str, Any]:
+    settings, pairs, difference = result.claim.model_dump(mode="json"), result.pairs, result.difference
+    return settings | {
+        "first": {**settings["first"], "values": pairs.first.tolist()},
+        "second": {**settings["second"], "values": pairs.second.tolist()},
+        "pairs": len(pairs),
+        "difference": difference and difference._asdict(),
+        "chance_for": result.p_value_for,
+        "chance_against": result.p_value_against,
+        "verdict": result.verdict,
+        "remark": result.remark,
+    }
 
 
-def _legend(findings: Mapping[str, ClaimResult]) -> str:
+def _row(result: ClaimResult) -> list[str]:
+    claim = result.claim
+    sides = [f"`{claim.first}`", f"`{claim.second}`", claim.shared_changes]
+    effect = [f"{claim.metric}, {claim.direction}", result.text, str(len(result.pairs))]
+    verdict = ", ".join(filter(None, [f"**{result.verdict}**", result.remark]))
+    return [claim.says, claim.notebook or "ours", *sides, *effect, verdict]
+
+
+def _tested(results: Mapping[str, ClaimResult]) -> int:
+    """How many claims share the level: those with enough runs for a test."""
+    return sum(result.p_value_for is not None for result in results.values())
+
+
+def _legend(results: Mapping[str, ClaimResult]) -> str:
     return (
-        "Each claim compares two trainings seed by seed, on equal test rows. It holds where a paired t test says so; "
-        "it does not hold where the test says that the difference stays below the smallest that matters, or goes the "
-        f"other way. Both at 5 % over all {_tested(findings)} tested claims together (Holm). Most run on part of the "
-        "rows and for a few epochs, so that the whole set takes minutes: a verdict is about the comparison in its "
-        "line, which stands in claims.yaml, and about nothing larger."
+        "Each claim compares two experiments seed by seed, on equal test samples. It holds if a paired t test supports "
+        "it; it does not hold if the test shows that the difference is below the smallest one that matters, or has the "
+        f"opposite sign. The level of 5 % applies to all {_tested(results)} tested claims together (Holm). Most "
+        "comparisons train on part of the samples and for a few epochs, so that all of them take minutes: a verdict is "
+        "about the comparison in its row, as claims.yaml defines it, and says nothing beyond it."
     )

@@ -1,4 +1,4 @@
-"""How a figure varies from seed to seed."""
+"""How much a metric varies between seeds."""
 
 from typing import NamedTuple
 
@@ -8,9 +8,9 @@ from modelyard.metrics.bootstrap import CONFIDENCE
 
 
 class SeedStatistics(NamedTuple):
-    """Mean and standard deviation of some values, and the t interval of the mean at the level CONFIDENCE.
+    """Mean, standard deviation, and t confidence interval of the mean at level CONFIDENCE.
 
-    One value alone has no standard deviation and no interval: they are None.
+    A single value has neither standard deviation nor interval: they are None.
     """
 
     mean: float
@@ -19,13 +19,24 @@ class SeedStatistics(NamedTuple):
     high: float | None
 
     @property
+    def interval(self) -> tuple[float, float] | None:
+        """Both ends of the confidence interval."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+    @property
     def text(self) -> str:
-        """The mean as a difference, with its sign, and its interval."""
-        return f"{self.mean:+.3g}" + ("" if self.low is None else f" ({self.low:+.3g} to {self.high:+.3g})")
+        """The mean as a signed difference, with its interval, such as "+0.03 (+0.01 to +0.05)"."""
+        return f"{self.mean:+.3g}" + (" ({:+.3g} to {:+.3g})".format(*self.interval) if self.interval else "")
 
 
 def seed_statistics(values: np.ndarray) -> SeedStatistics:
-    """The spread of values (n,). Source of the interval: scipy.stats.ttest_1samp; of equal values it has no width."""
+    """The statistics of one value per seed.
+
+    Args:
+        values: shape (seeds,), at least one; the interval of equal values has no width.
+
+    Source of the interval: scipy.stats.ttest_1samp.
+    """
     from scipy.stats import ttest_1samp
 
     mean = float(np.mean(values))
@@ -33,5 +44,5 @@ def seed_statistics(values: np.ndarray) -> SeedStatistics:
         return SeedStatistics(mean, None, None, None)
     if np.ptp(values) == 0:
         return SeedStatistics(mean, 0.0, mean, mean)
-    found = ttest_1samp(values, 0).confidence_interval(CONFIDENCE)
-    return SeedStatistics(mean, float(np.std(values, ddof=1)), float(found.low), float(found.high))
+    interval = ttest_1samp(values, 0).confidence_interval(CONFIDENCE)
+    return SeedStatistics(mean, float(np.std(values, ddof=1)), float(interval.low), float(interval.high))

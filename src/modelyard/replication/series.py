@@ -1,4 +1,4 @@
-"""Experiments over seeds; each run is kept in a file of its own, so that what was run is not run again."""
+"""Trains experiments over several seeds; each run is kept in a file, so that it is done once."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from modelyard.params.claim import Changes, Side
 from modelyard.params.project import Project, PublishedValues
 from modelyard.params.variants import ResolvedExperiment, digest, resolve
 from modelyard.replication.seed_statistics import seed_statistics
-from modelyard.replication.single_run import Job, code, prepared_inputs, train_and_evaluate
+from modelyard.replication.single_run import Job, code_checksums, prepared_inputs, train_and_evaluate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,9 +41,14 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Series:
-    """An experiment that is run over seeds; `splits`: each seed draws its test rows as well.
+    """An experiment that is trained once per seed.
 
-    `changes` say in which settings the resolved differs from params.yaml.
+    Attributes:
+        experiment: its name in params.yaml.
+        resolved: its settings, `changes` included.
+        runtime: how a training uses the machine.
+        splits: whether each seed draws its own test samples as well.
+        changes: where the settings differ from params.yaml.
     """
 
     experiment: str
@@ -54,112 +59,122 @@ class Series:
 
     @property
     def title(self) -> str:
-        """The experiment and what differs from params.yaml, in words."""
-        drawn = ", each with its own split" if self.splits else ""
-        return f"{Side(experiment=self.experiment, changes=self.changes)}{drawn}"
+        """The experiment and its changes, as text."""
+        splits = ", each with its own split" if self.splits else ""
+        return f"{Side(experiment=self.experiment, changes=self.changes)}{splits}"
 
     @cached_property
     def key(self) -> str:
-        """The name of its settings and of the code: whatever changes a figure changes it."""
-        described = {"resolved": self.resolved.to_dict(), "runtime": self.runtime.model_dump(), "splits": self.splits}
-        return digest(described | {"code": code()})
+        """A hash of everything that can change a metric: settings, runtime and code."""
+        settings = {"resolved": self.resolved.to_dict(), "runtime": self.runtime.model_dump(), "splits": self.splits}
+        return digest(settings | {"code": code_checksums()})
 
-    def number(self, seed: int) -> int:
-        """How much higher a run's seed is than that of params.yaml."""
+    def seed_offset(self, seed: int) -> int:
+        """By how much the seed of a run exceeds that of params.yaml."""
         return seed - self.resolved.seed
 
-    def runs(self, kept: Path) -> dict[int, dict[str, float]]:
-        """The figures of each run that is kept, by its seed."""
-        return {seed: read_json(file)["figures"] for seed, file in self.files(kept).items()}
+    def metrics(self, folder: Path) -> dict[int, dict[str, float]]:
+        """The metrics of each kept run, by seed."""
+        return {seed: read_json(file)["metrics"] for seed, file in self.files(folder).items()}
 
-    def files(self, kept: Path) -> dict[int, Path]:
-        """The file of each run that is kept, by its seed."""
-        found = {int(path.stem): path for path in (kept / self.experiment / self.key).glob("*.json")}
-        return dict(sorted(found.items()))
+    def files(self, folder: Path) -> dict[int, Path]:
+        """The file of each kept run, by seed; `folder` holds the runs of all series."""
+        files = {int(file.stem): file for file in (folder / self.experiment / self.key).glob("*.json")}
+        return dict(sorted(files.items()))
 
-    def job(self, number: int, kept: Path) -> Job:
-        """The run whose seeds are `number` higher than those of params.yaml."""
-        resolved = self.resolved.with_seed_offset(number, self.splits)
-        return Job(self.experiment, resolved, self.runtime, kept / self.experiment / self.key / f"{resolved.seed}.json")
+    def job(self, seed_offset: int, folder: Path) -> Job:
+        """The run whose seeds exceed those of params.yaml by `seed_offset`."""
+        resolved = self.resolved.with_seed_offset(seed_offset, self.splits)
+        file = folder / self.experiment / self.key / f"{resolved.seed}.json"
+        return Job(self.experiment, resolved, self.runtime, file)
 
 
-def missing_jobs(wanted: Iterable[tuple[Series, int]], kept: Path) -> list[Job]:
-    """The jobs that so many runs of each series still need: a run of every series before the second of any."""
+def missing_jobs(wanted: Iterable[tuple[Series, int]], folder: Path) -> list[Job]:
+    """The runs still to do, where each series is wanted with so many seeds; first those of the first seed."""
     jobs: dict[tuple[int, Path], Job] = {}
-    for series, count in wanted:
-        for number in range(count):
-            job = series.job(number, kept)
-            jobs[number, job.file] = job
+    for series, seeds in wanted:
+        for offset in range(seeds):
+            job = series.job(offset, folder)
+            jobs[offset, job.file] = job
     return [jobs[each] for each in sorted(jobs) if not jobs[each].file.exists()]
 
 
 def run_jobs(jobs: Sequence[Job], raw: Path, workers: int, seconds: float) -> Iterator[Outcome]:
-    """Run jobs side by side, keep their figures, tell of each; what is not done after `seconds` is stopped.
+    """Do runs in parallel and keep the metrics of each in its file.
 
-    Folder `raw` holds a folder of raw files for each data set.
+    Args:
+        jobs: the runs to do.
+        raw: a folder with a subfolder of raw files per data set.
+        workers: the number of processes.
+        seconds: the time after which runs that have not ended are stopped.
+
+    Yields:
+        The outcome of each run as it ends.
     """
-    ends = time.monotonic() + seconds
-    with prepared_inputs(jobs, raw) as ready:
-        for outcome in outcomes(train_and_evaluate, ready, workers, ends - time.monotonic()):
+    end = time.monotonic() + seconds
+    with prepared_inputs(jobs, raw) as prepared:
+        for outcome in outcomes(train_and_evaluate, prepared, workers, end - time.monotonic()):
             job = outcome.job.job
             if not outcome.error:
                 write_json(job.file, {"experiment": job.experiment, "seed": job.resolved.seed, **outcome.result})
             yield Outcome(job, outcome.result, outcome.error)
 
 
-def summary(project: Project, published: Mapping[str, PublishedValues], kept: Path) -> "pd.DataFrame":
-    """What the runs of each experiment come to, and where the published figure lies among them.
+def summarize(project: Project, published: Mapping[str, PublishedValues], folder: Path) -> "pd.DataFrame":
+    """The statistics over seeds of each experiment of params.yaml that was run, and where its published value lies.
 
-    Columns: experiment, splits, metric, seeds, mean, sd, low, high (95 % t interval of the mean), least, most,
-    published, z (of the published figure, in standard deviations from the mean), inside (from least to most).
+    Returns:
+        A table with the columns experiment, splits, metric, seeds, mean, sd, low, high (95 % t interval of the mean),
+        least, most, published, z (of the published value: standard deviations from the mean), inside (whether the
+        published value lies between least and most).
     """
     import pandas as pd
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in project.experiments | project.transfers:
         for splits in (False, True):
             series = Series(name, resolve(project, name, {}), project.runtime, splits)
-            rows += _summaries(series, series.runs(kept), published[name].metrics if name in published else {})
+            rows += _summary_rows(series, series.metrics(folder), published[name].metrics if name in published else {})
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def with_earlier_rows(summary: "pd.DataFrame", file: Path, project: Project) -> "pd.DataFrame":
-    """A summary, and of an earlier one in a file the lines of experiments that are not in it."""
+    """A summary, completed with the rows of an earlier one in `file` for experiments that are not in it."""
     import pandas as pd
 
     if not file.exists():
         return summary
     known = set(zip(summary.experiment, summary.splits, strict=True))
     earlier = [
-        line
-        for line in pd.read_csv(file).to_dict("records")
-        if (line["experiment"], line["splits"]) not in known and line["experiment"] in project.all_experiments
+        row
+        for row in pd.read_csv(file).to_dict("records")
+        if (row["experiment"], row["splits"]) not in known and row["experiment"] in project.all_experiments
     ]
     return pd.DataFrame([*summary.to_dict("records"), *earlier], columns=list(COLUMNS))
 
 
 def published_text(row: Any) -> str:
-    """A row's published figure, and where it lies among ours."""
-    if row.published is None or row.published != row.published:  # NaN, where others of the table have one
+    """The published value of a summary's row and where it lies among the runs, such as "0.96 outside, z +3.1"."""
+    if row.published is None or row.published != row.published:  # NaN, where other rows have a value
         return ""
     z = f", z {row.z:+.1f}" if row.z == row.z and row.z is not None else ""
     return f"{row.published:.4g} {'inside' if row.inside else 'outside'}{z}"
 
 
-def _summaries(
+def _summary_rows(
     series: Series, runs: dict[int, dict[str, float]], published: Mapping[str, float]
 ) -> Iterator[dict[str, Any]]:
-    """One row a metric, none where nothing was run."""
+    """One row per metric; none without runs."""
     for metric in metrics.shown_metrics(series.resolved.task) if runs else ():
-        values = np.array([figures[metric] for figures in runs.values()])
-        said = published.get(metric)
+        values = np.array([run[metric] for run in runs.values()])
         row = {"experiment": series.experiment, "splits": series.splits, "metric": metric, "seeds": len(values)}
         row |= seed_statistics(values)._asdict() | {"least": values.min(), "most": values.max()}
-        yield row | {"published": said} | ({} if said is None else _place(said, values))
+        value = published.get(metric)
+        yield row | {"published": value} | ({} if value is None else _compare(value, values))
 
 
-def _place(published: float, values: np.ndarray) -> dict[str, Any]:
-    """Where a published figure lies among ours."""
+def _compare(published: float, values: np.ndarray) -> dict[str, Any]:
+    """Where a published value lies among those of the runs."""
     from scipy.stats import zmap
 
     varies = len(values) > 1 and np.ptp(values) > 0

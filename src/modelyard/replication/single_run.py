@@ -1,4 +1,4 @@
-"""One run: rows are prepared, a model is trained and evaluated, and nothing is left but its figures."""
+"""One run of a replication: prepares the data, trains and evaluates a model, and returns its metrics."""
 
 import logging
 import time
@@ -22,7 +22,7 @@ from modelyard.params.variants import GAP, ResolvedExperiment, digest
 if TYPE_CHECKING:
     import pandas as pd
 
-# What turns settings into figures; a run that other code made counts no more.
+# The code that can change a metric, within the package: an edit of it invalidates the runs that are kept.
 CODE = (
     "data/inputs.py",
     "data/readers",
@@ -39,7 +39,7 @@ CODE = (
 
 @dataclass(frozen=True)
 class Job:
-    """One run: what is trained and evaluated, and the file that keeps its figures."""
+    """A run to do: the experiment with its seeds set, and the file that keeps its metrics."""
 
     experiment: str
     resolved: ResolvedExperiment
@@ -48,94 +48,101 @@ class Job:
 
     @property
     def datasets(self) -> set[str]:
-        """The data sets whose raw files it needs."""
+        """The data sets whose raw files it reads."""
         return {resolved.input.dataset for resolved in self.resolved.self_and_backbones()}
 
 
 @dataclass(frozen=True)
 class PreparedJob:
-    """A job whose rows lie in folders, by the names of their inputs."""
+    """A job with the folders of its prepared inputs, by input key."""
 
     job: Job
-    rows: dict[str, Path]
+    folders: dict[str, Path]
+
+    def folder(self, resolved: ResolvedExperiment) -> Path:
+        """The prepared input of the job's experiment, or of one of its backbones."""
+        return self.folders[_input_key(resolved)]
 
 
 @contextmanager
 def prepared_inputs(jobs: Sequence[Job], raw: Path) -> Iterator[list[PreparedJob]]:
-    """Lend the rows of each job's inputs in a folder that passes; each data set is read once."""
-    experiments = {_input(each): each for job in jobs for each in job.resolved.self_and_backbones()}
-    with TemporaryDirectory() as folder:
-        rows = {key: Path(folder) / key for key in experiments}
-        for name in dict.fromkeys(resolved.input.dataset for resolved in experiments.values()):
-            of_dataset = {key: resolved for key, resolved in experiments.items() if resolved.input.dataset == name}
-            _prepare(of_dataset, raw / name, rows)
-        yield [
-            PreparedJob(job, {_input(each): rows[_input(each)] for each in job.resolved.self_and_backbones()})
-            for job in jobs
-        ]
+    """Prepare each input of the jobs once, in a folder that is deleted after the block.
 
-
-def train_and_evaluate(ready: PreparedJob) -> dict[str, Any]:
-    """Train and evaluate once; returns figures, epochs and seconds.
-
-    Figures are the metrics of the test rows, the last epoch's of the validation rows as val_*, and `gap`, the loss of
-    the validation rows less that of the training rows, both asked after the training.
+    Args:
+        jobs: the runs to do.
+        raw: a folder with a subfolder of raw files per data set.
     """
-    began = time.monotonic()
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns that each network is traced anew
-    with TemporaryDirectory() as place:
-        model, history = _fit(ready.job.resolved, ready, Path(place))
-    folder = ready.rows[_input(ready.job.resolved)]
-    last = history.iloc[-1].to_dict()
-    figures = {name: value for name, value in last.items() if name.startswith("val_")}
-    figures |= _gap(model, inputs.load_training(folder / "training"))
-    figures |= evaluate.evaluate(model, folder / "test").metrics
-    return {"figures": figures, "epochs": len(history), "seconds": time.monotonic() - began}
+    experiments = {_input_key(each): each for job in jobs for each in job.resolved.self_and_backbones()}
+    with TemporaryDirectory() as temporary:
+        folders = {key: Path(temporary) / key for key in experiments}
+        for dataset in dict.fromkeys(resolved.input.dataset for resolved in experiments.values()):
+            of_dataset = {key: each for key, each in experiments.items() if each.input.dataset == dataset}
+            _prepare(of_dataset, raw / dataset, folders)
+        yield [PreparedJob(job, folders) for job in jobs]
+
+
+def train_and_evaluate(prepared: PreparedJob) -> dict[str, Any]:
+    """Train and evaluate once.
+
+    Returns:
+        `metrics`: those on test samples; those of the last epoch on validation samples as val_*; `gap`, validation
+        loss minus training loss, both of the trained model. Also the number of `epochs`, and the `seconds` it took.
+    """
+    start = time.monotonic()
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns that every network is traced again
+    with TemporaryDirectory() as folder:
+        model, history = _fit(prepared.job.resolved, prepared, Path(folder))
+    data = prepared.folder(prepared.job.resolved)
+    values = {str(name): float(value) for name, value in history.iloc[-1].items() if str(name).startswith("val_")}
+    values |= _gap(model, inputs.load_training(data / "training"))
+    values |= evaluate.evaluate(model, data / "test").metrics
+    return {"metrics": values, "epochs": len(history), "seconds": time.monotonic() - start}
 
 
 @cache
-def code() -> dict[str, str]:
-    """The checksum of each file of CODE."""
-    home = Path(__file__).parents[1]
-    files = [path for name in CODE for path in ([home / name] if name.endswith(".py") else (home / name).rglob("*.py"))]
-    return {path.relative_to(home).as_posix(): checksum(path, "sha256") for path in files}
+def code_checksums() -> dict[str, str]:
+    """The SHA-256 of each file of CODE."""
+    package = Path(__file__).parents[1]
+    paths = [package / name for name in CODE]
+    files = [file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])]
+    return {file.relative_to(package).as_posix(): checksum(file, "sha256") for file in files}
 
 
-def _fit(resolved: ResolvedExperiment, ready: PreparedJob, place: Path) -> tuple[models.Model, "pd.DataFrame"]:
-    """Train a resolved in a folder, and before it the network that it starts from."""
+def _fit(resolved: ResolvedExperiment, prepared: PreparedJob, folder: Path) -> tuple[models.Model, "pd.DataFrame"]:
+    """Train a model, and before it the one whose layers it reuses; checkpoints go to `folder`."""
     backbone = None
     if resolved.backbone:
-        backbone = place / "backbone"
+        backbone = folder / "backbone"
         backbone.mkdir()
-        _fit(resolved.backbone, ready, backbone)[0].save(backbone)
-    data = inputs.load_training(ready.rows[_input(resolved)] / "training")
-    context = models.TrainingContext(place, ready.job.runtime, lambda figures: None, backbone)
+        _fit(resolved.backbone, prepared, backbone)[0].save(backbone)
+    data = inputs.load_training(prepared.folder(resolved) / "training")
+    context = models.TrainingContext(folder, prepared.job.runtime, lambda _: None, backbone)
     return models.fit(resolved.experiment.model, resolved.experiment.training, data, context)
 
 
 def _gap(model: models.Model, data: inputs.TrainingInput) -> dict[str, float]:
-    """How much more the validation rows cost than the training rows, where both have a loss."""
+    """Validation loss minus training loss, for tasks that have a loss."""
     task = model.description.task
     if task not in ("classification", "regression") or not len(data.validation):
         return {}
-    held_back, trained = (_loss(model, rows, task) for rows in (data.validation, data.training))
-    return {GAP: held_back - trained}
+    return {GAP: _loss(model, data.validation, task) - _loss(model, data.training, task)}
 
 
-def _loss(model: models.Model, rows: Samples, task: Task) -> float:
-    columns = metrics.columns(task, np.asarray(rows.y), model.predict(rows.x))
+def _loss(model: models.Model, samples: Samples, task: Task) -> float:
+    columns = metrics.columns(task, np.asarray(samples.y), model.predict(samples.x))
     return metrics.values(metrics.bound_metrics(task, columns))["loss"]
 
 
-def _prepare(experiments: dict[str, ResolvedExperiment], raw: Path, rows: dict[str, Path]) -> None:
-    """Divide and scale one data set as each resolved asks, as the stage normalise does."""
-    entry = next(iter(experiments.values())).dataset
-    read = readers.read(entry, raw)
+def _prepare(experiments: dict[str, ResolvedExperiment], raw: Path, folders: dict[str, Path]) -> None:
+    """Prepare the inputs of experiments on one data set, as the stage normalise does."""
+    dataset = next(iter(experiments.values())).dataset
+    data = readers.read(dataset, raw)
     for key, resolved in experiments.items():
-        training, test = inputs.prepare(read, entry.task, resolved.input)
-        inputs.save_training(training, rows[key] / "training")
-        inputs.save_test(inputs.as_evaluated(test, training.description), rows[key] / "test")
+        training, test = inputs.prepare(data, dataset.task, resolved.input)
+        inputs.save_training(training, folders[key] / "training")
+        inputs.save_test(inputs.as_evaluated(test, training.description), folders[key] / "test")
 
 
-def _input(resolved: ResolvedExperiment) -> str:
-    return digest({key: resolved.to_dict()[key] for key in ("dataset", "input")})
+def _input_key(resolved: ResolvedExperiment) -> str:
+    settings = resolved.to_dict()
+    return digest({key: settings[key] for key in ("dataset", "input")})
