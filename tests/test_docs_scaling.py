@@ -1,4 +1,4 @@
-"""The examples of docs/scaling.md: of the right syntax, commands that `modelyard` takes, figures that were measured."""
+"""The examples of docs/scaling.md: valid syntax, existing commands, measured values."""
 
 import re
 import shlex
@@ -17,9 +17,9 @@ MEASURED = (ROOT / "benchmarks" / "results" / "many_workers.md").read_text(encod
 VARIABLES = {"MODELYARD_OPTUNA_STORAGE", "MODELYARD_TRACKING"}
 
 
-def block(language: str, holding: str) -> str:
-    found = re.findall(rf"```{language}\n(.*?)```", PAGE, flags=re.DOTALL)
-    return next(each for each in found if holding in each)
+def block(language: str, content: str) -> str:
+    blocks = re.findall(rf"```{language}\n(.*?)```", PAGE, flags=re.DOTALL)
+    return next(block for block in blocks if content in block)
 
 
 SLURM = block("bash", "#SBATCH")
@@ -36,31 +36,33 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_a_command_is_one_that_modelyard_takes(command):
+def test_a_command_is_accepted_by_the_cli(command):
     name, *arguments = ["1" if word.startswith("$") else word for word in command[1:]]
     group = typer.main.get_command(app)
-    found = group.commands[name]
-    if hasattr(found, "commands"):
-        found, arguments = found.commands[arguments[0]], arguments[1:]
-    given = found.make_context(name, arguments).params
+    subcommand = group.commands[name]
+    if hasattr(subcommand, "commands"):
+        subcommand, arguments = subcommand.commands[arguments[0]], arguments[1:]
+    values = subcommand.make_context(name, arguments).params
     if name == "tune":
-        assert given["study"] in params.load(ROOT / "params.yaml").studies
+        assert values["study"] in params.load(ROOT / "params.yaml").studies
 
 
-def test_workers_are_started_with_the_same_command_by_every_scheduler():
+def test_every_scheduler_starts_workers_with_the_same_command():
     joining = [command[:4] for command in COMMANDS if "--join" in command]
     assert joining == [["modelyard", "tune", "mnist_cnn", "--join"]] * 3
 
 
-def test_the_job_of_kubernetes_has_what_a_job_needs():
+def test_the_kubernetes_job_is_complete():
     assert (JOB["apiVersion"], JOB["kind"]) == ("batch/v1", "Job")
     assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", JOB["metadata"]["name"])
     assert set(JOB["spec"]) == {"parallelism", "backoffLimit", "template"}, (
-        "with completions it would not end by itself"
+        "with completions it would not end with the study"
     )
     assert POD["restartPolicy"] in {"Never", "OnFailure"}
     assert {each["name"] for each in WORKER["volumeMounts"]} == {each["name"] for each in POD["volumes"]}
-    assert set(WORKER) == {"name", "image", "args", "env", "resources", "volumeMounts"}, "a command replaces the entry"
+    assert set(WORKER) == {"name", "image", "args", "env", "resources", "volumeMounts"}, (
+        "`command` would replace the entry point"
+    )
     assert all(isinstance(word, str) for word in WORKER["args"])
     assert all(isinstance(each.get("value", ""), str) for each in WORKER["env"])
 
@@ -71,23 +73,23 @@ def test_the_password_comes_from_a_secret():
     assert not re.search(r"://\w+:\w", PAGE), "a password in an address"
 
 
-def test_the_array_of_slurm_is_a_script_that_a_shell_takes():
+def test_the_slurm_script_is_valid():
     done = subprocess.run(["bash", "-n"], input=SLURM, capture_output=True, text=True)
     assert done.stderr == ""
     first, *lines = SLURM.splitlines()
     directives = [line for line in lines if line.startswith("#SBATCH ")]
     assert first == "#!/bin/bash"
-    assert lines[: len(directives)] == directives, "Slurm reads none that stands after a command"
+    assert lines[: len(directives)] == directives, "Slurm ignores directives after the first command"
     assert all(re.fullmatch(r"#SBATCH --[a-z-]+(=\S+)?", line) for line in directives)
     assert any(line.startswith("#SBATCH --array=") for line in directives)
 
 
-def test_variables_are_those_that_modelyard_reads():
+def test_every_variable_is_read_by_modelyard():
     read = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
     named = set(re.findall(r"MODELYARD_[A-Z_]+", PAGE))
     assert named == VARIABLES
     assert all(f'"{name}"' in read for name in named)
 
 
-def test_figures_are_those_that_the_benchmark_wrote():
+def test_the_table_is_the_one_of_the_benchmark():
     assert f"<!-- results -->\n{MEASURED}<!-- end -->" in PAGE

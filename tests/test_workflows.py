@@ -1,4 +1,4 @@
-"""What CI is told: valid by the schema of GitHub's workflows, the words of the Makefile, least permissions."""
+"""The GitHub workflows: valid by GitHub's schema, targets of the Makefile, least permissions."""
 
 import os
 import re
@@ -18,7 +18,7 @@ WRITERS = {"comment": {"pull-requests": "write"}}
 
 
 def read(path: Path) -> dict:
-    return YAML(typ="safe").load(path)  # YAML 1.2: `on` is a word
+    return YAML(typ="safe").load(path)  # YAML 1.2: `on` is a string
 
 
 JOBS = {f"{path.stem}: {name}": job for path in WORKFLOWS for name, job in read(path)["jobs"].items()}
@@ -34,16 +34,20 @@ def targets() -> set[str]:
 
 @pytest.mark.parametrize(
     ("schema", "path"),
-    [("vendor.github-actions", ACTION), *(("vendor.github-workflows", path) for path in WORKFLOWS)],
-    ids=lambda given: getattr(given, "stem", None),
+    [
+        ("vendor.dependabot", ROOT / ".github" / "dependabot.yml"),
+        ("vendor.github-actions", ACTION),
+        *(("vendor.github-workflows", path) for path in WORKFLOWS),
+    ],
+    ids=lambda value: getattr(value, "stem", None),
 )
-def test_a_file_is_valid_by_the_schema_of_its_kind(schema, path):
+def test_a_workflow_is_valid_by_its_schema(schema, path):
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout
 
 
-def test_actionlint_finds_nothing():
+def test_actionlint_finds_no_mistake():
     actionlint = shutil.which("actionlint")
     if actionlint is None:
         pytest.skip("NOT LINTED: expressions in workflows are not tested; install actionlint")
@@ -51,48 +55,48 @@ def test_actionlint_finds_nothing():
     assert done.returncode == 0, done.stdout
 
 
-def test_what_is_made_is_a_target_of_the_makefile():
-    made = {word for run in RUNS for word in re.findall(r"\bmake ([a-z-]+)", run)}
-    assert {"install", "lint", "test", "container-test", "demo", "report"} <= made
-    assert made - targets() == set()
+def test_every_make_target_exists():
+    used = {word for run in RUNS for word in re.findall(r"\bmake ([a-z-]+)", run)}
+    assert {"install", "lint", "test-all", "container-test", "demo", "report"} <= used
+    assert used - targets() == set()
 
 
-def test_what_is_run_by_its_path_is_there_and_may_be_run():
+def test_every_script_exists_and_is_executable():
     scripts = {word for run in RUNS for word in re.findall(r"(?<![\w/])\.ci/[\w-]+", run)}
     assert scripts == {".ci/fresh-machine"}
     assert all(os.access(ROOT / script, os.X_OK) for script in scripts)
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_a_workflow_may_read_and_no_more(path):
+def test_a_workflow_has_read_access_only(path):
     assert read(path)["permissions"] == READ_ONLY
 
 
-def test_the_only_job_that_may_write_runs_no_code_of_the_request():
+def test_the_only_job_with_write_access_runs_no_code_of_the_pull_request():
     writers = {name.partition(": ")[2]: job["permissions"] for name, job in JOBS.items() if "permissions" in job}
     assert writers == WRITERS
     uses = {step["uses"].partition("@")[0] for step in JOBS["check: comment"]["steps"] if "uses" in step}
     assert uses == {"actions/download-artifact"}
 
 
-def test_every_action_has_the_tag_of_a_version():
+def test_every_action_has_a_version_tag():
     assert [
         each for each in USES if not re.fullmatch(r"actions/[a-z-]+@v\d+|\./\.github/actions/environment", each)
     ] == []
 
 
-def test_a_checkout_leaves_no_token_behind():
+def test_a_checkout_stores_no_token():
     checkouts = [step for step in STEPS if step.get("uses", "").startswith("actions/checkout@")]
     assert [step.get("with", {}).get("persist-credentials") for step in checkouts] == [False] * len(checkouts)
 
 
-def test_no_command_is_put_together_from_what_strangers_write():
-    """A branch's name may hold a command: it comes by way of the environment."""
+def test_no_command_contains_an_expression():
+    """A branch name could contain a command; such values are passed as environment variables."""
     assert [run for run in RUNS if "${{" in run] == []
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_what_a_job_takes_from_another_job_or_step_is_given_there(path):
+def test_every_used_output_of_a_job_or_step_exists(path):
     jobs = read(path)["jobs"]
     for job, output in re.findall(r"\bneeds\.([\w-]+)\.outputs\.([\w-]+)", path.read_text(encoding="utf-8")):
         assert output in jobs[job]["outputs"]
@@ -102,7 +106,7 @@ def test_what_a_job_takes_from_another_job_or_step_is_given_there(path):
         assert set(re.findall(r"\bsteps\.([\w-]+)\.", str(job))) <= ids
 
 
-def test_an_expression_asks_for_what_github_knows():
+def test_expressions_use_known_contexts():
     known = r"(github|runner|needs|steps)\.[\w.-]+|hashFiles\('[^']+'(, '[^']+')*\)"
     written = "".join(path.read_text(encoding="utf-8") for path in [ACTION, *WORKFLOWS])
     terms = {term for each in re.findall(r"\$\{\{(.*?)\}\}", written) for term in re.split(r"==|&&|\|\|", each)}
@@ -110,10 +114,10 @@ def test_an_expression_asks_for_what_github_knows():
 
 
 @pytest.mark.parametrize("name", JOBS)
-def test_a_job_ends_by_itself(name):
+def test_every_job_has_a_timeout(name):
     assert JOBS[name]["timeout-minutes"] <= 350
 
 
-def test_wheels_and_what_dvc_has_built_are_kept():
-    kept = {step["with"]["path"] for step in STEPS if step.get("uses", "").startswith("actions/cache@")}
-    assert kept == {"~/.cache/uv", ".dvc/cache"}
+def test_wheels_and_the_dvc_cache_are_cached():
+    paths = {step["with"]["path"] for step in STEPS if step.get("uses", "").startswith("actions/cache@")}
+    assert paths == {"~/.cache/uv", ".dvc/cache"}

@@ -1,4 +1,4 @@
-"""`.ci/fresh-machine`: a clone under a fresh user that finds Python, git and make, and of which nothing is left."""
+"""`.ci/fresh-machine`: runs commands in a clone as a new user with only Python, git and make, and cleans up."""
 
 import os
 import pwd
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.clones import clone_into
 
-FOR_ALL = Path("/usr/bin/python3")  # a Python in somebody's home is of no use to another user
+PYTHON = Path("/usr/bin/python3")  # another user cannot use a Python in a home directory
 MAKEFILE = """
 help:
 	@echo path $(PATH) home $(HOME) user $$(id -un)
@@ -21,12 +21,12 @@ broken:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A clone whose README asks for `make help`."""
-    if not FOR_ALL.exists():
-        pytest.skip(f"NOT TRIED: a fresh user needs {FOR_ALL}")
+    """A clone whose README starts with `make help`."""
+    if not PYTHON.exists():
+        pytest.skip(f"NOT TRIED: a new user needs {PYTHON}")
     clone = clone_into(tmp_path / "clone")
     (clone / "Makefile").write_text(MAKEFILE)
-    (clone / "README.md").write_text("```sh\nmake help   # tells\n```\n\n```sh\nmake broken\n```\n")
+    (clone / "README.md").write_text("```sh\nmake help   # list\n```\n\n```sh\nmake broken\n```\n")
     identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
     subprocess.run(["git", *identity, "commit", "-qam", "small"], cwd=clone, check=True)
     return clone
@@ -37,17 +37,17 @@ def fresh_machine(project: Path, *targets: str) -> subprocess.CompletedProcess:
     folder.mkdir(mode=0o755)
     for parent in (*project.parents, folder):
         if parent.is_relative_to(tempfile.gettempdir()) and parent != Path(tempfile.gettempdir()):
-            parent.chmod(parent.stat().st_mode | 0o011)  # the fresh user passes through pytest's folders
+            parent.chmod(parent.stat().st_mode | 0o011)  # the new user must pass through pytest's folders
     users = {user.pw_name for user in pwd.getpwall()}
-    surroundings = os.environ | {"PYTHON": str(FOR_ALL), "TMPDIR": str(folder), "SOMETHING": "of ours"}
+    environment = os.environ | {"PYTHON": str(PYTHON), "TMPDIR": str(folder), "OTHER": "variable"}
     command = [project / ".ci" / "fresh-machine", *targets]
-    done = subprocess.run(command, env=surroundings, capture_output=True, text=True, timeout=120)
-    assert list(folder.iterdir()) == [], "something is left behind"
-    assert {user.pw_name for user in pwd.getpwall()} == users, "a user is left behind"
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert list(folder.iterdir()) == [], "files were not removed"
+    assert {user.pw_name for user in pwd.getpwall()} == users, "the user was not removed"
     return done
 
 
-def test_it_runs_the_commands_of_the_readme_with_nothing_else_around_and_times_them(project):
+def test_the_commands_of_the_readme_run_in_a_clean_environment_and_are_timed(project):
     done = fresh_machine(project)
     assert done.returncode == 0, done.stderr
     assert "nothing else" in done.stdout
@@ -58,7 +58,7 @@ def test_it_runs_the_commands_of_the_readme_with_nothing_else_around_and_times_t
         assert " user fresh-" in done.stdout
 
 
-def test_a_command_that_fails_fails_it(project):
+def test_a_failing_command_makes_it_fail(project):
     done = fresh_machine(project, "broken")
     assert done.returncode != 0
     assert "On a fresh machine:" not in done.stdout
