@@ -1,4 +1,4 @@
-"""Bring the README's result table and pictures, and the table of costs, up to date with the last rebuild."""
+"""Update the result table and plots of the README, and docs/costs.md, after a complete rebuild."""
 
 import json
 import os
@@ -16,31 +16,31 @@ from modelyard.experiments.compare import overview
 from modelyard.orchestration.scheduler import TIMES
 from modelyard.params import load
 from modelyard.params.results import evaluate_stage, train_stage
+from modelyard.reporting.markdown import result_table
 
 README, COSTS = Path("README.md"), Path("docs/costs.md")
 COMPARISON = Path("reports/comparison.csv")
-PICTURES = (
+PLOTS = (
     Path("results/fashion_cnn/figures/first_training_images.png"),
     Path("results/mnist_cnn/figures/learning_curve.png"),
     Path("results/digits_detector/figures/detections.png"),
 )
 
 
-def result_table() -> str:
-    """The overview of reports/comparison.csv as a Markdown table."""
+def compared_table() -> str:
+    """The headline metrics of reports/comparison.csv as a Markdown table."""
     compared = pd.read_csv(COMPARISON, dtype={"notebook": str})
-    table = overview(compared.fillna({"notebook": "", "note": ""}))
-    return markdown_table(list(table.columns), table.itertuples(index=False))
+    return result_table(overview(compared.fillna({"notebook": "", "note": ""})))
 
 
 def cost_table() -> str:
-    """Seconds of each experiment's training and evaluation, the dearest first, and their sum."""
+    """Seconds of training and evaluation by experiment, the slowest first, and their sums."""
     costs = sorted(_costs(), key=lambda cost: -sum(cost[1:]))
     lines = [(f"`{name}`", f"{training:.0f}", f"{evaluation:.0f}") for name, training, evaluation in costs]
-    total = ("all", *(f"{sum(cost[column] for cost in costs):.0f}" for column in (1, 2)))
+    total = ("total", *(f"{sum(cost[column] for cost in costs):.0f}" for column in (1, 2)))
     cores = len(os.sched_getaffinity(0))
-    told = f"Seconds on {cores} cores, as many stages at once; a stage waits for DVC's lock now and then."
-    return f"{told}\n\n" + markdown_table(["experiment", "training", "evaluation"], [*lines, total])
+    note = f"Seconds on {cores} cores with one stage per core; a stage sometimes waits for DVC's lock."
+    return f"{note}\n\n" + markdown_table(["experiment", "training", "evaluation"], [*lines, total])
 
 
 def _costs() -> Iterator[tuple[str, float, float]]:
@@ -53,7 +53,7 @@ def _costs() -> Iterator[tuple[str, float, float]]:
 
 
 def fill(path: Path, content: str) -> None:
-    """Replace what stands between the marks of a page."""
+    """Replace the text between the markers of a page."""
     page = path.read_text(encoding="utf-8")
     write_text(
         path,
@@ -61,24 +61,25 @@ def fill(path: Path, content: str) -> None:
     )
 
 
-def refuse_part_of_a_rebuild() -> None:
-    """Change no page by less than a whole rebuild: its tables would lose what was not built."""
-    missing = [str(path) for path in (COMPARISON, TIMES, *PICTURES) if not path.exists()]
+def require_complete_rebuild() -> None:
+    """Refuse a partial rebuild, which would drop the other experiments from the tables."""
+    missing = [str(path) for path in (COMPARISON, TIMES, *PLOTS) if not path.exists()]
     if missing:
         raise ModelyardError(
-            f"the pages tell of a whole rebuild, and none is here: {', '.join(missing)} missing. Nothing was changed. "
-            "Run first: make run. Pictures that nothing makes any more: PICTURES in docs/fill_readme.py."
+            f"a complete rebuild is needed, but these files are missing: {', '.join(missing)}. Nothing was changed. "
+            "Run first: make run. If a plot has been removed from the project, remove it from PLOTS in "
+            "docs/fill_readme.py."
         )
 
 
 def main() -> None:
-    """Bring all pages up to date, or none."""
-    refuse_part_of_a_rebuild()
-    fill(README, result_table())
+    """Update all pages, or none."""
+    require_complete_rebuild()
+    fill(README, compared_table())
     fill(COSTS, cost_table())
     shutil.copyfile(TIMES, COSTS.with_suffix(".json"))
-    for picture in PICTURES:
-        shutil.copyfile(picture, Path("docs/pictures") / f"{picture.parts[1]}_{picture.name}")
+    for plot in PLOTS:
+        shutil.copyfile(plot, Path("docs/pictures") / f"{plot.parts[1]}_{plot.name}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`make readme` after a whole rebuild and after a part of one."""
+"""`make readme` after a complete and after a partial rebuild."""
 
 import shutil
 import subprocess
@@ -13,7 +13,7 @@ from modelyard import params
 from modelyard.core.files import write_table
 from modelyard.experiments import compare
 
-PICTURES = (
+PLOTS = (
     "fashion_cnn/figures/first_training_images.png",
     "mnist_cnn/figures/learning_curve.png",
     "digits_detector/figures/detections.png",
@@ -22,9 +22,11 @@ PICTURES = (
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project whose pages tell of nothing yet, with results of some experiments."""
+    """A project with results of some experiments and pages without tables."""
     folder = make_project(tmp_path / "project")
-    compared = compare.compare(params.load(folder / "params.yaml"), folder / "results", folder / "none")
+    settings = params.load(folder / "params.yaml")
+    published = params.load_published(settings, folder / "published.yaml")
+    compared = compare.compare(settings, published, folder / "results", folder / "pretrained" / "results")
     write_table(folder / "reports" / "comparison.csv", compared)
     (folder / "docs" / "pictures").mkdir(parents=True)
     for page in ("README.md", "docs/costs.md"):
@@ -37,23 +39,24 @@ def make_readme(project: Path) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "docs/fill_readme.py"], cwd=project, capture_output=True, text=True)
 
 
-def test_a_whole_rebuild_fills_the_pages_and_brings_the_pictures(project):
-    for picture in PICTURES:
-        draw(project / "results" / picture)
+def test_a_complete_rebuild_updates_the_pages_and_copies_the_plots(project):
+    for plot in PLOTS:
+        draw(project / "results" / plot)
     assert make_readme(project).returncode == 0
     page = (project / "README.md").read_text()
-    assert page.startswith("before\n<!-- results -->\n| experiment | notebook |")
+    assert page.startswith("before\n<!-- results -->\n| experiment | notebook | test metric (95 % interval) |")
     assert "| boston_mlp | 004 | correlation 0.85 (0.84 to 0.86) |" in page
     assert page.endswith("\n<!-- end -->\nafter\n")
+    assert "| cifar10_vgg16 |" in page
     assert "| `boston_mlp` | 4 | 90 |" in (project / "docs" / "costs.md").read_text()
-    assert len(list((project / "docs" / "pictures").iterdir())) == len(PICTURES)
+    assert len(list((project / "docs" / "pictures").iterdir())) == len(PLOTS)
 
 
-def test_after_a_part_of_a_rebuild_no_page_is_changed_and_what_is_missing_is_told(project):
-    draw(project / "results" / PICTURES[0])
+def test_a_partial_rebuild_is_refused_with_the_missing_files(project):
+    draw(project / "results" / PLOTS[0])
     done = make_readme(project)
     assert done.returncode == 1
-    assert f"results/{PICTURES[1]}, results/{PICTURES[2]} missing. Nothing was changed." in done.stderr
+    assert f"missing: results/{PLOTS[1]}, results/{PLOTS[2]}. Nothing was changed." in done.stderr
     assert "make run" in done.stderr
     assert "Traceback" not in done.stderr
     assert "\nold\n" in (project / "README.md").read_text()

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 
+import pandas as pd
+
 from modelyard.core.markdown import markdown_table
 from modelyard.experiments.compare import MISSING, overview
 from modelyard.reporting.changes import MetricChange, ProjectChanges, ValueChange
 from modelyard.reporting.claims import ClaimRow
 from modelyard.reporting.contents import ReportContents
 
+HEADER = ("experiment", "notebook", "test metric (95 % interval)", "published", "remarks")
 MAX_LENGTH = 60  # characters of a value
 CLAIM_COLUMNS = ("claim", "verdict", "metric", "mean difference (95 % interval)")
 CLAIMS_NOTE = (
@@ -22,13 +25,18 @@ def markdown_summary(contents: ReportContents) -> str:
     table = overview(contents.compared)
     built = table[~table.remarks.str.contains(MISSING, regex=False)]
     parts = ["# Report", _origin(contents), *_changes(contents), "## Results"]
-    parts.append(markdown_table(list(built.columns), built.itertuples(index=False)))
+    parts.append(result_table(built))
     if contents.claims:
         parts += ["## Claims", CLAIMS_NOTE, markdown_table(CLAIM_COLUMNS, map(_claim_cells, contents.claims))]
     if len(built) < len(table):
         names = ", ".join(f"`{name}`" for name in table.experiment[~table.index.isin(built.index)])
         parts.append(f"Not built yet: {names}.")
     return "\n\n".join(parts) + "\n"
+
+
+def result_table(table: pd.DataFrame) -> str:
+    """The overview of a comparison (see experiments.compare) as a Markdown table."""
+    return markdown_table(HEADER, table.itertuples(index=False))
 
 
 def change_tables(changes: ProjectChanges) -> Iterator[str]:
