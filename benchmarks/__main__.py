@@ -11,7 +11,7 @@ from benchmarks import machine, overview_plot, records, report
 from benchmarks.parts import PARTS
 from benchmarks.sizes import QUICK, Size
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
-from modelyard.core.errors import ModelyardError, explained
+from modelyard.core.errors import ModelyardError, exit_on_error
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -30,7 +30,7 @@ def main(
 ) -> None:
     """Measure the last commit; parts that were measured for this commit are skipped."""
     handle_termination_as_ctrl_c()
-    with explained():
+    with exit_on_error():
         chosen = _checked(parts or list(PARTS))
         if machine.is_changed():
             print("Warning: there are uncommitted changes; the last commit is measured without them.", flush=True)

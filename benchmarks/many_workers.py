@@ -31,7 +31,7 @@ sys.path.insert(0, str(ROOT / "tests"))  # for tests/support
 from support import postgresql, searches
 
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
-from modelyard.core.config import changed
+from modelyard.core.config import with_changes
 from modelyard.core.files import write_text
 from modelyard.core.markdown import markdown_table
 from modelyard.params.study import Range
@@ -166,7 +166,7 @@ def measure(address: str, kind: Kind, workers: int, folder: Path) -> tuple[str, 
     """Measure a number of workers on a study of this kind; returns a row of the table."""
     # A continuous learning rate keeps trials from repeating each other, which would reuse a score without training.
     varied = {"model.trees": kind.trees, "model.learning_rate": Range(low=0.05, high=0.2)}
-    experiment = changed(searches.EXPERIMENT, {"model.trees": kind.trees.low})
+    experiment = with_changes(searches.EXPERIMENT, {"model.trees": kind.trees.low})
     plan = searches.plan(folder, experiment, vary=varied)
     take_up(plan, Place(address))
     with running_machines(address, plan, workers) as machines:

@@ -24,8 +24,8 @@ import typer
 from optuna.trial import FrozenTrial, TrialState
 
 from modelyard import params
-from modelyard.core.config import changed
-from modelyard.core.errors import explained
+from modelyard.core.config import with_changes
+from modelyard.core.errors import exit_on_error
 from modelyard.core.files import write_text
 from modelyard.core.markdown import markdown_table
 from modelyard.data import inputs, readers
@@ -130,7 +130,7 @@ def main(
 def shortened(project: Project, folder: Path) -> Project:
     """Return the project with fewer epochs in the study; writes the prepared input into `folder`, as normalise does."""
     study = project.studies[STUDY]
-    experiment = changed(project.experiments[study.experiment], {"training.epochs": FIRST_EPOCHS})
+    experiment = with_changes(project.experiments[study.experiment], {"training.epochs": FIRST_EPOCHS})
     entry = project.inputs[experiment.input]
     dataset = project.datasets[entry.dataset]
     project.files_of(entry.dataset, Path.cwd()).fetch(folder / "raw")
@@ -195,5 +195,5 @@ def ratio(runs: dict[tuple[int, str], SearchRun], seeds: int, method: str) -> fl
 
 
 if __name__ == "__main__":
-    with explained():
+    with exit_on_error():
         typer.run(main)

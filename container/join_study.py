@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from modelyard.core.errors import ModelyardError, explained
+from modelyard.core.errors import ModelyardError, exit_on_error
 from modelyard.tuning.storage import VARIABLE, Place, latest, place_of
 
 POLL_SECONDS = 3
@@ -39,5 +39,5 @@ def wait_for(study: str, place: Place) -> None:
 
 
 if __name__ == "__main__":
-    with explained():
+    with exit_on_error():
         main()

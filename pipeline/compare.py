@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from modelyard import params
-from modelyard.core.errors import explained
+from modelyard.core.errors import exit_on_error
 from modelyard.core.files import write_table, write_text
 from modelyard.experiments import compare
 
@@ -20,5 +20,5 @@ def main(published: Path, results: Path, pretrained: Path, report: Path, table: 
 
 
 if __name__ == "__main__":
-    with explained():
+    with exit_on_error():
         typer.run(main)

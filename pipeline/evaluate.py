@@ -6,8 +6,8 @@ import pandas as pd
 import typer
 
 from modelyard import models, tracking
-from modelyard.core.errors import explained
-from modelyard.core.files import whole_folder, write_json, write_table
+from modelyard.core.errors import exit_on_error
+from modelyard.core.files import atomic_folder, write_json, write_table
 from modelyard.data import inputs
 from modelyard.experiments import evaluate, plots
 
@@ -15,7 +15,7 @@ from modelyard.experiments import evaluate, plots
 def main(experiment: str, training: Path, test: Path, model: Path, history: Path, results: Path) -> None:
     evaluation = evaluate.evaluate(models.load(model), test)
     files = evaluate.plot_evaluation(evaluation, inputs.load_training(training), pd.read_csv(history))
-    with whole_folder(results / "figures") as folder:
+    with atomic_folder(results / "figures") as folder:
         for name, plot in files.items():
             plots.save(plot, folder / name)
     write_table(results / "predictions.csv", evaluation.predictions)
@@ -27,5 +27,5 @@ def main(experiment: str, training: Path, test: Path, model: Path, history: Path
 
 
 if __name__ == "__main__":
-    with explained():
+    with exit_on_error():
         typer.run(main)

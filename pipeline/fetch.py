@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from modelyard import params
-from modelyard.core.errors import explained
+from modelyard.core.errors import exit_on_error
 from modelyard.tracking import project_root
 
 
@@ -16,5 +16,5 @@ def main(dataset: str, raw: Path) -> None:
 
 
 if __name__ == "__main__":
-    with explained():
+    with exit_on_error():
         typer.run(main)

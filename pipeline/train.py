@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from modelyard import params, tracking
-from modelyard.core.errors import explained
+from modelyard.core.errors import exit_on_error
 from modelyard.experiments.train import train
 
 
@@ -16,5 +16,5 @@ def main(experiment: str, training: Path, model: Path, history: Path, backbone: 
 
 
 if __name__ == "__main__":
-    with explained():
+    with exit_on_error():
         typer.run(main)

@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from modelyard import params
-from modelyard.core.errors import ModelyardError, explained
+from modelyard.core.errors import ModelyardError, exit_on_error
 from modelyard.orchestration.scheduler import SUCCEEDED, Pipeline
 from modelyard.params.study import inputs_of
 
@@ -37,5 +37,5 @@ def tell(_: Sequence, ended: Sequence) -> None:
 
 
 if __name__ == "__main__":
-    with explained():
+    with exit_on_error():
         typer.run(main)

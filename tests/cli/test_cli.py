@@ -159,8 +159,8 @@ def test_doctor_tells_versions_and_where_each_data_set_is(project):
         assert name in result.output
     assert "missing" not in row(result.output, "packages")
     assert "present" in row(result.output, "xor ")
-    assert "in reach" in row(result.output, "digits ")
-    assert "out of reach" in row(result.output, "boston ")
+    assert "reachable" in row(result.output, "digits ")
+    assert "unreachable" in row(result.output, "boston ")
 
 
 def test_doctor_tells_the_mirror_that_a_data_set_would_come_from(project, tmp_path, monkeypatch):
@@ -168,7 +168,7 @@ def test_doctor_tells_the_mirror_that_a_data_set_would_come_from(project, tmp_pa
     (mirror / "boston-housing").mkdir(parents=True)
     (mirror / "boston-housing" / "boston_housing.npz").touch()
     monkeypatch.setenv("MODELYARD_MIRROR", str(mirror))
-    assert f"in reach: {mirror}/boston-housing" in modelyard("doctor").output
+    assert f"reachable: {mirror}/boston-housing" in modelyard("doctor").output
 
 
 def test_doctor_imports_none_of_the_heavy_packages(project):

@@ -29,7 +29,7 @@ def project(tmp_path: Path, image_input: TrainingInput, regression_input: Traini
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     named = regression_input.description.model_copy(update={"features": ("a", "b", "c")})
     stages: dict = {}
-    for name, data in ((IMAGES, image_input), (VALUES, TrainingInput(named, regression_input.rows))):
+    for name, data in ((IMAGES, image_input), (VALUES, TrainingInput(named, regression_input.samples))):
         stages |= save(name, data, tmp_path)
     with (tmp_path / "dvc.lock").open("w") as file:
         YAML().dump({"schema": "2.0", "stages": stages}, file)
@@ -59,7 +59,7 @@ def predict(*arguments: object) -> Result:
 
 
 def write_images(data: TrainingInput, folder: Path) -> list[str]:
-    for name, row in zip(("dark.png", "bright.png"), data.rows.x, strict=False):
+    for name, row in zip(("dark.png", "bright.png"), data.samples.x, strict=False):
         Image.fromarray(row.squeeze()).save(folder / name)
     return ["dark.png", "bright.png"]
 
@@ -97,7 +97,7 @@ def test_a_broken_image_is_named_the_others_are_answered_and_the_exit_code_is_1(
 
 
 def test_a_table_is_answered_into_a_file_with_the_numbers_of_its_rows(project, regression_input):
-    rows = regression_input.rows.x[:3]
+    rows = regression_input.samples.x[:3]
     table = pd.DataFrame(rows, columns=["a", "b", "c"]).assign(price=1)
     table.astype(object).assign(b=[rows[0, 1], "much", rows[2, 1]]).to_csv("houses.csv", index=False)
     result = predict(VALUES, "houses.csv", "--output", "answers/predictions.csv")

@@ -24,12 +24,12 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """What is told where boston_mlp and digits_cnn have results; each stage as given, or unchanged."""
     monkeypatch.chdir(make_project(tmp_path / "project"))
 
-    def tell(width: int = 200, left_out: dict[str, str] | None = None, **states: StageState) -> str:
+    def tell(width: int = 200, skipped: dict[str, str] | None = None, **states: StageState) -> str:
         names = {each.replace("__", "@"): state for each, state in states.items()}
         stages = {name: Stage(name, frozenset(), Path("logs") / f"{name}.log", state) for name, state in names.items()}
         chosen = {name: stage for name, stage in STAGES.items() if stage in stages}
         console = Console(file=StringIO(), width=width)
-        _tell(console, params.load(), chosen, stages, left_out or {})
+        _tell(console, params.load(), chosen, stages, skipped or {})
         return console.file.getvalue()
 
     return tell
@@ -39,7 +39,7 @@ def line_of(said: str, experiment: str) -> str:
     return next(line for line in said.splitlines() if experiment in line)
 
 
-@pytest.mark.parametrize("state", [StageState.FAILED, StageState.LEFT_OUT])
+@pytest.mark.parametrize("state", [StageState.FAILED, StageState.SKIPPED])
 def test_results_that_were_not_brought_up_to_date_are_marked_as_old(told, state: StageState):
     said = told(evaluate__boston_mlp=state, evaluate__digits_cnn=StageState.BUILT, evaluate__mnist_cnn=state)
     assert "0.85 (0.84 to 0.86)" in line_of(said, "boston_mlp")
@@ -53,9 +53,9 @@ def test_no_name_of_an_experiment_is_cut_on_a_narrow_terminal(told):
 
 
 def test_an_address_to_be_copied_is_in_one_piece_on_a_narrow_terminal_too(told):
-    reason = f"a.gz cannot be had.\nTried:\n  https://example.org/{'far/' * 20}a.gz\n  /disk/[0]/a.gz"
+    reason = f"Not available: a.gz.\nTried:\n  https://example.org/{'far/' * 20}a.gz\n  /disk/[0]/a.gz"
     said = told(
-        40, {"fetch@boston": reason}, evaluate__boston_mlp=StageState.LEFT_OUT, evaluate__digits_cnn=StageState.FAILED
+        40, {"fetch@boston": reason}, evaluate__boston_mlp=StageState.SKIPPED, evaluate__digits_cnn=StageState.FAILED
     )
     assert f"fetch@boston was skipped. {reason}\n" in said
     assert "The end of logs/evaluate@digits_cnn.log:\n" in said
@@ -63,14 +63,14 @@ def test_an_address_to_be_copied_is_in_one_piece_on_a_narrow_terminal_too(told):
 
 def test_a_skipped_stage_has_a_line_that_says_what_is_missing():
     source = Source(url="http://127.0.0.1:9/a.gz", sha256="0" * 64)
-    reason = FileSet({"a.gz": source}, "made-up", ()).cannot_be_had({"a.gz": [source.url]})
+    reason = FileSet({"a.gz": source}, "made-up", ()).unavailable_message({"a.gz": [source.url]})
     console, stage = (
         Console(file=StringIO()),
-        Stage("fetch@made_up", frozenset(), Path("log"), StageState.LEFT_OUT, reason),
+        Stage("fetch@made_up", frozenset(), Path("log"), StageState.SKIPPED, reason),
     )
     with Display(console, SimpleNamespace(stages={stage.name: stage})) as display:
         display.show({stage.name: stage})
-    assert console.file.getvalue().split() == ["-", "fetch@made_up", "0.0", "s", "a.gz", "cannot", "be", "had."]
+    assert console.file.getvalue().split() == ["-", "fetch@made_up", "0.0", "s", "Not", "available:", "a.gz."]
 
 
 def test_only_a_run_that_compared_sends_to_the_comparison(told):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import Field
 
-from modelyard.core.config import Mistake, Settings, nearest, parse, read_yaml
+from modelyard.core.config import Mistake, Settings, parse, read_yaml, suggest
 from modelyard.core.errors import ModelyardError
 
 
@@ -147,4 +147,4 @@ def test_yaml_is_read_as_version_1_2_with_lists_as_tuples(tmp_path: Path):
     ],
 )
 def test_advice_is_the_nearest_right_spelling_or_all_of_them(word: object, allowed: list, advice: str):
-    assert nearest(word, allowed) == advice
+    assert suggest(word, allowed) == advice

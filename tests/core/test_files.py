@@ -1,4 +1,4 @@
-"""Files are whole or not there, and the same content is the same bytes."""
+"""Files are written completely or not at all, and the same content gives the same bytes."""
 
 import errno
 import hashlib
@@ -17,7 +17,7 @@ from modelyard.core import files
 
 
 class _Killed(Exception):
-    """Stands for whatever ends a block early."""
+    """An error that ends a block early."""
 
 
 def _names(folder: Path) -> list[str]:
@@ -34,19 +34,19 @@ def test_the_checksum_is_md5_where_it_is_asked_for(tmp_path: Path):
     assert files.checksum(tmp_path / "a", "md5") == "f96b697d7cb7938d525a2f31aaf161d0"  # RFC 1321, A.5
 
 
-def test_nothing_is_left_of_a_passing_file(tmp_path: Path):
+def test_a_temporary_file_is_deleted(tmp_path: Path):
     (tmp_path / "a").write_text("old")
-    with files.passing_file(tmp_path / "a") as temporary:
+    with files.temporary_file(tmp_path / "a") as temporary:
         temporary.write_text("used")
-    with pytest.raises(_Killed), files.passing_file(tmp_path / "a") as temporary:
+    with pytest.raises(_Killed), files.temporary_file(tmp_path / "a") as temporary:
         temporary.write_text("half a fi")
         raise _Killed
     assert (tmp_path / "a").read_text() == "old"
     assert _names(tmp_path) == ["a"]
 
 
-def test_a_file_takes_its_place_when_the_block_ends_well(tmp_path: Path):
-    with files.whole_file(tmp_path / "new" / "folder" / "a.txt") as temporary:
+def test_a_file_gets_its_name_when_the_block_succeeds(tmp_path: Path):
+    with files.atomic_file(tmp_path / "new" / "folder" / "a.txt") as temporary:
         temporary.write_text("whole")
         assert not (tmp_path / "new" / "folder" / "a.txt").exists()
     assert (tmp_path / "new" / "folder" / "a.txt").read_text() == "whole"
@@ -55,7 +55,7 @@ def test_a_file_takes_its_place_when_the_block_ends_well(tmp_path: Path):
 
 def test_an_error_inside_the_block_leaves_the_old_file(tmp_path: Path):
     (tmp_path / "a.txt").write_text("old")
-    with pytest.raises(_Killed), files.whole_file(tmp_path / "a.txt") as temporary:
+    with pytest.raises(_Killed), files.atomic_file(tmp_path / "a.txt") as temporary:
         temporary.write_text("half a fi")
         raise _Killed
     assert (tmp_path / "a.txt").read_text() == "old"
@@ -65,7 +65,7 @@ def test_an_error_inside_the_block_leaves_the_old_file(tmp_path: Path):
 def test_an_error_inside_the_block_leaves_the_old_folder(tmp_path: Path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "weights").write_text("old")
-    with pytest.raises(_Killed), files.whole_folder(tmp_path / "model") as temporary:
+    with pytest.raises(_Killed), files.atomic_folder(tmp_path / "model") as temporary:
         (temporary / "weights").write_text("half")
         raise _Killed
     assert (tmp_path / "model" / "weights").read_text() == "old"
@@ -75,25 +75,25 @@ def test_an_error_inside_the_block_leaves_the_old_folder(tmp_path: Path):
 def test_a_new_folder_replaces_all_of_the_old_one(tmp_path: Path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "stray").write_text("old")
-    with files.whole_folder(tmp_path / "model") as temporary:
+    with files.atomic_folder(tmp_path / "model") as temporary:
         (temporary / "weights").write_text("new")
     assert _names(tmp_path / "model") == ["weights"]
     assert (tmp_path / "model").stat().st_mode & 0o777 == 0o755
     assert _names(tmp_path) == ["model"]
 
 
-def test_what_a_killed_run_left_beside_a_folder_is_removed(tmp_path: Path):
+def test_leftovers_of_a_killed_run_beside_a_folder_are_removed(tmp_path: Path):
     left_over = tmp_path / ".model.abc123.part"
     left_over.mkdir()
     (left_over / "weights").write_text("half")
-    with files.whole_folder(tmp_path / "model") as temporary:
+    with files.atomic_folder(tmp_path / "model") as temporary:
         (temporary / "weights").write_text("new")
     assert _names(tmp_path) == ["model"]
 
 
-def test_the_left_overs_of_another_folder_are_not_touched(tmp_path: Path):
+def test_leftovers_of_another_folder_are_not_removed(tmp_path: Path):
     (tmp_path / ".other.abc123.part").mkdir()
-    with files.whole_folder(tmp_path / "model"):
+    with files.atomic_folder(tmp_path / "model"):
         pass
     assert _names(tmp_path) == [".other.abc123.part", "model"]
 
@@ -102,14 +102,14 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "text": lambda path: files.write_text(path, "new"),
     "json": lambda path: files.write_json(path, {"new": 1}),
     "table": lambda path: files.write_table(path, pd.DataFrame({"new": [1]})),
-    "archive": lambda path: files.rewrite_archive(path, {"new": b"1"}),
+    "archive": lambda path: files.write_zip(path, {"new": b"1"}),
 }
 
 
 @pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path, write: Callable):
     if not Path("/dev/full").exists():
-        pytest.skip("NO /dev/full: this system cannot pretend a full disk")
+        pytest.skip("NO /dev/full: this system cannot simulate a full disk")
     path = tmp_path / "a"
     path.write_text("old")
     full = tmp_path / f".a.{os.getpid()}.part"  # opening the temporary file for writing opens the full device
@@ -121,14 +121,14 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, write: Callable):
     assert _names(tmp_path) == ["a"]
 
 
-@pytest.mark.parametrize("lend", [files.whole_file, files.whole_folder])
-def test_a_read_only_folder_keeps_what_it_holds(tmp_path: Path, lend: Callable):
+@pytest.mark.parametrize("atomic", [files.atomic_file, files.atomic_folder])
+def test_a_read_only_folder_keeps_what_it_holds(tmp_path: Path, atomic: Callable):
     (tmp_path / "a").write_text("old")
     tmp_path.chmod(0o555)
     try:
         if os.access(tmp_path, os.W_OK):
             pytest.skip("RUN AS ROOT: no folder is read-only for one who may override permissions")
-        with pytest.raises(PermissionError), lend(tmp_path / "a") as temporary:
+        with pytest.raises(PermissionError), atomic(tmp_path / "a") as temporary:
             temporary.write_text("new")
         assert (tmp_path / "a").read_text() == "old"
     finally:
@@ -136,7 +136,7 @@ def test_a_read_only_folder_keeps_what_it_holds(tmp_path: Path, lend: Callable):
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_json_refuses_what_is_no_number_and_keeps_the_old_file(tmp_path: Path, number: float):
+def test_json_refuses_nan_and_infinity_and_keeps_the_old_file(tmp_path: Path, number: float):
     files.write_json(tmp_path / "metrics.json", {"loss": 1.5})
     with pytest.raises(ValueError, match="JSON"):
         files.write_json(tmp_path / "metrics.json", {"loss": number})
@@ -160,9 +160,9 @@ def test_a_table_holds_every_float32_exactly(tmp_path_factory: pytest.TempPathFa
 
 
 def test_an_archive_depends_on_its_members_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    files.rewrite_archive(tmp_path / "a.zip", {"b": b"2", "a": b"1"})
+    files.write_zip(tmp_path / "a.zip", {"b": b"2", "a": b"1"})
     monkeypatch.setattr(time, "time", lambda: 2_000_000_000.0)
-    files.rewrite_archive(tmp_path / "b.zip", {"a": b"1", "b": b"2"})
+    files.write_zip(tmp_path / "b.zip", {"a": b"1", "b": b"2"})
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
-    assert files.read_archive(tmp_path / "a.zip") == {"a": b"1", "b": b"2"}
-    assert list(files.read_archive(tmp_path / "a.zip")) == ["a", "b"]
+    assert files.read_zip(tmp_path / "a.zip") == {"a": b"1", "b": b"2"}
+    assert list(files.read_zip(tmp_path / "a.zip")) == ["a", "b"]

@@ -1,4 +1,4 @@
-"""Raw files are verified, come from wherever they can be had, and cost little time when they cannot."""
+"""Raw files are verified, come from the first location that has them, and fail fast where none does."""
 
 import errno
 import hashlib
@@ -10,12 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from data.test_archives import CONTENTS, GOOD, MEMBERS, TWO, held, packed
+from support.archives import CONTENTS, GOOD, MEMBERS, TWO, file_contents, packed
 
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import sha256
 from modelyard.data import download
-from modelyard.data.download import FetchSettings, FileSet, Reach, all_mirrors
+from modelyard.data.download import FetchSettings, FileSet, HostReachability, all_mirrors
 from modelyard.data.sources import Source
 
 CONTENT = b"content of a raw file\n" * 1000
@@ -75,7 +75,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def closed() -> str:
-    """The address of a loopback port on which nobody listens."""
+    """The address of a loopback port without a server."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -99,7 +99,7 @@ def _failure(files: FileSet, target: Path) -> str:
     return str(raised.value)
 
 
-def test_a_good_file_is_downloaded_and_its_origin_told(server: Server, tmp_path: Path):
+def test_a_good_file_is_downloaded_and_its_origin_returned(server: Server, tmp_path: Path):
     url = server.serve("/a.gz", (200, CONTENT))
     assert _set(url).fetch(tmp_path / "raw") == {"a.gz": url}
     assert (tmp_path / "raw" / "a.gz").read_bytes() == CONTENT
@@ -113,19 +113,19 @@ def test_a_good_file_is_downloaded_and_its_origin_told(server: Server, tmp_path:
         pytest.param(403, b"", None, "403", 1, id="forbidden"),
         pytest.param(503, b"", None, "503", 2, id="down for long"),
         pytest.param(200, CONTENT[:-9], len(CONTENT), "9 more expected", 2, id="cut off"),
-        pytest.param(200, CONTENT + b"!", None, f"params.yaml says {SHA256}", 1, id="tampered"),
+        pytest.param(200, CONTENT + b"!", None, f"params.yaml has {SHA256}", 1, id="tampered"),
         pytest.param(200, b"", None, "wrong content", 1, id="empty"),
     ],
 )
-def test_a_bad_answer_leaves_the_old_file_and_is_told(
+def test_a_bad_answer_leaves_the_old_file_and_is_refused(
     server: Server, tmp_path: Path, monkeypatch, status: int, body: bytes, promised: int, reason: str, requests: int
 ):
     monkeypatch.setattr(download, "ATTEMPTS", 2)
     (tmp_path / "a.gz").write_bytes(b"old")
     url = server.serve("/a.gz", (status, body), promised=promised)
-    said = _failure(_set(url), tmp_path)
-    assert f"{url}: " in said
-    assert reason in said
+    message = _failure(_set(url), tmp_path)
+    assert f"{url}: " in message
+    assert reason in message
     assert len(server.requests) == requests
     assert [path.name for path in tmp_path.iterdir()] == ["a.gz"]
     assert (tmp_path / "a.gz").read_bytes() == b"old"
@@ -209,22 +209,22 @@ def test_stray_folders_are_removed(tmp_path: Path):
 
 
 def test_a_failure_names_every_address_and_what_to_do(server: Server, closed: str, tmp_path: Path):
-    said = _failure(_set(f"{server.url}/a.gz", tmp_path / "mirror", closed), tmp_path / "raw")
-    assert said.startswith("a.gz cannot be had.\nTried:\n")
-    assert f"  {tmp_path}/mirror/made-up/a.gz: no such file\n" in said
-    assert f"  {closed}/made-up/a.gz: no answer within 2 s\n" in said
-    assert f"  {server.url}/a.gz: " in said
-    assert "put the file at <mirror>/made-up/<file>" in said
-    assert "MODELYARD_MIRROR=<mirror>" in said
-    assert "fetch.mirrors" in said
+    message = _failure(_set(f"{server.url}/a.gz", tmp_path / "mirror", closed), tmp_path / "raw")
+    assert message.startswith("Not available: a.gz.\nTried:\n")
+    assert f"  {tmp_path}/mirror/made-up/a.gz: no such file\n" in message
+    assert f"  {closed}/made-up/a.gz: no answer within 2 s\n" in message
+    assert f"  {server.url}/a.gz: " in message
+    assert "put the file at <mirror>/made-up/<file>" in message
+    assert "MODELYARD_MIRROR=<mirror>" in message
+    assert "fetch.mirrors" in message
 
 
 def test_a_failure_keeps_the_files_that_came(server: Server, tmp_path: Path):
     good = Source(url=server.serve("/good.gz", (200, CONTENT)), sha256=SHA256)
     bad = Source(url=f"{server.url}/bad.gz", sha256=SHA256)
-    said = _failure(FileSet({"good.gz": good, "bad.gz": bad}, "made-up", ()), tmp_path)
-    assert "bad.gz cannot be had" in said
-    assert "good.gz cannot" not in said
+    message = _failure(FileSet({"good.gz": good, "bad.gz": bad}, "made-up", ()), tmp_path)
+    assert "Not available: bad.gz." in message
+    assert "Not available: good.gz" not in message
     assert (tmp_path / "good.gz").read_bytes() == CONTENT
 
 
@@ -250,12 +250,12 @@ def test_silent_hosts_cost_one_wait_for_any_number_of_files(tmp_path: Path, monk
         raise AssertionError
 
     monkeypatch.setattr(socket, "create_connection", silent)
-    monkeypatch.setattr(download, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(download, "CONNECT_SECONDS", 0.2)
     sources = {f"{n}.gz": Source(url=f"http://silent-{n % 20}.invalid/{n}", sha256=SHA256) for n in range(60)}
     files = FileSet(sources, "made-up", ("http://mirror.invalid",))
     started = time.monotonic()
-    reach = Reach(files.all_addresses())
-    assert len(files.out_of_reach(tmp_path, reach)) == 60
+    reach = HostReachability(files.all_addresses())
+    assert len(files.unreachable(tmp_path, reach)) == 60
     assert "no answer within 0.2 s" in _failure(files, tmp_path)
     assert time.monotonic() - started < 4  # one wait a host would cost 8 s, one a file 24 s
     assert len(asked) == 2 * 21  # each host once for each of the two questions
@@ -265,12 +265,12 @@ def test_a_closed_port_costs_no_wait_at_all(closed: str, tmp_path: Path):
     sources = {f"{n}.gz": Source(url=f"{closed}/{n}", sha256=SHA256) for n in range(30)}
     started = time.monotonic()
     _failure(FileSet(sources, "made-up", ()), tmp_path)
-    assert time.monotonic() - started < download.ANSWER_SECONDS
+    assert time.monotonic() - started < download.CONNECT_SECONDS
 
 
 def test_a_proxy_is_asked_in_the_place_of_the_host(server: Server, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("http_proxy", f"127.0.0.1:{server.server_port}")
-    assert Reach(["http://behind-the-proxy.invalid/a.gz"]).has("http://behind-the-proxy.invalid/a.gz")
+    assert HostReachability(["http://behind-the-proxy.invalid/a.gz"]).reachable("http://behind-the-proxy.invalid/a.gz")
 
 
 def test_a_file_of_a_package_is_copied_and_verified(tmp_path: Path):
@@ -281,32 +281,32 @@ def test_a_file_of_a_package_is_copied_and_verified(tmp_path: Path):
     assert sha256(tmp_path / "digits.csv.gz") == known
 
 
-def test_a_package_that_is_not_installed_is_told(tmp_path: Path):
+def test_a_package_that_is_not_installed_is_refused(tmp_path: Path):
     files = FileSet({"a.csv": Source(package="no_such_package/a.csv", sha256=SHA256)}, "", ())
     assert "no_such_package" in _failure(files, tmp_path)
 
 
-def test_a_file_of_ones_own_is_found_from_the_root_of_the_project(tmp_path: Path):
+def test_an_own_file_is_found_from_the_root_of_the_project(tmp_path: Path):
     (tmp_path / "mine.csv").write_bytes(CONTENT)
     files = FileSet({"a.csv": Source(path="mine.csv", sha256=SHA256)}, "", ("/mirror",), root=tmp_path)
     assert files.fetch(tmp_path / "raw") == {"a.csv": str(tmp_path / "mine.csv")}
     assert (tmp_path / "raw" / "a.csv").read_bytes() == CONTENT
 
 
-def test_a_file_of_ones_own_that_was_edited_is_told_with_the_checksum_to_write_although_its_copy_is_verified(tmp_path):
+def test_an_edited_own_file_is_refused_with_its_new_checksum_although_its_copy_is_verified(tmp_path):
     (tmp_path / "mine.csv").write_bytes(CONTENT)
     files = FileSet({"a.csv": Source(path="mine.csv", sha256=SHA256)}, "", (), root=tmp_path)
     files.fetch(tmp_path / "raw")
-    assert files.edited() == {}
+    assert files.edited_messages() == {}
     (tmp_path / "mine.csv").write_bytes(b"edited")
     now = hashlib.sha256(b"edited").hexdigest()
-    said = files.edited()["a.csv"]
-    assert said.startswith(f"mine.csv is not the file that params.yaml means: its SHA256 is {now}, ")
-    assert f"write there sha256: {now};" in said
-    assert _failure(files, tmp_path / "raw") == said
+    message = files.edited_messages()["a.csv"]
+    assert message.startswith(f"mine.csv is not the file that params.yaml means: its SHA256 is {now}, ")
+    assert f"write sha256: {now} there;" in message
+    assert _failure(files, tmp_path / "raw") == message
     assert (tmp_path / "raw" / "a.csv").read_bytes() == CONTENT
     (tmp_path / "mine.csv").unlink()
-    assert files.edited() == {}
+    assert files.edited_messages() == {}
     assert files.fetch(tmp_path / "raw") == {"a.csv": "already here, verified"}
 
 
@@ -317,10 +317,10 @@ def test_a_file_of_ones_own_that_was_edited_is_told_with_the_checksum_to_write_a
         ({"package": "no_such_package/a.csv"}, "install the libraries again: make install."),
     ],
 )
-def test_who_lacks_a_file_that_is_not_on_the_network_is_not_sent_there(tmp_path: Path, source: dict, advice: str):
-    said = _failure(FileSet({"a.csv": Source(**source, sha256=SHA256)}, "", (), root=tmp_path), tmp_path / "raw")
-    assert said.endswith(f"What to do: {advice}")
-    assert "network" not in said
+def test_the_remedy_for_a_local_file_does_not_name_the_network(tmp_path: Path, source: dict, advice: str):
+    message = _failure(FileSet({"a.csv": Source(**source, sha256=SHA256)}, "", (), root=tmp_path), tmp_path / "raw")
+    assert message.endswith(f"What to do: {advice}")
+    assert "network" not in message
 
 
 def test_text_in_the_settings_is_written_as_it_stands(tmp_path: Path):
@@ -328,7 +328,9 @@ def test_text_in_the_settings_is_written_as_it_stands(tmp_path: Path):
     assert (tmp_path / "a.csv").read_bytes() == "ä,b\n".encode()
 
 
-def test_only_files_that_are_nowhere_are_out_of_reach(server: Server, closed: str, tmp_path: Path, mirror_folder: Path):
+def test_only_files_without_a_copy_and_a_reachable_address_are_unreachable(
+    server: Server, closed: str, tmp_path: Path, mirror_folder: Path
+):
     (tmp_path / "here.gz").write_bytes(b"whatever")
     sources = {
         "here.gz": Source(url=f"{closed}/here.gz", sha256=SHA256),
@@ -339,7 +341,7 @@ def test_only_files_that_are_nowhere_are_out_of_reach(server: Server, closed: st
         "lost.csv": Source(path="lost.csv", sha256=SHA256),
     }
     files = FileSet(sources, "made-up", (str(mirror_folder),), root=tmp_path)
-    assert files.out_of_reach(tmp_path, Reach(files.all_addresses())) == {
+    assert files.unreachable(tmp_path, HostReachability(files.all_addresses())) == {
         "nowhere.gz": [f"{mirror_folder}/made-up/nowhere.gz", f"{closed}/nowhere.gz"],
         "lost.csv": [str(tmp_path / "lost.csv")],
     }
@@ -366,7 +368,7 @@ def _keep(mirror: Path, name: str, content: bytes) -> str:
 def test_an_archive_is_downloaded_and_only_its_members_are_kept(server: Server, tmp_path: Path, capfd):
     url = server.serve("/a.tar.gz", (200, ARCHIVE))
     assert _archive(url).fetch(tmp_path) == {"a.tar.gz": url}
-    assert held(tmp_path) == CONTENTS
+    assert file_contents(tmp_path) == CONTENTS
     assert "a.tar.gz: unpacking\n" in capfd.readouterr().err
 
 
@@ -374,7 +376,7 @@ def test_a_mirror_may_hold_another_archive_of_the_same_members(server: Server, t
     kept = _keep(tmp_path / "mirror", "a.tar.xz", OTHER)
     files = _archive(server.serve("/a.tar.gz", (200, ARCHIVE)), tmp_path / "mirror")
     assert files.fetch(tmp_path / "raw") == {"a.tar.gz": kept}
-    assert held(tmp_path / "raw") == CONTENTS
+    assert file_contents(tmp_path / "raw") == CONTENTS
     assert server.requests == []
 
 
@@ -391,9 +393,9 @@ def test_a_mirror_is_asked_for_the_archive_then_for_its_alternatives_and_the_pub
 def test_an_alternative_has_a_checksum_of_its_own(server: Server, tmp_path: Path):
     wrong = _keep(tmp_path / "mirror", "a.tar.xz", ARCHIVE)
     files = _archive(f"{server.url}/a.tar.gz", tmp_path / "mirror")
-    said = _failure(files, tmp_path / "raw")
-    assert f"{wrong}: wrong content: its SHA256 is {hashlib.sha256(ARCHIVE).hexdigest()}" in said
-    assert held(tmp_path / "raw") == {}
+    message = _failure(files, tmp_path / "raw")
+    assert f"{wrong}: wrong content: its SHA256 is {hashlib.sha256(ARCHIVE).hexdigest()}" in message
+    assert file_contents(tmp_path / "raw") == {}
 
 
 def test_members_that_are_here_and_verified_are_not_fetched_again(server: Server, tmp_path: Path):
@@ -409,15 +411,15 @@ def test_one_member_that_is_gone_or_altered_brings_the_archive_again(server: Ser
     files.fetch(tmp_path)
     spoil(tmp_path / "two.bin")
     files.fetch(tmp_path)
-    assert held(tmp_path) == CONTENTS
+    assert file_contents(tmp_path) == CONTENTS
     assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
-        (ARCHIVE[:-99], "not a whole tar archive"),
-        (b"<html>Moved</html>", "not a whole tar archive"),
+        (ARCHIVE[:-99], "not a complete tar archive"),
+        (b"<html>Moved</html>", "not a complete tar archive"),
         (packed({"one.bin": CONTENTS["one.bin"]}), "lacks two.bin"),
         (packed(GOOD | {TWO: b"altered"}), "two.bin in the archive has the MD5"),
         (packed({"../stray.bin": b""} | GOOD), "a path that leads outside"),
@@ -425,52 +427,52 @@ def test_one_member_that_is_gone_or_altered_brings_the_archive_again(server: Ser
     ids=["truncated", "no archive", "missing member", "altered member", "path outside"],
 )
 def test_a_refused_archive_leaves_what_was_there_and_the_next_place_is_tried(
-    server: Server, closed: str, tmp_path: Path, content: bytes, told: str
+    server: Server, closed: str, tmp_path: Path, content: bytes, expected: str
 ):
     raw, kept = tmp_path / "raw", _keep(tmp_path / "mirror", "a.tar.gz", content)
     raw.mkdir()
     (raw / "one.bin").write_bytes(b"old")
-    said = _failure(_archive(f"{closed}/a.tar.gz", tmp_path / "mirror", content=content), raw)
-    assert f"  {kept}: " in said
-    assert told in said
-    assert held(raw) == {"one.bin": b"old"}
+    message = _failure(_archive(f"{closed}/a.tar.gz", tmp_path / "mirror", content=content), raw)
+    assert f"  {kept}: " in message
+    assert expected in message
+    assert file_contents(raw) == {"one.bin": b"old"}
     assert [path.name for path in tmp_path.iterdir() if path.name not in ("raw", "mirror")] == []
     good = _keep(tmp_path / "second", "a.tar.xz", OTHER)
     files = _archive(f"{closed}/a.tar.gz", tmp_path / "mirror", tmp_path / "second", content=content)
     assert files.fetch(raw) == {"a.tar.gz": good}
-    assert held(raw) == CONTENTS
+    assert file_contents(raw) == CONTENTS
 
 
 def test_a_download_that_is_cut_off_unpacks_nothing(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(download, "ATTEMPTS", 1)
     url = server.serve("/a.tar.gz", (200, ARCHIVE[:-9]), promised=len(ARCHIVE))
     assert "9 more expected" in _failure(_archive(url), tmp_path)
-    assert held(tmp_path) == {}
+    assert file_contents(tmp_path) == {}
 
 
-def test_an_archive_of_ones_own_is_unpacked_too(tmp_path: Path):
+def test_an_own_archive_is_unpacked_too(tmp_path: Path):
     (tmp_path / "mine.tar.gz").write_bytes(ARCHIVE)
     source = Source(path="mine.tar.gz", sha256=hashlib.sha256(ARCHIVE).hexdigest(), members=MEMBERS)
     FileSet({"mine": source}, "", (), root=tmp_path).fetch(tmp_path / "raw")
-    assert held(tmp_path / "raw") == CONTENTS
+    assert file_contents(tmp_path / "raw") == CONTENTS
 
 
-def test_an_archive_is_out_of_reach_where_a_member_and_every_archive_are_missing(closed: str, tmp_path: Path):
+def test_an_archive_is_unreachable_where_a_member_and_every_archive_are_missing(closed: str, tmp_path: Path):
     raw, mirror = tmp_path / "raw", tmp_path / "mirror"
     files = _archive(f"{closed}/a.tar.gz", mirror)
-    reach = Reach(files.all_addresses())
+    reach = HostReachability(files.all_addresses())
     raw.mkdir()
     (raw / "one.bin").write_bytes(b"whatever")
     asked = [f"{mirror}/made-up/a.tar.gz", f"{mirror}/made-up/a.tar.xz", f"{closed}/a.tar.gz"]
-    assert not files.is_here("a.tar.gz", raw)
-    assert files.out_of_reach(raw, reach) == {"a.tar.gz": asked}
-    assert "a.tar.gz or a.tar.xz cannot be had." in _failure(files, raw)
+    assert not files.is_present("a.tar.gz", raw)
+    assert files.unreachable(raw, reach) == {"a.tar.gz": asked}
+    assert "Not available: a.tar.gz or a.tar.xz." in _failure(files, raw)
     (raw / "two.bin").write_bytes(b"whatever")
-    assert files.is_here("a.tar.gz", raw)
-    assert files.out_of_reach(raw, reach) == {}
+    assert files.is_present("a.tar.gz", raw)
+    assert files.unreachable(raw, reach) == {}
     (raw / "two.bin").unlink()
     _keep(mirror, "a.tar.xz", OTHER)
-    assert files.out_of_reach(raw, reach) == {}
+    assert files.unreachable(raw, reach) == {}
 
 
 def test_strays_beside_members_are_removed(tmp_path: Path):
@@ -478,13 +480,13 @@ def test_strays_beside_members_are_removed(tmp_path: Path):
     _keep(tmp_path / "raw" / "unpacked", "one.bin", b"stray")
     _keep(tmp_path / "raw", "a.tar.gz", ARCHIVE)
     _archive("http://127.0.0.1:9/a.tar.gz", tmp_path / "mirror").fetch(tmp_path / "raw")
-    assert held(tmp_path / "raw") == CONTENTS
+    assert file_contents(tmp_path / "raw") == CONTENTS
 
 
 def test_a_file_that_was_published_with_an_md5_is_verified_by_it(server: Server, tmp_path: Path):
     url = server.serve("/a.gz", (200, CONTENT))
     right = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
     assert FileSet({"a.gz": Source(url=url, md5=right)}, "made-up", ()).fetch(tmp_path) == {"a.gz": url}
-    said = _failure(FileSet({"a.gz": Source(url=url, md5="0" * 32)}, "made-up", ()), tmp_path)
-    assert f"wrong content: its MD5 is {right}, params.yaml says {'0' * 32}" in said
-    assert held(tmp_path) == {"a.gz": CONTENT}
+    message = _failure(FileSet({"a.gz": Source(url=url, md5="0" * 32)}, "made-up", ()), tmp_path)
+    assert f"wrong content: its MD5 is {right}, params.yaml has {'0' * 32}" in message
+    assert file_contents(tmp_path) == {"a.gz": CONTENT}

@@ -31,7 +31,7 @@ def _images() -> RawData:
     random = np.random.default_rng(0)
     train = Samples(random.integers(0, 256, (20, 4, 4, 1), dtype=np.uint8), np.arange(20, dtype=np.uint8) % 2)
     test = Samples(random.integers(0, 256, (5, 4, 4, 1), dtype=np.uint8), np.zeros(5, np.uint8))
-    return RawData(train, given_test=test, classes=("even", "odd"))
+    return RawData(train, test=test, classes=("even", "odd"))
 
 
 def test_an_input_comes_back_from_disk_as_it_was(tmp_path: Path):
@@ -40,7 +40,7 @@ def test_an_input_comes_back_from_disk_as_it_was(tmp_path: Path):
     inputs.save_test(test, tmp_path / "test")
     read, read_test = inputs.load_training(tmp_path / "training"), inputs.load_test(tmp_path / "test")
     assert read.description == training.description
-    for written, found in ((training.rows, read.rows), (test, read_test)):
+    for written, found in ((training.samples, read.samples), (test, read_test)):
         np.testing.assert_array_equal(found.x, written.x)
         np.testing.assert_array_equal(found.y, written.y)
         assert found.x.dtype == written.x.dtype
@@ -57,7 +57,7 @@ def test_rows_are_opened_memory_mapped_and_cannot_be_written(tmp_path: Path):
     inputs.save_training(training, tmp_path / "training")
     inputs.save_test(test, tmp_path / "test")
     opened = inputs.load_training(tmp_path / "training")
-    for rows in (opened.rows, opened.training, opened.validation, inputs.load_test(tmp_path / "test")):
+    for rows in (opened.samples, opened.training, opened.validation, inputs.load_test(tmp_path / "test")):
         assert isinstance(rows.x, np.memmap)
         with pytest.raises(ValueError, match="read-only"):
             rows.x[0] = 0
@@ -65,8 +65,8 @@ def test_rows_are_opened_memory_mapped_and_cannot_be_written(tmp_path: Path):
 
 def test_images_stay_bytes_and_raw_on_disk(tmp_path: Path):
     training, test = inputs.prepare(_images(), "classification", _settings("standard", test="given"))
-    assert training.rows.x.dtype == test.x.dtype == np.uint8
-    np.testing.assert_array_equal(training.rows.x, _images().rows.x)
+    assert training.samples.x.dtype == test.x.dtype == np.uint8
+    np.testing.assert_array_equal(training.samples.x, _images().samples.x)
     inputs.save_training(training, tmp_path / "training")
     assert (tmp_path / "training" / "x.npy").stat().st_size < 20 * 16 + 200
     assert training.description.dtype == "uint8"
@@ -76,7 +76,7 @@ def test_images_stay_bytes_and_raw_on_disk(tmp_path: Path):
 def test_no_change_to_validation_or_test_rows_changes_the_scaling(seed: int, scaling: str):
     before, _ = inputs.prepare(_table(), "regression", _settings(scaling))
     kept = set(before.training.y.astype(int))  # a row's target is its number
-    changed = _table().rows.x.copy()
+    changed = _table().samples.x.copy()
     others = [row for row in range(50) if row not in kept]
     changed[others] = 1000 * np.random.default_rng(seed).normal(size=(len(others), 3))
     after, _ = inputs.prepare(RawData(Samples(changed, np.arange(50.0))), "regression", _settings(scaling))
@@ -93,14 +93,14 @@ def test_the_scaling_is_fitted_on_the_training_rows(scaling: str):
 def test_the_leak_moves_the_test_rows_and_nothing_else():
     honest, honest_test = inputs.prepare(_table(), "regression", _settings("minmax"))
     leaky, untouched = inputs.prepare(_table(), "regression", _settings("minmax_per_split"))
-    leaky_test = inputs.as_evaluated(untouched, leaky.description)
-    np.testing.assert_array_equal(leaky.rows.x, honest.rows.x)
-    np.testing.assert_array_equal(leaky.rows.y, honest.rows.y)
+    leaky_test = inputs.evaluation_samples(untouched, leaky.description)
+    np.testing.assert_array_equal(leaky.samples.x, honest.samples.x)
+    np.testing.assert_array_equal(leaky.samples.y, honest.samples.y)
     np.testing.assert_array_equal(leaky_test.y, honest_test.y)
     np.testing.assert_array_equal(untouched.x, honest_test.x)  # what the data card describes
-    np.testing.assert_array_equal(inputs.as_evaluated(honest_test, honest.description).x, honest_test.x)
+    np.testing.assert_array_equal(inputs.evaluation_samples(honest_test, honest.description).x, honest_test.x)
     assert leaky.description.scaler == honest.description.scaler
-    scaled = leaky.description.scaler.apply(leaky_test.x)
+    scaled = leaky.description.scaler.transform(leaky_test.x)
     np.testing.assert_allclose((scaled.min(axis=0), scaled.max(axis=0)), ([0] * 3, [1] * 3), atol=1e-12)
     assert not np.allclose(leaky_test.x, honest_test.x)
 
@@ -111,19 +111,19 @@ def test_each_row_keeps_its_target_and_stands_in_one_part():
     assert [len(part) for part in parts] == [30, 10, 10]
     assert sorted(np.concatenate([part.y for part in parts])) == list(range(50))
     for part in parts:
-        np.testing.assert_array_equal(part.x, _table().rows.x[part.y.astype(int)])
+        np.testing.assert_array_equal(part.x, _table().samples.x[part.y.astype(int)])
 
 
 def test_test_rows_that_the_data_set_brings_are_taken_as_they_are():
     training, test = inputs.prepare(_images(), "classification", _settings("pixels", test="given", validation=0.25))
     assert test is not None
-    np.testing.assert_array_equal(test.x, _images().given_test.x)
+    np.testing.assert_array_equal(test.x, _images().test.x)
     assert (len(training.training), len(training.validation)) == (15, 5)
 
 
 def test_training_rows_may_be_test_rows_too():
     training, test = inputs.prepare(_table(), "regression", _settings("none", test="training_rows"))
-    np.testing.assert_array_equal(test.x, training.rows.x)
+    np.testing.assert_array_equal(test.x, training.samples.x)
     assert len(training.validation) == 0
 
 
@@ -134,23 +134,23 @@ def test_of_the_first_rows_alone_scaling_and_validation_are_made(first: int, shu
     everything, test = inputs.prepare(_table(), "regression", _settings("standard", test=0.2, test_seed=777))
     training, same_test = inputs.prepare(_table(), "regression", _settings("standard", first=first, **split))
     np.testing.assert_array_equal(same_test.y, test.y)
-    assert sorted(training.rows.y) == sorted(everything.rows.y[:first])
+    assert sorted(training.samples.y) == sorted(everything.samples.y[:first])
     assert (len(training.training), len(training.validation)) == (first // 2, first - first // 2)
     assert training.description.scaler == fit("standard", training.training.x)
 
 
-def test_more_first_rows_than_there_are_is_told():
-    with pytest.raises(ModelyardError, match=r"`first: 41` of 40 training rows: give at most 40"):
+def test_more_first_rows_than_there_are_is_refused():
+    with pytest.raises(ModelyardError, match=r"`first: 41` of 40 training samples: give at most 40"):
         inputs.prepare(_table(), "regression", _settings("none", test=0.2, test_seed=777, first=41))
 
 
 def test_words_come_along_with_the_rows_that_are_made_of_them(tmp_path: Path, word_input: inputs.TrainingInput):
-    raw = RawData(word_input.rows, classes=("without", "with"), words=word_input.description.words)
+    raw = RawData(word_input.samples, classes=("without", "with"), words=word_input.description.words)
     training, _ = inputs.prepare(raw, "classification", _settings("none", test=0.2, test_seed=1))
     inputs.save_training(training, tmp_path / "training")
     read = inputs.load_training(tmp_path / "training")
     assert read.description.words == word_input.description.words
-    assert (read.rows.x.dtype, read.description.network_dtype) == (np.uint16, "uint16")
+    assert (read.samples.x.dtype, read.description.network_dtype) == (np.uint16, "uint16")
 
 
 @pytest.mark.parametrize(
@@ -163,18 +163,18 @@ def test_pixels_and_word_numbers_reach_a_network_as_they_are_and_all_else_as_flo
 
 
 def test_boxes_are_divided_with_their_images(tmp_path: Path, box_input: inputs.TrainingInput):
-    raw = RawData(box_input.rows, classes=("dark", "bright"))
+    raw = RawData(box_input.samples, classes=("dark", "bright"))
     training, test = inputs.prepare(raw, "detection", _settings("pixels", test=0.25, test_seed=1))
     inputs.save_training(training, tmp_path / "training")
-    for rows in (inputs.load_training(tmp_path / "training").rows, test):
+    for rows in (inputs.load_training(tmp_path / "training").samples, test):
         assert rows.y.shape == (len(rows), 2, 5)
         for image, (label, left, top, right, bottom) in zip(rows.x, rows.y[:, 0], strict=True):
             square = image[int(top) : int(bottom), int(left) : int(right)]
             assert (square == 255 * label).all()
 
 
-def test_given_test_rows_that_the_data_set_does_not_bring_are_told():
-    with pytest.raises(ModelyardError, match=r"made_up brings no test rows .*split\.test"):
+def test_given_test_rows_that_the_data_set_does_not_bring_are_refused():
+    with pytest.raises(ModelyardError, match=r"made_up has no test samples .*split\.test"):
         inputs.prepare(_table(), "regression", _settings("none", test="given"))
 
 

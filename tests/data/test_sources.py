@@ -1,4 +1,4 @@
-"""What may be said of a file's origin, and each way to say it wrong."""
+"""What may be message of a file's origin, and each way to say it wrong."""
 
 import pytest
 from pydantic import ValidationError
@@ -9,22 +9,22 @@ URL, SHA256, MD5 = "https://here/a.tar.gz", "0" * 64, "1" * 32
 
 
 @pytest.mark.parametrize(
-    ("places", "told"),
+    ("places", "expected"),
     [
         ({}, "exactly one of url, package, path, text"),
         ({"path": "a.csv", "text": "b"}, "exactly one of url, package, path, text"),
         ({"path": "a.csv"}, "sha256sum FILE"),
-        ({"text": "a", "sha256": "0" * 64}, "sha256 goes with url, package and path"),
-        ({"path": "a.csv", "sha256": "0" * 64, "md5": "0" * 32}, "either md5 or sha256 goes with"),
-        ({"text": "a", "md5": "0" * 32}, "either md5 or sha256 goes with"),
+        ({"text": "a", "sha256": "0" * 64}, "need either sha256 or md5"),
+        ({"path": "a.csv", "sha256": "0" * 64, "md5": "0" * 32}, "need either sha256 or md5"),
+        ({"text": "a", "md5": "0" * 32}, "need either sha256 or md5"),
         ({"path": "a.csv", "md5": "0" * 64}, "md5"),
         ({"url": "ftp://here/a.csv", "sha256": "0" * 64}, "https?://"),
     ],
 )
-def test_a_source_is_one_verified_place(places: dict, told: str):
+def test_a_source_is_one_verified_place(places: dict, expected: str):
     with pytest.raises(ValueError) as raised:
         Source(**places)
-    assert told in str(raised.value)
+    assert expected in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_members_and_alternatives_are_plain_names_with_their_checksums(more: dic
 
 @pytest.mark.parametrize("place", [{"path": "a.tar.gz", "members": {"a.bin": MD5}}, {"url": URL}])
 def test_alternatives_are_archives_that_a_mirror_may_hold(place: dict):
-    with pytest.raises(ValueError, match="alternatives go with a url and with members"):
+    with pytest.raises(ValueError, match="alternatives need a url, and members"):
         Source(**place, sha256=SHA256, alternatives={"a.tar.xz": SHA256})
 
 
@@ -54,8 +54,8 @@ def test_a_text_is_no_archive():
 
 
 def test_a_source_leaves_its_file_or_the_members_of_its_archive():
-    assert Source(url=URL, sha256=SHA256).leaves("a.tar.gz") == ("a.tar.gz",)
-    assert Source(url=URL, sha256=SHA256, members={"a": MD5, "b": MD5}).leaves("a.tar.gz") == ("a", "b")
+    assert Source(url=URL, sha256=SHA256).file_names("a.tar.gz") == ("a.tar.gz",)
+    assert Source(url=URL, sha256=SHA256, members={"a": MD5, "b": MD5}).file_names("a.tar.gz") == ("a", "b")
 
 
 def test_the_checksum_is_the_one_that_is_given():

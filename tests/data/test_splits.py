@@ -46,13 +46,13 @@ def test_the_same_seed_gives_the_same_rows(count: int, seed: int):
 
 
 @given(COUNTS, COUNTS)
-def test_the_first_rows_are_kept_or_all_or_it_is_told_that_there_are_fewer(count: int, first: int):
+def test_the_first_rows_are_kept_or_all_or_it_is_refused_that_there_are_fewer(count: int, first: int):
     assert keep_first(count, Split(test="given")) == count
     split = Split(test="given", first=first)
     if first <= count:
         assert keep_first(count, split) == first
         return
-    with pytest.raises(ModelyardError, match=f"`first: {first}` of {count} training rows: give at most {count}"):
+    with pytest.raises(ModelyardError, match=f"`first: {first}` of {count} training samples: give at most {count}"):
         keep_first(count, split)
 
 
@@ -99,17 +99,17 @@ def test_without_a_fraction_no_row_is_held_back():
 
 @pytest.mark.parametrize(("count", "fraction"), [(1, 0.5), (3, 0.9), (0, 0.5)])
 @pytest.mark.parametrize("key", ["test", "validation"])
-def test_too_few_rows_are_told_with_what_was_given_and_what_to_do(count: int, fraction: float, key: str):
+def test_too_few_rows_are_refused_with_what_was_given_and_what_to_do(count: int, fraction: float, key: str):
     settings = {"test": {"test": fraction, "test_seed": 1}, "validation": {"test": "given", "validation": fraction}}
     divide = {"test": divide_test, "validation": divide_validation}[key]
     with pytest.raises(ModelyardError) as raised:
         divide(count, Split(**settings[key]))
-    assert f"`{key}: {fraction}` of {count} rows leaves 0 to train on" in str(raised.value)
-    assert "more rows" in str(raised.value)
+    assert f"`{key}: {fraction}` of {count} samples leaves 0 to train on" in str(raised.value)
+    assert "more samples" in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "expected"),
     [
         ({"test": 0.2}, "test_seed goes with a fraction"),
         ({"test": "given", "test_seed": 1}, "test_seed goes with a fraction"),
@@ -120,7 +120,7 @@ def test_too_few_rows_are_told_with_what_was_given_and_what_to_do(count: int, fr
         ({"test": "given", "validation": -0.1}, "greater than or equal to 0"),
     ],
 )
-def test_a_split_that_cannot_be_made_is_refused(given: dict, told: str):
+def test_a_split_that_cannot_be_made_is_refused(given: dict, expected: str):
     with pytest.raises(ValueError) as raised:
         Split(**given)
-    assert told in str(raised.value)
+    assert expected in str(raised.value)

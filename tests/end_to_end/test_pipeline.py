@@ -180,7 +180,7 @@ def test_without_network_and_mirror_the_rest_is_built_and_what_is_missing_is_tol
         params["datasets"]["boston"]["files"]["boston_housing.npz"]["url"] = f"{NOWHERE}/boston_housing.npz"
     folder = clone.parent / "no-such-mirror" / "boston-housing"
     addresses = [f"{folder}/boston_housing.npz", f"{NOWHERE}/mirror/boston-housing/boston_housing.npz"]
-    told = ["boston_housing.npz cannot be had.", *addresses, f"{NOWHERE}/boston_housing.npz"]
+    told = ["Not available: boston_housing.npz.", *addresses, f"{NOWHERE}/boston_housing.npz"]
     told += ["What to do: connect to the network and run again; or put the file at", "MODELYARD_MIRROR="]
 
     # --- modelyard run: what can be built is built

@@ -32,7 +32,7 @@ def test_an_empty_part_is_left_out():
 
 
 def test_classes_are_counted_by_name_even_those_that_do_not_occur(image_input: TrainingInput):
-    test = Samples(image_input.rows.x[:3], np.zeros(3, np.uint8))
+    test = Samples(image_input.samples.x[:3], np.zeros(3, np.uint8))
     parts = data_card.describe(image_input, test)["parts"]
     assert parts["training"]["rows_per_class"] == {"dark": 32, "bright": 32}
     assert parts["validation"]["rows_per_class"] == {"dark": 8, "bright": 8}

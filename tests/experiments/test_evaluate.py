@@ -127,7 +127,7 @@ def test_the_plots_are_those_of_the_task(any_evaluation: tuple[Evaluation, Plots
 
 
 def test_a_classification_of_tables_has_no_plots_of_images(regression_input: TrainingInput, tmp_path: Path) -> None:
-    rows = Samples(regression_input.rows.x, (regression_input.rows.y > 3).astype(np.uint8))
+    rows = Samples(regression_input.samples.x, (regression_input.samples.y > 3).astype(np.uint8))
     data = TrainingInput(describe(rows, 12, ("low", "high")), rows)
     _, files = evaluated(data, data.validation, tmp_path)
     assert sorted(files) == ["confusion.png", "layers.png", "learning_curve.png"]

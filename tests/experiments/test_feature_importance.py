@@ -31,7 +31,7 @@ def data() -> TrainingInput:
 
 @pytest.fixture
 def held_back(data: TrainingInput, tmp_path: Path) -> Path:
-    save_test(data.rows.take(np.arange(100)), tmp_path / "test")
+    save_test(data.samples.take(np.arange(100)), tmp_path / "test")
     return tmp_path / "test"
 
 
@@ -49,15 +49,15 @@ LINEAR, BOOSTING = linear.Settings(family="linear"), boosting.Settings(family="b
 def test_coefficients_are_those_of_the_model_for_one_standard_deviation(data, held_back):
     found = explained(data, LINEAR, held_back)
     found = found[found.measure == "coefficient"].set_index("feature")
-    assert found.value.to_numpy() == pytest.approx(SLOPES * data.rows.x.std(axis=0), abs=0.15)
+    assert found.value.to_numpy() == pytest.approx(SLOPES * data.samples.x.std(axis=0), abs=0.15)
     own = fitted(data, LINEAR).coefficients().set_index("feature").coefficient
-    assert found.value["first"] == pytest.approx(own["first"] * data.rows.x[:, 0].std())
+    assert found.value["first"] == pytest.approx(own["first"] * data.samples.x[:, 0].std())
 
 
 def test_the_interval_of_a_coefficient_is_that_of_least_squares_and_holds_it(data, held_back):
     found = explained(data, LINEAR, held_back)
     found = found[found.measure == "coefficient"]
-    squares = OLS(data.rows.y, add_constant(data.rows.x)).fit().conf_int(0.05)[1:] * data.rows.x.std(axis=0)[:, None]
+    squares = OLS(data.samples.y, add_constant(data.samples.x)).fit().conf_int(0.05)[1:] * data.samples.x.std(axis=0)[:, None]
     np.testing.assert_allclose(found[["low", "high"]], squares)
     assert (found.low < found.value).all()
     assert (found.value < found.high).all()
@@ -80,7 +80,7 @@ def test_only_a_linear_regression_has_coefficients(data, held_back):
 
 
 def test_an_importance_of_classes_is_the_share_of_answers_that_go_wrong(data, tmp_path):
-    rows = Samples(data.rows.x, (data.rows.x[:, 0] > 0).astype(np.uint8))
+    rows = Samples(data.samples.x, (data.samples.x[:, 0] > 0).astype(np.uint8))
     of_classes = TrainingInput(describe(rows, classes=("no", "yes"), features=FEATURES), rows)
     save_test(rows, tmp_path / "rows")
     found = explained(of_classes, BOOSTING, tmp_path / "rows").set_index("feature")

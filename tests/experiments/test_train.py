@@ -112,7 +112,7 @@ def test_a_failing_training_leaves_the_earlier_model_and_history_as_they_were(
 ) -> None:
     run_training(LINEAR, regression_input, tmp_path)
     before = files_under(tmp_path)
-    spoilt = Samples(np.full_like(regression_input.rows.x, np.nan), regression_input.rows.y)
+    spoilt = Samples(np.full_like(regression_input.samples.x, np.nan), regression_input.samples.y)
     with pytest.raises(ValueError, match="NaN"):
         run_training(LINEAR, TrainingInput(regression_input.description, spoilt), tmp_path)
     after = files_under(tmp_path)

@@ -227,12 +227,12 @@ def test_a_failing_stage_holds_up_only_what_needs_it(make_project):
     states = {name: stage.state for name, stage in pipeline.stages.items()}
     assert states == {
         "bad": StageState.FAILED,
-        "middle": StageState.LEFT_OUT,
+        "middle": StageState.SKIPPED,
         "good": StageState.BUILT,
-        "last": StageState.LEFT_OUT,
+        "last": StageState.SKIPPED,
     }
     assert pipeline.stages["middle"].reason == "needs bad: failed"
-    assert pipeline.stages["last"].reason == "needs middle: left out"
+    assert pipeline.stages["last"].reason == "needs middle: skipped"
     said = pipeline.stages["bad"].last_lines(3)
     assert said[:2] == ["line 3", "the reason"] or said[1:] == ["line 3", "the reason"]
 
@@ -247,13 +247,13 @@ def test_a_progress_bar_is_one_line_of_the_log(make_project):
     assert [line for line in said if "percent" in line] == ["100 percent"]
 
 
-def test_a_stage_left_out_leaves_out_those_that_need_it(make_project):
+def test_a_skipped_stage_skips_those_that_need_it(make_project):
     root = make_project(FAMILY, PARTS)
     pipeline = Pipeline(root)
-    pipeline.leave_out({"part@b": "no network", "no@such": "asked for by no one"})
+    pipeline.skip({"part@b": "no network", "no@such": "unknown stage"})
     pipeline.run(2, watch_nothing)
     assert pipeline.stages["part@b"].reason == "no network"
-    assert pipeline.stages["join"].reason == "needs part@b: left out"
+    assert pipeline.stages["join"].reason == "needs part@b: skipped"
     assert order(root) == ["part@a"]
 
 

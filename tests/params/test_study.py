@@ -8,7 +8,7 @@ from hypothesis import strategies as some
 from support.paths import PARAMS
 
 from modelyard import params
-from modelyard.core.config import changed, flat
+from modelyard.core.config import flatten, with_changes
 from modelyard.core.errors import ModelyardError
 from modelyard.params.study import DEFAULT_LEARNING_RATES, Choices, Range, baseline_values, storage_label
 
@@ -40,8 +40,8 @@ def test_the_baseline_values_of_every_study_fit_its_experiment():
     for study in project.studies.values():
         experiment = project.experiments[study.experiment]
         assert (
-            flat(changed(experiment, baseline_values(study, experiment)).model_dump()).keys()
-            == flat(experiment.model_dump()).keys()
+            flatten(with_changes(experiment, baseline_values(study, experiment)).model_dump()).keys()
+            == flatten(experiment.model_dump()).keys()
         )
 
 

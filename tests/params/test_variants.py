@@ -6,7 +6,7 @@ import pytest
 from support.paths import PARAMS
 
 from modelyard import params
-from modelyard.core.config import changed
+from modelyard.core.config import with_changes
 from modelyard.core.errors import ModelyardError
 from modelyard.params.project import Project
 from modelyard.params.variants import digest, resolve
@@ -91,7 +91,7 @@ def test_the_digest_depends_on_every_setting_but_those_for_display(project: Proj
     same = resolve(project, "boston_mlp", {"training.epochs": 100})
     other = resolve(project, "boston_mlp", {"training.epochs": 99})
     assert digest(resolved.to_dict()) == digest(same.to_dict()) != digest(other.to_dict())
-    described = replace(resolved, dataset=changed(resolved.dataset, {"description": "Something else."}))
+    described = replace(resolved, dataset=with_changes(resolved.dataset, {"description": "Something else."}))
     assert digest(described.to_dict()) == digest(resolved.to_dict())
 
 

@@ -89,7 +89,7 @@ def root(tmp_path: Path, empty_store: Path) -> Path:
 
 
 def test_a_served_network_takes_raw_pixels(image_input: TrainingInput, root: Path) -> None:
-    rows = np.asarray(image_input.rows.x[:5])
+    rows = np.asarray(image_input.samples.x[:5])
     with champion_served(CNN, image_input, root) as server:
         expected = models.load(server.folder).predict(rows)
         assert np.ptp(expected) > 0.01
@@ -102,6 +102,6 @@ def test_a_served_network_takes_raw_pixels(image_input: TrainingInput, root: Pat
 
 
 def test_a_served_estimator_takes_raw_features(regression_input: TrainingInput, root: Path) -> None:
-    rows = regression_input.rows.x[:5]
+    rows = regression_input.samples.x[:5]
     with champion_served(LINEAR, regression_input, root) as server:
         np.testing.assert_allclose(server.ask(rows.tolist()), models.load(server.folder).predict(rows), atol=1e-5)

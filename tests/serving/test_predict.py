@@ -270,7 +270,7 @@ def test_files_are_plotted_with_the_predictions(built: Built, tmp_path: Path) ->
 # --- images ---
 
 GREY = describe(
-    Samples(images().rows.x, images().rows.y),
+    Samples(images().samples.x, images().samples.y),
     classes=("dark", "bright"),
     scaling="pixels",
     scaler=Scaler(scale=(255.0,)),
@@ -321,7 +321,7 @@ def test_transparent_pixels_become_white(tmp_path: Path) -> None:
 
 def test_white_is_scaled_to_the_range_of_the_training_images(tmp_path: Path) -> None:
     of_16 = images(top=16)
-    pixels = of_16.rows.x[0, :, :, 0]
+    pixels = of_16.samples.x[0, :, :, 0]
     batch = read_image(Image.fromarray(np.rint(pixels / 16 * 255).astype(np.uint8)), tmp_path, of_16.description)
     np.testing.assert_array_equal(batch.x[0, :, :, 0], pixels)
     assert "white from 255 to 16" in batch.warnings[0]
@@ -479,7 +479,7 @@ def test_a_wrong_class_is_titled_in_red_after_the_true_one() -> None:
 
 
 def test_of_many_images_the_first_sixteen_are_plotted() -> None:
-    rows = images().rows.x[:30]
+    rows = images().samples.x[:30]
     batch = PredictionBatch({"file": ["x.png"] * 30}, rows)
     figure = predict.plot_predictions(batch, np.tile([[0.1, 0.9]], (30, 1)), GREY)
     assert len([axes for axes in figure.axes if axes.images]) == 16

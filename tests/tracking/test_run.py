@@ -199,7 +199,7 @@ def test_a_training_is_measured_until_it_ends(project: Path, monkeypatch: pytest
 
 
 def test_the_input_tag_changes_with_the_rows_alone(regression_input: TrainingInput, project: Path) -> None:
-    other = TrainingInput(regression_input.description, regression_input.rows.take(np.arange(60)[::-1]))
+    other = TrainingInput(regression_input.description, regression_input.samples.take(np.arange(60)[::-1]))
     for data in (regression_input, other, regression_input):
         run_training(LINEAR, data, project)
     again, of_other, first = (run.data.tags["input_sha256"] for run in runs_in(project))
@@ -300,7 +300,7 @@ def test_a_store_that_cannot_be_reached_is_told_once_and_costs_no_result(
     assert len(warnings) == 1
     assert "this run is not tracked" in warnings[0]
     model = load(project / "model")
-    assert np.corrcoef(model.predict(regression_input.rows.x), regression_input.rows.y)[0, 1] > 0.9
+    assert np.corrcoef(model.predict(regression_input.samples.x), regression_input.samples.y)[0, 1] > 0.9
     assert (project / "history.csv").exists()
 
 

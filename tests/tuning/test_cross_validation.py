@@ -28,7 +28,7 @@ def test_each_row_is_a_validation_row_once_and_otherwise_a_training_row(count, f
     assert sorted(np.concatenate([part.validation.y for part in made])) == list(range(count))
     for part in made:
         assert sorted([*part.training.y, *part.validation.y]) == list(range(count))
-        assert (part.rows.x[:, 0] == part.rows.y).all()
+        assert (part.samples.x[:, 0] == part.samples.y).all()
     sizes = [len(part.validation) for part in made]
     assert max(sizes) - min(sizes) <= 1
 
@@ -59,7 +59,7 @@ def test_more_folds_than_rows_are_refused():
 def test_a_shortened_input_has_its_first_training_rows_and_all_validation_rows(count, held, training_rows):
     whole = numbered(count)
     sizes = {"training_rows": max(1, count - held), "validation_rows": count - max(1, count - held)}
-    data = TrainingInput(whole.description.model_copy(update=sizes), whole.rows)
+    data = TrainingInput(whole.description.model_copy(update=sizes), whole.samples)
     if training_rows > len(data.training):
         with pytest.raises(ModelyardError, match=f"{len(data.training)} training rows: give the study at most so many"):
             shortened(data, training_rows)

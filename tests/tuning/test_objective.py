@@ -106,7 +106,7 @@ def test_a_trial_may_learn_from_part_of_the_rows_and_is_judged_by_all_validation
     made = plan(tmp_path, training_rows=40)
     trial, _ = tried(made, {"model.trees": 20, "model.depth": 2})
     data = load_training(made.training_of("made_up"))
-    first = data.rows.take(np.arange(40))
+    first = data.samples.take(np.arange(40))
     assert trial.value == pytest.approx(_error(first, data.validation), rel=0.05)
     assert trial.value != pytest.approx(_error(data.training, data.validation), rel=0.05)
 
@@ -114,7 +114,7 @@ def test_a_trial_may_learn_from_part_of_the_rows_and_is_judged_by_all_validation
 def test_with_folds_a_score_is_the_mean_over_them_each_with_its_own_scaling(tmp_path):
     made = plan(tmp_path, folds=3)
     trial, told = tried(made, {"model.trees": 20, "model.depth": 2})
-    rows = load_training(made.training_of("made_up")).rows
+    rows = load_training(made.training_of("made_up")).samples
     errors = []
     for held in np.array_split(np.random.RandomState(7).permutation(len(rows)), 3):
         rest = np.setdiff1d(np.arange(len(rows)), held)
@@ -130,8 +130,8 @@ def _error(training: Any, held: Any) -> float:
 
     scaler = scaling.fit("none", training.x)
     fitted = GradientBoostingRegressor(n_estimators=20, max_depth=2, random_state=7)
-    fitted.fit(scaler.apply(training.x), training.y)
-    return float(np.abs(fitted.predict(scaler.apply(held.x)) - held.y).mean())
+    fitted.fit(scaler.transform(training.x), training.y)
+    return float(np.abs(fitted.predict(scaler.transform(held.x)) - held.y).mean())
 
 
 def test_a_study_with_folds_prunes_between_them(tmp_path):

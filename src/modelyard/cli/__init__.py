@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from modelyard.core.errors import explained
+from modelyard.core.errors import exit_on_error
 
 app = typer.Typer(
     help="Rebuild, browse and trust the models of a set of notebooks.",
@@ -65,7 +65,7 @@ def run(
     """Rebuild experiments: fetch, normalise, train, evaluate, compare; what is up to date is left alone."""
     from modelyard.cli.run import rebuild
 
-    with explained():
+    with exit_on_error():
         raise typer.Exit(rebuild(experiments or [], jobs, demo, strict, dry))
 
 
@@ -74,7 +74,7 @@ def experiments() -> None:
     """List the experiments of params.yaml, each with its data set, its model and the results that are here."""
     from modelyard.cli.experiments import list_all
 
-    with explained():
+    with exit_on_error():
         list_all()
 
 
@@ -104,7 +104,7 @@ def tune(
     """Search for better values of an experiment's settings, by its validation rows; resumes what was begun."""
     from modelyard.cli.tune import Options, search_on, show_trials, write_winner
 
-    with explained():
+    with exit_on_error():
         if show:
             show_trials(study, storage)
         elif apply:
@@ -132,7 +132,7 @@ def predict(
     """Ask a model; images are brought to its shape, never inverted. What cannot be read is told, the exit code 1."""
     from modelyard.cli.predict import predict
 
-    with explained():
+    with exit_on_error():
         raise typer.Exit(predict(model, files or [], test_row or [], output, show))
 
 
@@ -141,7 +141,7 @@ def doctor() -> None:
     """Tell what is here: versions, processor, disk, data sets, and where runs are kept."""
     from modelyard.cli.doctor import examine
 
-    with explained():
+    with exit_on_error():
         examine()
 
 
@@ -154,7 +154,7 @@ def ui(
     """Open MLflow's web pages on this project's runs."""
     from modelyard.cli.ui import serve
 
-    with explained():
+    with exit_on_error():
         raise typer.Exit(serve(port))
 
 
@@ -172,7 +172,7 @@ def promote(
     """Register a model under its data set's name: as champion, if it is better by more than the noise."""
     from modelyard.cli.promote import promote
 
-    with explained():
+    with exit_on_error():
         promote(experiment, force)
 
 
@@ -181,7 +181,7 @@ def rollback(dataset: Annotated[str, typer.Argument(help="The name of a register
     """Bring the last champion of a data set back."""
     from modelyard.cli.promote import roll_back
 
-    with explained():
+    with exit_on_error():
         roll_back(dataset)
 
 
@@ -190,7 +190,7 @@ def runs_backfill() -> None:
     """Have the diary tell of all that is up to date here: what DVC brought back, the MD5s, what died without a word."""
     from modelyard.cli.runs import backfill
 
-    with explained():
+    with exit_on_error():
         backfill()
 
 
@@ -201,7 +201,7 @@ def runs_explain(
     """Tell which commit and data rebuild a run, with the commands."""
     from modelyard.cli.runs import explain
 
-    with explained():
+    with exit_on_error():
         explain(run)
 
 
@@ -216,7 +216,7 @@ def report(
     """Write all results as one page that opens anywhere, from the files that are here."""
     from modelyard.cli.report import report as write
 
-    with explained():
+    with exit_on_error():
         write(output, against)
 
 
@@ -238,7 +238,7 @@ def replicate(
     """Run experiments over seeds, and settle claims; what was run before is not run again."""
     from modelyard.cli.replicate import replicate as run_over_seeds
 
-    with explained():
+    with exit_on_error():
         raise typer.Exit(run_over_seeds(names or [], seeds, minutes, workers, splits))
 
 
@@ -253,7 +253,7 @@ def explain(
     """Tell which columns matter: coefficients of a linear regression, permutation importance of any model."""
     from modelyard.cli.explain import explain as explain_models
 
-    with explained():
+    with exit_on_error():
         explain_models(experiments, shuffles)
 
 

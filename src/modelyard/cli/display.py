@@ -13,7 +13,7 @@ from modelyard.orchestration.scheduler import Pipeline, Stage, StageState
 MARKS = {
     StageState.BUILT: ("✓", "green"),
     StageState.FAILED: ("✗", "bold red"),
-    StageState.LEFT_OUT: ("-", "yellow"),
+    StageState.SKIPPED: ("-", "yellow"),
     StageState.STOPPED: ("■", "yellow"),
     StageState.RUNNING: ("…", "cyan"),
 }
@@ -72,7 +72,7 @@ class Display:
         return line
 
     def _said(self, stage: Stage) -> str:
-        if stage.state is StageState.LEFT_OUT:
+        if stage.state is StageState.SKIPPED:
             return stage.reason.splitlines()[0]
         return next(iter(stage.last_lines(1)), "")
 
@@ -80,13 +80,13 @@ class Display:
 def tell_plan(console: Console, stages: Mapping[str, Stage]) -> None:
     """What would run, why, and how long it took last time."""
     to_run = [stage for stage in stages.values() if stage.state is StageState.WAITING]
-    left_out = [stage for stage in stages.values() if stage.state is StageState.LEFT_OUT]
+    skipped = [stage for stage in stages.values() if stage.state is StageState.SKIPPED]
     for stage in to_run:
         took = f"{stage.last_seconds:.0f} s last time" if stage.last_seconds else "never built here"
         console.print(f"[bold]{stage.name}[/]  [dim]{took}[/]", highlight=False)
         for change in stage.changes:
             console.print(Text(f"    {change}"), soft_wrap=True)
-    for stage in left_out:
+    for stage in skipped:
         told = Text.assemble((f"{stage.name} cannot run. ", "yellow"), stage.reason)
         console.print(told, soft_wrap=True)  # addresses to be copied
     seconds = sum(stage.last_seconds for stage in to_run)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from modelyard import params
-from modelyard.data.download import FileSet, Reach
+from modelyard.data.download import FileSet, HostReachability
 from modelyard.params.project import Project
 from modelyard.tracking import is_enabled, masked_tracking_uri, project_root
 
@@ -80,18 +80,18 @@ def _runs() -> dict[str, str]:
 def _data_sets(project: Project, here: Path) -> Table:
     entries = {**project.datasets, **project.backbones}
     file_sets = {name: project.files_of(name, here) for name in entries}
-    reach = Reach(address for files in file_sets.values() for address in files.all_addresses())
+    hosts = HostReachability(address for files in file_sets.values() for address in files.all_addresses())
     table = Table("data set", "where", "what it is", title="Data sets and backbones", title_justify="left")
     for name, files in file_sets.items():
-        table.add_row(name, _where(files, here / "data" / "raw" / name, reach), entries[name].description)
+        table.add_row(name, _where(files, here / "data" / "raw" / name, hosts), entries[name].description)
     return table
 
 
-def _where(files: FileSet, raw: Path, reach: Reach) -> str:
+def _where(files: FileSet, raw: Path, hosts: HostReachability) -> str:
     """Where the last of a data set's files would come from: here, a mirror, an address, or nowhere."""
-    if all(files.is_here(name, raw) for name in files.sources):
+    if all(files.is_present(name, raw) for name in files.sources):
         return "[green]present[/]"
-    if files.out_of_reach(raw, reach):
-        return "[yellow]out of reach[/]"
-    used = {next(filter(reach.has, files.addresses(name)), "params.yaml") for name in files.sources}
-    return "[cyan]in reach[/]: " + ", ".join(sorted({address.rpartition("/")[0] or address for address in used}))
+    if files.unreachable(raw, hosts):
+        return "[yellow]unreachable[/]"
+    used = {next(filter(hosts.reachable, files.addresses(name)), "params.yaml") for name in files.sources}
+    return "[cyan]reachable[/]: " + ", ".join(sorted({address.rpartition("/")[0] or address for address in used}))

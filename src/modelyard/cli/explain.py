@@ -9,7 +9,7 @@ from rich.table import Table
 
 from modelyard import models, params
 from modelyard.cli.prerequisites import bring
-from modelyard.core.config import nearest
+from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import write_table
 from modelyard.data import inputs
@@ -57,7 +57,7 @@ def _dataset_of(project: Project, names: Sequence[str]) -> str:
     for name in names:
         if name not in project.experiments | project.transfers:
             known = project.experiments | project.transfers
-            raise ModelyardError(f"no such experiment: {name}; {nearest(name, known)}")
+            raise ModelyardError(f"no such experiment: {name}; {suggest(name, known)}")
     found = {project.dataset_of(name): name for name in names}
     if len(found) > 1:
         told = ", ".join(f"{name} from {dataset}" for dataset, name in found.items())

@@ -21,7 +21,7 @@ def refuse_edited(project: Project, stages: Collection[str]) -> None:
         ModelyardError: it names each such file that these stages need, with the checksum to write if that is meant.
     """
     used = [name for name in project.datasets if f"fetch@{name}" in stages]
-    edited = {name: project.files_of(name, Path.cwd()).edited() for name in used}
+    edited = {name: project.files_of(name, Path.cwd()).edited_messages() for name in used}
     told = [f"  datasets.{name}.files.{file}: {what}" for name, files in edited.items() for file, what in files.items()]
     if told:
         raise ModelyardError("\n".join(("a file of yours does not match its checksum; nothing was run.", *told)))

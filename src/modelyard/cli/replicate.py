@@ -14,7 +14,7 @@ from rich.text import Text
 from modelyard import params
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.cli.prerequisites import bring
-from modelyard.core.config import nearest
+from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_json, write_json, write_table, write_text
 from modelyard.orchestration.process_pool import Outcome
@@ -69,7 +69,7 @@ def _wanted(
             wanted.append((series, seeds or SEEDS))
         else:
             raise ModelyardError(
-                f"no such experiment or claim: {name}; {nearest(name, [*project.all_experiments, *declared])}"
+                f"no such experiment or claim: {name}; {suggest(name, [*project.all_experiments, *declared])}"
             )
     return wanted
 
@@ -78,7 +78,7 @@ def _run(jobs: Sequence[Job], workers: int, seconds: float, console: Console) ->
     """Run jobs and tell of each; returns whether none failed."""
     missing = bring([f"fetch@{name}" for name in sorted(set().union(*(job.datasets for job in jobs)))], console)
     for stage, reason in missing.items():
-        told = Text.assemble((f"{stage} failed", "bold yellow"), f", and what needs it is left out. {reason}")
+        told = Text.assemble((f"{stage} failed", "bold yellow"), f", and what needs it is skipped. {reason}")
         console.print(told, soft_wrap=True)  # addresses to be copied
     jobs = [job for job in jobs if not {f"fetch@{name}" for name in job.datasets} & missing.keys()]
     failed = 0

@@ -16,7 +16,7 @@ from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.cli.prerequisites import refuse_edited
 from modelyard.cli.runs import backfill_after_rebuild
 from modelyard.core.errors import ModelyardError
-from modelyard.data.download import Reach
+from modelyard.data.download import HostReachability
 from modelyard.orchestration.fork_server import served
 from modelyard.orchestration.scheduler import SUCCEEDED, Pipeline, Stage, StageState
 from modelyard.params.project import Project
@@ -55,11 +55,11 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
         pipeline = Pipeline(Path.cwd(), [*chosen.values()] + ([] if names or demo else ["compare"]), USUAL)
         refuse_edited(project, pipeline.stages)
         pipeline.find_unchanged()
-        left_out = _out_of_reach(project, pipeline.stages, Path.cwd())
-        pipeline.leave_out(left_out)
+        skipped = _unreachable(project, pipeline.stages, Path.cwd())
+        pipeline.skip(skipped)
     if dry:
         tell_plan(console, pipeline.stages)
-        return int(strict and bool(left_out))
+        return int(strict and bool(skipped))
     os.environ.setdefault(REBUILD, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
     with _warm_where_needed(pipeline), Display(console, pipeline) as display:
         try:
@@ -67,11 +67,11 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
         except KeyboardInterrupt:
             console.print("\nStopped. What is finished is kept; run again to go on.")
             return 130
-    _tell(console, project, chosen, pipeline.stages, left_out)
+    _tell(console, project, chosen, pipeline.stages, skipped)
     failed = any(stage.state is StageState.FAILED for stage in pipeline.stages.values())
     whole = [name for name, stage in chosen.items() if pipeline.stages[stage].state in SUCCEEDED]
     backfill_after_rebuild(console, project, whole, end_dead=failed)
-    return int(failed or (strict and bool(left_out)))
+    return int(failed or (strict and bool(skipped)))
 
 
 def _chosen(project: Project, names: Sequence[str], demo: bool) -> dict[str, str]:
@@ -90,18 +90,18 @@ def _comes_along(project: Project, experiment: str) -> bool:
     return experiment in project.experiments and all(source.package or source.text for source in files)
 
 
-def _out_of_reach(project: Project, stages: Collection[str], root: Path) -> dict[str, str]:
+def _unreachable(project: Project, stages: Collection[str], root: Path) -> dict[str, str]:
     """The fetch stages whose files are neither here nor at any address that answers, with what to do about it."""
     fetched = {f"fetch@{name}": name for name in project.datasets}
     fetched |= {f"{PRETRAINED_STAGES}fetch@{name}": name for name in project.backbones}
     file_sets = {stage: project.files_of(name, root) for stage, name in fetched.items() if stage in stages}
-    reach = Reach(address for files in file_sets.values() for address in files.all_addresses())
-    left_out = {}
+    hosts = HostReachability(address for files in file_sets.values() for address in files.all_addresses())
+    skipped = {}
     for stage, files in file_sets.items():
-        missing = files.out_of_reach(root / "data" / "raw" / fetched[stage], reach)
+        missing = files.unreachable(root / "data" / "raw" / fetched[stage], hosts)
         if missing:
-            left_out[stage] = files.cannot_be_had(missing)
-    return left_out
+            skipped[stage] = files.unavailable_message(missing)
+    return skipped
 
 
 def _warm_where_needed(pipeline: Pipeline) -> AbstractContextManager[None]:
@@ -127,20 +127,20 @@ def _tell(
     project: Project,
     chosen: Mapping[str, str],
     stages: Mapping[str, Stage],
-    left_out: Mapping[str, str],
+    skipped: Mapping[str, str],
 ) -> None:
     if any(stage.state is not StageState.UNCHANGED for stage in stages.values()):
         old = [name for name, stage in chosen.items() if stages[stage].state not in SUCCEEDED]
         console.print(_result_table(project, chosen, old))
-    for name, reason in left_out.items():
+    for name, reason in skipped.items():
         _say(console, (f"\n{name} was skipped. ", "bold yellow"), reason)
     for stage in stages.values():
         if stage.state is StageState.FAILED:
             _say(console, (f"\n{stage.name} failed. ", "bold red"), f"The end of {stage.log}:")
             _say(console, "\n".join(stage.last_lines(LOG_LINES)))
-    skipped = [name for name, stage in chosen.items() if stages[stage].state is StageState.LEFT_OUT]
-    if skipped:
-        _say(console, f"\nNot rebuilt: {', '.join(skipped)}.")
+    not_rebuilt = [name for name, stage in chosen.items() if stages[stage].state is StageState.SKIPPED]
+    if not_rebuilt:
+        _say(console, f"\nNot rebuilt: {', '.join(not_rebuilt)}.")
     counts = {state: sum(stage.state is state for stage in stages.values()) for state in StageState}
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     _say(console, f"\nStages: {told}.\n{_next(stages)}")

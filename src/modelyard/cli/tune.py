@@ -15,7 +15,7 @@ from rich.text import Text
 from modelyard import params
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.cli.prerequisites import brought
-from modelyard.core.config import nearest
+from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.orchestration.scheduler import SUCCEEDED
 from modelyard.params.project import Project
@@ -146,7 +146,7 @@ def _work(worker: "Worker") -> Text:
 
 def _known(project: Project, name: str) -> StudySettings:
     if name not in project.studies:
-        raise ModelyardError(f"no such study: {name}; {nearest(name, project.studies)}")
+        raise ModelyardError(f"no such study: {name}; {suggest(name, project.studies)}")
     return project.studies[name]
 
 

@@ -36,7 +36,7 @@ class Settings(BaseModel):
 
 
 def _no_such_key(key: object, known: Iterable[str], given: Any) -> InitErrorDetails:
-    context = {"key": key, "advice": nearest(key, known)}
+    context = {"key": key, "advice": suggest(key, known)}
     return InitErrorDetails(type=PydanticCustomError("unknown_key", "no such key; {advice}", context), input=given)
 
 
@@ -99,23 +99,23 @@ def parse(
     raise ModelyardError(f"{path.name} has {count}; nothing was run.\n" + "\n".join(told))
 
 
-def nearest(word: object, allowed: Iterable[str]) -> str:
+def suggest(word: object, allowed: Iterable[str]) -> str:
     """Advice for a name that is not there: the nearest right spelling, or all of them."""
     allowed = list(allowed)
     close = get_close_matches(str(word), allowed, n=1)
     return f"did you mean {close[0]}?" if close else f"allowed: {', '.join(allowed) or 'nothing yet'}"
 
 
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested values under dotted keys."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         inside = isinstance(value, Mapping) and value
-        found |= flat(value, f"{prefix}{key}.") if inside else {f"{prefix}{key}": value}
+        found |= flatten(value, f"{prefix}{key}.") if inside else {f"{prefix}{key}": value}
     return found
 
 
-def changed(settings: AnySettings, values: Mapping[str, Any]) -> AnySettings:
+def with_changes(settings: AnySettings, values: Mapping[str, Any]) -> AnySettings:
     """Settings with other values at some dotted keys, checked as if they had been written so.
 
     Raises:
@@ -158,7 +158,7 @@ def _mistake(error: Any, given: Any) -> Mistake:
         return Mistake((*keys, error["ctx"]["key"]), error["msg"])
     if error["type"] == "literal_error":
         allowed = re.findall(r"'([^']*)'", error["ctx"]["expected"])
-        return Mistake(keys, nearest(error["input"], allowed))
+        return Mistake(keys, suggest(error["input"], allowed))
     if error["type"] == "missing":
         return Mistake((*keys, error["loc"][-1]), "this key is missing")
     if error["type"] == "union_tag_not_found":
@@ -166,7 +166,7 @@ def _mistake(error: Any, given: Any) -> Mistake:
     if error["type"] == "union_tag_invalid":
         allowed = re.findall(r"'([^']*)'", error["ctx"]["expected_tags"])
         chooser = error["ctx"]["discriminator"].strip("'")
-        return Mistake((*keys, chooser), f"no such {chooser}; {nearest(error['ctx']['tag'], allowed)}")
+        return Mistake((*keys, chooser), f"no such {chooser}; {suggest(error['ctx']['tag'], allowed)}")
     if error["input"] is None:
         return Mistake(keys, f"left empty; {WRITE_FOR_NONE.get(error['type'], 'give a value')}")
     reason = error["msg"].removeprefix("Value error, ")

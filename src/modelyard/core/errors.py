@@ -1,4 +1,4 @@
-"""What went wrong, said to the person who can mend it."""
+"""Errors that the user can correct, reported as one message instead of a traceback."""
 
 import errno
 import sys
@@ -7,12 +7,12 @@ from contextlib import contextmanager
 
 
 class ModelyardError(Exception):
-    """A mistake in settings, data or surroundings; its text says what was given, what is allowed and what to do."""
+    """A mistake in settings, data or environment; the text says what was given, what is allowed and what to do."""
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """End the process with one clear message, and no traceback, for every error that a person can mend."""
+def exit_on_error() -> Iterator[None]:
+    """End the process with a message and exit code 1, without a traceback, on an error that the user can correct."""
     try:
         yield
     except ModelyardError as error:

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and that are the same bytes when they hold the same content."""
+"""Atomic writes, checksums, and file formats whose bytes depend on the content only."""
 
 import hashlib
 import json
@@ -16,53 +16,53 @@ if TYPE_CHECKING:
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     return checksum(path, "sha256")
 
 
 def checksum(path: Path, method: Literal["sha256", "md5"]) -> str:
-    """The checksum of a file, in hexadecimal; MD5 tells a broken file from a whole one, but not a forged one."""
+    """Return the checksum of a file, in hexadecimal; MD5 detects damage, but not forgery."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.new(method, usedforsecurity=False)).hexdigest()
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Lend a temporary path beside `path`; it takes that place only when the block ends well."""
-    with passing_file(path) as temporary:
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`, and rename it to `path` only if the block succeeds."""
+    with temporary_file(path) as temporary:
         yield temporary
         temporary.replace(path)
 
 
 @contextmanager
-def passing_file(path: Path) -> Iterator[Path]:
-    """Lend a temporary path beside `path`; nothing of it is left when the block ends."""
+def temporary_file(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`, and delete it when the block ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield temporary
     except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk does not say where
+        error.filename = error.filename or str(path)  # on a full disk it names no file
         raise
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """Lend a temporary folder beside `path`; it takes that place only when the block ends well."""
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `path`, and rename it to `path` only if the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left_by_a_killed_run in path.parent.glob(f".{path.name}.*.part"):
-        shutil.rmtree(left_by_a_killed_run)
+    for leftover_of_a_killed_run in path.parent.glob(f".{path.name}.*.part"):
+        shutil.rmtree(leftover_of_a_killed_run)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
     try:
         temporary.chmod(0o755)  # mkdtemp's 0o700 would hide the results from other users
         yield temporary
-        if path.exists():  # moved aside first: a half-deleted folder must never stand in its place
-            aside = path.with_name(f".{path.name}.old.part")
-            path.replace(aside)
+        if path.exists():  # renamed first: a half-deleted folder must never have this name
+            replaced = path.with_name(f".{path.name}.old.part")
+            path.replace(replaced)
             temporary.replace(path)
-            shutil.rmtree(aside)
+            shutil.rmtree(replaced)
         else:
             temporary.replace(path)
     except OSError as error:
@@ -73,13 +73,13 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole."""
-    with whole_file(path) as temporary:
+    """Write a text file atomically."""
+    with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON for people and for comparison: indented, in the given order, without NaN."""
+    """Write JSON that people can read and diff: indented, in the given order, without NaN."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -89,18 +89,18 @@ def read_json(path: Path) -> Any:
 
 
 def write_table(path: Path, table: "pd.DataFrame") -> None:
-    """Write a table as CSV; nine significant digits hold every float32 exactly."""
+    """Write a table as CSV with nine significant digits, which represent every float32 exactly."""
     write_text(path, table.to_csv(index=False, float_format="%.9g", lineterminator="\n"))
 
 
-def rewrite_archive(path: Path, content: dict[str, bytes]) -> None:
-    """Write a zip archive whose bytes depend on its members alone, not on when it was made."""
-    with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+def write_zip(path: Path, content: dict[str, bytes]) -> None:
+    """Write a zip archive whose bytes depend on its members alone, not on the time."""
+    with atomic_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(content):
             archive.writestr(zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0)), content[name])
 
 
-def read_archive(path: Path) -> dict[str, bytes]:
-    """All members of a zip archive, by name."""
+def read_zip(path: Path) -> dict[str, bytes]:
+    """Return all members of a zip archive, by name."""
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist()}

@@ -1,4 +1,4 @@
-"""Tar archives, of which only the members that were asked for are unpacked, each verified by its MD5."""
+"""Tar archives: unpack only the requested members, each verified by its MD5."""
 
 import shutil
 import tarfile
@@ -7,25 +7,26 @@ from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 
 from modelyard.core.errors import ModelyardError
-from modelyard.core.files import checksum, whole_file
+from modelyard.core.files import atomic_file, checksum
 
 
 def unpack(archive: Path, members: Mapping[str, str], folder: Path) -> None:
-    """Unpack the members of these names and MD5s into a folder, without the archive's own folders: all of them or none.
+    """Unpack the members of these names and MD5s into a folder, without the archive's own folders: all or none.
 
     Raises:
-        ModelyardError: no whole tar archive, a member is missing, altered or no file, or any path leads outside.
+        ModelyardError: the file is not a complete tar archive; a member is missing, altered, twice in it or not a
+            regular file; or any path in the archive leads outside of it.
     """
     try:
-        # Read from front to back once: a compressed archive cannot be searched. Each file of the stack takes its place
-        # at the stack's end, when all that the archive holds has been seen.
-        with tarfile.open(archive, "r|*") as content, ExitStack() as places:
-            _unpack(content, members, folder, places)
+        # One pass from front to back: a compressed archive has no index. The files get their names when the stack
+        # ends, after the whole archive was read and verified.
+        with tarfile.open(archive, "r|*") as content, ExitStack() as stack:
+            _unpack(content, members, folder, stack)
     except (tarfile.TarError, EOFError, TypeError) as error:  # tarfile's TypeError: the archive ends within its header
-        raise ModelyardError(f"not a whole tar archive ({error})") from None
+        raise ModelyardError(f"not a complete tar archive ({error})") from None
 
 
-def _unpack(content: tarfile.TarFile, members: Mapping[str, str], folder: Path, places: ExitStack) -> None:
+def _unpack(content: tarfile.TarFile, members: Mapping[str, str], folder: Path, stack: ExitStack) -> None:
     unpacked = set()
     for entry in content:
         path = PurePosixPath(entry.name)
@@ -35,7 +36,7 @@ def _unpack(content: tarfile.TarFile, members: Mapping[str, str], folder: Path, 
             continue
         if path.name in unpacked:
             raise ModelyardError(f"refused: the archive holds {path.name} twice")
-        temporary = places.enter_context(whole_file(folder / path.name))
+        temporary = stack.enter_context(atomic_file(folder / path.name))
         _write(content, entry, temporary)
         _verify(path.name, temporary, members[path.name])
         unpacked.add(path.name)
@@ -45,13 +46,14 @@ def _unpack(content: tarfile.TarFile, members: Mapping[str, str], folder: Path, 
 
 
 def _write(content: tarfile.TarFile, entry: tarfile.TarInfo, target: Path) -> None:
-    if not entry.isreg():
-        raise ModelyardError(f"refused: {entry.name} in the archive is no regular file")
-    with content.extractfile(entry) as packed, target.open("wb") as file:
+    packed = content.extractfile(entry) if entry.isreg() else None
+    if packed is None:
+        raise ModelyardError(f"refused: {entry.name} in the archive is not a regular file")
+    with packed, target.open("wb") as file:
         shutil.copyfileobj(packed, file)
 
 
 def _verify(name: str, path: Path, expected: str) -> None:
-    found = checksum(path, "md5")
-    if found != expected:
-        raise ModelyardError(f"refused: {name} in the archive has the MD5 {found}, params.yaml says {expected}")
+    actual = checksum(path, "md5")
+    if actual != expected:
+        raise ModelyardError(f"refused: {name} in the archive has the MD5 {actual}, params.yaml has {expected}")

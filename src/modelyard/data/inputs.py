@@ -1,4 +1,4 @@
-"""What a model sees: a data set, divided and with its scaling fitted, as memory-mapped arrays on disk."""
+"""Inputs of models: a data set, divided, with a fitted scaling, as memory-mapped arrays on disk."""
 
 import errno
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from pydantic import Field
 
 from modelyard.core.config import Settings
 from modelyard.core.errors import ModelyardError
-from modelyard.core.files import whole_folder, write_json
+from modelyard.core.files import atomic_folder, write_json
 from modelyard.data.readers import RawData
 from modelyard.data.samples import Samples, Task
-from modelyard.data.scaling import Method, Scaler, as_if_fitted_on, fit
+from modelyard.data.scaling import Method, Scaler, fit, leak_test_range
 from modelyard.data.splits import Split, divide_test, divide_validation, keep_first
 
 
@@ -22,18 +22,18 @@ class InputSettings(Settings):
     dataset: str
     split: Split
     scaling: Method = Field(
-        description="fitted on the training rows; minmax_per_split is the leak of notebook 004, kept as a mistake"
+        description="fitted on the training samples; minmax_per_split is the leak of notebook 004, kept as a mistake"
     )
 
 
 class InputDescription(Settings):
-    """All that a model must know of its input besides the rows."""
+    """Everything that a model must know of its input besides the samples."""
 
     dataset: str
     task: Task
     features: tuple[str, ...]
     classes: tuple[str, ...]
-    words: tuple[str, ...] = Field(default=(), description="for rows of word numbers: the word of each")
+    words: tuple[str, ...] = Field(default=(), description="for samples of word numbers: the word of each number")
     shape: tuple[int, ...]
     dtype: str
     training_rows: int
@@ -49,97 +49,129 @@ class InputDescription(Settings):
 
 @dataclass(frozen=True)
 class TrainingInput:
-    """The rows that training may see; in `rows` the validation rows stand last."""
+    """The samples that training may see; in `samples` the validation samples stand last."""
 
     description: InputDescription
-    rows: Samples
+    samples: Samples
 
     @property
     def training(self) -> Samples:
-        return Samples(self.rows.x[: self.description.training_rows], self.rows.y[: self.description.training_rows])
+        """The samples that models are fitted on."""
+        count = self.description.training_rows
+        return Samples(self.samples.x[:count], self.samples.y[:count])
 
     @property
     def validation(self) -> Samples:
-        return Samples(self.rows.x[self.description.training_rows :], self.rows.y[self.description.training_rows :])
+        """The samples that are held out during training."""
+        count = self.description.training_rows
+        return Samples(self.samples.x[count:], self.samples.y[count:])
 
 
 def prepare(raw: RawData, task: Task, settings: InputSettings) -> tuple[TrainingInput, Samples]:
-    """Divide raw data and fit its scaling on the training rows; rows stay raw, in their compact type."""
-    rows, test = raw.rows, raw.given_test
-    if (settings.split.test == "given") != (test is not None):
-        has = "brings no test rows of its own: give `split.test` a fraction, such as 0.2, and a `test_seed`"
-        brings = "brings its own test rows: say `split.test: given`"
-        raise ModelyardError(f"data set {settings.dataset} {has if test is None else brings}.")
-    if settings.split.test != "given":
-        for_training, for_test = divide_test(len(rows), settings.split)
-        rows, test = rows.take(for_training), rows.take(for_test)
-    kept = keep_first(len(rows), settings.split)
-    order, held_back = divide_validation(kept, settings.split)
-    rows = rows.take(order)
-    scaler = fit(settings.scaling, rows.x[: kept - held_back])
+    """Divide raw data and fit its scaling on the training samples; all samples stay raw, in their compact type.
+
+    Returns:
+        The training input and the test samples.
+
+    Raises:
+        ModelyardError: the split does not fit the data set.
+    """
+    samples, test = _divide(raw, settings)
+    kept = keep_first(len(samples), settings.split)
+    order, validation_count = divide_validation(kept, settings.split)
+    samples = samples.take(order)
+    training_count = kept - validation_count
     description = InputDescription(
         dataset=settings.dataset,
         task=task,
         features=raw.features,
         classes=raw.classes,
         words=raw.words,
-        shape=rows.x.shape[1:],
-        dtype=str(rows.x.dtype),
-        training_rows=kept - held_back,
-        validation_rows=held_back,
+        shape=samples.x.shape[1:],
+        dtype=str(samples.x.dtype),
+        training_rows=training_count,
+        validation_rows=validation_count,
         scaling=settings.scaling,
-        scaler=scaler,
+        scaler=fit(settings.scaling, samples.x[:training_count]),
     )
-    return TrainingInput(description, rows), test
+    return TrainingInput(description, samples), test
 
 
-def as_evaluated(test: Samples, description: InputDescription) -> Samples:
-    """The test rows that evaluation will see: as they are, unless the input's scaling is the named mistake."""
+def write_input(
+    raw: RawData, task: Task, settings: InputSettings, training: Path, test: Path
+) -> tuple[TrainingInput, Samples]:
+    """Prepare an input and write its training folder and its test folder.
+
+    Returns:
+        What `prepare` returns: the test samples as they are, also where a leak was written.
+    """
+    training_input, test_samples = prepare(raw, task, settings)
+    save_training(training_input, training)
+    save_test(evaluation_samples(test_samples, training_input.description), test)
+    return training_input, test_samples
+
+
+def evaluation_samples(test: Samples, description: InputDescription) -> Samples:
+    """Return the test samples that evaluation sees: unchanged, unless the input's scaling is the deliberate leak."""
     if description.scaling == "minmax_per_split":
-        return Samples(as_if_fitted_on(test.x, description.scaler), test.y)
+        return Samples(leak_test_range(test.x, description.scaler), test.y)
     return test
 
 
 def save_training(training: TrainingInput, folder: Path) -> None:
-    """Write the rows for training and their description."""
-    with whole_folder(folder) as temporary:
-        _save_rows(training.rows, temporary)
+    """Write the training and validation samples and their description."""
+    with atomic_folder(folder) as temporary:
+        _save_samples(training.samples, temporary)
         save_description(training.description, temporary)
 
 
 def save_test(test: Samples, folder: Path) -> None:
-    """Write the test rows."""
-    with whole_folder(folder) as temporary:
-        _save_rows(test, temporary)
+    """Write the test samples."""
+    with atomic_folder(folder) as temporary:
+        _save_samples(test, temporary)
 
 
 def load_training(folder: Path) -> TrainingInput:
-    """Open the rows for training, memory-mapped."""
-    return TrainingInput(load_description(folder), _open_rows(folder))
+    """Open the training and validation samples, memory-mapped."""
+    return TrainingInput(load_description(folder), _open_samples(folder))
 
 
 def save_description(description: InputDescription, folder: Path) -> None:
-    """Write what a model must know of its input."""
+    """Write the description of an input."""
     write_json(folder / "input.json", description.model_dump(mode="json"))
 
 
 def load_description(folder: Path) -> InputDescription:
-    """Read what a model must know of its input."""
+    """Read the description of an input."""
     return InputDescription.model_validate_json((folder / "input.json").read_text(encoding="utf-8"), strict=False)
 
 
 def load_test(folder: Path) -> Samples:
-    """Open the test rows, memory-mapped. Only `evaluation` calls this."""
-    return _open_rows(folder)
+    """Open the test samples, memory-mapped. Only `experiments.evaluate` calls this."""
+    return _open_samples(folder)
 
 
-def _save_rows(rows: Samples, folder: Path) -> None:
-    for name, array in (("x.npy", rows.x), ("y.npy", rows.y)):
+def _divide(raw: RawData, settings: InputSettings) -> tuple[Samples, Samples]:
+    if settings.split.test == "given":
+        if raw.test is None:
+            raise ModelyardError(
+                f"data set {settings.dataset} has no test samples of its own: "
+                "give `split.test` a fraction, such as 0.2, and a `test_seed`."
+            )
+        return raw.samples, raw.test
+    if raw.test is not None:
+        raise ModelyardError(f"data set {settings.dataset} has test samples of its own: write `split.test: given`.")
+    training, test = divide_test(len(raw.samples), settings.split)
+    return raw.samples.take(training), raw.samples.take(test)
+
+
+def _save_samples(samples: Samples, folder: Path) -> None:
+    for name, array in (("x.npy", samples.x), ("y.npy", samples.y)):
         try:
             np.save(folder / name, array, allow_pickle=False)
-        except OSError as error:  # numpy tells of a full disk in words alone
+        except OSError as error:  # on a full disk numpy's error has a text only, no errno
             raise OSError(error.errno or errno.ENOSPC, error.strerror or str(error), str(folder / name)) from None
 
 
-def _open_rows(folder: Path) -> Samples:
+def _open_samples(folder: Path) -> Samples:
     return Samples(*(np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in ("x.npy", "y.npy")))

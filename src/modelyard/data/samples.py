@@ -1,27 +1,30 @@
-"""What flows through the pipeline: rows of inputs with their targets, for one of the tasks."""
+"""Samples: features and targets, for one of the tasks."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 Task = Literal["classification", "regression", "reconstruction", "detection"]
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Inputs of shape (n, ...) in their compact type, and their targets.
+    """Features and targets of n samples.
 
-    Targets are class numbers or measured values (n,); for detection boxes (n, most, 5) of class, left, top, right and
-    bottom in pixels, with class -1 where a row has fewer.
+    Attributes:
+        x: features of shape (n, ...), in their compact type.
+        y: class numbers or measured values of shape (n,); for detection boxes of shape (n, most, 5), each of class,
+            left, top, right and bottom in pixels, with class -1 where an image has fewer.
     """
 
-    x: np.ndarray
-    y: np.ndarray
+    x: npt.NDArray[Any]
+    y: npt.NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.x)
 
-    def take(self, which: np.ndarray) -> "Samples":
-        """The rows at these indices, in this order."""
-        return Samples(self.x[which], self.y[which])
+    def take(self, indices: npt.NDArray[np.integer[Any]]) -> "Samples":
+        """Return the samples at these indices, in this order."""
+        return Samples(self.x[indices], self.y[indices])

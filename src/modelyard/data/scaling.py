@@ -1,84 +1,85 @@
-"""Every scaling is one formula, (x - offset) / scale, fitted on the training rows only."""
+"""Scaling of features, always (x - offset) / scale, fitted on the training samples only."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from modelyard.core.config import Settings
 
 Method = Literal["none", "pixels", "minmax", "standard", "minmax_per_split"]
 
-CHUNK = 4096  # rows taken to float64 at a time: a whole image set never is
+CHUNK = 4096  # samples converted to float64 at a time, never a whole image set
 
 
 class Scaler(Settings):
     """An affine scaling: `offset` and `scale` hold one number for all features or one for each, in C order."""
 
+    # Not scikit-learn's scalers: the exported model applies the same numbers itself, and they are stored as JSON.
     offset: tuple[float, ...] = (0.0,)
     scale: tuple[float, ...] = Field(default=(1.0,), description="never zero: a constant feature is only shifted")
 
-    def apply(self, rows: np.ndarray) -> np.ndarray:
-        """Scale rows of shape (n, ...) to float64 of the same shape."""
-        offset, scale = self.shaped(rows.shape[1:])
-        return (rows - offset) / scale
+    def transform(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Scale features of shape (n, ...) to float64 of the same shape."""
+        offset, scale = self.as_arrays(x.shape[1:])
+        return np.asarray((x - offset) / scale)
 
-    def invert(self, scaled: np.ndarray) -> np.ndarray:
-        """Bring scaled rows of shape (n, ...) back to raw units."""
-        offset, scale = self.shaped(scaled.shape[1:])
-        return scaled * scale + offset
+    def inverse_transform(self, scaled: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Return scaled features of shape (n, ...) in their raw units."""
+        offset, scale = self.as_arrays(scaled.shape[1:])
+        return np.asarray(scaled * scale + offset)
 
-    def shaped(self, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-        """Offset and scale as arrays that go with rows of a shape."""
+    def as_arrays(self, shape: tuple[int, ...]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return offset and scale as arrays that broadcast with samples of this shape."""
         offset, scale = (
-            np.reshape(each, shape if len(each) > 1 else (1,) * len(shape)) for each in (self.offset, self.scale)
+            np.reshape(values, shape if len(values) > 1 else (1,) * len(shape)) for values in (self.offset, self.scale)
         )
         return offset, scale
 
 
-def fit(method: Method, rows: np.ndarray) -> Scaler:
-    """Fit a scaling to rows of shape (n, ...); a feature that never changes gets the scale 1.
+def fit(method: Method, x: npt.NDArray[Any]) -> Scaler:
+    """Fit a scaling to features of shape (n, ...); a constant feature gets the scale 1.
 
-    `minmax_per_split` is fitted as `minmax`: the mistake is made afterwards, on the test rows (see `as_if_fitted_on`).
+    `minmax_per_split` is fitted as `minmax`: its leak is added later, to the test samples (see `leak_test_range`).
     """
-    return _FITTED[method](rows)
+    return _FIT[method](x)
 
 
-def as_if_fitted_on(test_rows: np.ndarray, fitted: Scaler) -> np.ndarray:
-    """The leak of notebook 004: raw test rows moved so that `fitted` scales them by the test rows' own range."""
-    return fitted.invert(_minmax(test_rows).apply(test_rows))
+def leak_test_range(test_x: npt.NDArray[Any], fitted: Scaler) -> npt.NDArray[np.float64]:
+    """Reproduce the leak of notebook 004: move raw test features so that `fitted` scales them by their own range."""
+    return fitted.inverse_transform(_minmax(test_x).transform(test_x))
 
 
-def _none(rows: np.ndarray) -> Scaler:
+def _none(_: npt.NDArray[Any]) -> Scaler:
     return Scaler()
 
 
-def _pixels(rows: np.ndarray) -> Scaler:
+def _pixels(_: npt.NDArray[Any]) -> Scaler:
     return Scaler(scale=(255.0,))
 
 
-def _minmax(rows: np.ndarray) -> Scaler:
-    low = rows.min(axis=0).astype(np.float64).ravel()
-    return _scaler(rows, low, rows.max(axis=0).astype(np.float64).ravel() - low)
+def _minmax(x: npt.NDArray[Any]) -> Scaler:
+    low = x.min(axis=0).astype(np.float64).ravel()
+    return _scaler(x, low, x.max(axis=0).astype(np.float64).ravel() - low)
 
 
-def _standard(rows: np.ndarray) -> Scaler:
-    mean = rows.mean(axis=0, dtype=np.float64)
+def _standard(x: npt.NDArray[Any]) -> Scaler:
+    mean = x.mean(axis=0, dtype=np.float64)
     squares = sum(
-        np.square(rows[start : start + CHUNK] - mean).sum(axis=0, dtype=np.float64)
-        for start in range(0, len(rows), CHUNK)
+        np.square(x[start : start + CHUNK] - mean).sum(axis=0, dtype=np.float64) for start in range(0, len(x), CHUNK)
     )
-    return _scaler(rows, mean.ravel(), np.sqrt(squares / len(rows)).ravel())
+    return _scaler(x, mean.ravel(), np.sqrt(squares / len(x)).ravel())
 
 
-def _scaler(rows: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> Scaler:
-    constant = (rows.max(axis=0) == rows.min(axis=0)).ravel()  # a rounded mean leaves it a scale of some 1e-17
+def _scaler(x: npt.NDArray[Any], offset: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]) -> Scaler:
+    constant = (x.max(axis=0) == x.min(axis=0)).ravel()  # rounding of the mean would leave a scale of about 1e-17
     scale = np.where(constant, 1.0, scale)
     return Scaler(offset=tuple(offset.tolist()), scale=tuple(scale.tolist()))
 
 
-_FITTED: dict[Method, Callable[[np.ndarray], Scaler]] = {
+_FIT: dict[Method, Callable[[npt.NDArray[Any]], Scaler]] = {
     "none": _none,
     "pixels": _pixels,
     "minmax": _minmax,

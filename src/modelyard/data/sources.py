@@ -1,4 +1,4 @@
-"""Where one raw file comes from, and what its bytes must come to, as params.yaml says it."""
+"""The source of one raw file and its checksum, as params.yaml declares them."""
 
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -14,25 +14,25 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Checksum(NamedTuple):
-    """What the bytes of a file must come to, in hexadecimal."""
+    """The expected checksum of a file, in hexadecimal."""
 
     method: Literal["sha256", "md5"]
     value: str
 
-    def told(self, found: str) -> str:
-        """What a file came to that should have come to this."""
-        return f"{self.method.upper()} is {found}, params.yaml says {self.value}"
+    def mismatch(self, actual: str) -> str:
+        """Return the text for a file with another checksum than this."""
+        return f"{self.method.upper()} is {actual}, params.yaml has {self.value}"
 
 
 class Source(Settings):
-    """Where one file comes from: a public address, an installed package, this machine, or params.yaml itself."""
+    """The source of one file: a public URL, an installed package, this machine, or params.yaml itself."""
 
     url: str | None = Field(default=None, pattern=r"^https?://")
-    package: str | None = Field(default=None, description="package/path/inside: data that a library brings along")
+    package: str | None = Field(default=None, description="package/path/inside: data that comes with a library")
     path: str | None = Field(default=None, description="a file of yours, relative to the project")
     text: str | None = Field(default=None, description="the content itself, for a few rows")
     sha256: Sha256 | None = None
-    md5: Md5 | None = Field(default=None, description="in the place of sha256, where no other checksum is published")
+    md5: Md5 | None = Field(default=None, description="instead of sha256, where no other checksum is published")
     members: dict[FileName, Md5] = Field(
         default={}, description="for a tar archive: the files to unpack, each with its MD5; the archive is not kept"
     )
@@ -41,41 +41,43 @@ class Source(Settings):
     )
 
     @model_validator(mode="after")
-    def _is_one_verified_place(self) -> "Source":
-        given = [place for place in (self.url, self.package, self.path, self.text) if place is not None]
+    def _has_one_location_and_its_checksum(self) -> "Source":
+        given = [location for location in (self.url, self.package, self.path, self.text) if location is not None]
         if len(given) != 1:
             raise ValueError("give exactly one of url, package, path, text")
         if [self.sha256, self.md5].count(None) != (1 if self.text is None else 2):
-            raise ValueError("either md5 or sha256 goes with url, package and path; `sha256sum FILE` prints it")
+            raise ValueError(
+                "url, package and path need either sha256 or md5 (`sha256sum FILE` prints it), text neither"
+            )
         return self
 
     @model_validator(mode="after")
-    def _is_an_archive_where_it_has_members(self) -> "Source":
+    def _has_members_of_an_archive_only(self) -> "Source":
         if self.members and self.text is not None:
-            raise ValueError("members are unpacked from an archive; text is none")
+            raise ValueError("members are unpacked from an archive, and text is not an archive")
         if self.alternatives and not (self.members and self.url):
-            raise ValueError("alternatives go with a url and with members, which they must hold too")
+            raise ValueError("alternatives need a url, and members that they hold too")
         return self
 
     @property
     def checksum(self) -> Checksum:
-        """The checksum of what is published; `text` has none."""
-        return Checksum("sha256", self.sha256) if self.sha256 else Checksum("md5", self.md5)
+        """The checksum of the published file; `text` has none."""
+        return Checksum("sha256", self.sha256) if self.sha256 else Checksum("md5", self.md5 or "")
 
-    def edited(self, root: Path) -> str:
-        """What to tell a person whose own file is there and is not what params.yaml says; of any other, nothing."""
+    def edited_message(self, root: Path) -> str:
+        """Return what is wrong where a user's own file exists with another checksum than params.yaml's, else ""."""
         if self.path is None or not (root / self.path).is_file():
             return ""
-        found = checksum(root / self.path, self.checksum.method)
-        if found == self.checksum.value:
+        actual = checksum(root / self.path, self.checksum.method)
+        if actual == self.checksum.value:
             return ""
         return (
-            f"{self.path} is not the file that params.yaml means: its {self.checksum.told(found)}. "
-            f"If it is right as it is, write there {self.checksum.method}: {found}; if not, bring back what it was."
+            f"{self.path} is not the file that params.yaml means: its {self.checksum.mismatch(actual)}. "
+            f"If the file is right, write {self.checksum.method}: {actual} there; if not, restore the earlier file."
         )
 
     def remedy(self, folder: str) -> str:
-        """What a person can do where the file cannot be had; `folder` is its data set's inside a mirror."""
+        """Return what to do where the file is not available; `folder` is its data set's folder inside a mirror."""
         if self.path is not None:
             return "put your file there, or write in params.yaml the `path` where it is"
         if self.package is not None:
@@ -86,6 +88,6 @@ class Source(Settings):
             "or in params.yaml under fetch.mirrors"
         )
 
-    def leaves(self, name: str) -> tuple[str, ...]:
-        """The files that are in the folder once this source was fetched under a name."""
+    def file_names(self, name: str) -> tuple[str, ...]:
+        """Return the names of the files that fetching this source under a name writes."""
         return tuple(self.members) or (name,)

@@ -1,22 +1,24 @@
-"""Which rows are test rows, which are validation rows, and in what order the rest is trained on."""
+"""Which samples are for testing and which for validation, and the order of the rest."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from modelyard.core.config import Settings
 from modelyard.core.errors import ModelyardError
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+Indices = npt.NDArray[np.integer[Any]]
 
 
 class Split(Settings):
-    """How an input's rows are divided."""
+    """How the samples of an input are divided."""
 
     test: Literal["given", "training_rows"] | Fraction = Field(
-        description="given: the data set brings its own test rows; training_rows: the same rows again (four rows of "
-        "XOR cannot be divided); or the fraction of all rows, after a shuffle by `test_seed`"
+        description="given: the data set has test samples of its own; training_rows: the training samples again (the "
+        "four of XOR cannot be divided); or the fraction of all samples, after a shuffle by `test_seed`"
     )
     test_seed: int | None = Field(
         default=None, ge=0, lt=2**32, description="numpy.random.RandomState(test_seed), as Keras has it"
@@ -24,32 +26,35 @@ class Split(Settings):
     first: int | None = Field(
         default=None,
         ge=1,
-        description="only so many of the training rows, the first ones; validation is cut from these",
+        description="use only the first so many training samples; the validation samples are taken from these",
     )
-    validation: float = Field(default=0.0, ge=0, lt=1, description="fraction of the training rows that is held back")
+    validation: float = Field(default=0.0, ge=0, lt=1, description="fraction of the training samples for validation")
     validation_rows: Literal["last", "shuffled"] = Field(
-        default="last", description="last: the last rows, as Keras's validation_split; shuffled: drawn by chance"
+        default="last", description="last: the last samples, as Keras's validation_split; shuffled: drawn at random"
     )
     validation_seed: int | None = Field(
-        default=None, ge=0, lt=2**32, description="which rows are drawn, where they are"
+        default=None, ge=0, lt=2**32, description="seed of the draw, for `validation_rows: shuffled`"
     )
 
     @model_validator(mode="after")
     def _has_its_seeds(self) -> "Split":
         if isinstance(self.test, float) != (self.test_seed is not None):
-            raise ValueError("test_seed goes with a fraction of test rows, and only with it")
+            raise ValueError("test_seed goes with a fraction of test samples, and only with it")
         if (self.validation_rows == "shuffled") != (self.validation_seed is not None):
             raise ValueError("validation_seed goes with `validation_rows: shuffled`, and only with it")
         return self
 
 
-def divide_test(count: int, split: Split) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of training and test rows, both in the order of use.
+def divide_test(count: int, split: Split) -> tuple[Indices, Indices]:
+    """Return the indices of training and test samples, both in the order of use.
 
     Source: keras.datasets.boston_housing.load_data shuffles by RandomState(seed), cuts at int(n * (1 - fraction)).
+    Not sklearn.model_selection.train_test_split, which draws other samples from the same seed.
     """
     if split.test == "training_rows":
         return np.arange(count), np.arange(count)
+    if split.test == "given":
+        raise ValueError("`test: given`: the test samples are those of the data set, and nothing is divided")
     order = np.arange(count)
     np.random.RandomState(split.test_seed).shuffle(order)
     cut = int(count * (1 - split.test))
@@ -58,18 +63,18 @@ def divide_test(count: int, split: Split) -> tuple[np.ndarray, np.ndarray]:
 
 
 def keep_first(count: int, split: Split) -> int:
-    """How many training rows are kept.
+    """Return how many training samples are kept.
 
     Raises:
-        ModelyardError: there are fewer rows than `first` asks for.
+        ModelyardError: there are fewer samples than `first` asks for.
     """
     if split.first is not None and split.first > count:
-        raise ModelyardError(f"`first: {split.first}` of {count} training rows: give at most {count}.")
+        raise ModelyardError(f"`first: {split.first}` of {count} training samples: give at most {count}.")
     return split.first or count
 
 
-def divide_validation(count: int, split: Split) -> tuple[np.ndarray, int]:
-    """The order of the training rows with the validation rows last, and how many of them those are.
+def divide_validation(count: int, split: Split) -> tuple[Indices, int]:
+    """Return the order of the training samples, validation samples last, and the number of validation samples.
 
     Source: keras.utils.split_dataset's and Model.fit's validation_split, which cuts at int(n * (1 - fraction)).
     """
@@ -82,9 +87,9 @@ def divide_validation(count: int, split: Split) -> tuple[np.ndarray, int]:
     return order, count - cut
 
 
-def _refuse_empty(kept: int, held_back: int, given: str, count: int) -> None:
-    if not kept or not held_back:
+def _refuse_empty(kept: int, held_out: int, setting: str, count: int) -> None:
+    if not kept or not held_out:
         raise ModelyardError(
-            f"`{given}` of {count} rows leaves {kept} to train on and holds back {held_back}: "
-            "give a fraction that leaves at least one row on each side, or more rows."
+            f"`{setting}` of {count} samples leaves {kept} to train on and holds out {held_out}: "
+            "give a fraction that leaves at least one sample on each side, or more samples."
         )

@@ -16,7 +16,7 @@ def describe(training: TrainingInput, test: Samples) -> dict[str, Any]:
     description = training.description
     parts = {"training": training.training, "validation": training.validation, "test": test}
     constant = _constant_features(training.training.x, description)
-    shared = len(_distinct(training.rows.x) & _distinct(test.x))
+    shared = len(_distinct(training.samples.x) & _distinct(test.x))
     return {
         "dataset": description.dataset,
         "task": description.task,

@@ -73,7 +73,7 @@ def _plot_first_convolution(model: models.Model, training: inputs.TrainingInput)
     """The kernels of the first convolution, and its feature maps of the first training image."""
     from modelyard.experiments import plots
 
-    image = training.rows.x[0]
+    image = training.samples.x[0]
     convolution = model.first_convolution(image)
     if convolution is None:
         return {}

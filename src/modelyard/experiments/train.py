@@ -4,8 +4,8 @@ import time
 from pathlib import Path
 
 from modelyard import models
-from modelyard.core.config import flat
-from modelyard.core.files import whole_folder, write_table
+from modelyard.core.config import flatten
+from modelyard.core.files import atomic_folder, write_table
 from modelyard.data.inputs import load_training
 from modelyard.params.project import EstimatorExperiment, NetworkExperiment, TransferExperiment
 from modelyard.tracking import Run
@@ -36,9 +36,9 @@ def train(
         backbone: the folder of the network that a transfer starts from.
     """
     data = load_training(training)
-    run.log_inputs(flat(experiment.model_dump(mode="json")), data.description, training)
+    run.log_inputs(flatten(experiment.model_dump(mode="json")), data.description, training)
     printer = EpochPrinter(_epochs(experiment), run)
-    with whole_folder(model) as folder:
+    with atomic_folder(model) as folder:
         context = models.TrainingContext(folder, runtime, printer, backbone)
         fitted, table = models.fit(experiment.model, experiment.training, data, context)
         printer.finish()

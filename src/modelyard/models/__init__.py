@@ -88,7 +88,7 @@ def fit(
     """
     kind, family = _FAMILIES[settings.family]
     description = data.description.model_copy(update={"task": task_of(settings.family, data.description.task)})
-    data = TrainingInput(description, data.rows)
+    data = TrainingInput(description, data.samples)
     if hasattr(family, "check"):
         family.check(data, settings)
     return kind.fit(family, settings, training, data, context)

@@ -49,10 +49,10 @@ class Pipeline:
             if name in self.stages:
                 self.stages[name].last_seconds = seconds
 
-    def leave_out(self, reasons: Mapping[str, str]) -> None:
-        """Do not run these stages, and so none that needs them."""
+    def skip(self, reasons: Mapping[str, str]) -> None:
+        """Do not run these stages, nor those that need them; the reason of each is shown to the user."""
         for name in self.stages.keys() & reasons.keys():
-            self.stages[name].state, self.stages[name].reason = StageState.LEFT_OUT, reasons[name]
+            self.stages[name].state, self.stages[name].reason = StageState.SKIPPED, reasons[name]
 
     def find_unchanged(self) -> None:
         """Mark the stages that DVC finds up to date and that need no other that is not; note what changed of others."""
@@ -105,7 +105,7 @@ class Pipeline:
 
     def _ready(self, tolerant: Collection[str]) -> list[Stage]:
         ready = []
-        for stage in self.stages.values():  # upstream first, so that a stage left out is known to those after it
+        for stage in self.stages.values():  # upstream first, so that a skipped stage is known to those after it
             if stage.state is not StageState.WAITING:
                 continue
             upstream = [each for name, each in self.stages.items() if name in stage.upstream]
@@ -113,7 +113,7 @@ class Pipeline:
                 continue
             missing = [each for each in upstream if each.state not in SUCCEEDED]
             if missing and stage.name not in tolerant:
-                stage.state, stage.reason = StageState.LEFT_OUT, f"needs {missing[0].name}: {missing[0].state}"
+                stage.state, stage.reason = StageState.SKIPPED, f"needs {missing[0].name}: {missing[0].state}"
             else:
                 ready.append(stage)
         return sorted(ready, key=lambda stage: -self._seconds_to_end[stage.name])

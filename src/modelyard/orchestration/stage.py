@@ -15,7 +15,7 @@ class StageState(StrEnum):
     BUILT = "built"
     UNCHANGED = "unchanged"
     FAILED = "failed"
-    LEFT_OUT = "left out"
+    SKIPPED = "skipped"
     STOPPED = "stopped"
 
 
@@ -26,7 +26,7 @@ SUCCEEDED = {StageState.BUILT, StageState.UNCHANGED}
 class Stage:
     """One stage of the pipeline and how it fares.
 
-    `reason` says why it was left out, `changes` what makes it run, `last_seconds` how long it took last time,
+    `reason` says why it was skipped, `changes` what makes it run, `last_seconds` how long it took last time,
     `cores` where it runs.
     """
 

@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 
 from modelyard import models
-from modelyard.core.config import Mistake, nearest, parse
+from modelyard.core.config import Mistake, parse, suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.data.samples import Task
 from modelyard.metrics.definitions import history_metric, shown_metrics
@@ -64,7 +64,7 @@ def load_claims(project: Project, path: Path = Path("claims.yaml")) -> Claims:
 def _project_mistakes(project: Project) -> Iterator[Mistake]:
     for name, settings in project.inputs.items():
         if settings.dataset not in project.datasets:
-            reason = f"no such data set; {nearest(settings.dataset, project.datasets)}"
+            reason = f"no such data set; {suggest(settings.dataset, project.datasets)}"
             yield Mistake(("inputs", name, "dataset"), reason)
     for section in EXPERIMENT_SECTIONS:
         for name, experiment in getattr(project, section).items():
@@ -75,11 +75,11 @@ def _project_mistakes(project: Project) -> Iterator[Mistake]:
     for name, experiment in project.pretrained.items():
         backbone = experiment.model.backbone
         if backbone not in project.backbones:
-            reason = f"no such backbone; {nearest(backbone, project.backbones)}"
+            reason = f"no such backbone; {suggest(backbone, project.backbones)}"
             yield Mistake(("pretrained", name, "model", "backbone"), reason)
     for name in project.units:
         if name not in project.datasets:
-            yield Mistake(("units", name), f"no such data set; {nearest(name, project.datasets)}")
+            yield Mistake(("units", name), f"no such data set; {suggest(name, project.datasets)}")
     for name, study in project.studies.items():
         for mistake in study_mistakes(study, project.experiments, project.inputs):
             yield mistake._replace(keys=("studies", name, *mistake.keys))
@@ -88,12 +88,12 @@ def _project_mistakes(project: Project) -> Iterator[Mistake]:
 def _published_mistakes(project: Project, published: Published) -> Iterator[Mistake]:
     for name, entry in published.items():
         if name not in project.all_experiments:
-            yield Mistake((name,), f"no such experiment; {nearest(name, project.all_experiments)}")
+            yield Mistake((name,), f"no such experiment; {suggest(name, project.all_experiments)}")
             continue
         known = shown_metrics(project.task_of(name))
         for metric in entry.metrics:
             if metric not in known:
-                yield Mistake((name, "metrics", metric), f"no such metric; {nearest(metric, known)}")
+                yield Mistake((name, "metrics", metric), f"no such metric; {suggest(metric, known)}")
 
 
 def _claim_mistakes(project: Project, claims: Claims) -> Iterator[Mistake]:
@@ -107,7 +107,7 @@ def _claim_mistakes(project: Project, claims: Claims) -> Iterator[Mistake]:
             continue
         for side in sides:
             if claim.metric not in side.metrics:
-                yield Mistake((name, "metric"), f"not measured on both sides; {nearest(claim.metric, side.metrics)}")
+                yield Mistake((name, "metric"), f"not measured on both sides; {suggest(claim.metric, side.metrics)}")
                 break
 
 
@@ -122,7 +122,7 @@ def _repeated_names(project: Project) -> Iterator[Mistake]:
 def _experiment_mistakes(keys: tuple[str, ...], experiment: AnyExperiment, project: Project) -> Iterator[Mistake]:
     """Mistakes of an experiment of any section; `keys` lead to it."""
     if experiment.input not in project.inputs:
-        yield Mistake((*keys, "input"), f"no such input; {nearest(experiment.input, project.inputs)}")
+        yield Mistake((*keys, "input"), f"no such input; {suggest(experiment.input, project.inputs)}")
         return
     dataset = project.datasets.get(project.inputs[experiment.input].dataset)
     if dataset is None:  # reported as a mistake of the input
@@ -160,7 +160,7 @@ def _transfer_mistakes(keys: tuple[str, ...], transfer: TransferExperiment, proj
     networks = {name: entry for name, entry in project.experiments.items() if isinstance(entry, NetworkExperiment)}
     backbone = networks.get(transfer.model.backbone)
     if backbone is None:
-        yield Mistake(keys, f"no such experiment with a network; {nearest(transfer.model.backbone, networks)}")
+        yield Mistake(keys, f"no such experiment with a network; {suggest(transfer.model.backbone, networks)}")
         return
     theirs, ours = _sample_shape(backbone, project), _sample_shape(transfer, project)
     if theirs and ours and theirs != ours:

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Field, Tag
 
 from modelyard import models
-from modelyard.core.config import Settings, nearest
+from modelyard.core.config import Settings, suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.data.download import FetchSettings, FileSet, all_mirrors
 from modelyard.data.inputs import InputSettings
-from modelyard.data.readers import DatasetSettings
+from modelyard.data.readers import AnyDataset
 from modelyard.data.samples import Task
 from modelyard.data.sources import FileName, Source
 from modelyard.params.study import StudySettings
@@ -83,7 +83,7 @@ class Project(Settings):
 
     fetch: FetchSettings = FetchSettings()
     runtime: models.Runtime = models.Runtime()
-    datasets: dict[Name, DatasetSettings]
+    datasets: dict[Name, AnyDataset]
     inputs: dict[Name, InputSettings]
     experiments: dict[Name, Experiment]
     transfers: dict[Name, TransferExperiment] = Field(
@@ -110,7 +110,7 @@ class Project(Settings):
         for section in EXPERIMENT_SECTIONS:
             if experiment in getattr(self, section):
                 return section
-        raise ModelyardError(f"no such experiment: {experiment}; {nearest(experiment, self.all_experiments)}")
+        raise ModelyardError(f"no such experiment: {experiment}; {suggest(experiment, self.all_experiments)}")
 
     def dataset_of(self, experiment: str) -> str:
         """The data set of an experiment."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
-from modelyard.core.config import Mistake, Settings, changed, flat, nearest
+from modelyard.core.config import Mistake, Settings, flatten, suggest, with_changes
 from modelyard.data.inputs import InputSettings
 
 Number = int | float
@@ -130,7 +130,7 @@ def baseline_values(study: StudySettings, experiment: Any) -> dict[str, Any]:
 
     A learning rate of null is the optimizer's default as a number, unless null is among the choices.
     """
-    settings = flat(experiment.model_dump())
+    settings = flatten(experiment.model_dump())
     values = {key: settings[key] for key in study.vary}
     rate = "training.learning_rate"
     if rate in values and values[rate] is None and not study.vary[rate].holds(None):
@@ -149,13 +149,13 @@ def study_mistakes(
 ) -> Iterator[Mistake]:
     """Names that do not exist, and values that the experiment refuses; keys are within the study's entry."""
     if study.experiment not in experiments:
-        yield Mistake(("experiment",), f"no such experiment; {nearest(study.experiment, experiments)}")
+        yield Mistake(("experiment",), f"no such experiment; {suggest(study.experiment, experiments)}")
         return
     experiment = experiments[study.experiment]
-    known = flat(experiment.model_dump())
+    known = flatten(experiment.model_dump())
     for key, variation in study.vary.items():
         if key not in known:
-            yield Mistake(("vary", key), f"{study.experiment} has no such key; {nearest(key, known)}")
+            yield Mistake(("vary", key), f"{study.experiment} has no such key; {suggest(key, known)}")
         else:
             yield from _refused_values(key, variation, experiment)
     if study.vary.keys() <= known.keys():
@@ -166,7 +166,7 @@ def study_mistakes(
 def _refused_values(key: str, variation: Range | Choices, experiment: Any) -> Iterator[Mistake]:
     for keys, value in variation.extremes():
         try:
-            changed(experiment, {key: value})
+            with_changes(experiment, {key: value})
         except ValidationError as refusal:
             reason = refusal.errors(include_url=False)[0]["msg"]
             yield Mistake(("vary", key, *keys), f"the experiment refuses it: {reason[0].lower()}{reason[1:]}")
@@ -187,7 +187,7 @@ def _input_mistakes(study: StudySettings, own: str, inputs: Mapping[str, InputSe
     for number, name in enumerate(inputs_of(study, own)):
         keys: Keys = ("vary", "input", "choices", number) if "input" in study.vary else ("experiment",)
         if name not in inputs:
-            yield Mistake(keys, f"no such input; {nearest(name, inputs)}")
+            yield Mistake(keys, f"no such input; {suggest(name, inputs)}")
         elif own in inputs and _split_of(inputs[name]) != _split_of(inputs[own]):
             # Training samples of the one may be test samples of the other.
             yield Mistake(keys, f"its samples are split differently from {own}, so that scores cannot be compared")

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from modelyard import models
-from modelyard.core.config import AnySettings, changed, nearest
+from modelyard.core.config import AnySettings, suggest, with_changes
 from modelyard.core.errors import ModelyardError
 from modelyard.data.inputs import InputSettings
-from modelyard.data.readers import DatasetSettings
+from modelyard.data.readers import AnyDataset
 from modelyard.data.samples import Task
 from modelyard.metrics.definitions import history_metric, shown_metrics
 from modelyard.models.engine.output_layer import check_loss
@@ -28,7 +28,7 @@ GAP = "gap"
 class ResolvedExperiment:
     """An experiment with the settings of its input and data set, and the experiment that it starts from, if any."""
 
-    dataset: DatasetSettings
+    dataset: AnyDataset
     input: InputSettings
     experiment: AnyExperiment
     backbone: "ResolvedExperiment | None" = None
@@ -96,13 +96,13 @@ def resolve(project: Project, name: str, changes: Changes) -> ResolvedExperiment
         ModelyardError: no such experiment or key, a value that is not allowed, or an experiment of `pretrained`.
     """
     if name not in project.all_experiments:
-        raise ModelyardError(f"no such experiment: {name}; {nearest(name, project.all_experiments)}")
+        raise ModelyardError(f"no such experiment: {name}; {suggest(name, project.all_experiments)}")
     if name in project.pretrained:
         raise ModelyardError(f"{name} starts from pretrained weights; only `modelyard run` builds it")
     parts = _split_changes(changes)
     experiment = _changed(project.all_experiments[name], parts.experiment)
     if experiment.input not in project.inputs:
-        raise ModelyardError(f"no such input: {experiment.input}; {nearest(experiment.input, project.inputs)}")
+        raise ModelyardError(f"no such input: {experiment.input}; {suggest(experiment.input, project.inputs)}")
     settings = _changed(project.inputs[experiment.input], parts.input)
     start = None
     if isinstance(experiment, TransferExperiment):
@@ -142,14 +142,14 @@ def _split_changes(changes: Changes) -> _ChangesByPart:
         elif first in INPUT_KEYS:
             parts.input[key] = value
         else:
-            raise ModelyardError(f"changes.{key}: {nearest(first, (*EXPERIMENT_KEYS, *INPUT_KEYS, BACKBONE))}")
+            raise ModelyardError(f"changes.{key}: {suggest(first, (*EXPERIMENT_KEYS, *INPUT_KEYS, BACKBONE))}")
     return parts
 
 
 def _changed(settings: AnySettings, changes: Changes) -> AnySettings:
     """`config.changed`, with errors that name the keys of `changes`."""
     try:
-        return changed(settings, changes)
+        return with_changes(settings, changes)
     except KeyError as unknown:
         raise ModelyardError(f"changes.{unknown.args[0]}: there is no such setting to change") from None
     except ValidationError as invalid:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from modelyard.core.config import flat
+from modelyard.core.config import flatten
 from modelyard.core.files import read_json
 from modelyard.metrics.definitions import headline_metric
 from modelyard.params.variants import GAP, ResolvedExperiment
@@ -77,7 +77,8 @@ def _statistics(values_by_metric: Mapping[str, np.ndarray]) -> Iterator[tuple[st
 
 def _params(resolved: ResolvedExperiment) -> dict[str, Any]:
     """Every setting by dotted key; those of the backbone's experiment have the prefix `backbone.`."""
-    own = flat(resolved.experiment.model_dump(mode="json")) | flat(resolved.input.model_dump(mode="json"), "input.")
+    own = flatten(resolved.experiment.model_dump(mode="json"))
+    own |= flatten(resolved.input.model_dump(mode="json"), "input.")
     backbone = _params(resolved.backbone) if resolved.backbone else {}
     return own | {f"backbone.{key}": value for key, value in backbone.items()}
 

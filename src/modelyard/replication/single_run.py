@@ -138,9 +138,7 @@ def _prepare(experiments: dict[str, ResolvedExperiment], raw: Path, folders: dic
     dataset = next(iter(experiments.values())).dataset
     data = readers.read(dataset, raw)
     for key, resolved in experiments.items():
-        training, test = inputs.prepare(data, dataset.task, resolved.input)
-        inputs.save_training(training, folders[key] / "training")
-        inputs.save_test(inputs.as_evaluated(test, training.description), folders[key] / "test")
+        inputs.write_input(data, dataset.task, resolved.input, folders[key] / "training", folders[key] / "test")
 
 
 def _input_key(resolved: ResolvedExperiment) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from modelyard.core.config import flat
+from modelyard.core.config import flatten
 from modelyard.metrics.definitions import find_metric, shown_metrics
 from modelyard.orchestration import dvc_lock
 from modelyard.params.project import EXPERIMENT_SECTIONS, Project
@@ -125,7 +125,7 @@ def _settings(state: ProjectState, experiments: list[str]) -> dict[str, Any]:
     for section in (*EXPERIMENT_SECTIONS, "published"):
         entries = settings.get(section) or {}
         settings[section] = {name: entry for name, entry in entries.items() if name in experiments}
-    return flat({section: values for section, values in settings.items() if values != {}})
+    return flatten({section: values for section, values in settings.items() if values != {}})
 
 
 def _value_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[ValueChange]:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
-from modelyard.core.config import flat
+from modelyard.core.config import flatten
 from modelyard.experiments.compare import MISSING
 from modelyard.orchestration.scheduler import TIMES
 from modelyard.params.project import Project
@@ -108,8 +108,8 @@ def _section(
 
 def _settings(experiment: BaseModel) -> tuple[dict[str, Any], dict[str, Any]]:
     """The settings that params.yaml states, and the defaults of the others."""
-    every = flat(experiment.model_dump(mode="json"))
-    stated = flat(experiment.model_dump(mode="json", exclude_unset=True))
+    every = flatten(experiment.model_dump(mode="json"))
+    stated = flatten(experiment.model_dump(mode="json", exclude_unset=True))
     return stated, {key: value for key, value in every.items() if key not in stated and value is not None}
 
 

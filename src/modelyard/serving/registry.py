@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from modelyard import tracking
-from modelyard.core.config import nearest
+from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
-from modelyard.core.files import sha256, whole_folder
+from modelyard.core.files import atomic_folder, sha256
 from modelyard.models import Model
 from modelyard.orchestration import dvc_lock
 
@@ -130,9 +130,9 @@ def resolve(name_at_alias: str) -> Version:
     with _registry() as client:
         known = _aliases(client)
         if name not in known:
-            raise ModelyardError(f"no registered model {name!r}; {nearest(name, known)}. {_HOW}")
+            raise ModelyardError(f"no registered model {name!r}; {suggest(name, known)}. {_HOW}")
         if alias not in known[name]:
-            raise ModelyardError(f"{name} has no alias {alias!r}; {nearest(alias, known[name])}. {_HOW}")
+            raise ModelyardError(f"{name} has no alias {alias!r}; {suggest(alias, known[name])}. {_HOW}")
         return _version(client, name, known[name][alias])
 
 
@@ -149,7 +149,7 @@ def folder_of(version: Version) -> Path:
         )
     kept = tracking.project_root() / ".modelyard" / "models" / expected
     if not kept.exists() or dvc_lock.md5(kept / FOLDER) != expected:
-        with whole_folder(kept) as temporary:
+        with atomic_folder(kept) as temporary:
             _fetch(version, temporary)
             _check_md5(expected, version, temporary / FOLDER)
     return kept / FOLDER

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from modelyard import models
-from modelyard.core.config import flat
+from modelyard.core.config import flatten
 from modelyard.core.files import read_json, write_json
 from modelyard.data import inputs
 from modelyard.orchestration import dvc_lock
@@ -90,7 +90,7 @@ def _locked_experiment(project: Project, name: str, stages: dict[str, dvc_lock.L
 
 def _find_run(experiment: LockedExperiment) -> RunRecord | None:
     """The latest run that wrote these results, if any."""
-    params = {key: str(value) for key, value in flat(experiment.settings).items()}
+    params = {key: str(value) for key, value in flatten(experiment.settings).items()}
     *_, last_epoch = _epochs(experiment.results)
     del last_epoch["epoch"]
     for record in queries.runs_of(experiment.name):
@@ -121,7 +121,7 @@ def _log_training(experiment: LockedExperiment, run: Run) -> None:
     model = models.load(experiment.results.model)
     data = inputs.load_training(experiment.training_folder)
     run.log_backfill_source("result files of an earlier training, or of one elsewhere")
-    run.log_inputs(flat(experiment.settings), data.description, experiment.training_folder)
+    run.log_inputs(flatten(experiment.settings), data.description, experiment.training_folder)
     for metrics in _epochs(experiment.results):
         run.log_epoch(metrics)
     run.log_model(model)

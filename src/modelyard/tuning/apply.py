@@ -10,7 +10,7 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from modelyard import params
 from modelyard.core.config import read_yaml
 from modelyard.core.errors import ModelyardError
-from modelyard.core.files import whole_file
+from modelyard.core.files import atomic_file
 from modelyard.tuning.winner import Winner, as_yaml, winner
 
 
@@ -44,7 +44,7 @@ def _write(file: Path, won: Winner, before: dict[str, Any]) -> None:
         said = _published(won, before["published"][won.experiment])
         text = _spliced(text, "published", won, as_yaml({won.name: said}))
         after["published"] = {**before["published"], won.name: said}
-    with whole_file(file) as temporary:
+    with atomic_file(file) as temporary:
         temporary.write_text(text, encoding="utf-8")
         temporary.chmod(file.stat().st_mode)
         _check(temporary, file, after, won)

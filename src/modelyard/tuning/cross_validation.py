@@ -20,7 +20,7 @@ def parts(data: TrainingInput, folds: int | None, seed: int) -> Iterator[Trainin
     if folds is None:
         yield data
         return
-    count = len(data.rows)
+    count = len(data.samples)
     if folds > count:
         raise ModelyardError(f"{folds} folds of {count} rows: give the study at most {count} `folds`.")
     held_back = np.array_split(np.random.RandomState(seed).permutation(count), folds)
@@ -40,12 +40,12 @@ def shortened(data: TrainingInput, training_rows: int | None) -> TrainingInput:
         return data
     if training_rows > count:
         raise ModelyardError(f"{count} training rows: give the study at most so many `training_rows`, or leave it out.")
-    rows = data.rows.take(np.concatenate([np.arange(training_rows), np.arange(count, len(data.rows))]))
+    rows = data.samples.take(np.concatenate([np.arange(training_rows), np.arange(count, len(data.samples))]))
     return TrainingInput(data.description.model_copy(update={"training_rows": training_rows}), rows)
 
 
 def _divided(data: TrainingInput, rest: np.ndarray, held: np.ndarray) -> TrainingInput:
-    rows, description = data.rows.take(np.concatenate([rest, held])), data.description
+    rows, description = data.samples.take(np.concatenate([rest, held])), data.description
     scaler = scaling.fit(description.scaling, rows.x[: len(rest)])
     counts = {"training_rows": len(rest), "validation_rows": len(held)}
     return TrainingInput(description.model_copy(update={"scaler": scaler} | counts), rows)

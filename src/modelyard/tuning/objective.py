@@ -12,7 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from modelyard import models
-from modelyard.core.config import changed
+from modelyard.core.config import with_changes
 from modelyard.core.errors import ModelyardError
 from modelyard.data.inputs import TrainingInput, load_training
 from modelyard.params.study import Range
@@ -45,7 +45,7 @@ class Objective:
             if alike := finished_alike(trial):
                 trial.set_user_attr("repeats", alike.number)
                 return alike.value
-            return self._score(changed(self.plan.experiment, values), trial, progress)
+            return self._score(with_changes(self.plan.experiment, values), trial, progress)
         except optuna.TrialPruned:
             raise
         except Exception as error:  # whatever these settings bring about is the trial's result

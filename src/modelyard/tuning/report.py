@@ -10,7 +10,7 @@ from optuna import Study
 from optuna.trial import FrozenTrial
 
 from modelyard.core.errors import ModelyardError
-from modelyard.core.files import whole_folder, write_table, write_text
+from modelyard.core.files import atomic_folder, write_table, write_text
 from modelyard.core.markdown import markdown_table
 from modelyard.experiments.plots.style import save
 from modelyard.tuning import page, plots
@@ -42,7 +42,7 @@ def write(study: Study, folder: Path, params: Path = Path("params.yaml")) -> Non
     """
     found, shares = find(study), plots.importances(study)
     drawn = plots.draw(found, shares)
-    with whole_folder(folder) as temporary:
+    with atomic_folder(folder) as temporary:
         for name, figure in drawn.items():
             save(figure, temporary / name)
         if drawn:

@@ -7,21 +7,21 @@ import pytest
 
 from modelyard.core.errors import ModelyardError
 from modelyard.data import readers
-from modelyard.data.readers import DatasetEntry, RawData, table
+from modelyard.data.readers import DatasetSettings, RawData, table
 from modelyard.data.samples import Samples
 from modelyard.data.sources import Source
 
 FOLDER = Path("data/raw/made_up")
 RAW = RawData(
     Samples(np.array([[1.0, 2.0], [3.0, 9.0]]), np.array([0, 1])),
-    given_test=Samples(np.array([[-4.0, 5.0]]), np.array([1])),
+    test=Samples(np.array([[-4.0, 5.0]]), np.array([1])),
     classes=("no", "yes"),
 )
 HOLDS = {"rows": 3, "shape": (2,), "range": (-4, 9), "target_range": (0, 1)}
 
 
-def _entry(task: str = "classification", **expect: object) -> DatasetEntry:
-    return DatasetEntry(reader="x", task=task, description="Made up.", files={}, expect=expect)
+def _entry(task: str = "classification", **expect: object) -> DatasetSettings:
+    return DatasetSettings(reader="x", task=task, description="Made up.", files={}, expect=expect)
 
 
 @pytest.mark.parametrize("expect", [{}, HOLDS, {"range": (-100, 100)}])
@@ -30,7 +30,7 @@ def test_data_that_holds_what_is_expected_passes(expect: dict):
 
 
 @pytest.mark.parametrize(
-    ("expect", "told"),
+    ("expect", "expected"),
     [
         ({"rows": 2}, "expect.rows: 2 expected, 3 found"),
         ({"shape": (3,)}, "expect.shape: (3,) expected, (2,) found"),
@@ -39,25 +39,25 @@ def test_data_that_holds_what_is_expected_passes(expect: dict):
         ({"target_range": (0.0, 0.5)}, "expect.target_range: (0.0, 0.5) expected, 0 to 1 found"),
     ],
 )
-def test_a_broken_expectation_is_told_with_what_was_found(expect: dict, told: str):
+def test_a_broken_expectation_is_refused_with_what_was_found(expect: dict, expected: str):
     with pytest.raises(ModelyardError) as raised:
         _entry(**(HOLDS | expect)).check(RAW, FOLDER)
-    assert str(raised.value).splitlines() == [f"{FOLDER} does not hold what params.yaml expects:", f"  {told}"]
+    assert str(raised.value).splitlines() == [f"{FOLDER} does not hold what params.yaml expects:", f"  {expected}"]
 
 
-def test_files_of_ones_own_are_told_before_their_copies():
+def test_files_of_ones_own_are_refused_before_their_copies():
     entry = _entry(rows=2).model_copy(update={"files": {"a.csv": Source(path="mine.csv", sha256="0" * 64)}})
     with pytest.raises(ModelyardError, match=rf"^mine\.csv \(copied to {FOLDER}\) does not hold what"):
         entry.check(RAW, FOLDER)
 
 
-def test_all_broken_expectations_are_told_at_once():
+def test_all_broken_expectations_are_refused_at_once():
     with pytest.raises(ModelyardError) as raised:
         _entry(rows=1, shape=(9,), range=(0, 1), target_range=(5, 6)).check(RAW, FOLDER)
     assert len(str(raised.value).splitlines()) == 5
 
 
-def test_a_class_without_a_name_is_told():
+def test_a_class_without_a_name_is_refused():
     raw = RawData(Samples(np.zeros((3, 1)), np.array([0, 1, 2])), classes=("no", "yes"))
     with pytest.raises(ModelyardError, match="classes: 2 are named, class 2 found"):
         _entry().check(raw, FOLDER)
@@ -77,6 +77,6 @@ def test_read_takes_the_reader_that_the_entry_names_and_checks_what_it_reads(tmp
     (tmp_path / "a.csv").write_text("a,y\n1,2\n3,4\n")
     common = {"reader": "table", "task": "regression", "description": "Made up.", "target": "y"}
     files = {"a.csv": Source(text="")}
-    assert len(readers.read(table.Settings(**common, files=files, expect={"rows": 2}), tmp_path).rows) == 2
+    assert len(readers.read(table.TableDataset(**common, files=files, expect={"rows": 2}), tmp_path).samples) == 2
     with pytest.raises(ModelyardError, match=r"expect\.rows: 3 expected, 2 found"):
-        readers.read(table.Settings(**common, files=files, expect={"rows": 3}), tmp_path)
+        readers.read(table.TableDataset(**common, files=files, expect={"rows": 3}), tmp_path)

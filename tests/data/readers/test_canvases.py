@@ -18,10 +18,10 @@ from modelyard.data.readers import canvases
 TRAINING_INK, TEST_INK = 100, 200
 
 
-def settings(**changes: Any) -> canvases.Settings:
+def settings(**changes: Any) -> canvases.CanvasesDataset:
     values = {"size": 64, "digits": (0, 3), "training": 40, "test": 20, "seed": 7, "classes": tuple("0123456789")}
     named = {"reader": "canvases", "task": "detection", "description": "Made up.", "files": {}}
-    return canvases.Settings(**(named | values | changes))
+    return canvases.CanvasesDataset(**(named | values | changes))
 
 
 def write(folder: Path, part: str, images: np.ndarray, labels: np.ndarray) -> None:
@@ -52,14 +52,14 @@ def boxes_of(canvas_boxes: np.ndarray) -> np.ndarray:
 
 def test_canvases_are_bytes_and_boxes_are_numbers(folder: Path):
     raw = readers.read(settings(), folder)
-    assert (raw.rows.x.shape, raw.rows.x.dtype) == ((40, 64, 64, 1), np.uint8)
-    assert (raw.rows.y.shape, raw.rows.y.dtype) == ((40, 3, 5), np.float32)
-    assert (len(raw.given_test.x), raw.given_test.y.shape) == (20, (20, 3, 5))
+    assert (raw.samples.x.shape, raw.samples.x.dtype) == ((40, 64, 64, 1), np.uint8)
+    assert (raw.samples.y.shape, raw.samples.y.dtype) == ((40, 3, 5), np.float32)
+    assert (len(raw.test.x), raw.test.y.shape) == (20, (20, 3, 5))
     assert raw.classes == settings().classes
 
 
 def test_each_box_holds_its_digit_and_nothing_lies_outside(folder: Path):
-    rows = readers.read(settings(), folder).rows
+    rows = readers.read(settings(), folder).samples
     bars = digits(TRAINING_INK)
     for canvas, boxes in zip(rows.x[..., 0], rows.y, strict=True):
         canvas = canvas.copy()
@@ -70,7 +70,7 @@ def test_each_box_holds_its_digit_and_nothing_lies_outside(folder: Path):
 
 
 def test_no_pixel_belongs_to_two_boxes_and_none_lies_beyond_the_edge(folder: Path):
-    for boxes in readers.read(settings(), folder).rows.y:
+    for boxes in readers.read(settings(), folder).samples.y:
         covered = np.zeros((64, 64), dtype=int)
         for _, left, top, right, bottom in boxes_of(boxes):
             covered[top:bottom, left:right] += 1
@@ -79,7 +79,7 @@ def test_no_pixel_belongs_to_two_boxes_and_none_lies_beyond_the_edge(folder: Pat
 
 
 def test_the_number_of_digits_is_any_from_the_fewest_to_the_most_and_the_rest_is_marked(folder: Path):
-    y = readers.read(settings(), folder).rows.y
+    y = readers.read(settings(), folder).samples.y
     assert set((y[..., 0] >= 0).sum(axis=1)) == {0, 1, 2, 3}
     for boxes in y:
         missing = len(boxes) - len(boxes_of(boxes))
@@ -88,37 +88,37 @@ def test_the_number_of_digits_is_any_from_the_fewest_to_the_most_and_the_rest_is
 
 def test_test_canvases_hold_test_digits_and_training_canvases_training_digits(folder: Path):
     raw = readers.read(settings(), folder)
-    assert set(np.unique(raw.rows.x)) == {0, TRAINING_INK, TRAINING_INK + 1}
-    assert set(np.unique(raw.given_test.x)) == {0, TEST_INK, TEST_INK + 1}
+    assert set(np.unique(raw.samples.x)) == {0, TRAINING_INK, TRAINING_INK + 1}
+    assert set(np.unique(raw.test.x)) == {0, TEST_INK, TEST_INK + 1}
 
 
 def test_test_canvases_are_laid_out_otherwise_than_training_canvases(folder: Path):
     raw = readers.read(settings(training=20), folder)
-    assert not np.array_equal(raw.rows.y, raw.given_test.y)
+    assert not np.array_equal(raw.samples.y, raw.test.y)
 
 
 def test_a_digit_may_reach_every_edge(folder: Path):
     write(folder, "train", np.full((1, 28, 28), 9, np.uint8), np.zeros(1, np.uint8))
-    rows = readers.read(settings(size=28, digits=(1, 1), training=1), folder).rows
+    rows = readers.read(settings(size=28, digits=(1, 1), training=1), folder).samples
     assert rows.y.tolist() == [[[0, 0, 0, 28, 28]]]
     assert np.all(rows.x == 9)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(folder: Path):
     first, again, other = (readers.read(settings(seed=seed), folder) for seed in (7, 7, 8))
-    assert first.rows.x.tobytes() == again.rows.x.tobytes()
-    assert first.given_test.y.tobytes() == again.given_test.y.tobytes()
-    assert first.rows.x.tobytes() != other.rows.x.tobytes()
-    assert first.given_test.y.tobytes() != other.given_test.y.tobytes()
+    assert first.samples.x.tobytes() == again.samples.x.tobytes()
+    assert first.test.y.tobytes() == again.test.y.tobytes()
+    assert first.samples.x.tobytes() != other.samples.x.tobytes()
+    assert first.test.y.tobytes() != other.test.y.tobytes()
 
 
 def test_the_test_canvases_do_not_depend_on_the_number_of_training_canvases(folder: Path):
-    few, many = (readers.read(settings(training=count), folder).given_test for count in (1, 60))
+    few, many = (readers.read(settings(training=count), folder).test for count in (1, 60))
     np.testing.assert_array_equal(few.x, many.x)
 
 
 def test_mnist_gives_tight_boxes_of_at_most_20_pixels_a_side(mirror: Path):
-    rows = canvases.read(mirror / "mnist", settings(training=200)).rows
+    rows = canvases.read(mirror / "mnist", settings(training=200)).samples
     sides = (rows.y[..., 3:] - rows.y[..., 1:3])[rows.y[..., 0] >= 0]
     assert sides.min() >= 1
     assert sides.max() == 20  # as its authors describe it
@@ -146,7 +146,7 @@ def test_a_canvas_holds_as_many_digits_as_lie_side_by_side(side: int):
     assert settings(size=28 * side, digits=(1, side**2)).digits == (1, side**2)
 
 
-def test_digits_that_never_fit_by_chance_are_told(folder: Path, monkeypatch: pytest.MonkeyPatch):
+def test_digits_that_never_fit_by_chance_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(canvases, "LAYOUTS", 20)
     write(folder, "train", np.full((1, 28, 28), 9, np.uint8), np.zeros(1, np.uint8))
     with pytest.raises(
@@ -155,13 +155,13 @@ def test_digits_that_never_fit_by_chance_are_told(folder: Path, monkeypatch: pyt
         readers.read(settings(size=56, digits=(4, 4)), folder)
 
 
-def test_a_blank_image_is_told(folder: Path):
+def test_a_blank_image_is_refused(folder: Path):
     write(folder, "train", np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.uint8))
     with pytest.raises(ModelyardError, match="one of the images is blank"):
         readers.read(settings(), folder)
 
 
-def test_images_of_another_size_are_told(folder: Path):
+def test_images_of_another_size_are_refused(folder: Path):
     write(folder, "t10k", digits(TEST_INK, side=32), np.arange(10, dtype=np.uint8))
     with pytest.raises(ModelyardError, match=r"made of images of 28 x 28, these are \(32, 32\)"):
         readers.read(settings(), folder)

@@ -12,7 +12,7 @@ from modelyard.data.readers import cifar
 from modelyard.data.sources import Source
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-SETTINGS = cifar.Settings(reader="cifar", task="classification", description="Made up.", files={}, classes=CLASSES)
+SETTINGS = cifar.CifarDataset(reader="cifar", task="classification", description="Made up.", files={}, classes=CLASSES)
 MD5S = {
     "data_batch_1.bin": "5dd7e06a14cb22eb9f671a540d1b7c25",
     "data_batch_2.bin": "5ea93a67294ea407fff1d09f752e9692",
@@ -49,39 +49,37 @@ def folder(tmp_path: Path, images: np.ndarray) -> Path:
 
 def test_records_are_read_in_the_order_of_the_files_with_the_test_batch_apart(folder: Path, images: np.ndarray):
     raw = cifar.read(folder, SETTINGS)
-    np.testing.assert_array_equal(raw.rows.x, images[:10])
-    np.testing.assert_array_equal(raw.given_test.x, images[10:])
-    assert raw.rows.y.tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
-    assert raw.given_test.y.tolist() == [0, 1]
+    np.testing.assert_array_equal(raw.samples.x, images[:10])
+    np.testing.assert_array_equal(raw.test.x, images[10:])
+    assert raw.samples.y.tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert raw.test.y.tolist() == [0, 1]
     assert raw.classes == CLASSES
 
 
 def test_rows_are_compact_and_in_the_order_of_memory(folder: Path):
     raw = cifar.read(folder, SETTINGS)
-    for part in (raw.rows, raw.given_test):
+    for part in (raw.samples, raw.test):
         assert part.x.dtype == part.y.dtype == np.uint8
         assert part.x.flags.c_contiguous
         assert part.y.base is None
 
 
 @pytest.mark.parametrize("size", [0, 1, 3072, 3074, 2 * 3073 - 1])
-def test_a_file_that_is_no_number_of_whole_records_is_told(folder: Path, size: int):
+def test_a_file_that_is_no_number_of_whole_records_is_refused(folder: Path, size: int):
     (folder / "data_batch_3.bin").write_bytes(bytes(size))
     with pytest.raises(ModelyardError) as raised:
         readers.read(SETTINGS, folder)
-    assert f"{folder / 'data_batch_3.bin'}: {size} bytes, which is no number of whole records of 3073" in str(
-        raised.value
-    )
+    assert f"{folder / 'data_batch_3.bin'}: {size} bytes, not a whole number of records of 3073" in str(raised.value)
     assert "Delete it and run again" in str(raised.value)
 
 
-def test_a_file_that_is_missing_is_told(folder: Path):
+def test_a_file_that_is_missing_is_refused(folder: Path):
     (folder / "test_batch.bin").unlink()
     with pytest.raises(ModelyardError, match=r"test_batch\.bin.*Delete the folder and run again"):
         readers.read(SETTINGS, folder)
 
 
-def test_a_label_without_a_class_is_told(folder: Path, images: np.ndarray):
+def test_a_label_without_a_class_is_refused(folder: Path, images: np.ndarray):
     (folder / "test_batch.bin").write_bytes(_record(10, images[0]))
     with pytest.raises(ModelyardError, match="10 are named, class 10 found"):
         readers.read(SETTINGS, folder)
@@ -94,9 +92,9 @@ def test_the_real_archive_of_the_mirror_is_unpacked_and_read(mirror: Path, tmp_p
     files.fetch(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(MD5S)
     raw = readers.read(SETTINGS, tmp_path)
-    assert (raw.rows.x.shape, raw.given_test.x.shape) == ((50_000, 32, 32, 3), (10_000, 32, 32, 3))
-    assert np.bincount(raw.rows.y).tolist() == [5000] * 10
-    assert np.bincount(raw.given_test.y).tolist() == [1000] * 10
-    assert [CLASSES[label] for label in raw.rows.y[:4]] == ["frog", "truck", "truck", "deer"]
+    assert (raw.samples.x.shape, raw.test.x.shape) == ((50_000, 32, 32, 3), (10_000, 32, 32, 3))
+    assert np.bincount(raw.samples.y).tolist() == [5000] * 10
+    assert np.bincount(raw.test.y).tolist() == [1000] * 10
+    assert [CLASSES[label] for label in raw.samples.y[:4]] == ["frog", "truck", "truck", "deer"]
     # As the version for Python has them.
-    assert (raw.rows.x[0, 0, 0].tolist(), raw.given_test.x[0, 0, 0].tolist()) == ([59, 62, 63], [158, 112, 49])
+    assert (raw.samples.x[0, 0, 0].tolist(), raw.test.x[0, 0, 0].tolist()) == ([59, 62, 63], [158, 112, 49])

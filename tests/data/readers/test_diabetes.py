@@ -7,13 +7,13 @@ import sklearn.datasets
 
 from modelyard.data.readers import diabetes
 
-SETTINGS = diabetes.Settings(reader="diabetes", task="regression", description="Diabetes.", files={})
+SETTINGS = diabetes.DiabetesDataset(reader="diabetes", task="regression", description="Diabetes.", files={})
 
 
 def test_measurements_are_those_of_scikit_learn_in_raw_units():
     raw = diabetes.read(Path(sklearn.datasets.__file__).parent / "data", SETTINGS)
     expected = sklearn.datasets.load_diabetes(scaled=False)
-    np.testing.assert_array_equal(raw.rows.x, expected.data)
-    np.testing.assert_array_equal(raw.rows.y, expected.target)
+    np.testing.assert_array_equal(raw.samples.x, expected.data)
+    np.testing.assert_array_equal(raw.samples.y, expected.target)
     assert raw.features == tuple(expected.feature_names)
     assert raw.classes == ()

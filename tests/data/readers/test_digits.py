@@ -11,22 +11,22 @@ from modelyard.data import readers
 from modelyard.data.readers import digits
 
 FOLDER = Path(sklearn.datasets.__file__).parent / "data"
-SETTINGS = digits.Settings(
+SETTINGS = digits.DigitsDataset(
     reader="digits", task="classification", description="Digits.", files={}, classes=tuple("0123456789")
 )
 
 
 def test_images_and_labels_are_those_of_scikit_learn_in_a_compact_type():
     raw, expected = digits.read(FOLDER, SETTINGS), sklearn.datasets.load_digits()
-    np.testing.assert_array_equal(raw.rows.x[..., 0], expected.images)
-    np.testing.assert_array_equal(raw.rows.y, expected.target)
-    assert raw.rows.x.shape == (1797, 8, 8, 1)
-    assert raw.rows.x.dtype == raw.rows.y.dtype == np.uint8
+    np.testing.assert_array_equal(raw.samples.x[..., 0], expected.images)
+    np.testing.assert_array_equal(raw.samples.y, expected.target)
+    assert raw.samples.x.shape == (1797, 8, 8, 1)
+    assert raw.samples.x.dtype == raw.samples.y.dtype == np.uint8
     assert raw.classes == tuple(map(str, expected.target_names))
 
 
 @pytest.mark.parametrize("end", [-9, 2])
-def test_a_broken_file_is_told(tmp_path: Path, end: int):
+def test_a_broken_file_is_refused(tmp_path: Path, end: int):
     (tmp_path / "digits.csv.gz").write_bytes((FOLDER / "digits.csv.gz").read_bytes()[:end])
     with pytest.raises(ModelyardError, match=r"is broken .*Delete the folder"):
         readers.read(SETTINGS, tmp_path)

@@ -11,7 +11,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.data import readers
 from modelyard.data.readers import idx
 
-SETTINGS = idx.Settings(
+SETTINGS = idx.IdxDataset(
     reader="idx", task="classification", description="Made up.", files={}, classes=tuple("0123456789")
 )
 IMAGES, LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
@@ -40,19 +40,19 @@ def _refusal(folder: Path) -> str:
 
 def test_images_and_labels_are_read_with_the_test_rows_apart(folder: Path):
     raw = idx.read(folder, SETTINGS)
-    assert raw.rows.x.dtype == raw.rows.y.dtype == np.uint8
-    np.testing.assert_array_equal(raw.rows.x, np.arange(24).reshape(3, 2, 4, 1))
-    assert raw.rows.y.tolist() == [0, 1, 2]
-    assert raw.given_test.x.shape == (1, 2, 4, 1)
+    assert raw.samples.x.dtype == raw.samples.y.dtype == np.uint8
+    np.testing.assert_array_equal(raw.samples.x, np.arange(24).reshape(3, 2, 4, 1))
+    assert raw.samples.y.tolist() == [0, 1, 2]
+    assert raw.test.x.shape == (1, 2, 4, 1)
     assert raw.classes == SETTINGS.classes
 
 
 def test_mnist_is_read_as_its_authors_describe_it(mirror: Path):
     raw = idx.read(mirror / "mnist", SETTINGS)
-    assert (raw.rows.x.shape, raw.given_test.x.shape) == ((60_000, 28, 28, 1), (10_000, 28, 28, 1))
-    assert raw.rows.y[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
-    assert np.bincount(raw.rows.y)[[0, 9]].tolist() == [5923, 5949]
-    assert (raw.rows.x.min(), raw.rows.x.max()) == (0, 255)
+    assert (raw.samples.x.shape, raw.test.x.shape) == ((60_000, 28, 28, 1), (10_000, 28, 28, 1))
+    assert raw.samples.y[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    assert np.bincount(raw.samples.y)[[0, 9]].tolist() == [5923, 5949]
+    assert (raw.samples.x.min(), raw.samples.x.max()) == (0, 255)
 
 
 @pytest.mark.parametrize(
@@ -60,13 +60,13 @@ def test_mnist_is_read_as_its_authors_describe_it(mirror: Path):
     [b"no gzip", gzip.compress(b"x" * 99, mtime=0)[:-9], gzip.compress(b"x", mtime=0)[:-1] + b"?"],
     ids=["no gzip", "cut off", "wrong length"],
 )
-def test_a_broken_gzip_file_is_told_with_what_to_do(folder: Path, content: bytes):
+def test_a_broken_gzip_file_is_refused_with_what_to_do(folder: Path, content: bytes):
     (folder / IMAGES).write_bytes(content)
     assert f"{folder}: a file is broken" in _refusal(folder)
     assert "Delete the folder and run again" in _refusal(folder)
 
 
-def test_an_empty_file_is_told(folder: Path):
+def test_an_empty_file_is_refused(folder: Path):
     (folder / IMAGES).write_bytes(b"")
     assert f"{folder / IMAGES}: not an IDX file" in _refusal(folder)
 
@@ -76,23 +76,23 @@ def test_an_empty_file_is_told(folder: Path):
     [_idx(np.zeros(3, np.uint8)), b"\0\0\x0d\x03" + bytes(12), b"\x89PNG", b""],
     ids=["labels in its place", "floats", "a picture", "nothing"],
 )
-def test_a_wrong_magic_number_is_told(folder: Path, content: bytes):
+def test_a_wrong_magic_number_is_refused(folder: Path, content: bytes):
     (folder / IMAGES).write_bytes(gzip.compress(content, mtime=0))
     assert f"{folder / IMAGES}: not an IDX file of unsigned bytes in 3 dimension(s)" in _refusal(folder)
 
 
 @pytest.mark.parametrize("change", [-1, 1], ids=["short", "long"])
-def test_a_wrong_count_is_told_with_what_was_promised(folder: Path, change: int):
+def test_a_wrong_count_is_refused_with_what_was_promised(folder: Path, change: int):
     content = _idx(np.zeros((3, 2, 4), np.uint8))
     (folder / IMAGES).write_bytes(gzip.compress(content[:-1] if change < 0 else content + b"\0"))
-    assert f"{folder / IMAGES}: the header promises (3, 2, 4), the file holds {24 + change} bytes" in _refusal(folder)
+    assert f"{folder / IMAGES}: the header declares (3, 2, 4), the file holds {24 + change} bytes" in _refusal(folder)
 
 
-def test_images_without_labels_are_told(folder: Path):
+def test_images_without_labels_are_refused(folder: Path):
     (folder / LABELS).write_bytes(gzip.compress(_idx(np.zeros(2, np.uint8))))
     assert f"{folder}: 3 train images, but 2 labels" in _refusal(folder)
 
 
-def test_a_file_that_ends_inside_its_header_is_told(folder: Path):
+def test_a_file_that_ends_inside_its_header_is_refused(folder: Path):
     (folder / IMAGES).write_bytes(gzip.compress(b"\0\0\x08\x03\0\0", mtime=0))
     assert IMAGES in _refusal(folder)

@@ -23,11 +23,11 @@ SHA256 = "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916"  # o
 CLASSES = tuple(f"topic {number}" for number in range(46))
 
 
-def settings(sha256: str = SHA256, **changes: Any) -> reuters.Settings:
+def settings(sha256: str = SHA256, **changes: Any) -> reuters.ReutersDataset:
     files = {name: Source(url=URL, sha256=sha256) for name in (reuters.ARTICLES, reuters.WORDS)}
     values = {"words": 10, "length": 5, "files": files, "classes": CLASSES, "folder": "reuters"}
     common = {"reader": "reuters", "task": "classification", "description": "Newswires."}
-    return reuters.Settings(**(common | values | changes))
+    return reuters.ReutersDataset(**(common | values | changes))
 
 
 def write(folder: Path, articles: list[list[int]], index: dict[str, int]) -> str:
@@ -51,25 +51,25 @@ def read(tmp_path: Path):
 
 def test_a_row_begins_with_1_and_ends_with_0_where_the_article_is_short(read):
     raw = read([[1, 2], [6], []])
-    assert raw.rows.x.tolist() == [[1, 4, 5, 0, 0], [1, 9, 0, 0, 0], [1, 0, 0, 0, 0]]
-    assert (raw.rows.x.dtype, raw.rows.y.dtype) == (np.uint16, np.uint8)
-    assert raw.rows.y.tolist() == [0, 1, 2]
+    assert raw.samples.x.tolist() == [[1, 4, 5, 0, 0], [1, 9, 0, 0, 0], [1, 0, 0, 0, 0]]
+    assert (raw.samples.x.dtype, raw.samples.y.dtype) == (np.uint16, np.uint8)
+    assert raw.samples.y.tolist() == [0, 1, 2]
 
 
 def test_an_article_is_cut_at_its_end(read):
-    assert read([[1, 2, 3, 4], [1, 2, 3, 4, 5, 6]]).rows.x.tolist() == [[1, 4, 5, 6, 7]] * 2
+    assert read([[1, 2, 3, 4], [1, 2, 3, 4, 5, 6]]).samples.x.tolist() == [[1, 4, 5, 6, 7]] * 2
 
 
 def test_a_word_that_is_not_among_the_frequent_ones_becomes_2(read):
-    assert read([[6, 7, 30_979]]).rows.x.tolist() == [[1, 9, 2, 2, 0]]
-    assert read([[6, 7, 8]], words=11).rows.x.tolist() == [[1, 9, 10, 2, 0]]
+    assert read([[6, 7, 30_979]]).samples.x.tolist() == [[1, 9, 2, 2, 0]]
+    assert read([[6, 7, 8]], words=11).samples.x.tolist() == [[1, 9, 10, 2, 0]]
 
 
 def test_each_number_has_its_word_to_be_read(read):
     index = {"said": 2, "the": 1, "rare": 7, "of": 3, "to": 4, "in": 5, "and": 6}
     raw = read([[1, 2, 7]], index)
     assert raw.words == ("", "", "…", "", "the", "said", "of", "to", "in", "and")
-    assert " ".join(raw.words[number] for number in raw.rows.x[0]).split() == ["the", "said", "…"]
+    assert " ".join(raw.words[number] for number in raw.samples.x[0]).split() == ["the", "said", "…"]
 
 
 @given(st.lists(st.lists(st.integers(1, 40), max_size=12), min_size=1), st.integers(10, 50), st.integers(2, 15))
@@ -95,14 +95,14 @@ class Trap:
 
 def test_articles_with_another_checksum_are_never_unpickled(tmp_path: Path):
     np.savez(tmp_path / reuters.ARTICLES, x=np.array([Trap(tmp_path / "sprung")]), y=np.zeros(1))
-    with pytest.raises(ModelyardError, match=rf"reuters.npz: its SHA-256 is .* params.yaml says {SHA256}.*not opened"):
+    with pytest.raises(ModelyardError, match=rf"reuters.npz: its SHA-256 is .* params.yaml has {SHA256}.*not opened"):
         readers.read(settings(), tmp_path)
     assert not (tmp_path / "sprung").exists()
     np.load(tmp_path / reuters.ARTICLES, allow_pickle=True)["x"]
     assert (tmp_path / "sprung").exists(), "the trap is none"
 
 
-def test_a_broken_word_index_is_told(tmp_path: Path):
+def test_a_broken_word_index_is_refused(tmp_path: Path):
     checksum = write(tmp_path, [[1]], {})
     (tmp_path / reuters.WORDS).write_text('{"the": 1')
     with pytest.raises(ModelyardError, match=r"is broken .*Delete the folder"):
@@ -110,7 +110,7 @@ def test_a_broken_word_index_is_told(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         ({"files": {}}, "the files are reuters.npz and reuters_word_index.json; given: none"),
         ({"files": {"a.npz": Source(text="")}}, "given: a.npz"),
@@ -120,8 +120,8 @@ def test_a_broken_word_index_is_told(tmp_path: Path):
         ({"length": 1}, "greater than or equal to 2"),
     ],
 )
-def test_settings_that_cannot_be_read_with_are_refused(changes: dict, told: str):
-    with pytest.raises(ValueError, match=told):
+def test_settings_that_cannot_be_read_with_are_refused(changes: dict, expected: str):
+    with pytest.raises(ValueError, match=expected):
         settings(**changes)
 
 
@@ -143,7 +143,7 @@ def test_rows_and_split_are_those_of_keras(newswires: Path, monkeypatch: pytest.
     expected = keras.datasets.reuters.load_data(num_words=words)
     raw = readers.read(settings(words=words, length=length, expect={"rows": 11_228}), newswires)
     for which, (articles, topics) in zip(divide_test(11_228, Split(test=0.2, test_seed=113)), expected, strict=True):
-        found = raw.rows.take(which)
+        found = raw.samples.take(which)
         np.testing.assert_array_equal(found.y, topics)
         for row, article in zip(found.x, articles, strict=True):
             assert row[row > 0].tolist() == article[:length]
@@ -153,7 +153,7 @@ def test_rows_and_split_are_those_of_keras(newswires: Path, monkeypatch: pytest.
 def test_an_article_reads_as_a_newswire(newswires: Path):
     raw = reuters.read(newswires, settings(words=1000, length=30))
     which, _ = divide_test(11_228, Split(test=0.2, test_seed=113))
-    article = " ".join(filter(None, (raw.words[number] for number in raw.rows.x[which[0]])))
+    article = " ".join(filter(None, (raw.words[number] for number in raw.samples.x[which[0]])))
     assert article.startswith("… … said as a result of its december acquisition of … co it expects earnings per share")
 
 

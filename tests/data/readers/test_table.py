@@ -19,7 +19,7 @@ def read(tmp_path: Path):
     def written(content: str | bytes, task: str = "classification", target: str = "kind", **more: object) -> RawData:
         (tmp_path / "mine.csv").write_bytes(content.encode() if isinstance(content, str) else content)
         files = {"mine.csv": Source(text="")}
-        settings = table.Settings(
+        settings = table.TableDataset(
             reader="table", task=task, description="Mine.", target=target, files=files, **more
         )  # fmt: skip
         return table.read(tmp_path, settings)
@@ -31,33 +31,33 @@ def read(tmp_path: Path):
 def refusal(read, tmp_path: Path):
     """What a person reads when such a file is refused; it begins with the file."""
 
-    def told(*arguments: object, **more: object) -> str:
+    def refuse(*arguments: object, **more: object) -> str:
         with pytest.raises(ModelyardError) as raised:
             read(*arguments, **more)
         message = str(raised.value)
         assert message.startswith(f"{tmp_path / 'mine.csv'}: ")
         return message
 
-    return told
+    return refuse
 
 
 def test_a_classification_has_numbers_and_classes_in_the_order_of_their_names(read):
     raw = read(GOOD)
-    np.testing.assert_array_equal(raw.rows.x, [[1, 2.5], [3, 4], [5, 6]])
-    assert raw.rows.x.dtype == np.float64
-    assert (raw.rows.y.tolist(), raw.rows.y.dtype) == ([1, 0, 1], np.int64)
-    assert (raw.features, raw.classes, raw.given_test) == (("age", "height"), ("apple", "pear"), None)
+    np.testing.assert_array_equal(raw.samples.x, [[1, 2.5], [3, 4], [5, 6]])
+    assert raw.samples.x.dtype == np.float64
+    assert (raw.samples.y.tolist(), raw.samples.y.dtype) == ([1, 0, 1], np.int64)
+    assert (raw.features, raw.classes, raw.test) == (("age", "height"), ("apple", "pear"), None)
 
 
 def test_named_classes_keep_their_order_even_if_one_does_not_occur(read):
     raw = read(GOOD, classes=("pear", "plum", "apple"))
     assert raw.classes == ("pear", "plum", "apple")
-    assert raw.rows.y.tolist() == [0, 2, 0]
+    assert raw.samples.y.tolist() == [0, 2, 0]
 
 
 def test_a_regression_has_numbers_for_targets(read):
     raw = read("a,b,y\n1,2,0.5\n3,4,-1\n", task="regression", target="y")
-    assert (raw.rows.y.tolist(), raw.rows.y.dtype, raw.classes) == ([0.5, -1.0], np.float64, ())
+    assert (raw.samples.y.tolist(), raw.samples.y.dtype, raw.classes) == ([0.5, -1.0], np.float64, ())
 
 
 @pytest.mark.parametrize("content", ["\ufeff" + GOOD, GOOD.replace("\n", "\r\n"), GOOD.replace(",", ", ")])
@@ -67,7 +67,7 @@ def test_a_file_from_a_spreadsheet_is_read_the_same(read, content: str):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         pytest.param(
             GOOD.replace("4,", ","),
@@ -78,10 +78,10 @@ def test_a_file_from_a_spreadsheet_is_read_the_same(read, content: str):
         ),
         pytest.param(
             GOOD.replace("4,", "tall,"),
-            ("'tall' in row 2 below the header, column 'height'", "a number belongs", "Encode the column"),
+            ("'tall' in row 2 below the header, column 'height'", "instead of a number", "Encode the column"),
             id="text",
         ),
-        pytest.param(GOOD.replace("4,", "inf,"), ("'inf' in row 2", "a number belongs"), id="infinite"),
+        pytest.param(GOOD.replace("4,", "inf,"), ("'inf' in row 2", "instead of a number"), id="infinite"),
         pytest.param(GOOD.replace("apple", "pear"), ("only one class, 'pear', in column 'kind'",), id="one class"),
         pytest.param("age,kind\n1,pear\n", ("1 row(s)", "at least two rows"), id="one row"),
         pytest.param("age,kind\n", ("0 row(s)", "at least two rows"), id="no row"),
@@ -92,23 +92,23 @@ def test_a_file_from_a_spreadsheet_is_read_the_same(read, content: str):
         pytest.param(GOOD + "1,2,pear,4\n", ("not a CSV table", "line 5"), id="ragged"),
     ],
 )  # fmt: skip
-def test_a_table_that_no_model_can_learn_from_is_refused_with_the_place(refusal, content: str | bytes, told: tuple):
-    said = refusal(content)
-    for part in told:
-        assert part in said
+def test_a_table_that_no_model_can_learn_from_is_refused_with_the_place(refusal, content: str | bytes, expected: tuple):
+    message = refusal(content)
+    for part in expected:
+        assert part in message
 
 
-def test_a_target_that_is_no_column_is_told_with_the_nearest_spelling(refusal):
-    said = refusal(GOOD, target="knid")
-    assert "no column 'knid' (target)" in said
-    assert "did you mean kind?" in said
+def test_a_target_that_is_no_column_is_refused_with_the_nearest_spelling(refusal):
+    message = refusal(GOOD, target="knid")
+    assert "no column 'knid' (target)" in message
+    assert "did you mean kind?" in message
 
 
-def test_text_for_a_target_of_a_regression_is_told(refusal):
+def test_text_for_a_target_of_a_regression_is_refused(refusal):
     assert "'pear' in row 1 below the header, column 'kind'" in refusal(GOOD, task="regression")
 
 
-def test_a_class_that_is_not_named_is_told_with_those_that_are(refusal):
+def test_a_class_that_is_not_named_is_refused_with_those_that_are(refusal):
     assert "class 'apple' is not among `classes`: pear, plum" in refusal(GOOD, classes=("pear", "plum"))
 
 
@@ -116,7 +116,7 @@ def test_a_class_that_is_not_named_is_told_with_those_that_are(refusal):
 def test_a_table_is_one_file(names: list[str]):
     files = {name: Source(text="") for name in names}
     with pytest.raises(ValueError, match=f"one CSV file; {len(names)} files are given"):
-        table.Settings(reader="table", task="regression", description="Mine.", target="y", files=files)
+        table.TableDataset(reader="table", task="regression", description="Mine.", target="y", files=files)
 
 
 def test_blank_lines_are_no_rows(refusal):
@@ -132,10 +132,10 @@ def test_a_row_with_more_values_than_the_header_is_refused(refusal):
     refusal("age,height,kind\n9,1,2,pear\n9,3,4,apple\n")
 
 
-def test_a_person_is_told_of_their_own_file_first_and_then_of_its_copy(tmp_path: Path):
+def test_a_person_is_refused_of_their_own_file_first_and_then_of_its_copy(tmp_path: Path):
     (tmp_path / "a.csv").write_text(GOOD)
     files = {"a.csv": Source(path="../home/pears.csv", sha256="0" * 64)}
-    settings = table.Settings(reader="table", task="regression", description="Mine.", target="knd", files=files)
+    settings = table.TableDataset(reader="table", task="regression", description="Mine.", target="knd", files=files)
     with pytest.raises(ModelyardError) as raised:
         table.read(tmp_path, settings)
     assert str(raised.value).startswith(f"../home/pears.csv (copied to {tmp_path}/a.csv): no column 'knd'")

@@ -37,11 +37,11 @@ def batches(data: TrainingInput, settings: NetworkTraining) -> Any:
 
 def scaled_by(method: str, data: TrainingInput) -> TrainingInput:
     scaler = scaling.fit(method, data.training.x)
-    return TrainingInput(data.description.model_copy(update={"scaling": method, "scaler": scaler}), data.rows)
+    return TrainingInput(data.description.model_copy(update={"scaling": method, "scaler": scaler}), data.samples)
 
 
 def without_validation(data: TrainingInput) -> TrainingInput:
-    return TrainingInput(describe(data.rows), data.rows)
+    return TrainingInput(describe(data.samples), data.samples)
 
 
 def numbered(rows: int, validation_rows: int) -> TrainingInput:
@@ -133,9 +133,9 @@ def test_the_scaling_layer_is_the_scaler_in_float32(
 ) -> None:
     data = scaled_by(method, regression_input)
     model, _ = fit(data, tmp_path)
-    scaled = model.native.get_layer("scaling")(data.rows.x.astype(np.float32))
+    scaled = model.native.get_layer("scaling")(data.samples.x.astype(np.float32))
     assert scaled.dtype == "float32"
-    np.testing.assert_allclose(scaled, data.description.scaler.apply(data.rows.x), atol=1e-6, rtol=1e-6)
+    np.testing.assert_allclose(scaled, data.description.scaler.transform(data.samples.x), atol=1e-6, rtol=1e-6)
 
 
 def test_images_stay_bytes_up_to_the_model_and_are_scaled_in_float32_at_any_precision(
@@ -146,9 +146,9 @@ def test_images_stay_bytes_up_to_the_model_and_are_scaled_in_float32_at_any_prec
     model, _ = fit(image_input, tmp_path, runtime={"precision": "mixed_bfloat16"}, **settings)
     assert batch.dtype == "uint8"
     assert model.native.inputs[0].dtype == "uint8"
-    scaled = model.native.get_layer("scaling")(image_input.rows.x)
+    scaled = model.native.get_layer("scaling")(image_input.samples.x)
     assert scaled.dtype == "float32"
-    np.testing.assert_allclose(scaled, image_input.rows.x / 255, atol=1e-6)
+    np.testing.assert_allclose(scaled, image_input.samples.x / 255, atol=1e-6)
 
 
 # --- batches ---
@@ -197,7 +197,7 @@ def test_the_first_convolution_tells_its_kernels_and_what_it_finds_in_a_raw_imag
 
     settings = cnn.Settings(family="cnn", filters=(3, 2), activation="linear")
     model, _ = fit(image_input, tmp_path, settings, loss="sparse_categorical_crossentropy")
-    image = image_input.rows.x[0]
+    image = image_input.samples.x[0]
     kernels, maps = model.first_convolution(image)
     assert (kernels.shape, maps.shape) == ((3, 3, 1, 3), (6, 6, 3))
     bias = model.native.layers[2].get_weights()[1]
@@ -208,7 +208,7 @@ def test_the_first_convolution_tells_its_kernels_and_what_it_finds_in_a_raw_imag
 
 def test_a_network_without_convolutions_has_none_to_show(regression_input: TrainingInput, tmp_path: Path) -> None:
     model, _ = fit(regression_input, tmp_path)
-    assert model.first_convolution(regression_input.rows.x[0]) is None
+    assert model.first_convolution(regression_input.samples.x[0]) is None
 
 
 def test_layers_tell_kind_shape_and_count_of_numbers(regression_input: TrainingInput, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelyard.core.files import read_archive
+from modelyard.core.files import read_zip
 from modelyard.models.engine.serialization import make_stable
 
 
@@ -50,7 +50,7 @@ def test_archives_of_two_days_and_two_addresses_become_equal_bytes(kind: object,
 def test_only_dates_and_addresses_of_a_keras_archive_change(tmp_path: Path) -> None:
     path = keras_like(tmp_path / "model.keras", 2026, 140_000)
     make_stable(path)
-    content = read_archive(path)
+    content = read_zip(path)
     assert content["model.weights.h5"] == b"\x89HDF weights"
     assert json.loads(content["metadata.json"]) == {"keras_version": "3.15.1", "date_saved": None}
     shared = [{"class_name": "Dense", "shared_object_id": number} for number in (0, 1, 0)]
@@ -60,7 +60,7 @@ def test_only_dates_and_addresses_of_a_keras_archive_change(tmp_path: Path) -> N
 def test_a_skops_archive_still_finds_each_array_by_its_name(tmp_path: Path) -> None:
     path = skops_like(tmp_path / "model.skops", 2026, 140_000)
     make_stable(path)
-    content = read_archive(path)
+    content = read_zip(path)
     nodes = json.loads(content["schema.json"])["content"]
     assert [content[node["file"]] for node in nodes] == [b"second array", b"first array"]
     assert all(node["file"] == f"{node['__id__']}.npy" for node in nodes)

@@ -24,12 +24,12 @@ def fit(settings: object, data: TrainingInput, reports: list | None = None) -> t
 
 def scaled_by(method: str, data: TrainingInput) -> TrainingInput:
     scaler = scaling.fit(method, data.training.x)
-    return TrainingInput(data.description.model_copy(update={"scaling": method, "scaler": scaler}), data.rows)
+    return TrainingInput(data.description.model_copy(update={"scaling": method, "scaler": scaler}), data.samples)
 
 
 @pytest.mark.parametrize("method", ["none", "minmax", "standard"])
 def test_coefficients_are_those_of_the_line_in_raw_units(method: str, regression_input: TrainingInput) -> None:
-    x = regression_input.rows.x * [1.0, 100.0, 0.01] + [0.0, -500.0, 7.0]
+    x = regression_input.samples.x * [1.0, 100.0, 0.01] + [0.0, -500.0, 7.0]
     line = Samples(x, x @ np.array([1.0, -2.0, 0.5]) + 3)
     model, _ = fit(
         linear.Settings(family="linear"), scaled_by(method, TrainingInput(regression_input.description, line))
@@ -53,7 +53,7 @@ def test_saved_coefficients_are_those_of_a_plain_least_squares_fit(
 
 def test_coefficients_carry_the_names_of_the_features(regression_input: TrainingInput) -> None:
     named = regression_input.description.model_copy(update={"features": ("rooms", "age", "tax")})
-    model, _ = fit(linear.Settings(family="linear"), TrainingInput(named, regression_input.rows))
+    model, _ = fit(linear.Settings(family="linear"), TrainingInput(named, regression_input.samples))
     assert list(model.coefficients().feature) == ["intercept", "rooms", "age", "tax"]
 
 
@@ -88,7 +88,7 @@ def test_a_model_with_a_type_nobody_vouched_for_is_refused(regression_input: Tra
 def test_the_baseline_answers_the_most_frequent_class_with_the_share_of_each(
     word_input: TrainingInput, tmp_path: Path
 ) -> None:
-    rows = Samples(word_input.rows.x, (np.arange(80) % 4 == 0).astype(np.uint8))
+    rows = Samples(word_input.samples.x, (np.arange(80) % 4 == 0).astype(np.uint8))
     model, history = fit(baseline.Settings(family="baseline"), TrainingInput(word_input.description, rows))
     model.save(tmp_path)
     np.testing.assert_allclose(models.load(tmp_path).predict(rows.x), [[0.75, 0.25]] * 80)
@@ -101,6 +101,6 @@ def test_the_baseline_answers_the_mean_of_the_training_rows_targets(
     model, history = fit(baseline.Settings(family="baseline"), regression_input)
     model.save(tmp_path)
     np.testing.assert_allclose(
-        models.load(tmp_path).predict(regression_input.rows.x), regression_input.training.y.mean()
+        models.load(tmp_path).predict(regression_input.samples.x), regression_input.training.y.mean()
     )
     assert history.loss.iloc[0] == pytest.approx(regression_input.training.y.var())

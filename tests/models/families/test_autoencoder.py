@@ -33,7 +33,7 @@ def through_both(parts: dict[str, Any], rows: np.ndarray) -> np.ndarray:
 
 
 def test_encoder_then_decoder_is_the_whole(restored: Model, image_input: TrainingInput) -> None:
-    x = image_input.rows.x
+    x = image_input.samples.x
     assert ask(restored.parts["encoder"], x).shape == (80, CODES)
     whole = restored.predict(x)
     assert whole.shape == x.shape
@@ -42,11 +42,11 @@ def test_encoder_then_decoder_is_the_whole(restored: Model, image_input: Trainin
 
 
 def test_all_three_models_share_their_weights(restored: Model, image_input: TrainingInput) -> None:
-    before = restored.predict(image_input.rows.x)
+    before = restored.predict(image_input.samples.x)
     restored.native.set_weights([weights + 0.1 for weights in restored.native.get_weights()])
-    after = restored.predict(image_input.rows.x)
+    after = restored.predict(image_input.samples.x)
     assert np.abs(after - before).max() > 0.01
-    np.testing.assert_allclose(through_both(restored.parts, image_input.rows.x), after, atol=1e-5)
+    np.testing.assert_allclose(through_both(restored.parts, image_input.samples.x), after, atol=1e-5)
 
 
 def test_each_of_the_three_is_saved_and_can_be_loaded_by_itself(
@@ -56,7 +56,7 @@ def test_each_of_the_three_is_saved_and_can_be_loaded_by_itself(
     folder.mkdir()
     restored.save(folder)
     assert {path.name for path in folder.iterdir()} == {"model.keras", "encoder.keras", "decoder.keras", "input.json"}
-    x, expected = image_input.rows.x, restored.predict(image_input.rows.x)
+    x, expected = image_input.samples.x, restored.predict(image_input.samples.x)
     alone = {name: load_native(folder / f"{name}.keras") for name in ("encoder", "decoder")}
     loaded = models.load(folder)
     assert loaded.parts.keys() == alone.keys()
@@ -88,7 +88,7 @@ def test_pixels_restored_by_cross_entropy_lie_between_black_and_white(
     image_input: TrainingInput, tmp_path: Path
 ) -> None:
     model, _ = fit(image_input, tmp_path, loss="binary_crossentropy")
-    restored = model.predict(image_input.rows.x)
+    restored = model.predict(image_input.samples.x)
     assert 0 <= restored.min() < restored.max() <= 1
 
 
@@ -107,4 +107,4 @@ def test_a_data_set_of_any_task_is_restored(
         model, _ = fit(data, tmp_path, epochs=1)
         assert model.description.task == "reconstruction"
         assert model.description.dtype == data.description.dtype
-        assert model.predict(data.rows.x).shape == data.rows.x.shape
+        assert model.predict(data.samples.x).shape == data.samples.x.shape

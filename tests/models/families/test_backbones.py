@@ -41,11 +41,11 @@ def test_a_network_gives_its_features_for_raw_rows(trained: Path, image_input: T
     import keras
 
     backbone = backbones.load(trained, cnn.FEATURES, image_input.description)
-    features = ask(backbone, image_input.rows.x)
+    features = ask(backbone, image_input.samples.x)
     assert features.shape == (80, 3 * 3 * 3)
     whole = load_native(trained / "model.keras")
     above = keras.Model(whole.get_layer(cnn.FEATURES).output, whole.output)
-    np.testing.assert_allclose(ask(above, features), models.load(trained).predict(image_input.rows.x), atol=1e-6)
+    np.testing.assert_allclose(ask(above, features), models.load(trained).predict(image_input.samples.x), atol=1e-6)
 
 
 def test_a_backbone_is_frozen(trained: Path, image_input: TrainingInput) -> None:

@@ -12,7 +12,7 @@ from support.inputs import training_context
 
 from modelyard import models
 from modelyard.core.config import Settings
-from modelyard.core.files import read_archive
+from modelyard.core.files import read_zip
 from modelyard.data import scaling
 from modelyard.data.inputs import TrainingInput, save_training
 from modelyard.models import EstimatorTraining, Model, NetworkTraining
@@ -104,7 +104,7 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def standardised(data: TrainingInput) -> TrainingInput:
     scaler = scaling.fit("standard", data.training.x)
-    return TrainingInput(data.description.model_copy(update={"scaling": "standard", "scaler": scaler}), data.rows)
+    return TrainingInput(data.description.model_copy(update={"scaling": "standard", "scaler": scaler}), data.samples)
 
 
 def fit_and_save(case: Case, data: TrainingInput, folder: Path) -> Model:
@@ -121,7 +121,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_loaded_model_predicts_as_before_it_was_saved(trained: Trained) -> None:
     loaded = models.load(trained.folder)
     assert loaded.description == trained.model.description
-    before, after = trained.model.predict(trained.data.rows.x), loaded.predict(trained.data.rows.x)
+    before, after = trained.model.predict(trained.data.samples.x), loaded.predict(trained.data.samples.x)
     np.testing.assert_allclose(after, before, atol=1e-6, rtol=1e-6)
 
 
@@ -131,12 +131,12 @@ def test_every_family_of_the_registry_stands_in_the_table_but_transfer_which_nee
 
 @pytest.mark.parametrize("trained", LEARNERS, indirect=True)
 def test_what_is_predicted_differs_from_row_to_row(trained: Trained) -> None:
-    assert np.ptp(trained.model.predict(trained.data.rows.x), axis=0).max() > 0.001
+    assert np.ptp(trained.model.predict(trained.data.samples.x), axis=0).max() > 0.001
 
 
 @pytest.mark.parametrize("trained", ["baseline of values", "baseline of classes"], indirect=True)
 def test_a_baseline_answers_every_row_alike_with_what_is_usual(trained: Trained) -> None:
-    predicted, truth = trained.model.predict(trained.data.rows.x), trained.data.training.y
+    predicted, truth = trained.model.predict(trained.data.samples.x), trained.data.training.y
     usual = np.bincount(truth) / len(truth) if predicted.ndim == 2 else truth.mean()
     np.testing.assert_allclose(predicted, np.broadcast_to(usual, predicted.shape), rtol=1e-12)
 
@@ -154,7 +154,7 @@ def test_two_fits_with_one_seed_give_equal_bytes(trained: Trained) -> None:
 @pytest.mark.parametrize("trained", CASES, indirect=True)
 def test_no_archive_holds_a_pickle(trained: Trained, tmp_path: Path) -> None:
     (path,) = trained.folder.glob("model.*")
-    for name, content in read_archive(path).items():
+    for name, content in read_zip(path).items():
         assert name.endswith((".json", ".npy", ".h5"))
         if name.endswith(".npy"):
             (tmp_path / name).write_bytes(content)
@@ -164,7 +164,7 @@ def test_no_archive_holds_a_pickle(trained: Trained, tmp_path: Path) -> None:
 @pytest.mark.parametrize("trained", CLASSIFIERS, indirect=True)
 def test_probabilities_of_all_classes_sum_to_one(trained: Trained) -> None:
     """Also behind a single sigmoid, which by itself tells the second class only."""
-    probabilities = trained.model.predict(trained.data.rows.x)
+    probabilities = trained.model.predict(trained.data.samples.x)
     assert probabilities.shape == (80, 2)
     assert probabilities.min() >= 0
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
@@ -197,8 +197,8 @@ def test_a_network_takes_raw_rows_as_a_plain_one_takes_scaled_rows(name: str, tr
     }[name]
     plain = Sequential([Input(trained.data.description.shape), *hidden])
     plain.set_weights(trained.model.native.get_weights())
-    raw = trained.data.rows.x
-    expected = np.asarray(plain(trained.data.description.scaler.apply(raw).astype(np.float32)))
+    raw = trained.data.samples.x
+    expected = np.asarray(plain(trained.data.description.scaler.transform(raw).astype(np.float32)))
     last_column = models.load(trained.folder).predict(raw).reshape(len(raw), -1)[:, -1]
     np.testing.assert_allclose(last_column, expected[:, -1], atol=1e-5)
 
@@ -206,11 +206,11 @@ def test_a_network_takes_raw_rows_as_a_plain_one_takes_scaled_rows(name: str, tr
 @pytest.mark.parametrize("name, trained", [(name, name) for name in ESTIMATORS], indirect=["trained"])
 def test_an_estimator_takes_raw_rows_as_a_plain_one_takes_scaled_rows(name: str, trained: Trained) -> None:
     description, training = trained.data.description, trained.data.training
-    scaled = description.scaler.apply(trained.data.rows.x).reshape(len(trained.data.rows), -1)
+    scaled = description.scaler.transform(trained.data.samples.x).reshape(len(trained.data.samples), -1)
     family = {"linear": linear, "boosting": boosting, "baseline": baseline}[CASES[name].model.family]
     plain = family.build(description.task, CASES[name].model, seed=7).fit(scaled[: len(training)], training.y)
     expected = plain.predict(scaled) if description.task == "regression" else plain.predict_proba(scaled)
-    np.testing.assert_allclose(models.load(trained.folder).predict(trained.data.rows.x), expected, atol=1e-5)
+    np.testing.assert_allclose(models.load(trained.folder).predict(trained.data.samples.x), expected, atol=1e-5)
 
 
 ANOTHER_PROCESS = """

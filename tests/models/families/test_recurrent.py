@@ -49,7 +49,7 @@ def test_dense_layers_stand_between_the_recurrent_layer_and_the_output(word_inpu
 
 
 def test_values_may_be_told_from_words_too(word_input: TrainingInput, tmp_path: Path):
-    rows = Samples(word_input.rows.x, (word_input.rows.x == 5).sum(axis=1).astype(np.float64))
+    rows = Samples(word_input.samples.x, (word_input.samples.x == 5).sum(axis=1).astype(np.float64))
     model, _ = fit(TrainingInput(describe(rows, 16), rows), tmp_path, epochs=15)
     assert np.corrcoef(model.predict(rows.x), rows.y)[0, 1] > 0.9
 
@@ -78,7 +78,7 @@ def test_words_beyond_the_vocabulary_are_refused_with_the_number_that_is_needed(
 
 
 def test_words_that_occur_in_no_training_row_need_their_place_too(word_input: TrainingInput, tmp_path: Path):
-    data = TrainingInput(word_input.description.model_copy(update={"words": ("",) * 20}), word_input.rows)
+    data = TrainingInput(word_input.description.model_copy(update={"words": ("",) * 20}), word_input.samples)
     with pytest.raises(ModelyardError, match=r"vocabulary: 12 given.* up to 19: give 20"):
         fit(data, tmp_path)
 
@@ -93,6 +93,6 @@ def test_rows_that_are_no_words_are_refused_with_the_family_that_takes_them(
 
 def test_words_that_were_scaled_are_refused(word_input: TrainingInput, tmp_path: Path):
     changes = {"scaling": "standard", "scaler": Scaler(scale=(2.0,))}
-    data = TrainingInput(word_input.description.model_copy(update=changes), word_input.rows)
+    data = TrainingInput(word_input.description.model_copy(update=changes), word_input.samples)
     with pytest.raises(ModelyardError, match=r"scaling standard makes word numbers other words.*`scaling: none`"):
         fit(data, tmp_path)

@@ -76,7 +76,7 @@ def test_features_computed_once_give_the_predictions_of_the_joined_network(
     trained: Path, other_images: TrainingInput
 ) -> None:
     model, history = fit(other_images, trained)
-    x = other_images.rows.x
+    x = other_images.samples.x
     features = ask(backbones.load(trained, cnn.FEATURES, other_images.description), x)
     apart = ask(model.native.get_layer("head"), features)
     assert np.ptp(apart) > 0.01
@@ -121,7 +121,7 @@ def test_a_saved_transfer_needs_its_backbone_no_more(
     trained.rename(tmp_path / "gone")
     loaded = models.load(tmp_path / "saved")
     assert loaded.description == other_images.description
-    np.testing.assert_allclose(loaded.predict(other_images.rows.x), model.predict(other_images.rows.x), atol=1e-6)
+    np.testing.assert_allclose(loaded.predict(other_images.samples.x), model.predict(other_images.samples.x), atol=1e-6)
 
 
 def test_two_transfers_with_one_seed_give_equal_bytes(
@@ -148,7 +148,7 @@ def test_codes_of_an_autoencoder_are_features_too(image_input: TrainingInput, tm
     folder = save(settings, "mse", image_input, tmp_path / "restoring")
     model, _ = fit(image_input, folder, layer=autoencoder.CODES)
     assert model.native.get_layer("head").input_shape == (None, 5)
-    assert model.predict(image_input.rows.x).shape == (80, 2)
+    assert model.predict(image_input.samples.x).shape == (80, 2)
     assert model.description.task == "classification"
 
 
@@ -156,8 +156,8 @@ def test_values_are_learnt_on_features_of_tables(regression_input: TrainingInput
     folder = save(mlp.Settings(family="mlp", units=(6,)), "mse", regression_input, tmp_path / "table")
     wishes = training("mse", epochs=60, learning_rate=0.05)
     model, _ = fit(regression_input, folder, wishes=wishes, layer="scaling", units=())
-    found = model.predict(regression_input.rows.x)
-    assert np.corrcoef(found, regression_input.rows.y)[0, 1] > 0.9
+    found = model.predict(regression_input.samples.x)
+    assert np.corrcoef(found, regression_input.samples.y)[0, 1] > 0.9
 
 
 def test_a_transfer_without_its_backbone_says_what_it_needs(other_images: TrainingInput, tmp_path: Path) -> None:

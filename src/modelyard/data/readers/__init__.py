@@ -1,57 +1,57 @@
-"""Data sets: what their entries say, and how their raw files are read.
+"""Readers of raw data sets, and the settings of each kind of data set.
 
-A new kind of raw file is one module here with a `Settings` and a `read`, and its line below.
+A new kind of raw file is one module here with a class of settings and a `read`, and its lines below.
 """
 
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from modelyard.core.errors import ModelyardError
 from modelyard.data.readers import boston, canvases, cifar, diabetes, digits, idx, reuters, table
-from modelyard.data.readers.base import DatasetEntry, RawData
+from modelyard.data.readers.base import DatasetSettings, RawData
 
-__all__ = ["DatasetEntry", "DatasetSettings", "RawData", "read"]
+__all__ = ["AnyDataset", "DatasetSettings", "RawData", "read"]
 
-DatasetSettings = Annotated[
-    boston.Settings
-    | canvases.Settings
-    | cifar.Settings
-    | diabetes.Settings
-    | digits.Settings
-    | idx.Settings
-    | reuters.Settings
-    | table.Settings,
+AnyDataset = Annotated[
+    boston.BostonDataset
+    | canvases.CanvasesDataset
+    | cifar.CifarDataset
+    | diabetes.DiabetesDataset
+    | digits.DigitsDataset
+    | idx.IdxDataset
+    | reuters.ReutersDataset
+    | table.TableDataset,
     Field(discriminator="reader"),
 ]
 
-_READERS: dict[str, ModuleType] = {
-    "boston": boston,
-    "canvases": canvases,
-    "cifar": cifar,
-    "diabetes": diabetes,
-    "digits": digits,
-    "idx": idx,
-    "reuters": reuters,
-    "table": table,
+_READERS: dict[str, Callable[[Path, Any], RawData]] = {
+    "boston": boston.read,
+    "canvases": canvases.read,
+    "cifar": cifar.read,
+    "diabetes": diabetes.read,
+    "digits": digits.read,
+    "idx": idx.read,
+    "reuters": reuters.read,
+    "table": table.read,
 }
 
 
-def read(entry: DatasetEntry, folder: Path) -> RawData:
+def read(settings: DatasetSettings, folder: Path) -> RawData:
     """Read the verified raw files of a data set from `folder`.
 
     Raises:
-        ModelyardError: the files do not hold what the entry expects.
+        ModelyardError: the files are broken, or do not hold what the settings expect.
     """
     try:
-        raw = _READERS[entry.reader].read(folder, entry)
-    except PermissionError:  # the file may be whole
+        raw = _READERS[settings.reader](folder, settings)
+    except PermissionError:  # the file itself may be intact
         raise
     except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise ModelyardError(f"{folder}: a file is broken ({error}). Delete the folder and run again.") from error
-    entry.check(raw, folder)
+    settings.check(raw, folder)
     return raw

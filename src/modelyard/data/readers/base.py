@@ -1,4 +1,4 @@
-"""What every data set entry says, and the arrays that every reader returns."""
+"""Settings that all data sets have, and the arrays that every reader returns."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,63 +15,65 @@ from modelyard.data.sources import FileName, Source
 
 @dataclass(frozen=True)
 class RawData:
-    """A data set as its files have it; `given_test` holds the test rows where the data set brings its own."""
+    """A data set as its files have it; `test` holds the test samples where the data set has its own."""
 
-    rows: Samples
-    given_test: Samples | None = None
+    samples: Samples
+    test: Samples | None = None
     features: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()  # for rows of word numbers: the word of each
+    words: tuple[str, ...] = ()  # for samples of word numbers: the word of each number
 
 
 class Expectations(Settings):
     """What the raw data must hold; anything else stops the pipeline before a model sees it."""
 
-    rows: int | None = Field(default=None, ge=1, description="all rows, given test rows included")
-    shape: tuple[int, ...] | None = Field(default=None, description="shape of one row")
-    range: tuple[float, float] | None = Field(default=None, description="smallest and largest input allowed")
+    rows: int | None = Field(default=None, ge=1, description="number of samples, the data set's own test samples too")
+    shape: tuple[int, ...] | None = Field(default=None, description="shape of one sample")
+    range: tuple[float, float] | None = Field(default=None, description="smallest and largest feature allowed")
     target_range: tuple[float, float] | None = Field(default=None, description="smallest and largest target allowed")
 
 
-class DatasetEntry(Settings):
+class DatasetSettings(Settings):
     """One entry of `datasets`."""
 
     reader: str
     task: Task
-    description: str = Field(description="one sentence for people: what the rows are and what is predicted")
+    description: str = Field(description="one sentence: what the samples are and what is predicted")
     folder: str = Field(default="", description="the data set's folder inside a mirror")
     files: dict[FileName, Source]
     classes: tuple[str, ...] = Field(default=(), description="names of the classes 0, 1, ...")
     expect: Expectations = Expectations()
 
     @model_validator(mode="after")
-    def _has_a_mirror_folder(self) -> "DatasetEntry":
+    def _has_a_mirror_folder(self) -> "DatasetSettings":
         if not self.folder and any(source.url for source in self.files.values()):
-            raise ValueError("files with a url need `folder`, where a mirror keeps them")
+            raise ValueError("files with a url need `folder`, the data set's folder inside a mirror")
         return self
 
-    def told(self, place: Path) -> str:
-        """A raw file or folder as a person knows it: where it is a copy of files of their own, these come first."""
+    def display_path(self, path: Path) -> str:
+        """Return a raw file or folder for a message; if it is a copy of the user's own files, these come first."""
         own = [source.path for source in self.files.values() if source.path is not None]
-        return f"{', '.join(own)} (copied to {place})" if own else str(place)
+        return f"{', '.join(own)} (copied to {path})" if own else str(path)
 
     def check(self, raw: RawData, folder: Path) -> None:
-        """Refuse raw data that breaks the entry's expectations.
+        """Refuse raw data that does not meet the expectations.
 
         Raises:
-            ModelyardError: it lists each broken expectation with what was found.
+            ModelyardError: it lists each expectation that is not met, with the actual value.
         """
-        parts = [raw.rows] if raw.given_test is None else [raw.rows, raw.given_test]
-        broken = list(self._broken(raw, parts))
-        if broken:
-            raise ModelyardError(f"{self.told(folder)} does not hold what params.yaml expects:\n" + "\n".join(broken))
+        problems = list(self._problems(raw))
+        if problems:
+            raise ModelyardError(
+                f"{self.display_path(folder)} does not hold what params.yaml expects:\n" + "\n".join(problems)
+            )
 
-    def _broken(self, raw: RawData, parts: list[Samples]) -> Iterator[str]:
+    def _problems(self, raw: RawData) -> Iterator[str]:
+        parts = [raw.samples] if raw.test is None else [raw.samples, raw.test]
         count = sum(map(len, parts))
         if self.expect.rows not in (None, count):
             yield f"  expect.rows: {self.expect.rows} expected, {count} found"
-        if self.expect.shape not in (None, raw.rows.x.shape[1:]):
-            yield f"  expect.shape: {self.expect.shape} expected, {raw.rows.x.shape[1:]} found"
+        if self.expect.shape not in (None, raw.samples.x.shape[1:]):
+            yield f"  expect.shape: {self.expect.shape} expected, {raw.samples.x.shape[1:]} found"
         missing = sum(int(np.sum(~np.isfinite(array))) for part in parts for array in (part.x, part.y))
         if missing:
             yield f"  {missing} value(s) are missing or infinite"
@@ -80,9 +82,10 @@ class DatasetEntry(Settings):
             ("range", self.expect.range, [part.x for part in parts]),
             ("target_range", self.expect.target_range, [part.y for part in parts]),
         ):
-            found = min(array.min() for array in arrays), max(array.max() for array in arrays)
-            if allowed and not allowed[0] <= found[0] <= found[1] <= allowed[1]:
-                yield f"  expect.{name}: {allowed} expected, {found[0]:g} to {found[1]:g} found"
+            low, high = min(array.min() for array in arrays), max(array.max() for array in arrays)
+            if allowed and not allowed[0] <= low <= high <= allowed[1]:
+                yield f"  expect.{name}: {allowed} expected, {low:g} to {high:g} found"
+        # By the task, not by the type of the targets: integer targets of a regression need no names.
         if self.task == "classification":
             highest = max(int(part.y.max()) for part in parts)
             if highest >= len(raw.classes):

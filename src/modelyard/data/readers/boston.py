@@ -5,19 +5,19 @@ from typing import Literal
 
 import numpy as np
 
-from modelyard.data.readers.base import DatasetEntry, RawData
+from modelyard.data.readers.base import DatasetSettings, RawData
 from modelyard.data.samples import Samples
 
 FEATURES = ("CRIM", "ZN", "INDUS", "CHAS", "NOX", "RM", "AGE", "DIS", "RAD", "TAX", "PTRATIO", "B", "LSTAT")
 
 
-class Settings(DatasetEntry):
+class BostonDataset(DatasetSettings):
     """The Boston housing data set."""
 
     reader: Literal["boston"]
 
 
-def read(folder: Path, settings: Settings) -> RawData:
-    """Features as float64 (506, 13), the median value of homes in 1000 dollars as float64 (506,)."""
+def read(folder: Path, _: BostonDataset) -> RawData:
+    """Read features as float64 (506, 13), the median value of homes in 1000 dollars as float64 (506,)."""
     with np.load(folder / "boston_housing.npz", allow_pickle=False) as archive:
         return RawData(Samples(archive["x"], archive["y"]), features=FEATURES)

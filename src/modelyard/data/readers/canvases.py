@@ -1,21 +1,22 @@
-"""Canvases for detection: handwritten digits of MNIST laid out by chance, none over another, each with its box."""
+"""Canvases for detection: handwritten digits of MNIST at random places, without overlap, each with its box."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from modelyard.core.errors import ModelyardError
 from modelyard.data.readers import idx
-from modelyard.data.readers.base import DatasetEntry, RawData
+from modelyard.data.readers.base import DatasetSettings, RawData
 from modelyard.data.samples import Samples
 
 DIGIT = 28  # pixels a side of an MNIST image
 LAYOUTS = 10_000  # drawn for one canvas before giving up
 
 
-class Settings(DatasetEntry):
+class CanvasesDataset(DatasetSettings):
     """Canvases made of the four files of the MNIST database."""
 
     reader: Literal["canvases"]
@@ -26,7 +27,7 @@ class Settings(DatasetEntry):
     seed: int = Field(ge=0, lt=2**32)
 
     @model_validator(mode="after")
-    def _has_room_for_its_digits(self) -> "Settings":
+    def _has_room_for_its_digits(self) -> "CanvasesDataset":
         fewest, most = self.digits
         room = (self.size // DIGIT) ** 2
         if not 0 <= fewest <= most or not 1 <= most <= room:
@@ -37,23 +38,22 @@ class Settings(DatasetEntry):
         return self
 
 
-def read(folder: Path, settings: Settings) -> RawData:
-    """Canvases as uint8 (n, size, size, 1), their boxes as float32 (n, most, 5).
+def read(folder: Path, settings: CanvasesDataset) -> RawData:
+    """Draw canvases as uint8 (n, size, size, 1) and their boxes as float32 (n, most, 5).
 
     A box is class, left, top, right, bottom, in pixels from the top left corner, tight around the ink: a dot in the
-    corner is (class, 0, 0, 1, 1). Class -1 and zeros stand where a canvas has no further digit. The seed settles every
-    pixel, and the test canvases do not depend on the number of training canvases.
+    corner is (class, 0, 0, 1, 1). Class -1 and zeros stand where a canvas has no further digit. The seed determines
+    every pixel, and the test canvases do not depend on the number of training canvases.
 
     Raises:
         ModelyardError: the images are not 28 x 28, one of them is blank, or no layout without overlap was found.
     """
-    digits = idx.read(folder, settings)
-    parts = ((digits.rows, settings.training), (digits.given_test, settings.test))
-    training, test = (_canvases(rows, count, (settings.seed, k), settings) for k, (rows, count) in enumerate(parts))
+    training = _canvases(idx.read_part(folder, "train"), settings.training, (settings.seed, 0), settings)
+    test = _canvases(idx.read_part(folder, "t10k"), settings.test, (settings.seed, 1), settings)
     return RawData(training, test, classes=settings.classes)
 
 
-def _canvases(digits: Samples, count: int, seed: tuple[int, int], settings: Settings) -> Samples:
+def _canvases(digits: Samples, count: int, seed: tuple[int, int], settings: CanvasesDataset) -> Samples:
     if digits.x.shape[1:3] != (DIGIT, DIGIT):
         raise ModelyardError(f"canvases are made of images of {DIGIT} x {DIGIT}, these are {digits.x.shape[1:3]}")
     random = np.random.default_rng(seed)
@@ -66,37 +66,39 @@ def _canvases(digits: Samples, count: int, seed: tuple[int, int], settings: Sett
     return Samples(x, y)
 
 
-def _draw(digits: Samples, canvas: np.ndarray, boxes: np.ndarray, random: np.random.Generator) -> None:
+def _draw(
+    digits: Samples, canvas: npt.NDArray[np.uint8], boxes: npt.NDArray[np.float32], random: np.random.Generator
+) -> None:
     """Paste digits on a canvas (size, size, 1), and fill in the first of its boxes (most, 5)."""
-    inks = [_ink(image) for image in digits.x]
-    places = _layout(np.array([ink.shape[1::-1] for ink in inks]).reshape(-1, 2), len(canvas), random)
-    for ink, label, (left, top, right, bottom), box in zip(inks, digits.y, places, boxes, strict=False):
-        under = canvas[top:bottom, left:right]
-        np.maximum(under, ink, out=under)
+    crops = [_crop_to_ink(image) for image in digits.x]
+    corners = _layout(np.array([crop.shape[1::-1] for crop in crops]).reshape(-1, 2), len(canvas), random)
+    for crop, label, (left, top, right, bottom), box in zip(crops, digits.y, corners, boxes, strict=False):
+        area = canvas[top:bottom, left:right]
+        np.maximum(area, crop, out=area)
         box[:] = label, left, top, right, bottom
 
 
-def _ink(image: np.ndarray) -> np.ndarray:
-    """The part of an image (height, width, 1) that holds all its ink."""
+def _crop_to_ink(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return the part of an image (height, width, 1) that holds all its ink."""
     rows, columns = (np.flatnonzero(image.any(axis=axis)) for axis in ((1, 2), (0, 2)))
     if not len(rows):
-        raise ModelyardError("one of the images is blank, so that it has no box; leave it out of the files")
+        raise ModelyardError("one of the images is blank, so that it has no box; remove it from the files")
     return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def _layout(extents: np.ndarray, size: int, random: np.random.Generator) -> np.ndarray:
-    """Boxes (n, 4) of these widths and heights (n, 2): every layout without overlap is equally likely."""
+def _layout(sizes: npt.NDArray[np.int64], side: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Draw boxes (n, 4) of these widths and heights (n, 2): every layout without overlap is equally likely."""
     for _ in range(LAYOUTS):
-        corners = random.integers(size - extents, endpoint=True)
-        if not _overlap(corners, corners + extents):
-            return np.hstack([corners, corners + extents])
+        starts = random.integers(side - sizes, endpoint=True)
+        if not _overlap(starts, starts + sizes):
+            return np.hstack([starts, starts + sizes])
     raise ModelyardError(
-        f"{LAYOUTS} layouts of {len(extents)} digits on a canvas of {size} x {size} all overlapped: "
+        f"{LAYOUTS} layouts of {len(sizes)} digits on a canvas of {side} x {side} all overlapped: "
         "take fewer digits or a larger size"
     )
 
 
-def _overlap(starts: np.ndarray, ends: np.ndarray) -> bool:
-    """Whether any two of the boxes from starts (n, 2) to ends (n, 2) share a pixel."""
+def _overlap(starts: npt.NDArray[Any], ends: npt.NDArray[Any]) -> bool:
+    """Return whether any two of the boxes from starts (n, 2) to ends (n, 2) share a pixel."""
     shared = np.all(starts[:, np.newaxis] < ends[np.newaxis], axis=-1)
     return bool(np.sum(shared & shared.T) > len(starts))  # each shares with itself

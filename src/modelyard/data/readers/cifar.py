@@ -1,12 +1,13 @@
-"""CIFAR-10 in its binary version: small colour photographs in files of records of one fixed length."""
+"""CIFAR-10 in its binary version: small colour photographs in files of fixed-length records."""
 
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from modelyard.core.errors import ModelyardError
-from modelyard.data.readers.base import DatasetEntry, RawData
+from modelyard.data.readers.base import DatasetSettings, RawData
 from modelyard.data.samples import Samples
 
 TRAINING = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
@@ -15,14 +16,14 @@ PLANES = (3, 32, 32)  # red, green, blue; each row by row from the top
 RECORD = 1 + 3 * 32 * 32  # the label goes before the pixels
 
 
-class Settings(DatasetEntry):
+class CifarDataset(DatasetSettings):
     """The binary version of CIFAR-10."""
 
     reader: Literal["cifar"]
 
 
-def read(folder: Path, settings: Settings) -> RawData:
-    """Images as uint8 (n, 32, 32, 3) in red, green, blue, labels as uint8 (n,); the test batch is the given test.
+def read(folder: Path, settings: CifarDataset) -> RawData:
+    """Read images as uint8 (n, 32, 32, 3) in red, green, blue, and labels as uint8 (n,); the test batch is for testing.
 
     Source: https://www.cs.toronto.edu/~kriz/cifar.html, "Binary version".
     """
@@ -35,10 +36,10 @@ def _read_part(folder: Path, names: tuple[str, ...]) -> Samples:
     return Samples(np.ascontiguousarray(images), records[:, 0].copy())  # a view would keep all records in memory
 
 
-def _read_records(path: Path) -> np.ndarray:
+def _read_records(path: Path) -> npt.NDArray[np.uint8]:
     size = path.stat().st_size
     if not size or size % RECORD:
         raise ModelyardError(
-            f"{path}: {size} bytes, which is no number of whole records of {RECORD} bytes. Delete it and run again."
+            f"{path}: {size} bytes, not a whole number of records of {RECORD} bytes. Delete it and run again."
         )
     return np.fromfile(path, np.uint8).reshape(-1, RECORD)

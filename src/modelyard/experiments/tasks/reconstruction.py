@@ -36,10 +36,10 @@ def score(model: Model, test: Samples, outputs: np.ndarray) -> ScoredPredictions
     import pandas as pd
 
     scaler = model.description.scaler
-    mean = scaler.apply(test.x.mean(axis=0, dtype=np.float64)[np.newaxis])
+    mean = scaler.transform(test.x.mean(axis=0, dtype=np.float64)[np.newaxis])
     chunks = [
         metrics.reconstruction_columns(
-            scaler.apply(test.x[start : start + CHUNK]), outputs[start : start + CHUNK], mean
+            scaler.transform(test.x[start : start + CHUNK]), outputs[start : start + CHUNK], mean
         )
         for start in range(0, len(test), CHUNK)
     ]
@@ -59,7 +59,7 @@ def plot(scored: ScoredPredictions, training: TrainingInput) -> Plots:
     description = scored.model.description
     if len(description.shape) != 3:
         return {}
-    originals = description.scaler.apply(scored.test.x[:SHOWN])
+    originals = description.scaler.transform(scored.test.x[:SHOWN])
     return {
         "reconstructions.png": plots.reconstructions(originals, scored.outputs[:SHOWN]),
         "made_up.png": _plot_generated(scored.model, training, description),
@@ -75,7 +75,7 @@ def prediction_table(predicted: PredictedSamples) -> "pd.DataFrame":
     """The error of each reconstruction, in scaled units."""
     import pandas as pd
 
-    scaled = predicted.description.scaler.apply(predicted.x)
+    scaled = predicted.description.scaler.transform(predicted.x)
     errors = metrics.reconstruction_columns(scaled, predicted.outputs, np.zeros_like(scaled))
     return pd.DataFrame({name: errors[name] for name in ("squared_error", "absolute_error")})
 
@@ -84,7 +84,7 @@ def plot_predictions(predicted: PredictedSamples) -> "Figure":
     """Originals over their reconstructions."""
     from modelyard.experiments import plots
 
-    return plots.reconstructions(predicted.description.scaler.apply(predicted.x), predicted.outputs)
+    return plots.reconstructions(predicted.description.scaler.transform(predicted.x), predicted.outputs)
 
 
 def _plot_generated(model: Model, training: TrainingInput, description: InputDescription) -> "Figure":

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from modelyard.core.files import read_archive, rewrite_archive
+from modelyard.core.files import read_zip, write_zip
 
 DATES = {"date_saved"}
 ADDRESSES = {"shared_object_id", "__id__"}  # of Keras and of skops: both write the object's place in memory
@@ -12,13 +12,13 @@ ADDRESSES = {"shared_object_id", "__id__"}  # of Keras and of skops: both write 
 
 def make_stable(path: Path) -> None:
     """Rewrite a .keras or .skops archive: addresses become 0, 1, ... in the order of their appearance, dates null."""
-    content = read_archive(path)
+    content = read_zip(path)
     numbers: dict[int, int] = {}
     documents = {name: json.loads(value) for name, value in content.items() if name.endswith(".json")}
     for name in sorted(documents):
         _settle(documents[name], numbers)
         content[name] = json.dumps(documents[name], indent=1).encode()
-    rewrite_archive(path, {_renamed(name, numbers): value for name, value in content.items()})
+    write_zip(path, {_renamed(name, numbers): value for name, value in content.items()})
 
 
 def _settle(node: Any, numbers: dict[int, int]) -> None:

@@ -24,9 +24,9 @@ class Batches:
         """Make the targets that the loss takes; `cells` is the shape of a network's output between rows and units."""
         description = data.description
         self._data, self._training = data, training
-        self._x = tf.constant(np.asarray(data.rows.x, dtype=description.network_dtype))
+        self._x = tf.constant(np.asarray(data.samples.x, dtype=description.network_dtype))
         restores = description.task == "reconstruction"
-        self._y = self._x if restores else tf.constant(_targets(data.rows.y, description, training.loss, cells))
+        self._y = self._x if restores else tf.constant(_targets(data.samples.y, description, training.loss, cells))
 
     def training(self) -> tf.data.Dataset:
         """Endless batches, reshuffled each epoch; the last batch of an epoch may be smaller."""
@@ -40,14 +40,14 @@ class Batches:
         description = self._data.description
         if not description.validation_rows:
             return None
-        order = tf.data.Dataset.range(description.training_rows, len(self._data.rows))
+        order = tf.data.Dataset.range(description.training_rows, len(self._data.samples))
         if self._training.reshuffle_before_split:
             order = self._order(self._training.seed + 1).skip(description.training_rows)
         return self._gathered(order.batch(VALIDATION_BATCH))
 
     def _order(self, seed: int) -> tf.data.Dataset:
         leaks = self._training.reshuffle_before_split
-        count = len(self._data.rows) if leaks else self._data.description.training_rows
+        count = len(self._data.samples) if leaks else self._data.description.training_rows
         order = tf.data.Dataset.range(count)
         return order.shuffle(self._training.shuffle_buffer or count, seed=seed, reshuffle_each_iteration=True)
 
@@ -61,7 +61,7 @@ class Batches:
 
 def _scaled(rows: tf.Tensor, description: InputDescription) -> tf.Tensor:
     """What an autoencoder restores: its input in scaled units, as float32."""
-    offset, scale = description.scaler.shaped(description.shape)
+    offset, scale = description.scaler.as_arrays(description.shape)
     return (tf.cast(rows, tf.float32) - offset.astype(np.float32)) / scale.astype(np.float32)
 
 

@@ -39,7 +39,7 @@ def check(data: TrainingInput, settings: Settings) -> None:
         raise ModelyardError(
             f"the scaling {description.scaling} makes word numbers other words: give the input `scaling: none`."
         )
-    needed = max(len(description.words), int(data.rows.x.max()) + 1)
+    needed = max(len(description.words), int(data.samples.x.max()) + 1)
     if needed > settings.vocabulary:
         raise ModelyardError(
             f"model.vocabulary: {settings.vocabulary} given, this input has word numbers up to {needed - 1}: "

@@ -60,13 +60,13 @@ def fit(
 
 def _features(backbone: Any, data: TrainingInput) -> TrainingInput:
     """The rows as the backbone's features (n, k); a frozen backbone would give the same in every epoch."""
-    features = keras_model.ask(backbone, np.asarray(data.rows.x, dtype=data.description.network_dtype))
+    features = keras_model.ask(backbone, np.asarray(data.samples.x, dtype=data.description.network_dtype))
     features = features.reshape(len(features), -1)
     changes = {"shape": features.shape[1:], "dtype": "float32", "scaling": "none", "scaler": Scaler()}
     description = InputDescription.model_validate(
         data.description.model_dump() | changes | {"features": (), "words": ()}
     )
-    return TrainingInput(description, Samples(features, data.rows.y))
+    return TrainingInput(description, Samples(features, data.samples.y))
 
 
 def _tuned(
