@@ -11,7 +11,7 @@ from modelyard import metrics
 from modelyard.data.inputs import InputDescription, TrainingInput
 from modelyard.data.samples import Samples
 from modelyard.experiments.tasks import Plots, PredictedSamples, ScoredPredictions
-from modelyard.experiments.tasks.interface import PermutationError
+from modelyard.experiments.tasks.interface import ImportanceMetric
 from modelyard.metrics import BoundMetric, Metric
 from modelyard.models import Model
 
@@ -20,7 +20,7 @@ METRICS = (
     Metric("exact", metrics.accuracy, ("truth", "prediction"), higher_is_better=True, rank=0),
     Metric("miscount", metrics.mean_absolute_error, ("truth", "prediction"), higher_is_better=False, rank=1),
 )
-PERMUTATION_ERROR: PermutationError | None = PermutationError("miscount", "mean miscount")
+IMPORTANCE_METRIC: ImportanceMetric | None = ImportanceMetric("miscount", "mean miscount")
 
 
 def score(model: Model, test: Samples, outputs: np.ndarray) -> ScoredPredictions:

@@ -12,7 +12,7 @@ from modelyard.data.samples import Samples
 from modelyard.experiments import evaluate
 from modelyard.experiments.plots.style import BLUE, GREEN, PURPLE, RED, YELLOW
 from modelyard.experiments.tasks import TASKS
-from modelyard.experiments.tasks.interface import PermutationError
+from modelyard.experiments.tasks.interface import ImportanceMetric
 from modelyard.metrics.bootstrap import CONFIDENCE
 from modelyard.models import Model
 from modelyard.models.engine.sklearn_model import Estimator
@@ -62,7 +62,7 @@ def explain(model: Model, training: TrainingInput, test: Path, shuffles: int) ->
 
 def error_label(model: Model) -> str:
     """The name of the error by which importance is measured."""
-    return _error_of(model).label
+    return _importance_metric(model).error
 
 
 def plot(table: "pd.DataFrame", error: str, unit: str = "") -> "Figure":
@@ -111,13 +111,11 @@ def _is_linear_regression(model: Model) -> TypeGuard[Estimator]:
     return is_regressor(model.native["model"]) and hasattr(model.native["model"], "coef_")
 
 
-def _error_of(model: Model) -> PermutationError:
-    error = TASKS[model.description.task].PERMUTATION_ERROR
-    if error is None:
-        raise ModelyardError(
-            f"explain measures by how much an error increases, and {model.description.task} defines none"
-        )
-    return error
+def _importance_metric(model: Model) -> ImportanceMetric:
+    metric = TASKS[model.description.task].IMPORTANCE_METRIC
+    if metric is None:
+        raise ModelyardError(f"explain needs a metric for feature importance; {model.description.task} defines none")
+    return metric
 
 
 def _coefficients(model: Estimator, samples: Samples) -> "pd.DataFrame":
@@ -166,6 +164,6 @@ def _score(fitted: _FittedModel, x: np.ndarray, y: np.ndarray) -> float:
     """The task's metric, negated where lower is better."""
     task = fitted.model.description.task
     scored = TASKS[task].score(fitted.model, Samples(x, y), fitted.model.predict(x))
-    metric = _error_of(fitted.model).metric
+    metric = _importance_metric(fitted.model).metric
     value = scored.bound_metrics[metric].value
     return value if metrics.find_metric(metric, task).higher_is_better else -value

@@ -9,7 +9,7 @@ from modelyard import metrics
 from modelyard.data.inputs import InputDescription, TrainingInput
 from modelyard.data.samples import Samples
 from modelyard.experiments.tasks.interface import (
-    PermutationError,
+    ImportanceMetric,
     Plots,
     PredictedSamples,
     ScoredPredictions,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TEXTS = 12  # shown in readings.png
-PERMUTATION_ERROR: PermutationError | None = PermutationError("accuracy", "share of wrong predictions")
+IMPORTANCE_METRIC: ImportanceMetric | None = ImportanceMetric("accuracy", "share of wrong predictions")
 
 
 def score(model: Model, test: Samples, outputs: np.ndarray) -> ScoredPredictions:

@@ -8,7 +8,7 @@ import numpy as np
 from modelyard import metrics
 from modelyard.data.inputs import InputDescription, TrainingInput
 from modelyard.data.samples import Samples
-from modelyard.experiments.tasks.interface import PermutationError, Plots, PredictedSamples, ScoredPredictions
+from modelyard.experiments.tasks.interface import ImportanceMetric, Plots, PredictedSamples, ScoredPredictions
 from modelyard.metrics import detection
 from modelyard.metrics.definitions import BoundMetric
 from modelyard.models import Model
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SIDES = ("left", "top", "right", "bottom")
-PERMUTATION_ERROR: PermutationError | None = None
+IMPORTANCE_METRIC: ImportanceMetric | None = None
 
 
 def score(model: Model, test: Samples, outputs: np.ndarray) -> ScoredPredictions:

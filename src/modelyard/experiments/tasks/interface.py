@@ -61,11 +61,16 @@ class PredictedSamples:
     image_sizes: np.ndarray | None = None
 
 
-class PermutationError(NamedTuple):
-    """The error by which permutation importance is measured: a metric of the task, and its name on an axis."""
+class ImportanceMetric(NamedTuple):
+    """The metric by which permutation importance is measured.
+
+    Attributes:
+        metric: its name.
+        error: what increases when the metric gets worse, as the label of an axis.
+    """
 
     metric: str
-    label: str
+    error: str
 
 
 class TaskModule(Protocol):
@@ -75,7 +80,7 @@ class TaskModule(Protocol):
     imported within functions.
     """
 
-    PERMUTATION_ERROR: PermutationError | None
+    IMPORTANCE_METRIC: ImportanceMetric | None
 
     def score(self, model: Model, test: Samples, outputs: np.ndarray) -> ScoredPredictions:
         """Put a model's outputs for the test samples beside their targets."""

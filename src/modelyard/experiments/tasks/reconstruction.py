@@ -9,7 +9,7 @@ from modelyard import metrics
 from modelyard.data.inputs import InputDescription, TrainingInput
 from modelyard.data.samples import Samples
 from modelyard.experiments.tasks.interface import (
-    PermutationError,
+    ImportanceMetric,
     Plots,
     PredictedSamples,
     ScoredPredictions,
@@ -28,7 +28,7 @@ CHUNK = 4096  # samples scaled at a time, to bound the memory
 SHOWN = 10  # originals over their reconstructions
 GENERATED, COLUMNS = 1000, 40  # images decoded from random codes
 LEAST_VARIANCE = 1e-6  # added to each code's, for one that is constant would leave the covariance singular
-PERMUTATION_ERROR: PermutationError | None = None
+IMPORTANCE_METRIC: ImportanceMetric | None = None
 
 
 def score(model: Model, test: Samples, outputs: np.ndarray) -> ScoredPredictions:

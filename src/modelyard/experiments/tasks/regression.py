@@ -9,7 +9,7 @@ from modelyard import metrics
 from modelyard.data.inputs import InputDescription, TrainingInput
 from modelyard.data.samples import Samples
 from modelyard.experiments.tasks.interface import (
-    PermutationError,
+    ImportanceMetric,
     Plots,
     PredictedSamples,
     ScoredPredictions,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-PERMUTATION_ERROR: PermutationError | None = PermutationError("mae", "mean absolute error")
+IMPORTANCE_METRIC: ImportanceMetric | None = ImportanceMetric("mae", "mean absolute error")
 
 
 def score(model: Model, test: Samples, outputs: np.ndarray) -> ScoredPredictions:
