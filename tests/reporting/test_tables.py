@@ -18,7 +18,7 @@ def tables_of(folder) -> dict[tuple[str, str], ResultTable]:
 
 def test_experiments_of_a_data_set_share_an_axis(tmp_path) -> None:
     make_results(tmp_path, "boston_mlp", REGRESSION)
-    make_results(tmp_path, "boston_linear", REGRESSION | {"correlation": 0.75}, is_built=False)
+    make_results(tmp_path, "boston_linear", REGRESSION | {"correlation": 0.75, "r2": -1.5}, is_built=False)
     table = tables_of(tmp_path)["boston", "correlation"]
     assert table.metrics == ("correlation", "mae", "mse", "r2")
     assert table.axis is not None
@@ -30,7 +30,7 @@ def test_experiments_of_a_data_set_share_an_axis(tmp_path) -> None:
         False,
     )
     assert mlp.remarks == "raw features"
-    assert linear.remarks.endswith("; committed earlier, not rebuilt here")
+    assert linear.remarks.endswith("; worse than the mean of the targets: r2 -1.5; committed earlier, not rebuilt here")
     assert linear.bar.left < mlp.bar.published < mlp.bar.left
 
 

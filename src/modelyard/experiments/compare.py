@@ -99,8 +99,14 @@ def overview(table: pd.DataFrame) -> pd.DataFrame:
         headline = rows.head(1).dropna(subset="value")
         value = "".join(f"{row.metric} {_with_interval(row)}" for row in headline.itertuples())
         first = rows.iloc[0]
-        lines.append((name, first.notebook, value, _published(headline), _remarks(rows)))
+        lines.append((name, first.notebook, value, _published(headline), remarks(rows)))
     return pd.DataFrame(lines, columns=["experiment", "notebook", "value", "published", "remarks"])
+
+
+def remarks(rows: pd.DataFrame) -> str:
+    """The published note of one experiment, warnings about its metrics, and the state of its results."""
+    first = rows.iloc[0]
+    return "; ".join(filter(None, [first.note, _warning(rows), "" if first.state == REBUILT else first.state]))
 
 
 def tuning_gains(project: Project, results: Path) -> dict[str, PairedDifference]:
@@ -155,7 +161,7 @@ def _metric_table(rows: pd.DataFrame) -> str:
     for name, group in rows.groupby("experiment", sort=False):
         by_metric = group.set_index("metric")
         cells = [_with_interval(by_metric.loc[metric]) if metric in by_metric.index else "" for metric in metrics]
-        lines.append([f"`{name}`", group.iloc[0].notebook, *cells, _published(group), _remarks(group)])
+        lines.append([f"`{name}`", group.iloc[0].notebook, *cells, _published(group), remarks(group)])
     return markdown_table(["experiment", "notebook", *metrics, "published", "remarks"], lines)
 
 
@@ -169,11 +175,6 @@ def _gain_table(gains: Mapping[str, PairedDifference]) -> str:
 
 def _columns(file: Path) -> dict[str, Any]:
     return {str(name): column.to_numpy() for name, column in pd.read_csv(file).items()}
-
-
-def _remarks(rows: pd.DataFrame) -> str:
-    first = rows.iloc[0]
-    return "; ".join(filter(None, [first.note, _warning(rows), "" if first.state == REBUILT else first.state]))
 
 
 def _warning(rows: pd.DataFrame) -> str:

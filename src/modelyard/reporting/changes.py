@@ -79,9 +79,7 @@ def read_state(files: ProjectFiles) -> ProjectState:
     Raises:
         ModelyardError: a file is not valid YAML or JSON.
     """
-    settings = files.yaml("params.yaml") or {}
-    for section in ("published", "claims"):  # sections of params.yaml in commits before these files
-        settings[section] = files.yaml(f"{section}.yaml") or settings.get(section) or {}
+    settings = _read_settings(files)
     folders = {name: results_folder(section, name) for section, name in _experiments(settings)}
     metrics = {name: files.json(f"{folder}/metrics.json") or {} for name, folder in folders.items()}
     details = {name: files.json(f"{folder}/details.json") or {} for name, folder in folders.items()}
@@ -106,6 +104,19 @@ def changes(project: Project, before: ProjectState, now: ProjectState) -> Projec
         metrics=tuple(change for name in both for change in _metric_changes(project, name, before, now)),
         verdicts=tuple(_value_changes(before.verdicts, now.verdicts)),
     )
+
+
+def _read_settings(files: ProjectFiles) -> dict[str, Any]:
+    """The three files of settings as one; in older commits params.yaml held the sections `published` and `claims`."""
+    settings = files.yaml("params.yaml") or {}
+    published = {
+        name: {"metrics" if key == "figures" else key: value for key, value in entry.items()}  # its former name
+        for name, entry in (settings.get("published") or {}).items()
+    }
+    return settings | {
+        "published": files.yaml("published.yaml") or published,
+        "claims": files.yaml("claims.yaml") or settings.get("claims") or {},
+    }
 
 
 def _experiments(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from modelyard.experiments.compare import REBUILT
+from modelyard.experiments.compare import remarks
 from modelyard.reporting.interval_bars import BarAxis, IntervalBar
 
 
@@ -33,15 +33,10 @@ class ResultRow:
 
     experiment: str
     notebook: str
-    note: str
+    remarks: str
     state: str
     metrics: tuple[MetricWithInterval, ...]
     bar: IntervalBar | None
-
-    @property
-    def remarks(self) -> str:
-        """The published note, and the state of the results unless they were built here."""
-        return "; ".join(filter(None, [self.note, "" if self.state == REBUILT else self.state]))
 
     @property
     def headline(self) -> MetricWithInterval | None:
@@ -85,7 +80,7 @@ def _rows(rows: pd.DataFrame, axis: BarAxis | None) -> Iterator[ResultRow]:
         if axis and metrics:
             headline = metrics[0]
             bar = axis.bar(headline.low, headline.high, headline.value, headline.published)
-        yield ResultRow(str(name), first.notebook, first.note, first.state, metrics, bar)
+        yield ResultRow(str(name), first.notebook, remarks(group), first.state, metrics, bar)
 
 
 def _metric(row: Any) -> MetricWithInterval:
