@@ -97,6 +97,7 @@ def test_every_notebook_has_a_script():
     assert {path.stem for path in SCRIPTS.glob("[0-9]*.py")} == set(NOTEBOOKS)
 
 
+@pytest.mark.slow
 def test_a_notebook_script_logs_fit_and_metric_of_each_experiment(tmp_path):
     """Notebook 001 needs no raw files; it runs a fortieth of the epochs."""
     log = tmp_path / "benchmark.jsonl"
