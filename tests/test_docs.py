@@ -57,10 +57,3 @@ def test_every_command_is_accepted_by_the_cli(command):
             name, *arguments = arguments or [next(iter(subcommand.commands))]
     mentioned_only = all(argument.startswith("-") for argument in arguments)  # without its required arguments
     subcommand.make_context(name, arguments, resilient_parsing=mentioned_only)
-
-
-def test_the_files_named_for_contributors_exist():
-    page = WITHOUT_FENCES[ROOT / "CONTRIBUTING.md"]
-    for path in re.findall(r"`([\w./<>-]+\.(?:py|yaml|toml|lock|md)|[\w/]+/)`", page):
-        if "<" not in path:
-            assert (ROOT / path).exists() or (ROOT / "src" / "modelyard" / path).exists(), path
