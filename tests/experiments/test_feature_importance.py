@@ -57,7 +57,9 @@ def test_coefficients_are_those_of_the_model_for_one_standard_deviation(data, he
 def test_the_interval_of_a_coefficient_is_that_of_least_squares_and_holds_it(data, held_back):
     found = explained(data, LINEAR, held_back)
     found = found[found.measure == "coefficient"]
-    squares = OLS(data.samples.y, add_constant(data.samples.x)).fit().conf_int(0.05)[1:] * data.samples.x.std(axis=0)[:, None]
+    squares = (
+        OLS(data.samples.y, add_constant(data.samples.x)).fit().conf_int(0.05)[1:] * data.samples.x.std(axis=0)[:, None]
+    )
     np.testing.assert_allclose(found[["low", "high"]], squares)
     assert (found.low < found.value).all()
     assert (found.value < found.high).all()

@@ -8,6 +8,16 @@ import numpy.typing as npt
 
 Task = Literal["classification", "regression", "reconstruction", "detection"]
 
+TargetKind = Literal["class", "number", "boxes", "unused"]
+
+TARGET_KINDS: dict[Task, TargetKind] = {
+    "classification": "class",
+    "regression": "number",
+    "reconstruction": "unused",
+    "detection": "boxes",
+}
+"""What the target of a sample is, for each task of a data set."""
+
 
 @dataclass(frozen=True)
 class Samples:

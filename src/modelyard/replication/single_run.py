@@ -10,13 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from modelyard import metrics, models
+from modelyard import models
 from modelyard.core.files import checksum
 from modelyard.data import inputs, readers
-from modelyard.data.samples import Samples, Task
+from modelyard.data.samples import Samples
 from modelyard.experiments import evaluate
+from modelyard.experiments.tasks import TASKS
+from modelyard.metrics import METRICS
 from modelyard.params.variants import GAP, ResolvedExperiment, digest
 
 if TYPE_CHECKING:
@@ -122,15 +122,15 @@ def _fit(resolved: ResolvedExperiment, prepared: PreparedJob, folder: Path) -> t
 
 def _gap(model: models.Model, data: inputs.TrainingInput) -> dict[str, float]:
     """Validation loss minus training loss, for tasks that have a loss."""
-    task = model.description.task
-    if task not in ("classification", "regression") or not len(data.validation):
+    has_loss = any(metric.name == "loss" for metric in METRICS[model.description.task])
+    if not has_loss or not len(data.validation):
         return {}
-    return {GAP: _loss(model, data.validation, task) - _loss(model, data.training, task)}
+    return {GAP: _loss(model, data.validation) - _loss(model, data.training)}
 
 
-def _loss(model: models.Model, samples: Samples, task: Task) -> float:
-    columns = metrics.columns(task, np.asarray(samples.y), model.predict(samples.x))
-    return metrics.values(metrics.bound_metrics(task, columns))["loss"]
+def _loss(model: models.Model, samples: Samples) -> float:
+    scored = TASKS[model.description.task].score(model, samples, model.predict(samples.x))
+    return scored.bound_metrics["loss"].value
 
 
 def _prepare(experiments: dict[str, ResolvedExperiment], raw: Path, folders: dict[str, Path]) -> None:

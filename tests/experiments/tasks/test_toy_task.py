@@ -13,7 +13,9 @@ from support.paths import ROOT
 
 from modelyard import metrics
 from modelyard.data.inputs import TrainingInput, save_test
-from modelyard.data.samples import Samples, Task
+from modelyard.data.readers import table
+from modelyard.data.readers.table import TableDataset
+from modelyard.data.samples import TARGET_KINDS, Samples, Task
 from modelyard.experiments import data_card, evaluate, feature_importance, tasks
 from modelyard.models.engine.base import Layer
 from modelyard.serving import predict
@@ -23,7 +25,6 @@ PACKAGE = ROOT / "src" / "modelyard"
 TASK_MODULES = (PACKAGE / "experiments" / "tasks", PACKAGE / "models" / "engine" / "tasks.py")
 """What may differ by task."""
 PENDING = {
-    *("data/readers/base.py", "data/readers/table.py", "replication/single_run.py"),
     *(
         f"models/{name}.py"
         for name in ("__init__", "engine/keras_model", "engine/output_layer", "engine/sklearn_model")
@@ -58,6 +59,7 @@ class Adder:
 
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TARGET_KINDS, counting.NAME, "number")
     monkeypatch.setitem(metrics.METRICS, counting.NAME, counting.METRICS)
     monkeypatch.setitem(tasks.TASKS, counting.NAME, counting)
 
@@ -91,16 +93,24 @@ def test_a_data_card_describes_its_targets(data: TrainingInput) -> None:
 def test_predictions_are_shown_in_a_table_and_a_plot(data: TrainingInput) -> None:
     batch, model = PredictionBatch({"row": [1, 2]}, X[:2]), Adder(data)
     outputs = model.predict(batch.x)
-    table = predict.prediction_table(batch, outputs, data.description)
-    assert table.to_dict("list") == {"row": [1, 2], "count": [1, 3]}
+    shown = predict.prediction_table(batch, outputs, data.description)
+    assert shown.to_dict("list") == {"row": [1, 2], "count": [1, 3]}
     assert len(predict.plot_predictions(batch, outputs, data.description).axes) == 1
 
 
 def test_features_are_explained_by_its_error(data: TrainingInput, tmp_path: Path) -> None:
     save_test(MISCOUNTED, tmp_path)
-    table = feature_importance.explain(Adder(data), data, tmp_path, shuffles=20).set_index("feature")
-    assert table.value["big"] > table.value["small"] > 0
+    importances = feature_importance.explain(Adder(data), data, tmp_path, shuffles=20).set_index("feature")
+    assert importances.value["big"] > importances.value["small"] > 0
     assert feature_importance.error_label(Adder(data)) == "mean miscount"
+
+
+def test_its_targets_are_read_from_a_table(tmp_path: Path) -> None:
+    (tmp_path / "counts.csv").write_text("big,small,count\n1,0,1\n2,1,3\n")
+    files = {"counts.csv": {"text": "unused"}}
+    settings = TableDataset(reader="table", task="regression", description="Counts.", target="count", files=files)
+    raw = table.read(tmp_path, settings.model_copy(update={"task": counting.NAME}))
+    np.testing.assert_array_equal(raw.samples.y, [1.0, 3.0])
 
 
 def compared_strings(path: Path) -> set[str]:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from modelyard.core.config import Settings
 from modelyard.core.errors import ModelyardError
-from modelyard.data.samples import Samples, Task
+from modelyard.data.samples import TARGET_KINDS, Samples, Task
 from modelyard.data.sources import FileName, Source
 
 
@@ -86,7 +86,7 @@ class DatasetSettings(Settings):
             if allowed and not allowed[0] <= low <= high <= allowed[1]:
                 yield f"  expect.{name}: {allowed} expected, {low:g} to {high:g} found"
         # By the task, not by the type of the targets: integer targets of a regression need no names.
-        if self.task == "classification":
+        if TARGET_KINDS[self.task] == "class":
             highest = max(int(part.y.max()) for part in parts)
             if highest >= len(raw.classes):
                 yield f"  classes: {len(raw.classes)} are named, class {highest} found"

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.data.readers.base import DatasetSettings, RawData
-from modelyard.data.samples import Samples
+from modelyard.data.samples import TARGET_KINDS, Samples
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,7 @@ def read(folder: Path, settings: TableDataset) -> RawData:
     _refuse_missing(table, file)
     features = table.drop(columns=settings.target)
     numbers = _numbers(features, file)
-    if settings.task == "regression":
+    if TARGET_KINDS[settings.task] == "number":
         values = _numbers(table[[settings.target]], file)[:, 0]
         return RawData(Samples(numbers, values), features=tuple(map(str, features)))
     classes, labels = _classes(table[settings.target], settings, file)
