@@ -1,0 +1,89 @@
+"""The tags of a run: commit, uncommitted changes, stage, rebuild, notebook."""
+
+import subprocess
+from pathlib import Path
+
+import mlflow
+import pytest
+from support.mlflow_runs import runs_in
+
+from modelyard import tracking
+from modelyard.tracking import environment
+
+GIT = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost"]
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run([*GIT, *arguments], cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A git repository, as the current folder: code, published values, and files that stages write."""
+    (tmp_path / ".gitignore").write_text("mlflow.db\n.modelyard\nmlartifacts\n")
+    (tmp_path / "published.yaml").write_text('an_experiment: {notebook: "002"}\n')
+    for name in ("code.py", "dvc.lock", "results/metrics.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("as committed\n")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-qm", "first")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_run_names_its_commit_stage_rebuild_and_notebook(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_STAGE", "train@an_experiment")
+    monkeypatch.setenv("DVC_EXP_NAME", "wordy-song")
+    monkeypatch.setenv("MODELYARD_REBUILD", "last night's")
+    tags = environment.environment_tags("an_experiment")
+    assert (tags["git_commit"], tags["git_dirty"]) == (git(repository, "rev-parse", "HEAD"), "false")
+    assert (tags["dvc_stage"], tags["dvc_experiment"]) == ("train@an_experiment", "wordy-song")
+    assert (tags["notebook"], tags["rebuild"]) == ("002", "last night's")
+    assert environment.describe_commit() == tags["git_commit"]
+
+
+def test_files_that_stages_write_are_no_changes(repository: Path) -> None:
+    for name in ("results/metrics.json", "dvc.lock"):
+        (repository / name).write_text("rebuilt")
+    assert environment.environment_tags()["git_dirty"] == "false"
+    assert environment.uncommitted_patch() == ""
+
+
+def test_changed_and_new_files_are_named(repository: Path) -> None:
+    (repository / "code.py").write_text("changed\n")
+    (repository / "new.py").write_text("new\n")
+    tags = environment.environment_tags()
+    expected = {"git_dirty": "true", "git_changed": "code.py", "git_new": "new.py"}
+    assert expected.items() <= tags.items()
+    assert environment.describe_commit() == f"{tags['git_commit']} with changes"
+
+
+def test_the_patch_of_a_run_restores_what_differed_from_its_commit(
+    tracked_project: Path, repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert tracked_project == repository
+    (repository / "code.py").write_text("changed\n")
+    with tracking.training_run("an_experiment"):
+        pass
+    (run,) = runs_in(repository)
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "clone"
+    git(repository, "worktree", "add", "-q", str(elsewhere), run.data.tags["git_commit"])
+    patch = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path="changes.patch")
+    git(elsewhere, "apply", patch)
+    assert (elsewhere / "code.py").read_text() == "changed\n"
+
+
+def test_outside_git_and_without_published_values_the_tags_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert environment.environment_tags("an_experiment").keys() == {"process"}
+    assert environment.describe_commit() == ""
+
+
+def test_the_resource_usage_is_that_of_this_process() -> None:
+    usage = environment.resource_usage()
+    assert usage["system/process_peak_megabytes"] > 10
+    assert usage["system/process_cpu_seconds"] > 0

@@ -1,0 +1,123 @@
+"""The tracking store: its address, its creation, and several processes that write to it at once."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+from support.mlflow_runs import runs_of, store_of
+from support.postgresql import postgresql, postgresql_server  # noqa: F401 (fixtures)
+
+from modelyard import tracking
+
+EXPERIMENTS = [f"experiment_{number}" for number in range(10)]
+EPOCHS = 5
+
+
+def test_the_default_store_is_a_database_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert tracking.tracking_uri() == f"sqlite:///{tmp_path}/mlflow.db"
+
+
+def test_within_a_dvc_experiment_it_is_in_the_root_of_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    assert tracking.tracking_uri() == f"sqlite:///{tmp_path}/mlflow.db"
+
+
+def test_the_tracking_uri_of_the_environment_wins(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "mlflow.db").rename(project / "elsewhere.db")
+    elsewhere = f"sqlite:///{project / 'elsewhere.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", elsewhere)
+    with tracking.training_run("an_experiment"):
+        pass
+    assert [run.info.run_name for run in runs_of(elsewhere)] == ["an_experiment"]
+    assert not (project / "mlflow.db").exists()
+
+
+def test_the_password_of_the_store_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://ann:hush@db.example.org/runs")
+    assert tracking.masked_tracking_uri() == "postgresql://...@db.example.org/runs"
+    assert tracking.mask_password("cannot reach ann:hush@db.example.org") == "cannot reach ...@db.example.org"
+
+
+@pytest.mark.parametrize(
+    "value, expected", [("off", False), ("0", False), ("FALSE", False), ("no", False), ("on", True)]
+)
+def test_tracking_can_be_disabled(value: str, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODELYARD_TRACKING", value)
+    assert tracking.is_enabled() is expected
+
+
+# What train and evaluate do, without a model; four processes share ten experiments and start together.
+FOUR_WRITERS = """
+import multiprocessing, sys
+from pathlib import Path
+import mlflow  # once, before the fork: the four then reach the store together
+from modelyard import tracking
+
+fork = multiprocessing.get_context("fork")
+together = fork.Barrier(4)
+names, epochs, figures = sys.argv[1].split(","), int(sys.argv[2]), Path(sys.argv[3])
+
+def work(number):
+    together.wait()
+    for name in names[number::4]:
+        with tracking.training_run(name) as run:
+            for epoch in range(1, epochs + 1):
+                run.log_epoch({"epoch": epoch, "loss": 1 / epoch})
+        with tracking.evaluation_run(name) as run:
+            run.log_evaluation({"mse": 4.0}, {"intervals": {"mse": (3.0, 5.0)}}, figures)
+            run.log_lineage({"data/inputs/x/training": "1" * 32}, {f"results/{name}/model": "2" * 32})
+
+processes = [fork.Process(target=work, args=(number,)) for number in range(4)]
+for process in processes:
+    process.start()
+for process in processes:
+    process.join()
+print([process.exitcode for process in processes])
+"""
+
+
+@pytest.mark.slow
+def test_four_processes_lose_no_run_on_a_new_sqlite_store(tmp_path: Path, environment: dict[str, str]) -> None:
+    run_four_writers(tmp_path, environment)
+    assert_every_run_is_complete(store_of(tmp_path))
+
+
+@pytest.mark.slow
+def test_four_processes_lose_no_run_on_a_new_postgresql_and_artifacts_stay_in_the_project(
+    postgresql: str,  # noqa: F811 (a fixture)
+    tmp_path: Path,
+    environment: dict[str, str],
+) -> None:
+    run_four_writers(tmp_path, environment | {"MLFLOW_TRACKING_URI": postgresql})
+    assert_every_run_is_complete(postgresql)
+    assert len(list((tmp_path / "mlartifacts").glob("*/artifacts/figures/a.png"))) == len(EXPERIMENTS)
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def run_four_writers(folder: Path, environment: dict[str, str]) -> None:
+    (folder / "figures").mkdir()
+    (folder / "figures" / "a.png").write_bytes(b"a plot")
+    command = [sys.executable, "-c", FOUR_WRITERS, ",".join(EXPERIMENTS), str(EPOCHS), str(folder / "figures")]
+    tracked = environment | {"MODELYARD_TRACKING": "on", "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "0.1"}
+    done = subprocess.run(command, cwd=folder, env=tracked, check=True, capture_output=True, text=True, timeout=500)
+    assert done.stdout == "[0, 0, 0, 0]\n"
+    assert "warning: " not in done.stderr
+
+
+def assert_every_run_is_complete(store: str) -> None:
+    client = mlflow.MlflowClient(store)
+    runs = runs_of(store)
+    assert sorted(run.info.run_name for run in runs) == EXPERIMENTS
+    for run in runs:
+        assert run.info.status == "FINISHED"
+        assert run.data.metrics["test_mse"] == pytest.approx(4)
+        history = client.get_metric_history(run.info.run_id, "loss")
+        assert [(each.step, each.value) for each in history] == [(step, 1 / step) for step in range(1, EPOCHS + 1)]
+        assert run.data.tags[f"out:results/{run.info.run_name}/model"] == "2" * 32
+        artifacts = client.list_artifacts(run.info.run_id)
+        assert [each.path for each in artifacts] == ["details.json", "figures", "lineage.json"]
