@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from modelyard.core.errors import ModelyardError, explained
+from modelyard.core.errors import ModelyardError, exit_on_error
 from modelyard.core.files import write_text
 from modelyard.core.markdown import markdown_table
 from modelyard.experiments.compare import overview
@@ -83,5 +83,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with explained():
+    with exit_on_error():
         main()
