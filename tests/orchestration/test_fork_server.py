@@ -1,4 +1,4 @@
-"""The warm process, asked by processes of their own as the stages ask it."""
+"""The fork server, with clients in processes of their own as the stages have them."""
 
 import json
 import os
@@ -15,11 +15,11 @@ from modelyard.orchestration import fork_server
 
 BOUND = 15.0  # seconds; generous, for a loaded machine
 
-TELLING = """
+REPORTING = """
 import json, os, sys
-told = {"arguments": sys.argv[1:], "folder": os.getcwd(), "word": os.environ.get("WORD"),
+report = {"arguments": sys.argv[1:], "folder": os.getcwd(), "word": os.environ.get("WORD"),
         "cores": sorted(os.sched_getaffinity(0)), "imported": "fractions" in sys.modules}
-print(json.dumps(told))
+print(json.dumps(report))
 sys.exit(7)
 """
 WAITING = """
@@ -35,15 +35,15 @@ except KeyboardInterrupt:
 
 @pytest.fixture
 def server() -> Iterator[None]:
-    with fork_server.served(["fractions"]):
+    with fork_server.running_server(["fractions"]):
         wait_until(Path(os.environ[fork_server.VARIABLE]).exists, BOUND)
         yield
 
 
-def ask(folder: Path, script: str, *arguments: str, **more: str) -> subprocess.Popen:
-    """Start a process that asks for a script, in a folder."""
+def run(folder: Path, script: str, *arguments: str, **more: str) -> subprocess.Popen:
+    """Start a client that runs a script in a folder."""
     (folder / "script.py").write_text(script)
-    command = [sys.executable, "-PES", fork_server.__file__, "ask", "script.py", *arguments]
+    command = [sys.executable, "-PES", fork_server.__file__, "run", "script.py", *arguments]
     return subprocess.Popen(command, cwd=folder, env=os.environ | more, stdout=subprocess.PIPE, text=True)
 
 
@@ -57,16 +57,15 @@ def wait_for(file: Path) -> str:
 
 
 @pytest.mark.usefixtures("server")
-def test_a_script_runs_where_the_libraries_are_imported_as_if_the_asker_ran_it(tmp_path):
+def test_a_script_runs_with_imported_libraries_in_the_client_s_environment(tmp_path):
     cores = {min(os.sched_getaffinity(0))}
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
     try:
-        process = ask(tmp_path, TELLING, "--flag", "value", WORD="given")
+        process = run(tmp_path, REPORTING, "--flag", "value", WORD="given")
     finally:
         os.sched_setaffinity(0, before)
-    told = json_of(process)
-    assert told == {
+    assert json_of(process) == {
         "arguments": ["--flag", "value"],
         "folder": str(tmp_path),
         "word": "given",
@@ -76,16 +75,16 @@ def test_a_script_runs_where_the_libraries_are_imported_as_if_the_asker_ran_it(t
     assert process.wait(BOUND) == 7
 
 
-def test_without_a_server_the_script_runs_where_it_is_asked_for(tmp_path, monkeypatch):
+def test_without_a_server_the_client_runs_the_script(tmp_path, monkeypatch):
     monkeypatch.setenv(fork_server.VARIABLE, str(tmp_path / "nobody"))
-    process = ask(tmp_path, TELLING)
+    process = run(tmp_path, REPORTING)
     assert json_of(process)["folder"] == str(tmp_path)
     assert process.wait(BOUND) == 7
 
 
 @pytest.mark.usefixtures("server")
-def test_an_interrupted_asker_interrupts_its_script(tmp_path):
-    process = ask(tmp_path, WAITING)
+def test_an_interrupted_client_interrupts_its_script(tmp_path):
+    process = run(tmp_path, WAITING)
     wait_for(tmp_path / "pid")
     process.send_signal(signal.SIGINT)
     assert process.wait(BOUND) == 5
@@ -93,8 +92,8 @@ def test_an_interrupted_asker_interrupts_its_script(tmp_path):
 
 
 @pytest.mark.usefixtures("server")
-def test_the_script_of_a_killed_asker_is_killed(tmp_path):
-    process = ask(tmp_path, WAITING)
+def test_the_script_of_a_killed_client_is_killed(tmp_path):
+    process = run(tmp_path, WAITING)
     pid = int(wait_for(tmp_path / "pid"))
     process.kill()
     process.wait()
@@ -102,8 +101,8 @@ def test_the_script_of_a_killed_asker_is_killed(tmp_path):
 
 
 def test_the_server_leaves_nothing_behind(tmp_path):
-    with fork_server.served(["fractions"]):
-        process = ask(tmp_path, TELLING)
+    with fork_server.running_server(["fractions"]):
+        process = run(tmp_path, REPORTING)
         assert process.wait(BOUND) == 7
         folder = Path(os.environ[fork_server.VARIABLE]).parent
     assert fork_server.VARIABLE not in os.environ

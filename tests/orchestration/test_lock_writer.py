@@ -9,7 +9,7 @@ from dvc.repo import Repo, lock_repo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelyard.orchestration.lock_writer import START, record, with_entry
+from modelyard.orchestration.lock_writer import START, with_entry, write_entry
 
 STAGES = """
 stages:
@@ -45,7 +45,7 @@ def reproduce_and_record(root: Path, *names: str) -> bytes:
         with chdir(root), Repo(str(root)) as repo, lock_repo(repo):
             (stage,) = repo.stage.collect(name)
             stage.reproduce()
-            record(stage)
+            write_entry(stage)
     return (root / "dvc.lock").read_bytes()
 
 

@@ -1,4 +1,4 @@
-"""Work shared among spawned processes: what happens to each job, and to the processes, when something goes wrong."""
+"""A pool of processes: the outcome of outcome job, and the end of the processes, when something goes wrong."""
 
 import os
 import signal
@@ -8,13 +8,13 @@ from pathlib import Path
 
 import psutil
 
-from modelyard.orchestration.process_pool import outcomes
+from modelyard.orchestration.process_pool import run_in_pool
 
 LONG = 60.0  # seconds, more than any of these needs
 
 
 def double(number: int) -> tuple[int, int]:
-    """Twice the number, and the process that knew."""
+    """Twice the number, and the process that computed it."""
     return 2 * number, os.getpid()
 
 
@@ -39,54 +39,56 @@ def wait_in(folder: Path) -> None:
     time.sleep(LONG)
 
 
-def test_every_job_is_done_once_by_as_many_processes_as_are_asked_for():
-    done = list(outcomes(double, range(12), 2, LONG))
-    assert sorted((each.job, each.result[0]) for each in done) == [(number, 2 * number) for number in range(12)]
-    assert 1 <= len({each.result[1] for each in done}) <= 2
-    assert os.getpid() not in {each.result[1] for each in done}
+def test_every_job_is_done_once_by_no_more_processes_than_requested():
+    done = list(run_in_pool(double, range(12), 2, LONG))
+    assert sorted((outcome.job, outcome.result[0]) for outcome in done) == [
+        (number, 2 * number) for number in range(12)
+    ]
+    assert 1 <= len({outcome.result[1] for outcome in done}) <= 2
+    assert os.getpid() not in {outcome.result[1] for outcome in done}
 
 
 def test_without_jobs_nothing_is_started():
-    assert list(outcomes(double, [], 2, LONG)) == []
+    assert list(run_in_pool(double, [], 2, LONG)) == []
 
 
-def test_a_job_that_raises_has_its_reason_and_the_rest_goes_on():
-    done = {each.job: each for each in outcomes(odd_ones_fail, range(4), 1, LONG)}
+def test_a_job_that_raises_has_an_error_and_the_others_go_on():
+    done = {outcome.job: outcome for outcome in run_in_pool(odd_ones_fail, range(4), 1, LONG)}
     assert [done[number].result for number in (0, 2)] == [0, 2]
     assert [done[number].error for number in (1, 3)] == ["ValueError: 1 is odd", "ValueError: 3 is odd"]
 
 
-def test_a_killed_process_takes_its_own_job_with_it_and_no_other():
-    done = {each.job: each for each in outcomes(die_at_two, range(6), 2, LONG)}
+def test_a_killed_process_fails_its_own_job_and_no_other():
+    done = {outcome.job: outcome for outcome in run_in_pool(die_at_two, range(6), 2, LONG)}
     assert sorted(done) == list(range(6))
-    assert done[2].error == "its process ended (SIGKILL, perhaps for want of memory)"
-    assert [each.result for number, each in sorted(done.items()) if number != 2] == [0, 1, 3, 4, 5]
+    assert done[2].error == "its process ended (SIGKILL, perhaps out of memory)"
+    assert [outcome.result for number, outcome in sorted(done.items()) if number != 2] == [0, 1, 3, 4, 5]
 
 
-def test_a_process_that_leaves_is_told_with_its_exit_code():
-    (done,) = outcomes(leave, [1], 1, LONG)
+def test_a_process_that_exits_is_reported_with_its_exit_code():
+    (done,) = run_in_pool(leave, [1], 1, LONG)
     assert done.error == "its process ended (exit code 7)"
 
 
 def test_a_process_that_has_grown_large_is_replaced():
-    same = {each.result[1] for each in outcomes(double, range(3), 1, LONG)}
-    other = {each.result[1] for each in outcomes(double, range(3), 1, LONG, largest=1)}
+    same = {outcome.result[1] for outcome in run_in_pool(double, range(3), 1, LONG)}
+    other = {outcome.result[1] for outcome in run_in_pool(double, range(3), 1, LONG, max_bytes=1)}
     assert len(same) == 1
     assert len(other) == 3
 
 
-def test_when_the_time_is_up_what_runs_is_stopped_and_has_no_outcome():
+def test_a_job_that_runs_at_the_time_limit_is_stopped_and_has_no_outcome():
     began = time.monotonic()
-    assert list(outcomes(time.sleep, [LONG], 1, 1.0)) == []
+    assert list(run_in_pool(time.sleep, [LONG], 1, 1.0)) == []
     assert time.monotonic() - began < LONG / 2
 
 
-def test_no_process_outlives_whoever_stops_listening(tmp_path: Path):
-    with closing(outcomes(wait_in, [tmp_path], 1, 8.0)) as done:
+def test_closing_the_iterator_ends_the_processes(tmp_path: Path):
+    with closing(run_in_pool(wait_in, [tmp_path], 1, 8.0)) as done:
         assert list(done) == []
     (name,) = tmp_path.iterdir()
     assert not psutil.pid_exists(int(name.name))
 
 
 def test_one_process_does_jobs_in_their_order():
-    assert [each.job for each in outcomes(double, [3, 1, 2], 1, LONG)] == [3, 1, 2]
+    assert [outcome.job for outcome in run_in_pool(double, [3, 1, 2], 1, LONG)] == [3, 1, 2]

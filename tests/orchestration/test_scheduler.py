@@ -284,7 +284,7 @@ def test_the_longest_way_to_the_end_goes_first_once_times_are_known(make_project
 def test_the_longest_goes_first_by_the_times_of_others_where_nothing_was_built_yet(make_project):
     root = make_project(FAMILY, PARTS)
     (root / "usual.json").write_text('{"part@a": 1.5, "part@b": 60, "part@gone": 5}')
-    Pipeline(root, usual=root / "usual.json").run(1, watch_nothing)
+    Pipeline(root, typical_times=root / "usual.json").run(1, watch_nothing)
     assert order(root) == ["part@b", "part@a", "join"]
 
 

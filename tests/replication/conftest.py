@@ -33,5 +33,5 @@ def run_here(tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch) -> Run
     def outcomes(work, jobs, count, seconds):
         return (Outcome(job, work(job)) for job in jobs)
 
-    monkeypatch.setattr(series, "outcomes", outcomes)
+    monkeypatch.setattr(series, "run_in_pool", outcomes)
     return lambda wanted: list(series.run_jobs(series.missing_jobs(wanted, kept), tmp_path / "raw", 1, NO_LIMIT))

@@ -94,7 +94,7 @@ def test_a_failed_run_is_not_kept_and_is_tried_again(project, kept, tmp_path, mo
     def failing(work, jobs, count, seconds):
         return (Outcome(job, error="ValueError: no") for job in jobs)
 
-    monkeypatch.setattr(series, "outcomes", failing)
+    monkeypatch.setattr(series, "run_in_pool", failing)
     wanted = [(series_of(project, "linear"), 2)]
     jobs = series.missing_jobs(wanted, kept)
     outcomes = list(series.run_jobs(jobs, tmp_path / "raw", 1, NO_LIMIT))

@@ -17,7 +17,7 @@ from modelyard.cli.prerequisites import refuse_edited
 from modelyard.cli.runs import backfill_after_rebuild
 from modelyard.core.errors import ModelyardError
 from modelyard.data.download import HostReachability
-from modelyard.orchestration.fork_server import served
+from modelyard.orchestration.fork_server import running_server
 from modelyard.orchestration.scheduler import SUCCEEDED, Pipeline, Stage, StageState
 from modelyard.params.project import Project
 from modelyard.params.results import PRETRAINED_STAGES, evaluate_stage
@@ -61,7 +61,7 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
         tell_plan(console, pipeline.stages)
         return int(strict and bool(skipped))
     os.environ.setdefault(REBUILD, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
-    with _warm_where_needed(pipeline), Display(console, pipeline) as display:
+    with _fork_server_if_needed(pipeline), Display(console, pipeline) as display:
         try:
             pipeline.run(jobs or _jobs(project.runtime.threads), display.show, tolerant=["compare"])
         except KeyboardInterrupt:
@@ -104,10 +104,10 @@ def _unreachable(project: Project, stages: Collection[str], root: Path) -> dict[
     return skipped
 
 
-def _warm_where_needed(pipeline: Pipeline) -> AbstractContextManager[None]:
+def _fork_server_if_needed(pipeline: Pipeline) -> AbstractContextManager[None]:
     """Import the heavy libraries once for all stages that train or evaluate, if there are any."""
     waiting = [stage for stage in pipeline.stages.values() if stage.state is StageState.WAITING]
-    return served(LIBRARIES) if any(map(_is_heavy, waiting)) else nullcontext()
+    return running_server(LIBRARIES) if any(map(_is_heavy, waiting)) else nullcontext()
 
 
 def _is_heavy(stage: Stage) -> bool:

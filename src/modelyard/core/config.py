@@ -1,10 +1,10 @@
-"""Typed settings: what every section of params.yaml has in common, and how its mistakes are told."""
+"""Typed settings: the base of every section of a settings file, and error messages with key and line."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, TypeAdapter, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -21,39 +21,39 @@ class Settings(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _knows_every_key(cls, given: Any, check: ModelWrapValidatorHandler) -> Any:
+    def _refuse_unknown_keys(cls, given: Any, check: ModelWrapValidatorHandler[Self]) -> Self:
         unknown = [key for key in given if key not in cls.model_fields] if isinstance(given, dict) else []
         if not unknown:
             return check(given)
-        found = [_no_such_key(key, cls.model_fields, given) for key in unknown]
+        errors = [_unknown_key(key, cls.model_fields, given) for key in unknown]
         try:
             check({key: value for key, value in given.items() if key in cls.model_fields})
         except ValidationError as invalid:  # a key that is missing may be the one that is misspelt
-            found += [
-                _kept(error) for error in invalid.errors() if (error["type"], len(error["loc"])) != ("missing", 1)
+            errors += [
+                _details(error) for error in invalid.errors() if (error["type"], len(error["loc"])) != ("missing", 1)
             ]
-        raise ValidationError.from_exception_data(cls.__name__, found)
+        raise ValidationError.from_exception_data(cls.__name__, errors)
 
 
-def _no_such_key(key: object, known: Iterable[str], given: Any) -> InitErrorDetails:
+def _unknown_key(key: object, known: Iterable[str], given: Any) -> InitErrorDetails:
     context = {"key": key, "advice": suggest(key, known)}
     return InitErrorDetails(type=PydanticCustomError("unknown_key", "no such key; {advice}", context), input=given)
 
 
-def _kept(error: Any) -> InitErrorDetails:
-    """An error of pydantic's as it was found, to be told with others."""
+def _details(error: Any) -> InitErrorDetails:
+    """Return an error of pydantic's in the form in which it can be raised again."""
     kind = PydanticCustomError(error["type"], error["msg"], error.get("ctx"))
     return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"])
 
 
 class Mistake(NamedTuple):
-    """One mistake: the keys that lead to it, and what is wrong."""
+    """One mistake: the keys that lead to it, and the reason."""
 
-    keys: tuple
+    keys: tuple[Any, ...]
     reason: str
 
 
-WRITE_FOR_NONE = {"dict_type": "for none, write {}", "tuple_type": "for none, write []"}  # by pydantic's error
+_EMPTY_VALUES = {"dict_type": "for none, write {}", "tuple_type": "for none, write []"}  # by pydantic's error
 
 Parsed = TypeVar("Parsed")
 AnySettings = TypeVar("AnySettings", bound=Settings)
@@ -80,10 +80,10 @@ def parse_yaml(text: str, path: Path) -> Any:
 def parse(
     kind: type[Parsed], path: Path, find_mistakes: Callable[[Parsed], Iterable[Mistake]] = lambda _: ()
 ) -> Parsed:
-    """Check a YAML file against its type, then look for mistakes between its entries.
+    """Read a YAML file, check it against its type, and then for mistakes between its entries.
 
     Raises:
-        ModelyardError: all mistakes at once, each with its key, its line, what was given and what is allowed.
+        ModelyardError: all mistakes at once, each with its key, its line, the given value and the allowed ones.
     """
     given = read_yaml(path)
     try:
@@ -93,44 +93,44 @@ def parse(
         mistakes = [_mistake(error, given) for error in invalid.errors(include_url=False)]
     if not mistakes:
         return parsed
-    marked = _load(path, path, YAML())  # slower, and knows the lines
+    marked = _load(path, path, YAML())  # slower, but with line numbers
     count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-    told = (f"  {_place(mistake, given, marked)}: {mistake.reason}" for mistake in mistakes)
-    raise ModelyardError(f"{path.name} has {count}; nothing was run.\n" + "\n".join(told))
+    texts = (f"  {_location(mistake, given, marked)}: {mistake.reason}" for mistake in mistakes)
+    raise ModelyardError(f"{path.name} has {count}; nothing was run.\n" + "\n".join(texts))
 
 
 def suggest(word: object, allowed: Iterable[str]) -> str:
-    """Advice for a name that is not there: the nearest right spelling, or all of them."""
+    """Return advice for an unknown name: the nearest allowed one, or all allowed ones."""
     allowed = list(allowed)
     close = get_close_matches(str(word), allowed, n=1)
     return f"did you mean {close[0]}?" if close else f"allowed: {', '.join(allowed) or 'nothing yet'}"
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested values under dotted keys."""
-    found: dict[str, Any] = {}
+    """Return nested values under dotted keys."""
+    flat: dict[str, Any] = {}
     for key, value in values.items():
-        inside = isinstance(value, Mapping) and value
-        found |= flatten(value, f"{prefix}{key}.") if inside else {f"{prefix}{key}": value}
-    return found
+        is_section = isinstance(value, Mapping) and value
+        flat |= flatten(value, f"{prefix}{key}.") if is_section else {f"{prefix}{key}": value}
+    return flat
 
 
 def with_changes(settings: AnySettings, values: Mapping[str, Any]) -> AnySettings:
-    """Settings with other values at some dotted keys, checked as if they had been written so.
+    """Return settings with other values at some dotted keys, checked as if they were read from a file.
 
     Raises:
-        KeyError: there is nothing of a key's name to change.
+        KeyError: there is no section that could have such a key.
         ValidationError: a value is not allowed there.
     """
     given = settings.model_dump()
     for key, value in values.items():
         *path, last = key.split(".")
-        place: Any = given
+        section: Any = given
         for step in path:
-            place = place.get(step) if isinstance(place, dict) else None
-        if not isinstance(place, dict):
+            section = section.get(step) if isinstance(section, dict) else None
+        if not isinstance(section, dict):
             raise KeyError(key)
-        place[last] = value
+        section[last] = value
     return type(settings).model_validate(given)
 
 
@@ -152,7 +152,7 @@ def _with_tuples(value: Any) -> Any:
 
 
 def _mistake(error: Any, given: Any) -> Mistake:
-    """A pydantic error in the words of the file."""
+    """Return a pydantic error in terms of the file."""
     keys = _keys_in_file(error["loc"], given)
     if error["type"] == "unknown_key":
         return Mistake((*keys, error["ctx"]["key"]), error["msg"])
@@ -168,30 +168,30 @@ def _mistake(error: Any, given: Any) -> Mistake:
         chooser = error["ctx"]["discriminator"].strip("'")
         return Mistake((*keys, chooser), f"no such {chooser}; {suggest(error['ctx']['tag'], allowed)}")
     if error["input"] is None:
-        return Mistake(keys, f"left empty; {WRITE_FOR_NONE.get(error['type'], 'give a value')}")
+        return Mistake(keys, f"left empty; {_EMPTY_VALUES.get(error['type'], 'give a value')}")
     reason = error["msg"].removeprefix("Value error, ")
     return Mistake(keys, reason[0].lower() + reason[1:])
 
 
-def _keys_in_file(location: tuple, given: Any) -> tuple:
-    """The part of an error's location that stands in the file: pydantic adds the names of union members."""
+def _keys_in_file(location: tuple[Any, ...], given: Any) -> tuple[Any, ...]:
+    """Return the part of an error's location that is in the file: pydantic adds the names of union members."""
     keys = []
     for key in location:
-        inside = isinstance(given, dict) and key in given
-        inside = inside or (isinstance(given, tuple) and isinstance(key, int) and key < len(given))
-        if inside:
+        in_file = isinstance(given, dict) and key in given
+        in_file = in_file or (isinstance(given, tuple) and isinstance(key, int) and key < len(given))
+        if in_file:
             given = given[key]
             keys.append(key)
     return tuple(keys)
 
 
-def _place(mistake: Mistake, given: Any, marked: Any) -> str:
-    """A mistake's key, its line from 1, and the value given there."""
+def _location(mistake: Mistake, given: Any, marked: Any) -> str:
+    """Return a mistake's key, its line (from 1), and the given value."""
     line = 0
     for key in mistake.keys:
         if isinstance(given, dict) and key not in given:
             return f"{'.'.join(map(str, mistake.keys))} (line {line + 1})"
-        marks = (marked.lc.data or {}).get(key)  # none for what a merge key (<<) brought in: its parent's line must do
+        marks = (marked.lc.data or {}).get(key)  # a value of a merge key (<<) has none: its parent's is taken
         line = marks[0] if marks else line
         given, marked = given[key], marked[key]
     value = "" if isinstance(given, dict) else f", given {given!r}"

@@ -1,9 +1,10 @@
-"""A process that has imported the heavy libraries once and forks a child for each script it is asked to run.
+"""A process that imports the heavy libraries once and forks a child for each script that it is asked to run.
 
-`warm.py serve SOCKET MODULE...` serves, and `warm.py ask SCRIPT ARGUMENT...` asks the server whose socket
-MODELYARD_WARM names. The script gets the asker's folder, environment, cores, files and signals, and the asker its exit
-code.
-Forking is sound as long as the imports compute nothing and start no Python thread; TensorFlow's and MLflow's do not.
+`fork_server.py serve SOCKET MODULE...` starts the server; `fork_server.py run SCRIPT ARGUMENT...` is its client, for
+the server whose socket MODELYARD_FORK_SERVER names. The script gets the client's folder, environment, cores, standard
+streams and signals, and the client gets the script's exit code.
+Forking is safe as long as the imports compute nothing and start no Python thread; TensorFlow's and MLflow's do not.
+Not multiprocessing's forkserver: it passes no signals on, and its client would import what takes longer than a script.
 """
 
 import json
@@ -14,21 +15,22 @@ import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
 
-VARIABLE = "MODELYARD_WARM"
-LENGTH = 8  # bytes that announce the size of a request
+VARIABLE = "MODELYARD_FORK_SERVER"
+LENGTH = 8  # bytes that hold the size of a request
 
 
 @contextmanager
-def served(modules: Sequence[str]) -> Iterator[None]:
-    """Have a server for as long as the block runs; who starts processes in it lends them its address."""
+def running_server(modules: Sequence[str]) -> Iterator[None]:
+    """Keep a server that has imported these modules running during the block; processes started in it can use it."""
     import shutil
-    import subprocess  # the asker, which starts in milliseconds, needs none of these
+    import subprocess  # the client, which starts in milliseconds, needs none of these
     import tempfile
 
-    folder = tempfile.mkdtemp(prefix="warm")  # readable for this user alone
+    folder = tempfile.mkdtemp(prefix="fork_server")  # readable for this user alone
     path = os.path.join(folder, "socket")  # noqa: PTH118
-    command = [sys.executable, "-P", __file__, "serve", path, *modules]  # -P: our `statistics` is not the library
+    command = [sys.executable, "-P", __file__, "serve", path, *modules]  # -P: no module of this folder is imported
     server = subprocess.Popen(  # noqa: S603
         command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
@@ -42,46 +44,48 @@ def served(modules: Sequence[str]) -> Iterator[None]:
         shutil.rmtree(folder)
 
 
-def serve(path: str, modules: list[str]) -> None:
-    """Listen at once, so that no one asks in vain; import the modules; then answer until the starter is gone."""
+def serve(path: str, modules: list[str]) -> int:
+    """Listen at once, so that early clients can wait; import the modules; then serve until the starter ends."""
     import importlib
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the scripts
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no one waits for the guards
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nothing waits for the supervisors
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(64)
     for module in modules:
         importlib.import_module(module)
-    while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:  # its end tells that our starter is gone
+    sources: list[Any] = [listener, sys.stdin]  # standard input ends with the process that started this one
+    while sys.stdin not in select.select(sources, [], [])[0]:
         connection, _ = listener.accept()
         if os.fork() == 0:
             listener.close()
-            return _guard(connection)
+            _supervise(connection)
         connection.close()
+    return 0
 
 
-def ask(script: str, arguments: list[str]) -> int:
-    """Have the server run a script, or run it here where none answers; returns the script's exit code."""
+def run(script: str, arguments: list[str]) -> int:
+    """Run a script in a child of the server, or in this process if there is no server; return its exit code."""
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.connect(os.environ[VARIABLE])
     except OSError:
         os.execv(sys.executable, [sys.executable, script, *arguments])  # noqa: S606
-    for sign in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(sign, lambda number, frame: connection.sendall(bytes([number])))
-    folder = os.getcwd()  # noqa: PTH109 (the asker does without pathlib, to start in milliseconds)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _: connection.sendall(bytes([received])))
+    folder = os.getcwd()  # noqa: PTH109 (the client does not import pathlib, to start in milliseconds)
     cores = list(os.sched_getaffinity(0))
     request = {"argv": [script, *arguments], "folder": folder, "environment": dict(os.environ), "cores": cores}
     content = json.dumps(request).encode()
     socket.send_fds(connection, [len(content).to_bytes(LENGTH, "big")], [0, 1, 2])
     connection.sendall(content)
-    answer = connection.recv(1)
-    return answer[0] if answer else 1
+    code = connection.recv(1)
+    return code[0] if code else 1
 
 
-def _guard(connection: socket.socket) -> None:
-    """Fork the script's process; pass it the asker's signals, kill it when the asker is gone, tell how it ended."""
+def _supervise(connection: socket.socket) -> NoReturn:
+    """Fork the script's process; pass on the client's signals, kill it when the client ends, send its exit code."""
     size, files, _, _ = socket.recv_fds(connection, LENGTH, 3)
     with connection.makefile("rb") as stream:
         request = json.loads(stream.read(int.from_bytes(size, "big")))
@@ -89,21 +93,22 @@ def _guard(connection: socket.socket) -> None:
     child = os.fork()
     if child == 0:
         connection.close()
-        return _run(request, files)
+        _become_script(request, files)
     ended = os.pidfd_open(child)
-    while ended not in select.select([connection, ended], [], [])[0]:
-        sign = connection.recv(1)
-        os.kill(child, sign[0] if sign else signal.SIGKILL)
-        if not sign:
+    sources: list[Any] = [connection, ended]
+    while ended not in select.select(sources, [], [])[0]:
+        received = connection.recv(1)
+        os.kill(child, received[0] if received else signal.SIGKILL)
+        if not received:
             break
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    with suppress(OSError):  # the asker is gone
+    with suppress(OSError):  # the client has ended
         connection.sendall(bytes([code if code >= 0 else 128 - code]))
     os._exit(0)
 
 
-def _run(request: dict, files: list[int]) -> None:
-    """Become the script; its end is the end of this process."""
+def _become_script(request: dict[str, Any], files: list[int]) -> NoReturn:
+    """Run the script in this process and exit with its exit code."""
     import runpy
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -122,4 +127,4 @@ def _run(request: dict, files: list[int]) -> None:
 
 if __name__ == "__main__":
     verb, first, *rest = sys.argv[1:]
-    sys.exit({"serve": serve, "ask": ask}[verb](first, rest))
+    sys.exit({"serve": serve, "run": run}[verb](first, rest))

@@ -1,7 +1,7 @@
-"""Records a finished stage in dvc.lock as DVC would, to the byte.
+"""Writes a finished stage into dvc.lock with the same bytes as DVC.
 
-DVC reads and writes the whole file for each stage, which takes 3 s where there are a hundred, while all others wait for
-its lock; and a process killed meanwhile leaves half a file. Here a stage's own lines are replaced, in one step.
+DVC reads and writes the whole file for each stage, which takes 3 s with a hundred stages while all others wait for its
+lock; and a process killed meanwhile leaves half a file. Here only the stage's own lines are replaced, atomically.
 """
 
 import re
@@ -11,8 +11,8 @@ from typing import Any
 START = "schema: '2.0'\nstages:\n"
 
 
-def record(stage: Any) -> None:
-    """Write a stage's entry into the dvc.lock beside its dvc.yaml."""
+def write_entry(stage: Any) -> None:
+    """Write the entry of DVC's own stage into the dvc.lock beside its dvc.yaml."""
     from dvc.stage.serialize import to_lockfile
     from dvc.utils.serialize import dumps_yaml
 
@@ -27,14 +27,14 @@ def record(stage: Any) -> None:
 
 
 def with_entry(content: str, entry: str) -> str:
-    """The text of a dvc.lock with one stage's lines replaced, or added where it has none."""
+    """Return the text of a dvc.lock with one stage's lines replaced, or added if it has none."""
     name = entry.partition("\n")[0]
     replaced, count = re.subn(rf"(?m)^{re.escape(name)}\n((   .*)?\n)*", lambda _: entry, content)
     return replaced if count else content + entry
 
 
 def _is_plain(content: str, entry: str) -> bool:
-    """Whether the stages stand alone, and the name of this one on a line of its own."""
+    """Return whether the file has stages only, and the name of this one is on a line of its own."""
     return re.match(rf"{START}(  .*\n|\n)*\Z", content) is not None and entry.partition("\n")[0].endswith(":")
 
 

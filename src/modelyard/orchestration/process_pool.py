@@ -1,7 +1,8 @@
-"""Work shared among processes that are started once: each does one job after the other until none is left.
+"""A pool of processes that are started once, each of which does one job after the other.
 
-They are spawned, for a process that has used TensorFlow must not be forked. One that dies takes its own job with it and
-no other; one that has grown large is replaced.
+They are spawned, because a process that has used TensorFlow must not be forked. If one dies, only its own job fails;
+one that has grown large is replaced. Not concurrent.futures, which fails all jobs when a process dies, nor
+multiprocessing.Pool, which then waits for the lost job forever.
 """
 
 import multiprocessing
@@ -12,28 +13,32 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, cast
 
-LARGEST = 2.5 * 2**30  # bytes of memory after which a process is replaced: trainings leave some behind
+MAX_BYTES = 2.5 * 2**30  # of memory, after which a process is replaced: trainings do not free all of it
 SPAWN = multiprocessing.get_context("spawn")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job: its result, or the reason why there is none."""
+    """The result of a job, or the reason why it has none."""
 
     job: Any
     result: Any = None
     error: str = ""
 
 
-def outcomes(
-    work: Callable[[Any], Any], jobs: Iterable[Any], count: int, seconds: float, largest: float = LARGEST
+def run_in_pool(
+    work: Callable[[Any], Any], jobs: Iterable[Any], count: int, seconds: float, max_bytes: float = MAX_BYTES
 ) -> Iterator[Outcome]:
-    """Do `work` for each job in `count` processes, and tell of each as it ends; after `seconds` all are stopped.
+    """Do `work` for each job in `count` processes, and yield each outcome as its job ends.
 
-    Jobs and results are pickled, `work` is a function of a module. A job that raises, or whose process dies, has an
-    error; the rest goes on. Jobs that the end of time catches have no outcome.
+    Args:
+        work: a function of a module.
+        jobs: its arguments; jobs and results are pickled. A job that raises, or whose process dies, has an error.
+        count: the number of processes.
+        seconds: the time after which all are stopped; jobs that still run have no outcome.
+        max_bytes: the memory after which a process is replaced.
     """
     waiting, ends = deque(jobs), time.monotonic() + seconds
     busy: dict[Connection, _Worker] = {}
@@ -44,20 +49,20 @@ def outcomes(
                 worker = idle.pop() if idle else _Worker(work)
                 worker.begin(waiting.popleft())
                 busy[worker.connection] = worker
-            ready = wait(busy, timeout=max(0.0, ends - time.monotonic()))
+            ready = cast(list[Connection], wait(busy, timeout=max(0.0, ends - time.monotonic())))
             if not ready:
                 return
             for connection in ready:
                 worker = busy.pop(connection)
                 yield worker.end()
-                idle += [worker] if worker.is_fit(largest) else []
+                idle += [worker] if worker.is_reusable(max_bytes) else []
     finally:
         for worker in (*busy.values(), *idle):
             worker.kill()
 
 
 class _Worker:
-    """One process, and the job that it is at."""
+    """One process and its current job."""
 
     def __init__(self, work: Callable[[Any], Any]) -> None:
         self.connection, theirs = SPAWN.Pipe()
@@ -71,7 +76,7 @@ class _Worker:
         self._job = job
         try:
             self.connection.send(job)
-        except BrokenPipeError:  # died while idle: `end` will tell
+        except BrokenPipeError:  # it died while idle: `end` returns the error
             return
 
     def end(self) -> Outcome:
@@ -79,15 +84,15 @@ class _Worker:
             result, error, self._size = self.connection.recv()
         except (EOFError, ConnectionResetError):
             self._process.join()
-            return Outcome(self._job, error=f"its process ended ({_how(self._process.exitcode)})")
+            return Outcome(self._job, error=f"its process ended ({_exit_text(self._process.exitcode)})")
         return Outcome(self._job, result, error)
 
-    def is_fit(self, largest: float) -> bool:
-        """Whether it lives and is small enough for another job; else it is ended."""
-        fit = self._process.is_alive() and self._size <= largest
-        if not fit:
+    def is_reusable(self, max_bytes: float) -> bool:
+        """Return whether it is alive and small enough for another job, and end it otherwise."""
+        reusable = self._process.is_alive() and self._size <= max_bytes
+        if not reusable:
             self.kill()
-        return fit
+        return reusable
 
     def kill(self) -> None:
         self._process.kill()
@@ -95,18 +100,18 @@ class _Worker:
         self.connection.close()
 
 
-def _how(code: int | None) -> str:
+def _exit_text(code: int | None) -> str:
     if code is not None and code < 0:
-        out_of_memory = ", perhaps for want of memory" if -code == signal.SIGKILL else ""
+        out_of_memory = ", perhaps out of memory" if -code == signal.SIGKILL else ""
         return f"{signal.Signals(-code).name}{out_of_memory}"
     return f"exit code {code}"
 
 
 def _serve(work: Callable[[Any], Any], connection: Connection) -> None:
-    """The life of a process: it ends when its starter does."""
+    """Do jobs until the process that started this one ends."""
     import psutil
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the starter, who then ends this process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the starter, which then ends this process
     while True:
         try:
             job = connection.recv()
@@ -114,6 +119,6 @@ def _serve(work: Callable[[Any], Any], connection: Connection) -> None:
             return
         try:
             result, error = work(job), ""
-        except Exception as raised:  # whatever a job may raise is that job's own misfortune
+        except Exception as raised:  # any error of a job is the outcome of that job alone
             result, error = None, f"{type(raised).__name__}: {raised}"
         connection.send((result, error, psutil.Process(os.getpid()).memory_info().rss))

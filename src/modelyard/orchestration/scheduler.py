@@ -1,9 +1,9 @@
-"""Runs the stages of any dvc.yaml side by side, on top of DVC itself.
+"""Runs the stages of any dvc.yaml in parallel, on top of DVC itself.
 
 DVC's own `repro` runs one stage at a time. Here DVC still decides what is out of date, runs each command, hashes and
 caches: every stage is DVC's own `Stage.reproduce` in a process forked for it, upstream stages first; the files that
-describe the pipeline are read once, before. DVC's lock is held by one process at a time and let go while a command
-runs, which is what makes this possible.
+describe the pipeline are read once, before. DVC's lock is held by one process at a time and released while a command
+runs, which makes this possible.
 """
 
 import json
@@ -18,25 +18,28 @@ from typing import Any
 
 from modelyard.orchestration.change_reasons import reasons
 from modelyard.orchestration.stage import SUCCEEDED, Stage, StageState
-from modelyard.orchestration.stage_process import DeferredSignals, shares, signal_groups, start, state_after
+from modelyard.orchestration.stage_process import DeferredSignals, core_shares, signal_groups, start, state_after
 
 __all__ = ["SUCCEEDED", "TIMES", "Pipeline", "Stage", "StageState"]
 
-TIMES = Path(".dvc/tmp/runner/seconds.json")  # of the last time that each stage was built here
-LOOK_SECONDS = 0.1  # between two looks at the running stages
-STOP_SECONDS = 5.0  # granted to an interrupted stage before it is killed
+TIMES = Path(".dvc/tmp/runner/seconds.json")  # the times of the last builds here
+POLL_SECONDS = 0.1
+STOP_SECONDS = 5.0  # after which an interrupted stage is killed
 
 
 class Pipeline:
-    """The stages that some targets need, in the order of DVC's own graph."""
+    """The stages that some targets need, in the order of DVC's own graph, and their execution."""
 
-    def __init__(self, root: Path, targets: Collection[str] | None = None, usual: Path | None = None) -> None:
-        """Read the dvc.yaml of `root`, the current folder; without targets, take every stage.
+    def __init__(self, root: Path, targets: Collection[str] | None = None, typical_times: Path | None = None) -> None:
+        """Read the dvc.yaml of a project.
 
-        File `usual` tells the seconds of stages that were never built here.
+        Args:
+            root: its folder, which is the current one.
+            targets: names of stages as DVC has them; None for every stage.
+            typical_times: a JSON file with the seconds of stages, for those that were never built here.
         """
         self._times_file = root / TIMES
-        self._own = self._times_file.parent
+        self._folder = self._times_file.parent
         self._free: list[frozenset[int]] = []
         self._repository = _repository(root)
         with self._repository as repo:
@@ -44,8 +47,8 @@ class Pipeline:
             chosen = repo.index.stages if targets is None else _chosen(repo, targets)
             order = _upstream_first(graph, chosen, repo.index.stages)
             self.stages = {stage.addressing: self._stage(stage, graph) for stage in order}
-            self._written = {stage.addressing: stage for stage in order}
-        for name, seconds in (_seconds(usual) | _seconds(self._times_file)).items():
+            self._dvc_stages = {stage.addressing: stage for stage in order}
+        for name, seconds in (_seconds(typical_times) | _seconds(self._times_file)).items():
             if name in self.stages:
                 self.stages[name].last_seconds = seconds
 
@@ -55,52 +58,52 @@ class Pipeline:
             self.stages[name].state, self.stages[name].reason = StageState.SKIPPED, reasons[name]
 
     def find_unchanged(self) -> None:
-        """Mark the stages that DVC finds up to date and that need no other that is not; note what changed of others."""
+        """Mark the stages that are up to date, as all that they depend on; list the changes of the others."""
         from dvc.repo import lock_repo
 
-        with self._repository as repo, lock_repo(repo):  # nobody writes dvc.lock while its entries are looked at
-            status = {name: stage.status(check_updates=True).get(name, []) for name, stage in self._written.items()}
+        with self._repository as repo, lock_repo(repo):  # no process writes dvc.lock meanwhile
+            status = {name: stage.status(check_updates=True).get(name, []) for name, stage in self._dvc_stages.items()}
         for name, stage in self.stages.items():  # upstream first
             behind = sorted(each for each in stage.upstream if self.stages[each].state is not StageState.UNCHANGED)
-            stage.changes = (*reasons(self._written[name], status[name]), *(f"after {each}" for each in behind))
+            stage.changes = (*reasons(self._dvc_stages[name], status[name]), *(f"after {each}" for each in behind))
             if not status[name] and not behind:
                 stage.state = StageState.UNCHANGED
 
     def run(self, jobs: int, watch: Callable[[Mapping[str, Stage]], None], tolerant: Collection[str] = ()) -> None:
-        """Run every waiting stage, `jobs` at a time, the longest way to the end first.
+        """Run every waiting stage, `jobs` at a time, the longest remaining path first.
 
         Args:
             jobs: how many stages may run at once.
-            watch: called with all stages every LOOK_SECONDS and at the end.
-            tolerant: stages that run once all they need has ended, however it ended.
+            watch: called with all stages every POLL_SECONDS and at the end.
+            tolerant: stages that run as soon as all that they depend on has ended, successfully or not.
 
         Raises:
             KeyboardInterrupt: after every running stage was stopped.
         """
         running: dict[str, BaseProcess] = {}
-        self._free = shares(jobs)
+        self._free = core_shares(jobs)
         try:
             while self._advance(running, tolerant):
                 watch(self.stages)
-                time.sleep(LOOK_SECONDS)
+                time.sleep(POLL_SECONDS)
         finally:
             self._stop(running)
-            self._remember_times()
+            self._save_times()
             watch(self.stages)
 
     def _stage(self, stage: Any, graph: Any) -> Stage:
         name = stage.addressing
         upstream = frozenset(each.addressing for each in graph.successors(stage))
-        return Stage(name, upstream, self._own / "logs" / f"{name.replace('/', '_')}.log")
+        return Stage(name, upstream, self._folder / "logs" / f"{name.replace('/', '_')}.log")
 
     def _advance(self, running: dict[str, BaseProcess], tolerant: Collection[str]) -> bool:
-        """Note what has ended and start what can be; tell whether anything is left to wait for."""
+        """Record the stages that have ended, start those that are ready, and return whether any is running."""
         for name, process in list(running.items()):
             if not process.is_alive():
-                self._note_end(name, running.pop(name))
+                self._record_end(name, running.pop(name))
         for stage in self._ready(tolerant)[: len(self._free)]:
-            with DeferredSignals() as patience:
-                running[stage.name] = self._start(stage, patience)
+            with DeferredSignals() as deferred:
+                running[stage.name] = self._start(stage, deferred)
         return bool(running)
 
     def _ready(self, tolerant: Collection[str]) -> list[Stage]:
@@ -118,34 +121,34 @@ class Pipeline:
                 ready.append(stage)
         return sorted(ready, key=lambda stage: -self._seconds_to_end[stage.name])
 
-    def _start(self, stage: Stage, patience: DeferredSignals) -> BaseProcess:
+    def _start(self, stage: Stage, deferred: DeferredSignals) -> BaseProcess:
         stage.log.parent.mkdir(parents=True, exist_ok=True)
-        stage.log.write_text("")  # what an earlier run said is over
+        stage.log.write_text("")  # removes the output of an earlier run
         stage.cores = self._free.pop(0)
-        process = start(self._written[stage.name], stage.log, stage.cores, patience)
+        process = start(self._dvc_stages[stage.name], stage.log, stage.cores, deferred)
         stage.state, stage.began = StageState.RUNNING, time.monotonic()
         return process
 
-    def _note_end(self, name: str, process: BaseProcess) -> None:
+    def _record_end(self, name: str, process: BaseProcess) -> None:
         stage = self.stages[name]
         self._free.append(stage.cores)
         stage.ended = time.monotonic()
         stage.state = state_after(process)
 
     def _stop(self, running: Mapping[str, BaseProcess]) -> None:
-        """Interrupt what still runs, so that it can tidy up; then kill what is left of it, helpers included."""
+        """Interrupt the running stages, so that they can clean up; then kill what is left of their process groups."""
         try:
             signal_groups(running.values(), signal.SIGINT)
             deadline = time.monotonic() + STOP_SECONDS
             for process in running.values():
                 process.join(max(0.0, deadline - time.monotonic()))
-        finally:  # also when a second Ctrl-C cuts the patience short
+        finally:  # also after a second Ctrl-C
             signal_groups(running.values(), signal.SIGKILL)
             for name, process in running.items():
                 process.join()
                 self.stages[name].state, self.stages[name].ended = StageState.STOPPED, time.monotonic()
 
-    def _remember_times(self) -> None:
+    def _save_times(self) -> None:
         built = {name: stage.seconds for name, stage in self.stages.items() if stage.state is StageState.BUILT}
         if built:
             self._times_file.parent.mkdir(parents=True, exist_ok=True)
@@ -153,7 +156,7 @@ class Pipeline:
 
     @cached_property
     def _seconds_to_end(self) -> dict[str, float]:
-        """How long it takes from a stage's start to the end of the last stage that needs it."""
+        """The seconds from the start of a stage to the end of the last stage that depends on it."""
         longest = dict.fromkeys(self.stages, 0.0)
         for name in reversed(self.stages):
             longest[name] += self.stages[name].last_seconds
@@ -163,9 +166,9 @@ class Pipeline:
 
 
 def _seconds(file: Path | None) -> dict[str, float]:
-    """How long each stage took; nothing where no readable file tells."""
+    """Return the seconds of each stage in a file, and none if the file is missing or broken."""
     try:
-        return json.loads(file.read_text(encoding="utf-8")) if file else {}
+        return dict(json.loads(file.read_text(encoding="utf-8"))) if file else {}
     except (OSError, ValueError):
         return {}
 
@@ -175,22 +178,22 @@ def _repository(root: Path) -> Any:
     from tqdm import tqdm
 
     tqdm.monitor_interval = 0  # a progress bar's thread would make forking unsound
-    logging.getLogger("dvc.rwlock").setLevel(logging.ERROR)  # it drops the locks of what was killed, as it should
+    logging.getLogger("dvc.rwlock").setLevel(logging.ERROR)  # it warns when it drops the locks of killed processes
     return Repo(str(root), _wait_for_lock=True)
 
 
 def _chosen(repo: Any, targets: Iterable[str]) -> list[Any]:
-    """The stages of some targets; DVC reads dvc.lock anew for each target that it is asked for."""
+    """Return the stages of some targets, by name where possible: DVC's `collect` reads dvc.lock again each time."""
     named = {stage.addressing: [stage] for stage in repo.index.stages}
     return [stage for target in targets for stage in named.get(target) or repo.stage.collect(target)]
 
 
-def _upstream_first(graph: Any, chosen: Iterable[Any], written: Sequence[Any]) -> list[Any]:
-    """The chosen stages and all that they need: each after what it needs, otherwise as they are written."""
+def _upstream_first(graph: Any, chosen: Iterable[Any], all_stages: Sequence[Any]) -> list[Any]:
+    """Return the chosen stages and all that they depend on, in topological order, otherwise as in dvc.yaml."""
     from networkx import descendants, lexicographical_topological_sort
 
     wanted = set(chosen)
     for stage in list(wanted):
         wanted |= descendants(graph, stage)
     needed_first = graph.subgraph(wanted).reverse()
-    return list(lexicographical_topological_sort(needed_first, key=list(written).index))
+    return list(lexicographical_topological_sort(needed_first, key=list(all_stages).index))

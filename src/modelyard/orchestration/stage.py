@@ -1,4 +1,4 @@
-"""A stage of the pipeline and how it fares."""
+"""A stage of the pipeline and its state."""
 
 import time
 from contextlib import suppress
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class StageState(StrEnum):
-    """What became of a stage so far."""
+    """The state of a stage."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -24,10 +24,19 @@ SUCCEEDED = {StageState.BUILT, StageState.UNCHANGED}
 
 @dataclass
 class Stage:
-    """One stage of the pipeline and how it fares.
+    """One stage of the pipeline and its state.
 
-    `reason` says why it was skipped, `changes` what makes it run, `last_seconds` how long it took last time,
-    `cores` where it runs.
+    Attributes:
+        name: its name in DVC.
+        upstream: the names of the stages that it depends on.
+        log: the file of its output.
+        state: its state.
+        reason: why it was skipped.
+        changes: why it must run.
+        last_seconds: how long it took last time.
+        cores: the cores that it runs on.
+        began: when it began, by the monotonic clock; 0 before.
+        ended: when it ended; 0 before.
     """
 
     name: str
@@ -47,7 +56,7 @@ class Stage:
         return (self.ended or time.monotonic()) - self.began if self.began else 0.0
 
     def last_lines(self, count: int) -> list[str]:
-        """The end of its log; a progress bar counts as one line, in its last state."""
+        """Return the end of its log; a progress bar counts as one line, in its last state."""
         with suppress(FileNotFoundError):
             text = self.log.read_bytes().decode("utf-8", errors="replace")
             lines = [line.rstrip().rpartition("\r")[2] for line in text.split("\n")]

@@ -12,7 +12,7 @@ import numpy as np
 from modelyard import metrics
 from modelyard.core.files import read_json, write_json
 from modelyard.models import Runtime
-from modelyard.orchestration.process_pool import Outcome, outcomes
+from modelyard.orchestration.process_pool import Outcome, run_in_pool
 from modelyard.params.claim import Changes, Side
 from modelyard.params.project import Project, PublishedValues
 from modelyard.params.variants import ResolvedExperiment, digest, resolve
@@ -113,7 +113,7 @@ def run_jobs(jobs: Sequence[Job], raw: Path, workers: int, seconds: float) -> It
     """
     end = time.monotonic() + seconds
     with prepared_inputs(jobs, raw) as prepared:
-        for outcome in outcomes(train_and_evaluate, prepared, workers, end - time.monotonic()):
+        for outcome in run_in_pool(train_and_evaluate, prepared, workers, end - time.monotonic()):
             job = outcome.job.job
             if not outcome.error:
                 write_json(job.file, {"experiment": job.experiment, "seed": job.resolved.seed, **outcome.result})
