@@ -1,0 +1,96 @@
+"""Image files: every conversion to what a model takes, and files that cannot be read."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.training_inputs import image_input
+
+from modelyard.data.inputs import InputDescription
+from modelyard.serving import images
+from modelyard.serving.batch import PredictionBatch
+
+GREY = image_input().description
+
+
+def read_image(
+    image: Image.Image, tmp_path: Path, description: InputDescription = GREY, ending: str = "png"
+) -> PredictionBatch:
+    image.save(tmp_path / f"image.{ending}")
+    return images.read([tmp_path / f"image.{ending}"], description)
+
+
+def test_an_image_of_the_right_shape_is_read_unchanged_without_warnings(tmp_path: Path) -> None:
+    pixels = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    batch = read_image(Image.fromarray(pixels), tmp_path)
+    np.testing.assert_array_equal(batch.x[0, :, :, 0], pixels)
+    assert (batch.warnings, batch.errors, batch.x.dtype) == ((), (), np.uint8)
+
+
+@pytest.mark.parametrize(
+    "mode, size, warning",
+    [
+        ("RGB", (8, 8), "to grey"),
+        ("L", (32, 32), "size from 32 x 32 to 8 x 8"),
+        ("RGB", (20, 10), "size from 20 x 10 to 8 x 8, which changes its proportions, to grey"),
+        ("CMYK", (8, 8), "to grey"),
+        ("1", (8, 8), ""),
+        ("I;16", (8, 8), ""),
+    ],
+)
+def test_a_conversion_of_an_image_is_a_warning_and_white_stays_white(
+    mode: str, size: tuple[int, int], warning: str, tmp_path: Path
+) -> None:
+    white = {"RGB": (255,) * 3, "L": 255, "CMYK": (0,) * 4, "1": 1, "I;16": 65535}[mode]
+    batch = read_image(Image.new(mode, size, white), tmp_path, ending="tif")
+    assert batch.warnings == ((f"{tmp_path}/image.tif: {warning}",) if warning else ())
+    assert batch.x.min() == 255
+
+
+def test_transparent_pixels_become_white(tmp_path: Path) -> None:
+    image = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
+    image.paste((0, 0, 0, 255), (0, 0, 4, 8))
+    batch = read_image(image, tmp_path)
+    np.testing.assert_array_equal(batch.x[0, 0, :, 0], [0, 0, 0, 0, 255, 255, 255, 255])
+    assert "transparent pixels to white" in batch.warnings[0]
+
+
+def test_white_is_scaled_to_the_range_of_the_training_images(tmp_path: Path) -> None:
+    of_16 = image_input(top=16)
+    pixels = of_16.samples.x[0, :, :, 0]
+    batch = read_image(Image.fromarray(np.rint(pixels / 16 * 255).astype(np.uint8)), tmp_path, of_16.description)
+    np.testing.assert_array_equal(batch.x[0, :, :, 0], pixels)
+    assert "white from 255 to 16" in batch.warnings[0]
+
+
+def test_a_grey_image_is_converted_for_a_model_of_colour_images(tmp_path: Path) -> None:
+    batch = read_image(Image.new("L", (8, 8), 7), tmp_path, image_input(channels=3).description)
+    np.testing.assert_array_equal(batch.x, np.full((1, 8, 8, 3), 7))
+    assert batch.warnings == (f"{tmp_path}/image.png: to colour",)
+
+
+def test_the_orientation_in_exif_is_applied(tmp_path: Path) -> None:
+    image = Image.new("L", (8, 8))
+    image.paste(255, (0, 0, 8, 4))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees clockwise to see it upright
+    image.save(tmp_path / "image.png", exif=exif)
+    batch = images.read([tmp_path / "image.png"], GREY)
+    assert (batch.x[0, :, 4:] == 255).all() and (batch.x[0, :, :4] == 0).all()
+
+
+def test_unreadable_images_are_errors_and_the_others_are_read(tmp_path: Path) -> None:
+    Image.new("L", (300, 300), 50).save(tmp_path / "good.png")
+    (tmp_path / "text.png").write_text("no image")
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "cut.png").write_bytes((tmp_path / "good.png").read_bytes()[:100])
+    (tmp_path / "folder.png").mkdir()
+    Image.new("F", (8, 8), 0.5).save(tmp_path / "float.tif")
+    names = ["text.png", "good.png", "empty.png", "cut.png", "folder.png", "float.tif", "absent.png"]
+    batch = images.read([tmp_path / name for name in names], GREY)
+    assert batch.names == {"file": [str(tmp_path / "good.png")]}
+    assert len(batch) == 1
+    assert [text.split(": ")[0].rpartition("/")[2] for text in batch.errors] == [n for n in names if n != "good.png"]
+    assert batch.errors[-1].endswith("absent.png: no such file")
+    assert "32 bits" in batch.errors[-2]

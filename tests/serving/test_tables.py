@@ -1,0 +1,72 @@
+"""CSV files: columns by name, malformed rows and files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.training_inputs import tabular_input
+
+from modelyard.serving import tables
+from modelyard.serving.batch import PredictionBatch
+
+DESCRIPTION = tabular_input().description
+
+
+def read_table(content: str, tmp_path: Path, name: str = "rows.csv") -> PredictionBatch:
+    (tmp_path / name).write_bytes(content.encode())
+    return tables.read([tmp_path / name], DESCRIPTION)
+
+
+def test_columns_are_found_by_name_in_any_order_and_unused_ones_are_a_warning(tmp_path: Path) -> None:
+    batch = read_table("price,c, a,b\n9,3,1,2\n\n9,6,4,5\n", tmp_path)
+    np.testing.assert_array_equal(batch.x, [[1, 2, 3], [4, 5, 6]])
+    assert batch.names == {"row": [1, 2]}
+    assert batch.warnings == (f"{tmp_path}/rows.csv: unused columns: price",)
+    assert batch.errors == ()
+
+
+@pytest.mark.parametrize(
+    "line, error",
+    [
+        ("4,5", "2 values, the header has 3 columns"),
+        ("4,5,6,7", "4 values, the header has 3 columns"),
+        ("4,,6", "'' in column b, where a number belongs"),
+        ("4,nan,6", "'nan' in column b, where a number belongs"),
+        ("4,5,inf", "'inf' in column c, where a number belongs"),
+        ("4,5,1e39", "'1e39' in column c, where a number belongs"),
+        ("four,5,6", "'four' in column a, where a number belongs"),
+    ],
+)
+def test_a_malformed_row_is_an_error_and_the_others_are_read(line: str, error: str, tmp_path: Path) -> None:
+    batch = read_table(f"a,b,c\n1,2,3\n{line}\n7,8,9\n", tmp_path)
+    np.testing.assert_array_equal(batch.x, [[1, 2, 3], [7, 8, 9]])
+    assert batch.names == {"row": [1, 3]}
+    assert batch.errors == (f"{tmp_path}/rows.csv: row 2 below the header: {error}",)
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ("a,c\n1,3\n", "1 of 3 columns are missing: b. The header must name them; it names a, c"),
+        ("1,2,3\n4,5,6\n", "3 of 3 columns are missing: a, b, c"),
+        ("a,b,c,b\n1,2,3,4\n", "the header names column b 2 times"),
+        ("", "it is empty"),
+        ('a,b,c\n1,"2,3\n', "not a CSV table in UTF-8"),
+    ],
+)
+def test_a_malformed_table_is_an_error(content: str, message: str, tmp_path: Path) -> None:
+    batch = read_table(content, tmp_path)
+    assert len(batch) == 0
+    (error,) = batch.errors
+    assert error.startswith(f"{tmp_path}/rows.csv: ")
+    assert message in error
+
+
+def test_a_malformed_table_does_not_stop_the_next_from_being_read(tmp_path: Path) -> None:
+    (tmp_path / "good.csv").write_bytes("\ufeffa,b,c\r\n1,2,3\r\n".encode())
+    (tmp_path / "image.png").write_bytes(b"\x89PNG\xff")
+    files = [tmp_path / name for name in ("image.png", "good.csv", "absent.csv")]
+    batch = tables.read(files, DESCRIPTION)
+    assert batch.names == {"file": [str(tmp_path / "good.csv")], "row": [1]}
+    np.testing.assert_array_equal(batch.x, [[1, 2, 3]])
+    assert [text.split(": ")[0] for text in batch.errors] == [str(files[0]), str(files[2])]
