@@ -21,10 +21,11 @@ class Scaler(Settings):
     offset: tuple[float, ...] = (0.0,)
     scale: tuple[float, ...] = Field(default=(1.0,), description="never zero: a constant feature is only shifted")
 
-    def transform(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """Scale features of shape (n, ...) to float64 of the same shape."""
-        offset, scale = self.as_arrays(x.shape[1:])
-        return np.asarray((x - offset) / scale)
+    def transform(self, x: np.ndarray, dtype: npt.DTypeLike = np.float64) -> np.ndarray:
+        """Scale x (n, ...), an array or a TensorFlow tensor, in the precision of `dtype`."""
+        offset, scale = self.as_arrays(tuple(x.shape[1:]))
+        scaled: np.ndarray = (x - offset.astype(dtype)) / scale.astype(dtype)
+        return scaled
 
     def inverse_transform(self, scaled: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Return scaled features of shape (n, ...) in their raw units."""

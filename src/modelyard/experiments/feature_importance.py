@@ -15,7 +15,7 @@ from modelyard.experiments.tasks import TASKS
 from modelyard.experiments.tasks.interface import ImportanceMetric
 from modelyard.metrics.bootstrap import CONFIDENCE
 from modelyard.models import Model
-from modelyard.models.engine.sklearn_model import Estimator
+from modelyard.models.engine.sklearn_model import SklearnModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,12 +103,8 @@ def _plot_measure(axes: "Axes", table: "pd.DataFrame", order: list[str], styles:
         axes.errorbar(rows.value, heights, xerr=reach, fmt=marker, color=colour, markersize=4, label=name)
 
 
-def _is_linear_regression(model: Model) -> TypeGuard[Estimator]:
-    from sklearn.base import is_regressor
-
-    if not isinstance(model, Estimator):
-        return False
-    return is_regressor(model.native["model"]) and hasattr(model.native["model"], "coef_")
+def _is_linear_regression(model: Model) -> TypeGuard[SklearnModel]:
+    return isinstance(model, SklearnModel) and model.is_linear_regression
 
 
 def _importance_metric(model: Model) -> ImportanceMetric:
@@ -118,7 +114,7 @@ def _importance_metric(model: Model) -> ImportanceMetric:
     return metric
 
 
-def _coefficients(model: Estimator, samples: Samples) -> "pd.DataFrame":
+def _coefficients(model: SklearnModel, samples: Samples) -> "pd.DataFrame":
     """The saved model's own coefficients, with the intervals of statsmodels' OLS on the same samples."""
     import pandas as pd
     from statsmodels.api import OLS, add_constant

@@ -1,8 +1,8 @@
-"""Model families, and the kinds they are of: Keras networks, networks that start from another, scikit-learn estimators.
+"""Models: families, each with its settings, and the engines that fit, save and load them.
 
-A new family is one module here with a `Settings` and a `build`, and its line in `_FAMILIES`; one that cannot take any
-rows has a `check` too, which says so before anything is built.
-All kinds answer the same verbs (fit, predict, save, load), so that no stage needs to know which it has.
+A new family is one module in `families/` with a `Settings` and a `build`, its entry in `_FAMILIES` and its `Settings`
+in `ModelSettings`. It may have `TASKS` (the tasks that it can be trained for), `check` (refuses an input before anything
+is built) and `submodels` (further models that share the weights).
 """
 
 from pathlib import Path
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from modelyard.core.config import Settings
 from modelyard.data.inputs import TrainingInput
 from modelyard.data.samples import Task
 from modelyard.models.engine import keras_model, sklearn_model
 from modelyard.models.engine.base import Model, TrainingContext
+from modelyard.models.engine.tasks import TASKS
 from modelyard.models.engine.training_settings import EstimatorTraining, NetworkTraining, Runtime
 from modelyard.models.families import autoencoder, baseline, boosting, cnn, detector, linear, mlp, recurrent, transfer
 
@@ -51,7 +51,9 @@ ModelSettings = Annotated[
 
 TransferSettings = transfer.Settings
 
-_FAMILIES: dict[str, tuple[ModuleType, ModuleType]] = {
+_SUPERVISED: tuple[Task, ...] = ("classification", "regression")  # the tasks of a family without `TASKS`
+
+_FAMILIES: dict[str, tuple[ModuleType, ModuleType]] = {  # the module that fits it, the family's own module
     "mlp": (keras_model, mlp),
     "cnn": (keras_model, cnn),
     "recurrent": (keras_model, recurrent),
@@ -65,36 +67,43 @@ _FAMILIES: dict[str, tuple[ModuleType, ModuleType]] = {
 
 
 def is_estimator(family: str) -> bool:
-    """Whether a family is of the scikit-learn kind."""
+    """Whether the models of a family are scikit-learn estimators."""
     return family in _FAMILIES and _FAMILIES[family][0] is sklearn_model
 
 
 def tasks_of(family: str) -> tuple[Task, ...]:
-    """The tasks that a family can be trained for."""
-    return getattr(_FAMILIES[family][1], "TASKS", ("classification", "regression"))
+    """Return the tasks that a family can be trained for."""
+    tasks: tuple[Task, ...] = getattr(_FAMILIES[family][1], "TASKS", _SUPERVISED)
+    return tasks
 
 
 def task_of(family: str, of_data: Task) -> Task:
-    """What a family makes of a data set: its task, but an autoencoder restores the rows of any."""
-    return "reconstruction" if "reconstruction" in tasks_of(family) else of_data
+    """Return the task of a family on a data set: that of the data set, unless the family's own uses no targets."""
+    return next((task for task in tasks_of(family) if not TASKS[task].uses_targets), of_data)
 
 
 def fit(
-    settings: Settings, training: Settings, data: TrainingInput, context: TrainingContext
+    settings: ModelSettings | TransferSettings,
+    training: NetworkTraining | EstimatorTraining,
+    data: TrainingInput,
+    context: TrainingContext,
 ) -> tuple[Model, "pd.DataFrame"]:
     """Build and fit a model.
 
-    Returns the model and its history: one row an epoch, the loss and metric of training and validation rows.
+    Returns:
+        The model and its history: one row per epoch with the loss and metric of training and validation samples.
     """
-    kind, family = _FAMILIES[settings.family]
+    engine, family = _FAMILIES[settings.family]
     description = data.description.model_copy(update={"task": task_of(settings.family, data.description.task)})
     data = TrainingInput(description, data.samples)
     if hasattr(family, "check"):
         family.check(data, settings)
-    return kind.fit(family, settings, training, data, context)
+    fitted: tuple[Model, pd.DataFrame] = engine.fit(family, settings, training, data, context)
+    return fitted
 
 
 def load(folder: Path) -> Model:
-    """Load a saved model of any kind."""
-    kind = keras_model if (folder / keras_model.FILE).exists() else sklearn_model
-    return kind.load(folder)
+    """Load a saved model of any family."""
+    if (folder / keras_model.FILE).exists():
+        return keras_model.load(folder)
+    return sklearn_model.load(folder)

@@ -12,7 +12,7 @@ from modelyard.core.config import Mistake, parse, suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.data.samples import Task
 from modelyard.metrics.definitions import history_metric, shown_metrics
-from modelyard.models.engine.output_layer import check_loss
+from modelyard.models.engine.tasks import check_loss
 from modelyard.params.claim import Claims
 from modelyard.params.project import (
     EXPERIMENT_SECTIONS,

@@ -15,7 +15,7 @@ from modelyard.data.inputs import InputSettings
 from modelyard.data.readers import AnyDataset
 from modelyard.data.samples import Task
 from modelyard.metrics.definitions import history_metric, shown_metrics
-from modelyard.models.engine.output_layer import check_loss
+from modelyard.models.engine.tasks import check_loss
 from modelyard.params.claim import Changes, ClaimSettings
 from modelyard.params.project import AnyExperiment, EstimatorExperiment, Project, TransferExperiment
 

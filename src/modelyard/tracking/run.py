@@ -80,13 +80,13 @@ class MlflowRun:
         native = model.native
         if hasattr(native, "optimizer"):  # of our own classes, which a server lacks: log it as if never compiled
             native = type(native)(native.inputs, native.outputs, name=native.name)
-        logged = getattr(mlflow, model.flavour).log_model(
+        logged = getattr(mlflow, model.mlflow_flavor).log_model(
             native,
             name=self._experiment,
-            signature=ModelSignature(tensor_schema(*model.takes), tensor_schema(*model.gives)),
+            signature=ModelSignature(tensor_schema(*model.input_spec), tensor_schema(*model.output_spec)),
             # Named requirements: without them MLflow starts another interpreter to guess them.
-            pip_requirements=[f"{package}=={version(package)}" for package in model.packages],
-            **model.options,
+            pip_requirements=[f"{package}=={version(package)}" for package in model.pip_packages],
+            **model.mlflow_options,
         )
         with TemporaryDirectory() as folder:  # equal models have equal bytes, by which the registry finds this run
             model.save(Path(folder))

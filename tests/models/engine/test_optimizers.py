@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from modelyard.models.engine.optimizers import FusedAdam, optimizer_of
+from modelyard.models.engine.optimizers import FusedAdam, make_optimizer
 from modelyard.models.engine.training_settings import NetworkTraining
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -17,8 +17,8 @@ def training(**values) -> NetworkTraining:
 @pytest.mark.parametrize("name", ["adam", "sgd", "rmsprop"])
 def test_an_optimizer_has_its_own_learning_rate_unless_one_is_set(name):
     default = keras.optimizers.get(name).learning_rate
-    assert np.isclose(optimizer_of(training(optimizer=name)).learning_rate, default)
-    assert np.isclose(optimizer_of(training(optimizer=name, learning_rate=0.25)).learning_rate, 0.25)
+    assert np.isclose(make_optimizer(training(optimizer=name)).learning_rate, default)
+    assert np.isclose(make_optimizer(training(optimizer=name, learning_rate=0.25)).learning_rate, 0.25)
 
 
 def weights_after_steps(optimizer: keras.optimizers.Optimizer) -> list[np.ndarray]:

@@ -11,7 +11,7 @@ from modelyard import models
 from modelyard.data.inputs import TrainingInput
 from modelyard.data.samples import Samples
 from modelyard.models import Model, NetworkTraining
-from modelyard.models.engine.keras_model import ask, load_native
+from modelyard.models.engine.keras_model import load_native, predict_native
 from modelyard.models.families import autoencoder
 
 CODES = 6
@@ -28,17 +28,17 @@ def restored(image_input: TrainingInput, tmp_path: Path) -> Model:
     return fit(image_input, tmp_path)[0]
 
 
-def through_both(parts: dict[str, Any], rows: np.ndarray) -> np.ndarray:
-    return ask(parts["decoder"], ask(parts["encoder"], rows))
+def through_both(submodels: dict[str, Any], rows: np.ndarray) -> np.ndarray:
+    return predict_native(submodels["decoder"], predict_native(submodels["encoder"], rows))
 
 
 def test_encoder_then_decoder_is_the_whole(restored: Model, image_input: TrainingInput) -> None:
     x = image_input.samples.x
-    assert ask(restored.parts["encoder"], x).shape == (80, CODES)
+    assert predict_native(restored.submodels["encoder"], x).shape == (80, CODES)
     whole = restored.predict(x)
     assert whole.shape == x.shape
     assert np.ptp(whole) > 0.1
-    np.testing.assert_allclose(through_both(restored.parts, x), whole, atol=1e-6)
+    np.testing.assert_allclose(through_both(restored.submodels, x), whole, atol=1e-6)
 
 
 def test_all_three_models_share_their_weights(restored: Model, image_input: TrainingInput) -> None:
@@ -46,7 +46,7 @@ def test_all_three_models_share_their_weights(restored: Model, image_input: Trai
     restored.native.set_weights([weights + 0.1 for weights in restored.native.get_weights()])
     after = restored.predict(image_input.samples.x)
     assert np.abs(after - before).max() > 0.01
-    np.testing.assert_allclose(through_both(restored.parts, image_input.samples.x), after, atol=1e-5)
+    np.testing.assert_allclose(through_both(restored.submodels, image_input.samples.x), after, atol=1e-5)
 
 
 def test_each_of_the_three_is_saved_and_can_be_loaded_by_itself(
@@ -59,9 +59,9 @@ def test_each_of_the_three_is_saved_and_can_be_loaded_by_itself(
     x, expected = image_input.samples.x, restored.predict(image_input.samples.x)
     alone = {name: load_native(folder / f"{name}.keras") for name in ("encoder", "decoder")}
     loaded = models.load(folder)
-    assert loaded.parts.keys() == alone.keys()
+    assert loaded.submodels.keys() == alone.keys()
     np.testing.assert_allclose(loaded.predict(x), expected, atol=1e-6)
-    np.testing.assert_allclose(through_both(loaded.parts, x), expected, atol=1e-6)
+    np.testing.assert_allclose(through_both(loaded.submodels, x), expected, atol=1e-6)
     np.testing.assert_allclose(through_both(alone, x), expected, atol=1e-6)
 
 
@@ -70,7 +70,8 @@ def test_the_decoder_has_the_encoders_layers_backwards(image_input: TrainingInpu
     widths = [layer.shape[0] for layer in model.layers if layer.kind == "Dense"]
     assert widths == [20, 10, CODES, 10, 20, 64]
     encoder, decoder = (
-        [each.units for each in model.parts[name].layers if hasattr(each, "units")] for name in ("encoder", "decoder")
+        [each.units for each in model.submodels[name].layers if hasattr(each, "units")]
+        for name in ("encoder", "decoder")
     )
     assert encoder + decoder == widths
 

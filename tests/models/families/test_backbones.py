@@ -13,7 +13,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.data.inputs import InputDescription, TrainingInput
 from modelyard.data.samples import Samples
 from modelyard.models import NetworkTraining
-from modelyard.models.engine.keras_model import ask, load_native
+from modelyard.models.engine.keras_model import load_native, predict_native
 from modelyard.models.families import backbones, cnn
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -41,11 +41,13 @@ def test_a_network_gives_its_features_for_raw_rows(trained: Path, image_input: T
     import keras
 
     backbone = backbones.load(trained, cnn.FEATURES, image_input.description)
-    features = ask(backbone, image_input.samples.x)
+    features = predict_native(backbone, image_input.samples.x)
     assert features.shape == (80, 3 * 3 * 3)
     whole = load_native(trained / "model.keras")
     above = keras.Model(whole.get_layer(cnn.FEATURES).output, whole.output)
-    np.testing.assert_allclose(ask(above, features), models.load(trained).predict(image_input.samples.x), atol=1e-6)
+    np.testing.assert_allclose(
+        predict_native(above, features), models.load(trained).predict(image_input.samples.x), atol=1e-6
+    )
 
 
 def test_a_backbone_is_frozen(trained: Path, image_input: TrainingInput) -> None:
@@ -76,7 +78,7 @@ def test_a_network_of_other_rows_is_refused(
 def test_a_folder_without_a_network_is_told_with_what_was_expected(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "not there"):
         with pytest.raises(
-            ModelyardError, match=rf"{folder} holds no network .*model\.keras or vgg16_weights.*notop\.h5"
+            ModelyardError, match=rf"{folder} holds no backbone.*model\.keras or vgg16_weights.*notop\.h5"
         ):
             backbones.load(folder, cnn.FEATURES, COLOURED)
 
@@ -108,7 +110,7 @@ def test_the_preparation_is_that_of_vgg16() -> None:
     import keras
 
     untouched = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Identity()])
-    prepared = ask(backbones.vgg16_on(untouched, COLOURED), PHOTOGRAPHS).reshape(PHOTOGRAPHS.shape)
+    prepared = predict_native(backbones.vgg16_on(untouched, COLOURED), PHOTOGRAPHS).reshape(PHOTOGRAPHS.shape)
     expected = keras.applications.vgg16.preprocess_input(PHOTOGRAPHS.astype(np.float32))
     np.testing.assert_allclose(prepared, expected, atol=1e-3)
     assert np.abs(prepared - PHOTOGRAPHS).max() > 100
@@ -119,9 +121,9 @@ def test_vgg16_gives_the_maps_of_its_last_convolutions_for_raw_photographs(convo
 
     backbone = backbones.load(weights, "features", COLOURED)
     prepared = keras.applications.vgg16.preprocess_input(PHOTOGRAPHS.astype(np.float32))
-    expected = ask(convolutions, prepared).reshape(6, 512)
+    expected = predict_native(convolutions, prepared).reshape(6, 512)
     assert np.ptp(expected) > 1e-3
-    np.testing.assert_allclose(ask(backbone, PHOTOGRAPHS), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(predict_native(backbone, PHOTOGRAPHS), expected, rtol=1e-4, atol=1e-5)
     assert backbone.trainable_weights == []
 
 

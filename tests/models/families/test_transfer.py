@@ -13,7 +13,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.data.inputs import TrainingInput
 from modelyard.data.samples import Samples
 from modelyard.models import Model, NetworkTraining
-from modelyard.models.engine.keras_model import ask
+from modelyard.models.engine.keras_model import predict_native
 from modelyard.models.families import autoencoder, backbones, cnn, mlp, transfer
 
 LOSS = "sparse_categorical_crossentropy"
@@ -77,8 +77,8 @@ def test_features_computed_once_give_the_predictions_of_the_joined_network(
 ) -> None:
     model, history = fit(other_images, trained)
     x = other_images.samples.x
-    features = ask(backbones.load(trained, cnn.FEATURES, other_images.description), x)
-    apart = ask(model.native.get_layer("head"), features)
+    features = predict_native(backbones.load(trained, cnn.FEATURES, other_images.description), x)
+    apart = predict_native(model.native.get_layer("head"), features)
     assert np.ptp(apart) > 0.01
     np.testing.assert_allclose(model.predict(x), apart, atol=1e-5)
     validation = other_images.validation
@@ -163,7 +163,7 @@ def test_values_are_learnt_on_features_of_tables(regression_input: TrainingInput
 def test_a_transfer_without_its_backbone_says_what_it_needs(other_images: TrainingInput, tmp_path: Path) -> None:
     with pytest.raises(ModelyardError, match="needs the folder of its backbone trained: --backbone FOLDER"):
         fit(other_images, None)
-    with pytest.raises(ModelyardError, match="holds no network to start from"):
+    with pytest.raises(ModelyardError, match="holds no backbone"):
         fit(other_images, tmp_path)
 
 

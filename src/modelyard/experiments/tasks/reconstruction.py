@@ -18,7 +18,7 @@ from modelyard.experiments.tasks.interface import (
 )
 from modelyard.metrics.definitions import BoundMetric
 from modelyard.models import Model
-from modelyard.models.engine.keras_model import ask
+from modelyard.models.engine.keras_model import predict_native
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,8 +91,8 @@ def _plot_generated(model: Model, training: TrainingInput, description: InputDes
     """Decode codes drawn from a Gaussian with the mean and covariance of the training samples' codes."""
     from modelyard.experiments import plots
 
-    codes = ask(model.parts["encoder"], np.asarray(training.training.x, dtype=description.network_dtype))
+    codes = predict_native(model.submodels["encoder"], np.asarray(training.training.x, dtype=description.network_dtype))
     covariance = np.atleast_2d(np.cov(codes, rowvar=False)) + LEAST_VARIANCE * np.eye(codes.shape[1])
     random = np.random.default_rng(0)
     drawn = random.multivariate_normal(codes.mean(axis=0), covariance, size=GENERATED, method="cholesky")
-    return plots.image_grid(ask(model.parts["decoder"], drawn.astype(np.float32)), COLUMNS)
+    return plots.image_grid(predict_native(model.submodels["decoder"], drawn.astype(np.float32)), COLUMNS)

@@ -1,0 +1,1 @@
+"""Engines: how Keras and scikit-learn models are built, fitted, saved and loaded."""

@@ -1,18 +1,21 @@
-"""What happens between the epochs of a network's training."""
+"""Keras callbacks of a training."""
 
 import math
-from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import keras
 
 from modelyard.core.errors import ModelyardError
+from modelyard.models.engine.base import ReportEpoch
 from modelyard.models.engine.training_settings import NetworkTraining
 
+AnyValue = TypeVar("AnyValue")
 
-def callbacks(training: NetworkTraining, checkpoint: Path, report: Callable[[dict[str, float]], None]) -> list:
-    """The callbacks that a training's settings ask for."""
-    chosen: list[keras.callbacks.Callback] = [FiniteLoss(training), Report(report)]
+
+def callbacks(training: NetworkTraining, checkpoint: Path, report: ReportEpoch) -> list[keras.callbacks.Callback]:
+    """Return the callbacks that the training settings ask for; `checkpoint` is the file of the best weights."""
+    chosen: list[keras.callbacks.Callback] = [FiniteLoss(training), EpochReporter(report)]
     if training.checkpoint:
         chosen.append(
             keras.callbacks.ModelCheckpoint(
@@ -25,14 +28,15 @@ def callbacks(training: NetworkTraining, checkpoint: Path, report: Callable[[dic
     return chosen
 
 
-class FiniteLoss(keras.callbacks.Callback):
-    """Stops a training whose loss is no number any more, with advice."""
+class FiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
+    """Stops a training whose loss is not finite, with advice."""
 
     def __init__(self, training: NetworkTraining) -> None:
         super().__init__()
         self._training = training
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Raise a `ModelyardError` if the loss is not finite."""
         loss = (logs or {}).get("loss", 0.0)
         if not math.isfinite(loss):
             raise ModelyardError(
@@ -42,17 +46,18 @@ class FiniteLoss(keras.callbacks.Callback):
             )
 
 
-class Report(keras.callbacks.Callback):
-    """Tells the figures of each epoch to whoever listens."""
+class EpochReporter(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
+    """Passes the metrics of each epoch on; `epoch` is its number, from 1."""
 
-    def __init__(self, report: Callable[[dict[str, float]], None]) -> None:
+    def __init__(self, report: ReportEpoch) -> None:
         super().__init__()
         self._report = report
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Report the metrics."""
         self._report({"epoch": epoch + 1, **in_reading_order(logs or {})})
 
 
-def in_reading_order(logs: dict) -> dict:
-    """Loss, metric, then the same of the validation rows; Keras has them by the alphabet."""
+def in_reading_order(logs: dict[str, AnyValue]) -> dict[str, AnyValue]:
+    """Sort a history: loss, metric, then the same of the validation samples; Keras sorts by the alphabet."""
     return dict(sorted(logs.items(), key=lambda item: (item[0].startswith("val_"), "loss" not in item[0])))

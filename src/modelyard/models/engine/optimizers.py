@@ -1,4 +1,4 @@
-"""The optimizers that a training's settings name."""
+"""Optimizers of the training settings."""
 
 import keras
 import tensorflow as tf
@@ -6,21 +6,22 @@ import tensorflow as tf
 from modelyard.models.engine.training_settings import NetworkTraining
 
 
-def optimizer_of(training: NetworkTraining) -> keras.optimizers.Optimizer:
-    """The optimizer with its learning rate, or its own default where none is set."""
-    made = FusedAdam() if training.optimizer == "adam" else keras.optimizers.get(training.optimizer)
+def make_optimizer(training: NetworkTraining) -> keras.optimizers.Optimizer:
+    """Return the optimizer with its learning rate, or its own default where none is set."""
+    optimizer = FusedAdam() if training.optimizer == "adam" else keras.optimizers.get(training.optimizer)
     if training.learning_rate is not None:
-        made.learning_rate = training.learning_rate
-    return made
+        optimizer.learning_rate = training.learning_rate
+    return optimizer
 
 
-class FusedAdam(keras.optimizers.Adam):
-    """Keras's Adam, each step in one pass over the memory by TensorFlow's own kernel.
+class FusedAdam(keras.optimizers.Adam):  # type: ignore[misc]  # keras has no types
+    """Keras's Adam with each step computed by TensorFlow's fused kernel.
 
-    Keras spells the step out in a dozen operations, and on a dense layer of millions of weights they wait for memory.
+    Keras's own step is a dozen operations, which on a dense layer of millions of weights are bound by memory.
     """
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
+        """Apply one step to a variable."""
         index = self._get_variable_index(variable)
         step = tf.cast(self.iterations + 1, variable.dtype)
         tf.raw_ops.ResourceApplyAdam(

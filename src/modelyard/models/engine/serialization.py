@@ -1,4 +1,4 @@
-"""Model archives that are the same bytes whenever they hold the same model: without dates and memory addresses."""
+"""Model archives whose bytes depend on the model alone: without dates and memory addresses."""
 
 import json
 from pathlib import Path
@@ -7,24 +7,24 @@ from typing import Any
 from modelyard.core.files import read_zip, write_zip
 
 DATES = {"date_saved"}
-ADDRESSES = {"shared_object_id", "__id__"}  # of Keras and of skops: both write the object's place in memory
+ADDRESSES = {"shared_object_id", "__id__"}  # of Keras and of skops: both write the object's memory address
 
 
 def make_stable(path: Path) -> None:
-    """Rewrite a .keras or .skops archive: addresses become 0, 1, ... in the order of their appearance, dates null."""
+    """Rewrite a .keras or .skops archive: addresses become 0, 1, ... in order of appearance, dates null."""
     content = read_zip(path)
     numbers: dict[int, int] = {}
     documents = {name: json.loads(value) for name, value in content.items() if name.endswith(".json")}
     for name in sorted(documents):
-        _settle(documents[name], numbers)
+        _normalize(documents[name], numbers)
         content[name] = json.dumps(documents[name], indent=1).encode()
     write_zip(path, {_renamed(name, numbers): value for name, value in content.items()})
 
 
-def _settle(node: Any, numbers: dict[int, int]) -> None:
+def _normalize(node: Any, numbers: dict[int, int]) -> None:
     if isinstance(node, list):
         for item in node:
-            _settle(item, numbers)
+            _normalize(item, numbers)
     if not isinstance(node, dict):
         return
     for key in ADDRESSES & node.keys():
@@ -34,7 +34,7 @@ def _settle(node: Any, numbers: dict[int, int]) -> None:
     if isinstance(node.get("file"), str):  # skops names an array's file by the array's address
         node["file"] = _renamed(node["file"], numbers)
     for value in node.values():
-        _settle(value, numbers)
+        _normalize(value, numbers)
 
 
 def _renamed(file: str, numbers: dict[int, int]) -> str:

@@ -1,9 +1,9 @@
-"""The scikit-learn kind: how an estimator is fitted, asked and saved, without pickle."""
+"""Scikit-learn models: how they are fitted, saved without pickle and loaded, and how they predict."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, ClassVar
+from types import MappingProxyType, ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,9 +12,10 @@ from modelyard.core.config import Settings
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import write_table
 from modelyard.data.inputs import InputDescription, TrainingInput, load_description, save_description
-from modelyard.data.samples import Samples
-from modelyard.models.engine.base import Layer, TrainingContext
+from modelyard.data.samples import Samples, Task
+from modelyard.models.engine.base import ArraySpec, Layer, TrainingContext
 from modelyard.models.engine.serialization import make_stable
+from modelyard.models.engine.tasks import estimator_predictions
 from modelyard.models.engine.training_settings import EstimatorTraining
 
 if TYPE_CHECKING:
@@ -26,31 +27,31 @@ TRUSTED = ["sklearn.tree._tree.Tree"]
 COEFFICIENTS = "coefficients.csv"
 
 
-class Estimator:
-    """A fitted scikit-learn pipeline that takes raw rows: scaling, then the estimator."""
+class SklearnModel:
+    """A fitted scikit-learn pipeline of raw samples: the scaling, then the estimator."""
 
-    flavour = "sklearn"  # of MLflow
-    packages = ("scikit-learn", "skops")
-    options: ClassVar[dict] = {"skops_trusted_types": TRUSTED}
+    mlflow_flavor = "sklearn"
+    mlflow_options: Mapping[str, Any] = MappingProxyType({"skops_trusted_types": TRUSTED})
+    pip_packages = ("scikit-learn", "skops")
+    submodels: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, native: Any, description: InputDescription) -> None:
         self.native = native
         self.description = description
-        self.parts: dict[str, Any] = {}
 
     @property
-    def takes(self) -> tuple[str, tuple]:
-        """The native pipeline's input: type and shape."""
-        return "float64", (None, int(np.prod(self.description.shape)))
+    def input_spec(self) -> ArraySpec:
+        """Input of the native pipeline."""
+        return ArraySpec("float64", (None, int(np.prod(self.description.shape))))
 
     @property
-    def gives(self) -> tuple[str, tuple]:
-        """What the native pipeline predicts: values, or the numbers of classes."""
-        return "float64" if self.description.task == "regression" else "int64", (None,)
+    def output_spec(self) -> ArraySpec:
+        """What the native pipeline predicts: values, or class numbers."""
+        return ArraySpec(estimator_predictions(self.description.task).dtype, (None,))
 
     @property
     def layers(self) -> list[Layer]:
-        """The steps of the pipeline, the number of coefficients of a linear model with its own."""
+        """The steps of the pipeline; the parameters of a linear model are its coefficients."""
         count = int(np.size(getattr(self.native["model"], "coef_", ())))
         names, kinds = zip(*((name, type(step).__name__) for name, step in self.native.steps), strict=True)
         width = int(np.prod(self.description.shape))
@@ -60,12 +61,13 @@ class Estimator:
         ]
 
     def first_convolution(self, image: np.ndarray) -> None:
-        """No estimator has one."""
+        """Return None: no estimator has convolutions."""
 
-    def predict(self, rows: np.ndarray) -> np.ndarray:
-        """Probabilities (n, classes) or values (n,) for raw rows (n, ...)."""
-        ask = self.native.predict if self.description.task == "regression" else self.native.predict_proba
-        return ask(_flat(rows))
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Predict probabilities (n, classes) or values (n,) of raw samples (n, ...)."""
+        method = estimator_predictions(self.description.task).method
+        predictions: np.ndarray = getattr(self.native, method)(_flat(x))
+        return predictions
 
     def save(self, folder: Path) -> None:
         """Write `model.skops`, and the coefficient table of a linear regression."""
@@ -74,11 +76,16 @@ class Estimator:
         skops.io.dump(self.native, folder / FILE)
         make_stable(folder / FILE)
         save_description(self.description, folder)
-        if hasattr(self.native["model"], "coef_") and self.description.task == "regression":
+        if self.is_linear_regression:
             write_table(folder / COEFFICIENTS, self.coefficients())
 
+    @property
+    def is_linear_regression(self) -> bool:
+        """Whether the estimator has one coefficient per feature; a classifier has one per class as well."""
+        return np.ndim(getattr(self.native["model"], "coef_", 0.0)) == 1
+
     def coefficients(self) -> "pd.DataFrame":
-        """The coefficient table of a linear regression.
+        """Return the coefficient table of a linear regression.
 
         Columns: feature, coefficient (change of the target for one raw unit of the feature).
         The first row is the intercept: the prediction where every feature is 0.
@@ -92,22 +99,26 @@ class Estimator:
         return pd.DataFrame({"feature": ["intercept", *features], "coefficient": [intercept, *slopes]})
 
 
-def load(folder: Path) -> Estimator:
-    """Load a saved estimator; skops refuses every type but TRUSTED and those it knows to be harmless."""
+def load(folder: Path) -> SklearnModel:
+    """Load a saved model.
+
+    Raises:
+        ModelyardError: It holds a type that is neither in TRUSTED nor known to skops as safe.
+    """
     import skops.io
     import skops.io.exceptions
 
     path = folder / FILE
     try:
-        return Estimator(skops.io.load(path, trusted=TRUSTED), load_description(folder))
+        return SklearnModel(skops.io.load(path, trusted=TRUSTED), load_description(folder))
     except skops.io.exceptions.UntrustedTypesFoundException as error:
-        raise ModelyardError(f"{path} holds types that no model of ours has, and was not loaded: {error}") from None
+        raise ModelyardError(f"{path} was not loaded: no model of this project has its types: {error}") from None
 
 
 def fit(
     family: ModuleType, settings: Settings, training: EstimatorTraining, data: TrainingInput, context: TrainingContext
-) -> tuple[Estimator, "pd.DataFrame"]:
-    """Build and fit an estimator (see `models.fit`); its history has a row for each stage of an ensemble."""
+) -> tuple[SklearnModel, "pd.DataFrame"]:
+    """Build and fit an estimator (see `models.fit`); the history of an ensemble has a row for each stage."""
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
@@ -118,12 +129,12 @@ def fit(
     estimator.fit(scaled, data.training.y)
     history = pd.DataFrame(_history(estimator, pipeline["scaling"], data))
     for row in history.to_dict("records"):
-        context.report(row)
-    return Estimator(pipeline, description), history
+        context.report({str(name): value for name, value in row.items()})
+    return SklearnModel(pipeline, description), history
 
 
 def _scaling_step(description: InputDescription) -> Any:
-    """The input's scaling as scikit-learn's own transformer, which computes (x - mean_) / scale_."""
+    """The input's scaling as scikit-learn's own transformer, (x - mean_) / scale_: saved models need no code."""
     from sklearn.preprocessing import StandardScaler
 
     count = int(np.prod(description.shape))
@@ -137,21 +148,23 @@ def _scaling_step(description: InputDescription) -> Any:
 
 def _history(estimator: Any, scaling: Any, data: TrainingInput) -> Iterator[dict[str, float]]:
     parts = {"": data.training, "val_": data.validation}
-    stages = [_stages(estimator, scaling, rows, prefix) for prefix, rows in parts.items() if len(rows)]
-    for number, figures in enumerate(zip(*stages, strict=True), start=1):
-        yield {"epoch": number} | {name: value for part in figures for name, value in part.items()}
+    task = data.description.task
+    stages = [_stages(estimator, scaling, samples, task, prefix) for prefix, samples in parts.items() if len(samples)]
+    for number, stage in enumerate(zip(*stages, strict=True), start=1):
+        yield {"epoch": number} | {name: value for part in stage for name, value in part.items()}
 
 
-def _stages(estimator: Any, scaling: Any, rows: Samples, prefix: str) -> Iterator[dict[str, float]]:
-    """The figures that a network's history would have, after each stage of an ensemble or once."""
-    task = "classification" if hasattr(estimator, "predict_proba") else "regression"
-    ask = "predict_proba" if task == "classification" else "predict"
-    scaled = scaling.transform(_flat(rows.x))
-    staged = getattr(estimator, f"staged_{ask}", lambda x: [getattr(estimator, ask)(x)])
+def _stages(estimator: Any, scaling: Any, samples: Samples, task: Task, prefix: str) -> Iterator[dict[str, float]]:
+    """Loss and metric as in a network's history, after each stage of an ensemble or once."""
+    method = estimator_predictions(task).method
+    names = ("loss", *filter(None, [metrics.history_metric(task)]))
+    scaled = scaling.transform(_flat(samples.x))
+    staged = getattr(estimator, f"staged_{method}", lambda x: [getattr(estimator, method)(x)])
     for predictions in staged(scaled):
-        figures = metrics.values(metrics.bound_metrics(task, metrics.columns(task, rows.y, predictions)))
-        yield {prefix + name: figures[name] for name in ("loss", metrics.history_metric(task))}
+        columns = metrics.columns(task, samples.y, predictions)
+        values = metrics.values(metrics.bound_metrics(task, columns))
+        yield {prefix + name: values[name] for name in names}
 
 
-def _flat(rows: np.ndarray) -> np.ndarray:
-    return np.asarray(rows, dtype=np.float64).reshape(len(rows), -1)
+def _flat(x: np.ndarray) -> np.ndarray:
+    return np.asarray(x, dtype=np.float64).reshape(len(x), -1)

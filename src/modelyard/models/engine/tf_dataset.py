@@ -1,13 +1,13 @@
-"""Samples as tf.data batches: they stay in their compact type, the model itself scales them."""
+"""Samples as tf.data batches; they keep their compact type, because the model itself scales them."""
 
 import numpy as np
 import tensorflow as tf
 
-from modelyard.data.inputs import InputDescription, TrainingInput
-from modelyard.models.engine import box_coding
+from modelyard.data.inputs import TrainingInput
+from modelyard.models.engine.tasks import find_loss
 from modelyard.models.engine.training_settings import NetworkTraining
 
-VALIDATION_BATCH = 1000  # a mean over rows does not depend on it
+VALIDATION_BATCH = 1000  # a mean over samples does not depend on it
 
 
 def use_threads(threads: int) -> None:
@@ -18,15 +18,21 @@ def use_threads(threads: int) -> None:
 
 
 class Batches:
-    """An input's rows as batches (x, y); both kinds read one copy of them."""
+    """Batches (x, y) of an input; training and validation batches read one copy of the samples."""
 
     def __init__(self, data: TrainingInput, training: NetworkTraining, cells: tuple[int, ...]) -> None:
-        """Make the targets that the loss takes; `cells` is the shape of a network's output between rows and units."""
+        """Encode the targets for the loss.
+
+        Args:
+            data: The input.
+            training: The training settings.
+            cells: The shape of the network's output between samples and units.
+        """
         description = data.description
+        encode_targets = find_loss(description, training.loss).encode_targets
         self._data, self._training = data, training
         self._x = tf.constant(np.asarray(data.samples.x, dtype=description.network_dtype))
-        restores = description.task == "reconstruction"
-        self._y = self._x if restores else tf.constant(_targets(data.samples.y, description, training.loss, cells))
+        self._y = tf.constant(encode_targets(data.samples.y, description, cells)) if encode_targets else self._x
 
     def training(self) -> tf.data.Dataset:
         """Endless batches, reshuffled each epoch; the last batch of an epoch may be smaller."""
@@ -36,7 +42,7 @@ class Batches:
         return self._gathered(order.batch(self._training.batch_size).repeat())
 
     def validation(self) -> tf.data.Dataset | None:
-        """The validation rows in order; with the leak of notebook 002, whatever a new shuffle leaves over."""
+        """The validation samples in order; with the leak of notebook 002, the remainder of another shuffle."""
         description = self._data.description
         if not description.validation_rows:
             return None
@@ -53,25 +59,8 @@ class Batches:
 
     def _gathered(self, order: tf.data.Dataset) -> tf.data.Dataset:
         # One thread: gathering is cheap, and the order of batches must not depend on the machine's load.
-        batches = order.map(lambda which: (tf.gather(self._x, which), tf.gather(self._y, which)))
+        batches = order.map(lambda indices: (tf.gather(self._x, indices), tf.gather(self._y, indices)))
         if self._y is self._x:
-            batches = batches.map(lambda x, y: (x, _scaled(y, self._data.description)))
+            scaler = self._data.description.scaler
+            batches = batches.map(lambda x, y: (x, scaler.transform(tf.cast(y, tf.float32), np.float32)))
         return batches.prefetch(2)
-
-
-def _scaled(rows: tf.Tensor, description: InputDescription) -> tf.Tensor:
-    """What an autoencoder restores: its input in scaled units, as float32."""
-    offset, scale = description.scaler.as_arrays(description.shape)
-    return (tf.cast(rows, tf.float32) - offset.astype(np.float32)) / scale.astype(np.float32)
-
-
-def _targets(y: np.ndarray, description: InputDescription, loss: str, cells: tuple[int, ...]) -> np.ndarray:
-    """Targets as the loss takes them: numbers (n, 1), class numbers (n,), one-hot rows (n, classes), or grids."""
-    classes = len(description.classes)
-    if loss == "detection":
-        return box_coding.encode(y, description.shape, classes, cells)
-    if loss == "categorical_crossentropy":
-        return np.eye(classes, dtype=np.float32)[y]
-    if loss == "sparse_categorical_crossentropy":
-        return np.asarray(y, dtype=np.int32)
-    return np.asarray(y, dtype=np.float32)[:, np.newaxis]

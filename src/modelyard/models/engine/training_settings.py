@@ -1,24 +1,30 @@
-"""How a model is trained, and how that uses the machine: the settings of both kinds."""
+"""Settings of a training: of Keras networks, of scikit-learn estimators, and of the machine."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from modelyard.core.config import Settings
-from modelyard.models.engine.output_layer import Loss
+from modelyard.metrics.definitions import monitored_metrics
+from modelyard.models.engine.tasks import loss_names
 
-Monitor = Literal["val_loss", "val_accuracy", "val_mae"]
+if TYPE_CHECKING:  # a type checker takes no computed Literal
+    Loss = str
+    Monitor = str
+else:
+    Loss = Literal[*loss_names()]
+    Monitor = Literal[*monitored_metrics()]
 
 
 class EarlyStopping(Settings):
-    """Stop when the monitored figure has not improved for `patience` epochs."""
+    """Stop when the monitored metric has not improved for `patience` epochs."""
 
     monitor: Monitor = "val_loss"
     patience: int = Field(ge=1)
 
 
 class NetworkTraining(Settings):
-    """How a network is trained."""
+    """How a Keras network is trained."""
 
     seed: int = Field(ge=0, lt=2**32)
     epochs: int = Field(ge=1)
@@ -30,21 +36,23 @@ class NetworkTraining(Settings):
     checkpoint: Monitor | None = Field(
         default=None, description="keep the weights of the best epoch beside the model, which has the last epoch's"
     )
-    shuffle_buffer: int | None = Field(default=None, ge=1, description="tf.data's shuffle; null: all rows, as Keras")
+    shuffle_buffer: int | None = Field(
+        default=None, ge=1, description="of tf.data's shuffle, in samples; null: all, as Keras does"
+    )
     reshuffle_before_split: bool = Field(
-        default=False, description="the leak of notebook 002: each epoch draws its validation rows anew"
+        default=False, description="the leak of notebook 002: each epoch draws its validation samples again"
     )
 
 
 class EstimatorTraining(Settings):
-    """How an estimator is trained: all but the seed is the model's own."""
+    """How a scikit-learn estimator is trained: all but the seed belongs to the model settings."""
 
     seed: int = Field(ge=0, lt=2**32)
 
 
 class Runtime(Settings):
-    """The section `runtime`: it may change the last bits of a result, so every training depends on it."""
+    """The section `runtime`; it may change the last bits of a result, so every training depends on it."""
 
-    threads: int = Field(default=1, ge=1, description="of one training; fixed, because sums over threads round by it")
+    threads: int = Field(default=1, ge=1, description="of one training; fixed: the order of a sum changes its rounding")
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     steps_per_execution: int = Field(default=64, ge=1, description="at most; changes speed only")

@@ -1,4 +1,4 @@
-"""Autoencoder: squeezes its input into a few codes and restores it from them."""
+"""Autoencoder: encodes its input as a few codes and reconstructs it from them."""
 
 from typing import Annotated, Any, Literal
 
@@ -6,7 +6,7 @@ from pydantic import Field
 
 from modelyard.core.config import Settings as Base
 from modelyard.data.samples import Task
-from modelyard.models.engine.output_layer import Output
+from modelyard.models.engine.tasks import Output
 from modelyard.models.families.mlp import Activation
 
 TASKS: tuple[Task, ...] = ("reconstruction",)
@@ -17,9 +17,9 @@ class Settings(Base):
     """Hyperparameters of a dense autoencoder."""
 
     family: Literal["autoencoder"]
-    codes: int = Field(ge=1, description="numbers that the input is squeezed into")
+    codes: int = Field(ge=1, description="size of the bottleneck: numbers that the input is encoded as")
     units: tuple[Annotated[int, Field(ge=1)], ...] = Field(
-        default=(), description="neurons of each layer before the codes; the decoder has the same, backwards"
+        default=(), description="neurons of each layer of the encoder; the decoder has the same in reverse order"
     )
     activation: Activation = "relu"
 
@@ -39,12 +39,12 @@ def build(scaled: Any, output: Output, settings: Settings) -> Any:
     return layers.Reshape(shape)(tensor)
 
 
-def parts(whole: Any) -> dict[str, Any]:
-    """The encoder (raw rows to codes) and the decoder (codes to scaled rows) of a whole; they share its weights."""
+def submodels(autoencoder: Any) -> dict[str, Any]:
+    """Return the encoder (raw samples to codes) and the decoder (codes to scaled samples), which share the weights."""
     import keras
 
-    codes = whole.get_layer(CODES).output
+    codes = autoencoder.get_layer(CODES).output
     return {
-        "encoder": keras.Model(whole.inputs, codes, name="encoder"),
-        "decoder": keras.Model(codes, whole.outputs, name="decoder"),
+        "encoder": keras.Model(autoencoder.inputs, codes, name="encoder"),
+        "decoder": keras.Model(codes, autoencoder.outputs, name="decoder"),
     }

@@ -1,4 +1,4 @@
-"""Baseline: what is answered without a look at the row; a model that learned something does better."""
+"""Baseline: a prediction that ignores the features; a model that learned something does better."""
 
 from typing import Any, Literal
 
@@ -12,8 +12,12 @@ class Settings(Base):
     family: Literal["baseline"]
 
 
-def build(task: Task, settings: Settings, seed: int) -> Any:
-    """A scikit-learn estimator that has not been fitted."""
+def build(task: Task, _settings: Settings, _seed: int) -> Any:
+    """Create the unfitted scikit-learn estimator of a task."""
     from sklearn.dummy import DummyClassifier, DummyRegressor
 
-    return DummyRegressor(strategy="mean") if task == "regression" else DummyClassifier(strategy="prior")
+    estimators: dict[Task, Any] = {
+        "classification": DummyClassifier(strategy="prior"),
+        "regression": DummyRegressor(strategy="mean"),
+    }
+    return estimators[task]

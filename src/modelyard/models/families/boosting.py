@@ -1,4 +1,4 @@
-"""Gradient boosting: an ensemble of small trees, each mending what the ones before it left."""
+"""Gradient boosting: an ensemble of small trees, each fitted to the errors of those before it."""
 
 from typing import Any, Literal
 
@@ -15,15 +15,18 @@ class Settings(Base):
     trees: int = Field(default=100, ge=1)
     depth: int = Field(default=3, ge=1, description="of each tree")
     learning_rate: float = Field(default=0.1, gt=0)
-    subsample: float = Field(default=1.0, gt=0, le=1, description="share of the rows that each tree sees")
+    subsample: float = Field(default=1.0, gt=0, le=1, description="share of the training samples that each tree sees")
 
 
 def build(task: Task, settings: Settings, seed: int) -> Any:
-    """A scikit-learn estimator that has not been fitted."""
+    """Create the unfitted scikit-learn estimator of a task."""
     from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 
-    estimator = GradientBoostingRegressor if task == "regression" else GradientBoostingClassifier
-    return estimator(
+    estimators: dict[Task, Any] = {
+        "classification": GradientBoostingClassifier,
+        "regression": GradientBoostingRegressor,
+    }
+    return estimators[task](
         n_estimators=settings.trees,
         max_depth=settings.depth,
         learning_rate=settings.learning_rate,

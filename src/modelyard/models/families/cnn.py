@@ -6,12 +6,12 @@ from pydantic import Field
 
 from modelyard.core.config import Settings as Base
 from modelyard.core.errors import ModelyardError
-from modelyard.models.engine.output_layer import Output, output_layer
+from modelyard.models.engine.tasks import Output, output_layer
 from modelyard.models.families.mlp import Activation
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
-FEATURES = "features"  # the layer after which a transfer puts its own
+FEATURES = "features"  # name of the layer whose output is the default features of a transfer
 
 
 class Settings(Base):
@@ -32,13 +32,13 @@ def build(scaled: Any, output: Output, settings: Settings) -> Any:
     """Connect scaled images (n, height, width, channels) to the output (n, output.units).
 
     Raises:
-        ModelyardError: the input is no image, or shrinks to nothing on its way.
+        ModelyardError: The input is not an image, or too small for the convolutions.
     """
     from keras import layers
 
     if len(scaled.shape) != 4:
         raise ModelyardError(
-            f"family cnn needs images (height, width, channels); this input has rows of shape {scaled.shape[1:]}"
+            f"family cnn needs images (height, width, channels); this input has samples of shape {scaled.shape[1:]}"
         )
     tensor = scaled
     for number, filters in enumerate(settings.filters, start=1):
@@ -69,5 +69,5 @@ def _refuse_too_small(tensor: Any, number: int, settings: Settings) -> None:
         raise ModelyardError(
             f"convolution {number} of filters {list(settings.filters)} gets a map of {tensor.shape[1]} x "
             f"{tensor.shape[2]}, too small for kernel_size {settings.kernel_size}, padding {settings.padding}, "
-            f"pooling {settings.pooling}: take fewer convolutions, a smaller kernel, or `padding: same`."
+            f"pooling {settings.pooling}: use fewer convolutions, a smaller kernel, or `padding: same`."
         )

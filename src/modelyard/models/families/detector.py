@@ -1,6 +1,6 @@
-"""Single-shot detector: the map is halved a few times, and each cell of what is left says whether it holds a centre.
+"""Single-shot detector: strided convolutions, then a grid of cells that predict one box each.
 
-What the numbers of a cell mean stands in `engine/box_coding.py`.
+See `engine/box_coding.py` for the values of a cell.
 """
 
 from typing import Annotated, Any, Literal
@@ -11,7 +11,7 @@ from modelyard.core.config import Settings as Base
 from modelyard.core.errors import ModelyardError
 from modelyard.data.samples import Task
 from modelyard.models.engine.box_coding import BOX_NUMBERS
-from modelyard.models.engine.output_layer import Output
+from modelyard.models.engine.tasks import Output
 
 TASKS: tuple[Task, ...] = ("detection",)
 
@@ -33,11 +33,11 @@ def build(scaled: Any, output: Output, settings: Settings) -> Any:
     """Connect scaled images (n, height, width, channels) to cells (n, rows, columns, output.units).
 
     Raises:
-        ModelyardError: the input is no image, or cannot be halved as often as there are filters.
+        ModelyardError: The input is not an image, or its size is not divisible by 2 for each of the filters.
     """
     from keras import layers
 
-    _refuse_what_cannot_be_halved(scaled.shape, settings)
+    _refuse_indivisible(scaled.shape, settings)
     tensor = scaled
     for filters in settings.filters:
         tensor = layers.Conv2D(filters, settings.kernel_size, strides=2, padding="same", activation="relu")(tensor)
@@ -48,14 +48,14 @@ def build(scaled: Any, output: Output, settings: Settings) -> Any:
     return layers.Concatenate(dtype="float32", name="cells")([box, classes])
 
 
-def _refuse_what_cannot_be_halved(shape: tuple, settings: Settings) -> None:
+def _refuse_indivisible(shape: tuple[int | None, ...], settings: Settings) -> None:
     if len(shape) != 4:
         raise ModelyardError(
-            f"family detector needs images (height, width, channels); this input has rows of shape {shape[1:]}"
+            f"family detector needs images (height, width, channels); this input has samples of shape {shape[1:]}"
         )
     cell = 2 ** len(settings.filters)
     if shape[1] % cell or shape[2] % cell:
         raise ModelyardError(
             f"filters {list(settings.filters)} halve the images {len(settings.filters)} times, and {shape[1]} x "
-            f"{shape[2]} pixels do not divide by {cell}: take fewer filters or another size of the images"
+            f"{shape[2]} pixels are not divisible by {cell}: use fewer filters or images of another size"
         )

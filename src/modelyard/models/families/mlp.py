@@ -1,11 +1,11 @@
-"""Multilayer perceptron: dense layers; without any, a single neuron per output."""
+"""Multilayer perceptron: dense layers; with none, a single neuron per output."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from modelyard.core.config import Settings as Base
-from modelyard.models.engine.output_layer import Output, output_layer
+from modelyard.models.engine.tasks import Output, output_layer
 
 Activation = Literal["linear", "relu", "sigmoid", "tanh"]
 
