@@ -39,7 +39,7 @@ def test_fused_adam_takes_the_steps_of_keras_adam():
         np.testing.assert_allclose(mine, other, atol=1e-5)
 
 
-def test_fused_adam_moves_the_rows_of_an_embedding_as_those_of_a_dense_layer():
+def test_fused_adam_updates_an_embedding_as_a_dense_layer():
     """Keras squares the gradients of a word that stands twice in a batch one by one; their sum is meant."""
     words = np.tile([[0, 0, 1], [1, 2, 2]], (4, 1))
     moved = []

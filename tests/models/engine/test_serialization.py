@@ -40,7 +40,7 @@ def zipped(path: Path, members: dict, year: int) -> Path:
 
 
 @pytest.mark.parametrize("kind", [keras_like, skops_like])
-def test_archives_of_two_days_and_two_addresses_become_equal_bytes(kind: object, tmp_path: Path) -> None:
+def test_archives_that_differ_in_date_and_addresses_become_equal_bytes(kind: object, tmp_path: Path) -> None:
     one, other = kind(tmp_path / "one", 2001, 140_000), kind(tmp_path / "other", 2026, 9_999)
     assert one.read_bytes() != other.read_bytes()
     make_stable(one), make_stable(other)
@@ -57,7 +57,7 @@ def test_only_dates_and_addresses_of_a_keras_archive_change(tmp_path: Path) -> N
     assert json.loads(content["config.json"]) == {"layers": shared, "rate": 0.25, "name": "model"}
 
 
-def test_a_skops_archive_still_finds_each_array_by_its_name(tmp_path: Path) -> None:
+def test_a_skops_archive_still_finds_each_array_by_its_file_name(tmp_path: Path) -> None:
     path = skops_like(tmp_path / "model.skops", 2026, 140_000)
     make_stable(path)
     content = read_zip(path)
@@ -66,7 +66,7 @@ def test_a_skops_archive_still_finds_each_array_by_its_name(tmp_path: Path) -> N
     assert all(node["file"] == f"{node['__id__']}.npy" for node in nodes)
 
 
-def test_a_stable_archive_stays_as_it_is(tmp_path: Path) -> None:
+def test_a_stable_archive_is_left_unchanged(tmp_path: Path) -> None:
     path = keras_like(tmp_path / "model.keras", 2026, 140_000)
     make_stable(path)
     once = path.read_bytes()

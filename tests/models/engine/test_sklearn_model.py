@@ -1,4 +1,4 @@
-"""The scikit-learn kind: coefficients in raw units, a history of stages, and no foreign types."""
+"""Scikit-learn models: coefficients in raw units, the history of an ensemble, and untrusted types."""
 
 import os
 from pathlib import Path
@@ -57,7 +57,7 @@ def test_coefficients_carry_the_names_of_the_features(regression_input: Training
     assert list(model.coefficients().feature) == ["intercept", "rooms", "age", "tax"]
 
 
-def test_boosting_tells_a_training_loss_that_falls_with_every_tree(regression_input: TrainingInput) -> None:
+def test_the_training_loss_of_boosting_falls_with_every_tree(regression_input: TrainingInput) -> None:
     reports: list[dict] = []
     _, history = fit(boosting.Settings(family="boosting", trees=15), regression_input, reports)
     assert list(history.columns) == ["epoch", "loss", "mae", "val_loss", "val_mae"]
@@ -66,7 +66,7 @@ def test_boosting_tells_a_training_loss_that_falls_with_every_tree(regression_in
     assert reports[-1] == history.iloc[-1].to_dict()
 
 
-def test_history_ends_with_the_figures_of_the_fitted_model(image_input: TrainingInput) -> None:
+def test_the_history_ends_with_the_metrics_of_the_fitted_model(image_input: TrainingInput) -> None:
     from sklearn.metrics import log_loss
 
     model, history = fit(boosting.Settings(family="boosting", trees=3), image_input)
@@ -75,7 +75,7 @@ def test_history_ends_with_the_figures_of_the_fitted_model(image_input: Training
         assert history[f"{prefix}loss"].iloc[-1] == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_model_with_a_type_nobody_vouched_for_is_refused(regression_input: TrainingInput, tmp_path: Path) -> None:
+def test_a_model_with_an_untrusted_type_is_refused(regression_input: TrainingInput, tmp_path: Path) -> None:
     import skops.io
     from sklearn.preprocessing import FunctionTransformer
 
@@ -85,9 +85,7 @@ def test_a_model_with_a_type_nobody_vouched_for_is_refused(regression_input: Tra
         models.load(tmp_path)
 
 
-def test_the_baseline_answers_the_most_frequent_class_with_the_share_of_each(
-    word_input: TrainingInput, tmp_path: Path
-) -> None:
+def test_the_baseline_predicts_the_share_of_each_class(word_input: TrainingInput, tmp_path: Path) -> None:
     rows = Samples(word_input.samples.x, (np.arange(80) % 4 == 0).astype(np.uint8))
     model, history = fit(baseline.Settings(family="baseline"), TrainingInput(word_input.description, rows))
     model.save(tmp_path)
@@ -95,7 +93,7 @@ def test_the_baseline_answers_the_most_frequent_class_with_the_share_of_each(
     assert (history.accuracy.tolist(), history.val_accuracy.tolist()) == ([0.75], [0.75])
 
 
-def test_the_baseline_answers_the_mean_of_the_training_rows_targets(
+def test_the_baseline_predicts_the_mean_of_the_training_targets(
     regression_input: TrainingInput, tmp_path: Path
 ) -> None:
     model, history = fit(baseline.Settings(family="baseline"), regression_input)

@@ -32,7 +32,7 @@ def through_both(submodels: dict[str, Any], rows: np.ndarray) -> np.ndarray:
     return predict_native(submodels["decoder"], predict_native(submodels["encoder"], rows))
 
 
-def test_encoder_then_decoder_is_the_whole(restored: Model, image_input: TrainingInput) -> None:
+def test_encoder_then_decoder_equals_the_model(restored: Model, image_input: TrainingInput) -> None:
     x = image_input.samples.x
     assert predict_native(restored.submodels["encoder"], x).shape == (80, CODES)
     whole = restored.predict(x)
@@ -49,7 +49,7 @@ def test_all_three_models_share_their_weights(restored: Model, image_input: Trai
     np.testing.assert_allclose(through_both(restored.submodels, image_input.samples.x), after, atol=1e-5)
 
 
-def test_each_of_the_three_is_saved_and_can_be_loaded_by_itself(
+def test_each_submodel_is_saved_as_a_model_of_its_own(
     restored: Model, image_input: TrainingInput, tmp_path: Path
 ) -> None:
     folder = tmp_path / "saved"
@@ -65,7 +65,7 @@ def test_each_of_the_three_is_saved_and_can_be_loaded_by_itself(
     np.testing.assert_allclose(through_both(alone, x), expected, atol=1e-6)
 
 
-def test_the_decoder_has_the_encoders_layers_backwards(image_input: TrainingInput, tmp_path: Path) -> None:
+def test_the_decoder_has_the_encoders_layers_in_reverse_order(image_input: TrainingInput, tmp_path: Path) -> None:
     model, _ = fit(image_input, tmp_path, epochs=1, units=(20, 10))
     widths = [layer.shape[0] for layer in model.layers if layer.kind == "Dense"]
     assert widths == [20, 10, CODES, 10, 20, 64]
@@ -76,7 +76,7 @@ def test_the_decoder_has_the_encoders_layers_backwards(image_input: TrainingInpu
     assert encoder + decoder == widths
 
 
-def test_what_is_learnt_is_the_input_in_scaled_units(image_input: TrainingInput, tmp_path: Path) -> None:
+def test_the_model_learns_to_reconstruct_the_scaled_input(image_input: TrainingInput, tmp_path: Path) -> None:
     model, history = fit(image_input, tmp_path, epochs=5)
     assert list(history.columns) == ["epoch", "loss", "mae", "val_loss", "val_mae"]
     error = model.predict(image_input.validation.x) - image_input.validation.x / 255
@@ -85,23 +85,21 @@ def test_what_is_learnt_is_the_input_in_scaled_units(image_input: TrainingInput,
     assert history.loss.iloc[-1] < history.loss.iloc[0] / 2
 
 
-def test_pixels_restored_by_cross_entropy_lie_between_black_and_white(
-    image_input: TrainingInput, tmp_path: Path
-) -> None:
+def test_pixels_reconstructed_by_cross_entropy_are_from_0_to_1(image_input: TrainingInput, tmp_path: Path) -> None:
     model, _ = fit(image_input, tmp_path, loss="binary_crossentropy")
     restored = model.predict(image_input.samples.x)
     assert 0 <= restored.min() < restored.max() <= 1
 
 
 @pytest.mark.parametrize("loss", ["mse", "binary_crossentropy"])
-def test_rows_of_a_single_feature_come_back_as_such(loss: str, tmp_path: Path) -> None:
+def test_samples_of_a_single_feature_are_reconstructed(loss: str, tmp_path: Path) -> None:
     """A single number is a probability in a classification only."""
     rows = Samples(np.linspace(0, 1, 20)[:, np.newaxis], np.zeros(20))
     model, _ = fit(TrainingInput(describe(rows), rows), tmp_path, loss, epochs=1, codes=1)
     assert model.predict(rows.x).shape == (20, 1)
 
 
-def test_a_data_set_of_any_task_is_restored(
+def test_a_data_set_of_any_task_can_be_reconstructed(
     regression_input: TrainingInput, word_input: TrainingInput, tmp_path: Path
 ) -> None:
     for data in (regression_input, word_input):

@@ -37,7 +37,7 @@ def trained(image_input: TrainingInput, tmp_path: Path) -> Path:
 # --- of another experiment ---
 
 
-def test_a_network_gives_its_features_for_raw_rows(trained: Path, image_input: TrainingInput) -> None:
+def test_a_backbone_computes_features_of_raw_samples(trained: Path, image_input: TrainingInput) -> None:
     import keras
 
     backbone = backbones.load(trained, cnn.FEATURES, image_input.description)
@@ -56,26 +56,26 @@ def test_a_backbone_is_frozen(trained: Path, image_input: TrainingInput) -> None
     assert len(backbone.non_trainable_weights) >= 2
 
 
-def test_a_layer_that_the_network_has_not_is_told_with_those_it_has(trained: Path, image_input: TrainingInput) -> None:
+def test_an_unknown_layer_is_refused_with_the_layers_there_are(trained: Path, image_input: TrainingInput) -> None:
     with pytest.raises(ModelyardError, match=r"has no layer 'codes'; it has: raw, scaling, .*features, dense"):
         backbones.load(trained, "codes", image_input.description)
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
-        ({"shape": (28, 28, 1)}, r"rows of shape \(8, 8, 1\) and type uint8; this input has \(28, 28, 1\) and uint8"),
+        ({"shape": (28, 28, 1)}, r"samples of shape \(8, 8, 1\) and type uint8; this input has \(28, 28, 1\) and uint8"),
         ({"dtype": "float64"}, r"type uint8; this input has \(8, 8, 1\) and float32"),
     ],
 )  # fmt: skip
-def test_a_network_of_other_rows_is_refused(
-    changes: dict, told: str, trained: Path, image_input: TrainingInput
+def test_a_network_with_another_input_is_refused(
+    changes: dict, message: str, trained: Path, image_input: TrainingInput
 ) -> None:
-    with pytest.raises(ModelyardError, match=told):
+    with pytest.raises(ModelyardError, match=message):
         backbones.load(trained, cnn.FEATURES, image_input.description.model_copy(update=changes))
 
 
-def test_a_folder_without_a_network_is_told_with_what_was_expected(tmp_path: Path) -> None:
+def test_a_folder_without_a_network_is_refused_with_the_expected_files(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "not there"):
         with pytest.raises(
             ModelyardError, match=rf"{folder} holds no backbone.*model\.keras or vgg16_weights.*notop\.h5"
@@ -106,7 +106,7 @@ def weights(convolutions: Any, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
-def test_the_preparation_is_that_of_vgg16() -> None:
+def test_the_preprocessing_is_that_of_vgg16() -> None:
     import keras
 
     untouched = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Identity()])
@@ -116,7 +116,9 @@ def test_the_preparation_is_that_of_vgg16() -> None:
     assert np.abs(prepared - PHOTOGRAPHS).max() > 100
 
 
-def test_vgg16_gives_the_maps_of_its_last_convolutions_for_raw_photographs(convolutions: Any, weights: Path) -> None:
+def test_vgg16_computes_the_maps_of_its_last_convolutions_from_raw_photographs(
+    convolutions: Any, weights: Path
+) -> None:
     import keras
 
     backbone = backbones.load(weights, "features", COLOURED)
@@ -128,7 +130,7 @@ def test_vgg16_gives_the_maps_of_its_last_convolutions_for_raw_photographs(convo
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 1), (31, 32, 3), (32, 31, 3), (3072,)])
-def test_vgg16_refuses_what_is_no_colour_image_of_its_size(shape: tuple[int, ...], weights: Path) -> None:
+def test_vgg16_refuses_images_that_are_not_rgb_or_too_small(shape: tuple[int, ...], weights: Path) -> None:
     description: InputDescription = COLOURED.model_copy(update={"shape": shape})
-    with pytest.raises(ModelyardError, match=r"VGG16 takes colour images of at least 32 x 32 pixels .*this input has"):
+    with pytest.raises(ModelyardError, match=r"VGG16 takes color images of at least 32 x 32 pixels .*this input has"):
         backbones.load(weights, "features", description)

@@ -1,4 +1,4 @@
-"""Every model family through the few verbs that all share: fit, predict, save, load."""
+"""Every model family through the functions that all share: fit, predict, save, load."""
 
 import subprocess
 import sys
@@ -125,24 +125,24 @@ def test_a_loaded_model_predicts_as_before_it_was_saved(trained: Trained) -> Non
     np.testing.assert_allclose(after, before, atol=1e-6, rtol=1e-6)
 
 
-def test_every_family_of_the_registry_stands_in_the_table_but_transfer_which_needs_a_backbone() -> None:
+def test_every_family_but_transfer_has_a_case() -> None:
     assert {case.model.family for case in CASES.values()} == models._FAMILIES.keys() - {"transfer"}
 
 
 @pytest.mark.parametrize("trained", LEARNERS, indirect=True)
-def test_what_is_predicted_differs_from_row_to_row(trained: Trained) -> None:
+def test_predictions_differ_between_samples(trained: Trained) -> None:
     assert np.ptp(trained.model.predict(trained.data.samples.x), axis=0).max() > 0.001
 
 
 @pytest.mark.parametrize("trained", ["baseline of values", "baseline of classes"], indirect=True)
-def test_a_baseline_answers_every_row_alike_with_what_is_usual(trained: Trained) -> None:
+def test_a_baseline_predicts_the_same_for_every_sample(trained: Trained) -> None:
     predicted, truth = trained.model.predict(trained.data.samples.x), trained.data.training.y
     usual = np.bincount(truth) / len(truth) if predicted.ndim == 2 else truth.mean()
     np.testing.assert_allclose(predicted, np.broadcast_to(usual, predicted.shape), rtol=1e-12)
 
 
 @pytest.mark.parametrize("name, trained", [(name, name) for name in CASES], indirect=["trained"])
-def test_a_model_folder_holds_its_model_and_its_input_and_nothing_else(name: str, trained: Trained) -> None:
+def test_a_model_folder_has_the_expected_files_only(name: str, trained: Trained) -> None:
     assert contents(trained.folder).keys() == CASES[name].files
 
 
@@ -152,7 +152,7 @@ def test_two_fits_with_one_seed_give_equal_bytes(trained: Trained) -> None:
 
 
 @pytest.mark.parametrize("trained", CASES, indirect=True)
-def test_no_archive_holds_a_pickle(trained: Trained, tmp_path: Path) -> None:
+def test_no_archive_contains_a_pickle(trained: Trained, tmp_path: Path) -> None:
     (path,) = trained.folder.glob("model.*")
     for name, content in read_zip(path).items():
         assert name.endswith((".json", ".npy", ".h5"))
@@ -174,7 +174,7 @@ SEQUENTIAL = [name for name in NETWORKS if name != "detector"]  # its cells come
 
 
 @pytest.mark.parametrize("name, trained", [(name, name) for name in SEQUENTIAL], indirect=["trained"])
-def test_a_network_takes_raw_rows_as_a_plain_one_takes_scaled_rows(name: str, trained: Trained) -> None:
+def test_a_network_on_raw_samples_equals_a_plain_one_on_scaled_samples(name: str, trained: Trained) -> None:
     from keras import Input, Sequential, layers
 
     hidden = {
@@ -204,11 +204,11 @@ def test_a_network_takes_raw_rows_as_a_plain_one_takes_scaled_rows(name: str, tr
 
 
 @pytest.mark.parametrize("name, trained", [(name, name) for name in ESTIMATORS], indirect=["trained"])
-def test_an_estimator_takes_raw_rows_as_a_plain_one_takes_scaled_rows(name: str, trained: Trained) -> None:
+def test_an_estimator_on_raw_samples_equals_a_plain_one_on_scaled_samples(name: str, trained: Trained) -> None:
     description, training = trained.data.description, trained.data.training
     scaled = description.scaler.transform(trained.data.samples.x).reshape(len(trained.data.samples), -1)
     family = {"linear": linear, "boosting": boosting, "baseline": baseline}[CASES[name].model.family]
-    plain = family.build(description.task, CASES[name].model, seed=7).fit(scaled[: len(training)], training.y)
+    plain = family.build(description.task, CASES[name].model, 7).fit(scaled[: len(training)], training.y)
     expected = plain.predict(scaled) if description.task == "regression" else plain.predict_proba(scaled)
     np.testing.assert_allclose(models.load(trained.folder).predict(trained.data.samples.x), expected, atol=1e-5)
 
@@ -223,7 +223,7 @@ for name, data, folder in zip(*[iter(sys.argv[1:])] * 3):
 """
 
 
-def test_another_process_gives_equal_bytes(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_another_process_writes_equal_bytes(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """One network and one estimator; the other process fits nothing before, and reads its rows from disk."""
     names = ("cnn", "boosting of classes")
     data = request.getfixturevalue("image_input")

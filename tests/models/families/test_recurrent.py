@@ -24,7 +24,7 @@ def fit(data: TrainingInput, folder: Path, precision: str = "float32", epochs: i
 
 
 @pytest.mark.parametrize("layer", ["gru", "lstm", "simple"])
-def test_each_kind_of_layer_learns_which_word_makes_the_class(layer: str, word_input: TrainingInput, tmp_path: Path):
+def test_each_kind_of_layer_learns_which_word_decides_the_class(layer: str, word_input: TrainingInput, tmp_path: Path):
     model, history = fit(word_input, tmp_path, epochs=15, layer=layer)
     named = {"gru": "GRU", "lstm": "LSTM", "simple": "SimpleRNN"}[layer]
     assert [type(each).__name__ for each in model.native.layers] == [
@@ -33,7 +33,7 @@ def test_each_kind_of_layer_learns_which_word_makes_the_class(layer: str, word_i
     assert history.val_accuracy.iloc[-1] > 0.9
 
 
-def test_padding_is_not_read_and_the_order_of_words_is(word_input: TrainingInput, tmp_path: Path):
+def test_padding_is_masked_and_the_order_of_words_matters(word_input: TrainingInput, tmp_path: Path):
     model, _ = fit(word_input, tmp_path)
     rows = np.array([[5, 9, 7, 0, 0, 0], [7, 9, 5, 0, 0, 0]], np.uint16)
     longer = np.hstack([rows, np.zeros((2, 9), np.uint16)])
@@ -43,18 +43,18 @@ def test_padding_is_not_read_and_the_order_of_words_is(word_input: TrainingInput
     assert np.abs(without_padding[0] - without_padding[1]).max() > 1e-4
 
 
-def test_dense_layers_stand_between_the_recurrent_layer_and_the_output(word_input: TrainingInput, tmp_path: Path):
+def test_dense_layers_follow_the_recurrent_layer(word_input: TrainingInput, tmp_path: Path):
     model, _ = fit(word_input, tmp_path, dense_units=(5, 3))
     assert [each.units for each in model.native.layers[3:]] == [8, 5, 3, 2]
 
 
-def test_values_may_be_told_from_words_too(word_input: TrainingInput, tmp_path: Path):
+def test_regression_on_words_is_possible(word_input: TrainingInput, tmp_path: Path):
     rows = Samples(word_input.samples.x, (word_input.samples.x == 5).sum(axis=1).astype(np.float64))
     model, _ = fit(TrainingInput(describe(rows, 16), rows), tmp_path, epochs=15)
     assert np.corrcoef(model.predict(rows.x), rows.y)[0, 1] > 0.9
 
 
-def test_words_stay_the_same_words_at_a_precision_that_cannot_count_so_far(tmp_path: Path):
+def test_word_numbers_are_exact_at_a_precision_that_cannot_represent_them(tmp_path: Path):
     """bfloat16 has 8 bits for a number: 999 would be 1000."""
     import keras
 
@@ -70,29 +70,29 @@ def test_words_stay_the_same_words_at_a_precision_that_cannot_count_so_far(tmp_p
 # --- what is refused ---
 
 
-def test_words_beyond_the_vocabulary_are_refused_with_the_number_that_is_needed(
+def test_words_beyond_the_vocabulary_are_refused_with_the_size_that_is_needed(
     word_input: TrainingInput, tmp_path: Path
 ):
-    with pytest.raises(ModelyardError, match=r"vocabulary: 11 given.* up to 11: give 12, or keep fewer `words`"):
+    with pytest.raises(ModelyardError, match=r"vocabulary: 11 given.* up to 11: set it to 12, or keep fewer `words`"):
         fit(word_input, tmp_path, vocabulary=11)
 
 
-def test_words_that_occur_in_no_training_row_need_their_place_too(word_input: TrainingInput, tmp_path: Path):
+def test_words_that_occur_in_no_training_sample_count_as_well(word_input: TrainingInput, tmp_path: Path):
     data = TrainingInput(word_input.description.model_copy(update={"words": ("",) * 20}), word_input.samples)
-    with pytest.raises(ModelyardError, match=r"vocabulary: 12 given.* up to 19: give 20"):
+    with pytest.raises(ModelyardError, match=r"vocabulary: 12 given.* up to 19: set it to 20"):
         fit(data, tmp_path)
 
 
-def test_rows_that_are_no_words_are_refused_with_the_family_that_takes_them(
+def test_samples_that_are_not_words_are_refused_with_a_family_that_takes_them(
     regression_input: TrainingInput, image_input: TrainingInput, tmp_path: Path
 ):
-    for data, told in ((regression_input, r"float64 of shape \(3,\)"), (image_input, r"uint8 of shape \(8, 8, 1\)")):
-        with pytest.raises(ModelyardError, match=rf"rows of {told}: take cnn for images, mlp for other rows"):
+    for data, found in ((regression_input, r"float64 of shape \(3,\)"), (image_input, r"uint8 of shape \(8, 8, 1\)")):
+        with pytest.raises(ModelyardError, match=rf"samples of {found}: use cnn for images, mlp for others"):
             fit(data, tmp_path)
 
 
-def test_words_that_were_scaled_are_refused(word_input: TrainingInput, tmp_path: Path):
+def test_scaled_words_are_refused(word_input: TrainingInput, tmp_path: Path):
     changes = {"scaling": "standard", "scaler": Scaler(scale=(2.0,))}
     data = TrainingInput(word_input.description.model_copy(update=changes), word_input.samples)
-    with pytest.raises(ModelyardError, match=r"scaling standard makes word numbers other words.*`scaling: none`"):
+    with pytest.raises(ModelyardError, match=r"scaling standard turns word numbers into other words.*`scaling: none`"):
         fit(data, tmp_path)

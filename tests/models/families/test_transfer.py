@@ -53,11 +53,13 @@ def fit(
     data: TrainingInput,
     backbone: Path | None,
     report: Any = lambda figures: None,
-    wishes: NetworkTraining | None = None,
+    training_settings: NetworkTraining | None = None,
     **changes: Any,
 ) -> tuple[Model, pd.DataFrame]:
     settings = transfer.Settings(**({"family": "transfer", "backbone": "trained", "units": (8,)} | changes))
-    return models.fit(settings, wishes or training(), data, training_context(report=report, backbone=backbone))
+    return models.fit(
+        settings, training_settings or training(), data, training_context(report=report, backbone=backbone)
+    )
 
 
 def weights_of_backbone(model: Model) -> list[np.ndarray]:
@@ -86,19 +88,19 @@ def test_features_computed_once_give_the_predictions_of_the_joined_network(
     assert history.val_loss.iloc[-1] == pytest.approx(np.mean(columns["loss"]), rel=1e-4)
 
 
-def test_the_head_learns_on_what_another_network_sees(trained: Path, other_images: TrainingInput) -> None:
-    _, history = fit(other_images, trained, wishes=training(epochs=25, learning_rate=0.01))
+def test_the_head_learns_from_the_features_of_another_network(trained: Path, other_images: TrainingInput) -> None:
+    _, history = fit(other_images, trained, training_settings=training(epochs=25, learning_rate=0.01))
     assert history.val_accuracy.iloc[-1] > 0.9
     assert list(history.epoch) == list(range(1, 26))
 
 
 def test_fine_tuning_changes_the_backbone_as_well(trained: Path, other_images: TrainingInput) -> None:
-    told: list[dict] = []
-    model, history = fit(other_images, trained, told.append, fine_tuning=TUNING)
+    reports: list[dict] = []
+    model, history = fit(other_images, trained, reports.append, fine_tuning=TUNING)
     before = backbones.load(trained, cnn.FEATURES, other_images.description).get_weights()
     moved = [np.abs(tuned - weights).max() for tuned, weights in zip(weights_of_backbone(model), before, strict=True)]
     assert max(moved) > 1e-3
-    assert list(history.epoch) == [figures["epoch"] for figures in told] == [1, 2, 3, 4, 5]
+    assert list(history.epoch) == [report["epoch"] for report in reports] == [1, 2, 3, 4, 5]
     validation = other_images.validation
     columns = metrics.columns("classification", validation.y, model.predict(validation.x))
     assert history.val_loss.iloc[-1] == pytest.approx(np.mean(columns["loss"]), rel=1e-4)
@@ -112,7 +114,7 @@ def test_fine_tuning_begins_where_the_first_training_ended(trained: Path, other_
 
 
 @pytest.mark.parametrize("fine_tuning", [None, TUNING])
-def test_a_saved_transfer_needs_its_backbone_no_more(
+def test_a_saved_transfer_includes_its_backbone(
     fine_tuning: transfer.FineTuning | None, trained: Path, other_images: TrainingInput, tmp_path: Path
 ) -> None:
     model, _ = fit(other_images, trained, dropout=0.3, fine_tuning=fine_tuning)
@@ -135,7 +137,7 @@ def test_two_transfers_with_one_seed_give_equal_bytes(
     assert saved[0] == saved[1]
 
 
-def test_a_person_sees_the_layers_of_backbone_and_head(trained: Path, other_images: TrainingInput) -> None:
+def test_layers_are_those_of_backbone_and_head(trained: Path, other_images: TrainingInput) -> None:
     model, _ = fit(other_images, trained)
     kinds = [layer.kind for layer in model.layers if layer.kind != "InputLayer"]
     assert kinds[:4] == ["Normalization", "Conv2D", "MaxPooling2D", "Flatten"]
@@ -143,7 +145,7 @@ def test_a_person_sees_the_layers_of_backbone_and_head(trained: Path, other_imag
     assert sum(layer.parameters for layer in model.layers) == model.native.count_params()
 
 
-def test_codes_of_an_autoencoder_are_features_too(image_input: TrainingInput, tmp_path: Path) -> None:
+def test_codes_of_an_autoencoder_can_be_the_features(image_input: TrainingInput, tmp_path: Path) -> None:
     settings = autoencoder.Settings(family="autoencoder", codes=5)
     folder = save(settings, "mse", image_input, tmp_path / "restoring")
     model, _ = fit(image_input, folder, layer=autoencoder.CODES)
@@ -152,21 +154,21 @@ def test_codes_of_an_autoencoder_are_features_too(image_input: TrainingInput, tm
     assert model.description.task == "classification"
 
 
-def test_values_are_learnt_on_features_of_tables(regression_input: TrainingInput, tmp_path: Path) -> None:
+def test_regression_on_features_of_a_table_is_possible(regression_input: TrainingInput, tmp_path: Path) -> None:
     folder = save(mlp.Settings(family="mlp", units=(6,)), "mse", regression_input, tmp_path / "table")
-    wishes = training("mse", epochs=60, learning_rate=0.05)
-    model, _ = fit(regression_input, folder, wishes=wishes, layer="scaling", units=())
+    training_settings = training("mse", epochs=60, learning_rate=0.05)
+    model, _ = fit(regression_input, folder, training_settings=training_settings, layer="scaling", units=())
     found = model.predict(regression_input.samples.x)
     assert np.corrcoef(found, regression_input.samples.y)[0, 1] > 0.9
 
 
-def test_a_transfer_without_its_backbone_says_what_it_needs(other_images: TrainingInput, tmp_path: Path) -> None:
+def test_a_transfer_without_a_backbone_is_refused(other_images: TrainingInput, tmp_path: Path) -> None:
     with pytest.raises(ModelyardError, match="needs the folder of its backbone trained: --backbone FOLDER"):
         fit(other_images, None)
     with pytest.raises(ModelyardError, match="holds no backbone"):
         fit(other_images, tmp_path)
 
 
-def test_a_layer_that_is_not_there_is_told(trained: Path, other_images: TrainingInput) -> None:
+def test_an_unknown_layer_is_refused(trained: Path, other_images: TrainingInput) -> None:
     with pytest.raises(ModelyardError, match="has no layer 'featuers'; it has: raw, scaling"):
         fit(other_images, trained, layer="featuers")
