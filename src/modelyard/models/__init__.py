@@ -1,8 +1,8 @@
 """Models: families, each with its settings, and the engines that fit, save and load them.
 
 A new family is one module in `families/` with a `Settings` and a `build`, its entry in `_FAMILIES` and its `Settings`
-in `ModelSettings`. It may have `TASKS` (the tasks that it can be trained for), `check` (refuses an input before anything
-is built) and `submodels` (further models that share the weights).
+in `ModelSettings`. It may have `TASKS` (tasks that it can be trained for; by default classification and regression),
+`check` (refuses an input before anything is built) and `submodels` (further models that share the weights).
 """
 
 from pathlib import Path
@@ -51,7 +51,7 @@ ModelSettings = Annotated[
 
 TransferSettings = transfer.Settings
 
-_SUPERVISED: tuple[Task, ...] = ("classification", "regression")  # the tasks of a family without `TASKS`
+_DEFAULT_TASKS: tuple[Task, ...] = ("classification", "regression")
 
 _FAMILIES: dict[str, tuple[ModuleType, ModuleType]] = {  # the module that fits it, the family's own module
     "mlp": (keras_model, mlp),
@@ -73,7 +73,7 @@ def is_estimator(family: str) -> bool:
 
 def tasks_of(family: str) -> tuple[Task, ...]:
     """Return the tasks that a family can be trained for."""
-    tasks: tuple[Task, ...] = getattr(_FAMILIES[family][1], "TASKS", _SUPERVISED)
+    tasks: tuple[Task, ...] = getattr(_FAMILIES[family][1], "TASKS", _DEFAULT_TASKS)
     return tasks
 
 

@@ -64,7 +64,10 @@ def test_an_unknown_layer_is_refused_with_the_layers_there_are(trained: Path, im
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"shape": (28, 28, 1)}, r"samples of shape \(8, 8, 1\) and type uint8; this input has \(28, 28, 1\) and uint8"),
+        (
+            {"shape": (28, 28, 1)},
+            r"samples of shape \(8, 8, 1\) and type uint8; this input has \(28, 28, 1\) and uint8",
+        ),
         ({"dtype": "float64"}, r"type uint8; this input has \(8, 8, 1\) and float32"),
     ],
 )  # fmt: skip
