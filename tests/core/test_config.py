@@ -1,4 +1,4 @@
-"""Settings files: every mistake is told at once, with its key, its line, what was given and what is allowed."""
+"""Settings files: all mistakes are reported at once, with key, line, given value and allowed ones."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import Field
 
-from modelyard.core.config import Mistake, Settings, parse, read_yaml, suggest
+from modelyard.core.config import Mistake, Settings, flatten, parse, parse_yaml, read_yaml, suggest, with_changes
 from modelyard.core.errors import ModelyardError
 
 
@@ -32,7 +32,7 @@ GOOD = "oven:\n  degrees: 200\n"
 
 @pytest.fixture
 def message(tmp_path: Path):
-    """What a person reads when a kitchen's file has this text."""
+    """The error message for a kitchen's file with this text."""
 
     def read(text: str) -> str:
         path = tmp_path / "kitchen.yaml"
@@ -53,7 +53,7 @@ def test_a_right_file_becomes_a_frozen_typed_value(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("content", "expected"),
     [
         pytest.param(GOOD + "  fun: true\n", ("oven.fun (line 3)", "no such key", "did you mean fan?"), id="misspelt"),
         pytest.param(GOOD + "  xyz: 1\n", ("oven.xyz (line 3)", "allowed: degrees, fan"), id="nothing near"),
@@ -73,45 +73,45 @@ def test_a_right_file_becomes_a_frozen_typed_value(tmp_path: Path):
         pytest.param(GOOD.replace("200", "999"), ("oven.degrees (line 2), given 999: too hot",), id="does not fit"),
     ],
 )
-def test_a_mistake_names_the_file_the_key_the_line_and_what_is_allowed(message, text: str, told: tuple):
-    said = message(text)
-    assert said.startswith("kitchen.yaml has ")
-    assert "nothing was run" in said
-    for part in told:
-        assert part in said
+def test_a_mistake_names_the_file_the_key_the_line_and_what_is_allowed(message, content: str, expected: tuple):
+    text = message(content)
+    assert text.startswith("kitchen.yaml has ")
+    assert "nothing was run" in text
+    for part in expected:
+        assert part in text
 
 
-def test_several_mistakes_are_told_at_once_each_with_its_own_line(message):
-    said = message("# a comment\noven: {degrees: hot}\nshelves:\n  low: {degrees: 10}\n  high: {}\n")
-    assert said.splitlines()[0] == "kitchen.yaml has 3 mistakes; nothing was run."
-    assert "  oven.degrees (line 2), given 'hot': " in said
-    assert "  shelves.low.degrees (line 4), given 10: " in said
-    assert "  shelves.high.degrees (line 5): this key is missing" in said
+def test_several_mistakes_are_reported_at_once_each_with_its_line(message):
+    text = message("# a comment\noven: {degrees: hot}\nshelves:\n  low: {degrees: 10}\n  high: {}\n")
+    assert text.splitlines()[0] == "kitchen.yaml has 3 mistakes; nothing was run."
+    assert "  oven.degrees (line 2), given 'hot': " in text
+    assert "  shelves.low.degrees (line 4), given 10: " in text
+    assert "  shelves.high.degrees (line 5): this key is missing" in text
 
 
-def test_a_misspelt_key_hides_no_other_mistake_beside_it(message):
-    said = message("oven: {degree: 200, fun: true, fan: maybe}\nshelves: {low: {degrees: 10, deep: 1}}\n")
-    assert said.splitlines()[0] == "kitchen.yaml has 5 mistakes; nothing was run."
-    assert "  oven.degree (line 1), given 200: no such key; did you mean degrees?" in said
-    assert "  oven.fun (line 1), given True: no such key; did you mean fan?" in said
-    assert "  oven.fan (line 1), given 'maybe': input should be a valid boolean" in said
-    assert "  shelves.low.deep (line 2), given 1: no such key; allowed: degrees, fan" in said
-    assert "  shelves.low.degrees (line 2), given 10: input should be greater than or equal to 50" in said
+def test_a_misspelt_key_hides_no_other_mistake(message):
+    text = message("oven: {degree: 200, fun: true, fan: maybe}\nshelves: {low: {degrees: 10, deep: 1}}\n")
+    assert text.splitlines()[0] == "kitchen.yaml has 5 mistakes; nothing was run."
+    assert "  oven.degree (line 1), given 200: no such key; did you mean degrees?" in text
+    assert "  oven.fun (line 1), given True: no such key; did you mean fan?" in text
+    assert "  oven.fan (line 1), given 'maybe': input should be a valid boolean" in text
+    assert "  shelves.low.deep (line 2), given 1: no such key; allowed: degrees, fan" in text
+    assert "  shelves.low.degrees (line 2), given 10: input should be greater than or equal to 50" in text
 
 
 def test_a_mistake_at_a_key_that_the_file_leaves_out_has_the_line_of_its_section(message):
     assert "oven.fan (line 1): a key that the file leaves out" in message(GOOD.replace("200", "999"))
 
 
-def test_a_mistake_behind_an_alias_is_told_under_both_keys_with_the_line_of_the_value(message):
-    said = message("oven: &warm {degrees: hot}\nshelves:\n  low: *warm\n")
-    assert "oven.degrees (line 1)" in said
-    assert "shelves.low.degrees (line 1)" in said
+def test_a_mistake_behind_an_alias_is_reported_under_both_keys_with_the_line_of_the_value(message):
+    text = message("oven: &warm {degrees: hot}\nshelves:\n  low: *warm\n")
+    assert "oven.degrees (line 1)" in text
+    assert "shelves.low.degrees (line 1)" in text
 
 
-def test_a_mistake_under_a_merged_key_is_told(message):
-    said = message("oven: &warm {degrees: hot}\nshelves:\n  low:\n    <<: *warm\n")
-    assert "shelves.low.degrees" in said
+def test_a_mistake_under_a_merged_key_is_reported(message):
+    text = message("oven: &warm {degrees: hot}\nshelves:\n  low:\n    <<: *warm\n")
+    assert "shelves.low.degrees" in text
 
 
 def test_a_misspelt_key_has_its_own_line(message):
@@ -119,12 +119,12 @@ def test_a_misspelt_key_has_its_own_line(message):
 
 
 @pytest.mark.parametrize(
-    "text", ["oven: {degrees: 200", "oven:\t200", "oven: 1\noven: 2\n", "oven: {degrees: 200}\n---\nnames: []\n"]
+    "content", ["oven: {degrees: 200", "oven:\t200", "oven: 1\noven: 2\n", "oven: {degrees: 200}\n---\nnames: []\n"]
 )
-def test_invalid_yaml_is_told_with_file_and_line(message, text: str):
-    said = message(text)
-    assert "kitchen.yaml: this is not valid YAML" in said
-    assert "line " in said
+def test_invalid_yaml_is_reported_with_file_and_line(message, content: str):
+    text = message(content)
+    assert "kitchen.yaml: this is not valid YAML" in text
+    assert "line " in text
 
 
 def test_a_missing_file_says_where_to_run(tmp_path: Path):
@@ -148,3 +148,23 @@ def test_yaml_is_read_as_version_1_2_with_lists_as_tuples(tmp_path: Path):
 )
 def test_advice_is_the_nearest_right_spelling_or_all_of_them(word: object, allowed: list, advice: str):
     assert suggest(word, allowed) == advice
+
+
+def test_nested_values_are_flattened_to_dotted_keys_and_empty_sections_are_kept():
+    assert flatten({"a": {"b": {"c": 1}, "d": {}}, "e": (2,)}) == {"a.b.c": 1, "a.d": {}, "e": (2,)}
+
+
+def test_settings_with_changes_are_checked_as_a_file_is():
+    kitchen = Kitchen(oven=Oven(degrees=200))
+    assert with_changes(kitchen, {"oven.degrees": 250, "names": ("a",)}).oven == Oven(degrees=250)
+    assert kitchen.oven.degrees == 200
+    with pytest.raises(ValueError, match="or equal to 50"):
+        with_changes(kitchen, {"oven.degrees": 20})
+    with pytest.raises(KeyError, match=r"oven\.degrees\.deep"):
+        with_changes(kitchen, {"oven.degrees.deep": 1})
+
+
+def test_text_is_parsed_as_its_file_would_be():
+    assert parse_yaml("list: [1, 2]\n", Path("a.yaml")) == {"list": (1, 2)}
+    with pytest.raises(ModelyardError, match=r"^a\.yaml: this is not valid YAML"):
+        parse_yaml("list: [1", Path("a.yaml"))

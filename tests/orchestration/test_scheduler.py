@@ -1,4 +1,4 @@
-"""The runner on small DVC projects whose stages are one line of shell each."""
+"""The scheduler on small DVC projects whose stages are one line of shell each."""
 
 import json
 import multiprocessing
@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 from ruamel.yaml import YAML
@@ -58,7 +57,7 @@ stages:
   good: {cmd: sleep 1; echo good > good, outs: [good]}
 """
 
-# While the file `slow` is there, the stage tells its own process and that of a program it started, and waits.
+# While the file `slow` exists, the stage writes the ids of its own process and of a program it started, and waits.
 SLEEPING = """
 stages:
   done: {cmd: echo done > done.out, outs: [done.out]}
@@ -67,32 +66,14 @@ stages:
 INNER = "sh -c 'echo $$ > inner.pid; exec sleep 120'"
 
 
-@pytest.fixture
-def make_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Makes a DVC project without git from the text of its dvc.yaml, and enters it."""
-
-    def make(stages: str, params: str = "") -> Path:
-        from dvc.repo import Repo
-
-        root = tmp_path / "project"
-        root.mkdir()
-        Repo.init(str(root), no_scm=True).close()
-        (root / "dvc.yaml").write_text(dedent(stages))
-        (root / "params.yaml").write_text(params)
-        monkeypatch.chdir(root)
-        return root
-
-    return make
-
-
 def watch_nothing(stages: object) -> None:
-    """For runs that no one watches."""
+    """For runs without a display."""
 
 
 def run(
     root: Path, jobs: int = 2, targets: tuple[str, ...] | None = None, tolerant: tuple[str, ...] = ()
 ) -> dict[str, StageState]:
-    """Run what is out of date; what became of each stage."""
+    """Run what is out of date, and return the state of each stage."""
     pipeline = Pipeline(root, targets)
     pipeline.find_unchanged()
     pipeline.run(jobs, watch_nothing, tolerant)
@@ -112,7 +93,7 @@ def lock(root: Path) -> dict:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that ended and that nobody has asked about yet does not."""
+    """Whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -121,7 +102,7 @@ def is_alive(pid: int) -> bool:
 
 @pytest.fixture
 def in_the_middle_of() -> Iterator[Callable[[Path], tuple[subprocess.Popen, list[int]]]]:
-    """Starts the runner as a process of its own and waits until the sleeping stage has told its processes."""
+    """Starts the scheduler as a process of its own and waits until the sleeping stage has written its process ids."""
     started: list[tuple[subprocess.Popen, list[int]]] = []
 
     def start(root: Path) -> tuple[subprocess.Popen, list[int]]:
@@ -139,14 +120,14 @@ def in_the_middle_of() -> Iterator[Callable[[Path], tuple[subprocess.Popen, list
         process.wait()
 
 
-def test_what_is_needed_runs_first(make_project):
+def test_dependencies_run_first(make_project):
     root = make_project(FAMILY, PARTS)
     assert run(root) == {"part@a": StageState.BUILT, "part@b": StageState.BUILT, "join": StageState.BUILT}
     assert sorted(order(root)[:2]) == ["part@a", "part@b"]
     assert (root / "joined").read_text() == "1\n2\n"
 
 
-def test_a_target_brings_what_it_needs_and_nothing_else(make_project):
+def test_a_target_runs_with_its_dependencies_and_nothing_else(make_project):
     root = make_project(FAMILY, PARTS)
     assert run(root, targets=("part@b",)) == {"part@b": StageState.BUILT}
     assert list(run(root, targets=("join",))) == ["part@a", "part@b", "join"]
@@ -204,7 +185,7 @@ def test_a_second_run_leaves_all_unchanged(make_project):
     assert order(root) == []
 
 
-def test_a_changed_parameter_runs_again_only_what_depends_on_it(make_project):
+def test_a_changed_parameter_runs_only_what_depends_on_it(make_project):
     root = make_project(FAMILY, PARTS)
     run(root)
     order(root)
@@ -220,7 +201,7 @@ def test_a_stage_whose_inputs_came_out_the_same_is_unchanged(make_project):
     assert run(root) == {"part@a": StageState.UNCHANGED, "part@b": StageState.BUILT, "join": StageState.UNCHANGED}
 
 
-def test_a_failing_stage_holds_up_only_what_needs_it(make_project):
+def test_a_failing_stage_stops_only_what_depends_on_it(make_project):
     root = make_project(FAILING)
     pipeline = Pipeline(root)
     pipeline.run(2, watch_nothing)
@@ -233,8 +214,8 @@ def test_a_failing_stage_holds_up_only_what_needs_it(make_project):
     }
     assert pipeline.stages["middle"].reason == "needs bad: failed"
     assert pipeline.stages["last"].reason == "needs middle: skipped"
-    said = pipeline.stages["bad"].last_lines(3)
-    assert said[:2] == ["line 3", "the reason"] or said[1:] == ["line 3", "the reason"]
+    lines = pipeline.stages["bad"].last_lines(3)
+    assert lines[:2] == ["line 3", "the reason"] or lines[1:] == ["line 3", "the reason"]
 
 
 def test_a_progress_bar_is_one_line_of_the_log(make_project):
@@ -243,8 +224,8 @@ def test_a_progress_bar_is_one_line_of_the_log(make_project):
     )
     pipeline = Pipeline(root)
     pipeline.run(1, watch_nothing)
-    said = pipeline.stages["bar"].last_lines(9)
-    assert [line for line in said if "percent" in line] == ["100 percent"]
+    lines = pipeline.stages["bar"].last_lines(9)
+    assert [line for line in lines if "percent" in line] == ["100 percent"]
 
 
 def test_a_skipped_stage_skips_those_that_need_it(make_project):
@@ -257,7 +238,7 @@ def test_a_skipped_stage_skips_those_that_need_it(make_project):
     assert order(root) == ["part@a"]
 
 
-def test_a_tolerant_stage_runs_whatever_became_of_what_it_needs(make_project):
+def test_a_tolerant_stage_runs_also_after_failed_dependencies(make_project):
     every = "cmd: ls found > all\n    deps: [found]\n    outs: [all]\n"
     bad, good = "cmd: exit 1\n    outs: [found/bad]\n", "cmd: sleep 0.5; touch found/good\n    outs: [found/good]\n"
     root = make_project(f"stages:\n  every:\n    {every}  bad:\n    {bad}  good:\n    {good}")
@@ -267,7 +248,7 @@ def test_a_tolerant_stage_runs_whatever_became_of_what_it_needs(make_project):
     assert (root / "all").read_text() == "good\n"
 
 
-def test_the_longest_way_to_the_end_goes_first_once_times_are_known(make_project):
+def test_the_longest_remaining_path_goes_first_once_times_are_known(make_project):
     root = make_project(
         FAMILY.replace("@${key} >> order;", "@${key} >> order; sleep ${item.value};"),
         "parts: {a: {value: 0}, b: {value: 2}}\n",
@@ -281,14 +262,14 @@ def test_the_longest_way_to_the_end_goes_first_once_times_are_known(make_project
     assert order(root) == ["part@b", "part@a"]
 
 
-def test_the_longest_goes_first_by_the_times_of_others_where_nothing_was_built_yet(make_project):
+def test_the_longest_goes_first_by_typical_times_where_nothing_was_built_yet(make_project):
     root = make_project(FAMILY, PARTS)
     (root / "usual.json").write_text('{"part@a": 1.5, "part@b": 60, "part@gone": 5}')
     Pipeline(root, typical_times=root / "usual.json").run(1, watch_nothing)
     assert order(root) == ["part@b", "part@a", "join"]
 
 
-def test_an_interrupt_stops_every_process_and_the_next_run_goes_on(make_project, in_the_middle_of):
+def test_an_interrupt_stops_every_process_and_the_next_run_continues(make_project, in_the_middle_of):
     root = make_project(SLEEPING.replace("INNER", INNER))
     process, pids = in_the_middle_of(root)
     assert all(map(is_alive, pids))
@@ -317,7 +298,7 @@ def test_an_interrupt_while_a_stage_is_being_started_stops_it_too(make_project, 
     assert multiprocessing.active_children() == []
 
 
-def test_locks_of_a_process_that_was_killed_are_dropped_without_a_word(make_project, caplog):
+def test_locks_of_a_killed_process_are_dropped_without_a_warning(make_project, caplog):
     root = make_project("stages:\n  speaks: {cmd: echo said; touch out, outs: [out]}\n")
     dead = subprocess.Popen(["true"])
     dead.wait()
@@ -335,7 +316,7 @@ def test_locks_of_a_process_that_was_killed_are_dropped_without_a_word(make_proj
 
 
 def test_an_interrupt_stops_what_a_stage_left_in_the_background(make_project, in_the_middle_of):
-    """A shell makes its background programs deaf to SIGINT; they outlive the stage unless its group is killed."""
+    """A shell's background programs ignore SIGINT; they outlive the stage unless its process group is killed."""
     root = make_project(SLEEPING.replace("INNER", f"{INNER} & wait"))
     process, pids = in_the_middle_of(root)
     process.send_signal(signal.SIGINT)
@@ -343,12 +324,14 @@ def test_an_interrupt_stops_what_a_stage_left_in_the_background(make_project, in
     wait_until(lambda: not any(map(is_alive, pids)), BOUND)
 
 
-@pytest.mark.parametrize("patient", [True, False], ids=["one interrupt", "a second interrupt"])
-def test_a_stage_that_ignores_an_interrupt_is_killed_and_the_next_run_goes_on(make_project, in_the_middle_of, patient):
+@pytest.mark.parametrize("interrupts", [1, 2], ids=["one interrupt", "a second interrupt"])
+def test_a_stage_that_ignores_an_interrupt_is_killed_and_the_next_run_goes_on(
+    make_project, in_the_middle_of, interrupts
+):
     root = make_project(SLEEPING.replace("INNER", f"trap '' INT; {INNER}"))
     process, pids = in_the_middle_of(root)
     process.send_signal(signal.SIGINT)
-    if not patient:
+    if interrupts == 2:
         time.sleep(1)
         process.send_signal(signal.SIGINT)
     assert process.wait(BOUND) != 0
@@ -358,7 +341,7 @@ def test_a_stage_that_ignores_an_interrupt_is_killed_and_the_next_run_goes_on(ma
 
 
 def test_dvc_lock_is_read_no_more_often_for_many_targets(make_project, monkeypatch):
-    """It is the dearest thing to read in a project of many experiments."""
+    """It takes longest to read in a project of many experiments."""
     from dvc.dvcfile import Lockfile
 
     names = [f"p{number}" for number in range(8)]
@@ -384,50 +367,7 @@ def test_an_empty_choice_of_targets_chooses_no_stage(make_project):
     assert run(make_project(FAMILY, PARTS), targets=()) == {}
 
 
-# --- why a stage would run ---
-
-
-def changes(root: Path) -> dict[str, tuple[str, ...]]:
-    """What makes each stage run that would."""
-    pipeline = Pipeline(root)
-    pipeline.find_unchanged()
-    return {name: stage.changes for name, stage in pipeline.stages.items() if stage.state is StageState.WAITING}
-
-
-@pytest.fixture
-def built(make_project) -> Path:
-    root = make_project(
-        """
-        stages:
-          make: {cmd: cat given > made, deps: [given], params: [size, more], outs: [made]}
-          use: {cmd: cp made used, deps: [made], outs: [used]}
-        """,
-        "size: 3\nmore: {deep: {a: 1, b: [1, 2]}}\n",
-    )
-    (root / "given").write_text("1")
-    assert changes(root)["use"][-1] == "after make"
+def test_a_stage_remembers_how_long_it_took(make_project):
+    root = make_project(FAMILY, PARTS)
     run(root)
-    assert changes(root) == {}
-    return root
-
-
-def test_a_changed_value_is_told_before_and_now(built: Path):
-    (built / "params.yaml").write_text("size: 3\nmore: {deep: {b: [1, 2, 3], c: new}}\n")
-    told = ("more.deep.a: 1 -> nothing", "more.deep.b: [1, 2] -> [1, 2, 3]", "more.deep.c: nothing -> new")
-    assert changes(built) == {"make": told, "use": ("after make",)}
-
-
-def test_changed_and_missing_files_are_told_by_name(built: Path):
-    (built / "given").write_text("2")
-    (built / "used").unlink()
-    assert changes(built) == {"make": ("given changed",), "use": ("used is missing", "after make")}
-
-
-def test_a_changed_command_is_told(built: Path):
-    dvc_yaml = built / "dvc.yaml"
-    dvc_yaml.write_text(dvc_yaml.read_text().replace("cp made used", "cat made > used"))
-    assert changes(built) == {"use": ("its command changed",)}
-
-
-def test_a_stage_remembers_how_long_it_took(built: Path):
-    assert all(0 < stage.last_seconds < BOUND for stage in Pipeline(built).stages.values())
+    assert all(0 < stage.last_seconds < BOUND for stage in Pipeline(root).stages.values())
