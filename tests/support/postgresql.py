@@ -1,6 +1,6 @@
-"""A real PostgreSQL for tests and benchmarks: Debian's, on a loopback port, with its files in a temporary folder.
+"""A real PostgreSQL server for tests and benchmarks: Debian's, on a loopback port, in a temporary folder.
 
-A test module takes it by `from postgresql import postgresql, postgresql_server`.
+A test module imports the fixtures `postgresql` and `postgresql_server`.
 """
 
 import os
@@ -16,18 +16,18 @@ from uuid import uuid4
 import pytest
 
 USER = "postgres"  # a server refuses to run as root
-MISSING = "NO POSTGRESQL: nothing is tried against a real server; apt-get install postgresql"
+MISSING = "NO POSTGRESQL: nothing is tested with a real server; apt-get install postgresql"
 
 
 def installed() -> Path | None:
-    """The folder of the newest server's programs that Debian's `postgresql` brings; None where it is missing."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    return found[-1].parent if found else None
+    """The folder of the programs of Debian's newest PostgreSQL, or None if it is not installed."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    return programs[-1].parent if programs else None
 
 
 @contextmanager
 def serving(programs: Path, *settings: str) -> Iterator[int]:
-    """A server for the block, with settings such as `fsync=off`; gives its port."""
+    """Run a server during the block, with settings such as `fsync=off`; gives its port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     folder = Path(tempfile.mkdtemp(prefix="postgresql"))
@@ -42,19 +42,19 @@ def serving(programs: Path, *settings: str) -> Iterator[int]:
         _run(programs / "pg_ctl", "stop", "-m", "immediate", "-D", folder / "data")
         _run(
             "find", folder, "-mindepth", "1", "-delete"
-        )  # its files are its own, and a bounded root may not touch them
+        )  # as its user: root without all rights cannot delete its files
         folder.rmdir()
 
 
 def fresh_database(programs: Path, port: int) -> str:
-    """The URL of a database that nobody has used."""
+    """Create a database and return its URL."""
     name = f"test_{uuid4().hex}"
     _run(programs / "createdb", "-h", "127.0.0.1", "-p", str(port), "-U", USER, name)
     return f"postgresql+psycopg://{USER}@127.0.0.1:{port}/{name}"
 
 
 def _run(*command: str | Path) -> None:
-    """Run a program of PostgreSQL, as its user where we are root; what it says is told if it fails."""
+    """Run a program of PostgreSQL, as its user if we are root; a failure shows its output."""
     user = USER if os.geteuid() == 0 else None
     done = subprocess.run(
         command, user=user, group=user, extra_groups=[] if user else None, cwd="/", timeout=60,
@@ -65,7 +65,7 @@ def _run(*command: str | Path) -> None:
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[tuple[Path, int]]:
-    """A server for all tests of this process: the folder of its programs, and its port."""
+    """A server for all tests of this process: the folder of its programs and its port."""
     programs = installed() or pytest.skip(MISSING)
     with serving(programs, "fsync=off") as port:
         yield programs, port
@@ -73,5 +73,5 @@ def postgresql_server() -> Iterator[tuple[Path, int]]:
 
 @pytest.fixture
 def postgresql(postgresql_server: tuple[Path, int]) -> str:
-    """The URL of a fresh database."""
+    """The URL of a new database."""
     return fresh_database(*postgresql_server)

@@ -1,4 +1,4 @@
-"""Servers for tests: started on a free loopback port, waited for until they answer, stopped at the end."""
+"""Servers for tests: started on a free loopback port, ready when they answer, killed at the end."""
 
 import os
 import signal
@@ -13,14 +13,14 @@ from urllib.request import urlopen
 
 from support.waiting import wait_until
 
-BOUND = 1200  # seconds; generous, for a loaded machine: some import TensorFlow first
+BOUND = 1200  # seconds; long, for a loaded machine: some import TensorFlow first
 
 
 @contextmanager
 def served(
     command: Sequence[str], folder: Path, environment: Mapping[str, str], health: str = "/health"
 ) -> Iterator[str]:
-    """The address of a server that a command starts with `--port` in a folder, once it answers at `health`."""
+    """Start a server by a command with `--port`, and give its address once it answers at `health`."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     log = folder / "server.log"
@@ -42,18 +42,18 @@ def served(
 
 
 def mlflow_server(store: str, artifacts: Path, *options: str) -> list[str]:
-    """The command of MLflow's server that keeps runs in a store and files in a folder of its own."""
-    kept = ["--backend-store-uri", store, "--artifacts-destination", str(artifacts)]
-    return [sys.executable, "-m", "mlflow", "server", "--workers", "1", *kept, *options]
+    """The command of an MLflow server with a store for runs and a folder for artifacts."""
+    storage = ["--backend-store-uri", store, "--artifacts-destination", str(artifacts)]
+    return [sys.executable, "-m", "mlflow", "server", "--workers", "1", *storage, *options]
 
 
-PASSWORD = "a long password"  # noqa: S105 (of a server that lives for a test)
+PASSWORD = "a long password"  # noqa: S105 (of a server that runs for one test)
 ASKED_FOR = {"MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD, "MLFLOW_FLASK_SERVER_SECRET_KEY": "any words"}
-"""What a server needs that asks for passwords, started with `--app-name basic-auth`."""
+"""The environment of a server with passwords, started with `--app-name basic-auth`."""
 
 
 def answers(address: str) -> bool:
-    """Whether someone answers there, and is well."""
+    """Whether a server answers there with status 200."""
     try:
         return urlopen(address, timeout=5).status == 200  # noqa: S310
     except (URLError, TimeoutError, ConnectionError):
