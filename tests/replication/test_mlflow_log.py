@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-import mlflow
 import pytest
+from support.mlflow_runs import metric_history, runs_by_name, runs_in
 from support.paths import ROOT
 
 from modelyard import params
@@ -15,13 +15,6 @@ from modelyard.replication.series import Series
 
 ENDED = 1_800_000_000  # seconds since 1970
 CHANGES = {"training.epochs": 5, "scaling": "standard"}
-
-
-@pytest.fixture
-def project(tracked_project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project's root whose runs are tracked, which DVC names."""
-    monkeypatch.setenv("DVC_ROOT", str(tracked_project))
-    return tracked_project
 
 
 def series(name: str = "boston_mlp", splits: bool = False, **changes: object) -> Series:
@@ -39,26 +32,10 @@ def keep(each: Series, kept: Path, *correlations: float) -> None:
         os.utime(job.file, (ENDED + number, ENDED + number))
 
 
-def client(project: Path) -> mlflow.MlflowClient:
-    return mlflow.MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
-
-
-def runs_in(project: Path) -> dict[str, mlflow.entities.Run]:
-    """Every run of a store by its name, of which none may occur twice."""
-    runs = client(project).search_runs([each.experiment_id for each in client(project).search_experiments()])
-    by_name = {run.info.run_name: run for run in runs}
-    assert len(by_name) == len(runs)
-    return by_name
-
-
-def curve(project: Path, run: mlflow.entities.Run, metric: str) -> list[tuple[int, float]]:
-    return [(each.step, each.value) for each in client(project).get_metric_history(run.info.run_id, metric)]
-
-
-def test_a_series_is_a_run_with_a_child_run_per_seed(project: Path) -> None:
-    keep(series(), project / "kept", 0.7, 0.8, 0.9)
-    mlflow_log.write([series()], project / "kept")
-    runs = runs_in(project)
+def test_a_series_is_a_run_with_a_child_run_per_seed(tracked_project: Path) -> None:
+    keep(series(), tracked_project / "kept", 0.7, 0.8, 0.9)
+    mlflow_log.write([series()], tracked_project / "kept")
+    runs = runs_by_name(tracked_project)
     parent = runs.pop("boston_mlp, over seeds")
     assert set(runs) == {"boston_mlp seed 777", "boston_mlp seed 778", "boston_mlp seed 779"}
     assert {run.data.tags["mlflow.parentRunId"] for run in runs.values()} == {parent.info.run_id}
@@ -70,10 +47,10 @@ def test_a_series_is_a_run_with_a_child_run_per_seed(project: Path) -> None:
     )
 
 
-def test_a_run_has_its_settings_metrics_and_duration(project: Path) -> None:
-    keep(series(**CHANGES), project / "kept", 0.7, 0.8)
-    mlflow_log.write([series(**CHANGES)], project / "kept")
-    run = runs_in(project)["boston_mlp seed 778"]
+def test_a_run_has_its_settings_metrics_and_duration(tracked_project: Path) -> None:
+    keep(series(**CHANGES), tracked_project / "kept", 0.7, 0.8)
+    mlflow_log.write([series(**CHANGES)], tracked_project / "kept")
+    run = runs_by_name(tracked_project)["boston_mlp seed 778"]
     expected = {"training.seed": "778", "training.epochs": "5", "input": "boston", "input.scaling": "standard"}
     assert expected.items() <= run.data.params.items()
     assert run.data.metrics == {
@@ -83,12 +60,12 @@ def test_a_run_has_its_settings_metrics_and_duration(project: Path) -> None:
     assert run.info.end_time - run.info.start_time == 4000
 
 
-def test_series_of_one_experiment_are_separate_runs(project: Path) -> None:
+def test_series_of_one_experiment_are_separate_runs(tracked_project: Path) -> None:
     wanted = [series(), series(**CHANGES), series(splits=True)]
     for each in wanted:
-        keep(each, project / "kept", 0.7)
-    mlflow_log.write(wanted, project / "kept")
-    runs = client(project).search_runs(["1"])
+        keep(each, tracked_project / "kept", 0.7)
+    mlflow_log.write(wanted, tracked_project / "kept")
+    runs = runs_in(tracked_project)
     assert {run.info.run_name for run in runs if "mlflow.parentRunId" not in run.data.tags} == {
         "boston_mlp, over seeds",
         "boston_mlp with training.epochs 5, scaling standard, over seeds",
@@ -98,42 +75,42 @@ def test_series_of_one_experiment_are_separate_runs(project: Path) -> None:
     assert seeds == {"777"}, "the first seeds are those of params.yaml"
 
 
-def test_the_settings_of_the_backbone_of_a_transfer_are_logged(project: Path) -> None:
+def test_the_settings_of_the_backbone_of_a_transfer_are_logged(tracked_project: Path) -> None:
     transfer = series("mnist_transfer", **{"backbone.training.epochs": 1})
-    job = transfer.job(0, project / "kept")
+    job = transfer.job(0, tracked_project / "kept")
     write_json(job.file, {"experiment": "mnist_transfer", "seed": 777, "metrics": {"accuracy": 0.9},
                           "epochs": 1, "seconds": 1.0})  # fmt: skip
-    mlflow_log.write([transfer], project / "kept")
-    assert runs_in(project)["mnist_transfer seed 777"].data.params["backbone.training.epochs"] == "1"
+    mlflow_log.write([transfer], tracked_project / "kept")
+    assert runs_by_name(tracked_project)["mnist_transfer seed 777"].data.params["backbone.training.epochs"] == "1"
 
 
-def test_writing_again_adds_new_seeds_and_no_duplicates(project: Path) -> None:
-    keep(series(), project / "kept", 0.7, 0.8)
+def test_writing_again_adds_new_seeds_and_no_duplicates(tracked_project: Path) -> None:
+    keep(series(), tracked_project / "kept", 0.7, 0.8)
     for _ in range(2):
-        mlflow_log.write([series(), series()], project / "kept")
-    before = runs_in(project)
-    keep(series(), project / "kept", 0.7, 0.8, 0.9)
-    mlflow_log.write([series()], project / "kept")
-    after = runs_in(project)
+        mlflow_log.write([series(), series()], tracked_project / "kept")
+    before = runs_by_name(tracked_project)
+    keep(series(), tracked_project / "kept", 0.7, 0.8, 0.9)
+    mlflow_log.write([series()], tracked_project / "kept")
+    after = runs_by_name(tracked_project)
     assert after.keys() - before.keys() == {"boston_mlp seed 779"}
     assert {name: after[name].info.run_id for name in before} == {name: run.info.run_id for name, run in before.items()}
-    means = curve(project, after["boston_mlp, over seeds"], "test_correlation_mean")
+    means = metric_history(tracked_project, after["boston_mlp, over seeds"], "test_correlation_mean")
     assert means == [(2, pytest.approx(0.75)), (3, pytest.approx(0.8))]
 
 
-def test_a_series_without_runs_is_not_logged(project: Path) -> None:
-    mlflow_log.write([series()], project / "kept")
-    assert runs_in(project) == {}
+def test_a_series_without_runs_is_not_logged(tracked_project: Path) -> None:
+    mlflow_log.write([series()], tracked_project / "kept")
+    assert runs_by_name(tracked_project) == {}
 
 
 def test_an_unreachable_store_is_one_warning_for_all_series(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+    tracked_project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:
-    (project / "a_file").touch()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/a_file/no_folder/mlflow.db")
+    (tracked_project / "a_file").touch()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tracked_project}/a_file/no_folder/mlflow.db")
     wanted = [series(), series(**CHANGES)]
     for each in wanted:
-        keep(each, project / "kept", 0.7)
-    mlflow_log.write(wanted, project / "kept")
+        keep(each, tracked_project / "kept", 0.7)
+    mlflow_log.write(wanted, tracked_project / "kept")
     warnings = [line for line in capfd.readouterr().err.splitlines() if line.startswith("warning: ")]
     assert len(warnings) == 1
