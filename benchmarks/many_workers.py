@@ -35,10 +35,9 @@ from modelyard.core.config import with_changes
 from modelyard.core.files import write_text
 from modelyard.core.markdown import markdown_table
 from modelyard.params.study import Range
-from modelyard.tuning.opening import take_up
 from modelyard.tuning.plan import Plan
 from modelyard.tuning.search import Budget, Search
-from modelyard.tuning.storage import Place
+from modelyard.tuning.storage import StudyStorage, open_study
 
 RESULT = ROOT / "benchmarks" / "results" / "many_workers.md"
 PAGE, BEGIN, END = ROOT / "docs" / "scaling.md", "<!-- results -->", "<!-- end -->"
@@ -130,10 +129,10 @@ def _cpu_seconds(processes: list[int]) -> float:
 def search(address: str, plan: Plan) -> None:
     """What one machine does: join the study and search until stopped."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    place = Place(address)
+    storage = StudyStorage(address)
     with suppress(KeyboardInterrupt):
-        study = take_up(plan, place, join=True)
-        Search(study, place, plan, lambda *_: None).run(1, Budget(sys.maxsize), joined=True)
+        study = open_study(plan, storage, join=True)
+        Search(study, storage, plan, lambda *_: None).run(1, Budget(sys.maxsize), joined=True)
 
 
 @contextmanager
@@ -168,7 +167,7 @@ def measure(address: str, kind: Kind, workers: int, folder: Path) -> tuple[str, 
     varied = {"model.trees": kind.trees, "model.learning_rate": Range(low=0.05, high=0.2)}
     experiment = with_changes(searches.EXPERIMENT, {"model.trees": kind.trees.low})
     plan = searches.plan(folder, experiment, vary=varied)
-    take_up(plan, Place(address))
+    open_study(plan, StudyStorage(address))
     with running_machines(address, plan, workers) as machines:
         database = Database(address, machines)
         first = wait_until(lambda reading: reading.workers >= workers and reading.finished >= workers, database)

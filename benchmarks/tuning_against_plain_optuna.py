@@ -31,12 +31,11 @@ from modelyard.core.markdown import markdown_table
 from modelyard.data import inputs, readers
 from modelyard.params.project import Project
 from modelyard.params.study import Range, baseline_values, storage_label
-from modelyard.tuning import opening, search
-from modelyard.tuning import plan as plans
 from modelyard.tuning.objective import Objective
-from modelyard.tuning.plan import Plan
+from modelyard.tuning.plan import Plan, make_plan
 from modelyard.tuning.results import epochs_run
-from modelyard.tuning.storage import Place
+from modelyard.tuning.search import Budget, Search
+from modelyard.tuning.storage import StudyStorage, open_study
 
 STUDY = "digits_cnn"
 FIRST_EPOCHS = 10  # epochs of trial 0; few, so that five seeds take minutes
@@ -95,9 +94,9 @@ def in_threads(plan: Plan, trials: int) -> list[FrozenTrial]:
 def in_processes(plan: Plan, trials: int) -> list[FrozenTrial]:
     """Run what `modelyard tune` does between reading params.yaml and writing its report."""
     with TemporaryDirectory() as folder:
-        place = Place(str(Path(folder) / "search.journal"))
-        study = opening.take_up(plan, place)
-        search.Search(study, place, plan, lambda *_: None).run(CORES, search.Budget(trials))
+        storage = StudyStorage(str(Path(folder) / "search.journal"))
+        study = open_study(plan, storage)
+        Search(study, storage, plan, lambda *_: None).run(CORES, Budget(trials))
         return study.trials
 
 
@@ -151,7 +150,7 @@ def run_search(method: str, project: Project, seed: int, trials: int, folder: Pa
     """Run and time one search."""
     run, pruner, threads = METHODS[method]
     study = project.studies[STUDY].model_copy(update={"seed": seed, "pruner": pruner})
-    plan = plans.make(project.model_copy(update={"studies": {STUDY: study}}), STUDY, threads, folder)
+    plan = make_plan(project.model_copy(update={"studies": {STUDY: study}}), STUDY, threads, folder)
     started, clock = datetime.now(), time.monotonic()
     finished_trials = run(plan, trials)
     return SearchRun(started, time.monotonic() - clock, finished_trials)

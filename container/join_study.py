@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from modelyard.core.errors import ModelyardError, exit_on_error
-from modelyard.tuning.storage import VARIABLE, Place, latest, place_of
+from modelyard.tuning.storage import STORAGE_VARIABLE, StudyStorage, find_storage, latest_name
 
 POLL_SECONDS = 3
 
@@ -21,20 +21,23 @@ def main() -> None:
         raise ModelyardError(
             "STUDY is not set: it names the study of params.yaml to join, for example STUDY=mnist_cnn."
         )
-    if not os.environ.get(VARIABLE):
-        raise ModelyardError(f"{VARIABLE} is not set: it is the URL of the database that all workers of a study share.")
-    wait_for(study, place_of(study, None, Path.cwd()))
+    if not os.environ.get(STORAGE_VARIABLE):
+        raise ModelyardError(
+            f"{STORAGE_VARIABLE} is not set: it is the URL of the database that all workers of a study share."
+        )
+    wait_for(study, find_storage(study, None, Path.cwd()))
     trials = ["--trials", os.environ["TRIALS"]] if os.environ.get("TRIALS") else []
     os.execvp("modelyard", ["modelyard", "tune", study, "--join", "--workers", "1", *trials])  # noqa: S606, S607
 
 
-def wait_for(study: str, place: Place) -> None:
+def wait_for(study: str, storage: StudyStorage) -> None:
     """Return once the study exists."""
-    with place.explained():
-        opened = place.open()
-        if latest(study, opened) is None:
-            print(f"waiting for study {study} in {place.shown}; start it with: modelyard tune {study}", file=sys.stderr)  # noqa: T201
-        while latest(study, opened) is None:
+    with storage.explain_errors():
+        opened = storage.open()
+        if latest_name(study, opened) is None:
+            message = f"waiting for study {study} in {storage.safe_address}; start it with: modelyard tune {study}"
+            print(message, file=sys.stderr)  # noqa: T201
+        while latest_name(study, opened) is None:
             time.sleep(POLL_SECONDS)
 
 

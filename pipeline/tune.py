@@ -1,4 +1,4 @@
-"""tune: search for better values of one experiment's settings, and tell what was found."""
+"""Search for better values of one experiment's settings and write the report of the study."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,27 +12,27 @@ from modelyard.params.study import inputs_of
 
 
 def main(study: str, folder: Path) -> None:
-    from modelyard.tuning import mlflow_log, rebuild, report
+    from modelyard.tuning import mlflow_log, report, search
 
     project = params.load()
     entry = project.studies[study]
-    bring(inputs_of(entry, project.all_experiments[entry.experiment].input))
-    found = rebuild.rebuild(project, study, Path.cwd(), tell)
-    report.write(found, folder)
-    mlflow_log.write(found, folder)
+    prepare_inputs(inputs_of(entry, project.experiments[entry.experiment].input))
+    searched = search.rebuild_study(project, study, Path.cwd(), print_trials)
+    report.write(searched, folder)
+    mlflow_log.write(searched, folder)
 
 
-def bring(inputs: Sequence[str]) -> None:
-    """Bring the inputs that a study chooses among up to date: dvc.yaml knows no list of deps that differs by entry."""
+def prepare_inputs(inputs: Sequence[str]) -> None:
+    """Run normalise for every input that the study may choose: deps in dvc.yaml cannot differ by study."""
     pipeline = Pipeline(Path.cwd(), [f"normalise@{name}" for name in inputs])
-    pipeline.run(1, lambda stages: None)
+    pipeline.run(1, lambda _: None)
     for stage in pipeline.stages.values():
         if stage.state not in SUCCEEDED:
-            raise ModelyardError(f"{stage.name} {stage.state}, and no trial was run: see {stage.log}")
+            raise ModelyardError(f"{stage.name} {stage.state}, so no trial was run: see {stage.log}")
 
 
-def tell(_: Sequence, ended: Sequence) -> None:
-    for trial in ended:
+def print_trials(_: Sequence[object], finished: Sequence) -> None:
+    for trial in finished:
         typer.echo(f"trial {trial.number} {trial.state.lower()} {trial.score or trial.reason}")
 
 

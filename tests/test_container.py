@@ -17,7 +17,7 @@ from support.paths import ROOT
 from support.postgresql import postgresql, postgresql_server  # noqa: F401 (fixtures)
 
 from container.commands import TESTS_IN_IMAGE
-from modelyard.tuning.storage import VARIABLE
+from modelyard.tuning.storage import STORAGE_VARIABLE
 
 SCRIPTS = ROOT / "container"
 LIMIT_SECONDS = 60
@@ -147,9 +147,11 @@ def test_what_the_pipeline_needs_is_in_the_build_context(path):
 
 def test_mlflow_and_optuna_have_separate_databases_and_roles(services):
     runs = services["mlflow"]["environment"]["MLFLOW_BACKEND_STORE_URI"]
-    studies = {services[name]["environment"][VARIABLE] for name in ("dashboard", "worker")}
+    studies = {services[name]["environment"][STORAGE_VARIABLE] for name in ("dashboard", "worker")}
     assert len(studies) == 1
-    assert services["dashboard"]["command"][1] == "/opt/modelyard/dashboard.py"  # it takes the address in VARIABLE
+    assert (
+        services["dashboard"]["command"][1] == "/opt/modelyard/dashboard.py"
+    )  # it takes the address in STORAGE_VARIABLE
     assert (runs, *studies) == (
         "postgresql+psycopg://mlflow@database/mlflow",
         "postgresql+psycopg://optuna@database/optuna",
@@ -222,7 +224,7 @@ def test_a_worker_without_a_study_or_a_database_is_refused():
     code, error = run_script("join_study.py")
     assert (code, error.partition(":")[2][:17]) == (1, " STUDY is not set")
     code, error = run_script("join_study.py", STUDY=STUDY)
-    assert (code, f"{VARIABLE} is not set" in error) == (1, True)
+    assert (code, f"{STORAGE_VARIABLE} is not set" in error) == (1, True)
 
 
 def test_a_worker_waits_until_its_study_exists(postgresql):  # noqa: F811
@@ -244,12 +246,14 @@ HELLO = (sys.executable, "-c", "import sys; sys.exit('the command runs')")
 
 def test_a_command_that_needs_no_database_runs_at_once():
     assert run_script("await_database.py", *HELLO) == (1, "the command runs\n")
-    assert run_script("await_database.py", *HELLO, **{VARIABLE: "studies.journal"}) == (1, "the command runs\n")
+    assert run_script("await_database.py", *HELLO, **{STORAGE_VARIABLE: "studies.journal"}) == (1, "the command runs\n")
 
 
 def test_an_unreachable_database_is_named_without_its_password():
     address = "postgresql+psycopg://ann:hush@127.0.0.1:9/studies"
-    code, error = run_script("await_database.py", *HELLO, **{VARIABLE: address, "MODELYARD_WAIT_SECONDS": "0.5"})
+    code, error = run_script(
+        "await_database.py", *HELLO, **{STORAGE_VARIABLE: address, "MODELYARD_WAIT_SECONDS": "0.5"}
+    )
     assert code == 1
     assert error.startswith("waiting for postgresql+psycopg://ann:***@127.0.0.1:9/studies: connection")
     assert "has not answered for 0.5 s" in error
@@ -257,7 +261,9 @@ def test_an_unreachable_database_is_named_without_its_password():
 
 
 def test_a_database_that_refuses_the_connection_ends_the_wait(postgresql):  # noqa: F811
-    code, error = run_script("await_database.py", *HELLO, **{VARIABLE: postgresql.replace("/test_", "/no_such_")})
+    code, error = run_script(
+        "await_database.py", *HELLO, **{STORAGE_VARIABLE: postgresql.replace("/test_", "/no_such_")}
+    )
     assert code == 1
     assert "refuses" in error
     assert "does not exist" in error
@@ -270,7 +276,7 @@ def test_a_database_that_starts_late_is_waited_for(postgresql):  # noqa: F811
         late = postgresql.replace(f":{real}/", f":{server.getsockname()[1]}/")
         waiting = subprocess.Popen(
             [sys.executable, SCRIPTS / "await_database.py", *HELLO],
-            env=os.environ | {VARIABLE: late}, stderr=subprocess.PIPE, text=True,
+            env=os.environ | {STORAGE_VARIABLE: late}, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         try:
             assert waiting.stderr.readline().startswith("waiting for postgresql+psycopg://postgres@127.0.0.1")

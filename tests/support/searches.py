@@ -1,4 +1,4 @@
-"""A search over made-up rows that needs no TensorFlow: gradient boosting, its trees and depth vary."""
+"""A search on made-up samples that needs no TensorFlow: the trees and the depth of gradient boosting vary."""
 
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ EXPERIMENT = EstimatorExperiment(
 VARY: dict[str, Any] = {"model.trees": Range(low=10, high=60), "model.depth": Choices(choices=(1, 2, 3))}
 
 
-def save_rows(folder: Path, count: int = 120) -> TrainingInput:
-    """Samples on a curve, a fifth of them for validation, where a plan's trials look for them."""
+def save_samples(folder: Path, count: int = 120) -> TrainingInput:
+    """Save samples on a curve, a fifth of them for validation, where the trials of `plan` read them."""
     random = np.random.default_rng(0)
     x = random.normal(size=(count, 3))
     rows = Samples(x, x[:, 0] ** 2 + x[:, 1] + random.normal(scale=0.1, size=count))
@@ -31,7 +31,7 @@ def save_rows(folder: Path, count: int = 120) -> TrainingInput:
 
 
 def plan(folder: Path, experiment: Any = EXPERIMENT, **changes: Any) -> Plan:
-    """What a search over these rows is told; `changes` are those of its study."""
+    """The plan of a search on these samples; `changes` are those of its study."""
     values = {"experiment": "made_up_boosting", "vary": VARY, "trials": 4, "pruner": "none", "seed": 7}
     return Plan(
         name="made_up",
@@ -40,5 +40,5 @@ def plan(folder: Path, experiment: Any = EXPERIMENT, **changes: Any) -> Plan:
         inputs={"made_up": {"dataset": "made_up"}},
         metric="val_mae",
         runtime=Runtime(),
-        folder=folder,
+        root=folder,
     )

@@ -1,4 +1,4 @@
-"""Studies as `modelyard tune` leaves them, made up in memory: nothing is trained."""
+"""Studies as `modelyard tune` creates them, in memory, with created-up trials: nothing is trained."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ DISTRIBUTIONS = {
     "training.epochs": IntDistribution(2, 6),
     "training.learning_rate": FloatDistribution(0.0001, 0.1, log=True),
 }
-BEGAN = datetime(2026, 11, 21, 12, 0, 0)
+STARTED = datetime(2026, 11, 21, 12, 0, 0)
 
 
 def trial(
@@ -30,36 +30,36 @@ def trial(
     filters: str = "[32, 64]",
     epochs: int = 4,
     rate: float = 0.001,
-    **told: Any,
+    **attributes: Any,
 ) -> FrozenTrial:
-    """A trial with the score of each of its epochs; it took two seconds an epoch."""
+    """A trial with the score of each epoch, of two seconds."""
     values = {"model.filters": filters, "training.epochs": epochs, "training.learning_rate": rate}
-    made = create_trial(
+    created = create_trial(
         state=state,
         value=curve[-1] if state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
         params=values,
         distributions=DISTRIBUTIONS,
         intermediate_values=dict(enumerate(curve, start=1)),
         user_attrs={"epochs": len(curve), "epochs_planned": epochs, "seconds": 2.0 * len(curve), "worker": "a:1:2"}
-        | told,
+        | attributes,
     )
-    made.datetime_start = BEGAN
-    made.datetime_complete = None if state is TrialState.RUNNING else BEGAN + timedelta(seconds=2 * len(curve))
-    return made
+    created.datetime_start = STARTED
+    created.datetime_complete = None if state is TrialState.RUNNING else STARTED + timedelta(seconds=2 * len(curve))
+    return created
 
 
-PRESENT = trial([0.80, 0.85, 0.88, 0.90])
+BASELINE = trial([0.80, 0.85, 0.88, 0.90])
 BEST = trial([0.81, 0.88, 0.91, 0.93, 0.94], filters="[16, 32]", epochs=5, rate=0.01)
 PRUNED = trial([0.40, 0.41], TrialState.PRUNED, epochs=6, rate=0.09)
 FAILED = trial([0.5], TrialState.FAIL, rate=0.0002, reason="MemoryError: no room for 4 GB\nTraceback | and more")
 KILLED = trial([], TrialState.FAIL, epochs=3)
 WORSE = trial([0.6, 0.7, 0.8], epochs=3, rate=0.0005)
 SPOILT = trial([], TrialState.FAIL)
-ALL = (PRESENT, BEST, PRUNED, FAILED, KILLED, WORSE)
+ALL = (BASELINE, BEST, PRUNED, FAILED, KILLED, WORSE)
 
 
-def study(*trials: FrozenTrial, name: str = "digits_cnn", up: bool = True, file: Path = PARAMS) -> optuna.Study:
-    """A study in memory with these trials, of the experiment digits_cnn as it stands in a params.yaml."""
+def study(*trials: FrozenTrial, name: str = "digits_cnn", maximize: bool = True, file: Path = PARAMS) -> optuna.Study:
+    """A study with these trials, of the experiment digits_cnn of a params.yaml."""
     project = params.load(file)
     space = {
         "experiment": project.all_experiments["digits_cnn"].model_dump(mode="json"),
@@ -69,8 +69,8 @@ def study(*trials: FrozenTrial, name: str = "digits_cnn", up: bool = True, file:
         "training_rows": None,
         "metric": "val_accuracy",
     }
-    made = optuna.create_study(study_name=name, direction="maximize" if up else "minimize")
+    created = optuna.create_study(study_name=name, direction="maximize" if maximize else "minimize")
     for key, value in {"experiment": "digits_cnn", "metric": "val_accuracy", "space": space}.items():
-        made.set_user_attr(key, value)
-    made.add_trials(trials)
-    return made
+        created.set_user_attr(key, value)
+    created.add_trials(trials)
+    return created

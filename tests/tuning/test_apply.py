@@ -1,4 +1,4 @@
-"""The winner in params.yaml: what is added, that nothing else changes, and what is refused."""
+"""The winner in params.yaml and published.yaml: the added lines, no other change, and what is refused."""
 
 import difflib
 import shutil
@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, create_trial
 from ruamel.yaml import YAML
-from support.studies import ALL, BEST, PARAMS, PRESENT, PRUNED, VARY, WORSE, study, trial
+from support.studies import ALL, BASELINE, BEST, PARAMS, PRUNED, VARY, WORSE, study, trial
 
 from modelyard import params
 from modelyard.core.config import read_yaml
 from modelyard.core.errors import ModelyardError
-from modelyard.tuning.apply import apply
-from modelyard.tuning.winner import WIDTH, as_yaml, winner
+from modelyard.tuning.apply import LINE_WIDTH, apply, as_yaml, find_winner
 
 SMALL = """\
 datasets: # where they come from
@@ -46,15 +45,19 @@ experiments:
         training: *training""" % ("0" * 64)
 
 
+PUBLISHED = PARAMS.with_name("published.yaml")
+
+
 @pytest.fixture
 def params_file(tmp_path: Path) -> Path:
-    """A copy of this project's params.yaml."""
-    return Path(shutil.copy(PARAMS, tmp_path / "params.yaml"))
+    """A copy of this project's params.yaml, with its published.yaml beside it."""
+    shutil.copy(PUBLISHED, tmp_path)
+    return Path(shutil.copy(PARAMS, tmp_path))
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """A params.yaml with what is rare: other steps, an anchor, no end of line at its end."""
+    """A params.yaml with rare features: other indents, an anchor, no newline at its end."""
     path = tmp_path / "small.yaml"
     path.write_text(SMALL)
     return path
@@ -67,12 +70,12 @@ def trial_without_filters() -> FrozenTrial:
 
 
 def changes(before: str, after: str) -> tuple[str, str]:
-    """The lines that were taken out, and those that were added."""
+    """The removed lines and the added ones."""
     compared = list(difflib.ndiff(before.splitlines(), after.splitlines()))
     return tuple("\n".join(line[2:] for line in compared if line.startswith(sign)) for sign in "-+")
 
 
-def test_the_winner_stands_beneath_its_experiment_and_no_other_line_is_touched(params_file: Path) -> None:
+def test_the_winner_is_written_beneath_its_experiment_and_no_other_line_changes(params_file: Path) -> None:
     assert apply(study(*ALL), params_file) == "digits_cnn_tuned"
     text = params_file.read_text()
     removed, added = changes(PARAMS.read_text(), text)
@@ -88,14 +91,13 @@ def test_the_winner_stands_beneath_its_experiment_and_no_other_line_is_touched(p
         "      batch_size: 32\n"
         "      optimizer: adam\n"
         "      loss: sparse_categorical_crossentropy\n"
-        "      learning_rate: 0.01\n"
-        '  digits_cnn_tuned: {notebook: "001", note: best of 6 trials of study digits_cnn}'
+        "      learning_rate: 0.01"
     )
     names = list(read_yaml(params_file)["experiments"])
     assert names.index("digits_cnn_tuned") == names.index("digits_cnn") + 1
 
 
-def test_what_was_written_is_the_experiment_with_the_best_trials_values(params_file: Path) -> None:
+def test_the_tuned_experiment_has_the_values_of_the_best_trial(params_file: Path) -> None:
     apply(study(*ALL), params_file)
     project = params.load(params_file)
     tuned, present = project.all_experiments["digits_cnn_tuned"], project.all_experiments["digits_cnn"]
@@ -104,7 +106,7 @@ def test_what_was_written_is_the_experiment_with_the_best_trials_values(params_f
     assert tuned.training == present.training.model_copy(update={"epochs": 5, "learning_rate": 0.01})
 
 
-def test_an_experiment_that_is_the_last_of_its_section_keeps_the_remarks_after_it(params_file: Path) -> None:
+def test_comments_after_the_last_experiment_of_a_section_stay_there(params_file: Path) -> None:
     text = params_file.read_text()
     last = text.index("  digits_detector:\n    input")
     first, end = text.index("  digits_cnn:\n"), text.index("  mnist_mlp:\n    input")
@@ -116,8 +118,8 @@ def test_an_experiment_that_is_the_last_of_its_section_keeps_the_remarks_after_i
     params.load(params_file)
 
 
-def test_other_steps_anchors_and_a_missing_end_of_line_are_kept(small: Path) -> None:
-    apply(study(PRESENT, BEST, file=small), small)
+def test_other_indents_anchors_and_comments_are_kept(small: Path) -> None:
+    apply(study(BASELINE, BEST, file=small), small)
     removed, added = changes(SMALL, small.read_text())
     assert removed == ""
     assert added.splitlines()[:2] == ["    digits_cnn_tuned:", "      input: digits"]
@@ -128,19 +130,19 @@ def test_other_steps_anchors_and_a_missing_end_of_line_are_kept(small: Path) -> 
 def test_an_experiment_that_ends_with_an_alias_ends_where_the_alias_stands(small: Path) -> None:
     text = SMALL.replace("digits_other", "first").replace("digits_cnn", "digits_other").replace("first", "digits_cnn")
     small.write_text(text)
-    apply(study(PRESENT, BEST, file=small), small)
+    apply(study(BASELINE, BEST, file=small), small)
     assert changes(text, small.read_text())[0] == ""
     assert list(read_yaml(small)["experiments"]) == ["digits_other", "digits_cnn", "digits_cnn_tuned"]
 
 
-def test_applied_twice_the_file_is_as_after_the_first_time(params_file: Path) -> None:
+def test_applying_twice_changes_nothing_more(params_file: Path) -> None:
     apply(study(*ALL), params_file)
     once = params_file.read_bytes()
     apply(study(*ALL), params_file)
     assert params_file.read_bytes() == once
 
 
-def test_a_name_with_other_values_is_taken_unless_it_is_to_be_replaced(params_file: Path) -> None:
+def test_an_entry_with_other_values_is_replaced_only_on_request(params_file: Path) -> None:
     apply(study(*ALL), params_file)
     before = params_file.read_bytes()
     better = study(*ALL, trial([0.99], rate=0.02))
@@ -151,19 +153,22 @@ def test_a_name_with_other_values_is_taken_unless_it_is_to_be_replaced(params_fi
     removed, _ = changes(PARAMS.read_text(), params_file.read_text())
     assert removed == ""
     assert params.load(params_file).all_experiments["digits_cnn_tuned"].training.learning_rate == 0.02
-    assert read_yaml(params_file)["published"]["digits_cnn_tuned"]["note"] == "best of 7 trials of study digits_cnn"
+    published = params_file.with_name("published.yaml")
+    removed, _ = changes(PUBLISHED.read_text(), published.read_text())
+    assert removed == ""
+    assert read_yaml(published)["digits_cnn_tuned"]["note"] == "best of 7 trials of study digits_cnn"
 
 
 @pytest.mark.parametrize(
-    "trials, told",
+    ("trials", "message"),
     [
         ((), "has no finished trial yet"),
         ((PRUNED,), "has no finished trial yet.*modelyard tune digits_cnn"),
-        ((PRESENT, WORSE), "no trial is better than experiment digits_cnn as it is .val_accuracy 0.9"),
+        ((BASELINE, WORSE), "no trial is better than the baseline, experiment digits_cnn unchanged .val_accuracy 0.9"),
     ],
 )
-def test_without_a_better_trial_nothing_is_written(trials: tuple, told: str, params_file: Path) -> None:
-    with pytest.raises(ModelyardError, match=told):
+def test_without_a_better_trial_nothing_is_written(trials: tuple, message: str, params_file: Path) -> None:
+    with pytest.raises(ModelyardError, match=message):
         apply(study(*trials), params_file)
     assert params_file.read_bytes() == PARAMS.read_bytes()
 
@@ -175,27 +180,85 @@ def test_without_a_better_trial_nothing_is_written(trials: tuple, told: str, par
         ("validation: 0.2}\n    scaling: minmax", "validation: 0.2}\n    scaling: standard", "digits"),
     ],
 )
-def test_scores_of_another_experiment_or_input_are_not_applied(
-    before: str, after: str, changed: str, params_file: Path
-) -> None:
-    made = study(*ALL)
+def test_a_changed_experiment_or_input_is_refused(before: str, after: str, changed: str, params_file: Path) -> None:
+    searched = study(*ALL)
     text = params_file.read_text()
     assert before in text
     params_file.write_text(text.replace(before, after))
-    with pytest.raises(ModelyardError, match=rf"searched with another {changed} than params.yaml has now.*--new"):
-        apply(made, params_file)
+    with pytest.raises(
+        ModelyardError, match=rf"{changed} in params.yaml has changed since study digits_cnn was created.*--new"
+    ):
+        apply(searched, params_file)
 
 
-def test_a_winner_that_the_settings_refuse_leaves_the_file_as_it_was(params_file: Path) -> None:
-    made = study(*ALL)
-    made.set_user_attr("space", made.user_attrs["space"] | {"vary": VARY | {"model.filters": {"choices": [[], [16]]}}})
-    made.add_trial(trial_without_filters())
+def test_a_winner_that_the_settings_refuse_changes_no_file(params_file: Path) -> None:
+    searched = study(*ALL)
+    searched.set_user_attr(
+        "space", searched.user_attrs["space"] | {"vary": VARY | {"model.filters": {"choices": [[], [16]]}}}
+    )
+    searched.add_trial(trial_without_filters())
     with pytest.raises(ModelyardError) as refusal:
-        apply(made, params_file)
+        apply(searched, params_file)
     assert params_file.read_bytes() == PARAMS.read_bytes()
-    for told in ("params.yaml is as it was", "experiments.digits_cnn_tuned.model.filters (line", "filters: []"):
-        assert told in str(refusal.value)
-    assert [path.name for path in params.parent.iterdir()] == ["params.yaml"]
+    for text in (
+        "params.yaml and published.yaml unchanged",
+        "experiments.digits_cnn_tuned.model.filters (line",
+        "filters: []",
+    ):
+        assert text in str(refusal.value)
+    assert params_file.with_name("published.yaml").read_bytes() == PUBLISHED.read_bytes()
+    assert {path.name for path in params_file.parent.iterdir()} == {"params.yaml", "published.yaml"}
+
+
+def test_published_yaml_gets_the_notebook_of_the_experiment_and_a_note(params_file: Path) -> None:
+    apply(study(*ALL), params_file)
+    removed, added = changes(PUBLISHED.read_text(), params_file.with_name("published.yaml").read_text())
+    assert removed == ""
+    assert added == 'digits_cnn_tuned: {notebook: "001", note: best of 6 trials of study digits_cnn}'
+    published = params.load_published(params.load(params_file), params_file.with_name("published.yaml"))
+    names = list(published)
+    assert names.index("digits_cnn_tuned") == names.index("digits_cnn") + 1
+
+
+@pytest.mark.parametrize("text", [None, "{}\n", 'xor_mlp: {notebook: "001"} # the only one\n'])
+def test_without_an_entry_of_the_experiment_published_yaml_is_not_written(params_file: Path, text: str | None) -> None:
+    published = params_file.with_name("published.yaml")
+    published.unlink()
+    if text is not None:
+        published.write_text(text)
+    assert apply(study(*ALL), params_file) == "digits_cnn_tuned"
+    assert (published.read_text() if published.exists() else None) == text
+    assert "digits_cnn_tuned" in params.load(params_file).experiments
+
+
+def test_comments_and_metrics_in_published_yaml_are_kept(params_file: Path) -> None:
+    published = params_file.with_name("published.yaml")
+    text = (
+        "# What was printed\ndigits_cnn:\n  notebook: '001' # quoted otherwise\n"
+        "  metrics: {accuracy: 0.9870}\n\n# the last remark\n"
+    )
+    published.write_text(text)
+    apply(study(*ALL), params_file)
+    removed, added = changes(text, published.read_text())
+    assert (removed, added) == (
+        "", 'digits_cnn_tuned: {notebook: "001", note: best of 6 trials of study digits_cnn}'
+    )  # fmt: skip
+
+
+def test_a_published_yaml_with_a_mistake_is_refused_and_nothing_is_written(params_file: Path) -> None:
+    published = params_file.with_name("published.yaml")
+    published.write_text(PUBLISHED.read_text().replace("digits_mlp:", "digits_mpl:"))
+    before = published.read_bytes()
+    with pytest.raises(ModelyardError, match=r"published.yaml has a mistake"):
+        apply(study(*ALL), params_file)
+    assert published.read_bytes() == before
+    assert params_file.read_bytes() == PARAMS.read_bytes()
+
+
+def test_file_modes_are_kept(params_file: Path) -> None:
+    params_file.chmod(0o640)
+    apply(study(*ALL), params_file)
+    assert params_file.stat().st_mode & 0o777 == 0o640
 
 
 NAMES = st.text("abc_", min_size=1, max_size=12)
@@ -208,20 +271,20 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(NAMES, VALUES, min_size=1, max_size=4))
-def test_settings_as_yaml_are_read_back_as_they_were(content: dict) -> None:
+def test_settings_written_as_yaml_are_read_back_equal(content: dict) -> None:
     assert YAML(typ="safe").load(as_yaml(content)) == content
 
 
-def test_a_group_stands_in_one_line_where_it_fits() -> None:
+def test_a_group_is_one_line_where_it_fits() -> None:
     short, long = {"a": 1, "b": [1, 2]}, {f"key_{number}": "value" for number in range(12)}
     assert as_yaml({"short": short}) == "short: {a: 1, b: [1, 2]}"
     lines = as_yaml({"long": long}).splitlines()
     assert lines[:2] == ["long:", "  key_0: value"]
-    assert max(map(len, lines)) <= WIDTH
+    assert max(map(len, lines)) <= LINE_WIDTH
 
 
 def test_the_winner_of_a_second_study_is_named_after_its_experiment() -> None:
-    won = winner(study(*ALL, name="digits_cnn-2"), PARAMS)
+    won = find_winner(study(*ALL, name="digits_cnn-2"), PARAMS)
     assert (won.name, won.study, won.note) == (
         "digits_cnn_tuned",
         "digits_cnn",

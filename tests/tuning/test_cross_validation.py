@@ -1,4 +1,4 @@
-"""k-fold: each row is held back once, and a scaling is fitted on the rest alone."""
+"""k-fold: each sample is a validation sample once, and the scaling is fitted on the other folds alone."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.data import scaling
 from modelyard.data.inputs import TrainingInput
 from modelyard.data.samples import Samples
-from modelyard.tuning.cross_validation import parts, shortened
+from modelyard.tuning.cross_validation import first_training_samples, split_folds
 
 
 def numbered(count: int, method: str = "minmax") -> TrainingInput:
@@ -21,54 +21,54 @@ def numbered(count: int, method: str = "minmax") -> TrainingInput:
 
 
 @given(count=some.integers(2, 60), folds=some.integers(2, 8), seed=some.integers(0, 2**32 - 1))
-def test_each_row_is_a_validation_row_once_and_otherwise_a_training_row(count, folds, seed):
+def test_each_sample_is_a_validation_sample_in_one_fold_and_a_training_sample_in_the_others(count, folds, seed):
     if folds > count:
         return
-    made = list(parts(numbered(count), folds, seed))
-    assert sorted(np.concatenate([part.validation.y for part in made])) == list(range(count))
-    for part in made:
+    parts = list(split_folds(numbered(count), folds, seed))
+    assert sorted(np.concatenate([part.validation.y for part in parts])) == list(range(count))
+    for part in parts:
         assert sorted([*part.training.y, *part.validation.y]) == list(range(count))
         assert (part.samples.x[:, 0] == part.samples.y).all()
-    sizes = [len(part.validation) for part in made]
+    sizes = [len(part.validation) for part in parts]
     assert max(sizes) - min(sizes) <= 1
 
 
 @pytest.mark.parametrize("method", ["minmax", "standard", "none"])
-def test_a_scaling_is_fitted_on_the_training_rows_of_its_fold(method):
-    made = list(parts(numbered(20, method), 4, seed=1))
-    assert [part.description.scaler for part in made] == [scaling.fit(method, part.training.x) for part in made]
+def test_the_scaling_is_fitted_on_the_training_samples_of_its_fold(method):
+    parts = list(split_folds(numbered(20, method), 4, seed=1))
+    assert [part.description.scaler for part in parts] == [scaling.fit(method, part.training.x) for part in parts]
     if method != "none":
-        assert len({part.description.scaler for part in made}) > 1
+        assert len({part.description.scaler for part in parts}) > 1
 
 
-def test_the_same_seed_draws_the_same_folds_and_another_does_not():
-    drawn = [[part.validation.y.tolist() for part in parts(numbered(30), 3, seed)] for seed in (1, 1, 2)]
+def test_the_seed_decides_the_folds():
+    drawn = [[part.validation.y.tolist() for part in split_folds(numbered(30), 3, seed)] for seed in (1, 1, 2)]
     assert drawn[0] == drawn[1] != drawn[2]
 
 
-def test_without_folds_the_input_is_as_it_was_divided(regression_input):
-    assert list(parts(regression_input, None, 7)) == [regression_input]
+def test_without_folds_the_input_keeps_its_own_split(regression_input):
+    assert list(split_folds(regression_input, None, 7)) == [regression_input]
 
 
-def test_more_folds_than_rows_are_refused():
-    with pytest.raises(ModelyardError, match="5 folds of 4 rows: give the study at most 4"):
-        next(parts(numbered(4), 5, 1))
+def test_more_folds_than_samples_are_refused():
+    with pytest.raises(ModelyardError, match="5 folds of 4 samples: set the study's `folds` to 4 at most"):
+        next(split_folds(numbered(4), 5, 1))
 
 
 @given(count=some.integers(3, 60), held=some.integers(1, 30), training_rows=some.integers(1, 60))
-def test_a_shortened_input_has_its_first_training_rows_and_all_validation_rows(count, held, training_rows):
+def test_training_rows_keep_the_first_training_samples_and_all_validation_samples(count, held, training_rows):
     whole = numbered(count)
     sizes = {"training_rows": max(1, count - held), "validation_rows": count - max(1, count - held)}
     data = TrainingInput(whole.description.model_copy(update=sizes), whole.samples)
     if training_rows > len(data.training):
-        with pytest.raises(ModelyardError, match=f"{len(data.training)} training rows: give the study at most so many"):
-            shortened(data, training_rows)
+        with pytest.raises(ModelyardError, match=f"set the study's `training_rows` to {len(data.training)} at most"):
+            first_training_samples(data, training_rows)
         return
-    short = shortened(data, training_rows)
+    short = first_training_samples(data, training_rows)
     assert short.training.y.tolist() == list(range(training_rows))
     assert short.validation.y.tolist() == data.validation.y.tolist()
     assert short.description.scaler == data.description.scaler
 
 
-def test_an_input_that_is_not_shortened_stays_open_as_it_was(regression_input):
-    assert shortened(regression_input, None) is regression_input
+def test_without_training_rows_the_input_is_returned_itself(regression_input):
+    assert first_training_samples(regression_input, None) is regression_input

@@ -1,4 +1,4 @@
-"""A study in MLflow: one run for it and one for each trial, in real stores."""
+"""A study in MLflow: one run for it and a nested run for each trial, in real stores."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import mlflow
 import pytest
 from optuna.trial import TrialState
-from support.studies import ALL, BEST, KILLED, PRESENT, PRUNED, WORSE, study
+from support.studies import ALL, BASELINE, BEST, KILLED, PRUNED, WORSE, study
 
 from modelyard.core.processes import this_process
 from modelyard.tracking import nested_runs, queries
@@ -35,7 +35,7 @@ def curve(project: Path, run: mlflow.entities.Run, metric: str) -> list[tuple[in
     return sorted((each.step, each.value) for each in client.get_metric_history(run.info.run_id, metric))
 
 
-def test_a_study_is_one_run_with_its_trials_beneath(project: Path) -> None:
+def test_a_study_is_a_run_with_its_trials_as_nested_runs(project: Path) -> None:
     mlflow_log.write(study(*ALL))
     runs = runs_in(project)
     whole = runs.pop("study digits_cnn")
@@ -45,11 +45,11 @@ def test_a_study_is_one_run_with_its_trials_beneath(project: Path) -> None:
     assert whole.data.params["vary.training.epochs"] == '{"low": 2, "high": 6, "step": null, "log": false}'
     assert curve(project, whole, "best_score") == [(0, 0.9), (1, 0.94), (5, 0.94)]
     assert curve(project, whole, "score") == [(0, 0.9), (1, 0.94), (5, 0.8)]
-    told = {"trials_finished": 3, "trials_pruned": 1, "trials_failed": 2, "epochs_spared": 4, "gain": 0.94 - 0.9}
-    assert told.items() <= whole.data.metrics.items()
+    expected = {"trials_finished": 3, "trials_pruned": 1, "trials_failed": 2, "epochs_spared": 4, "gain": 0.94 - 0.9}
+    assert expected.items() <= whole.data.metrics.items()
 
 
-def test_a_trial_has_its_settings_its_curve_its_state_and_its_duration(project: Path) -> None:
+def test_a_trials_run_has_its_settings_learning_curve_state_and_duration(project: Path) -> None:
     mlflow_log.write(study(*ALL))
     runs = runs_in(project)
     assert [runs[f"trial {number}"].info.status for number in range(6)] == [
@@ -68,13 +68,13 @@ def test_a_trial_has_its_settings_its_curve_its_state_and_its_duration(project: 
     assert "error" not in runs["trial 2"].data.tags, "a pruned trial has not failed"
 
 
-def test_written_again_nothing_is_doubled_and_new_trials_are_added(project: Path) -> None:
-    made = study(PRESENT, PRUNED)
+def test_logged_again_nothing_is_doubled_and_new_trials_are_added(project: Path) -> None:
+    searched = study(BASELINE, PRUNED)
     for _ in range(2):
-        mlflow_log.write(made)
+        mlflow_log.write(searched)
     before = runs_in(project)
-    made.add_trials([WORSE, BEST])
-    mlflow_log.write(made)
+    searched.add_trials([WORSE, BEST])
+    mlflow_log.write(searched)
     after = runs_in(project)
     assert after.keys() - before.keys() == {"trial 2", "trial 3"}
     assert {name: after[name].info.run_id for name in before} == {name: run.info.run_id for name, run in before.items()}
@@ -83,10 +83,8 @@ def test_written_again_nothing_is_doubled_and_new_trials_are_added(project: Path
 
 
 @pytest.mark.parametrize("meanwhile", ["nothing", "shown as failed"])
-def test_what_a_killed_writer_left_half_written_is_completed(
-    meanwhile: str, project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made, gone = study(PRESENT, BEST), this_process().rpartition(":")[0] + ":1"
+def test_runs_of_a_killed_writer_are_completed(meanwhile: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    searched, gone = study(BASELINE, BEST), this_process().rpartition(":")[0] + ":1"
     complete, calls = nested_runs._complete, []
 
     def cut_short(*given: object) -> None:
@@ -96,7 +94,7 @@ def test_what_a_killed_writer_left_half_written_is_completed(
         complete(*given)
 
     monkeypatch.setattr(nested_runs, "_complete", cut_short)
-    mlflow_log.write(made)
+    mlflow_log.write(searched)
     assert {name: run.info.status for name, run in runs_in(project).items()} == {
         "study digits_cnn": "RUNNING",
         "trial 0": "FINISHED",
@@ -107,61 +105,61 @@ def test_what_a_killed_writer_left_half_written_is_completed(
         for run in runs_in(project).values():
             mlflow.MlflowClient().set_tag(run.info.run_id, "process", gone)
         assert set(queries.fail_dead_runs()) == {"study digits_cnn", "trial 1"}
-    mlflow_log.write(made)
+    mlflow_log.write(searched)
     runs = runs_in(project)
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
     assert {name for name, run in runs.items() if "error" in run.data.tags} == set()
     assert runs["trial 1"].data.metrics["val_accuracy"] == 0.94
 
 
-def test_trials_that_have_not_ended_wait_for_the_next_time(project: Path) -> None:
-    made = study(PRESENT)
-    made.ask()
-    made.enqueue_trial(BEST.params)
-    mlflow_log.write(made)
+def test_trials_that_have_not_ended_are_not_logged(project: Path) -> None:
+    searched = study(BASELINE)
+    searched.ask()
+    searched.enqueue_trial(BEST.params)
+    mlflow_log.write(searched)
     assert set(runs_in(project)) == {"study digits_cnn", "trial 0"}
 
 
-def test_a_study_begun_anew_is_another_run(project: Path) -> None:
+def test_a_second_study_of_a_name_is_another_run(project: Path) -> None:
     for name in ("digits_cnn", "digits_cnn-2"):
-        mlflow_log.write(study(PRESENT, name=name))
+        mlflow_log.write(study(BASELINE, name=name))
     client = mlflow.MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
     names = [run.info.run_name for run in client.search_runs(["1"])]
     assert sorted(names) == ["study digits_cnn", "study digits_cnn-2", "trial 0", "trial 0"]
 
 
-def test_the_report_is_kept_with_the_study(project: Path, tmp_path: Path) -> None:
+def test_the_report_is_an_artifact_of_the_study(project: Path, tmp_path: Path) -> None:
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "report.md").write_text("# Study")
-    mlflow_log.write(study(PRESENT), tmp_path / "reports")
+    mlflow_log.write(study(BASELINE), tmp_path / "reports")
     client = mlflow.MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
     (file,) = client.list_artifacts(runs_in(project)["study digits_cnn"].info.run_id, "report")
     assert file.path == "report/report.md"
 
 
-def test_a_store_out_of_reach_warns_once_and_stops_nothing(
+def test_an_unreachable_store_warns_once_and_stops_nothing(
     project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:
     (project / "a_file").touch()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/a_file/no_folder/mlflow.db")
-    mlflow_log.write(study(PRESENT))
+    mlflow_log.write(study(BASELINE))
     warnings = [line for line in capfd.readouterr().err.splitlines() if line.startswith("warning: ")]
     assert len(warnings) == 1
 
 
 @pytest.mark.parametrize("trials", [(), (KILLED,)])
-def test_a_study_of_which_nothing_has_ended_or_begun_leaves_no_run_of_a_trial(trials: tuple, project: Path) -> None:
-    made = study(*trials)
-    made.enqueue_trial(BEST.params)
-    mlflow_log.write(made)
-    states = [trial.state for trial in made.trials]
+def test_a_study_without_an_ended_trial_is_not_logged(trials: tuple, project: Path) -> None:
+    searched = study(*trials)
+    searched.enqueue_trial(BEST.params)
+    mlflow_log.write(searched)
+    states = [trial.state for trial in searched.trials]
     assert set(runs_in(project)) == ({"study digits_cnn", "trial 0"} if TrialState.FAIL in states else set())
 
 
 def test_with_tracking_off_nothing_is_written_and_mlflow_is_not_imported(tmp_path: Path, environment: dict) -> None:
     code = (
-        "import sys\nsys.path.insert(0, sys.argv[1])\nfrom support.studies import PRESENT, study\n"
-        "from modelyard.tuning import diary\ndiary.write(study(PRESENT))\nprint('mlflow' in sys.modules)"
+        "import sys\nsys.path.insert(0, sys.argv[1])\nfrom support.studies import BASELINE, study\n"
+        "from modelyard.tuning import mlflow_log\nmlflow_log.write(study(BASELINE))\nprint('mlflow' in sys.modules)"
     )
     arguments = [sys.executable, "-c", code, str(Path(__file__).parents[1])]
     done = subprocess.run(arguments, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""One trial: its score, its curve, how it is given up, what is noted of it."""
+"""One trial: its score, its learning curve, pruning, and the attributes that it stores."""
 
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,10 @@ from modelyard.models.families import mlp
 from modelyard.params.project import NetworkExperiment
 from modelyard.params.study import Choices, Range
 from modelyard.tuning.objective import Objective, suggest
-from modelyard.tuning.opening import take_up
+from modelyard.tuning.plan import Plan
 from modelyard.tuning.search import Budget, Search
-from modelyard.tuning.storage import Place
-from modelyard.tuning.worker import pruner, sampler
+from modelyard.tuning.storage import StudyStorage, open_study
+from modelyard.tuning.worker import make_sampler
 
 NETWORK = NetworkExperiment(
     input="made_up",
@@ -32,7 +32,7 @@ UNITS = {"model.units": Choices(choices=((4,), (8, 4))), "training.learning_rate
 
 
 class PruneAt(optuna.pruners.BasePruner):
-    """Gives a trial up at one step."""
+    """Prunes a trial at one step."""
 
     def __init__(self, step: int) -> None:
         self._step = step
@@ -41,91 +41,93 @@ class PruneAt(optuna.pruners.BasePruner):
         return trial.last_step == self._step
 
 
-def tried(made: Any, given: dict[str, Any], pruner: optuna.pruners.BasePruner | None = None) -> tuple[Any, list]:
-    """One trial with these parameters, and what was told meanwhile."""
-    told: list[tuple] = []
-    study = optuna.create_study(direction=made.direction, pruner=pruner or optuna.pruners.NopPruner())
-    study.enqueue_trial(given)
-    study.optimize(Objective(made, lambda *figures: told.append(figures)), n_trials=1, catch=(Exception,))
-    return study.trials[0], told
+def run_trial(plan: Plan, values: dict[str, Any], pruner: optuna.pruners.BasePruner | None = None) -> tuple[Any, list]:
+    """Run one trial with these parameters; return it and the epochs that it reported."""
+    epochs: list[tuple] = []
+    study = optuna.create_study(direction=plan.direction, pruner=pruner or optuna.pruners.NopPruner())
+    study.enqueue_trial(values)
+    study.optimize(Objective(plan, lambda *epoch: epochs.append(epoch)), n_trials=1, catch=(Exception,))
+    return study.trials[0], epochs
 
 
 @pytest.fixture(autouse=True)
 def _rows(tmp_path: Path) -> None:
-    searches.save_rows(tmp_path)
+    searches.save_samples(tmp_path)
 
 
-def test_a_networks_curve_is_reported_by_epoch_and_its_score_is_the_last(tmp_path):
-    given = {"model.units": "[8, 4]", "training.learning_rate": 0.01}
-    trial, told = tried(plan(tmp_path, NETWORK, vary=UNITS), given)
+def test_a_network_reports_each_epoch_and_scores_its_last_one(tmp_path):
+    values = {"model.units": "[8, 4]", "training.learning_rate": 0.01}
+    trial, epochs = run_trial(plan(tmp_path, NETWORK, vary=UNITS), values)
     assert list(trial.intermediate_values) == [1, 2, 3, 4]
     assert trial.value == trial.intermediate_values[4]
-    assert [(done, most) for done, most, _ in told] == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    assert [score for *_, score in told] == list(trial.intermediate_values.values())
+    assert [(done, most) for done, most, _ in epochs] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert [score for *_, score in epochs] == list(trial.intermediate_values.values())
     assert (trial.user_attrs["epochs"], trial.user_attrs["epochs_planned"]) == (4, 4)
     assert list(tmp_path.rglob("*.h5")) == [], "a trial keeps no weights"
 
 
-def test_a_trial_scores_as_a_training_with_its_settings_does(tmp_path):
-    made = plan(tmp_path, NETWORK, vary=UNITS)
-    trial, _ = tried(made, {"model.units": "[4]", "training.learning_rate": 0.001})
-    context = models.TrainingContext(tmp_path, made.runtime, lambda figures: None)
-    _, history = models.fit(NETWORK.model, NETWORK.training, load_training(made.training_of("made_up")), context)
+def test_a_score_equals_that_of_training_with_the_same_settings(tmp_path):
+    searched = plan(tmp_path, NETWORK, vary=UNITS)
+    trial, _ = run_trial(searched, {"model.units": "[4]", "training.learning_rate": 0.001})
+    context = models.TrainingContext(tmp_path, searched.runtime, lambda metrics: None)
+    _, history = models.fit(
+        NETWORK.model, NETWORK.training, load_training(searched.training_folder("made_up")), context
+    )
     assert trial.value == pytest.approx(history.val_mae.iloc[-1], rel=1e-6)
 
 
-def test_a_trial_that_is_given_up_runs_no_further_epoch(tmp_path):
-    trial, told = tried(plan(tmp_path, NETWORK, vary=UNITS), {}, PruneAt(2))
+def test_a_pruned_trial_runs_no_further_epoch(tmp_path):
+    trial, epochs = run_trial(plan(tmp_path, NETWORK, vary=UNITS), {}, PruneAt(2))
     assert trial.state is TrialState.PRUNED
-    assert len(told) == 2
+    assert len(epochs) == 2
     assert (trial.user_attrs["epochs"], trial.user_attrs["epochs_planned"]) == (2, 4)
     assert "reason" not in trial.user_attrs
 
 
-def test_what_has_come_to_its_last_step_is_no_longer_given_up(tmp_path):
-    assert tried(plan(tmp_path, NETWORK, vary=UNITS), {}, PruneAt(4))[0].state is TrialState.COMPLETE
+def test_a_trial_at_its_last_step_is_not_pruned(tmp_path):
+    assert run_trial(plan(tmp_path, NETWORK, vary=UNITS), {}, PruneAt(4))[0].state is TrialState.COMPLETE
 
 
 def test_a_diverging_training_is_a_failed_trial_with_its_reason(tmp_path):
     vary = {"training.learning_rate": Choices(choices=(0.001, 1e30)), "training.optimizer": Choices(choices=("sgd",))}
-    trial, _ = tried(plan(tmp_path, NETWORK, vary=vary), {"training.learning_rate": 1e30})
+    trial, _ = run_trial(plan(tmp_path, NETWORK, vary=vary), {"training.learning_rate": 1e30})
     assert trial.state is TrialState.FAIL
     assert trial.user_attrs["reason"].startswith("ModelyardError: the loss became")
 
 
-def test_a_network_is_searched_by_one_warm_worker(tmp_path):
-    made, place = plan(tmp_path, NETWORK, vary=UNITS), Place(str(tmp_path / "made_up.journal"))
-    study = take_up(made, place)
-    Search(study, place, made, lambda workers, ended: None).run(1, Budget(2))
+def test_one_worker_process_runs_all_trials_of_a_network(tmp_path):
+    searched, storage = plan(tmp_path, NETWORK, vary=UNITS), StudyStorage(str(tmp_path / "made_up.journal"))
+    study = open_study(searched, storage)
+    Search(study, storage, searched, lambda workers, finished: None).run(1, Budget(2))
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 2
     assert len({trial.user_attrs["worker"] for trial in study.trials}) == 1
     assert study.trials[0].params == {"model.units": "[4]", "training.learning_rate": 0.001}
 
 
-def test_a_trial_may_learn_from_part_of_the_rows_and_is_judged_by_all_validation_rows(tmp_path):
-    made = plan(tmp_path, training_rows=40)
-    trial, _ = tried(made, {"model.trees": 20, "model.depth": 2})
-    data = load_training(made.training_of("made_up"))
+def test_training_rows_limit_training_samples_but_not_validation_samples(tmp_path):
+    searched = plan(tmp_path, training_rows=40)
+    trial, _ = run_trial(searched, {"model.trees": 20, "model.depth": 2})
+    data = load_training(searched.training_folder("made_up"))
     first = data.samples.take(np.arange(40))
-    assert trial.value == pytest.approx(_error(first, data.validation), rel=0.05)
-    assert trial.value != pytest.approx(_error(data.training, data.validation), rel=0.05)
+    assert trial.value == pytest.approx(_mean_absolute_error(first, data.validation), rel=0.05)
+    assert trial.value != pytest.approx(_mean_absolute_error(data.training, data.validation), rel=0.05)
 
 
-def test_with_folds_a_score_is_the_mean_over_them_each_with_its_own_scaling(tmp_path):
-    made = plan(tmp_path, folds=3)
-    trial, told = tried(made, {"model.trees": 20, "model.depth": 2})
-    rows = load_training(made.training_of("made_up")).samples
+def test_with_folds_the_score_is_their_mean(tmp_path):
+    searched = plan(tmp_path, folds=3)
+    trial, epochs = run_trial(searched, {"model.trees": 20, "model.depth": 2})
+    samples = load_training(searched.training_folder("made_up")).samples
     errors = []
-    for held in np.array_split(np.random.RandomState(7).permutation(len(rows)), 3):
-        rest = np.setdiff1d(np.arange(len(rows)), held)
-        errors.append(_error(rows.take(rest), rows.take(held)))
+    for held in np.array_split(np.random.RandomState(7).permutation(len(samples)), 3):
+        rest = np.setdiff1d(np.arange(len(samples)), held)
+        errors.append(_mean_absolute_error(samples.take(rest), samples.take(held)))
     assert trial.value == pytest.approx(np.mean(errors), rel=0.05)
     assert list(trial.intermediate_values) == [1, 2, 3]
     assert trial.value == trial.intermediate_values[3]
-    assert [(done, most) for done, most, _ in told] == [(1, 3), (2, 3), (3, 3)]
+    assert [(done, most) for done, most, _ in epochs] == [(1, 3), (2, 3), (3, 3)]
 
 
-def _error(training: Any, held: Any) -> float:
+def _mean_absolute_error(training: Any, held: Any) -> float:
     from sklearn.ensemble import GradientBoostingRegressor
 
     scaler = scaling.fit("none", training.x)
@@ -134,45 +136,21 @@ def _error(training: Any, held: Any) -> float:
     return float(np.abs(fitted.predict(scaler.transform(held.x)) - held.y).mean())
 
 
-def test_a_study_with_folds_prunes_between_them(tmp_path):
-    trial, told = tried(plan(tmp_path, folds=4), {"model.trees": 20, "model.depth": 2}, PruneAt(2))
+def test_with_folds_trials_are_pruned_between_folds(tmp_path):
+    trial, epochs = run_trial(plan(tmp_path, folds=4), {"model.trees": 20, "model.depth": 2}, PruneAt(2))
     assert trial.state is TrialState.PRUNED
-    assert len(told) == 2
+    assert len(epochs) == 2
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_suggestions_are_what_the_study_allows(tmp_path, seed):
+def test_suggested_values_lie_in_the_search_space(tmp_path, seed):
     vary = {
         "model.trees": Range(low=10, high=50, step=10),
         "model.depth": Choices(choices=(1, 3)),
         "model.learning_rate": Range(low=0.01, high=1.0, log=True),
         "model.subsample": Range(low=0.5, high=1.0, step=0.25),
     }
-    made = plan(tmp_path, vary=vary)
-    values = suggest(optuna.create_study(sampler=sampler((seed,))).ask(), made)
+    searched = plan(tmp_path, vary=vary)
+    values = suggest(optuna.create_study(sampler=make_sampler((seed,))).ask(), searched)
     assert all(vary[key].holds(value) for key, value in values.items())
     assert type(values["model.trees"]) is int
-
-
-def test_each_turn_has_its_own_suggestions_and_the_same_each_time(tmp_path):
-    made = plan(tmp_path)
-    seeds = [(7, 1), (7, 1), (7, 2), (8, 1), (7, 1, 99)]
-    drawn = [suggest(optuna.create_study(sampler=sampler(seed)).ask(), made) for seed in seeds]
-    assert drawn[0] == drawn[1]
-    assert len({tuple(each.values()) for each in drawn}) >= 3
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [("median", "MedianPruner"), ("hyperband", "HyperbandPruner"), ("none", "NopPruner")],
-)
-def test_the_pruner_is_the_one_that_is_named(name, kind, tmp_path):
-    assert type(pruner(plan(tmp_path, pruner=name))).__name__ == kind
-
-
-def test_hyperband_knows_the_most_epochs_of_the_space(tmp_path):
-    epochs = {"training.epochs": Range(low=2, high=9)}
-    assert plan(tmp_path, NETWORK, vary=epochs).most_epochs == 9
-    assert plan(tmp_path, NETWORK, vary={"training.epochs": Choices(choices=(4, 12))}).most_epochs == 12
-    assert plan(tmp_path, NETWORK, vary=UNITS).most_epochs == 4
-    assert plan(tmp_path, NETWORK, vary=epochs, folds=5).most_epochs == 5

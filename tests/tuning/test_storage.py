@@ -1,4 +1,4 @@
-"""Where studies are kept: journals that are torn, damaged or locked, and databases that are not there."""
+"""Study storages that are torn, damaged, locked or out of reach; and which study a search opens."""
 
 import json
 from pathlib import Path
@@ -9,118 +9,127 @@ from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as some
 from support import searches
+from support.searches import plan
 
 from modelyard.core.errors import ModelyardError
+from modelyard.params.study import Choices, Range
 from modelyard.tuning import storage
-from modelyard.tuning.opening import take_up
-from modelyard.tuning.storage import Place, difference, following, latest, place_of
+from modelyard.tuning.storage import (
+    StudyStorage,
+    find_storage,
+    latest_name,
+    load_latest_study,
+    next_name,
+    open_study,
+    space_changes,
+)
 
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Path:
     """A journal with a study of three trials."""
     path = tmp_path / "made_up.journal"
-    study = take_up(searches.plan(tmp_path), Place(str(path)))
+    study = open_study(searches.plan(tmp_path), StudyStorage(str(path)))
     for number in range(3):
         study.tell(study.ask(), number)
     return path
 
 
 def values(path: Path) -> list[float]:
-    study = optuna.load_study(study_name="made_up", storage=Place(str(path)).open())
+    study = optuna.load_study(study_name="made_up", storage=StudyStorage(str(path)).open())
     return [trial.value for trial in study.trials]
 
 
-def test_a_record_that_was_never_written_whole_is_kept_beside_and_the_study_goes_on(journal):
+def test_a_torn_record_is_moved_aside_and_the_study_continues(journal):
     whole = journal.read_bytes()
     journal.write_bytes(whole + b'{"op_code":6,"worker_id":"half')
     assert values(journal) == [0, 1, 2]
     assert journal.read_bytes() == whole
     assert journal.with_name("made_up.journal.torn").read_bytes() == b'{"op_code":6,"worker_id":"half\n'
-    study = optuna.load_study(study_name="made_up", storage=Place(str(journal)).open())
+    study = optuna.load_study(study_name="made_up", storage=StudyStorage(str(journal)).open())
     study.tell(study.ask(), 3)
     assert values(journal) == [0, 1, 2, 3]
 
 
 @given(cut=some.integers(min_value=1))
-def test_a_journal_cut_anywhere_opens_with_what_was_whole(cut, tmp_path_factory):
+def test_a_journal_cut_anywhere_opens_with_its_whole_records(cut, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cut")
     path = folder / "made_up.journal"
-    study = take_up(searches.plan(folder), Place(str(path)))
+    study = open_study(searches.plan(folder), StudyStorage(str(path)))
     study.tell(study.ask(), 1.0)
     content = path.read_bytes()
     path.write_bytes(content[: cut % len(content)])
-    Place(str(path)).open()
+    StudyStorage(str(path)).open()
     kept = path.read_bytes()
     assert content.startswith(kept)
     assert not kept or kept.endswith(b"\n")
 
 
 @pytest.mark.parametrize("damage", [b"not json\n", b'{"op_code": 99}\n', b'{"no": "record"}\n', b"[1, 2]\n"])
-def test_a_journal_that_is_damaged_inside_is_told_and_left_as_it_is(damage, journal):
+def test_a_journal_damaged_inside_is_refused_and_not_changed(damage, journal):
     lines = journal.read_bytes().splitlines(keepends=True)
     damaged = b"".join([*lines[:3], damage, *lines[3:]])
     journal.write_bytes(damaged)
-    with pytest.raises(ModelyardError, match="is no journal of studies, or is damaged inside"):
-        Place(str(journal)).open()
+    with pytest.raises(ModelyardError, match="is not a study journal, or is damaged inside"):
+        StudyStorage(str(journal)).open()
     assert journal.read_bytes() == damaged
 
 
-def test_a_locked_journal_is_told_and_nothing_is_lost(journal, monkeypatch):
+def test_a_locked_journal_is_reported_and_nothing_is_lost(journal, monkeypatch):
     monkeypatch.setattr(storage, "LOCK_SECONDS", 0.2)
     with FileLock(f"{journal}.lock"), pytest.raises(ModelyardError, match=r"has been locked .* Nothing is lost"):
-        Place(str(journal)).open()
+        StudyStorage(str(journal)).open()
     assert values(journal) == [0, 1, 2]
 
 
-def test_a_database_out_of_reach_is_told_without_its_password():
+def test_an_unreachable_database_is_reported_without_its_password():
     with pytest.raises(ModelyardError) as raised:
-        Place("postgresql+psycopg://ann:hush@127.0.0.1:9/studies").open()
-    said = str(raised.value)
-    assert "postgresql+psycopg://...@127.0.0.1:9/studies, does not answer" in said
-    assert "see that the database runs" in said
-    assert "hush" not in said
+        StudyStorage("postgresql+psycopg://ann:hush@127.0.0.1:9/studies").open()
+    message = str(raised.value)
+    assert "postgresql+psycopg://...@127.0.0.1:9/studies does not answer" in message
+    assert "Check that the database runs" in message
+    assert "hush" not in message
 
 
 @pytest.mark.parametrize(
-    ("address", "told"),
+    ("address", "message"),
     [
         ("sqlite:///studies.db", "SQLite loses trials"),
-        ("nosuch://host/studies", "is no address of a database that can be used here"),
-        ("postgresql+nosuch://host/studies", "is no address of a database that can be used here"),
+        ("nosuch://host/studies", "is not the address of a database that can be used here"),
+        ("postgresql+nosuch://host/studies", "is not the address of a database that can be used here"),
     ],
 )
-def test_an_address_that_cannot_be_used_is_refused_with_what_can(address, told):
-    with pytest.raises(ModelyardError, match=told) as raised:
-        Place(address).open()
+def test_an_unusable_address_is_refused_with_an_example(address, message):
+    with pytest.raises(ModelyardError, match=message) as raised:
+        StudyStorage(address).open()
     assert "postgresql+psycopg://" in str(raised.value)
 
 
-def test_the_database_of_the_runs_is_refused(monkeypatch):
+def test_the_database_of_mlflow_is_refused(monkeypatch):
     address = "postgresql+psycopg://ann@127.0.0.1:9/runs"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-    with pytest.raises(ModelyardError, match="MLflow's runs are in that database"):
-        Place(address).open()
+    with pytest.raises(ModelyardError, match="holds MLflow's runs"):
+        StudyStorage(address).open()
 
 
-def test_the_storage_is_as_given_then_as_the_environment_has_it_then_a_journal_in_the_project(monkeypatch, tmp_path):
-    assert place_of("digits_cnn", None, tmp_path).address == str(
+def test_the_storage_is_the_address_then_the_environment_variable_then_a_journal_in_the_project(monkeypatch, tmp_path):
+    assert find_storage("digits_cnn", None, tmp_path).address == str(
         tmp_path / ".modelyard" / "studies" / "digits_cnn.journal"
     )
-    monkeypatch.setenv(storage.VARIABLE, "postgresql+psycopg://db/studies")
-    assert place_of("digits_cnn", None, tmp_path).address == "postgresql+psycopg://db/studies"
-    assert place_of("digits_cnn", "other.journal", tmp_path).address == "other.journal"
+    monkeypatch.setenv(storage.STORAGE_VARIABLE, "postgresql+psycopg://db/studies")
+    assert find_storage("digits_cnn", None, tmp_path).address == "postgresql+psycopg://db/studies"
+    assert find_storage("digits_cnn", "other.journal", tmp_path).address == "other.journal"
 
 
-def test_the_latest_study_of_a_name_is_the_one_with_the_highest_number(tmp_path):
-    opened = Place(str(tmp_path / "studies.journal")).open()
-    assert latest("digits_cnn", opened) is None
+def test_the_latest_study_has_the_highest_number(tmp_path):
+    opened = StudyStorage(str(tmp_path / "studies.journal")).open()
+    assert latest_name("digits_cnn", opened) is None
     for name in ("digits_cnn", "digits_cnn-2", "digits_cnn-10", "digits_cnn_more"):
         optuna.create_study(study_name=name, storage=opened)
-    assert latest("digits_cnn", opened) == "digits_cnn-10"
-    assert following("digits_cnn-10", "digits_cnn") == "digits_cnn-11"
-    assert following("digits_cnn", "digits_cnn") == "digits_cnn-2"
-    assert following(None, "digits_cnn") == "digits_cnn"
+    assert latest_name("digits_cnn", opened) == "digits_cnn-10"
+    assert next_name("digits_cnn-10", "digits_cnn") == "digits_cnn-11"
+    assert next_name("digits_cnn", "digits_cnn") == "digits_cnn-2"
+    assert next_name(None, "digits_cnn") == "digits_cnn"
 
 
 nested = some.recursive(
@@ -129,6 +138,50 @@ nested = some.recursive(
 
 
 @given(nested, nested)
-def test_two_spaces_differ_in_some_line_unless_they_are_equal(one, other):
-    assert difference(one, one) == []
-    assert bool(difference(one, other)) == (json.dumps(one, sort_keys=True) != json.dumps(other, sort_keys=True))
+def test_different_spaces_differ_in_at_least_one_line(one, other):
+    assert space_changes(one, one) == []
+    assert bool(space_changes(one, other)) == (json.dumps(one, sort_keys=True) != json.dumps(other, sort_keys=True))
+
+
+@pytest.fixture
+def made_up(tmp_path: Path) -> StudyStorage:
+    """A journal."""
+    return StudyStorage(str(tmp_path / "made_up.journal"))
+
+
+def test_another_search_space_is_refused_with_the_difference_and_new_starts_another_study(tmp_path, made_up):
+    open_study(plan(tmp_path), made_up)
+    wider = plan(tmp_path, vary={"model.trees": Range(low=10, high=99), "model.depth": Choices(choices=(2, 3))})
+    with pytest.raises(ModelyardError) as raised:
+        open_study(wider, made_up)
+    assert "vary.model.trees.high: 60 -> 99" in str(raised.value)
+    assert "vary.model.depth.choices: [1, 2, 3] -> [2, 3]" in str(raised.value)
+    assert "modelyard tune made_up --new" in str(raised.value)
+    assert open_study(wider, made_up, new=True).study_name == "made_up-2"
+    assert open_study(wider, made_up).study_name == "made_up-2"
+    assert open_study(plan(tmp_path), made_up, new=True).study_name == "made_up-3"
+
+
+def test_another_budget_seed_or_pruner_is_the_same_study(tmp_path, made_up):
+    open_study(plan(tmp_path), made_up)
+    assert open_study(plan(tmp_path, trials=9, seed=1, pruner="median"), made_up).study_name == "made_up"
+
+
+def test_of_two_searches_that_create_a_study_at_once_the_second_is_told_to_join(tmp_path, made_up, monkeypatch):
+    open_study(plan(tmp_path), made_up)
+    monkeypatch.setattr(storage, "latest_name", lambda name, opened: None)  # as it was a moment earlier
+    with pytest.raises(ModelyardError, match=r"at the same moment\. Join it: modelyard tune made_up --join"):
+        open_study(plan(tmp_path), made_up)
+
+
+def test_a_study_of_another_program_is_refused(tmp_path, made_up):
+    optuna.create_study(study_name="made_up", storage=made_up.open())
+    with pytest.raises(ModelyardError, match="study made_up was created by another program"):
+        load_latest_study("made_up", made_up)
+    with pytest.raises(ModelyardError, match="was created with another search space"):
+        open_study(plan(tmp_path), made_up)
+
+
+def test_joining_needs_a_study(tmp_path, made_up):
+    with pytest.raises(ModelyardError, match="no study made_up to join: start it without --join"):
+        open_study(plan(tmp_path), made_up, join=True)

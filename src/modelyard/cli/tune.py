@@ -24,8 +24,8 @@ from modelyard.params.study import StudySettings
 if TYPE_CHECKING:
     import optuna
 
-    from modelyard.tuning.search import Worker
-    from modelyard.tuning.worker import Ended
+    from modelyard.tuning.search import WorkerProcess
+    from modelyard.tuning.worker import TrialFinished
 
 LOG_LINES = 12
 
@@ -52,13 +52,13 @@ def search_on(name: str, options: Options) -> int:
     handle_termination_as_ctrl_c()
     study = _known(project, name)
     # Optuna takes a second: a wrong name is told without it.
-    from modelyard.tuning import opening, plan, search, storage
+    from modelyard.tuning import plan, search, storage
 
     workers = options.workers or max(1, _cores() // project.runtime.threads)
-    made = plan.make(project, name, max(1, _cores() // workers), Path.cwd())
-    place = storage.place_of(name, options.storage, Path.cwd())
+    made = plan.make_plan(project, name, max(1, _cores() // workers), Path.cwd())
+    place = storage.find_storage(name, options.storage, Path.cwd())
     budget = search.Budget(options.trials or study.trials, options.seconds or study.seconds)
-    found = opening.take_up(made, place, options.new, options.join)
+    found = storage.open_study(made, place, options.new, options.join)
     bring_up_to_date(console, [f"normalise@{each}" for each in made.inputs])
     try:
         with Board(console, found) as board:
@@ -67,7 +67,7 @@ def search_on(name: str, options: Options) -> int:
         console.print(f"\nStopped. What is finished is kept; run again to go on: modelyard tune {name}")
         return 130
     finally:  # also of a search that was stopped, or stopped itself: what is there is told
-        with place.explained():
+        with place.explain_errors():
             _write_up(console, found)
     return 0
 
@@ -76,7 +76,7 @@ def show_trials(name: str, address: str | None) -> None:
     """Print the trials of the latest study of a name."""
     from modelyard.tuning import terminal_table
 
-    Console().print(terminal_table.table(_begun(name, address)))
+    Console().print(terminal_table.trials_table(_begun(name, address)))
 
 
 def write_winner(name: str, address: str | None, replace: bool) -> None:
@@ -113,14 +113,14 @@ class Board:
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def show(self, workers: Sequence["Worker"], ended: Sequence["Ended"]) -> None:
+    def show(self, workers: Sequence["WorkerProcess"], ended: Sequence["TrialFinished"]) -> None:
         """Bring the lines up to date."""
         for trial in ended:
             self._console.print(self._line(trial), soft_wrap=True)
         if self._console.is_terminal:
             self._live.update(Group(*(_work(each) for each in workers)), refresh=True)
 
-    def _line(self, ended: "Ended") -> Text:
+    def _line(self, ended: "TrialFinished") -> Text:
         mark, style = {"COMPLETE": ("✓", "green"), "PRUNED": ("✂", "yellow")}.get(ended.state, ("✗", "bold red"))
         line = Text(f"{mark} ", style=style, no_wrap=True, overflow="ellipsis")
         if ended.number < 0:  # its worker died before it had begun
@@ -134,13 +134,13 @@ class Board:
         return line.append("  ".join(f"{key} {_short(value)}" for key, value in trial.params.items()), style="dim")
 
 
-def _work(worker: "Worker") -> Text:
+def _work(worker: "WorkerProcess") -> Text:
     line = Text("… ", style="cyan", no_wrap=True, overflow="ellipsis")
     if worker.state != "busy" or worker.number is None:
         return line.append(f"worker {worker.process.pid} {worker.state}", style="dim")
     done, most, score = worker.progress
     line.append(f"trial {worker.number:3} ", style="default")
-    line.append(f"{time.monotonic() - worker.began:6.1f} s  ", style="dim")
+    line.append(f"{time.monotonic() - worker.started:6.1f} s  ", style="dim")
     return line.append(f"epoch {done}/{most}  {score:.4g}" if done else "", style="dim")
 
 
@@ -157,27 +157,27 @@ def _cores() -> int:
 def _begun(name: str, address: str | None) -> "optuna.Study":
     """The latest study of a name, as it is."""
     _known(params.load(), name)
-    from modelyard.tuning import opening, storage
+    from modelyard.tuning import storage
 
-    return opening.latest(name, storage.place_of(name, address, Path.cwd()))
+    return storage.load_latest_study(name, storage.find_storage(name, address, Path.cwd()))
 
 
 def _write_up(console: Console, study: "optuna.Study") -> None:
     """Tell the best trial, leave the report in its folder and the trials in the diary; nothing where none has ended."""
     from modelyard.tuning import mlflow_log, report, results
 
-    found = results.find(study)
+    found = results.read_study(study)
     if not (found.finished or found.pruned or found.failed):
         return
-    folder = Path("reports") / "tuning" / found.study
-    with FileLock(Path(".modelyard") / "studies" / f"{found.study}.report.lock"):  # searches of one folder end together
+    folder = Path("reports") / "tuning" / found.name
+    with FileLock(Path(".modelyard") / "studies" / f"{found.name}.report.lock"):  # searches of one folder end together
         report.write(study, folder)
     mlflow_log.write(study, folder)
     if found.best is None:
         console.print(f"\nNo trial has come to its end. See {folder / 'report.md'}.", highlight=False)
         return
     told = f"\nBest {found.metric}: {found.best.value:.4g}, in trial {found.best.number}"
-    present = f"; the experiment as it is has {found.present.value:.4g}" if found.present else ""
+    present = f"; the experiment as it is has {found.baseline.value:.4g}" if found.baseline else ""
     console.print(f"{told}{present}. See {folder / 'report.md'}.", highlight=False)
     for key, value in found.best.params.items():
         console.print(f"  {key}: {_short(value)}", highlight=False)

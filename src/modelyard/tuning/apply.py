@@ -1,92 +1,216 @@
-"""The winner of a study, written into params.yaml: lines are added, every other byte is kept."""
+"""The winner of a study, written into params.yaml and published.yaml: lines are added, every other byte is kept."""
 
+import re
+import sys
+from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from optuna import Study
+from optuna.trial import FrozenTrial
 from ruamel.yaml import YAML
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from modelyard import params
 from modelyard.core.config import read_yaml
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import atomic_file
-from modelyard.tuning.winner import Winner, as_yaml, winner
+from modelyard.params.study import tuned_name
+from modelyard.tuning.results import StudyResults, format_value, read_study
+
+LINE_WIDTH, INDENT = 118, "  "  # of an entry before it is moved into its section
+PLAIN = re.compile(r"[A-Za-z_]+([ ./-]?[A-Za-z0-9_]+)*")
+NOT_TEXT = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
+
+
+@dataclass(frozen=True)
+class Winner:
+    """An experiment with the values of a study's best trial.
+
+    Attributes:
+        section: the section of params.yaml that the experiment stands in.
+        experiment: the experiment that the study varies.
+        study: the study's name in params.yaml.
+        settings: the entry of the tuned experiment.
+        note: where it comes from, in a few words.
+    """
+
+    section: str
+    experiment: str
+    study: str
+    settings: dict[str, Any]
+    note: str
+
+    @property
+    def name(self) -> str:
+        """The name of the tuned experiment."""
+        return tuned_name(self.experiment)
+
+    @property
+    def text(self) -> str:
+        """The entry in the style of params.yaml."""
+        return f"{self.name}:\n{as_yaml(self.settings, INDENT)}"
+
+
+def find_winner(study: Study, file: Path) -> Winner:
+    """Return the experiment of a study, as it stands in `file`, with the values of the best trial.
+
+    Raises:
+        ModelyardError: no trial has finished, none is better than the baseline, or the experiment or an input has
+            changed since the study was created.
+    """
+    results = read_study(study)
+    best, project = _better_trial(results), params.load(file)
+    _refuse_changes(results, project, file)
+    section = project.section_of(results.experiment)
+    entry = read_yaml(file)[section][results.experiment]
+    for key, value in results.settings_of(best).items():
+        entry = _with_value(entry, key.split("."), tuple(value) if isinstance(value, list) else value)
+    note = f"best of {len(results.trials)} trials of study {results.name}"
+    return Winner(section, results.experiment, results.entry, entry, note)
 
 
 def apply(study: Study, file: Path = Path("params.yaml"), replace: bool = False) -> str:
-    """Write the best trial of a study into `file` as `<experiment>_tuned`, beneath its experiment.
+    """Write the winner of a study into `file` as `<experiment>_tuned`, beneath its experiment, and return that name.
 
-    Returns the entry's name. An entry that is there already with equal values is left as it is.
+    Where published.yaml beside `file` has the experiment, it gets an entry as well: the notebook and a note. An entry
+    that is there already with equal values is left as it is.
 
     Raises:
-        ModelyardError: there is no winner, the name is taken by other values (without `replace`), or what would be
-            written does not pass the checks of params.yaml; the file is then as it was.
+        ModelyardError: there is no winner, the name is taken by other values (without `replace`), or the new files do
+            not pass the checks of params.yaml; then nothing is changed.
     """
-    won = winner(study, file)
-    before = read_yaml(file)
-    there = before[won.section].get(won.name)
-    if there == won.settings:
-        return won.name
-    if there is not None and not replace:
+    winner = find_winner(study, file)
+    entry = read_yaml(file)[winner.section].get(winner.name)
+    if entry == winner.settings:
+        return winner.name
+    if entry is not None and not replace:
         raise ModelyardError(
-            f"{file.name} has an experiment {won.name} with other values. Replace it with "
-            f"`modelyard tune {won.study} --apply --replace`, or rename that entry."
+            f"{file.name} has an experiment {winner.name} with other values. Replace it with "
+            f"`modelyard tune {winner.study} --apply --replace`, or rename that entry."
         )
-    _write(file, won, before)
-    return won.name
+    for path, text in _checked_texts(winner, file, file.with_name("published.yaml")).items():
+        with atomic_file(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+            temporary.chmod(path.stat().st_mode)
+    return winner.name
 
 
-def _write(file: Path, won: Winner, before: dict[str, Any]) -> None:
-    text = _spliced(file.read_text(encoding="utf-8"), won.section, won, won.text)
-    after = {**before, won.section: {**before[won.section], won.name: won.settings}}
-    if won.experiment in before.get("published", {}):
-        said = _published(won, before["published"][won.experiment])
-        text = _spliced(text, "published", won, as_yaml({won.name: said}))
-        after["published"] = {**before["published"], won.name: said}
-    with atomic_file(file) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.chmod(file.stat().st_mode)
-        _check(temporary, file, after, won)
+def as_yaml(content: dict[str, Any], indent: str = "") -> str:
+    """Return settings as YAML, each group in one line where it fits."""
+    lines = []
+    for key, value in content.items():
+        line = indent + _in_one_line(key, value)
+        if isinstance(value, dict) and len(line) > LINE_WIDTH:
+            line = f"{indent}{key}:\n{as_yaml(value, indent + INDENT)}"
+        lines.append(line)
+    return "\n".join(lines)
 
 
-def _published(won: Winner, of_experiment: dict[str, Any]) -> dict[str, str]:
-    """What is said beside its figures: the notebook of its experiment, whose printed figures are not its own."""
-    return {"notebook": of_experiment["notebook"], "note": won.note}
+def _better_trial(results: StudyResults) -> FrozenTrial:
+    if results.best is None:
+        raise ModelyardError(
+            f"study {results.name} has no finished trial yet, so there is no winner. "
+            f"Run `modelyard tune {results.entry}`."
+        )
+    if results.baseline and results.best.params == results.baseline.params:
+        raise ModelyardError(
+            f"study {results.name}: no trial is better than the baseline, experiment {results.experiment} unchanged "
+            f"({results.metric} {format_value(results.best.value)}). Run more trials or widen a range."
+        )
+    return results.best
 
 
-def _spliced(text: str, section: str, won: Winner, entry: str) -> str:
-    """A file's text with an entry beneath its experiment, or in the place of the entry of its name."""
+def _refuse_changes(results: StudyResults, project: params.Project, file: Path) -> None:
+    """Refuse an experiment or inputs other than those of the search: its scores are not theirs."""
+    searched = {results.experiment: results.space["experiment"], **results.space["inputs"]}
+    for name, then in searched.items():
+        now = project.all_experiments.get(name) or project.inputs.get(name)
+        if now is None or now.model_dump(mode="json") != then:
+            raise ModelyardError(
+                f"{name} in {file.name} has changed since study {results.name} was created, so the study's scores do "
+                f"not hold for it. Undo the change, or search again: modelyard tune {results.entry} --new"
+            )
+
+
+def _with_value(settings: dict[str, Any], keys: list[str], value: Any) -> dict[str, Any]:
+    """Nested settings with another value at the end of `keys`."""
+    key, *rest = keys
+    return {**settings, key: _with_value(settings.get(key) or {}, rest, value) if rest else value}
+
+
+def _checked_texts(winner: Winner, file: Path, published_file: Path) -> dict[Path, str]:
+    """The new text of each file that changes, params.yaml first: published.yaml may name no missing experiment."""
+    before = read_yaml(file)
+    expected = {file: {**before, winner.section: {**before[winner.section], winner.name: winner.settings}}}
+    texts = {file: _insert(file.read_text(encoding="utf-8"), (winner.section,), winner, winner.text)}
+    published = read_yaml(published_file) if published_file.exists() else {}
+    if winner.experiment in published:
+        entry = {"notebook": published[winner.experiment]["notebook"], "note": winner.note}
+        text = published_file.read_text(encoding="utf-8")
+        texts[published_file] = _insert(text, (), winner, as_yaml({winner.name: entry}))
+        expected[published_file] = {**published, winner.name: entry}
+    with TemporaryDirectory() as folder:
+        drafts = {path: Path(folder, path.name) for path in texts}
+        for path, draft in drafts.items():
+            draft.write_text(texts[path], encoding="utf-8")
+        try:
+            for path, draft in drafts.items():
+                if read_yaml(draft) != expected[path]:
+                    raise ModelyardError(f"{path.name} is not written with one entry per line.")
+            project = params.load(drafts[file])
+            if published_file in drafts:
+                params.load_published(project, drafts[published_file])
+        except ModelyardError as error:
+            message = str(error).replace(f"{folder}/", "")
+            unchanged = f"{' and '.join(path.name for path in texts)} unchanged"
+            raise ModelyardError(f"the winner does not fit; {unchanged}.\n{message}\n{winner.text}") from None
+    return texts
+
+
+def _insert(text: str, section: tuple[str, ...], winner: Winner, entry: str) -> str:
+    """A file's text with the winner's entry beneath its experiment, or in place of the entry of the same name."""
     lines = text.removesuffix("\n").split("\n")
-    keys = {key.value: (key, value) for key, value in _section(text, section).value}
-    key, value = keys[won.experiment]
+    entries: MappingNode = YAML().compose(text)
+    for name in section:
+        entries = next(value for key, value in entries.value if key.value == name)
+    keys = {key.value: (key, value) for key, value in entries.value}
+    key, value = keys[winner.experiment]
     first = last = _last_line(key, value) + 1
-    if won.name in keys:
-        key, value = keys[won.name]
+    if winner.name in keys:
+        key, value = keys[winner.name]
         first, last = key.start_mark.line, _last_line(key, value) + 1
     indent = " " * key.start_mark.column
     return "\n".join([*lines[:first], *(indent + line for line in entry.splitlines()), *lines[last:]]) + "\n"
 
 
-def _section(text: str, section: str) -> MappingNode:
-    return next(value for key, value in YAML().compose(text).value if key.value == section)
-
-
 def _last_line(key: Node, value: Node) -> int:
-    """The line that an entry ends on; a block's own end is that of the comments and empty lines after it."""
+    """The line that an entry ends on; the end mark of a block is behind the comments and empty lines after it."""
+    first: int = key.start_mark.line
+    last: int = value.end_mark.line
     if isinstance(value, MappingNode) and not value.flow_style and value.value:
-        return max(key.start_mark.line, _last_line(*value.value[-1]))  # an alias has the marks of what it stands for
+        return max(first, _last_line(*value.value[-1]))  # an alias has the marks of what it stands for
     if isinstance(value, SequenceNode) and not value.flow_style and value.value:
-        return max(key.start_mark.line, _last_line(key, value.value[-1]))
-    return max(key.start_mark.line, value.end_mark.line)
+        return max(first, _last_line(key, value.value[-1]))
+    return max(first, last)
 
 
-def _check(written: Path, file: Path, expected: dict[str, Any], won: Winner) -> None:
-    """Refuse a file that does not say what it should, or that the settings do not allow."""
-    try:
-        if read_yaml(written) != expected:
-            raise ModelyardError(f"{file.name}: section {won.section} is not written entry by entry.")
-        params.load(written)
-    except ModelyardError as error:
-        told = str(error).replace(str(written), file.name).replace(written.name, file.name)
-        raise ModelyardError(f"the winner does not fit; {file.name} is as it was.\n{told}\n{won.text}") from None
+def _in_one_line(key: str, value: Any) -> str:
+    yaml = YAML()
+    yaml.default_flow_style, yaml.width = True, sys.maxsize
+    stream = StringIO()
+    yaml.dump({key: _quoted(value)}, stream)
+    return stream.getvalue().strip().removeprefix("{").removesuffix("}")
+
+
+def _quoted(value: Any) -> Any:
+    """Settings with quotes around every text that is not plain words: YAML parsers do not agree on the others."""
+    if isinstance(value, dict):
+        return {key: _quoted(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_quoted(each) for each in value]
+    is_plain = not isinstance(value, str) or (PLAIN.fullmatch(value) and value.lower() not in NOT_TEXT)
+    return value if is_plain else DoubleQuotedScalarString(value)

@@ -1,4 +1,4 @@
-"""The rows that a trial learns from and is judged by: as the input divides them, or k-fold."""
+"""The samples that a trial is fitted on and scored by: as the input divides them, or k-fold."""
 
 from collections.abc import Iterator
 
@@ -9,28 +9,29 @@ from modelyard.data import scaling
 from modelyard.data.inputs import TrainingInput
 
 
-def parts(data: TrainingInput, folds: int | None, seed: int) -> Iterator[TrainingInput]:
-    """The input as it is, or divided `folds` times so that each row is a validation row once.
+def split_folds(data: TrainingInput, folds: int | None, seed: int) -> Iterator[TrainingInput]:
+    """Yield the input as it is, or k inputs in which each sample is a validation sample once.
 
-    The scaling is fitted anew on the training rows of each fold.
+    The scaling is fitted on each fold's training samples. Shuffled by NumPy, not by scikit-learn's KFold, which
+    returns the samples of a fold in another order and would change the scores of existing studies.
 
     Raises:
-        ModelyardError: there are fewer rows than folds.
+        ModelyardError: there are fewer samples than folds.
     """
     if folds is None:
         yield data
         return
     count = len(data.samples)
     if folds > count:
-        raise ModelyardError(f"{folds} folds of {count} rows: give the study at most {count} `folds`.")
-    held_back = np.array_split(np.random.RandomState(seed).permutation(count), folds)
-    for number, held in enumerate(held_back):
-        rest = np.concatenate(held_back[:number] + held_back[number + 1 :])
-        yield _divided(data, rest, held)
+        raise ModelyardError(f"{folds} folds of {count} samples: set the study's `folds` to {count} at most.")
+    held_out = np.array_split(np.random.RandomState(seed).permutation(count), folds)
+    for number, validation in enumerate(held_out):
+        training = np.concatenate(held_out[:number] + held_out[number + 1 :])
+        yield _fold(data, training, validation)
 
 
-def shortened(data: TrainingInput, training_rows: int | None) -> TrainingInput:
-    """The input with its first training rows only, and all of its validation rows.
+def first_training_samples(data: TrainingInput, training_rows: int | None) -> TrainingInput:
+    """Return the input with its first `training_rows` training samples only, and with all validation samples.
 
     Raises:
         ModelyardError: there are fewer.
@@ -39,13 +40,16 @@ def shortened(data: TrainingInput, training_rows: int | None) -> TrainingInput:
     if training_rows is None:
         return data
     if training_rows > count:
-        raise ModelyardError(f"{count} training rows: give the study at most so many `training_rows`, or leave it out.")
-    rows = data.samples.take(np.concatenate([np.arange(training_rows), np.arange(count, len(data.samples))]))
-    return TrainingInput(data.description.model_copy(update={"training_rows": training_rows}), rows)
+        raise ModelyardError(
+            f"{training_rows} `training_rows` of {count} training samples: set the study's `training_rows` to {count} "
+            "at most, or leave it out."
+        )
+    samples = data.samples.take(np.concatenate([np.arange(training_rows), np.arange(count, len(data.samples))]))
+    return TrainingInput(data.description.model_copy(update={"training_rows": training_rows}), samples)
 
 
-def _divided(data: TrainingInput, rest: np.ndarray, held: np.ndarray) -> TrainingInput:
-    rows, description = data.samples.take(np.concatenate([rest, held])), data.description
-    scaler = scaling.fit(description.scaling, rows.x[: len(rest)])
-    counts = {"training_rows": len(rest), "validation_rows": len(held)}
-    return TrainingInput(description.model_copy(update={"scaler": scaler} | counts), rows)
+def _fold(data: TrainingInput, training: np.ndarray, validation: np.ndarray) -> TrainingInput:
+    samples, description = data.samples.take(np.concatenate([training, validation])), data.description
+    scaler = scaling.fit(description.scaling, samples.x[: len(training)])
+    counts = {"training_rows": len(training), "validation_rows": len(validation)}
+    return TrainingInput(description.model_copy(update={"scaler": scaler} | counts), samples)

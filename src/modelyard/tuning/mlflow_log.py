@@ -1,94 +1,110 @@
-"""A study in MLflow: one run for it, and one beneath for each trial that has ended."""
+"""A study in MLflow: one run for it, and a nested run for each trial that has ended."""
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import accumulate
 from pathlib import Path
+from typing import Literal
 
 from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from modelyard.tracking import nested_runs
 from modelyard.tracking.nested_runs import CompletedRun, LoggedMetric
-from modelyard.tuning.results import StudyResults, epochs_run, find, reason, seconds
+from modelyard.tuning.results import StudyResults, epochs_run, read_study, reason, score, seconds
 
-STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialState.FAIL: "FAILED"}
+STATUS: dict[TrialState, Literal["FINISHED", "KILLED", "FAILED"]] = {
+    TrialState.COMPLETE: "FINISHED",
+    TrialState.PRUNED: "KILLED",
+    TrialState.FAIL: "FAILED",
+}
 
 
 def write(study: Study, report: Path | None = None) -> None:
-    """Write what is not in the diary yet; `report`, a folder, goes with it.
+    """Log what MLflow does not have yet of a study, with the folder `report` as its artifact.
 
-    Pruned trials are shown as killed, failed ones as failed with the reason. A study whose trials have not ended
-    leaves nothing.
+    Pruned trials become killed runs, failed ones failed runs with the reason. A study without an ended trial is not
+    logged.
     """
-    found = find(study)
-    ended = [trial for trial in found.trials if trial.state in STATUS and trial.datetime_start]
+    results = read_study(study)
+    ended = [trial for trial in results.trials if trial.state in STATUS and trial.datetime_start]
     if ended:
-        whole = _whole(found, ended)
-        group = f"study {found.study} {whole.start_time.isoformat()}"  # a study begun anew may have the same name
-        nested_runs.nested_run_writer().write(group, whole, [_part(found, trial) for trial in ended], report)
+        parent = _study_run(results, ended)
+        group = f"study {results.name} {parent.start_time.isoformat()}"  # tells apart studies of the same name
+        nested_runs.nested_run_writer().write(group, parent, [_trial_run(results, trial) for trial in ended], report)
 
 
-def _whole(found: StudyResults, ended: list[FrozenTrial]) -> CompletedRun:
-    vary = {f"vary.{key}": json.dumps(variation) for key, variation in found.vary.items()}
-    last = max(trial.datetime_complete for trial in ended)
+def _study_run(results: StudyResults, ended: list[FrozenTrial]) -> CompletedRun:
+    vary = {f"vary.{key}": json.dumps(variation) for key, variation in results.vary.items()}
+    last = max(map(_end, ended))
     return CompletedRun(
-        name=f"study {found.study}",
+        name=f"study {results.name}",
         status="FINISHED",
-        start_time=min(trial.datetime_start for trial in found.trials if trial.datetime_start),
+        start_time=min(trial.datetime_start for trial in results.trials if trial.datetime_start),
         end_time=last,
         params={
-            "experiment": found.experiment,
-            "metric": found.metric,
-            "folds": found.space["folds"],
-            "training_rows": found.space["training_rows"],
+            "experiment": results.experiment,
+            "metric": results.metric,
+            "folds": results.space["folds"],
+            "training_rows": results.space["training_rows"],
         }
         | vary,
-        metrics=[*_progress(found), *(LoggedMetric(*each, len(ended), last) for each in _cost(found))],
-        tags={"study": found.study, "mlflow.note.content": _note(found)},
+        metrics=[*_progress(results), *(LoggedMetric(*each, len(ended), last) for each in _totals(results))],
+        tags={"study": results.name, "mlflow.note.content": _note(results)},
     )
 
 
-def _progress(found: StudyResults) -> Iterator[LoggedMetric]:
-    """Each finished trial's score, and the best one so far, over the trial's number."""
-    scores = [trial.value for trial in found.finished]
-    for trial, best in zip(found.finished, accumulate(scores, max if found.up else min), strict=True):
-        yield LoggedMetric("score", trial.value, trial.number, trial.datetime_complete)
-        yield LoggedMetric("best_score", best, trial.number, trial.datetime_complete)
+def _progress(results: StudyResults) -> Iterator[LoggedMetric]:
+    """Each finished trial's score and the best one so far, by the trial's number."""
+    best_so_far = accumulate(map(score, results.finished), max if results.maximize else min)
+    for trial, best in zip(results.finished, best_so_far, strict=True):
+        yield LoggedMetric("score", score(trial), trial.number, _end(trial))
+        yield LoggedMetric("best_score", best, trial.number, _end(trial))
 
 
-def _cost(found: StudyResults) -> Iterator[tuple[str, float]]:
-    """What the search has cost and gained by now."""
-    yield "trials_finished", len(found.finished)
-    yield "trials_pruned", len(found.pruned)
-    yield "trials_failed", len(found.failed)
-    yield "epochs_spared", found.epochs_spared
-    if found.gain is not None:
-        yield "gain", found.gain
+def _totals(results: StudyResults) -> Iterator[tuple[str, float]]:
+    yield "trials_finished", len(results.finished)
+    yield "trials_pruned", len(results.pruned)
+    yield "trials_failed", len(results.failed)
+    yield "epochs_spared", results.epochs_spared
+    if results.gain is not None:
+        yield "gain", results.gain
 
 
-def _part(found: StudyResults, trial: FrozenTrial) -> CompletedRun:
-    curve = [(found.metric, value, step) for step, value in sorted(trial.intermediate_values.items())]
-    score = [(found.metric, trial.value, 0)] if trial.value is not None and not curve else []
-    cost = [("epochs", epochs_run(trial), 0), ("seconds", seconds(trial), 0)]
-    why = {"error": reason(trial)} if trial.state is TrialState.FAIL else {}
+def _trial_run(results: StudyResults, trial: FrozenTrial) -> CompletedRun:
+    curve = [(results.metric, value, step) for step, value in sorted(trial.intermediate_values.items())]
+    final = [(results.metric, score(trial), 0)] if trial.values and not curve else []
+    totals = [("epochs", epochs_run(trial), 0), ("seconds", seconds(trial), 0)]
+    error = {"error": reason(trial)} if trial.state is TrialState.FAIL else {}
+    attributes = [name for name in ("worker", "again") if name in trial.user_attrs]
     return CompletedRun(
         name=f"trial {trial.number}",
         status=STATUS[trial.state],
-        start_time=trial.datetime_start,
-        end_time=trial.datetime_complete,
-        params=found.settings_of(trial),
-        metrics=[LoggedMetric(*each, trial.datetime_complete) for each in [*curve, *score, *cost]],
-        tags={"study": found.study, "state": trial.state.name.lower(), **_worker(trial), **why},
+        start_time=trial.datetime_start or _end(trial),
+        end_time=_end(trial),
+        params=results.settings_of(trial),
+        metrics=[LoggedMetric(*each, _end(trial)) for each in [*curve, *final, *totals]],
+        tags={
+            "study": results.name,
+            "state": trial.state.name.lower(),
+            **{name: str(trial.user_attrs[name]) for name in attributes},
+            **error,
+        },
     )
 
 
-def _worker(trial: FrozenTrial) -> dict[str, str]:
-    return {name: str(trial.user_attrs[name]) for name in ("worker", "again") if name in trial.user_attrs}
+def _end(trial: FrozenTrial) -> datetime:
+    if trial.datetime_complete is None:
+        raise ValueError(f"trial {trial.number} has not ended")
+    return trial.datetime_complete
 
 
-def _note(found: StudyResults) -> str:
-    """What MLflow shows on top of the run's page."""
-    if found.best is None:
-        return f"No trial of study {found.study} has finished yet."
-    return f"Best of {len(found.trials)} trials: trial {found.best.number}, {found.metric} {found.best.value:.4g}."
+def _note(results: StudyResults) -> str:
+    """The text that MLflow shows at the top of the run's page."""
+    if results.best is None:
+        return f"No trial of study {results.name} has finished yet."
+    return (
+        f"Best of {len(results.trials)} trials: trial {results.best.number}, {results.metric} "
+        f"{score(results.best):.4g}."
+    )

@@ -1,4 +1,4 @@
-"""One trial: an experiment with other settings, trained, judged by its validation rows, and given up if it lags."""
+"""One trial: an experiment with other settings, trained, scored on validation samples, and pruned if it lags behind."""
 
 import math
 import tempfile
@@ -15,110 +15,111 @@ from modelyard import models
 from modelyard.core.config import with_changes
 from modelyard.core.errors import ModelyardError
 from modelyard.data.inputs import TrainingInput, load_training
-from modelyard.params.study import Range
-from modelyard.tuning.cross_validation import parts, shortened
+from modelyard.params.study import Choices, Range
+from modelyard.tuning.cross_validation import first_training_samples, split_folds
 from modelyard.tuning.plan import Plan
 
-Tell = Callable[[int, int, float], None]
+OnEpoch = Callable[[int, int, float], None]
 
 
 @dataclass
 class Objective:
-    """What Optuna calls for each trial; the rows stay open, and so memory-mapped, over all of them.
+    """The objective function that Optuna calls for each trial; input arrays stay memory-mapped over all of them.
 
-    `tell` hears of each epoch: its number over all folds, how many there will be at most, and the score.
+    `on_epoch` is called after each epoch with its number over all folds, the largest number of epochs that this trial
+    can have, and the score.
     """
 
     plan: Plan
-    tell: Tell
-    _open: dict[str, TrainingInput] = field(default_factory=dict)
+    on_epoch: OnEpoch
+    _inputs: dict[str, TrainingInput] = field(default_factory=dict)
 
     def __call__(self, trial: optuna.Trial) -> float:
-        """The validation metric at the last epoch, the mean over the folds.
+        """Return the validation metric of the last epoch, with folds its mean over them.
 
         Raises:
-            TrialPruned: the pruner gives it up.
+            TrialPruned: the pruner stops the trial.
         """
-        began, progress = time.monotonic(), Progress(self.plan, trial, self.tell)
+        started, progress = time.monotonic(), TrialProgress(self.plan, trial, self.on_epoch)
         try:
             values = suggest(trial, self.plan)
-            if alike := finished_alike(trial):
-                trial.set_user_attr("repeats", alike.number)
-                return alike.value
+            if duplicate := finished_duplicate(trial):
+                trial.set_user_attr("repeats", duplicate.number)
+                return float(duplicate.values[0])
             return self._score(with_changes(self.plan.experiment, values), trial, progress)
         except optuna.TrialPruned:
             raise
-        except Exception as error:  # whatever these settings bring about is the trial's result
+        except Exception as error:  # whatever these settings cause is the trial's result
             trial.set_user_attr("reason", _reason(error))
             raise
         finally:
-            trial.set_user_attr("seconds", round(time.monotonic() - began, 3))
+            trial.set_user_attr("seconds", round(time.monotonic() - started, 3))
             trial.set_user_attr("epochs", progress.epochs)
 
-    def _score(self, experiment: Any, trial: optuna.Trial, progress: "Progress") -> float:
-        progress.expect(experiment)
+    def _score(self, experiment: Any, trial: optuna.Trial, progress: "TrialProgress") -> float:
+        progress.start(experiment)
         scores: list[float] = []
         study = self.plan.study
-        for part in parts(self._rows(experiment.input), study.folds, study.seed):
+        for fold in split_folds(self._input(experiment.input), study.folds, study.seed):
             with tempfile.TemporaryDirectory() as folder:
-                context = models.TrainingContext(Path(folder), self.plan.runtime, progress.hear)
-                _, history = models.fit(experiment.model, _training(experiment), part, context)
-            progress.hear_of_end(history.iloc[-1])
+                context = models.TrainingContext(Path(folder), self.plan.runtime, progress.on_epoch)
+                _, history = models.fit(experiment.model, _without_checkpoint(experiment.training), fold, context)
+            progress.on_fit_end({self.plan.metric: float(history[self.plan.metric].iloc[-1])})
             scores.append(float(history[self.plan.metric].iloc[-1]))
             score = sum(scores) / len(scores)
             if not math.isfinite(score):
                 raise ModelyardError(f"{self.plan.metric} became {score}")
             if study.folds:
-                report(trial, score, len(scores), study.folds)
+                report_or_prune(trial, score, len(scores), study.folds)
         return score
 
-    def _rows(self, name: str) -> TrainingInput:
-        if name not in self._open:
-            given = load_training(self.plan.training_of(name))
-            self._open[name] = shortened(given, self.plan.study.training_rows)
-        return self._open[name]
+    def _input(self, name: str) -> TrainingInput:
+        if name not in self._inputs:
+            data = load_training(self.plan.training_folder(name))
+            self._inputs[name] = first_training_samples(data, self.plan.study.training_rows)
+        return self._inputs[name]
 
 
 @dataclass
-class Progress:
-    """Hears of each epoch, tells it on, and gives a trial up between two of them; an estimator's fit is one epoch."""
+class TrialProgress:
+    """Counts a trial's epochs, reports each, and prunes the trial between two of them; a scikit-learn fit is one."""
 
     plan: Plan
     trial: optuna.Trial
-    tell: Tell
+    report: OnEpoch
     epochs: int = 0
-    most: int = 0
-    in_epochs: bool = False
+    planned: int = 0
+    has_epochs: bool = False
 
-    def expect(self, experiment: Any) -> None:
-        """Note how many epochs there will be at most."""
-        self.in_epochs = hasattr(experiment.training, "epochs")
-        self.most = getattr(experiment.training, "epochs", 1) * (self.plan.study.folds or 1)
-        self.trial.set_user_attr("epochs_planned", self.most)
+    def start(self, experiment: Any) -> None:
+        """Store how many epochs this experiment has at most."""
+        self.has_epochs = hasattr(experiment.training, "epochs")
+        self.planned = getattr(experiment.training, "epochs", 1) * (self.plan.study.folds or 1)
+        self.trial.set_user_attr("epochs_planned", self.planned)
 
-    def hear(self, figures: Mapping[str, float]) -> None:
-        """Take in an epoch; the stages of an estimator are told when it is fitted, too late to give it up."""
-        if self.in_epochs:
-            self._note(figures)
+    def on_epoch(self, metrics: Mapping[str, float]) -> None:
+        """Handle an epoch; an estimator reports its stages when it is fitted already, too late to prune."""
+        if self.has_epochs:
+            self._count(metrics)
 
-    def hear_of_end(self, figures: Mapping[str, float]) -> None:
-        """Take in that a fit has ended with these figures."""
-        if not self.in_epochs:
-            self._note(figures)
+    def on_fit_end(self, metrics: Mapping[str, float]) -> None:
+        """Handle the end of a fit."""
+        if not self.has_epochs:
+            self._count(metrics)
 
-    def _note(self, figures: Mapping[str, float]) -> None:
+    def _count(self, metrics: Mapping[str, float]) -> None:
         self.epochs += 1
-        score = float(figures[self.plan.metric])
-        self.tell(self.epochs, self.most, score)
+        score = float(metrics[self.plan.metric])
+        self.report(self.epochs, self.planned, score)
         if not self.plan.study.folds:
-            report(self.trial, score, self.epochs, self.most)
+            report_or_prune(self.trial, score, self.epochs, self.planned)
 
 
-def report(trial: optuna.Trial, score: float, step: int, last: int) -> None:
-    """Report an intermediate score; what has come to its last step is no longer given up.
+def report_or_prune(trial: optuna.Trial, score: float, step: int, last: int) -> None:
+    """Report an intermediate score; a trial at its last step is not pruned any more.
 
     Raises:
-        TrialPruned: the pruner gives the trial up.
+        TrialPruned: the pruner stops the trial.
     """
     trial.report(score, step)
     if step < last and trial.should_prune():
@@ -126,31 +127,30 @@ def report(trial: optuna.Trial, score: float, step: int, last: int) -> None:
 
 
 def suggest(trial: optuna.Trial, plan: Plan) -> dict[str, Any]:
-    """A value for each dotted key that the study varies."""
-    return {key: _suggested(trial, key, variation) for key, variation in plan.study.vary.items()}
+    """Suggest a value for each dotted key that the study varies."""
+    return {key: _suggest(trial, key, variation) for key, variation in plan.study.vary.items()}
 
 
-def finished_alike(trial: optuna.Trial) -> FrozenTrial | None:
-    """The first finished trial of the same values: trained again, they would score the same."""
+def finished_duplicate(trial: optuna.Trial) -> FrozenTrial | None:
+    """Return the first finished trial with the same values, if any: trained again, they would score the same."""
     finished = trial.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
     return next((each for each in finished if each.params == trial.params), None)
 
 
-def _suggested(trial: optuna.Trial, key: str, variation: Any) -> Any:
-    if not isinstance(variation, Range):
+def _suggest(trial: optuna.Trial, key: str, variation: Range | Choices) -> Any:
+    if isinstance(variation, Choices):
         return variation.by_label[trial.suggest_categorical(key, list(variation.by_label))]
     low, high, step, log = variation.low, variation.high, variation.step, variation.log
     if variation.is_integer:
-        return trial.suggest_int(key, low, high, step=step or 1, log=log)
+        return trial.suggest_int(key, int(low), int(high), step=int(step or 1), log=log)
     return trial.suggest_float(key, low, high, step=step, log=log)
 
 
-def _training(experiment: Any) -> Any:
-    """How to train, without the weights of the best epoch: a trial keeps no model."""
-    training = experiment.training
+def _without_checkpoint(training: Any) -> Any:
+    """Training settings that save no weights of the best epoch: a trial keeps no model."""
     return training.model_copy(update={"checkpoint": None}) if hasattr(training, "checkpoint") else training
 
 
 def _reason(error: Exception) -> str:
-    told = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {told[0] if told else 'without a word'}"
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else 'without a message'}"

@@ -1,8 +1,8 @@
-"""All that a study's workers must know: what is searched, where, and how a trial is judged."""
+"""What a study's workers need to know: what is searched, where, and how a trial is scored."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from modelyard.metrics.definitions import find_metric, history_metric
 from modelyard.models import Runtime
@@ -12,7 +12,17 @@ from modelyard.params.study import Choices, StudySettings, inputs_of
 
 @dataclass(frozen=True)
 class Plan:
-    """A study with its experiment and settings, as they stood when the search began; a worker gets a copy."""
+    """A study with its experiment and settings, as they were when the search started; every worker gets a copy.
+
+    Attributes:
+        name: the study's name in params.yaml.
+        study: its entry there.
+        experiment: the settings of the experiment that it varies.
+        inputs: the settings, as JSON, of every input that a trial may use.
+        metric: the column of the training history that is a trial's score.
+        runtime: threads and determinism of each training.
+        root: the project's folder.
+    """
 
     name: str
     study: StudySettings
@@ -20,16 +30,16 @@ class Plan:
     inputs: dict[str, Any]
     metric: str
     runtime: Runtime
-    folder: Path
+    root: Path
 
     @property
-    def direction(self) -> str:
-        """Which scores are better, in Optuna's words."""
+    def direction(self) -> Literal["maximize", "minimize"]:
+        """The direction of optimization, as Optuna spells it."""
         return "maximize" if find_metric(self.metric).higher_is_better else "minimize"
 
     @property
     def space(self) -> dict[str, Any]:
-        """The identity of the search, as JSON has it: scores of two that differ in it cannot be compared."""
+        """The search space, as JSON; scores of studies whose spaces differ cannot be compared."""
         return {
             "experiment": self.experiment.model_dump(mode="json"),
             "inputs": self.inputs,
@@ -40,32 +50,32 @@ class Plan:
         }
 
     @property
-    def most_epochs(self) -> int:
-        """The most steps that a trial can report: its folds, or its epochs."""
+    def max_steps(self) -> int:
+        """The largest number of steps that a trial can report: its folds, or its epochs."""
         epochs = self.study.vary.get("training.epochs")
         if self.study.folds or not hasattr(self.experiment.training, "epochs"):
             return self.study.folds or 1
         if epochs is None:
-            return self.experiment.training.epochs
+            return int(self.experiment.training.epochs)
         return int(max(epochs.choices) if isinstance(epochs, Choices) else epochs.high)
 
-    def training_of(self, name: str) -> Path:
-        """The folder of an input's training and validation rows."""
-        return self.folder / "data" / "inputs" / name / "training"
+    def training_folder(self, input_name: str) -> Path:
+        """The folder that holds an input's training and validation samples."""
+        return self.root / "data" / "inputs" / input_name / "training"
 
 
-def make(project: Project, name: str, threads: int, folder: Path) -> Plan:
-    """The plan of a study of params.yaml, each of its trainings with so many threads."""
+def make_plan(project: Project, name: str, threads: int, root: Path) -> Plan:
+    """Build the plan of a study of params.yaml, whose trainings use this many threads each."""
     study = project.studies[name]
     experiment = project.experiments[study.experiment]
     names = inputs_of(study, experiment.input)
-    watched = history_metric(project.task_of(study.experiment)) or "loss"
+    metric = history_metric(project.task_of(study.experiment)) or "loss"
     return Plan(
         name=name,
         study=study,
         experiment=experiment,
         inputs={each: project.inputs[each].model_dump(mode="json") for each in names},
-        metric=f"val_{watched}",
+        metric=f"val_{metric}",
         runtime=project.runtime.model_copy(update={"threads": threads}),
-        folder=folder.resolve(),
+        root=root.resolve(),
     )

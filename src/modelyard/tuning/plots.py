@@ -1,64 +1,42 @@
-"""Pictures of a study, in the style of the others."""
+"""Plots of a study by Optuna: PNG files for the report, and one interactive page."""
 
+import math
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from html import escape
+from pathlib import Path
 
 import numpy as np
+from matplotlib import pyplot
 from matplotlib.axes import Axes
+from matplotlib.category import StrCategoryLocator
 from matplotlib.figure import Figure
-from optuna import Study
-from optuna.distributions import CategoricalDistribution
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter
+from optuna import Study, visualization
+from optuna.exceptions import ExperimentalWarning
 from optuna.importance import get_param_importances
-from optuna.trial import FrozenTrial
+from optuna.visualization import matplotlib as optuna_plots
+from plotly import io
+from plotly.offline import get_plotlyjs
 
-from modelyard.experiments.plots.style import BLACK, BLUE, RED, YELLOW
-from modelyard.tuning.results import StudyResults
+from modelyard.core.files import write_text
+from modelyard.experiments.plots.style import BLACK, DPI, YELLOW
+from modelyard.tuning.results import StudyResults, score
 
-COLOURS = "cividis"  # told apart by colour-blind eyes, and in grey
-COLUMNS = 3  # of small pictures
-LABEL = {"fontsize": "small", "parse_math": False, "bbox": {"color": "white", "alpha": 0.7, "pad": 1}}
-FAR = 50  # values that differ by more are drawn on a logarithmic axis
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """What varies: a range, or choices, which are drawn side by side."""
-
-    name: str
-    choices: tuple[str, ...]
-    low: float
-    high: float
-    log: bool
-
-    def place(self, value: Any) -> float:
-        """Where a value stands on an axis: a choice at its number from 0."""
-        return self.choices.index(str(value)) if self.choices else value
-
-    def share(self, value: Any) -> float:
-        """How far a value is from the lowest (0) to the highest (1)."""
-        low, high, place = (np.log(each) if self.log else each for each in (self.low, self.high, self.place(value)))
-        return (place - low) / ((high - low) or 1)
-
-    @property
-    def ticks(self) -> dict[float, str]:
-        """What stands along its axis, by its share of the way."""
-        if self.choices:
-            return {self.share(choice): choice for choice in self.choices}
-        return {self.share(value): f"{value:.3g}" for value in (self.low, self.high)}
-
-
-def draw(found: StudyResults, shares: dict[str, float]) -> dict[str, Figure]:
-    """Each picture by its file name; none before a trial has finished, none of importances before there are any."""
-    if not found.finished:
-        return {}
-    drawn = {"history.png": history(found), "slice.png": slices(found), "parallel.png": parallel(found)}
-    return drawn | ({"importances.png": importance_bars(shares)} if shares else {})
+LOG_RATIO = 50  # scores whose ratio is larger are drawn on a logarithmic axis
+COLORMAP = "cividis"  # its lightest colour is visible on white, unlike that of Optuna's
+INTERACTIVE: dict[str, Callable[..., object]] = {
+    "history": visualization.plot_optimization_history,
+    "importances": visualization.plot_param_importances,
+    "slice": visualization.plot_slice,
+    "parallel": visualization.plot_parallel_coordinate,
+}
+PLOTLY_CONFIG = {"displaylogo": False, "showSendToCloud": False}  # no link to its makers, no button that uploads
 
 
 def importances(study: Study) -> dict[str, float]:
-    """How much of the score's differences each parameter explains, the most important first; empty with few trials."""
+    """Return each parameter's share of the differences between scores, largest first; empty with too few trials."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)  # Optuna would call all equally important
         try:
@@ -67,115 +45,120 @@ def importances(study: Study) -> dict[str, float]:
             return {}
 
 
-def history(found: StudyResults) -> Figure:
-    """The score of each trial in their order, the best so far, and the present experiment."""
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
-    axes = figure.add_subplot(xlabel="trial", ylabel=found.metric)
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    given_up = [trial for trial in found.pruned if trial.value is not None]
-    for trials, mark, colour, label in ((found.finished, "o", BLUE, "finished"), (given_up, "x", YELLOW, "pruned")):
-        axes.plot(_numbers(trials), _scores(trials), mark, color=colour, label=label)
-    best = (np.maximum if found.up else np.minimum).accumulate(_scores(found.finished))
-    axes.step(_numbers(found.finished), best, where="post", color=BLACK, label="best so far")
-    if found.present:
-        axes.axhline(found.present.value, color=RED, linestyle="--", label="present experiment")
-    axes.set_yscale(_scale(_scores(found.finished + given_up)))
-    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize="small")
+def save_plots(study: Study, results: StudyResults, folder: Path, with_importances: bool) -> list[str]:
+    """Draw a study into PNG files and plots.html; return the PNGs' names, none before a trial has finished."""
+    if not results.finished:
+        return []
+    plots = {"history": draw_history, "slice": draw_slices, "parallel": draw_parallel}
+    if with_importances:
+        plots["importances"] = draw_importances
+    for name, draw in plots.items():
+        with _pyplot():
+            figure = draw(study, results)
+            # Without the version of matplotlib, which would change the bytes.
+            figure.savefig(folder / f"{name}.png", dpi=DPI, bbox_inches="tight", metadata={"Software": None})
+    write_text(folder / "plots.html", interactive_page(study, list(plots)))
+    return [f"{name}.png" for name in plots]
+
+
+def draw_history(study: Study, results: StudyResults) -> Figure:
+    """Draw the score of each trial in order, the best so far, pruned trials and the baseline."""
+    axes = optuna_plots.plot_optimization_history(study, target_name=results.metric)
+    pruned = {trial.number: trial.value for trial in results.pruned if trial.value is not None}
+    axes.plot(list(pruned), list(pruned.values()), "x", color=YELLOW, label="pruned, last score")
+    if results.baseline:
+        axes.axhline(score(results.baseline), color=BLACK, linestyle="--", label="baseline")
+    axes.set_yscale("log" if _far_apart([*map(score, results.finished), *pruned.values()]) else "linear")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4, frameon=False, fontsize="small")
+    return _sized(axes, 7.5, 4.5)
+
+
+def draw_importances(study: Study, results: StudyResults) -> Figure:
+    """Draw a bar for each parameter, the most important on top."""
+    axes = optuna_plots.plot_param_importances(study, target_name=results.metric)
+    axes.legend().remove()
+    return _sized(axes, 7, 1.2 + 0.4 * len(axes.get_yticks()))
+
+
+def draw_slices(study: Study, results: StudyResults) -> Figure:
+    """Draw the score over each parameter's values, a point for each finished trial, later ones darker."""
+    drawn = optuna_plots.plot_slice(study, target_name=results.metric)
+    panels = [drawn] if isinstance(drawn, Axes) else list(drawn)
+    for axes in panels:
+        labels = [label.get_text() for label in axes.get_xticklabels()]
+        if isinstance(axes.xaxis.get_major_locator(), StrCategoryLocator):
+            labels = [label.strip("'") for label in labels]
+            axes.set_xticks(range(len(labels)), labels, rotation=30, ha="right", fontsize="small", parse_math=False)
+            axes.set_xlim(-0.5, len(labels) - 0.5)
+        axes.set_yscale("log" if _far_apart(map(score, results.finished)) else "linear")
+        axes.set_xlabel(_in_two_lines(axes.get_xlabel()))
+    return _sized(panels[0], 1.5 + 2.2 * len(panels), 4)
+
+
+def draw_parallel(study: Study, results: StudyResults) -> Figure:
+    """Draw a line for each finished trial through its score and its values; better ones brighter, the best thick."""
+    metric = results.metric
+    if _far_apart(map(score, results.finished)):
+        metric = f"log10 {results.metric}"
+        axes = optuna_plots.plot_parallel_coordinate(
+            study, target=lambda trial: math.log10(score(trial)), target_name=metric
+        )
+    else:
+        axes = optuna_plots.plot_parallel_coordinate(study, target_name=metric)
+    (lines,) = axes.collections
+    scores = np.asarray(lines.get_array())
+    lines.set_linewidth(np.where(scores == (scores.max() if results.maximize else scores.min()), 4, 1.5).tolist())
+    lines.set_cmap(COLORMAP if results.maximize else f"{COLORMAP}_r")
+    names = sorted({name for trial in results.finished for name in trial.params})
+    axes.set_xticks(range(len(names) + 1), [_in_two_lines(name) for name in [metric, *names]], rotation=0)
+    figure = _sized(axes, max(7, 2 * len(names)), 4.6)
+    for scale in figure.axes[2:]:  # one for each parameter, after the lines and the colour bar
+        has_choices = isinstance(scale.yaxis.get_major_locator(), FixedLocator)
+        scale.yaxis.set_minor_formatter(NullFormatter())
+        for label in scale.get_yticklabels():
+            label.set(bbox={"color": "white", "alpha": 0.7, "pad": 1}, fontsize="small", parse_math=not has_choices)
     return figure
 
 
-def importance_bars(shares: dict[str, float]) -> Figure:
-    """A bar for each parameter, the most important on top."""
-    figure = Figure(figsize=(7, 1.2 + 0.4 * len(shares)), layout="constrained")
-    axes = figure.add_subplot(xlabel="share of the importance", xlim=(0, 1))
-    bars = axes.barh(list(shares), list(shares.values()), color=BLUE)
-    axes.bar_label(bars, fmt="%.2f", padding=3)
-    axes.invert_yaxis()
+def interactive_page(study: Study, names: Iterable[str]) -> str:
+    """Return a page of Optuna's interactive plots that loads nothing from outside; their code, 5 MB, is in it once."""
+    title = escape(f"Study {study.study_name}")
+    plots = "\n".join(_interactive_plot(study, name) for name in names)
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
+        f"<script>{get_plotlyjs()}</script>\n</head>\n<body>\n<h1>{title}</h1>\n{plots}\n</body>\n</html>\n"
+    )
+
+
+def _interactive_plot(study: Study, name: str) -> str:
+    options = {} if name == "importances" else {"target_name": study.user_attrs["metric"]}
+    figure = INTERACTIVE[name](study, **options)
+    return str(io.to_html(figure, include_plotlyjs=False, full_html=False, div_id=name, config=PLOTLY_CONFIG))
+
+
+@contextmanager
+def _pyplot() -> Iterator[None]:
+    """Keep the style that Optuna sets, its open figures and its warnings within this block."""
+    pyplot.switch_backend("agg")  # no window, whatever the machine has
+    with warnings.catch_warnings(), pyplot.rc_context():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        warnings.filterwarnings("ignore", "Attempting to set identical", UserWarning)  # limits, of a single value
+        yield
+        pyplot.close("all")
+
+
+def _sized(axes: Axes, width: float, height: float) -> Figure:
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # noqa: S101 (for mypy: these axes have one)
+    figure.set_size_inches(width, height)
     return figure
 
 
-def slices(found: StudyResults) -> Figure:
-    """The score over each parameter's values, a point a trial, later ones brighter."""
-    parameters = _parameters(found)
-    columns = min(COLUMNS, len(parameters))
-    rows = -(-len(parameters) // columns)
-    figure = Figure(figsize=(1 + 3 * columns, 0.6 + 2.8 * rows), layout="constrained")
-    places = figure.subplots(rows, columns, sharey=True, squeeze=False)
-    for axes in places.ravel()[len(parameters) :]:
-        axes.set_axis_off()
-    for axes, parameter in zip(places.ravel(), parameters, strict=False):
-        points = _slice(axes, parameter, found.finished)
-        axes.set_yscale(_scale(_scores(found.finished)))
-    for axes in places[:, 0]:
-        axes.set_ylabel(found.metric)
-    figure.colorbar(points, ax=list(places.ravel()), label="trial", shrink=0.8)
-    return figure
+def _in_two_lines(name: str) -> str:
+    return name.replace(".", ".\n", 1)
 
 
-def parallel(found: StudyResults) -> Figure:
-    """A line a trial through its values and its score; better ones brighter, the best one thick."""
-    parameters = [*_parameters(found), _score_axis(found)]
-    figure = Figure(figsize=(max(7, 1.6 * len(parameters)), 4.6), layout="constrained")
-    axes = figure.add_subplot(xlim=(-0.3, len(parameters) - 0.4), ylim=(-0.05, 1.05), yticks=[])
-    axes.set_xticks(range(len(parameters)), [each.name.replace(".", ".\n", 1) for each in parameters])
-    axes.tick_params(length=0)
-    axes.spines[["left", "right", "top", "bottom"]].set_visible(False)
-    for place, parameter in enumerate(parameters):
-        axes.axvline(place, color=BLACK, linewidth=0.8)
-        for share, label in parameter.ticks.items():
-            axes.text(place + 0.05, share, label, va="center", **LABEL)
-    worst_first = sorted(found.finished, key=found.rank, reverse=True)
-    for trial, colour in zip(worst_first, _shades(len(worst_first)), strict=True):
-        values = {**trial.params, found.metric: trial.value}
-        way = [each.share(values[each.name]) for each in parameters]
-        is_best = trial is worst_first[-1]
-        axes.plot(way, color=RED if is_best else colour, linewidth=3 if is_best else 1, alpha=0.8)
-    return figure
-
-
-def _slice(axes: Axes, parameter: Parameter, trials: Sequence[FrozenTrial]) -> Any:
-    places = [parameter.place(trial.params[parameter.name]) for trial in trials]
-    axes.set_xlabel(parameter.name)
-    if parameter.log:
-        axes.set_xscale("log")
-    if parameter.choices:
-        axes.set_xticks(range(len(parameter.choices)), parameter.choices, rotation=30, ha="right", parse_math=False)
-        axes.set_xlim(-0.5, len(parameter.choices) - 0.5)
-    return axes.scatter(places, _scores(trials), c=_numbers(trials), cmap=COLOURS, edgecolors=BLACK, linewidths=0.5)
-
-
-def _parameters(found: StudyResults) -> list[Parameter]:
-    """What varied in the trials that have a score, in the order of their names."""
-    all_of_them = {name: each for trial in found.finished for name, each in trial.distributions.items()}
-    return [_parameter(name, all_of_them[name]) for name in sorted(all_of_them)]
-
-
-def _parameter(name: str, distribution: Any) -> Parameter:
-    if isinstance(distribution, CategoricalDistribution):
-        choices = tuple(map(str, distribution.choices))
-        return Parameter(name, choices, 0, len(choices) - 1, False)
-    return Parameter(name, (), distribution.low, distribution.high, distribution.log)
-
-
-def _score_axis(found: StudyResults) -> Parameter:
-    scores = _scores(found.finished)
-    return Parameter(found.metric, (), scores.min(), scores.max(), _scale(scores) == "log")
-
-
-def _shades(count: int) -> np.ndarray:
-    """Colours (count, 4) by rank and not by score: one bad score would make all others look alike."""
-    from matplotlib import colormaps
-
-    return colormaps[COLOURS](np.linspace(0, 1, count))
-
-
-def _numbers(trials: Sequence[FrozenTrial]) -> list[int]:
-    return [trial.number for trial in trials]
-
-
-def _scores(trials: Sequence[FrozenTrial]) -> np.ndarray:
-    return np.array([trial.value for trial in trials], dtype=np.float64)
-
-
-def _scale(values: np.ndarray) -> str:
-    return "log" if values.min() > 0 and values.max() > FAR * values.min() else "linear"
+def _far_apart(values: Iterable[float]) -> bool:
+    values = list(values)
+    return min(values) > 0 and max(values) > LOG_RATIO * min(values)

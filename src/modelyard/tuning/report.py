@@ -1,4 +1,4 @@
-"""What a study found, as a page for people: its winner, what it gained, what it cost, and pictures of the search."""
+"""The report of a study: its winner, what that gained, what the search cost, and plots."""
 
 import json
 from collections import Counter
@@ -12,161 +12,163 @@ from optuna.trial import FrozenTrial
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import atomic_folder, write_table, write_text
 from modelyard.core.markdown import markdown_table
-from modelyard.experiments.plots.style import save
-from modelyard.tuning import page, plots
-from modelyard.tuning.results import WORDS, StudyResults, cell, epochs_run, find, reason, seconds
-from modelyard.tuning.winner import winner
+from modelyard.tuning import plots
+from modelyard.tuning.apply import find_winner
+from modelyard.tuning.results import (
+    STATE_NAMES,
+    StudyResults,
+    epochs_run,
+    format_value,
+    read_study,
+    reason,
+    score,
+    seconds,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN = 10  # trials, the best first
-PICTURES = {
-    "history.png": "Each trial's score, the best so far, and the present experiment",
-    "importances.png": "How much of the score's differences each parameter explains",
-    "slice.png": "The score over each parameter's values",
-    "parallel.png": "A line a trial through its values and its score; the best one is thick",
+CAPTIONS = {
+    "history.png": "Each trial's score, the best so far, and the baseline",
+    "importances.png": "How much of the differences between scores each parameter explains",
+    "slice.png": "The score over each parameter's values; later trials are darker",
+    "parallel.png": "A line for each trial through its score and its values; the best one is thick",
 }
-INTERACTIVE = "The same to point at and to zoom into: plots.html beside this page; it loads nothing from outside."
+INTERACTIVE = "plots.html, in the same folder, has the same plots to zoom into; it loads nothing from outside."
 
 
 def write(study: Study, folder: Path, params: Path = Path("params.yaml")) -> None:
-    """Write report.md, its pictures, the interactive plots.html and trials.csv, in the place of what is in `folder`.
+    """Write report.md, its plots, the interactive plots.html and trials.csv, in place of what is in `folder`.
 
     trials.csv holds no times: the same search gives the same bytes.
 
     Args:
-        study: with the attributes that `modelyard tune` gives it.
+        study: created by `modelyard tune`.
         folder: usually reports/tuning/<study>.
-        params: where the experiment stands, whose tuned entry the report prints.
+        params: the file of the experiment, whose tuned entry the report prints.
     """
-    found, shares = find(study), plots.importances(study)
-    drawn = plots.draw(found, shares)
+    results, importances = read_study(study), plots.importances(study)
     with atomic_folder(folder) as temporary:
-        for name, figure in drawn.items():
-            save(figure, temporary / name)
-        if drawn:
-            write_text(temporary / "plots.html", page.page(study, with_importances=bool(shares)))
-        write_table(temporary / "trials.csv", _table(found))
-        write_text(temporary / "report.md", _markdown(found, shares, _entry(study, params), drawn))
+        drawn = plots.save_plots(study, results, temporary, with_importances=bool(importances))
+        write_table(temporary / "trials.csv", _table(results))
+        write_text(temporary / "report.md", _markdown(results, importances, _entry(study, results, params), drawn))
 
 
-def _markdown(found: StudyResults, shares: dict[str, float], entry: str, drawn: Collection[str]) -> str:
+def _markdown(results: StudyResults, importances: dict[str, float], entry: str, drawn: Collection[str]) -> str:
+    best_first = sorted(results.finished, key=results.rank)[:SHOWN]
     parts = [
-        f"# Study {found.study}",
-        _gained(found),
+        f"# Study {results.name}",
+        _gain(results),
         entry,
         "## What it cost",
-        _cost(found),
+        _cost(results),
         "## What varied",
-        _space(found, shares),
-        *(["## The best trials", _trials(found, sorted(found.finished, key=found.rank)[:SHOWN])] if drawn else []),
-        *(["## What failed", _failures(found)] if found.failed else []),
-        *(["## Pictures", INTERACTIVE] if drawn else []),
-        *(f"![{told}]({name})" for name, told in PICTURES.items() if name in drawn),
+        _space(results, importances),
+        *(["## The best trials", _trials(results, best_first)] if best_first else []),
+        *(["## What failed", _failures(results)] if results.failed else []),
+        *(["## Plots", INTERACTIVE] if drawn else []),
+        *(f"![{caption}]({name})" for name, caption in CAPTIONS.items() if name in drawn),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _table(found: StudyResults) -> "pd.DataFrame":
-    """A row a trial in their order: trial, state, score, epochs, and the value of each setting."""
+def _table(results: StudyResults) -> "pd.DataFrame":
+    """A row for each trial: number, state, score, epochs, and the value of each setting."""
     import pandas as pd
 
     rows = [
-        {"trial": trial.number, "state": WORDS[trial.state], found.metric: trial.value, "epochs": epochs_run(trial)}
-        | found.settings_of(trial)
-        for trial in found.trials
+        {"trial": trial.number, "state": STATE_NAMES[trial.state]}
+        | {results.metric: trial.value, "epochs": epochs_run(trial)}
+        | results.settings_of(trial)
+        for trial in results.trials
     ]
-    return pd.DataFrame(rows, columns=["trial", "state", found.metric, "epochs", *found.vary])
+    return pd.DataFrame(rows, columns=["trial", "state", results.metric, "epochs", *results.vary])
 
 
-def _gained(found: StudyResults) -> str:
-    """The best trial against the present experiment, in words."""
-    better = "more" if found.up else "less"
-    asked = f"Experiment `{found.experiment}`, by its {found.metric}{_rows(found)} ({better} is better)"
-    if found.best is None:
-        return f"{asked}. No trial has finished yet."
-    best = f"{asked}: the best trial is {found.best.number} with **{found.best.value:.4g}**"
-    if found.gain is None:
-        return f"{best}; the present experiment, trial 0, has not finished."
-    if not found.gain:
-        return f"{best}; none is better than the present experiment."
+def _gain(results: StudyResults) -> str:
+    better = "higher" if results.maximize else "lower"
+    start = f"Experiment `{results.experiment}`, by its {results.metric}{_samples(results)} ({better} is better)"
+    if results.best is None:
+        return f"{start}. No trial has finished yet."
+    best = f"{start}: the best trial is {results.best.number} with **{score(results.best):.4g}**"
+    if results.baseline is None or results.gain is None:
+        return f"{best}; the baseline, trial 0, has not finished."
+    if not results.gain:
+        return f"{best}; none is better than the baseline."
     return (
-        f"{best}, the present experiment has {found.present.value:.4g}: a gain of **{found.gain:.4g}** on the "
-        "validation rows. The winner was chosen on these very rows, so that the gain looks larger than it is; "
-        "the test rows, which no study sees, tell what is left of it."
+        f"{best}, the baseline has {score(results.baseline):.4g}: a gain of **{results.gain:.4g}** on the validation "
+        "samples. The winner was chosen on these samples, so the gain is overestimated; the test samples, which no "
+        "study reads, show what is left of it."
     )
 
 
-def _rows(found: StudyResults) -> str:
-    """Which rows a trial learnt from and was judged by, where it is not the experiment's own division."""
-    if found.space["folds"]:
-        return f", the mean over {found.space['folds']} folds"
-    rows = found.space["training_rows"]
-    return f" after learning from its first {rows} training rows" if rows else ""
+def _samples(results: StudyResults) -> str:
+    """Which samples a trial was fitted on and scored by, where that is not the experiment's own split."""
+    if results.space["folds"]:
+        return f", the mean over {results.space['folds']} folds"
+    count = results.space["training_rows"]
+    return f" after training on the first {count} training samples" if count else ""
 
 
-def _entry(study: Study, params: Path) -> str:
+def _entry(study: Study, results: StudyResults, params: Path) -> str:
     try:
-        won = winner(study, params)
-    except ModelyardError as none:
-        return str(none)
-    command = f"modelyard tune {find(study).entry} --apply"
+        winner = find_winner(study, params)
+    except ModelyardError as error:
+        return str(error)
     return (
-        f"`{command}` writes the winner into params.yaml, and `modelyard run {won.name}` then builds and evaluates it "
-        f"like any other:\n\n```yaml\n{won.text}\n```"
+        f"`modelyard tune {results.entry} --apply` writes the winner into params.yaml; `modelyard run {winner.name}` "
+        f"then trains and evaluates it like any other experiment:\n\n```yaml\n{winner.text}\n```"
     )
 
 
-def _cost(found: StudyResults) -> str:
-    workers = {trial.user_attrs["worker"] for trial in found.trials if "worker" in trial.user_attrs}
+def _cost(results: StudyResults) -> str:
+    workers = {trial.user_attrs["worker"] for trial in results.trials if "worker" in trial.user_attrs}
     machines = {worker.partition(":")[0] for worker in workers}  # host:process:its start
-    spared, run = found.epochs_spared, found.epochs_run
+    spared, run = results.epochs_spared, results.epochs_run
     lines = [
-        ("trials", ", ".join(f"{count} {word}" for word, count in found.counts.items()) or "none"),
-        ("repeats of a finished trial, not trained again", f"{found.repeats}"),
+        ("trials", ", ".join(f"{count} {word}" for word, count in results.counts.items()) or "none"),
+        ("repeats of a finished trial, not trained again", f"{results.repeats}"),
         ("epochs", f"{run}"),
         ("epochs spared by pruning", f"{spared}, {spared / max(1, spared + run):.0%} of what all would have run"),
-        ("time of all trials together", _duration(found.seconds)),
-        ("from the first trial's beginning to the last one's end", _duration(found.seconds_on_the_wall)),
-        ("time spared by pruning", f"about {_duration(found.seconds_spared)}"),
+        ("time of all trials together", _duration(results.seconds)),
+        ("from the first trial's start to the last one's end", _duration(results.wall_seconds)),
+        ("time spared by pruning", f"about {_duration(results.seconds_spared)}"),
         ("processes", f"{len(workers)} on {len(machines)} machine{'s' * (len(machines) != 1)}"),
     ]
     return markdown_table(["", ""], lines)
 
 
-def _space(found: StudyResults, shares: dict[str, float]) -> str:
-    none = "" if shares else "\n\nToo few trials have finished to say how important each of them is."
+def _space(results: StudyResults, importances: dict[str, float]) -> str:
+    too_few = "" if importances else "\n\nToo few trials have finished to estimate importances."
     lines = [
-        (f"`{key}`", _allowed(variation), f"{shares[key]:.2f}" if key in shares else "")
-        for key, variation in found.vary.items()
+        (f"`{key}`", _allowed(variation), f"{importances[key]:.2f}" if key in importances else "")
+        for key, variation in results.vary.items()
     ]
-    return markdown_table(["setting", "allowed", "importance"], lines) + none
+    return markdown_table(["setting", "allowed", "importance"], lines) + too_few
 
 
 def _allowed(variation: dict[str, Any]) -> str:
     if "choices" in variation:
         return ", ".join(json.dumps(choice) for choice in variation["choices"])
     step = f" in steps of {variation['step']}" if variation.get("step") else ""
-    return (
-        f"{variation['low']} to {variation['high']}{step}{', by orders of magnitude' if variation.get('log') else ''}"
-    )
+    return f"{variation['low']} to {variation['high']}{step}{', logarithmic' if variation.get('log') else ''}"
 
 
-def _trials(found: StudyResults, trials: Sequence[FrozenTrial]) -> str:
-    keys = list(found.vary)
+def _trials(results: StudyResults, trials: Sequence[FrozenTrial]) -> str:
+    keys = list(results.vary)
     lines = []
     for trial in trials:
-        written = found.settings_of(trial)
-        number = f"{trial.number} (present)" if trial is found.present else f"{trial.number}"
-        values = [cell(written[key]) for key in keys]
-        lines.append((number, f"{trial.value:.4g}", f"{epochs_run(trial)}", _duration(seconds(trial)), *values))
-    return markdown_table(["trial", found.metric, "epochs", "time", *(f"`{key}`" for key in keys)], lines)
+        settings = results.settings_of(trial)
+        number = f"{trial.number} (baseline)" if trial is results.baseline else f"{trial.number}"
+        values = [format_value(settings[key]) for key in keys]
+        lines.append((number, f"{score(trial):.4g}", f"{epochs_run(trial)}", _duration(seconds(trial)), *values))
+    return markdown_table(["trial", results.metric, "epochs", "time", *(f"`{key}`" for key in keys)], lines)
 
 
-def _failures(found: StudyResults) -> str:
-    counts = Counter(reason(trial).replace("|", "\\|") for trial in found.failed)
-    return markdown_table(["trials", "reason"], ((f"{count}", told) for told, count in counts.most_common()))
+def _failures(results: StudyResults) -> str:
+    counts = Counter(reason(trial).replace("|", "\\|") for trial in results.failed)
+    return markdown_table(["trials", "reason"], ((f"{count}", text) for text, count in counts.most_common()))
 
 
 def _duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Trials whose worker died: failed with the reason, and their parameters enqueued again."""
+"""Trials whose worker died: marked as failed with the reason, and their parameters enqueued again."""
 
 from datetime import datetime
 
@@ -7,50 +7,62 @@ from optuna.trial import FrozenTrial, TrialState
 
 from modelyard.core.processes import has_died, is_on_this_host
 
-MOST_LOSSES = 3  # then it is the trial that kills its workers, as one too large for the memory does
-GAP_SECONDS = 60.0  # a trial is in the storage a moment before it says whose it is
+MAX_DEATHS = 3  # of workers on the same parameters: then the trial itself kills them, by its memory for example
+UNSIGNED_SECONDS = 60.0  # a new trial is in the storage a moment before the attribute `worker` is
 
 
-def set_aside(study: optuna.Study, trial: FrozenTrial, reason: str, counts: bool = True) -> None:
-    """Fail a running trial for this reason and enqueue its parameters again; one that a person stopped counts not."""
+def fail_and_retry(study: optuna.Study, trial: FrozenTrial, reason: str, died: bool = True) -> None:
+    """Mark a running trial as failed for this reason, and enqueue its parameters again.
+
+    Args:
+        study: the trial's study.
+        trial: a running trial of another process.
+        reason: stored as the trial's attribute `reason`.
+        died: whether this counts towards MAX_DEATHS; not when the search was stopped on purpose.
+    """
     try:
-        study._storage.set_trial_user_attr(trial._trial_id, "reason", reason)  # Optuna has no door for another's trial
+        # Optuna has no public way to set an attribute of another process's trial.
+        study._storage.set_trial_user_attr(trial._trial_id, "reason", reason)
         study.tell(trial.number, state=TrialState.FAIL)
     except optuna.exceptions.UpdateFinishedTrialError:
-        return  # it had just ended
-    enqueue_again(study, trial, counts)
+        return  # it has ended meanwhile
+    enqueue_retry(study, trial, died)
 
 
-def enqueue_again(study: optuna.Study, trial: FrozenTrial, counts: bool = True) -> None:
-    """Have a failed trial's parameters tried again, unless they were lost too often."""
-    losses = trial.user_attrs.get("losses", 0) + counts
-    if losses < MOST_LOSSES:
-        parameters = trial.system_attrs.get("fixed_params", {}) | trial.params
-        study.enqueue_trial(parameters, user_attrs={"again": trial.number, "losses": losses})
+def enqueue_retry(study: optuna.Study, trial: FrozenTrial, died: bool = True) -> None:
+    """Enqueue a failed trial's parameters again, unless MAX_DEATHS workers died on them.
 
-
-def set_stale_aside(study: optuna.Study, everywhere: bool) -> int:
-    """Set aside the running trials whose worker on this machine is dead; `everywhere` counts all machines as this one.
-
-    Returns how many there were.
+    In place of Optuna's RetryHeartbeatStaleTrialCallback, which copies the dead worker's attributes into the new trial,
+    where a live trial would be taken for a dead one, and counts no death that was seen without a heartbeat.
     """
-    stale = [
-        trial for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]) if _is_stale(trial, everywhere)
-    ]
-    for trial in stale:
-        set_aside(study, trial, "its worker was gone when the search was taken up again")
-    return len(stale)
+    deaths = trial.user_attrs.get("losses", 0) + died
+    if deaths < MAX_DEATHS:
+        parameters = trial.system_attrs.get("fixed_params", {}) | trial.params
+        study.enqueue_trial(parameters, user_attrs={"again": trial.number, "losses": deaths})
 
 
-def used_up(study: optuna.Study) -> list[FrozenTrial]:
-    """The trials that count: all that began, but not those whose parameters were enqueued again."""
+def retry_abandoned_trials(study: optuna.Study, all_hosts: bool) -> None:
+    """Fail and retry the running trials whose worker on this machine is dead, on resuming a study.
+
+    Args:
+        study: the study that is resumed.
+        all_hosts: whether trials of other machines count as abandoned too.
+    """
+    for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+        if _is_abandoned(trial, all_hosts):
+            fail_and_retry(study, trial, "its worker was gone when the study was resumed")
+
+
+def counted_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials that count towards the budget: all that started, but not those that were retried."""
     trials = study.get_trials(deepcopy=False)
-    again = {trial.user_attrs.get("again") for trial in trials}
-    return [trial for trial in trials if trial.state is not TrialState.WAITING and trial.number not in again]
+    retried = {trial.user_attrs.get("again") for trial in trials}
+    return [trial for trial in trials if trial.state is not TrialState.WAITING and trial.number not in retried]
 
 
-def _is_stale(trial: FrozenTrial, everywhere: bool) -> bool:
+def _is_abandoned(trial: FrozenTrial, all_hosts: bool) -> bool:
     worker = trial.user_attrs.get("worker")
     if worker is None:
-        return (datetime.now() - trial.datetime_start).total_seconds() > GAP_SECONDS
-    return has_died(worker) or (everywhere and not is_on_this_host(worker))
+        started = trial.datetime_start or datetime.now()
+        return (datetime.now() - started).total_seconds() > UNSIGNED_SECONDS
+    return has_died(worker) or (all_hosts and not is_on_this_host(worker))

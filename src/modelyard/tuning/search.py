@@ -1,4 +1,4 @@
-"""The search: hands turns to worker processes, replaces those that die or grow, and knows when it is over."""
+"""The search: gives trials to worker processes, replaces those that die or grow, and knows when it is over."""
 
 import multiprocessing
 import re
@@ -12,180 +12,191 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from modelyard.core.errors import ModelyardError
 from modelyard.core.processes import this_process
-from modelyard.tuning import retries, worker
-from modelyard.tuning.plan import Plan
-from modelyard.tuning.storage import Place
+from modelyard.params.project import Project
+from modelyard.tuning import retries, storage
+from modelyard.tuning.plan import Plan, make_plan
+from modelyard.tuning.storage import StudyStorage
+from modelyard.tuning.worker import EpochFinished, RunTrial, TrialFinished, TrialStarted, WorkerReady, work
 
 SPAWN = multiprocessing.get_context("spawn")  # a process that has computed with TensorFlow cannot be forked
-LOOK_SECONDS = 0.2
-STOP_SECONDS = 5.0  # granted to an interrupted trial before it is killed
-MOST_MEMORY = 5 * 2**29  # bytes of a worker after a trial
+POLL_SECONDS = 0.2
+STOP_SECONDS = 5.0  # that an interrupted trial gets before it is killed
+MAX_MEMORY = 5 * 2**29  # bytes of a worker after a trial
 SAME_FAILURES = 5
+STATE, STARTED, DONE = "rebuild", "begun", "done"  # a study's attribute, and its values
 
 
 @dataclass(frozen=True)
 class Budget:
-    """When a search is over: at so many trials of the study in all, or when so many seconds have passed."""
+    """When a search is over: after this many trials of the study in all, or after this many seconds."""
 
     trials: int
     seconds: float | None = None
 
 
-class Worker:
-    """A worker process as the search sees it; `number`, `epoch`, `of` and `score` are its trial's."""
+class WorkerProcess:
+    """A worker process as the search sees it.
 
-    def __init__(self, place: Place, study_name: str, plan: Plan, most_memory: int, log: Path) -> None:
+    Attributes:
+        state: "starting", "idle", "busy", or "retiring" when its memory has grown too much.
+        name: its identity, as stored with its trials.
+        number: the number of the trial that it runs, None before that has started.
+        started: when it was given its trial, on the monotonic clock.
+        progress: the last epoch of its trial.
+    """
+
+    def __init__(self, storage: StudyStorage, study_name: str, plan: Plan, max_memory: int, log: Path) -> None:
         self.connection, theirs = SPAWN.Pipe()
         self.log = log
         self.process: BaseProcess = SPAWN.Process(
-            target=worker.work, args=(theirs, place, study_name, plan, most_memory, log), daemon=True
+            target=work, args=(theirs, storage, study_name, plan, max_memory, log), daemon=True
         )
         self.process.start()
         theirs.close()
         self.state = "starting"
         self.name = ""
         self.number: int | None = None
-        self.began = time.monotonic()
-        self.progress = worker.Epoch(0, 0, 0.0)
+        self.started = time.monotonic()
+        self.progress = EpochFinished(0, 0, 0.0)
 
-    def give(self, turn: worker.Turn) -> None:
-        """Have it run a trial."""
-        self.state, self.number, self.began, self.progress = "busy", None, time.monotonic(), worker.Epoch(0, 0, 0.0)
-        with suppress(OSError):  # it has just died, which is noticed where workers are listened to
-            self.connection.send(turn)
+    def run_trial(self, message: RunTrial) -> None:
+        """Start a trial in the process."""
+        self.state, self.number, self.started, self.progress = "busy", None, time.monotonic(), EpochFinished(0, 0, 0.0)
+        with suppress(OSError):  # it has just died, which is noticed when its messages are received
+            self.connection.send(message)
 
     @property
-    def last_words(self) -> str:
-        """How its process ended, and the end of its log."""
+    def exit_reason(self) -> str:
+        """How the process ended, with the last line of its log."""
         code = self.process.exitcode or 0
-        said = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return f"killed by signal {-code}" if code < 0 else f"ended with code {code}: {said[-1] if said else self.log}"
+        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        last = lines[-1] if lines else self.log
+        return f"was killed by signal {-code}" if code < 0 else f"ended with code {code}: {last}"
 
 
-Watch = Callable[[Sequence[Worker], Sequence[worker.Ended]], None]
+OnUpdate = Callable[[Sequence[WorkerProcess], Sequence[TrialFinished]], None]
 
 
 class Search:
-    """Workers on one study; `watch` is called with all of them and with what has just ended."""
+    """Worker processes on one study; `on_update` is called with all of them and with the trials that just ended."""
 
-    def __init__(self, study: optuna.Study, place: Place, plan: Plan, watch: Watch) -> None:
-        self._study, self._place, self._plan, self._watch = study, place, plan, watch
-        self._workers: list[Worker] = []
-        self._ended: list[worker.Ended] = []
+    def __init__(self, study: optuna.Study, storage: StudyStorage, plan: Plan, on_update: OnUpdate) -> None:
+        self._study, self._storage, self._plan, self._on_update = study, storage, plan, on_update
+        self._workers: list[WorkerProcess] = []
+        self._finished: list[TrialFinished] = []
         self._failures: list[str] = []
-        self._turns = sum(each.state is not TrialState.WAITING for each in study.get_trials(deepcopy=False))
-        self._stream: tuple[int, ...] = ()
+        self._sampled = sum(each.state is not TrialState.WAITING for each in study.get_trials(deepcopy=False))
+        self._own_seed: tuple[int, ...] = ()
 
-    def run(self, workers: int, budget: Budget, joined: bool = False, most_memory: int = MOST_MEMORY) -> None:
+    def run(self, workers: int, budget: Budget, joined: bool = False, max_memory: int = MAX_MEMORY) -> None:
         """Search until the budget is used up and every trial has ended.
 
         Args:
             workers: how many processes.
-            budget: when no trial begins any more.
-            joined: whether others search at the same time, so that suggestions must differ from theirs.
-            most_memory: a worker that holds more bytes after a trial is replaced.
+            budget: when no further trial starts.
+            joined: whether other searches run at the same time, so that samples must differ from theirs.
+            max_memory: a worker that holds more bytes after a trial is replaced.
 
         Raises:
             ModelyardError: the same failure came SAME_FAILURES times in a row, or the storage does not answer.
             KeyboardInterrupt: after every worker was stopped; their trials are enqueued again.
         """
-        self._stream = (_own_number(),) if joined else ()
+        self._own_seed = (_search_number(),) if joined else ()
         until = time.monotonic() + (budget.seconds or float("inf"))
-        with self._place.explained():
+        with self._storage.explain_errors():
             try:
-                while self._hand_out_turns(workers, budget.trials, until, most_memory):
-                    self._listen()
+                while self._assign_trials(workers, budget.trials, until, max_memory):
+                    self._receive()
             finally:
                 self._stop()
-                self._show()
+                self._update()
 
-    def _hand_out_turns(self, workers: int, trials: int, until: float, most_memory: int) -> bool:
-        """Start workers and give turns while there are any; tell whether anything is left to wait for."""
+    def _assign_trials(self, workers: int, trials: int, until: float, max_memory: int) -> bool:
+        """Start workers and trials while the budget allows any; return whether something is left to wait for."""
         if len(self._workers) >= workers and all(each.state == "busy" for each in self._workers):
-            return True  # the storage is not asked while there is nothing to hand out: many searches may share it
-        turns = 0 if time.monotonic() > until else trials - self._used_up()
-        for idle in [each for each in self._workers if each.state == "idle"][: max(0, turns)]:
-            idle.give(worker.Turn((self._plan.study.seed, self._turns, *self._stream)))
-            self._turns, turns = self._turns + 1, turns - 1
+            return True  # without asking the storage: many searches may share it
+        left = 0 if time.monotonic() > until else trials - self._count_trials()
+        for idle in [each for each in self._workers if each.state == "idle"][: max(0, left)]:
+            idle.run_trial(RunTrial((self._plan.study.seed, self._sampled, *self._own_seed)))
+            self._sampled, left = self._sampled + 1, left - 1
         starting = sum(each.state == "starting" for each in self._workers)
-        for _ in range(min(workers - len(self._workers), turns - starting)):
-            self._workers.append(self._start(most_memory))
-        return turns > 0 or any(each.state == "busy" for each in self._workers)
+        for _ in range(min(workers - len(self._workers), left - starting)):
+            self._workers.append(self._start_worker(max_memory))
+        return left > 0 or any(each.state == "busy" for each in self._workers)
 
-    def _used_up(self) -> int:
-        """The trials that count, those of our busy workers included, whether they are in the storage yet or not."""
+    def _count_trials(self) -> int:
+        """The trials that count, with those of our busy workers, whether these are in the storage yet or not."""
         busy = [each.number for each in self._workers if each.state == "busy"]
         others = [
             each
-            for each in retries.used_up(self._study)
+            for each in retries.counted_trials(self._study)
             if each.number not in busy and (each.state is not TrialState.RUNNING or "worker" in each.user_attrs)
         ]
         return len(busy) + len(others)
 
-    def _start(self, most_memory: int) -> Worker:
-        logs = self._plan.folder / ".modelyard" / "studies"
+    def _start_worker(self, max_memory: int) -> WorkerProcess:
+        logs = self._plan.root / ".modelyard" / "studies"
         logs.mkdir(parents=True, exist_ok=True)
         log = logs / f"{self._study.study_name}.log"
-        return Worker(self._place, self._study.study_name, self._plan, most_memory, log)
+        return WorkerProcess(self._storage, self._study.study_name, self._plan, max_memory, log)
 
-    def _listen(self) -> None:
-        """Take in what the workers say, for a moment."""
-        for ready in connection.wait([each.connection for each in self._workers], timeout=LOOK_SECONDS):
-            speaker = next(each for each in self._workers if each.connection is ready)
+    def _receive(self) -> None:
+        """Handle the messages of the workers, waiting for POLL_SECONDS at most."""
+        ready = connection.wait([each.connection for each in self._workers], timeout=POLL_SECONDS)
+        for sender in [each for each in self._workers if each.connection in ready]:
             try:
-                self._hear(speaker, ready.recv())
+                self._handle(sender, sender.connection.recv())
             except (EOFError, OSError):
-                self._part_with(speaker)
-        self._show()
+                self._remove(sender)
+        self._update()
 
-    def _hear(self, speaker: Worker, message: object) -> None:
+    def _handle(self, sender: WorkerProcess, message: object) -> None:
         match message:
-            case worker.Ready():
-                speaker.state, speaker.name = "idle", message.worker
-            case worker.Began():
-                speaker.number = message.number
-            case worker.Epoch():
-                speaker.progress = message
-            case worker.Ended():
-                speaker.state, speaker.number = "full" if message.full else "idle", None
-                self._note_end(message)
+            case WorkerReady():
+                sender.state, sender.name = "idle", message.worker
+            case TrialStarted():
+                sender.number = message.number
+            case EpochFinished():
+                sender.progress = message
+            case TrialFinished():
+                sender.state, sender.number = "retiring" if message.retiring else "idle", None
+                self._count_finished(message)
 
-    def _part_with(self, gone: Worker) -> None:
+    def _remove(self, gone: WorkerProcess) -> None:
         """Go on without a worker that has ended, because its memory had grown or because it died."""
         gone.process.join()
         self._workers.remove(gone)
-        if gone.state == "full":
+        if gone.state == "retiring":
             return
-        reason = f"its worker was {gone.last_words}"
-        for trial in self._trials_of(gone):
-            retries.set_aside(self._study, trial, reason)
-        self._note_end(worker.Ended(-1 if gone.number is None else gone.number, "FAIL", None, reason))
+        reason = f"its worker {gone.exit_reason}"
+        for trial in self._running_trials(gone):
+            retries.fail_and_retry(self._study, trial, reason)
+        self._count_finished(TrialFinished(-1 if gone.number is None else gone.number, "FAIL", None, reason))
 
-    def _trials_of(self, gone: Worker) -> list[optuna.trial.FrozenTrial]:
-        """What it left running."""
+    def _running_trials(self, worker: WorkerProcess) -> list[FrozenTrial]:
         running = self._study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
-        return [each for each in running if each.user_attrs.get("worker") == gone.name]
+        return [each for each in running if each.user_attrs.get("worker") == worker.name]
 
-    def _note_end(self, ended: worker.Ended) -> None:
-        self._ended.append(ended)
-        self._failures = [*self._failures, _kind(ended.reason)] if ended.state == "FAIL" else []
+    def _count_finished(self, finished: TrialFinished) -> None:
+        self._finished.append(finished)
+        self._failures = [*self._failures, _without_numbers(finished.reason)] if finished.state == "FAIL" else []
         last = self._failures[-SAME_FAILURES:]
         if len(last) == SAME_FAILURES and len(set(last)) == 1:
             raise ModelyardError(
-                f"stopped: {SAME_FAILURES} trials in a row failed alike, with {ended.reason}. What ended well is kept: "
-                f"mend the cause or narrow studies.{self._plan.name}.vary, then run again."
+                f"stopped: {SAME_FAILURES} trials in a row failed with the same error, {finished.reason}. Finished "
+                f"trials are kept: remove the cause or narrow studies.{self._plan.name}.vary, then run again."
             )
 
-    def _show(self) -> None:
-        self._watch(self._workers, self._ended)
-        self._ended = []
+    def _update(self) -> None:
+        self._on_update(self._workers, self._finished)
+        self._finished = []
 
     def _stop(self) -> None:
-        """End every worker; trials in the middle are set aside, to be taken up when the study is resumed."""
+        """End every worker; trials that were running are enqueued again for when the study is resumed."""
         for each in self._workers:
             each.connection.close()
             if each.state != "idle":
@@ -196,16 +207,42 @@ class Search:
             each.process.kill()
             each.process.join()
         for each in self._workers:
-            for trial in self._trials_of(each):
-                retries.set_aside(self._study, trial, "stopped by a person or a program", counts=False)
+            for trial in self._running_trials(each):
+                retries.fail_and_retry(self._study, trial, "stopped by a person or a program", died=False)
         self._workers = []
 
 
-def _own_number() -> int:
-    """A number that no other search has; the process's own is 1 in every container."""
+def rebuild_study(project: Project, name: str, root: Path, on_update: OnUpdate) -> optuna.Study:
+    """Run a whole search as a DVC stage: in a new study with one worker, so that the same search comes out again.
+
+    A rebuild that was stopped goes on in its study.
+
+    Raises:
+        ModelyardError: the storage does not answer, or the same failure comes too often.
+    """
+    plan = make_plan(project, name, project.runtime.threads, root)
+    location = storage.find_storage(name, None, root)
+    study = storage.open_study(plan, location, new=not _is_unfinished_rebuild(plan, location))
+    study.set_user_attr(STATE, STARTED)
+    Search(study, location, plan, on_update).run(1, Budget(plan.study.trials, plan.study.seconds))
+    study.set_user_attr(STATE, DONE)
+    return study
+
+
+def _is_unfinished_rebuild(plan: Plan, location: StudyStorage) -> bool:
+    """Whether the latest study is a rebuild of this very search that was stopped."""
+    with location.explain_errors():
+        opened = location.open()
+        latest = storage.latest_name(plan.name, opened)
+        attributes = optuna.load_study(study_name=latest, storage=opened).user_attrs if latest else {}
+    return attributes.get(STATE) == STARTED and not storage.space_changes(attributes["space"], plan.space)
+
+
+def _search_number() -> int:
+    """A number that no other search has; the process id alone is 1 in every container."""
     return zlib.crc32(this_process().encode())
 
 
-def _kind(reason: str) -> str:
-    """A failure without the numbers in which two of a kind differ."""
+def _without_numbers(reason: str) -> str:
+    """A failure without the numbers in which two of the same kind differ."""
     return re.sub(r"\d+(\.\d+)?", "#", reason)

@@ -1,4 +1,4 @@
-"""Where studies are kept: a journal file, or a database that several machines share."""
+"""Where studies are stored, a journal file or a shared database, and opening a study there."""
 
 import json
 import os
@@ -17,17 +17,19 @@ from optuna.storages.journal import JournalFileBackend
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from modelyard.core.errors import ModelyardError
+from modelyard.params.study import baseline_values, storage_label
 from modelyard.tracking import tracking_uri
 from modelyard.tuning import retries
+from modelyard.tuning.plan import Plan
 
-VARIABLE = "MODELYARD_OPTUNA_STORAGE"
+STORAGE_VARIABLE = "MODELYARD_OPTUNA_STORAGE"
 CONNECT_SECONDS = 10
 LOCK_SECONDS = 30  # a record is written in milliseconds
 
 
 @dataclass(frozen=True)
-class Place:
-    """An address of studies: the path of a journal, or a database's URL; `heartbeat` in seconds is for databases."""
+class StudyStorage:
+    """The address of studies: the path of a journal, or the URL of a database with its heartbeat in seconds."""
 
     address: str
     heartbeat: int = 60
@@ -38,23 +40,23 @@ class Place:
         return "://" not in self.address
 
     @property
-    def shown(self) -> str:
-        """The address without name and password, for screens and logs."""
+    def safe_address(self) -> str:
+        """The address without user name and password, for terminals and logs."""
         before, at, after = self.address.rpartition("@")
         return f"{before.partition('://')[0]}://...@{after}" if at else self.address
 
     def open(self) -> BaseStorage:
-        """Connect to it; a journal is made where there is none.
+        """Connect; a journal is created where there is none.
 
         Raises:
             ModelyardError: it is out of reach, locked, damaged, or of a kind that loses trials.
         """
-        with self.explained():
+        with self.explain_errors():
             return self._journal() if self.is_journal else self._database()
 
     @contextmanager
-    def explained(self) -> Iterator[None]:
-        """Tell what a person can mend when the storage does not answer.
+    def explain_errors(self) -> Iterator[None]:
+        """Turn errors of the storage into messages that say what to do.
 
         Raises:
             ModelyardError: it is out of reach or locked.
@@ -64,13 +66,13 @@ class Place:
         except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
             reason = str(getattr(error, "orig", None) or error.__cause__ or error).strip().splitlines()[0]
             raise ModelyardError(
-                f"the storage of studies, {self.shown}, does not answer: {reason}. Finished trials are kept there; "
-                "see that the database runs and that the address is right, then run again."
+                f"the study storage {self.safe_address} does not answer: {reason}. Finished trials are kept there. "
+                "Check that the database runs and that the address is right, then run again."
             ) from None
         except Timeout:
             raise ModelyardError(
                 f"{self.address} has been locked by another process for {LOCK_SECONDS} seconds. Nothing is lost: "
-                f"see what holds {self.address}.lock (`lsof`, `fuser`), end it and run again."
+                f"find the process that holds {self.address}.lock (`lsof`, `fuser`), end it and run again."
             ) from None
 
     def _journal(self) -> JournalStorage:
@@ -78,68 +80,139 @@ class Place:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(f"{path}.lock", timeout=LOCK_SECONDS)  # the kernel frees it when its holder dies
         with lock:
-            _set_torn_end_aside(path)
+            _move_torn_end(path)
         try:
             return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
         except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
             raise ModelyardError(
-                f"{path} is no journal of studies, or is damaged inside ({error}). It was left as it is: take it from "
-                "a backup, or move it away to begin anew."
+                f"{path} is not a study journal, or is damaged inside ({error}). It was left as it is: restore it from "
+                "a backup, or move it away to start from scratch."
             ) from None
 
     def _database(self) -> RDBStorage:
         if self.address.startswith("sqlite"):
             raise ModelyardError(
-                "SQLite loses trials of workers that write at once: name a journal file (a path), or PostgreSQL as "
-                "postgresql+psycopg://user@host/database."
+                f"{self.address}: SQLite loses trials when several workers write at once. Use a journal file (a path), "
+                "or PostgreSQL: postgresql+psycopg://user@host/database."
             )
         if self.address == tracking_uri():
             raise ModelyardError(
-                "MLflow's runs are in that database, and it cannot hold Optuna's tables too: give it another."
+                f"{self.safe_address} holds MLflow's runs, and one database cannot hold Optuna's tables too. "
+                "Use another database."
             )
         try:
             with warnings.catch_warnings():
-                # That heartbeats are experimental: a test with a real server guards them.
+                # Heartbeats are experimental in Optuna; a test with a real server covers them.
                 warnings.simplefilter("ignore", ExperimentalWarning)
                 return RDBStorage(
                     self.address,
                     engine_kwargs={"pool_pre_ping": True, "connect_args": {"connect_timeout": CONNECT_SECONDS}},
                     heartbeat_interval=self.heartbeat,
                     grace_period=2 * self.heartbeat,
-                    heartbeat_stale_trial_callback=retries.enqueue_again,
+                    heartbeat_stale_trial_callback=retries.enqueue_retry,
                 )
         except (ImportError, ValueError, ArgumentError, NoSuchModuleError) as error:
             raise ModelyardError(
-                f"{self.shown} is no address of a database that can be used here: {error}. "
+                f"{self.safe_address} is not the address of a database that can be used here: {error}. "
                 "PostgreSQL is postgresql+psycopg://user@host/database."
             ) from None
 
 
-def place_of(study: str, given: str | None, root: Path) -> Place:
-    """The storage of a study: as given, as MODELYARD_OPTUNA_STORAGE has it, or a journal in the project."""
-    named = given or os.environ.get(VARIABLE)
-    return Place(named or str(root.resolve() / ".modelyard" / "studies" / f"{study}.journal"))
+def find_storage(study: str, address: str | None, root: Path) -> StudyStorage:
+    """Return `address` as a storage, else that of MODELYARD_OPTUNA_STORAGE, else a journal in the project."""
+    address = address or os.environ.get(STORAGE_VARIABLE)
+    return StudyStorage(address or str(root.resolve() / ".modelyard" / "studies" / f"{study}.journal"))
 
 
-def latest(study: str, storage: BaseStorage) -> str | None:
-    """The name in the storage of a study as it was last begun: `name`, `name-2`, ... or None."""
+def load_latest_study(name: str, storage: StudyStorage) -> optuna.Study:
+    """Load the latest study of a name, to read it.
+
+    Raises:
+        ModelyardError: there is none of this project, or the storage does not answer.
+    """
+    with storage.explain_errors():
+        opened = storage.open()
+        latest = latest_name(name, opened)
+        if latest is None:
+            raise ModelyardError(f"{storage.safe_address} holds no study {name} yet. Start it: modelyard tune {name}")
+        study = optuna.load_study(study_name=latest, storage=opened)
+        if "space" not in study.user_attrs:
+            raise ModelyardError(
+                f"{storage.safe_address}: study {latest} was created by another program. Use another storage."
+            )
+        return study
+
+
+def open_study(plan: Plan, storage: StudyStorage, new: bool = False, join: bool = False) -> optuna.Study:
+    """Open the study to search in: the latest of its name, or a new one whose trial 0 is the experiment unchanged.
+
+    Args:
+        plan: what is searched.
+        storage: where studies are.
+        new: create a study even if there is one of this name.
+        join: take part in a search that may be running on other machines.
+
+    Raises:
+        ModelyardError: the study has another search space, there is none to join, or the storage does not answer.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # the caller prints the end of each trial
+    with storage.explain_errors():
+        opened = storage.open()
+        latest = latest_name(plan.name, opened)
+        if join and latest is None:
+            raise ModelyardError(f"{storage.safe_address} holds no study {plan.name} to join: start it without --join.")
+        if latest is None or new:
+            return _create_study(plan, opened, next_name(latest, plan.name))
+        study = optuna.load_study(study_name=latest, storage=opened)
+        _refuse_another_space(study, plan)
+        retries.retry_abandoned_trials(study, all_hosts=storage.is_journal and not join)
+        return study
+
+
+def latest_name(study: str, storage: BaseStorage) -> str | None:
+    """Return the name in the storage of the latest study of a name (`name`, `name-2`, ...), or None."""
     names = {each.study_name for each in storage.get_all_studies()}
     numbered = [each for each in names if each == study or each.rpartition("-")[0] == study]
     return max(numbered, key=_number, default=None)
 
 
-def following(name: str | None, study: str) -> str:
-    """The name after the latest one."""
-    return f"{study}-{_number(name) + 1}" if name else study
+def next_name(latest: str | None, study: str) -> str:
+    """Return the name in the storage of the next study of a name."""
+    return f"{study}-{_number(latest) + 1}" if latest else study
 
 
-def difference(before: Any, now: Any, key: str = "") -> list[str]:
-    """Where two spaces differ, each place with what stood there and what stands there now."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        keys = [*before, *(each for each in now if each not in before)]
-        return [line for each in keys for line in difference(before.get(each), now.get(each), f"{key}.{each}")]
-    told = (json.dumps(each) if each is not None else "nothing" for each in (before, now))
-    return [] if before == now else [f"{key.removeprefix('.')}: {' -> '.join(told)}"]
+def space_changes(old: Any, new: Any, key: str = "") -> list[str]:
+    """Return a line for each place where two search spaces differ, with the old value and the new one."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = [*old, *(each for each in new if each not in old)]
+        return [line for each in keys for line in space_changes(old.get(each), new.get(each), f"{key}.{each}")]
+    values = (json.dumps(each) if each is not None else "nothing" for each in (old, new))
+    return [] if old == new else [f"{key.removeprefix('.')}: {' -> '.join(values)}"]
+
+
+def _create_study(plan: Plan, storage: BaseStorage, name: str) -> optuna.Study:
+    try:
+        study = optuna.create_study(study_name=name, storage=storage, direction=plan.direction)
+    except optuna.exceptions.DuplicatedStudyError:
+        raise ModelyardError(
+            f"study {name} was created by another search at the same moment. Join it: modelyard tune {plan.name} --join"
+        ) from None
+    attributes = {"experiment": plan.study.experiment, "metric": plan.metric, "space": plan.space}
+    for key, value in attributes.items():
+        study.set_user_attr(key, value)
+    values = baseline_values(plan.study, plan.experiment)
+    study.enqueue_trial({key: storage_label(value) for key, value in values.items()})
+    return study
+
+
+def _refuse_another_space(study: optuna.Study, plan: Plan) -> None:
+    changes = space_changes(study.user_attrs.get("space", {}), plan.space)
+    if changes:
+        raise ModelyardError(
+            f"study {study.study_name} was created with another search space; its scores and new ones cannot be "
+            "compared:\n  " + "\n  ".join(changes) + "\nUndo the change in params.yaml, or start another study beside "
+            f"this one: modelyard tune {plan.name} --new"
+        )
 
 
 def _number(name: str) -> int:
@@ -147,8 +220,8 @@ def _number(name: str) -> int:
     return int(ending) if ending.isdecimal() else 1
 
 
-def _set_torn_end_aside(path: Path) -> None:
-    """Cut a record that was never written whole: the next one would be glued to it, and the file be unreadable."""
+def _move_torn_end(path: Path) -> None:
+    """Move a record that was not written whole to `<name>.torn`: the next one would be appended to it."""
     content = path.read_bytes() if path.exists() else b""
     whole, end, torn = content.rpartition(b"\n")
     if torn:

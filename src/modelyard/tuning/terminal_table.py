@@ -5,47 +5,57 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.markup import escape
 from rich.table import Table
 
-from modelyard.tuning.results import WORDS, StudyResults, cell, epochs_run, find, reason, seconds
+from modelyard.tuning.results import (
+    STATE_NAMES,
+    StudyResults,
+    epochs_run,
+    format_value,
+    read_study,
+    reason,
+    score,
+    seconds,
+)
 
 STYLES = {TrialState.FAIL: "red", TrialState.PRUNED: "dim", TrialState.RUNNING: "cyan", TrialState.WAITING: "dim"}
 
 
-def table(study: Study) -> Table:
-    """Every trial of a study: those with a score first, the best on top, then the others in their order."""
-    found = find(study)
-    keys = list(found.vary)
-    head = ("trial", "state", found.metric, "epochs", "seconds", *keys, "remark")
-    shown = Table(*head, title=_title(found), caption=_caption(found), title_justify="left", caption_justify="left")
-    others = [trial for trial in found.trials if trial.state is not TrialState.COMPLETE]
-    for trial in [*sorted(found.finished, key=found.rank), *others]:
-        shown.add_row(*map(escape, _cells(found, trial, keys)), style=STYLES.get(trial.state))
-    return shown
+def trials_table(study: Study) -> Table:
+    """Return every trial of a study: finished ones first, the best on top, then the others by their numbers."""
+    results = read_study(study)
+    keys = list(results.vary)
+    columns = ("trial", "state", results.metric, "epochs", "seconds", *keys, "remark")
+    table = Table(
+        *columns, title=_title(results), caption=_caption(results), title_justify="left", caption_justify="left"
+    )
+    others = [trial for trial in results.trials if trial.state is not TrialState.COMPLETE]
+    for trial in [*sorted(results.finished, key=results.rank), *others]:
+        table.add_row(*map(escape, _cells(results, trial, keys)), style=STYLES.get(trial.state))
+    return table
 
 
-def _cells(found: StudyResults, trial: FrozenTrial, keys: list[str]) -> list[str]:
-    written = found.settings_of(trial)
-    score = "" if trial.value is None else cell(trial.value)
-    begin = [f"{trial.number}", WORDS[trial.state], score, f"{epochs_run(trial)}", f"{seconds(trial):.1f}"]
-    return [*begin, *(cell(written.get(key, "")) for key in keys), _remark(found, trial)]
+def _cells(results: StudyResults, trial: FrozenTrial, keys: list[str]) -> list[str]:
+    settings = results.settings_of(trial)
+    value = format_value(score(trial)) if trial.values else ""
+    cells = [f"{trial.number}", STATE_NAMES[trial.state], value, f"{epochs_run(trial)}", f"{seconds(trial):.1f}"]
+    return [*cells, *(format_value(settings.get(key, "")) for key in keys), _remark(results, trial)]
 
 
-def _remark(found: StudyResults, trial: FrozenTrial) -> str:
-    """Why a trial failed, or what is special about it."""
-    special = {
-        "best": trial is found.best,
-        "present experiment": trial is found.present,
+def _remark(results: StudyResults, trial: FrozenTrial) -> str:
+    remarks = {
+        "best": trial is results.best,
+        "baseline": trial is results.baseline,
         f"as trial {trial.user_attrs.get('repeats')}, not trained again": "repeats" in trial.user_attrs,
         reason(trial): trial.state is TrialState.FAIL,
     }
-    return ", ".join(word for word, holds in special.items() if holds)
+    return ", ".join(remark for remark, holds in remarks.items() if holds)
 
 
-def _title(found: StudyResults) -> str:
-    better = "more" if found.up else "less"
-    return f"Study {found.study}: experiment {found.experiment}, {better} {found.metric} is better"
+def _title(results: StudyResults) -> str:
+    better = "higher" if results.maximize else "lower"
+    return f"Study {results.name}: experiment {results.experiment}, {better} {results.metric} is better"
 
 
-def _caption(found: StudyResults) -> str:
-    counts = ", ".join(f"{count} {word}" for word, count in found.counts.items()) or "no trial yet"
-    gain = f"; gain over the present experiment {found.gain:.4g}" if found.gain else ""
-    return f"{counts}{gain}; pruning spared {found.epochs_spared} epochs"
+def _caption(results: StudyResults) -> str:
+    counts = ", ".join(f"{count} {state}" for state, count in results.counts.items()) or "no trial yet"
+    gain = f"; gain over the baseline {results.gain:.4g}" if results.gain else ""
+    return f"{counts}{gain}; pruning spared {results.epochs_spared} epochs"

@@ -1,4 +1,4 @@
-"""A process that runs one trial after another for as long as the search hands it turns."""
+"""A worker process: runs one trial for each message of the search, and sends back what happens."""
 
 import importlib
 import os
@@ -16,112 +16,111 @@ from modelyard.core.processes import this_process
 from modelyard.models import is_estimator
 from modelyard.tuning.objective import Objective
 from modelyard.tuning.plan import Plan
-from modelyard.tuning.storage import Place
+from modelyard.tuning.storage import StudyStorage
 
-LIBRARY = "keras"  # imported before the first trial, so that no trial's seconds hold it
+LIBRARY = "keras"  # imported before the first trial, so that no trial's seconds include it
 
 
-class Ready(NamedTuple):
-    """A worker waits for its turn; so it signs its trials."""
+class WorkerReady(NamedTuple):
+    """To the search: this worker waits for a trial; `worker` is stored with its trials."""
 
     worker: str
 
 
-class Began(NamedTuple):
-    """A trial began."""
+class TrialStarted(NamedTuple):
+    """To the search: a trial started."""
 
     number: int
 
 
-class Epoch(NamedTuple):
-    """A trial has come so far."""
+class EpochFinished(NamedTuple):
+    """To the search: epoch `number` of at most `planned` ended with this score."""
 
     number: int
-    of: int
+    planned: int
     score: float
 
 
-class Ended(NamedTuple):
-    """A trial ended: state COMPLETE, PRUNED or FAIL, its score if it has one, else the reason.
-
-    A worker that is `full` takes no turn any more.
-    """
+class TrialFinished(NamedTuple):
+    """To the search: a trial ended in state COMPLETE, PRUNED or FAIL; with `retiring` its worker ends as well."""
 
     number: int
     state: str
     score: float | None
     reason: str
-    full: bool = False
+    retiring: bool = False
 
 
-class Turn(NamedTuple):
-    """Leave to run one trial; `seed` is that of its suggestions."""
+class RunTrial(NamedTuple):
+    """To the worker: run one trial, whose parameters are sampled with this seed."""
 
     seed: tuple[int, ...]
 
 
-def work(connection: Connection, place: Place, study_name: str, plan: Plan, most_memory: int, log: Path) -> None:
-    """Run a trial for each turn that comes, until there are none or it holds more than `most_memory` bytes."""
-    _settle_in(log)
+def work(
+    connection: Connection, storage: StudyStorage, study_name: str, plan: Plan, max_memory: int, log: Path
+) -> None:
+    """Run a trial for each RunTrial until there are none, or until this process holds more than `max_memory` bytes."""
+    _set_up_process(log)
     if not is_estimator(plan.experiment.model.family):
         importlib.import_module(LIBRARY)
-    objective = Objective(plan, lambda *figures: _tell(connection, Epoch(*figures)))
-    study = optuna.load_study(study_name=study_name, storage=place.open(), pruner=pruner(plan))
-    _tell(connection, Ready(this_process()))
-    full = False
-    while not full:
-        ended = _take_turn(_next(connection), connection, study, objective)
-        full = psutil.Process().memory_info().rss > most_memory
-        _tell(connection, ended._replace(full=full))
+    objective = Objective(plan, lambda *epoch: _send(connection, EpochFinished(*epoch)))
+    study = optuna.load_study(study_name=study_name, storage=storage.open(), pruner=make_pruner(plan))
+    _send(connection, WorkerReady(this_process()))
+    retiring = False
+    while not retiring:
+        finished = _run_trial(_receive(connection), connection, study, objective)
+        retiring = psutil.Process().memory_info().rss > max_memory
+        _send(connection, finished._replace(retiring=retiring))
 
 
-def sampler(seed: tuple[int, ...]) -> optuna.samplers.BaseSampler:
-    """TPE for one trial: fresh, so that a replaced worker does not suggest anew what was tried at its start."""
+def make_sampler(seed: tuple[int, ...]) -> optuna.samplers.BaseSampler:
+    """TPE for one trial, with its own seed: a replaced worker would otherwise repeat the samples of its start."""
     return optuna.samplers.TPESampler(seed=int(np.random.SeedSequence(seed).generate_state(1)[0]))
 
 
-def pruner(plan: Plan) -> optuna.pruners.BasePruner:
-    """What gives trials up."""
+def make_pruner(plan: Plan) -> optuna.pruners.BasePruner:
+    """Return the pruner that the study names."""
     if plan.study.pruner == "median":
         return optuna.pruners.MedianPruner()
     if plan.study.pruner == "hyperband":
-        return optuna.pruners.HyperbandPruner(max_resource=plan.most_epochs)
+        return optuna.pruners.HyperbandPruner(max_resource=plan.max_steps)
     return optuna.pruners.NopPruner()
 
 
-def _take_turn(turn: Turn, connection: Connection, study: optuna.Study, objective: Objective) -> Ended:
-    """Run one trial; tell when it begins."""
-    study.sampler = sampler(turn.seed)
+def _run_trial(message: RunTrial, connection: Connection, study: optuna.Study, objective: Objective) -> TrialFinished:
+    study.sampler = make_sampler(message.seed)
     numbers: list[int] = []
 
-    def tried(trial: optuna.Trial) -> float:
+    def signed_objective(trial: optuna.Trial) -> float:
         numbers.append(trial.number)
         trial.set_user_attr("worker", this_process())
-        _tell(connection, Began(trial.number))
+        _send(connection, TrialStarted(trial.number))
         return objective(trial)
 
-    study.optimize(tried, n_trials=1, catch=(Exception,))
-    ended = study.get_trials(deepcopy=False)[numbers[0]]
-    return Ended(ended.number, ended.state.name, ended.value, ended.user_attrs.get("reason", ""))
+    study.optimize(signed_objective, n_trials=1, catch=(Exception,))
+    trial = study.get_trials(deepcopy=False)[numbers[0]]
+    return TrialFinished(trial.number, trial.state.name, trial.value, trial.user_attrs.get("reason", ""))
 
 
-def _next(connection: Connection) -> Turn:
+def _receive(connection: Connection) -> RunTrial:
     try:
-        return connection.recv()
+        message: RunTrial = connection.recv()
     except (EOFError, OSError):  # the search has ended
         sys.exit()
+    return message
 
 
-def _tell(connection: Connection, message: NamedTuple) -> None:
-    """Tell the search; where it has died this process ends, and the trial is set aside when the study is resumed."""
+def _send(connection: Connection, message: NamedTuple) -> None:
+    """Send to the search; if that has died this process ends, and its trial is retried when the study is resumed."""
     try:
         connection.send(message)
     except OSError:
         sys.exit()
 
 
-def _settle_in(log: Path) -> None:
-    """What libraries print goes to the log; Ctrl-C is for the search, which ends this process by SIGTERM."""
+def _set_up_process(log: Path) -> None:
+    """Send what libraries print to the log; leave Ctrl-C to the search, which ends this process by SIGTERM."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

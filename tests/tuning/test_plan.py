@@ -1,0 +1,39 @@
+"""The plan of a search."""
+
+from pathlib import Path
+
+from support.paths import PARAMS
+from support.searches import EXPERIMENT, plan
+
+from modelyard import params
+from modelyard.models import NetworkTraining
+from modelyard.models.families import mlp
+from modelyard.params.project import NetworkExperiment
+from modelyard.params.study import Choices, Range
+from modelyard.tuning.plan import make_plan
+
+NETWORK = NetworkExperiment(
+    input="made_up",
+    model=mlp.Settings(family="mlp", units=(4,)),
+    training=NetworkTraining(seed=7, epochs=4, loss="mse"),
+)
+UNITS = {"model.units": Choices(choices=((4,), (8, 4)))}
+
+
+def test_max_steps_are_the_largest_number_of_epochs_or_the_folds(tmp_path):
+    epochs = {"training.epochs": Range(low=2, high=9)}
+    assert plan(tmp_path, NETWORK, vary=epochs).max_steps == 9
+    assert plan(tmp_path, NETWORK, vary={"training.epochs": Choices(choices=(4, 12))}).max_steps == 12
+    assert plan(tmp_path, NETWORK, vary=UNITS).max_steps == 4
+    assert plan(tmp_path, NETWORK, vary=epochs, folds=5).max_steps == 5
+    assert plan(tmp_path, EXPERIMENT).max_steps == 1
+
+
+def test_a_plan_holds_the_studys_experiment_inputs_metric_and_threads(tmp_path):
+    project = params.load(PARAMS)
+    made = make_plan(project, "digits_cnn", 3, tmp_path)
+    assert made.experiment == project.experiments["digits_cnn"]
+    assert (made.metric, made.direction, made.runtime.threads) == ("val_accuracy", "maximize", 3)
+    assert list(made.inputs) == ["digits"]
+    assert made.training_folder("digits") == Path(tmp_path, "data", "inputs", "digits", "training")
+    assert made.space["vary"].keys() == project.studies["digits_cnn"].vary.keys()

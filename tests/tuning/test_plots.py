@@ -1,0 +1,95 @@
+"""What the plots of a study show."""
+
+import numpy as np
+import pytest
+from matplotlib import pyplot, rcParams
+from support.studies import ALL, BASELINE, BEST, PRUNED, study, trial
+
+from modelyard.tuning import plots
+from modelyard.tuning.results import read_study
+
+
+@pytest.fixture(autouse=True)
+def _style() -> None:
+    with plots._pyplot():
+        yield
+
+
+def draw(plot, searched):
+    return plot(searched, read_study(searched))
+
+
+def test_the_history_has_every_score_the_best_so_far_pruned_trials_and_the_baseline():
+    (axes,) = draw(plots.draw_history, study(*ALL)).axes
+    best, pruned, baseline = axes.lines
+    np.testing.assert_array_equal(axes.collections[0].get_offsets(), [(0, 0.9), (1, 0.94), (5, 0.8)])
+    assert (best.get_ydata()[0], best.get_ydata()[-1]) == (0.9, 0.94)
+    np.testing.assert_array_equal(pruned.get_xydata(), [(2, 0.41)])
+    assert set(baseline.get_ydata()) == {0.9}
+    assert axes.get_ylabel() == "val_accuracy"
+
+
+def test_the_best_so_far_falls_when_a_metric_is_minimized():
+    searched = study(trial([3.0]), trial([4.0]), trial([2.0]), maximize=False)
+    best = draw(plots.draw_history, searched).axes[0].lines[0]
+    np.testing.assert_array_equal(best.get_ydata(), [3.0, 3.0, 2.0])
+
+
+def test_scores_far_apart_have_a_logarithmic_axis():
+    far = study(trial([1.0]), trial([1000.0]), maximize=False)
+    for searched, scale in ((study(*ALL), "linear"), (far, "log")):
+        assert draw(plots.draw_history, searched).axes[0].get_yscale() == scale
+        assert draw(plots.draw_slices, searched).axes[0].get_yscale() == scale
+    labels = [label.get_text() for label in draw(plots.draw_parallel, far).axes[0].get_xticklabels()]
+    assert labels[0] == "log10 val_accuracy"
+
+
+def test_a_slice_has_the_scores_over_the_values_of_each_setting():
+    filters, epochs, rates, _ = draw(plots.draw_slices, study(*ALL)).axes
+    assert sorted(map(tuple, epochs.collections[0].get_offsets())) == [(3, 0.8), (4, 0.9), (5, 0.94)]
+    assert [each.get_xscale() for each in (epochs, rates)] == ["linear", "log"]
+    assert {label.get_text() for label in filters.get_xticklabels()} == {"[16, 32]", "[32, 64]"}
+
+
+@pytest.mark.parametrize(("maximize", "thick"), [(True, 0.94), (False, 0.8)])
+def test_the_line_of_the_best_trial_is_the_thick_one(maximize, thick):
+    axes = draw(plots.draw_parallel, study(*ALL, maximize=maximize)).axes[0]
+    (lines,) = axes.collections
+    widths = dict(zip(lines.get_array(), lines.get_linewidth(), strict=True))
+    assert max(widths, key=widths.get) == thick
+    assert [label.get_text() for label in axes.get_xticklabels()] == [
+        "val_accuracy", "model.\nfilters", "training.\nepochs", "training.\nlearning_rate"
+    ]  # fmt: skip
+
+
+def test_the_most_important_parameter_is_on_top():
+    many = [trial([0.5 + 10 * rate], rate=rate) for rate in np.linspace(0.001, 0.02, 12)]
+    searched = study(*many)
+    shares = plots.importances(searched)
+    (axes,) = draw(plots.draw_importances, searched).axes
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels[-1] == max(shares, key=shares.get) == "training.learning_rate"
+
+
+def test_choices_that_look_like_formulas_are_drawn_as_they_are():
+    searched = study(BASELINE, BEST)
+    for plot in (plots.draw_slices, plots.draw_parallel):
+        figure = draw(plot, searched)
+        for axes in figure.axes:
+            for label in [*axes.get_xticklabels(), *axes.get_yticklabels()]:
+                if "[" in label.get_text():
+                    assert not label.get_parse_math()
+
+
+def test_importances_need_several_trials():
+    assert plots.importances(study(BASELINE)) == {}
+
+
+def test_plots_of_one_trial_leave_no_style_and_no_open_figure_behind(tmp_path):
+    before = dict(rcParams)
+    searched = study(BASELINE, PRUNED)
+    names = plots.save_plots(searched, read_study(searched), tmp_path, with_importances=False)
+    assert names == ["history.png", "slice.png", "parallel.png"]
+    assert {path.name for path in tmp_path.iterdir()} == {*names, "plots.html"}
+    assert pyplot.get_fignums() == []
+    assert dict(rcParams) == before

@@ -1,0 +1,34 @@
+"""A study's trials in the terminal."""
+
+from io import StringIO
+
+from rich.console import Console
+from support.studies import ALL, BASELINE, study, trial
+
+from modelyard.tuning.terminal_table import trials_table
+
+
+def printed(searched: object) -> str:
+    console = Console(width=200, record=True, file=StringIO())
+    console.print(trials_table(searched))
+    return console.export_text()
+
+
+def test_the_best_trial_is_on_top_and_failed_ones_have_their_reason() -> None:
+    text = printed(study(*ALL))
+    rows = [[cell.strip() for cell in each.split("│")[1:-1]] for each in text.splitlines() if each.startswith("│")]
+    assert [row[0] for row in rows] == ["1", "0", "5", "2", "3", "4"]
+    assert rows[0] == ["1", "finished", "0.94", "5", "10.0", "[16, 32]", "5", "0.01", "best"]
+    assert [row[-1] for row in rows[1:]] == [
+        "baseline", "", "", "MemoryError: no room for 4 GB", "its process was killed"
+    ]  # fmt: skip
+    assert "gain over the baseline 0.04; pruning spared 4 epochs" in text
+
+
+def test_a_repeated_trial_names_the_one_whose_score_it_has() -> None:
+    text = printed(study(BASELINE, trial([0.9], repeats=0)))
+    assert "as trial 0, not trained again" in text
+
+
+def test_the_table_of_an_empty_study_has_no_trial_yet() -> None:
+    assert "no trial yet" in printed(study())
