@@ -24,8 +24,8 @@ def save_samples(folder: Path, count: int = 120) -> TrainingInput:
     """Save samples on a curve, a fifth of them for validation, where the trials of `plan` read them."""
     random = np.random.default_rng(0)
     x = random.normal(size=(count, 3))
-    rows = Samples(x, x[:, 0] ** 2 + x[:, 1] + random.normal(scale=0.1, size=count))
-    data = TrainingInput(describe(rows, validation_rows=count // 5), rows)
+    samples = Samples(x, x[:, 0] ** 2 + x[:, 1] + random.normal(scale=0.1, size=count))
+    data = TrainingInput(describe(samples, validation_rows=count // 5), samples)
     save_training(data, folder / "data" / "inputs" / "made_up" / "training")
     return data
 

@@ -51,7 +51,7 @@ def run_trial(plan: Plan, values: dict[str, Any], pruner: optuna.pruners.BasePru
 
 
 @pytest.fixture(autouse=True)
-def _rows(tmp_path: Path) -> None:
+def _samples(tmp_path: Path) -> None:
     searches.save_samples(tmp_path)
 
 
