@@ -54,7 +54,7 @@ def test_coefficients_are_those_of_the_model_for_one_standard_deviation(data, he
     assert found.value["first"] == pytest.approx(own["first"] * data.samples.x[:, 0].std())
 
 
-def test_the_interval_of_a_coefficient_is_that_of_least_squares_and_holds_it(data, held_back):
+def test_the_interval_of_a_coefficient_is_that_of_least_squares_and_contains_it(data, held_back):
     found = explained(data, LINEAR, held_back)
     found = found[found.measure == "coefficient"]
     squares = (
@@ -68,7 +68,7 @@ def test_the_interval_of_a_coefficient_is_that_of_least_squares_and_holds_it(dat
 
 
 @pytest.mark.parametrize("settings", [LINEAR, BOOSTING], ids=["linear", "boosting"])
-def test_a_column_that_matters_more_has_the_higher_importance_and_an_idle_one_none(data, held_back, settings):
+def test_a_feature_with_more_influence_has_the_higher_importance_and_an_unused_one_none(data, held_back, settings):
     found = explained(data, settings, held_back)
     found = found[found.measure == "importance"].set_index("feature")
     assert found.value["second"] > found.value["first"] > 1
@@ -81,7 +81,7 @@ def test_only_a_linear_regression_has_coefficients(data, held_back):
     assert set(explained(data, BOOSTING, held_back).measure) == {"importance"}
 
 
-def test_an_importance_of_classes_is_the_share_of_answers_that_go_wrong(data, tmp_path):
+def test_the_importance_for_a_classification_is_an_increase_of_the_share_of_wrong_predictions(data, tmp_path):
     rows = Samples(data.samples.x, (data.samples.x[:, 0] > 0).astype(np.uint8))
     of_classes = TrainingInput(describe(rows, classes=("no", "yes"), features=FEATURES), rows)
     save_test(rows, tmp_path / "rows")
@@ -91,7 +91,7 @@ def test_an_importance_of_classes_is_the_share_of_answers_that_go_wrong(data, tm
     assert feature_importance.error_label(fitted(of_classes, BOOSTING)) == "share of wrong predictions"
 
 
-def test_the_same_shuffles_each_time(data, held_back):
+def test_importances_are_reproducible(data, held_back):
     pd.testing.assert_frame_equal(explained(data, LINEAR, held_back), explained(data, LINEAR, held_back))
 
 
@@ -102,15 +102,15 @@ def test_images_are_refused(image_input, tmp_path):
         feature_importance.explain(model, image_input, tmp_path / "test", 2)
 
 
-def test_the_picture_has_both_measures_with_their_units_and_every_model(data, held_back, tmp_path):
+def test_the_plot_has_both_measures_with_their_units_and_every_model(data, held_back, tmp_path):
     parts = {"line": LINEAR, "trees": BOOSTING}
     table = pd.concat([explained(data, each, held_back).assign(experiment=name) for name, each in parts.items()])
-    picture = feature_importance.plot(table, "mean absolute error", "1000 dollars")
-    left, right = picture.axes
+    figure = feature_importance.plot(table, "mean absolute error", "1000 dollars")
+    left, right = figure.axes
     assert left.get_xlabel() == "change of the prediction for one standard deviation\nin 1000 dollars"
     assert right.get_xlabel() == "increase of the mean absolute error when shuffled\nin 1000 dollars"
     assert [tick.get_text() for tick in left.get_yticklabels()] == ["idle", "first", "second"]  # upwards
-    assert [text.get_text() for text in picture.legends[0].get_texts()] == ["line", "trees"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["line", "trees"]
     for name in ("one.png", "other.png"):
         plots.save(feature_importance.plot(table, "mean absolute error"), tmp_path / name)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "other.png").read_bytes()

@@ -51,7 +51,7 @@ class Server:
 
 @contextmanager
 def champion_served(experiment: object, data: TrainingInput, root: Path) -> Iterator[Server]:
-    """Train with tracking on, register what was logged as champion, and serve it as the README says."""
+    """Train with tracking on, register what was logged as champion, and serve it with the command of the README."""
     store = f"sqlite:///{root / 'mlflow.db'}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(root))

@@ -151,7 +151,7 @@ def test_the_model_file_alone_predicts_what_predictions_csv_holds(built: Built) 
 
 
 def write_files(rows: np.ndarray, description: InputDescription, folder: Path) -> list[Path]:
-    """Samples as a person would have them: pictures, texts, or one table."""
+    """Write samples as files: images, texts, or one table."""
     if description.words:
         return [write_text_of(row, description.words, folder / f"{n}.txt") for n, row in enumerate(rows)]
     if len(description.shape) == 1:
@@ -216,8 +216,8 @@ def test_files_are_plotted_with_the_predictions(built: Built, tmp_path: Path) ->
     predict.check_can_plot(model.description)
     batch = predict.read(write_files(built.test.x[:3], model.description, tmp_path), model.description)
     figure = predict.plot_predictions(batch, model.predict(batch.x), model.description)
-    figure.savefig(tmp_path / "picture.png")
-    assert Image.open(tmp_path / "picture.png").width > 100
+    figure.savefig(tmp_path / "plot.png")
+    assert Image.open(tmp_path / "plot.png").width > 100
 
 
 def test_boxes_are_in_pixels_of_the_original_image(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_version_takes_the_model_that_its_training_logged(tracked_project: Pat
 
 
 @pytest.mark.parametrize("family", ["mlp", "boosting"])
-def test_the_model_that_a_run_logged_is_known_by_the_bytes_of_the_files(
+def test_the_model_of_a_run_is_identified_by_the_bytes_of_its_files(
     family: str, image_input: TrainingInput, tracked_project: Path
 ) -> None:
     """A checkpoint that is kept beside the model is no part of it."""
@@ -92,7 +92,7 @@ def test_the_model_that_a_run_logged_is_known_by_the_bytes_of_the_files(
 
 
 @pytest.mark.parametrize("trained", ["nothing", "another model", "another experiment"])
-def test_a_model_that_no_run_of_its_name_logged_is_logged_from_its_files(trained: str, tracked_project: Path) -> None:
+def test_a_model_without_a_run_is_logged_from_its_files(trained: str, tracked_project: Path) -> None:
     model = fitted("linear", DATA)
     if trained != "nothing":
         name, logged = ("first", fitted("baseline", DATA)) if trained == "another model" else ("second", model)
@@ -114,7 +114,7 @@ def test_the_model_that_mlflow_serves_predicts_like_the_files(tracked_project: P
     np.testing.assert_allclose(served.predict(DATA.x), fitted("linear", DATA).predict(DATA.x), atol=1e-5)
 
 
-def test_rolling_back_goes_from_champion_to_champion_until_the_first(tracked_project: Path) -> None:
+def test_a_rollback_restores_each_earlier_champion_until_the_first(tracked_project: Path) -> None:
     champions("first", "second", "third", folder=tracked_project)
     for expected in ("2", "1"):
         former, _ = registry.roll_back("line")

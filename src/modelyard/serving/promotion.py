@@ -98,7 +98,7 @@ def promote(project: Project, experiment: str, root: Path, force: str = "") -> P
         project: params.yaml.
         experiment: a name in one of its sections of experiments.
         root: the folder of dvc.yaml.
-        force: the reason to make it champion whatever the comparison says; none by default.
+        force: the reason to make it champion regardless of the comparison; none by default.
 
     Raises:
         ModelyardError: the experiment's files are missing or differ from what the pipeline built, or the tracking store

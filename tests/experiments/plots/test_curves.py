@@ -1,4 +1,4 @@
-"""Lines: what stands on which axis, and what precision is drawn over a recall."""
+"""Learning curves and precision-recall curves: axes, scales, labels."""
 
 import numpy as np
 import pandas as pd
@@ -39,17 +39,17 @@ def test_a_loss_that_falls_far_is_drawn_on_a_logarithmic_axis() -> None:
 
 def test_a_logarithmic_axis_is_labelled_with_plain_numbers() -> None:
     for loss, expected in (([700.0, 90.0, 30.0], {"100", "200"}), ([0.7, 0.09, 0.03], {"0.1", "0.2"})):
-        picture = plots.learning_curve(HISTORY.assign(loss=loss), "mae")
-        picture.draw_without_rendering()
-        axis = picture.axes[0].yaxis
+        figure = plots.learning_curve(HISTORY.assign(loss=loss), "mae")
+        figure.draw_without_rendering()
+        axis = figure.axes[0].yaxis
         written = {tick.get_text() for tick in (*axis.get_ticklabels(), *axis.get_ticklabels(minor=True))}
         assert expected <= written
         assert not [text for text in written if "^" in text or "e" in text]
 
 
-def test_each_class_has_its_line_with_its_average_and_their_mean_is_the_title() -> None:
-    picture = plots.precision_recall({"boot": (RECALL, PRECISION, 0.5), "bag": (RECALL, PRECISION / 2, 0.25)})
-    (axes,) = picture.axes
+def test_each_class_has_a_line_labelled_by_its_average_precision_and_the_title_is_their_mean() -> None:
+    figure = plots.precision_recall({"boot": (RECALL, PRECISION, 0.5), "bag": (RECALL, PRECISION / 2, 0.25)})
+    (axes,) = figure.axes
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("recall", "precision")
     assert [line.get_label() for line in axes.lines] == ["boot  0.500", "bag  0.250"]
     assert axes.get_title() == "mean average precision 0.375"
@@ -67,6 +67,6 @@ def test_fourteen_classes_have_fourteen_different_lines() -> None:
     assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 14
 
 
-def test_a_class_of_which_nothing_was_found_has_an_empty_line() -> None:
+def test_a_class_without_predictions_has_an_empty_line() -> None:
     (line,) = plots.precision_recall({"boot": (np.zeros(0), np.zeros(0), 0.0)}).axes[0].lines
     assert (line.get_label(), len(line.get_xdata())) == ("boot  0.000", 0)

@@ -39,7 +39,7 @@ def test_a_grid_shows_colours_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("images", [IMAGES, COLOURED], ids=["grey", "colour"])
-def test_ten_originals_stand_over_their_reconstructions(images: np.ndarray) -> None:
+def test_ten_originals_are_drawn_over_their_reconstructions(images: np.ndarray) -> None:
     axes = plots.reconstructions(images, images // 2).axes
     shown = np.array([place.images[0].get_array() for place in axes])
     low, high = int(images.min()), int(images.max())
@@ -55,7 +55,7 @@ def test_a_reconstruction_brighter_than_all_originals_is_white() -> None:
 
 
 @given(count=st.integers(1, 30), columns=st.integers(1, 12), channels=st.sampled_from([1, 3]))
-def test_every_image_of_a_sheet_lies_in_its_row_and_column(count: int, columns: int, channels: int) -> None:
+def test_every_image_of_a_sheet_is_in_its_row_and_column(count: int, columns: int, channels: int) -> None:
     images = np.random.default_rng(count).random((count, 3, 4, channels))
     images[0, 0, 0], images[0, 0, 1] = 0, 1  # so that a sheet's scale is that of the values
     laid = plots.image_grid(images, columns).axes[0].images[0].get_array()

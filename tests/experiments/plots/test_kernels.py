@@ -13,7 +13,7 @@ def drawn(axes: object) -> np.ndarray:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_each_kernel_lies_in_its_place_and_zero_is_mid_grey(channels: int) -> None:
+def test_each_kernel_is_in_its_row_and_column_and_zero_is_mid_grey(channels: int) -> None:
     weights = RANDOM.normal(size=(3, 5, channels, 10))
     laid = drawn(plots.filters(weights).axes[0]).reshape(7, 47, -1)
     for number in range(10):
@@ -22,7 +22,7 @@ def test_each_kernel_lies_in_its_place_and_zero_is_mid_grey(channels: int) -> No
         np.testing.assert_allclose((found - 0.5) * 2 * np.abs(weights).max(), weights[..., number], atol=1e-12)
 
 
-def test_the_scale_beside_the_kernels_is_symmetric_and_reaches_the_largest_weight() -> None:
+def test_the_colour_bar_of_the_kernels_is_symmetric_up_to_the_largest_weight() -> None:
     weights = np.zeros((3, 3, 1, 2))
     weights[1, 1, 0, 0] = -0.25
     scale = plots.filters(weights).axes[1]
@@ -43,7 +43,7 @@ def test_no_more_than_sixty_four_kernels_are_drawn_each_in_its_frame() -> None:
 
 
 @pytest.mark.parametrize("number, rows", [(8, 1), (12, 2), (32, 4), (50, 4)])
-def test_an_image_stands_beside_its_first_thirty_two_maps(number: int, rows: int) -> None:
+def test_an_image_is_drawn_beside_its_first_thirty_two_maps(number: int, rows: int) -> None:
     image = RANDOM.integers(0, 256, size=(6, 6, 3), dtype=np.uint8)
     left, right, scale = plots.feature_maps(image, RANDOM.random((4, 4, number))).axes
     assert (drawn(left).shape, drawn(right).shape) == ((6, 6, 3), (rows * 5 - 1, 39))

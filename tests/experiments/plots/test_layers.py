@@ -1,4 +1,4 @@
-"""Layer diagrams: every layer with its figures, from top to bottom, and nothing over anything else."""
+"""Layer diagrams: every layer with its numbers, from top to bottom, without overlap."""
 
 import itertools
 
@@ -22,7 +22,7 @@ def written(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.axes[0].texts if text.get_text()]
 
 
-def test_each_layer_tells_kind_name_shape_and_parameters_from_top_to_bottom_and_then_the_sum() -> None:
+def test_each_layer_shows_kind_name_shape_and_parameters_and_the_last_line_their_sum() -> None:
     assert written(plots.layer_diagram(FEW)) == [
         *("output shape", "parameters"),
         *("InputLayer", "raw", "28 x 28 x 1", "0"),
@@ -49,7 +49,7 @@ def test_arrows_lead_from_each_layer_to_the_next(number: int) -> None:
 
 
 @pytest.mark.parametrize("layers", [FEW, FEW * 6 + FEW[:1], LONG], ids=["4", "25", "long"])
-def test_no_text_lies_over_another_or_outside_the_picture(layers: list[Layer]) -> None:
+def test_no_text_overlaps_another_or_leaves_the_plot(layers: list[Layer]) -> None:
     figure = plots.layer_diagram(layers)
     figure.draw_without_rendering()
     places = [text.get_window_extent() for text in figure.axes[0].texts if text.get_text()]

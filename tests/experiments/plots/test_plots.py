@@ -1,4 +1,4 @@
-"""Every picture: equal bytes, whatever it shows."""
+"""Every plot: equal bytes each time, and no warning without data."""
 
 import warnings
 from pathlib import Path
@@ -18,7 +18,7 @@ HISTORY = pd.DataFrame({"epoch": [1, 2], "loss": [3.0, 2.0], "mae": [1.5, 1.2], 
 CURVE = (np.array([0.5, 1.0]), np.array([1.0, 0.5]), 0.75)
 BOXES = np.array([[[1, 0, 1, 4, 5], [-1, 0, 0, 0, 0]]] * 20, dtype=np.float32)
 FOUND = [np.array([[1, 0, 1, 4, 4, 0.9], [2, 4, 4, 6, 6, 0.1]])] * 20
-PICTURES = {
+PLOTS = {
     "confusion": lambda: plots.confusion(np.array([0, 1, 2]), np.array([0, 2, 2]), CLASSES),
     "confusion of many": lambda: plots.confusion(np.arange(46), np.arange(46), tuple(map(str, range(46)))),
     "detections": lambda: plots.detections(IMAGES, BOXES, FOUND, CLASSES),
@@ -35,10 +35,10 @@ PICTURES = {
 }
 
 
-@pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_saved_twice_is_the_same_bytes_without_the_librarys_version(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", PLOTS)
+def test_a_plot_saved_twice_has_the_same_bytes_without_the_librarys_version(name: str, tmp_path: Path) -> None:
     for place in ("one.png", "other.png"):
-        plots.save(PICTURES[name](), tmp_path / place)
+        plots.save(PLOTS[name](), tmp_path / place)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "other.png").read_bytes()
     assert b"Software" not in (tmp_path / "one.png").read_bytes()
 
@@ -56,8 +56,8 @@ EMPTY = {
 
 
 @pytest.mark.parametrize("name", EMPTY)
-def test_where_there_is_nothing_to_see_a_picture_is_drawn_without_a_warning(name: str, tmp_path: Path) -> None:
+def test_a_plot_without_data_is_drawn_without_a_warning(name: str, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        plots.save(EMPTY[name](), tmp_path / "picture.png")
-    assert (tmp_path / "picture.png").stat().st_size > 0
+        plots.save(EMPTY[name](), tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").stat().st_size > 0

@@ -28,7 +28,7 @@ def test_counts_are_written_for_no_more_than_twenty_classes(number: int, numbere
 
 
 @pytest.mark.parametrize("number", [21, 46])
-def test_many_class_names_do_not_touch_and_the_picture_keeps_its_size(number: int) -> None:
+def test_many_class_names_do_not_touch_and_the_plot_keeps_its_size(number: int) -> None:
     each = np.arange(number)
     figure = plots.confusion(each, each, tuple(f"long-class-{which}" for which in each))
     figure.draw_without_rendering()
@@ -43,7 +43,7 @@ def test_small_shares_of_many_classes_are_lightened() -> None:
     assert float(many(0.04)) == pytest.approx(0.2)
 
 
-def test_a_class_without_rows_has_a_dark_line() -> None:
+def test_a_class_without_samples_has_a_dark_row() -> None:
     shares = plots.confusion(np.array([0, 0]), np.array([0, 1]), CLASSES).axes[0].images[0].get_array()
     np.testing.assert_array_equal(shares, [[0.5, 0.5, 0], [0, 0, 0], [0, 0, 0]])
 

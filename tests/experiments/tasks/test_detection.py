@@ -37,7 +37,7 @@ def test_a_perfect_detector_finds_all_and_nothing_else(box_input: TrainingInput,
         assert values["false_positives"] == values["false_negatives"] == 0
 
 
-def test_the_table_holds_each_found_box_with_its_place(box_input: TrainingInput, truth: np.ndarray) -> None:
+def test_the_table_holds_each_predicted_box_in_pixels(box_input: TrainingInput, truth: np.ndarray) -> None:
     table = score(box_input, truth).predictions
     assert list(table.columns) == ["image", "class", "score", "left", "top", "right", "bottom"]
     of_first = table[table.image == 0].drop(columns=["image", "score"]).to_numpy()
@@ -55,7 +55,7 @@ def test_a_missed_box_and_a_wrong_class_cost_their_class(box_input: TrainingInpu
     assert classes[was]["true_positives"] == perfect[was]["true_positives"] - 1
 
 
-def test_plots_show_true_and_found_boxes_and_the_curve_of_each_class(
+def test_plots_show_true_and_predicted_boxes_and_the_curve_of_each_class(
     box_input: TrainingInput, truth: np.ndarray
 ) -> None:
     plots = detection.plot(score(box_input, truth), box_input)
