@@ -1,4 +1,4 @@
-"""Small inputs for models, and what a training works with."""
+"""Small inputs for models, and the context of a training."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from modelyard.models import Runtime, TrainingContext
 def describe(
     rows: Samples, validation_rows: int = 0, classes: tuple[str, ...] = (), **changes: object
 ) -> InputDescription:
-    """The description of an input made of these rows; regression unless classes are named."""
+    """Describe an input of these samples; the task is regression unless classes are named."""
     values = {
         "dataset": "made_up",
         "task": "classification" if classes else "regression",
@@ -30,9 +30,9 @@ def describe(
 
 def training_context(
     folder: Path = Path("unused"),
-    report: Callable[[dict], None] = lambda figures: None,
+    report: Callable[[dict], None] = lambda metrics: None,
     backbone: Path | None = None,
     **runtime: object,
 ) -> TrainingContext:
-    """What a training works with; whatever it tells is not heard."""
+    """The context of a training; reports are ignored by default."""
     return TrainingContext(folder, Runtime(**runtime), report, backbone)
