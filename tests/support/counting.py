@@ -14,11 +14,16 @@ from modelyard.experiments.tasks import Plots, PredictedSamples, ScoredPredictio
 from modelyard.experiments.tasks.interface import ImportanceMetric
 from modelyard.metrics import BoundMetric, Metric
 from modelyard.models import Model
+from modelyard.models.engine.tasks import Output, TrainingLoss, TrainingTask
 
 NAME = "counting"
 METRICS = (
     Metric("exact", metrics.accuracy, ("truth", "prediction"), higher_is_better=True, rank=0),
     Metric("miscount", metrics.mean_absolute_error, ("truth", "prediction"), higher_is_better=False, rank=1),
+)
+TRAINING = TrainingTask(
+    losses={"mse": TrainingLoss(lambda _: Output(1, "linear"), lambda y, *_: np.float32(y)[:, np.newaxis])},
+    decode=lambda outputs: outputs[:, 0],
 )
 IMPORTANCE_METRIC: ImportanceMetric | None = ImportanceMetric("miscount", "mean miscount")
 
