@@ -245,7 +245,7 @@ def test_an_edit_of_ones_own_table_is_noticed_and_taken_once_its_checksum_is_wri
         assert done.returncode == 1
         assert "nothing was run" in done.stderr
         assert "datasets.mine.files.mine.csv: mine.csv is not the file that params.yaml means" in done.stderr
-        assert f"write there sha256: {now};" in done.stderr
+        assert f"write sha256: {now} there;" in done.stderr
         assert "network" not in done.stderr
     assert lock(clone) == before
 
