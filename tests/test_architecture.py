@@ -83,16 +83,43 @@ def code_in(deps: list[str]) -> set[str]:
 SETTINGS_AND_WIRING = {"cli", "core", "params", "tracking", "orchestration"}
 READING = within("data.readers")
 DOWNLOADING = within("data.archives", "data.download", "data.sources")
+METRICS = {"metrics.definitions", "metrics.detection"}
 ALL_FAMILIES = {f"models.families.{name}" for name in FAMILIES}
 TRANSFERS = within("models.families.transfer", "models.families.backbones")
+
+
+FRONT_DOORS = {"models", "models.engine", "models.families", "metrics", "data", "data.readers", "experiments"}
+CANNOT_CHANGE = {
+    # Reached through the types of params.yaml alone.
+    "fetch": READING | METRICS | within("models", "data.inputs", "data.samples", "data.scaling", "data.splits"),
+    # Of a task's module it takes how targets are summarized.
+    "normalise": DOWNLOADING | METRICS | within("models", "experiments.plots"),
+    # The samples are split and on disk; of other families only the types of their settings are read.
+    "train": READING | DOWNLOADING | ALL_FAMILIES | TRANSFERS | {"metrics.detection", "data.splits"},
+    "train_transfer": READING
+    | DOWNLOADING
+    | (ALL_FAMILIES - {"models.families.mlp"})
+    | {"models.engine.sklearn_model", "metrics.detection", "data.splits"},
+    # A saved model brings its layers and its scaling; it is loaded, and asked for predictions.
+    "evaluate": READING
+    | DOWNLOADING
+    | within("models.families", "data.splits")
+    | {
+        f"models.engine.{name}"
+        for name in ("callbacks", "optimizers", "serialization", "tf_dataset", "training_settings")
+    },
+    # Of params.yaml it reads names and tasks; of a task's module how predictions become metrics.
+    "compare": READING
+    | DOWNLOADING
+    | within("models", "experiments.plots", "data.inputs", "data.samples", "data.scaling", "data.splits")
+    | {"metrics.detection"},
+}
+CANNOT_CHANGE |= {other: CANNOT_CHANGE[group] for group, other in SAME_CODE}
 
 
 def cannot_change(stage: str) -> set[str]:
     """The modules that a stage imports and that cannot change its outputs."""
     return CANNOT_CHANGE[stage] | within(*SETTINGS_AND_WIRING) | FRONT_DOORS
-
-
-FRONT_DOORS = {"models", "models.engine", "models.families", "metrics", "data", "data.readers", "experiments"}
 
 
 @pytest.fixture(scope="module")
@@ -158,8 +185,8 @@ def test_a_stage_depends_on_all_code_that_can_change_its_result(stage, script, s
 
 @pytest.mark.parametrize("stage, script", STAGES.items())
 def test_a_stage_depends_on_no_code_that_cannot_change_its_result(stage, script, stages):
-    assert CANNOT_CHANGE[stage] - reached_from(script) == set()
-    assert CANNOT_CHANGE[stage] & covered_by(stages[stage]["deps"]) == set()
+    assert CANNOT_CHANGE[stage] - reached_from(script) - FRONT_DOORS == set()
+    assert CANNOT_CHANGE[stage] & covered_by(stages[stage]["deps"]) - FRONT_DOORS == set()
     used = covered_by(stages[stage]["deps"]) - FRONT_DOORS
     assert used <= reached_from(script)
     assert not used & within(*SETTINGS_AND_WIRING)
