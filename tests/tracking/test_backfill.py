@@ -1,173 +1,122 @@
-"""A real, small rebuild: its runs grouped and tied to dvc.lock, backfilled from files, explained, seen in a browser."""
+"""Runs added or completed from result files; end_to_end/test_tracked_rebuild.py does so after a real rebuild."""
 
-import os
 import shutil
-import signal
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
-import mlflow
 import pytest
-from support.clones import clone_into
-from support.pipelines import add_linear, editing_params, keep_only
-from support.servers import BOUND, served
-from support.tracked_projects import TrackedProject
-from support.waiting import wait_until
+from ruamel.yaml import YAML
+from support.mlflow_runs import metric_history, runs_in
+from support.replications import replicated_project
 
-pytestmark = pytest.mark.slow
-EXPERIMENTS = ["xor_mlp", "xor_linear"]
-EPOCHS = 5
-EDITED = "claims.yaml, params.yaml, published.yaml"
+from modelyard import models, tracking
+from modelyard.core.files import read_json, write_json
+from modelyard.data import inputs, readers
+from modelyard.experiments.evaluate import evaluate
+from modelyard.experiments.train import train
+from modelyard.params.project import Project
+from modelyard.tracking import NullRun
+from modelyard.tracking.backfill import backfill
 
-
-@pytest.fixture(scope="module")
-def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> TrackedProject:
-    """A clone with a small network and a linear model, edited since its commit and rebuilt by `modelyard run`."""
-    project = TrackedProject(clone_into(tmp_path_factory.mktemp("rebuilt") / "clone"))
-    with editing_params(project.folder) as params:
-        keep_only(params, ["xor_mlp"])
-        params["experiments"]["xor_mlp"]["training"]["epochs"] = EPOCHS
-        add_linear("xor_linear", "xor", params)
-    assert "tags.rebuild = '" in project.run("modelyard", "run")
-    return project
-
-
-def test_the_runs_of_a_rebuild_have_its_tag_and_those_of_commit_notebook_and_data(rebuilt: TrackedProject) -> None:
-    runs = rebuilt.runs()
-    assert sorted(runs) == sorted(EXPERIMENTS)
-    assert len({run.data.tags["rebuild"] for run in runs.values()}) == 1
-    assert runs["xor_mlp"].data.tags["notebook"] == "001"
-    inputs = {path: md5 for path, md5 in rebuilt.outputs("normalise@xor").items() if not path.endswith(".json")}
-    for name, run in runs.items():
-        assert tagged(run, "out:") == rebuilt.outputs(f"train@{name}") | rebuilt.outputs(f"evaluate@{name}")
-        assert tagged(run, "in:") == inputs
-        assert (run.data.tags["git_dirty"], run.data.tags["git_changed"]) == ("true", EDITED)
-        assert run.info.status == "FINISHED"
-
-
-def tagged(run: mlflow.entities.Run, prefix: str) -> dict[str, str]:
-    return {tag.removeprefix(prefix): md5 for tag, md5 in run.data.tags.items() if tag.startswith(prefix)}
-
-
-def test_complete_runs_are_left_alone(rebuilt: TrackedProject) -> None:
-    before = (rebuilt.folder / "mlflow.db").read_bytes()
-    rebuilt.run("modelyard", "run")
-    assert (rebuilt.folder / "mlflow.db").read_bytes() == before
-    assert "Nothing to backfill" in rebuilt.run("modelyard", "runs", "backfill")
-    assert sorted(rebuilt.runs()) == sorted(EXPERIMENTS)
-
-
-def test_a_lost_store_is_backfilled_from_the_files_once(rebuilt: TrackedProject, tmp_path: Path) -> None:
-    copy = TrackedProject(shutil.copytree(rebuilt.folder, tmp_path / "colleague's", symlinks=True))
-    for name in ("mlflow.db", "mlartifacts", ".modelyard"):
-        shutil.rmtree(copy.folder / name, ignore_errors=True)
-        (copy.folder / name).unlink(missing_ok=True)
-    output = copy.run("modelyard", "runs", "backfill")
-    assert [f"{name}: added from its files" in output for name in EXPERIMENTS] == [True, True]
-
-    originals, client = rebuilt.runs(), mlflow.MlflowClient(copy.store)
-    for name, run in copy.runs().items():
-        original = originals[name].data
-        assert run.info.status == "FINISHED"
-        assert run.data.params == original.params
-        metrics = {key: value for key, value in original.metrics.items() if not key.startswith("system/")}
-        assert run.data.metrics == pytest.approx(metrics)
-        assert result_tags(run) == result_tags(originals[name])
-        assert run.inputs.dataset_inputs[0].dataset.digest == originals[name].inputs.dataset_inputs[0].dataset.digest
-        artifacts = [file.path for file in client.list_artifacts(run.info.run_id)]
-        assert artifacts == ["changes.patch", "details.json", "figures", "lineage.json"]
-        assert client.get_logged_model(run.data.tags["model_uri"].removeprefix("models:/")).name == name
-    history = client.get_metric_history(copy.runs()["xor_mlp"].info.run_id, "loss")
-    assert [each.step for each in history] == list(range(1, EPOCHS + 1))
-    assert "Nothing to backfill" in copy.run("modelyard", "runs", "backfill")
-
-
-def result_tags(run: mlflow.entities.Run) -> dict[str, str]:
-    """The tags that do not depend on when and how a run was logged."""
-    others = ("mlflow.", "process", "rebuild", "dvc_stage", "filled_in_from", "model_uri")
-    return {tag: value for tag, value in run.data.tags.items() if not tag.startswith(others)}
-
-
-def test_the_commands_that_explain_a_run_build_the_same_bytes_again(rebuilt: TrackedProject) -> None:
-    """All but `make install`: this Python is found on the PATH instead."""
-    text = rebuilt.run("modelyard", "runs", "explain", "xor_linear")
-    outputs = {stage: rebuilt.outputs(stage) for stage in ("train@xor_linear", "evaluate@xor_linear")}
-    assert text.count("as here") == sum(map(len, outputs.values())) + 2
-    _, commands = text.split("To build it again:\n")
-    lines = [line.strip() for line in commands.splitlines() if line.startswith("  ")]
-    assert lines[-2:] == ["make install", ".venv/bin/modelyard run xor_linear"]
-    script = " && ".join([*lines[:-2], "dvc repro -q evaluate@xor_linear", "pwd"])
-    again = TrackedProject(Path(rebuilt.run("sh", "-c", script).splitlines()[-1]))
-    assert again.folder != rebuilt.folder
-    assert {stage: again.outputs(stage) for stage in outputs} == outputs
-
-
-def test_a_killed_training_is_marked_as_failed_at_the_end_of_the_rebuild(
-    rebuilt: TrackedProject, tmp_path: Path
-) -> None:
-    copy = TrackedProject(shutil.copytree(rebuilt.folder, tmp_path / "copy", symlinks=True))
-    (copy.folder / "mlflow.db").unlink()
-    with editing_params(copy.folder) as params:
-        params["experiments"]["xor_mlp"]["training"]["epochs"] = 100_000_000
-    command = ["modelyard", "run", "xor_mlp"]
-    rebuild = subprocess.Popen(command, cwd=copy.folder, env=copy.environment, stdout=subprocess.PIPE, text=True)
-    log = copy.folder / ".dvc" / "tmp" / "runner" / "logs" / "train@xor_mlp.log"
-    wait_until(lambda: log.exists() and "epoch 1/100000000" in log.read_text(), BOUND)
-    (run,) = copy.runs().values()
-    assert run.info.status == "RUNNING"
-    os.kill(int(run.data.tags["process"].split(":")[-2]), signal.SIGKILL)
-    output, _ = rebuild.communicate(timeout=BOUND)
-    assert rebuild.returncode == 1
-    assert "xor_mlp: marked as failed, its process is gone" in output
-    (run,) = copy.runs().values()
-    assert run.info.status == "FAILED"
-    assert "its process ended without an error message" in run.data.tags["error"]
+TRAINING, RESULTS = Path("data/inputs/line/training"), Path("results/linear")
+MODEL_MD5 = "1" * 32
 
 
 @pytest.fixture
-def page() -> Iterator:
-    """A page of the system's Chromium, without a window."""
-    api = pytest.importorskip("playwright.sync_api", reason="NO BROWSER: the web pages are not tested; uv sync")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("NO BROWSER: the web pages are not tested; apt-get install chromium")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        opened = browser.new_page(viewport={"width": 1600, "height": 1200})
-        opened.set_default_timeout(BOUND * 1000)
-        yield opened
-        browser.close()
+def built(project: Path) -> Project:
+    """A project whose experiment `linear` was trained and evaluated without tracking, and locked."""
+    settings = replicated_project(project)
+    dataset = settings.datasets["line"]
+    training, test = inputs.prepare(
+        readers.read(dataset, project / "raw" / "line"), dataset.task, settings.inputs["line"]
+    )
+    inputs.save_training(training, TRAINING)
+    inputs.save_test(test, TRAINING.with_name("test"))
+    run_training(settings, NullRun())
+    evaluation = evaluate(models.load(RESULTS / "model"), TRAINING.with_name("test"))
+    write_json(RESULTS / "metrics.json", evaluation.metrics)
+    write_json(RESULTS / "details.json", evaluation.details)
+    (RESULTS / "figures").mkdir()
+    lock(MODEL_MD5)
+    return settings
 
 
-def test_the_browser_shows_a_run_with_its_curve_and_its_files(rebuilt: TrackedProject, page) -> None:
-    errors, requests = [], []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("response", lambda answer: errors.append(f"{answer.status} {answer.url}") if answer.status >= 500 else None)
-    page.on("request", lambda request: requests.append(request.url))
-    runs = rebuilt.runs()
-    with served(["modelyard", "ui"], rebuilt.folder, rebuilt.environment) as address:
-        # --- the table of runs
-        page.goto(f"{address}/#/experiments/{runs['xor_mlp'].info.experiment_id}/runs")
-        links = {name: page.locator(f"a[href$='/runs/{run.info.run_id}']") for name, run in runs.items()}
-        assert {name: link.first.inner_text() for name, link in links.items()} == {name: name for name in EXPERIMENTS}
+def run_training(settings: Project, run: tracking.Run) -> None:
+    train(settings.experiments["linear"], settings.runtime, TRAINING, RESULTS / "model", RESULTS / "history.csv", run)
 
-        # --- one run
-        links["xor_mlp"].first.click()
-        page.get_by_text(runs["xor_mlp"].info.run_id).first.wait_for()
-        for tag in ("git_commit", "rebuild", "notebook"):
-            page.get_by_text(tag).first.wait_for()
 
-        # --- its curves: a point per epoch
-        page.get_by_role("tab", name="Model metrics").click()
-        page.get_by_text("xor_mlp (loss)").wait_for()
-        curve = page.locator(".js-plotly-plot .scatterlayer").first
-        curve.locator(".point").nth(EPOCHS - 1).wait_for()
-        assert curve.locator(".point").count() == EPOCHS
+def lock(model_md5: str) -> None:
+    """Write dvc.lock as after a rebuild."""
+    stages = {
+        "train@linear": {
+            "cmd": "train",
+            "deps": [{"path": "src/a.py", "md5": "a"}, {"path": TRAINING.as_posix(), "md5": "b"}],
+            "outs": [{"path": f"{RESULTS}/model", "md5": model_md5}],
+        },
+        "evaluate@linear": {
+            "cmd": "evaluate",
+            "deps": [{"path": f"{RESULTS}/model", "md5": model_md5}],
+            "outs": [{"path": f"{RESULTS}/metrics.json", "md5": "c"}],
+        },
+    }
+    YAML().dump({"schema": "2.0", "stages": stages}, Path("dvc.lock"))
 
-        # --- its files, and one opened
-        page.get_by_role("tab", name="Artifacts").click()
-        page.get_by_text("lineage.json").click()
-        page.get_by_text("came out").first.wait_for()
-    assert errors == []
-    assert [url for url in requests if not url.startswith((address, "data:", "blob:"))] == []
+
+def test_results_without_a_run_are_added_from_their_files(project: Path, built: Project) -> None:
+    assert backfill(built, ["linear"]) == {"linear": "added from its files"}
+    (run,) = runs_in(project)
+    tags, metrics = run.data.tags, read_json(RESULTS / "metrics.json")
+    assert (run.info.run_name, run.info.status) == ("linear", "FINISHED")
+    assert tags["filled_in_from"] == "result files of an earlier training, or of one elsewhere"
+    lineage = {tag: md5 for tag, md5 in tags.items() if tag.startswith(("in:", "out:"))}
+    assert lineage == {
+        f"in:{TRAINING}": "b", f"out:{RESULTS}/model": MODEL_MD5, f"out:{RESULTS}/metrics.json": "c"
+    }  # fmt: skip
+    assert {name: run.data.metrics[f"test_{name}"] for name in metrics} == pytest.approx(metrics)
+    assert [step for step, _ in metric_history(project, run, "loss")] == [1]
+    assert {"model_uri", "model_sha256", "input_sha256"} <= tags.keys()
+
+
+def test_the_run_of_the_training_is_completed(project: Path, built: Project) -> None:
+    with tracking.training_run("linear") as run:
+        run_training(built, run)
+    assert backfill(built, ["linear"]) == {"linear": "completed"}
+    (run,) = runs_in(project)
+    assert "filled_in_from" not in run.data.tags
+    assert run.data.tags[f"out:{RESULTS}/model"] == MODEL_MD5
+    assert "test_mae" in run.data.metrics
+
+
+def test_a_run_with_another_learning_curve_is_left_alone(project: Path, built: Project) -> None:
+    with tracking.training_run("linear") as run:
+        run_training(built, run)
+        run.log_epoch({"epoch": 1, "loss": 99.0})
+    assert backfill(built, ["linear"]) == {"linear": "added from its files"}
+    assert len(runs_in(project)) == 2
+
+
+def test_a_complete_run_needs_nothing(project: Path, built: Project) -> None:
+    backfill(built, ["linear"])
+    assert backfill(built, ["linear"]) == backfill(built, ["linear"], recheck=False) == {}
+    assert len(runs_in(project)) == 1
+
+
+def test_without_recheck_new_outputs_and_another_store_are_noticed(
+    project: Path, built: Project, empty_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backfill(built, ["linear"])
+    lock("2" * 32)
+    assert backfill(built, ["linear"], recheck=False) == {"linear": "completed"}
+    shutil.copy(empty_store, project / "other.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project / 'other.db'}")
+    assert backfill(built, ["linear"], recheck=False) == {"linear": "added from its files"}
+
+
+def test_a_run_that_could_not_be_completed_is_tried_again(
+    project: Path, built: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr("modelyard.tracking.run.MlflowRun.log_lineage", lambda *_: 1 / 0)
+        backfill(built, ["linear"])
+    assert "warning: this run is not tracked: ZeroDivisionError" in capsys.readouterr().err
+    assert backfill(built, ["linear"], recheck=False) == {"linear": "added from its files"}
+    assert sorted(run.info.status for run in runs_in(project)) == ["FAILED", "FINISHED"]
