@@ -37,6 +37,18 @@ def test_the_tracking_uri_of_the_environment_wins(project: Path, monkeypatch: py
     assert not (project / "mlflow.db").exists()
 
 
+def test_an_experiment_that_another_machine_creates_at_the_same_time_is_used(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracking.connect()
+    with monkeypatch.context() as racing:
+        racing.setattr(mlflow, "get_experiment_by_name", lambda name: None)
+        tracking.connect()
+    with tracking.training_run("an_experiment"):
+        pass
+    assert [run.info.run_name for run in runs_of(store_of(project))] == ["an_experiment"]
+
+
 def test_the_password_of_the_store_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://ann:hush@db.example.org/runs")
     assert tracking.masked_tracking_uri() == "postgresql://...@db.example.org/runs"

@@ -58,7 +58,11 @@ def connect() -> None:
         if mlflow.get_experiment_by_name(MLFLOW_EXPERIMENT) is None:
             is_server = tracking_uri().startswith(("http://", "https://"))  # which stores artifacts itself
             artifacts = None if is_server else (project_root() / "mlartifacts").as_uri()
-            mlflow.create_experiment(MLFLOW_EXPERIMENT, artifact_location=artifacts)
+            try:
+                mlflow.create_experiment(MLFLOW_EXPERIMENT, artifact_location=artifacts)
+            except mlflow.MlflowException as error:  # another machine was first, or a slow server was asked twice
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
     mlflow.set_experiment(MLFLOW_EXPERIMENT)
 
 
