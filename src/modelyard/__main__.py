@@ -1,19 +1,24 @@
-"""The command `modelyard` from its first moment, when Ctrl-C has nothing to tidy up and must find nothing to say."""
+"""Entry point of the command `modelyard`, also as `python -m modelyard`."""
 
 import os
 import signal
 import sys
+from types import FrameType
+
+
+def _exit_at_once(number: int, _: FrameType | None) -> None:
+    os._exit(128 + number)
 
 
 def main() -> None:
-    """Run the command that the arguments name; Ctrl-C before it is there ends the process at once."""
-    heeded = signal.getsignal(signal.SIGINT)
-    if heeded is signal.default_int_handler:  # not in a shell's background, where it is ignored
-        signal.signal(signal.SIGINT, lambda number, frame: os._exit(128 + number))
-    os.environ.setdefault("MODELYARD_PYTHON", sys.executable)  # for pipeline/python, where the checkout has no .venv
+    """Run the command line; Ctrl-C while it is being imported exits without a traceback."""
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is signal.default_int_handler:  # a shell's background job ignores SIGINT: leave that alone
+        signal.signal(signal.SIGINT, _exit_at_once)
+    os.environ.setdefault("MODELYARD_PYTHON", sys.executable)  # for pipeline/python in a checkout without .venv
     from modelyard.cli import app
 
-    signal.signal(signal.SIGINT, heeded)
+    signal.signal(signal.SIGINT, handler)
     app()
 
 

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 from ruamel.yaml import YAML
+from support.commands import modelyard
 from support.inputs import training_context
 from support.paths import ROOT
 from support.pipelines import Run, add_linear, editing_params, keep_only
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from modelyard import models
 from modelyard.data.inputs import TrainingInput, save_test
@@ -53,9 +54,7 @@ def save(name: str, data: TrainingInput, root: Path) -> dict:
 
 
 def predict(*arguments: object) -> Result:
-    from modelyard.cli import app
-
-    return CliRunner().invoke(app, ["predict", *map(str, arguments)], env={"COLUMNS": "200"})
+    return modelyard("predict", *map(str, arguments), columns=200)
 
 
 def write_images(data: TrainingInput, folder: Path) -> list[str]:
@@ -69,7 +68,7 @@ def cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip("│ ").split("│")]
 
 
-def test_images_are_answered_by_class_and_probability(project, image_input):
+def test_predictions_of_images_have_class_and_probability(project, image_input):
     result = predict(IMAGES, *write_images(image_input, project))
     assert (result.exit_code, result.stderr) == (0, "")
     rows = [cells(line) for line in result.stdout.splitlines() if line.startswith("│")]
@@ -77,16 +76,16 @@ def test_images_are_answered_by_class_and_probability(project, image_input):
     assert all(0.5 < float(row[2]) <= 1 for row in rows)
 
 
-def test_an_image_of_another_shape_is_answered_with_a_warning_that_nothing_was_inverted(project):
+def test_an_image_of_another_shape_is_converted_with_a_warning_that_nothing_was_inverted(project):
     Image.new("RGB", (100, 50), "white").save("large.jpg")
     result = predict(IMAGES, "large.jpg")
     assert result.exit_code == 0
     assert "warning: large.jpg: size from 100 x 50 to 8 x 8, which changes its proportions, to grey" in result.stderr
-    assert "warning: no image is inverted." in result.stderr
+    assert "warning: no image is inverted:" in result.stderr
     assert "bright" in result.stdout
 
 
-def test_a_broken_image_is_named_the_others_are_answered_and_the_exit_code_is_1(project, image_input):
+def test_a_broken_image_is_reported_the_others_are_predicted_and_the_exit_code_is_1(project, image_input):
     names = write_images(image_input, project)
     Path("broken.png").write_text("no image")
     result = predict(IMAGES, names[0], "broken.png", names[1], "absent.png", "-o", "answers.csv")
@@ -96,7 +95,7 @@ def test_a_broken_image_is_named_the_others_are_answered_and_the_exit_code_is_1(
     assert pd.read_csv("answers.csv").file.tolist() == names
 
 
-def test_a_table_is_answered_into_a_file_with_the_numbers_of_its_rows(project, regression_input):
+def test_predictions_of_a_table_are_written_with_the_numbers_of_its_rows(project, regression_input):
     rows = regression_input.samples.x[:3]
     table = pd.DataFrame(rows, columns=["a", "b", "c"]).assign(price=1)
     table.astype(object).assign(b=[rows[0, 1], "much", rows[2, 1]]).to_csv("houses.csv", index=False)
@@ -116,11 +115,11 @@ def test_where_nothing_can_be_read_nothing_is_written(project):
     result = predict(VALUES, "houses.csv", "-o", "predictions.csv")
     assert result.exit_code == 1
     assert "1 of 3 columns are missing: c" in result.stderr
-    assert "Nothing was left to predict." in result.stderr
+    assert "Nothing is left to predict." in result.stderr
     assert not Path("predictions.csv").exists()
 
 
-def test_a_test_row_is_answered_with_its_truth_and_drawn(project, image_input):
+def test_a_test_sample_is_predicted_beside_its_true_class_and_plotted(project, image_input):
     result = predict(IMAGES, "--test-row", 3, "--test-row", 0, "--show", "pictures/rows.png")
     assert (result.exit_code, result.stderr) == (0, "")
     rows = [cells(line) for line in result.stdout.splitlines() if line.startswith("│")]
@@ -129,7 +128,7 @@ def test_a_test_row_is_answered_with_its_truth_and_drawn(project, image_input):
     assert Image.open("pictures/rows.png").format == "PNG"
 
 
-def test_a_test_row_that_is_not_there_is_answered_with_those_that_are(project):
+def test_a_test_sample_that_does_not_exist_is_refused_with_the_numbers_that_do(project):
     result = predict(IMAGES, "--test-row", 16)
     assert result.exit_code == 1
     assert "error: no test row 16; they are numbered 0 to 15" in result.output
@@ -145,7 +144,7 @@ def test_a_tampered_model_is_refused_before_it_is_opened(file, project, image_in
     assert "bright" not in result.output
 
 
-def test_tampered_test_rows_are_refused(project):
+def test_tampered_test_samples_are_refused(project):
     np.save(f"data/inputs/{IMAGES}/test/y.npy", np.zeros(16, np.uint8))
     result = predict(IMAGES, "--test-row", 0)
     assert result.exit_code == 1
@@ -153,7 +152,7 @@ def test_tampered_test_rows_are_refused(project):
 
 
 @pytest.mark.parametrize(
-    "arguments, told",
+    "arguments, message",
     [
         (["digits_mpl", "7.png"], "no such experiment: digits_mpl; did you mean digits_mlp?"),
         (
@@ -162,31 +161,31 @@ def test_tampered_test_rows_are_refused(project):
         ),
         ([IMAGES], "give either files or --test-row"),
         ([IMAGES, "7.png", "--test-row", 1], "give either files or --test-row"),
-        ([IMAGES, "7.png", "--show", "7.jpg"], "a picture is written as PNG; name it so, such as 7.png"),
-        ([IMAGES, "7.png", "--show", "./7.png"], "7.png is read and would be written over"),
-        ([VALUES, "houses.csv", "-o", "houses.csv"], "houses.csv is read and would be written over"),
+        ([IMAGES, "7.png", "--show", "7.jpg"], "the plot is written as PNG; give a name such as 7.png"),
+        ([IMAGES, "7.png", "--show", "./7.png"], "7.png is an input file and would be overwritten"),
+        ([VALUES, "houses.csv", "-o", "houses.csv"], "houses.csv is an input file and would be overwritten"),
         ([VALUES, "houses.csv", "--show", "houses.png"], "--show draws images and texts"),
         (["mnist@champion", "--test-row", 1], "name the experiment"),
     ],
 )
-def test_what_cannot_be_answered_is_told_and_nothing_is_made(arguments, told, project):
+def test_wrong_arguments_are_refused_and_nothing_is_written(arguments, message, project):
     before = sorted(project.rglob("*"))
     result = predict(*arguments)
     assert result.exit_code == 1
-    assert told in result.output
+    assert message in result.output
     assert sorted(project.rglob("*")) == before
 
 
-def test_a_pipeline_that_was_really_run_is_asked_for_a_test_row_and_a_tampered_model_refused(clone: Path, run: Run):
+def test_after_a_real_run_a_test_sample_is_predicted_and_a_tampered_model_refused(clone: Path, run: Run):
     with editing_params(clone) as params:
         add_linear("digits_linear", "digits", params)
         keep_only(params, ["digits_linear"])
     run("modelyard", "run", "digits_linear")
     kept = pd.read_csv(clone / "results" / "digits_linear" / "predictions.csv").loc[17]
     run("modelyard", "predict", "digits_linear", "--test-row", "17", "-o", "17.csv", "--show", "17.png")
-    (told,) = pd.read_csv(clone / "17.csv").to_dict("records")
-    assert (told["test row"], told["truth"], told["class"]) == (17, kept.truth, kept.prediction)
-    assert told["probability"] == pytest.approx(kept.probability, abs=1e-5)
+    (written,) = pd.read_csv(clone / "17.csv").to_dict("records")
+    assert (written["test row"], written["truth"], written["class"]) == (17, kept.truth, kept.prediction)
+    assert written["probability"] == pytest.approx(kept.probability, abs=1e-5)
 
     model = clone / "results" / "digits_linear" / "model" / "model.skops"
     model.chmod(0o644)

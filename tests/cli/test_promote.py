@@ -1,17 +1,10 @@
-"""`modelyard promote` and `modelyard rollback`, as a person calls them."""
+"""`modelyard promote`, `modelyard rollback`, and `modelyard predict` with a registered model."""
 
 from pathlib import Path
 
 import pytest
+from support.commands import modelyard
 from support.stores import PARAMS, built, fitted, rows
-from typer.testing import CliRunner, Result
-
-from modelyard.cli import app
-
-
-def modelyard(*arguments: str) -> Result:
-    """Run a command in this process; a terminal of 300 columns breaks no line."""
-    return CliRunner().invoke(app, arguments, env={"COLUMNS": "300"})
 
 
 @pytest.fixture
@@ -36,7 +29,7 @@ def test_from_the_first_champion_to_the_next_and_back(project: Path) -> None:
     assert third.exit_code == 0
     assert "line@challenger is version 3 (mean)." in third.output
     assert "significantly worse (95 % paired bootstrap)" in third.output
-    assert "line@champion is version 2 (fit). To replace it all the same: --force REASON" in third.output
+    assert "line@champion is version 2 (fit). To replace it in any case: --force REASON" in third.output
 
     back = modelyard("rollback", "line")
     assert back.output == "line@champion is version 1 (mean) again; it replaces version 2 (fit).\n"
@@ -48,28 +41,28 @@ def test_from_the_first_champion_to_the_next_and_back(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments, told",
+    "arguments, message",
     [
         (("promote", "fitt"), "no such experiment: fitt; did you mean fit?"),
         (("promote", "fit", "--force", "  "), "--force needs a reason"),
         (("rollback", "lime"), "no registered model 'lime'"),
     ],
 )
-def test_a_mistake_is_told_and_registers_nothing(arguments: tuple[str, ...], told: str, project: Path) -> None:
+def test_a_mistake_is_refused_and_registers_nothing(arguments: tuple[str, ...], message: str, project: Path) -> None:
     result = modelyard(*arguments)
     assert result.exit_code == 1
-    assert f"error: {told}" in result.output
+    assert f"error: {message}" in result.output
     assert "allowed: nothing yet" in modelyard("rollback", "line").output
 
 
-def test_what_was_never_built_is_told_with_the_command_that_builds_it(project: Path) -> None:
+def test_an_experiment_that_was_never_built_is_refused_with_the_command_that_builds_it(project: Path) -> None:
     (project / "dvc.lock").unlink()
     result = modelyard("promote", "fit")
     assert result.exit_code == 1
     assert "it was never built. Run: modelyard run fit" in result.output
 
 
-def test_predict_asks_the_model_that_is_in_use(project: Path) -> None:
+def test_predict_uses_the_champion(project: Path) -> None:
     table = project / "points.csv"
     table.write_text("a,b,c\n0,0,0\n1,0,0\n")
     modelyard("promote", "fit")

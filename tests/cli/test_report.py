@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import pytest
+from support.commands import modelyard
 from support.paths import ROOT
 from support.projects import make_project
-from typer.testing import CliRunner, Result
 
 from modelyard import params
-from modelyard.cli import app
 
 
 @pytest.fixture
@@ -16,10 +15,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = make_project(tmp_path / "yard")
     monkeypatch.chdir(folder)
     return folder
-
-
-def modelyard(*arguments: str) -> Result:
-    return CliRunner().invoke(app, arguments, env={"COLUMNS": "300"})
 
 
 def test_the_command_prints_where_the_report_is(project: Path) -> None:

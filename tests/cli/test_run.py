@@ -1,18 +1,16 @@
-"""What `modelyard run` tells at its end, of made-up results and stages."""
+"""`modelyard run`: the summary at its end, of made-up results and stages, and what is refused."""
 
 from io import StringIO
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
+from support.commands import modelyard
+from support.pipelines import Run, editing
 from support.projects import make_project
 
 from modelyard import params
-from modelyard.cli.display import Display, looking
-from modelyard.cli.run import _tell
-from modelyard.data.download import FileSet
-from modelyard.data.sources import Source
+from modelyard.cli.run import _print_summary
 from modelyard.orchestration.scheduler import Stage, StageState
 from modelyard.tracking.environment import REBUILD
 
@@ -20,84 +18,83 @@ STAGES = {"boston_mlp": "evaluate@boston_mlp", "digits_cnn": "evaluate@digits_cn
 
 
 @pytest.fixture
-def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """What is told where boston_mlp and digits_cnn have results; each stage as given, or unchanged."""
+def summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What is printed where boston_mlp and digits_cnn have results; each stage has the given state."""
     monkeypatch.chdir(make_project(tmp_path / "project"))
 
-    def tell(width: int = 200, skipped: dict[str, str] | None = None, **states: StageState) -> str:
+    def print_summary(width: int = 200, unavailable: dict[str, str] | None = None, **states: StageState) -> str:
         names = {each.replace("__", "@"): state for each, state in states.items()}
         stages = {name: Stage(name, frozenset(), Path("logs") / f"{name}.log", state) for name, state in names.items()}
         chosen = {name: stage for name, stage in STAGES.items() if stage in stages}
         console = Console(file=StringIO(), width=width)
-        _tell(console, params.load(), chosen, stages, skipped or {})
+        _print_summary(console, params.load(), chosen, stages, unavailable or {})
         return console.file.getvalue()
 
-    return tell
+    return print_summary
 
 
-def line_of(said: str, experiment: str) -> str:
-    return next(line for line in said.splitlines() if experiment in line)
+def line_of(text: str, experiment: str) -> str:
+    return next(line for line in text.splitlines() if experiment in line)
 
 
 @pytest.mark.parametrize("state", [StageState.FAILED, StageState.SKIPPED])
-def test_results_that_were_not_brought_up_to_date_are_marked_as_old(told, state: StageState):
-    said = told(evaluate__boston_mlp=state, evaluate__digits_cnn=StageState.BUILT, evaluate__mnist_cnn=state)
-    assert "0.85 (0.84 to 0.86)" in line_of(said, "boston_mlp")
-    assert "from an earlier rebuild" in line_of(said, "boston_mlp")
-    assert "earlier" not in line_of(said, "digits_cnn")
-    assert "not built yet" in line_of(said, "mnist_cnn")
+def test_results_that_were_not_rebuilt_are_marked_as_from_an_earlier_rebuild(summary, state: StageState):
+    text = summary(evaluate__boston_mlp=state, evaluate__digits_cnn=StageState.BUILT, evaluate__mnist_cnn=state)
+    assert "0.85 (0.84 to 0.86)" in line_of(text, "boston_mlp")
+    assert "from an earlier rebuild" in line_of(text, "boston_mlp")
+    assert "earlier" not in line_of(text, "digits_cnn")
+    assert "not built yet" in line_of(text, "mnist_cnn")
 
 
-def test_no_name_of_an_experiment_is_cut_on_a_narrow_terminal(told):
-    assert line_of(told(60, evaluate__boston_mlp=StageState.BUILT), "boston_mlp")
+def test_a_narrow_terminal_cuts_no_name_of_an_experiment(summary):
+    assert line_of(summary(60, evaluate__boston_mlp=StageState.BUILT), "boston_mlp")
 
 
-def test_an_address_to_be_copied_is_in_one_piece_on_a_narrow_terminal_too(told):
+def test_a_narrow_terminal_breaks_no_address(summary):
     reason = f"Not available: a.gz.\nTried:\n  https://example.org/{'far/' * 20}a.gz\n  /disk/[0]/a.gz"
-    said = told(
+    text = summary(
         40, {"fetch@boston": reason}, evaluate__boston_mlp=StageState.SKIPPED, evaluate__digits_cnn=StageState.FAILED
     )
-    assert f"fetch@boston was skipped. {reason}\n" in said
-    assert "The end of logs/evaluate@digits_cnn.log:\n" in said
+    assert f"fetch@boston was skipped. {reason}\n" in text
+    assert "The end of logs/evaluate@digits_cnn.log:\n" in text
 
 
-def test_a_skipped_stage_has_a_line_that_says_what_is_missing():
-    source = Source(url="http://127.0.0.1:9/a.gz", sha256="0" * 64)
-    reason = FileSet({"a.gz": source}, "made-up", ()).unavailable_message({"a.gz": [source.url]})
-    console, stage = (
-        Console(file=StringIO()),
-        Stage("fetch@made_up", frozenset(), Path("log"), StageState.SKIPPED, reason),
-    )
-    with Display(console, SimpleNamespace(stages={stage.name: stage})) as display:
-        display.show({stage.name: stage})
-    assert console.file.getvalue().split() == ["-", "fetch@made_up", "0.0", "s", "Not", "available:", "a.gz."]
-
-
-def test_only_a_run_that_compared_sends_to_the_comparison(told):
-    named, whole = "`modelyard run` without names compares all", "`make report` writes all on one page"
-    assert whole in told(evaluate__boston_mlp=StageState.UNCHANGED, compare=StageState.BUILT)
+def test_only_a_run_that_compared_suggests_the_report(summary):
+    named, whole = "`modelyard run` without names compares all", "`make report` writes all results to one page"
+    assert whole in summary(evaluate__boston_mlp=StageState.UNCHANGED, compare=StageState.BUILT)
     for states in ({}, {"compare": StageState.FAILED}):
-        said = told(evaluate__boston_mlp=StageState.UNCHANGED, **states)
-        assert named in said
-        assert whole not in said
+        text = summary(evaluate__boston_mlp=StageState.UNCHANGED, **states)
+        assert named in text
+        assert whole not in text
 
 
-def test_only_a_run_that_built_something_names_its_runs(told, monkeypatch):
+def test_only_a_run_that_built_something_names_the_tag_of_its_runs(summary, monkeypatch):
     monkeypatch.setenv("MODELYARD_TRACKING", "on")
     monkeypatch.setenv(REBUILD, "2026-01-02T03:04:05Z")
-    assert "tags.rebuild = '2026-01-02T03:04:05Z'" in told(evaluate__boston_mlp=StageState.BUILT)
-    assert "tags.rebuild" not in told(evaluate__boston_mlp=StageState.UNCHANGED, compare=StageState.BUILT)
+    assert "tags.rebuild = '2026-01-02T03:04:05Z'" in summary(evaluate__boston_mlp=StageState.BUILT)
+    assert "tags.rebuild" not in summary(evaluate__boston_mlp=StageState.UNCHANGED, compare=StageState.BUILT)
 
 
-def test_a_person_at_a_terminal_sees_that_something_goes_on():
-    console = Console(file=StringIO(), force_terminal=True, width=80)
-    with looking(console):
-        pass
-    assert "Looking for what has changed" in console.file.getvalue()
+def test_an_unknown_experiment_is_refused_with_the_nearest_name(project: Path):
+    before = {path.name for path in project.rglob("*")}
+    result = modelyard("run", "boston_mpl")
+    assert result.exit_code == 1
+    assert "error: no such experiment: boston_mpl; did you mean boston_mlp?" in result.output
+    assert {path.name for path in project.rglob("*")} == before
 
 
-def test_a_file_holds_nothing_of_that():
-    console = Console(file=StringIO())
-    with looking(console):
-        pass
-    assert console.file.getvalue() == ""
+@pytest.mark.usefixtures("project")
+def test_a_demo_of_experiments_whose_data_must_be_downloaded_is_refused():
+    result = modelyard("run", "fashion_cnn", "--demo")
+    assert result.exit_code == 1
+    assert "all data of fashion_cnn must be downloaded: leave out --demo." in result.output
+
+
+def test_a_wrong_claim_does_not_stop_a_run(clone: Path, run: Run):
+    with editing(clone / "claims.yaml") as claims:
+        claims["dropout"]["metric"] = "gpa"
+    done = run("modelyard", "run", "xor_mlp", "--dry-run")
+    assert "4 of 4 stages would run" in done.stdout
+    refused = run("modelyard", "replicate", "dropout", check=False)
+    assert refused.returncode == 1
+    assert "error: claims.yaml has a mistake; nothing was run.\n  dropout.metric (line " in refused.stderr

@@ -1,4 +1,4 @@
-"""`modelyard tune` as a person calls it: refusals at once, and one search for real in a clone."""
+"""`modelyard tune`: what is refused at once, and real searches in a clone."""
 
 import signal
 import subprocess
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from cli.test_cli import contents, modelyard, project
+from support.commands import modelyard
 from support.pipelines import add_linear, editing_params, keep_only
 
 Run = Callable[..., subprocess.CompletedProcess]
-DOOR = [sys.executable, "-c", "from modelyard.cli import app; app()"]
+COMMAND = [sys.executable, "-c", "from modelyard.cli import app; app()"]
 
 
 @pytest.fixture
@@ -26,10 +26,10 @@ def searching(clone: Path, run: Run) -> Run:
         vary = {"model.trees": {"low": 5, "high": 40}, "input": {"choices": ["diabetes_standard"]}}
         study = {"experiment": "patients", "vary": vary, "trials": 3, "folds": 3, "seed": 7}
         params["studies"] = {"patients": study}
-    return lambda *arguments, **more: run(*DOOR, "tune", *arguments, **more)
+    return lambda *arguments, **more: run(*COMMAND, "tune", *arguments, **more)
 
 
-def test_a_search_is_run_resumed_shown_applied_and_refused_when_its_space_has_changed(clone, searching):
+def test_a_study_is_run_resumed_shown_joined_and_refused_when_its_space_has_changed(clone, searching):
     first = searching("patients", "--workers", "2")
     assert first.stdout.count("✓ trial") + first.stdout.count("✂ trial") == 3
     assert "Best val_mae:" in first.stdout
@@ -49,9 +49,9 @@ def test_a_search_is_run_resumed_shown_applied_and_refused_when_its_space_has_ch
     assert searching("patients", "--new", "--trials", "1").returncode == 0
 
 
-def test_what_was_found_by_ctrl_c_is_told_in_the_report_and_the_diary(clone, searching, environment):
+def test_after_ctrl_c_the_finished_trials_are_in_the_report_and_in_mlflow(clone, searching, environment):
     around = environment | {"MODELYARD_TRACKING": "on", "PYTHONPATH": str(clone / "src"), "COLUMNS": "300"}
-    command = [*DOOR, "tune", "patients", "--trials", "100000", "--workers", "1"]
+    command = [*COMMAND, "tune", "patients", "--trials", "100000", "--workers", "1"]
     search = subprocess.Popen(command, cwd=clone, env=around, stdout=subprocess.PIPE, text=True)
     try:
         next(line for line in search.stdout if " trial   2 " in line)
@@ -60,7 +60,7 @@ def test_what_was_found_by_ctrl_c_is_told_in_the_report_and_the_diary(clone, sea
     finally:
         search.kill()
     assert search.returncode == 130
-    assert "Stopped. What is finished is kept; run again to go on: modelyard tune patients" in said
+    assert "Stopped. Finished trials are kept; run again to continue: modelyard tune patients" in said
     assert "Best val_mae:" in said
     assert "the best trial is" in (clone / "reports" / "tuning" / "patients" / "report.md").read_text()
     client = mlflow.MlflowClient(f"sqlite:///{clone / 'mlflow.db'}")
@@ -68,18 +68,18 @@ def test_what_was_found_by_ctrl_c_is_told_in_the_report_and_the_diary(clone, sea
     assert {"study patients", "trial 0", "trial 1", "trial 2"} <= {each.info.run_name for each in told}
 
 
-def test_a_search_that_stops_itself_leaves_a_report_of_what_failed(clone, searching):
+def test_a_search_that_stops_after_failures_leaves_a_report_of_them(clone, searching):
     with editing_params(clone) as params:
         params["studies"]["patients"]["folds"] = 1000  # more than there are rows
     stopped = searching("patients", "--trials", "20", check=False)
     assert stopped.returncode == 1
     assert "error: stopped: 5 trials in a row failed alike" in stopped.stderr
-    assert "No trial has come to its end. See reports/tuning/patients/report.md." in stopped.stdout
+    assert "No trial was completed. See reports/tuning/patients/report.md." in stopped.stdout
     assert "1000 folds of" in (clone / "reports" / "tuning" / "patients" / "report.md").read_text()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["digits_cn"], "error: no such study: digits_cn; did you mean digits_cnn?"),
         (["digits_cnn", "--show"], "holds no study digits_cnn yet. Begin it: modelyard tune digits_cnn"),
@@ -88,15 +88,15 @@ def test_a_search_that_stops_itself_leaves_a_report_of_what_failed(clone, search
         (["digits_cnn", "--storage", "sqlite:///s.db"], "SQLite loses trials"),
     ],
 )
-def test_what_cannot_be_searched_is_told_before_any_work(arguments, told, project):
+def test_a_study_that_cannot_be_run_is_refused_before_any_work(arguments, message, project):
     result = modelyard("tune", *arguments)
     assert result.exit_code == 1
-    assert told in result.output
-    assert "data" not in contents(project)
+    assert message in result.output
+    assert not (project / "data").exists()
 
 
 @pytest.mark.parametrize("option", ["--trials", "--workers", "--seconds"])
-def test_nothing_of_anything_is_refused(option, project):
+def test_zero_trials_workers_or_seconds_are_refused(option, project):
     result = modelyard("tune", "digits_cnn", option, "0")
     assert result.exit_code == 2
     assert option in result.output

@@ -146,7 +146,7 @@ def test_an_interrupt_of_a_training_is_told_and_leaves_no_process_behind(clone, 
     command.send_signal(signal.SIGINT)
     said, _ = command.communicate(timeout=60)
     assert command.returncode == 130
-    assert "Stopped. What is finished is kept; run again to go on." in said
+    assert "Stopped. Finished stages are kept; run again to continue." in said
     wait_until(lambda: not processes_in(clone))
     assert not list((clone / "results" / "digits_mlp").iterdir())
 

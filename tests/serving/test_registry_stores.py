@@ -12,7 +12,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from cli.test_promote import modelyard
+from support.commands import modelyard
 from support.postgresql import postgresql, postgresql_server
 from support.servers import ASKED_FOR, PASSWORD, mlflow_server, served
 from support.stores import PARAMS, built, fitted, rows

@@ -1,4 +1,4 @@
-"""`modelyard doctor`: what is here, in under three seconds, without importing what it reports on."""
+"""`modelyard doctor`: the state of machine, packages, data and tracking, without importing any of the packages."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ from modelyard.params.project import Project
 from modelyard.tracking import is_enabled, masked_tracking_uri, project_root
 
 PACKAGES = ("modelyard", "tensorflow", "keras", "scikit-learn", "mlflow", "dvc", "optuna", "pandas", "numpy")
-ABILITIES = {
+CPU_FEATURES = {
     "avx2": "vector arithmetic",
     "avx512f": "wide vector arithmetic",
     "avx512_bf16": "fast bfloat16",
@@ -24,7 +24,7 @@ ABILITIES = {
 
 
 def examine() -> None:
-    """Print the machine, the packages, the data sets and the tracking store."""
+    """Print machine, packages, tracking store and data sets."""
     console = Console()
     project = params.load()
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
@@ -40,18 +40,18 @@ def _machine() -> dict[str, str]:
     memory, disk = psutil.virtual_memory(), shutil.disk_usage(Path.cwd())
     return {
         "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
-        "processor": f"{len(os.sched_getaffinity(0))} cores; {_abilities()}",
+        "processor": f"{len(os.sched_getaffinity(0))} cores; {_cpu_features()}",
         "memory": f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free",
         "disk": f"{disk.free / 2**30:.1f} GiB free here",
     }
 
 
-def _abilities() -> str:
+def _cpu_features() -> str:
     try:
         flags = set(Path("/proc/cpuinfo").read_text().split())
     except OSError:
-        return "abilities unknown on this system"
-    return ", ".join(f"{flag} ({meaning})" for flag, meaning in ABILITIES.items() if flag in flags) or "no vector units"
+        return "features unknown on this system"
+    return ", ".join(f"{flag} ({meaning})" for flag, meaning in CPU_FEATURES.items() if flag in flags) or "no AVX2"
 
 
 def _packages() -> str:
@@ -71,26 +71,26 @@ def _contents(project: Project) -> str:
 
 
 def _runs() -> dict[str, str]:
-    kept = masked_tracking_uri() if is_enabled() else "nowhere: MODELYARD_TRACKING is off"
+    stored = masked_tracking_uri() if is_enabled() else "nowhere: MODELYARD_TRACKING is off"
     ids = project_root() / ".modelyard" / "runs"
     count = len(list(ids.iterdir())) if ids.is_dir() else 0
-    return {"runs": f"{kept} ({count} experiments have one here)"}
+    return {"runs": f"{stored} ({count} experiments have runs from here)"}
 
 
 def _data_sets(project: Project, here: Path) -> Table:
     entries = {**project.datasets, **project.backbones}
     file_sets = {name: project.files_of(name, here) for name in entries}
     hosts = HostReachability(address for files in file_sets.values() for address in files.all_addresses())
-    table = Table("data set", "where", "what it is", title="Data sets and backbones", title_justify="left")
+    table = Table("data set", "available", "description", title="Data sets and backbones", title_justify="left")
     for name, files in file_sets.items():
-        table.add_row(name, _where(files, here / "data" / "raw" / name, hosts), entries[name].description)
+        table.add_row(name, _availability(files, here / "data" / "raw" / name, hosts), entries[name].description)
     return table
 
 
-def _where(files: FileSet, raw: Path, hosts: HostReachability) -> str:
-    """Where the last of a data set's files would come from: here, a mirror, an address, or nowhere."""
+def _availability(files: FileSet, raw: Path, hosts: HostReachability) -> str:
+    """Whether the files are here, can be fetched and from where, or cannot be fetched."""
     if all(files.is_present(name, raw) for name in files.sources):
-        return "[green]present[/]"
+        return "[green]here[/]"
     if files.unreachable(raw, hosts):
         return "[yellow]unreachable[/]"
     used = {next(filter(hosts.reachable, files.addresses(name)), "params.yaml") for name in files.sources}

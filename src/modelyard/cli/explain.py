@@ -1,4 +1,4 @@
-"""`modelyard explain`: which columns matter to the models of a table."""
+"""`modelyard explain`: feature importance of models on the same table."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from modelyard import models, params
-from modelyard.cli.prerequisites import bring
+from modelyard.cli.prerequisites import failures, run_stages
 from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import write_table
@@ -24,54 +24,54 @@ FOLDER = Path("reports/explain")
 
 
 def explain(names: Sequence[str], shuffles: int) -> None:
-    """Write and tell what each column is worth to each of these experiments' models.
+    """Compute, write and print the importance of each column for the models of these experiments.
 
     Raises:
-        ModelyardError: no such experiment, they learn from several data sets, or from no table.
+        ModelyardError: no such experiment, they have different data sets, or their data is no table.
     """
     import pandas as pd
 
     console, project = Console(), params.load()
     dataset = _dataset_of(project, names)
-    failed = bring([train_stage(project.section_of(name), name) for name in names], console)
+    failed = failures(run_stages([train_stage(project.section_of(name), name) for name in names], console))
     if failed:
         raise ModelyardError("\n".join(f"{stage} failed: {reason}" for stage, reason in failed.items()))
     parts = []
     for name in names:
-        model, rows = (
-            models.load(results_of(project, name).model),
-            Path("data/inputs") / project.all_experiments[name].input,
-        )
-        found = feature_importance.explain(model, inputs.load_training(rows / "training"), rows / "test", shuffles)
-        parts.append(found.assign(experiment=name))
+        model = models.load(results_of(project, name).model)
+        data = Path("data/inputs") / project.all_experiments[name].input
+        part = feature_importance.explain(model, inputs.load_training(data / "training"), data / "test", shuffles)
+        parts.append(part.assign(experiment=name))
     table = pd.concat(parts, ignore_index=True)[["experiment", *parts[0].columns[:-1]]]
     write_table(FOLDER / f"{dataset}.csv", table)  # makes the folder
-    drawn = feature_importance.plot(table, feature_importance.error_label(model), project.units.get(dataset, ""))
-    plots.save(drawn, FOLDER / f"{dataset}.png")
-    console.print(_told(table))
+    figure = feature_importance.plot(table, feature_importance.error_label(model), project.units.get(dataset, ""))
+    plots.save(figure, FOLDER / f"{dataset}.png")
+    console.print(_importance_table(table))
     console.print(f"Written: {FOLDER}/{dataset}.csv, {FOLDER}/{dataset}.png", highlight=False)
 
 
 def _dataset_of(project: Project, names: Sequence[str]) -> str:
-    """The one data set of these experiments."""
+    """The data set that these experiments have in common."""
     for name in names:
         if name not in project.experiments | project.transfers:
             known = project.experiments | project.transfers
             raise ModelyardError(f"no such experiment: {name}; {suggest(name, known)}")
-    found = {project.dataset_of(name): name for name in names}
-    if len(found) > 1:
-        told = ", ".join(f"{name} from {dataset}" for dataset, name in found.items())
-        raise ModelyardError(f"these learn from several data sets: {told}. Explain those of one at a time.")
-    return next(iter(found))
+    datasets = {project.dataset_of(name): name for name in names}
+    if len(datasets) > 1:
+        given = ", ".join(f"{name} on {dataset}" for dataset, name in datasets.items())
+        raise ModelyardError(f"these experiments have different data sets: {given}. Explain one data set at a time.")
+    return next(iter(datasets))
 
 
-def _told(table: "pd.DataFrame") -> Table:
-    """A line a column, the most important first."""
-    of_all = table[table.measure == feature_importance.IMPORTANCE].groupby("feature").value.mean()
+def _importance_table(table: "pd.DataFrame") -> Table:
+    """One line per column of the data, the most important first."""
+    importance = table[table.measure == feature_importance.IMPORTANCE].groupby("feature").value.mean()
     columns = list(dict.fromkeys(zip(table.experiment, table.measure, strict=True)))
-    cells = table.set_index(["experiment", "measure", "feature"])
-    shown = Table("column", *(f"{name}\n{measure}" for name, measure in columns), title="What each column is worth")
-    for feature in of_all.sort_values(ascending=False, kind="stable").index:
-        rows = (cells.loc[(*column, feature)] for column in columns)
-        shown.add_row(feature, *(f"{row.value:.3g} ({row.low:.3g} to {row.high:.3g})" for row in rows))
+    rows = {(row.experiment, row.measure, row.feature): row for row in table.itertuples()}
+    shown = Table(
+        "column", *(f"{name}\n{measure}" for name, measure in columns), title="Feature importance (95 % interval)"
+    )
+    for feature in importance.sort_values(ascending=False, kind="stable").index:
+        cells = (rows[*column, feature] for column in columns)
+        shown.add_row(str(feature), *(f"{cell.value:.3g} ({cell.low:.3g} to {cell.high:.3g})" for cell in cells))
     return shown

@@ -1,4 +1,4 @@
-"""`modelyard predict`: a model's answers to files or test rows, in words, in a table, as a picture."""
+"""`modelyard predict`: predictions for files or test samples, as a table, a CSV file or a plot."""
 
 import sys
 from collections.abc import Sequence
@@ -21,44 +21,47 @@ from modelyard.serving.batch import PredictionBatch
 if TYPE_CHECKING:
     import pandas as pd
 
-NOT_INVERTED = "Dark stays dark and light stays light; a model that learnt light ink on dark paper wants it so."
+NOT_INVERTED = (
+    "warning: no image is inverted: dark stays dark, light stays light. A model trained on light strokes on a dark "
+    "background needs images like that."
+)
 
 
 def predict(name: str, files: Sequence[Path], rows: Sequence[int], output: Path | None, show: Path | None) -> int:
-    """Tell what a model says of files or of test rows; returns 1 where some of it could not be read.
+    """Print, write or plot predictions for files or for test samples; returns 1 if something could not be read.
 
     Raises:
-        ModelyardError: no such model, or nothing that it could be asked; then nothing was predicted.
+        ModelyardError: there is no such model, or the arguments do not fit together; nothing was predicted.
     """
-    _refuse_muddle(files, rows, output, show)
-    test = _test_rows(name) if rows else None
-    model = models.load(_model(name))
+    _check_arguments(files, rows, output, show)
+    test = _test_folder(name) if rows else None
+    model = models.load(_model_folder(name))
     if show:
         serving.check_can_plot(model.description)
     batch = serving.take_test_samples(rows, test) if test else serving.read(files, model.description)
     _print_problems(batch)
     if len(batch):
         outputs = model.predict(batch.x)
-        _hand_over(serving.prediction_table(batch, outputs, model.description), output)
+        _write(serving.prediction_table(batch, outputs, model.description), output)
         if show:
             show.parent.mkdir(parents=True, exist_ok=True)
             plots.save(serving.plot_predictions(batch, outputs, model.description), show)
     return int(bool(batch.errors))
 
 
-def _refuse_muddle(files: Sequence[Path], rows: Sequence[int], output: Path | None, show: Path | None) -> None:
+def _check_arguments(files: Sequence[Path], rows: Sequence[int], output: Path | None, show: Path | None) -> None:
     if bool(files) == bool(rows):
         raise ModelyardError("give either files or --test-row, such as: modelyard predict mnist_cnn 7.png")
     if show and show.suffix.lower() != ".png":
-        raise ModelyardError(f"--show {show}: a picture is written as PNG; name it so, such as {show.stem}.png")
+        raise ModelyardError(f"--show {show}: the plot is written as PNG; give a name such as {show.stem}.png")
     inputs = {file.resolve() for file in files}
     for target in (output, show):
         if target and target.resolve() in inputs:
-            raise ModelyardError(f"{target} is read and would be written over: give the result another name")
+            raise ModelyardError(f"{target} is an input file and would be overwritten: give the output another name")
 
 
-def _model(name: str) -> Path:
-    """The folder of an experiment's model, or of one of the registry: `mnist@champion`."""
+def _model_folder(name: str) -> Path:
+    """The model folder of an experiment, or of a registered model such as `mnist@champion`."""
     if "@" in name:
         from modelyard.serving import registry
 
@@ -66,9 +69,9 @@ def _model(name: str) -> Path:
     return dvc_lock.verified_output(train_stage(params.load().section_of(name), name), "model", Path.cwd())
 
 
-def _test_rows(name: str) -> Path:
+def _test_folder(name: str) -> Path:
     if "@" in name:
-        raise ModelyardError(f"test rows are those of an experiment, and {name} is none: name the experiment")
+        raise ModelyardError(f"--test-row needs an experiment, and {name} is a registered model: name the experiment")
     return dvc_lock.verified_dependency(evaluate_stage(params.load().section_of(name), name), "test", Path.cwd())
 
 
@@ -76,25 +79,25 @@ def _print_problems(batch: PredictionBatch) -> None:
     """Print warnings and errors to standard error; standard output has the predictions only."""
     lines = [f"warning: {warning}" for warning in batch.warnings]
     if batch.image_sizes is not None and batch.warnings:
-        lines.append(f"warning: no image is inverted. {NOT_INVERTED}")
+        lines.append(NOT_INVERTED)
     lines += [f"error: {error}" for error in batch.errors]
     if batch.errors and not len(batch):
-        lines.append("Nothing was left to predict.")
+        lines.append("Nothing is left to predict.")
     for line in lines:
         print(line, file=sys.stderr)  # noqa: T201
 
 
-def _hand_over(table: "pd.DataFrame", output: Path | None) -> None:
+def _write(table: "pd.DataFrame", output: Path | None) -> None:
     if output:
         write_table(output, table)
     else:
-        Console().print(_as_shown(table), highlight=False)
+        Console().print(_rich_table(table), highlight=False)
 
 
-def _as_shown(table: "pd.DataFrame") -> Table:
+def _rich_table(table: "pd.DataFrame") -> Table:
     shown = Table()
     for name in table:
-        shown.add_column(name, overflow="fold")
+        shown.add_column(str(name), overflow="fold")
     for row in table.itertuples(index=False):
         shown.add_row(*(f"{value:.4g}" if isinstance(value, float | np.floating) else str(value) for value in row))
     return shown

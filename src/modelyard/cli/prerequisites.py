@@ -1,4 +1,4 @@
-"""What a command needs of the pipeline is brought up to date before it begins."""
+"""Brings the pipeline stages that a command needs up to date before the command starts its own work."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -6,43 +6,45 @@ from pathlib import Path
 from rich.console import Console
 
 from modelyard import params
-from modelyard.cli.display import Display, looking
+from modelyard.cli.display import StageDisplay, checking_status
 from modelyard.core.errors import ModelyardError
 from modelyard.orchestration.scheduler import Pipeline, Stage, StageState
 from modelyard.params.project import Project
 
-LINES = 5  # of what a failed stage said
+LOG_LINES = 5  # of the log of a failed stage
 
 
-def refuse_edited(project: Project, stages: Collection[str]) -> None:
-    """Stop where a person's own file is not what params.yaml says; DVC itself looks at the verified copy alone.
+def refuse_edited_files(project: Project, stages: Collection[str]) -> None:
+    """Refuse to run if a user's own data file has changed: DVC checks only the verified copy of it.
 
     Raises:
-        ModelyardError: it names each such file that these stages need, with the checksum to write if that is meant.
+        ModelyardError: each such file that these stages need, and the checksum to write if it was meant to change.
     """
     used = [name for name in project.datasets if f"fetch@{name}" in stages]
     edited = {name: project.files_of(name, Path.cwd()).edited_messages() for name in used}
-    told = [f"  datasets.{name}.files.{file}: {what}" for name, files in edited.items() for file, what in files.items()]
-    if told:
-        raise ModelyardError("\n".join(("a file of yours does not match its checksum; nothing was run.", *told)))
+    lines = [
+        f"  datasets.{name}.files.{file}: {what}" for name, files in edited.items() for file, what in files.items()
+    ]
+    if lines:
+        raise ModelyardError("\n".join(("a data file does not match its checksum; nothing was run.", *lines)))
 
 
-def brought(targets: Collection[str], console: Console, jobs: int = 1) -> dict[str, Stage]:
-    """Run the stages that these targets need and that are not up to date; returns what became of each.
+def run_stages(targets: Collection[str], console: Console, jobs: int = 1) -> dict[str, Stage]:
+    """Run the target stages and what they depend on, where out of date; returns all these stages.
 
     Raises:
-        ModelyardError: a person's own file is not what params.yaml says; then nothing was run.
+        ModelyardError: see `refuse_edited_files`; nothing was run.
     """
-    with looking(console):
+    with checking_status(console):
         pipeline = Pipeline(Path.cwd(), targets)
-        refuse_edited(params.load(), pipeline.stages)
+        refuse_edited_files(params.load(), pipeline.stages)
         pipeline.find_unchanged()
-    with Display(console, pipeline) as display:
+    with StageDisplay(console, pipeline) as display:
         pipeline.run(jobs, display.show)
     return pipeline.stages
 
 
-def bring(targets: Collection[str], console: Console) -> dict[str, str]:
-    """The same; returns what failed, and why."""
-    failed = (stage for stage in brought(targets, console).values() if stage.state is StageState.FAILED)
-    return {stage.name: "\n".join(stage.last_lines(LINES)) for stage in failed}
+def failures(stages: dict[str, Stage]) -> dict[str, str]:
+    """The end of the log of each stage that failed, by stage."""
+    failed = (stage for stage in stages.values() if stage.state is StageState.FAILED)
+    return {stage.name: "\n".join(stage.last_lines(LOG_LINES)) for stage in failed}

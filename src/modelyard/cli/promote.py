@@ -1,4 +1,4 @@
-"""`modelyard promote` and `modelyard rollback`: which model of a data set is in use."""
+"""`modelyard promote` and `modelyard rollback`: set the champion of a data set."""
 
 from pathlib import Path
 
@@ -11,29 +11,31 @@ from modelyard.serving.registry import CHALLENGER, CHAMPION
 
 
 def promote(experiment: str, force: str | None) -> None:
-    """Register an experiment's model, and tell which alias it got and why.
+    """Register an experiment's model, and print which alias it got and why.
 
     Raises:
-        ModelyardError: see `promotion.promote`; or `force` gives no reason.
+        ModelyardError: see `promotion.promote`, or `force` is an empty reason.
     """
     if force is not None and not force.strip():
-        raise ModelyardError("--force needs a reason, which is kept with the model: --force 'the old one is too slow'")
+        raise ModelyardError(
+            "--force needs a reason, which is stored with the model: --force 'the old one is too slow'"
+        )
     done = promotion.promote(params.load(), experiment, Path.cwd(), force or "")
     name = done.version.name
     lines = [f"[bold]{name}@{done.alias}[/] is {done.version}.", done.reason]
     if "forced" in done.version.tags and done.version != done.before:
         lines.append(f"Forced: {force}")
     if done.alias == CHALLENGER:
-        lines.append(f"{name}@{CHAMPION} is {done.before or 'none'}. To replace it all the same: --force REASON")
+        lines.append(f"{name}@{CHAMPION} is {done.before or 'none'}. To replace it in any case: --force REASON")
     elif done.before and done.before != done.version:
         lines.append(f"It replaces {done.before}. To undo: modelyard rollback {name}")
     _print(lines)
 
 
 def roll_back(dataset: str) -> None:
-    """Make the champion before the present one champion again, and tell which that is."""
-    former, present = registry.roll_back(dataset)
-    _print([f"[bold]{dataset}@{CHAMPION}[/] is {former} again; it replaces {present}."])
+    """Set the previous champion again, and print which that is."""
+    former, replaced = registry.roll_back(dataset)
+    _print([f"[bold]{dataset}@{CHAMPION}[/] is {former} again; it replaces {replaced}."])
 
 
 def _print(lines: list[str]) -> None:

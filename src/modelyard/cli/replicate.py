@@ -1,10 +1,10 @@
-"""`modelyard replicate`: experiments and claims over seeds, told as they go."""
+"""`modelyard replicate`: train experiments with several seeds, and test claims."""
 
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from modelyard import params
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
-from modelyard.cli.prerequisites import bring
+from modelyard.cli.prerequisites import failures, run_stages
 from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_json, write_json, write_table, write_text
@@ -32,41 +32,41 @@ if TYPE_CHECKING:
 
 RAW, REPORTS = Path("data/raw"), Path("reports")
 CLAIMS, SEEDS_TABLE = REPORTS / "claims.json", REPORTS / "replication.csv"
-SEEDS = 5  # of an experiment where nothing is asked; a claim says itself how many
-SHOWN = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+DEFAULT_SEEDS = 5  # of an experiment; a claim states its own number
+PROGRESS_COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 
 
 def replicate(names: Sequence[str], seeds: int | None, minutes: float, workers: int | None, splits: bool) -> int:
-    """Run what is missing, within the time, and write the reports; returns the exit code.
+    """Run what is missing within the time limit, and write the reports; returns the exit code.
 
     Raises:
-        ModelyardError: params.yaml or a name is wrong; then nothing was run.
+        ModelyardError: params.yaml, claims.yaml or a name is wrong; nothing was run.
     """
     console = Console()
     handle_termination_as_ctrl_c()
     project, kept = params.load(), project_root() / ".modelyard" / "replication"
     declared = params.load_claims(project)
-    asked = names or list(declared)
-    wanted = _wanted(project, declared, asked, seeds, splits)
+    chosen = names or list(declared)
+    wanted = _wanted_series(project, declared, chosen, seeds, splits)
     jobs = series.missing_jobs(wanted, kept)
     count = workers or max(1, len(os.sched_getaffinity(0)) // project.runtime.threads)
-    well = _run(jobs, count, 60 * minutes, console) if jobs else True
-    _report(project, declared, kept, dict.fromkeys(asked, seeds), console)
+    succeeded = _run(jobs, count, 60 * minutes, console) if jobs else True
+    _report(project, declared, kept, dict.fromkeys(chosen, seeds), console)
     mlflow_log.write((series for series, _ in wanted), kept)
-    return 0 if well else 1
+    return 0 if succeeded else 1
 
 
-def _wanted(
+def _wanted_series(
     project: Project, declared: Mapping[str, ClaimSettings], names: Sequence[str], seeds: int | None, splits: bool
 ) -> list[tuple[Series, int]]:
-    """What is to be run, and how many times."""
+    """The series to run, each with its number of seeds."""
     wanted: list[tuple[Series, int]] = []
     for name in names:
         if name in declared:
             wanted += claims.both_series(project, declared[name], seeds)
         elif name in project.all_experiments:
             series = Series(name, resolve(project, name, {}), project.runtime, splits)
-            wanted.append((series, seeds or SEEDS))
+            wanted.append((series, seeds or DEFAULT_SEEDS))
         else:
             raise ModelyardError(
                 f"no such experiment or claim: {name}; {suggest(name, [*project.all_experiments, *declared])}"
@@ -75,14 +75,18 @@ def _wanted(
 
 
 def _run(jobs: Sequence[Job], workers: int, seconds: float, console: Console) -> bool:
-    """Run jobs and tell of each; returns whether none failed."""
-    missing = bring([f"fetch@{name}" for name in sorted(set().union(*(job.datasets for job in jobs)))], console)
+    """Run jobs and print each result; returns whether none failed."""
+    datasets: set[str] = set().union(*(job.datasets for job in jobs))
+    missing = failures(run_stages([f"fetch@{name}" for name in sorted(datasets)], console))
     for stage, reason in missing.items():
-        told = Text.assemble((f"{stage} failed", "bold yellow"), f", and what needs it is skipped. {reason}")
-        console.print(told, soft_wrap=True)  # addresses to be copied
+        text = Text.assemble((f"{stage} failed", "bold yellow"), f"; runs that need it are skipped. {reason}")
+        console.print(text, soft_wrap=True)  # addresses to be copied
     jobs = [job for job in jobs if not {f"fetch@{name}" for name in job.datasets} & missing.keys()]
     failed = 0
-    with Progress(*SHOWN, console=console) as progress, closing(run_jobs(jobs, RAW, workers, seconds)) as outcomes:
+    with (
+        Progress(*PROGRESS_COLUMNS, console=console) as progress,
+        closing(run_jobs(jobs, RAW, workers, seconds)) as outcomes,
+    ):
         task = progress.add_task("runs", total=len(jobs))
         try:
             for outcome in outcomes:
@@ -90,10 +94,10 @@ def _run(jobs: Sequence[Job], workers: int, seconds: float, console: Console) ->
                 progress.advance(task)
                 failed += bool(outcome.error)
         except KeyboardInterrupt:
-            console.print("Stopped. What is finished is kept; run again to go on.")
+            console.print("Stopped. Finished runs are kept; run again to continue.")
         left = len(jobs) - int(progress.tasks[0].completed)
     if left:
-        console.print(f"{left} of {len(jobs)} runs are left; run again to go on.", highlight=False)
+        console.print(f"{left} of {len(jobs)} runs are left; run again to continue.", highlight=False)
     return not failed and not missing
 
 
@@ -110,7 +114,7 @@ def _report(
     seeds: Mapping[str, int | None],
     console: Console,
 ) -> None:
-    """Write and tell what all kept runs come to; what is not kept here stays in the reports as it was."""
+    """Write and print the results of all kept runs; results whose runs are not kept here stay in the reports."""
     summary = series.summarize(project, params.load_published(project), kept)
     findings = claims.assess(declared, _pairs(project, declared, kept, seeds))
     write_table(SEEDS_TABLE, series.with_earlier_rows(summary, SEEDS_TABLE, project))
@@ -118,30 +122,34 @@ def _report(
     write_text(REPORTS / "claims.md", claims.markdown(findings))
     if len(summary):
         console.print(_summary_table(summary))
-    judged = {name: each for name, each in findings.items() if len(each.pairs.first) and not each.pairs.from_report}
-    if judged:
-        console.print(_claim_table(judged))
-    if len(judged) < len(findings):
-        console.print(f"Claims not run: {', '.join(sorted(findings.keys() - judged.keys()))}.", highlight=False)
+    tested = {name: each for name, each in findings.items() if len(each.pairs.first) and not each.pairs.from_report}
+    if tested:
+        console.print(_claim_table(tested))
+    if len(tested) < len(findings):
+        console.print(f"Claims not run: {', '.join(sorted(findings.keys() - tested.keys()))}.", highlight=False)
     console.print("Written: reports/replication.csv, reports/claims.json, reports/claims.md", highlight=False)
 
 
 def _pairs(
     project: Project, declared: Mapping[str, ClaimSettings], kept: Path, seeds: Mapping[str, int | None]
 ) -> dict[str, PairedRuns]:
-    """The runs of each claim that are kept here, else those that claims.json tells; `seeds` are of those asked for."""
-    told = read_json(CLAIMS)["claims"] if CLAIMS.exists() else {}
+    """The paired runs of each claim: those kept here, else those of claims.json.
+
+    `seeds` is how many to take, by claim; None or absent for as many as the claim states.
+    """
+    reported = read_json(CLAIMS)["claims"] if CLAIMS.exists() else {}
     found = {name: claims.paired_runs(project, claim, kept, seeds.get(name)) for name, claim in declared.items()}
     for name, pairs in found.items():
-        if name in told and not len(pairs.first):
-            found[name] = claims.reported_runs(declared[name], told[name])
+        if name in reported and not len(pairs.first):
+            found[name] = claims.reported_runs(declared[name], reported[name])
     return found
 
 
 def _summary_table(summary: "pd.DataFrame") -> Table:
-    """The first metric of each experiment, and those that have a published figure."""
+    """The headline metric of each experiment, and the metrics that have a published value."""
     table = Table("experiment", "metric", "seeds", "mean (95 % interval)", "sd", "published", title="Over seeds")
     is_first = ~summary.duplicated(["experiment", "splits"])
+    row: Any  # pandas types a cell as the union of all it could be
     for row in summary[is_first | summary.published.notna()].itertuples():
         name = row.experiment + (", each with its own split" if row.splits else "")
         mean, sd = f"{row.mean:.4g}", ""

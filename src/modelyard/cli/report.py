@@ -1,4 +1,4 @@
-"""`modelyard report`: one page for people, and its twin for pull requests."""
+"""`modelyard report`: one HTML page with all results, and a Markdown summary for pull requests."""
 
 from pathlib import Path
 
@@ -8,19 +8,19 @@ from modelyard import reporting
 
 
 def report(target: Path, against: str | None) -> None:
-    """Write the report of this folder and tell where it is, how large, and what it could not tell.
+    """Write the report of the current folder, and print where it is, its size, and what is missing.
 
     Raises:
-        ModelyardError: params.yaml or another file is broken, or there is no such commit.
+        ModelyardError: params.yaml or a result file is invalid, or there is no such commit.
     """
     console = Console()
     contents = reporting.write(Path.cwd(), target, against)
     megabytes = target.stat().st_size / 1e6
     console.print(
         f"{target} ({megabytes:.1f} MB): {len(contents.built)} of {len(contents.experiments)} experiments. It needs no "
-        f"other file. For a pull request: {target.with_name('report.md')}.",
+        f"other file. Markdown summary for a pull request: {target.with_name('report.md')}.",
         highlight=False,
         soft_wrap=True,
     )
     if contents.missing:
-        console.print(f"{len(contents.missing)} missing; the page's last part names them.", highlight=False)
+        console.print(f"{len(contents.missing)} results are missing; the end of the page lists them.", highlight=False)

@@ -35,9 +35,7 @@ def backfill() -> None:
 def backfill_after_rebuild(console: Console, project: Project, names: Collection[str], end_dead: bool) -> None:
     """Add the missing runs of experiments that were just rebuilt; a failure is printed as a warning.
 
-    Args:
-        names: experiments whose stages all succeeded.
-        end_dead: whether to mark as failed the runs whose process is gone.
+    `end_dead` is whether to mark as failed the runs whose process is gone.
     """
     if not is_enabled():
         return

@@ -1,4 +1,4 @@
-"""`modelyard tune`: a search for better values, told as it goes."""
+"""`modelyard tune`: run, show and apply a study."""
 
 import os
 import time
@@ -14,7 +14,7 @@ from rich.text import Text
 
 from modelyard import params
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
-from modelyard.cli.prerequisites import brought
+from modelyard.cli.prerequisites import run_stages
 from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.orchestration.scheduler import SUCCEEDED
@@ -27,12 +27,13 @@ if TYPE_CHECKING:
     from modelyard.tuning.search import WorkerProcess
     from modelyard.tuning.worker import TrialFinished
 
-LOG_LINES = 12
+LOG_LINES = 12  # of the log of a stage that failed
+REPORTS = Path("reports/tuning")
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a person asks of a search besides its name; None takes what params.yaml or the machine says."""
+    """Options of a search; None stands for the value of params.yaml or a default for this machine."""
 
     trials: int | None = None
     seconds: float | None = None
@@ -42,71 +43,73 @@ class Options:
     new: bool = False
 
 
-def search_on(name: str, options: Options) -> int:
-    """Search until the budget is used up or Ctrl-C, then write the report and the diary; returns the exit code.
+def search(name: str, options: Options) -> int:
+    """Run trials until the budget is used up or Ctrl-C, then write the report and MLflow runs; returns the exit code.
 
     Raises:
-        ModelyardError: params.yaml, the name, the storage or the study in it is not right; then no trial was run.
+        ModelyardError: params.yaml, the name, the storage or the stored study is wrong; no trial was run.
     """
     console, project = Console(), params.load()
     handle_termination_as_ctrl_c()
-    study = _known(project, name)
-    # Optuna takes a second: a wrong name is told without it.
-    from modelyard.tuning import plan, search, storage
+    settings = _study(project, name)
+    from modelyard.tuning import plan, storage  # Optuna takes a second: a wrong name is refused before
+    from modelyard.tuning.search import Budget, Search
 
     workers = options.workers or max(1, _cores() // project.runtime.threads)
-    made = plan.make_plan(project, name, max(1, _cores() // workers), Path.cwd())
-    place = storage.find_storage(name, options.storage, Path.cwd())
-    budget = search.Budget(options.trials or study.trials, options.seconds or study.seconds)
-    found = storage.open_study(made, place, options.new, options.join)
-    bring_up_to_date(console, [f"normalise@{each}" for each in made.inputs])
+    search_plan = plan.make_plan(project, name, max(1, _cores() // workers), Path.cwd())
+    location = storage.find_storage(name, options.storage, Path.cwd())
+    budget = Budget(options.trials or settings.trials, options.seconds or settings.seconds)
+    study = storage.open_study(search_plan, location, options.new, options.join)
+    _run_stages(console, [f"normalise@{input_name}" for input_name in search_plan.inputs])
     try:
-        with Board(console, found) as board:
-            search.Search(found, place, made, board.show).run(workers, budget, options.join)
+        with TrialDisplay(console, study) as display:
+            Search(study, location, search_plan, display.show).run(workers, budget, options.join)
     except KeyboardInterrupt:
-        console.print(f"\nStopped. What is finished is kept; run again to go on: modelyard tune {name}")
+        console.print(f"\nStopped. Finished trials are kept; run again to continue: modelyard tune {name}")
         return 130
-    finally:  # also of a search that was stopped, or stopped itself: what is there is told
-        with place.explain_errors():
-            _write_up(console, found)
+    finally:  # also after a search that was interrupted or has failed
+        with location.explain_errors():
+            _write_results(console, study)
     return 0
 
 
 def show_trials(name: str, address: str | None) -> None:
-    """Print the trials of the latest study of a name."""
+    """Print the trials of the latest study of this name."""
     from modelyard.tuning import terminal_table
 
-    Console().print(terminal_table.trials_table(_begun(name, address)))
+    Console().print(terminal_table.trials_table(_latest(name, address)))
 
 
-def write_winner(name: str, address: str | None, replace: bool) -> None:
-    """Write the winner of the latest study of a name into params.yaml."""
+def apply_best(name: str, address: str | None, replace: bool) -> None:
+    """Write the best trial of the latest study of this name into params.yaml."""
     from modelyard.tuning import apply
 
-    written = apply.apply(_begun(name, address), Path("params.yaml"), replace)
-    Console().print(f"params.yaml has {written} now. Next: modelyard run {written}", highlight=False)
+    written = apply.apply(_latest(name, address), Path("params.yaml"), replace)
+    Console().print(f"params.yaml now has {written}. Next: modelyard run {written}", highlight=False)
 
 
-def bring_up_to_date(console: Console, stages: Sequence[str]) -> None:
-    """Run these stages and what they need, where they are not up to date.
+def _run_stages(console: Console, stages: Sequence[str]) -> None:
+    """Run these stages and what they depend on, where out of date.
 
     Raises:
         ModelyardError: one of them failed.
     """
-    for stage in brought(stages, console, _cores()).values():
+    for stage in run_stages(stages, console, _cores()).values():
         if stage.state not in SUCCEEDED:
-            told = "\n".join(stage.last_lines(LOG_LINES)) or stage.reason
-            raise ModelyardError(f"{stage.name} {stage.state}, and no trial was run. The end of {stage.log}:\n{told}")
+            log = "\n".join(stage.last_lines(LOG_LINES)) or stage.reason
+            raise ModelyardError(
+                f"{stage.name} {stage.state}, so that no trial was run. The end of {stage.log}:\n{log}"
+            )
 
 
-class Board:
-    """One live line for each worker, and one that stays for each trial that has ended."""
+class TrialDisplay:
+    """Shows a search while it runs: a line for each trial that has ended, and live lines of the workers."""
 
     def __init__(self, console: Console, study: "optuna.Study") -> None:
         self._console, self._study = console, study
         self._live = Live(console=console, auto_refresh=False, transient=True)
 
-    def __enter__(self) -> "Board":
+    def __enter__(self) -> "TrialDisplay":
         self._live.start()
         return self
 
@@ -114,16 +117,16 @@ class Board:
         self._live.stop()
 
     def show(self, workers: Sequence["WorkerProcess"], ended: Sequence["TrialFinished"]) -> None:
-        """Bring the lines up to date."""
+        """Print trials that have just ended, and update the live lines."""
         for trial in ended:
-            self._console.print(self._line(trial), soft_wrap=True)
+            self._console.print(self._trial_line(trial), soft_wrap=True)
         if self._console.is_terminal:
-            self._live.update(Group(*(_work(each) for each in workers)), refresh=True)
+            self._live.update(Group(*map(_worker_line, workers)), refresh=True)
 
-    def _line(self, ended: "TrialFinished") -> Text:
+    def _trial_line(self, ended: "TrialFinished") -> Text:
         mark, style = {"COMPLETE": ("✓", "green"), "PRUNED": ("✂", "yellow")}.get(ended.state, ("✗", "bold red"))
         line = Text(f"{mark} ", style=style, no_wrap=True, overflow="ellipsis")
-        if ended.number < 0:  # its worker died before it had begun
+        if ended.number < 0:  # its worker died before the trial started
             return line.append(ended.reason, style="default")
         trial = self._study.get_trials(deepcopy=False)[ended.number]
         seconds = trial.user_attrs.get("seconds")
@@ -131,10 +134,10 @@ class Board:
         line.append(f"{seconds:6.1f} s  " if seconds is not None else "", style="dim")
         line.append(f"{ended.score:.4g}  " if ended.score is not None else "", style="bold")
         line.append(f"{ended.reason}  " if ended.reason else "", style="red")
-        return line.append("  ".join(f"{key} {_short(value)}" for key, value in trial.params.items()), style="dim")
+        return line.append("  ".join(f"{key} {_format(value)}" for key, value in trial.params.items()), style="dim")
 
 
-def _work(worker: "WorkerProcess") -> Text:
+def _worker_line(worker: "WorkerProcess") -> Text:
     line = Text("… ", style="cyan", no_wrap=True, overflow="ellipsis")
     if worker.state != "busy" or worker.number is None:
         return line.append(f"worker {worker.process.pid} {worker.state}", style="dim")
@@ -144,7 +147,7 @@ def _work(worker: "WorkerProcess") -> Text:
     return line.append(f"epoch {done}/{most}  {score:.4g}" if done else "", style="dim")
 
 
-def _known(project: Project, name: str) -> StudySettings:
+def _study(project: Project, name: str) -> StudySettings:
     if name not in project.studies:
         raise ModelyardError(f"no such study: {name}; {suggest(name, project.studies)}")
     return project.studies[name]
@@ -154,35 +157,37 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _begun(name: str, address: str | None) -> "optuna.Study":
-    """The latest study of a name, as it is."""
-    _known(params.load(), name)
+def _latest(name: str, address: str | None) -> "optuna.Study":
+    """The latest stored study of this name."""
+    _study(params.load(), name)
     from modelyard.tuning import storage
 
     return storage.load_latest_study(name, storage.find_storage(name, address, Path.cwd()))
 
 
-def _write_up(console: Console, study: "optuna.Study") -> None:
-    """Tell the best trial, leave the report in its folder and the trials in the diary; nothing where none has ended."""
+def _write_results(console: Console, study: "optuna.Study") -> None:
+    """Write the report and the MLflow runs, and print the best trial; does nothing if no trial has ended."""
     from modelyard.tuning import mlflow_log, report, results
 
     found = results.read_study(study)
     if not (found.finished or found.pruned or found.failed):
         return
-    folder = Path("reports") / "tuning" / found.name
-    with FileLock(Path(".modelyard") / "studies" / f"{found.name}.report.lock"):  # searches of one folder end together
+    folder = REPORTS / found.name
+    with FileLock(
+        Path(".modelyard") / "studies" / f"{found.name}.report.lock"
+    ):  # searches in one folder can end together
         report.write(study, folder)
     mlflow_log.write(study, folder)
     if found.best is None:
-        console.print(f"\nNo trial has come to its end. See {folder / 'report.md'}.", highlight=False)
+        console.print(f"\nNo trial was completed. See {folder / 'report.md'}.", highlight=False)
         return
-    told = f"\nBest {found.metric}: {found.best.value:.4g}, in trial {found.best.number}"
-    present = f"; the experiment as it is has {found.baseline.value:.4g}" if found.baseline else ""
-    console.print(f"{told}{present}. See {folder / 'report.md'}.", highlight=False)
+    best = f"\nBest {found.metric}: {found.best.value:.4g} in trial {found.best.number}"
+    baseline = f"; baseline {found.baseline.value:.4g}" if found.baseline else ""
+    console.print(f"{best}{baseline}. See {folder / 'report.md'}.", highlight=False)
     for key, value in found.best.params.items():
-        console.print(f"  {key}: {_short(value)}", highlight=False)
+        console.print(f"  {key}: {_format(value)}", highlight=False)
     console.print(f"Next: modelyard tune {found.entry} --apply", highlight=False)
 
 
-def _short(value: object) -> str:
+def _format(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)

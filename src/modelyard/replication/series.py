@@ -1,7 +1,7 @@
 """Trains experiments over several seeds; each run is kept in a file, so that it is done once."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -99,7 +99,7 @@ def missing_jobs(wanted: Iterable[tuple[Series, int]], folder: Path) -> list[Job
     return [jobs[each] for each in sorted(jobs) if not jobs[each].file.exists()]
 
 
-def run_jobs(jobs: Sequence[Job], raw: Path, workers: int, seconds: float) -> Iterator[Outcome]:
+def run_jobs(jobs: Sequence[Job], raw: Path, workers: int, seconds: float) -> Generator[Outcome, None, None]:
     """Do runs in parallel and keep the metrics of each in its file.
 
     Args:

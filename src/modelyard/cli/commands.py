@@ -1,0 +1,303 @@
+"""Options and help texts of all subcommands.
+
+The code of a subcommand is in the module of its name, which is imported only when the subcommand runs: `--help` stays
+fast, and no subcommand waits for the libraries of another.
+"""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from modelyard.core.errors import exit_on_error
+
+app = typer.Typer(
+    help="Rebuild, track, tune and compare the models of a project.",
+    epilog="Start with `modelyard doctor` and `modelyard run --demo`.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+
+runs = typer.Typer(help="Add missing MLflow runs, and print how to reproduce a run.", no_args_is_help=True)
+app.add_typer(runs, name="runs")
+
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_DISABLE_TELEMETRY": "true"}
+"""Environment of everything that a command starts: no log noise from libraries (as in pipeline/python)."""
+
+
+def _print_version(is_given: bool) -> None:
+    if is_given:
+        from importlib.metadata import version
+
+        typer.echo(f"modelyard {version('modelyard')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Set the environment of everything that a subcommand starts."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "* `modelyard run` rebuilds whatever is out of date\n"
+    "* `modelyard run mnist_cnn boston_mlp` rebuilds these two experiments and what they depend on\n"
+    "* `modelyard run --demo` needs no downloads: only data that ships with installed packages\n"
+    "* `modelyard run --dry-run` prints what would run and why, for example an edited setting\n"
+    "* `modelyard run -j 1 --strict` runs one stage at a time and fails if data is unavailable"
+)
+def run(
+    experiments: Annotated[
+        list[str] | None,
+        typer.Argument(help="Names as listed by `modelyard experiments`; default: all experiments."),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("-j", "--jobs", min=1, help="Stages to run in parallel; default: as cores and memory allow."),
+    ] = None,
+    demo: Annotated[
+        bool, typer.Option(help="Only experiments whose data is in params.yaml or ships with installed packages.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option(help="Exit with code 1 if a data set is unavailable, instead of skipping it.")
+    ] = False,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Print what would run and why; run nothing.")] = False,
+) -> None:
+    """Rebuild experiments: fetch, normalise, train, evaluate, compare. Stages that are up to date do not run."""
+    from modelyard.cli.run import rebuild
+
+    with exit_on_error():
+        raise typer.Exit(rebuild(experiments or [], jobs, demo, strict, dry))
+
+
+@app.command()
+def experiments() -> None:
+    """List all experiments, each with its data set, model family and headline metric."""
+    from modelyard.cli.experiments import list_experiments
+
+    with exit_on_error():
+        list_experiments()
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "* `modelyard tune digits_cnn` runs the trials that params.yaml asks for, or those that are still missing\n"
+    "* `modelyard tune digits_cnn --trials 60 --workers 2` extends the study to 60 trials\n"
+    "* `modelyard tune mnist_cnn --storage postgresql+psycopg://user@host/studies` shares the study with other "
+    "machines, which add `--join`\n"
+    "* `modelyard tune digits_cnn --show` prints the trials\n"
+    "* `modelyard tune digits_cnn --apply` writes the best trial into params.yaml\n"
+    "* `modelyard tune digits_cnn --new` starts a new study and keeps the old one"
+)
+def tune(
+    study: Annotated[str, typer.Argument(help="A name under `studies` in params.yaml.")],
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Trials in all, finished ones included; default: as in params.yaml.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(min=1, help="Start no trial after this time.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one per core.")] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(help="A journal file or database URL; default: MODELYARD_OPTUNA_STORAGE, or a file here."),
+    ] = None,
+    join: Annotated[bool, typer.Option("--join", help="Add workers to a study that was started elsewhere.")] = False,
+    new: Annotated[bool, typer.Option("--new", help="Start a new study beside the last one.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the trials so far; run none.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Write the best trial into params.yaml; run none.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="With --apply: overwrite a tuned entry that has other values.")
+    ] = False,
+) -> None:
+    """Search for better settings of an experiment by its validation score; an interrupted study is resumed."""
+    from modelyard.cli.tune import Options, apply_best, search, show_trials
+
+    with exit_on_error():
+        if show:
+            show_trials(study, storage)
+        elif apply:
+            apply_best(study, storage, replace)
+        else:
+            raise typer.Exit(search(study, Options(trials, seconds, workers, storage, join, new)))
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "* `modelyard predict mnist_cnn 7.png other.jpg --show predictions.png` also plots them\n"
+    "* `modelyard predict boston_mlp houses.csv -o predictions.csv` writes a CSV file\n"
+    "* `modelyard predict mnist_cnn --test-row 17` prints the true class as well\n"
+    "* `modelyard predict mnist@champion 7.png` uses the registered model"
+)
+def predict(
+    model: Annotated[str, typer.Argument(help="An experiment, or a registered model such as `mnist@champion`.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Images, text files, or CSV tables with a header, as the model needs.")
+    ] = None,
+    test_row: Annotated[
+        list[int] | None, typer.Option(min=0, help="The number of a test sample, from 0; repeat for several.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the predictions to a CSV file.")] = None,
+    show: Annotated[Path | None, typer.Option(help="Plot up to 16 samples with their predictions as PNG.")] = None,
+) -> None:
+    """Predict files or test samples. Images are converted to the model's shape, never inverted.
+
+    Files that cannot be read are reported, and the exit code is then 1.
+    """
+    from modelyard.cli.predict import predict
+
+    with exit_on_error():
+        raise typer.Exit(predict(model, files or [], test_row or [], output, show))
+
+
+@app.command()
+def doctor() -> None:
+    """Print versions, processor, disk, where MLflow runs are stored, and which data sets are available."""
+    from modelyard.cli.doctor import examine
+
+    with exit_on_error():
+        examine()
+
+
+@app.command(
+    epilog="Examples:\n\n* `modelyard ui` serves http://127.0.0.1:5000\n* `modelyard ui --port 5001` if 5000 is taken"
+)
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Local port.")] = 5000,
+) -> None:
+    """Start the MLflow UI on this project's runs."""
+    from modelyard.cli.ui import serve
+
+    with exit_on_error():
+        raise typer.Exit(serve(port))
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "* `modelyard promote mnist_cnn` sets `mnist@champion` if it is significantly better\n"
+    "* `modelyard promote mnist_mlp --force 'it must fit on the device'` sets it whatever the comparison shows"
+)
+def promote(
+    experiment: Annotated[str, typer.Argument(help="A name in params.yaml.")],
+    force: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Set champion in any case; the reason is stored with it.")
+    ] = None,
+) -> None:
+    """Register a model under its data set's name, and set it champion if it is significantly better on test samples."""
+    from modelyard.cli.promote import promote
+
+    with exit_on_error():
+        promote(experiment, force)
+
+
+@app.command(epilog="Example:\n\n* `modelyard rollback mnist` sets the champion that the present one replaced")
+def rollback(dataset: Annotated[str, typer.Argument(help="The name of a registered model.")]) -> None:
+    """Set the previous champion of a data set again."""
+    from modelyard.cli.promote import roll_back
+
+    with exit_on_error():
+        roll_back(dataset)
+
+
+@runs.command("backfill", epilog="Example:\n\n* `dvc pull && dvc checkout && modelyard runs backfill`")
+def runs_backfill() -> None:
+    """Add the runs of results that are up to date but missing in MLflow, and mark dead runs as failed."""
+    from modelyard.cli.runs import backfill
+
+    with exit_on_error():
+        backfill()
+
+
+@runs.command("explain", epilog="Example:\n\n* `modelyard runs explain mnist_cnn` explains its latest run")
+def runs_explain(
+    run: Annotated[str, typer.Argument(help="A run ID as in the MLflow UI, or an experiment for its latest run.")],
+) -> None:
+    """Print the commit, the data and the commands that reproduce a run."""
+    from modelyard.cli.runs import explain
+
+    with exit_on_error():
+        explain(run)
+
+
+@app.command(
+    epilog="Examples:\n\n* `modelyard report` writes reports/index.html, and reports/report.md for a pull request\n"
+    "* `modelyard report --against main` adds what changed since that branch"
+)
+def report(
+    against: Annotated[str | None, typer.Option(metavar="REV", help="A commit to compare with.")] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The HTML file.")] = Path("reports/index.html"),
+) -> None:
+    """Write all results to a single HTML page without external files, and a Markdown summary."""
+    from modelyard.cli.report import report as write
+
+    with exit_on_error():
+        write(output, against)
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "* `modelyard replicate` tests every claim of claims.yaml, in less than 20 minutes on two cores\n"
+    "* `modelyard replicate dropout one_neuron` tests these two claims\n"
+    "* `modelyard replicate boston_mlp --seeds 8` compares the published value with 8 runs of our own\n"
+    "* `modelyard replicate boston_mlp --splits` also draws new test samples with each seed\n"
+    "* `modelyard replicate --minutes 5` stops after 5 minutes; run it again to continue"
+)
+def replicate(
+    names: Annotated[list[str] | None, typer.Argument(help="Experiments or claims; default: all claims.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Runs of each; default: as stated by the claim, 5 for an experiment.")
+    ] = None,
+    minutes: Annotated[float, typer.Option(min=0, help="Stop running trainings after this time.")] = 30.0,
+    workers: Annotated[int | None, typer.Option(min=1, help="Parallel runs; default: one per core.")] = None,
+    splits: Annotated[
+        bool, typer.Option(help="For experiments: each seed draws its own test samples as well.")
+    ] = False,
+) -> None:
+    """Train experiments with several seeds and test claims. Finished runs are kept and not repeated."""
+    from modelyard.cli.replicate import replicate as run_over_seeds
+
+    with exit_on_error():
+        raise typer.Exit(run_over_seeds(names or [], seeds, minutes, workers, splits))
+
+
+@app.command(
+    epilog="Example:\n\n"
+    "* `modelyard explain boston_linear boston_mlp_standard boston_boosting` compares coefficients and importances"
+)
+def explain(
+    experiments: Annotated[list[str], typer.Argument(help="Experiments on the same table.")],
+    shuffles: Annotated[int, typer.Option(min=2, help="How many times each column is shuffled.")] = 30,
+) -> None:
+    """Compute feature importance: coefficients of a linear regression, permutation importance of any model."""
+    from modelyard.cli.explain import explain as explain_models
+
+    with exit_on_error():
+        explain_models(experiments, shuffles)
+
+
+class SchemaFile(StrEnum):
+    """The files that have a JSON Schema."""
+
+    PARAMS = "params"
+    CLAIMS = "claims"
+    PUBLISHED = "published"
+
+
+@app.command(epilog="Example:\n\n* `modelyard schema claims > claims.schema.json`; `make schema` writes all three")
+def schema(
+    file: Annotated[SchemaFile, typer.Argument(help="The file without .yaml.")] = SchemaFile.PARAMS,
+) -> None:
+    """Print the JSON Schema of params.yaml, claims.yaml or published.yaml, with which editors check the file."""
+    import json
+
+    from modelyard.params.schemas import json_schema
+
+    typer.echo(json.dumps(json_schema(file), indent=2))

@@ -1,0 +1,71 @@
+"""Lines that show stages while they run."""
+
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from modelyard.cli.display import StageDisplay, checking_status, print_plan
+from modelyard.data.download import FileSet
+from modelyard.data.sources import Source
+from modelyard.orchestration.scheduler import Stage, StageState
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(file=StringIO(), width=200)
+
+
+def stage(name: str, state: StageState, **values: object) -> Stage:
+    return Stage(name, frozenset(), Path("log"), state, **values)
+
+
+def lines(console: Console) -> list[list[str]]:
+    """The printed words, line by line."""
+    return [line.split() for line in console.file.getvalue().splitlines()]
+
+
+def test_a_skipped_stage_has_a_line_with_what_is_missing(console: Console):
+    source = Source(url="http://127.0.0.1:9/a.gz", sha256="0" * 64)
+    reason = FileSet({"a.gz": source}, "made-up", ()).unavailable_message({"a.gz": [source.url]})
+    stages = {"fetch@made_up": stage("fetch@made_up", StageState.SKIPPED, reason=reason)}
+    with StageDisplay(console, SimpleNamespace(stages=stages)) as display:
+        display.show(stages)
+    assert lines(console) == [["-", "fetch@made_up", "0.0", "s", *reason.splitlines()[0].split()]]
+
+
+def test_in_a_log_file_the_start_and_the_end_of_a_stage_are_printed_once(console: Console):
+    stages = {"train@a": stage("train@a", StageState.RUNNING), "train@b": stage("train@b", StageState.UNCHANGED)}
+    with StageDisplay(console, SimpleNamespace(stages=stages)) as display:
+        for state in (StageState.RUNNING, StageState.RUNNING, StageState.BUILT, StageState.BUILT):
+            stages["train@a"].state = state
+            display.show(stages)
+    assert [line[:2] for line in lines(console)] == [["…", "train@a"], ["✓", "train@a"]]
+
+
+def test_the_plan_has_each_stage_with_its_reasons_and_the_total(console: Console):
+    stages = {
+        "train@a": stage("train@a", StageState.WAITING, changes=("epochs: 1 -> 2",), last_seconds=3.0),
+        "train@b": stage("train@b", StageState.UNCHANGED),
+        "fetch@c": stage("fetch@c", StageState.SKIPPED, reason="c.csv is missing"),
+    }
+    print_plan(console, stages)
+    text = console.file.getvalue()
+    assert "train@a  3 s last time\n    epochs: 1 -> 2\n" in text
+    assert "fetch@c cannot run. c.csv is missing\n" in text
+    assert "1 of 3 stages would run, 3 s of work by the times of earlier runs." in text
+
+
+def test_a_terminal_shows_that_dvc_is_checking():
+    console = Console(file=StringIO(), force_terminal=True, width=80)
+    with checking_status(console):
+        pass
+    assert "Checking what has changed" in console.file.getvalue()
+
+
+def test_a_log_file_does_not_show_that_dvc_is_checking(console: Console):
+    with checking_status(console):
+        pass
+    assert console.file.getvalue() == ""

@@ -1,0 +1,32 @@
+"""`modelyard explain` in a clone, and what it refuses."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from support.commands import modelyard
+from support.pipelines import Run
+
+
+def test_coefficients_and_importances_are_written_and_plotted(run_linear: Run, clone: Path):
+    done = run_linear("explain", "diabetes_linear", "--shuffles", "3")
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = pd.read_csv(clone / "reports" / "explain" / "diabetes.csv")
+    assert set(table.measure) == {"coefficient", "importance"}
+    assert len(table) == 20
+    assert (clone / "reports" / "explain" / "diabetes.png").read_bytes().startswith(b"\x89PNG")
+    assert "bmi" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("boston_liner",), "no such experiment: boston_liner; did you mean boston_linear?"),
+        (("boston_linear", "diabetes_mlp_standard"), "these experiments have different data sets"),
+    ],
+)
+@pytest.mark.usefixtures("project")
+def test_wrong_experiments_are_refused_before_anything_is_run(arguments: tuple[str, ...], message: str):
+    result = modelyard("explain", *arguments)
+    assert result.exit_code == 1
+    assert message in result.output

@@ -1,0 +1,86 @@
+"""`modelyard ui`: the server's start, its end, and where it must not start."""
+
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.commands import modelyard
+
+from modelyard.cli import ui
+
+Serve = Callable[[str], tuple[int, str]]
+SERVER = """
+import os, signal, sys, time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Answer(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+HTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).handle_request()
+"""
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@pytest.fixture
+def serve(project: Path, free_port: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Serve:
+    """The exit code and output of `modelyard ui` with a Python program in the place of MLflow's server."""
+
+    def serve(program: str) -> tuple[int, str]:
+        monkeypatch.setattr(ui, "_command", lambda port: [sys.executable, "-c", program, str(port)])
+        return ui.serve(free_port), capfd.readouterr().out
+
+    return serve
+
+
+@pytest.mark.usefixtures("project")
+def test_a_taken_port_is_refused_with_another(taken_port: int):
+    result = modelyard("ui", "--port", str(taken_port))
+    assert result.exit_code == 1
+    assert f"port {taken_port} is taken; choose another, such as: modelyard ui --port {taken_port - 1}" in result.output
+
+
+def test_the_address_is_printed_once_the_server_answers(serve: Serve, free_port: int):
+    code, output = serve(SERVER)
+    assert code == 0
+    assert f"Open http://127.0.0.1:{free_port} in the browser" in output
+
+
+def test_no_address_is_printed_of_a_server_that_does_not_start(serve: Serve):
+    code, output = serve("raise SystemExit(7)")
+    assert code == 7
+    assert "http" not in output.replace("sqlite", "")
+
+
+def test_ctrl_c_stops_the_command_and_its_server(serve: Serve, project: Path):
+    interrupted = "open('pid', 'w').write(str(os.getpid())); os.kill(os.getppid(), signal.SIGINT); time.sleep(60)"
+    assert serve(SERVER + interrupted)[0] == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((project / "pid").read_text()), 0)
+
+
+def test_the_server_itself_does_not_receive_ctrl_c(serve: Serve):
+    assert serve(SERVER + "os.kill(os.getpid(), signal.SIGINT)")[0] == 0
+
+
+@pytest.mark.usefixtures("project")
+def test_where_runs_are_on_a_server_its_address_is_printed_without_the_password(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://ann:hush@mlflow.example.org")
+    result = modelyard("ui")
+    assert result.exit_code == 1
+    assert "the runs are on a server" in result.output
+    assert "mlflow.example.org" in result.output
+    assert "hush" not in result.output
