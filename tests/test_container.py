@@ -230,7 +230,7 @@ def test_a_worker_without_a_study_or_a_database_is_refused():
 def test_a_worker_waits_until_its_study_exists(postgresql):  # noqa: F811
     import optuna
 
-    code = f"from container.join_study import Place, wait_for; wait_for({STUDY!r}, Place({postgresql!r}))"
+    code = f"from container.join_study import StudyStorage, wait_for; wait_for({STUDY!r}, StudyStorage({postgresql!r}))"
     waiting = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, text=True)
     try:
         assert waiting.stderr.readline().startswith(f"waiting for study {STUDY} in postgresql+psycopg://...@127.0.0.1")
