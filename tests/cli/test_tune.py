@@ -73,7 +73,7 @@ def test_a_search_that_stops_after_failures_leaves_a_report_of_them(clone, searc
         params["studies"]["patients"]["folds"] = 1000  # more than there are rows
     stopped = searching("patients", "--trials", "20", check=False)
     assert stopped.returncode == 1
-    assert "error: stopped: 5 trials in a row failed alike" in stopped.stderr
+    assert "error: stopped: 5 trials in a row failed with the same error" in stopped.stderr
     assert "No trial was completed. See reports/tuning/patients/report.md." in stopped.stdout
     assert "1000 folds of" in (clone / "reports" / "tuning" / "patients" / "report.md").read_text()
 
@@ -82,9 +82,9 @@ def test_a_search_that_stops_after_failures_leaves_a_report_of_them(clone, searc
     ("arguments", "message"),
     [
         (["digits_cn"], "error: no such study: digits_cn; did you mean digits_cnn?"),
-        (["digits_cnn", "--show"], "holds no study digits_cnn yet. Begin it: modelyard tune digits_cnn"),
-        (["digits_cnn", "--apply"], "holds no study digits_cnn yet. Begin it: modelyard tune digits_cnn"),
-        (["digits_cnn", "--join"], "holds no study digits_cnn to join: begin it without --join"),
+        (["digits_cnn", "--show"], "holds no study digits_cnn yet. Start it: modelyard tune digits_cnn"),
+        (["digits_cnn", "--apply"], "holds no study digits_cnn yet. Start it: modelyard tune digits_cnn"),
+        (["digits_cnn", "--join"], "holds no study digits_cnn to join: start it without --join"),
         (["digits_cnn", "--storage", "sqlite:///s.db"], "SQLite loses trials"),
     ],
 )

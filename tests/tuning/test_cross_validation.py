@@ -16,8 +16,8 @@ from modelyard.tuning.cross_validation import first_training_samples, split_fold
 def numbered(count: int, method: str = "minmax") -> TrainingInput:
     """Samples that hold their own number, and half of it."""
     x = np.stack([np.arange(count), np.arange(count) / 2], axis=1).astype(np.float64)
-    rows = Samples(x, np.arange(count, dtype=np.float64))
-    return TrainingInput(describe(rows, scaling=method, scaler=scaling.fit(method, x)), rows)
+    samples = Samples(x, np.arange(count, dtype=np.float64))
+    return TrainingInput(describe(samples, scaling=method, scaler=scaling.fit(method, x)), samples)
 
 
 @given(count=some.integers(2, 60), folds=some.integers(2, 8), seed=some.integers(0, 2**32 - 1))

@@ -67,11 +67,11 @@ def test_a_network_reports_each_epoch_and_scores_its_last_one(tmp_path):
 
 
 def test_a_score_equals_that_of_training_with_the_same_settings(tmp_path):
-    searched = plan(tmp_path, NETWORK, vary=UNITS)
-    trial, _ = run_trial(searched, {"model.units": "[4]", "training.learning_rate": 0.001})
-    context = models.TrainingContext(tmp_path, searched.runtime, lambda metrics: None)
+    search_plan = plan(tmp_path, NETWORK, vary=UNITS)
+    trial, _ = run_trial(search_plan, {"model.units": "[4]", "training.learning_rate": 0.001})
+    context = models.TrainingContext(tmp_path, search_plan.runtime, lambda metrics: None)
     _, history = models.fit(
-        NETWORK.model, NETWORK.training, load_training(searched.training_folder("made_up")), context
+        NETWORK.model, NETWORK.training, load_training(search_plan.training_folder("made_up")), context
     )
     assert trial.value == pytest.approx(history.val_mae.iloc[-1], rel=1e-6)
 
@@ -96,27 +96,27 @@ def test_a_diverging_training_is_a_failed_trial_with_its_reason(tmp_path):
 
 
 def test_one_worker_process_runs_all_trials_of_a_network(tmp_path):
-    searched, storage = plan(tmp_path, NETWORK, vary=UNITS), StudyStorage(str(tmp_path / "made_up.journal"))
-    study = open_study(searched, storage)
-    Search(study, storage, searched, lambda workers, finished: None).run(1, Budget(2))
+    search_plan, storage = plan(tmp_path, NETWORK, vary=UNITS), StudyStorage(str(tmp_path / "made_up.journal"))
+    study = open_study(search_plan, storage)
+    Search(study, storage, search_plan, lambda workers, finished: None).run(1, Budget(2))
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 2
     assert len({trial.user_attrs["worker"] for trial in study.trials}) == 1
     assert study.trials[0].params == {"model.units": "[4]", "training.learning_rate": 0.001}
 
 
 def test_training_rows_limit_training_samples_but_not_validation_samples(tmp_path):
-    searched = plan(tmp_path, training_rows=40)
-    trial, _ = run_trial(searched, {"model.trees": 20, "model.depth": 2})
-    data = load_training(searched.training_folder("made_up"))
+    search_plan = plan(tmp_path, training_rows=40)
+    trial, _ = run_trial(search_plan, {"model.trees": 20, "model.depth": 2})
+    data = load_training(search_plan.training_folder("made_up"))
     first = data.samples.take(np.arange(40))
     assert trial.value == pytest.approx(_mean_absolute_error(first, data.validation), rel=0.05)
     assert trial.value != pytest.approx(_mean_absolute_error(data.training, data.validation), rel=0.05)
 
 
 def test_with_folds_the_score_is_their_mean(tmp_path):
-    searched = plan(tmp_path, folds=3)
-    trial, epochs = run_trial(searched, {"model.trees": 20, "model.depth": 2})
-    samples = load_training(searched.training_folder("made_up")).samples
+    search_plan = plan(tmp_path, folds=3)
+    trial, epochs = run_trial(search_plan, {"model.trees": 20, "model.depth": 2})
+    samples = load_training(search_plan.training_folder("made_up")).samples
     errors = []
     for held in np.array_split(np.random.RandomState(7).permutation(len(samples)), 3):
         rest = np.setdiff1d(np.arange(len(samples)), held)
@@ -150,7 +150,7 @@ def test_suggested_values_lie_in_the_search_space(tmp_path, seed):
         "model.learning_rate": Range(low=0.01, high=1.0, log=True),
         "model.subsample": Range(low=0.5, high=1.0, step=0.25),
     }
-    searched = plan(tmp_path, vary=vary)
-    values = suggest(optuna.create_study(sampler=make_sampler((seed,))).ask(), searched)
+    search_plan = plan(tmp_path, vary=vary)
+    values = suggest(optuna.create_study(sampler=make_sampler((seed,))).ask(), search_plan)
     assert all(vary[key].holds(value) for key, value in values.items())
     assert type(values["model.trees"]) is int

@@ -20,11 +20,11 @@ def storage(tmp_path, postgresql) -> StudyStorage:  # noqa: F811
 
 
 def test_workers_and_joined_searches_share_a_study_in_postgresql(tmp_path, storage):
-    searched, finished = plan(tmp_path), []
-    first = open_study(searched, storage)
-    Search(first, storage, searched, lambda workers, now: finished.extend(now)).run(2, Budget(4))
-    joined = open_study(searched, storage, join=True)
-    Search(joined, storage, searched, lambda workers, now: finished.extend(now)).run(1, Budget(6), joined=True)
+    search_plan, finished = plan(tmp_path), []
+    first = open_study(search_plan, storage)
+    Search(first, storage, search_plan, lambda workers, now: finished.extend(now)).run(2, Budget(4))
+    joined = open_study(search_plan, storage, join=True)
+    Search(joined, storage, search_plan, lambda workers, now: finished.extend(now)).run(1, Budget(6), joined=True)
     study = optuna.load_study(study_name="made_up", storage=storage.open())
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 6
     assert sorted(each.number for each in finished) == list(range(6))
@@ -32,19 +32,19 @@ def test_workers_and_joined_searches_share_a_study_in_postgresql(tmp_path, stora
 
 
 def test_a_trial_without_heartbeat_is_retried_by_another_machine(tmp_path, storage):
-    searched = plan(tmp_path)
-    study = open_study(searched, storage)
+    search_plan = plan(tmp_path)
+    study = open_study(search_plan, storage)
     lost = study.ask()
     lost.set_user_attr("worker", "another-machine:1:0")
     storage.open().record_heartbeat(lost._trial_id)
     time.sleep(2.5 * storage.heartbeat)
-    Search(study, storage, searched, lambda workers, finished: None).run(1, Budget(3))
-    found = open_study(searched, storage).trials
-    assert found[0].state is TrialState.FAIL
-    assert [trial.state for trial in found if trial.user_attrs.get("again") == 0] == [TrialState.COMPLETE]
+    Search(study, storage, search_plan, lambda workers, finished: None).run(1, Budget(3))
+    trials = open_study(search_plan, storage).trials
+    assert trials[0].state is TrialState.FAIL
+    assert [trial.state for trial in trials if trial.user_attrs.get("again") == 0] == [TrialState.COMPLETE]
 
 
 def test_a_running_trial_of_another_machine_is_not_touched_on_resume(tmp_path, storage):
-    searched = plan(tmp_path)
-    open_study(searched, storage).ask().set_user_attr("worker", "another-machine:1:0")
-    assert open_study(searched, storage).trials[0].state is TrialState.RUNNING
+    search_plan = plan(tmp_path)
+    open_study(search_plan, storage).ask().set_user_attr("worker", "another-machine:1:0")
+    assert open_study(search_plan, storage).trials[0].state is TrialState.RUNNING

@@ -22,8 +22,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def line(text: str, beginning: str) -> str:
     """The cells of the table's row that begins so."""
-    (found,) = [each for each in text.splitlines() if each.startswith(f"| {beginning} |")]
-    return found.removeprefix(f"| {beginning} |").strip(" |")
+    (row,) = [each for each in text.splitlines() if each.startswith(f"| {beginning} |")]
+    return row.removeprefix(f"| {beginning} |").strip(" |")
 
 
 def test_the_report_has_the_gain_and_what_pruning_spared(written: Path) -> None:

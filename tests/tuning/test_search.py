@@ -53,12 +53,17 @@ class Watch:
 
 
 def search(
-    searched: Plan, storage: StudyStorage, workers: int = 1, trials: int = 3, watch: Watch | None = None, **more: object
+    search_plan: Plan,
+    storage: StudyStorage,
+    workers: int = 1,
+    trials: int = 3,
+    watch: Watch | None = None,
+    **more: object,
 ):
     """Search and return the study, read again from its storage."""
-    study = open_study(searched, storage)
+    study = open_study(search_plan, storage)
     watch = watch or Watch()
-    Search(study, storage, searched, watch).run(workers, Budget(trials), **more)
+    Search(study, storage, search_plan, watch).run(workers, Budget(trials), **more)
     return optuna.load_study(study_name=study.study_name, storage=storage.open())
 
 
@@ -149,15 +154,15 @@ def test_ctrl_c_keeps_finished_trials_and_running_ones_are_retried(tmp_path, sto
         if each and each.number == 1:
             raise KeyboardInterrupt
 
-    searched = plan(tmp_path, vary=SLOW)
+    search_plan = plan(tmp_path, vary=SLOW)
     watch = Watch(interrupt)
     with pytest.raises(KeyboardInterrupt):
-        search(searched, storage, trials=3, watch=watch)
+        search(search_plan, storage, trials=3, watch=watch)
     assert not any(_alive(pid) for pid in watch.processes)
-    stopped = open_study(searched, storage)
+    stopped = open_study(search_plan, storage)
     assert states(stopped) == [TrialState.COMPLETE, TrialState.FAIL, TrialState.WAITING]
     assert stopped.trials[1].user_attrs["reason"] == "stopped by a person or a program"
-    study = search(searched, storage, trials=3)
+    study = search(search_plan, storage, trials=3)
     assert study.trials[1].params.items() <= study.trials[2].params.items()  # it may end before it has any
     assert states(study).count(TrialState.COMPLETE) == 3
 
@@ -175,9 +180,9 @@ def die(workers, finished):
     if any(each.number == 1 for each in workers):
         os.kill(os.getpid(), 9)
 if __name__ == "__main__":
-    searched = plan(Path({folder!r}), vary={{"model.trees": Range(low=10, high=500)}})
+    search_plan = plan(Path({folder!r}), vary={{"model.trees": Range(low=10, high=500)}})
     storage = StudyStorage({journal!r})
-    Search(open_study(searched, storage), storage, searched, die).run(1, Budget(3))
+    Search(open_study(search_plan, storage), storage, search_plan, die).run(1, Budget(3))
 """
 
 
@@ -218,8 +223,8 @@ def test_a_worker_over_its_memory_limit_is_replaced(tmp_path, storage):
 
 
 def test_a_trial_that_raises_is_stored_with_its_reason_and_the_search_goes_on(tmp_path, storage):
-    searched = plan(tmp_path, vary={"input": Choices(choices=("made_up", "missing"))})
-    study = search(searched, storage, trials=6)
+    search_plan = plan(tmp_path, vary={"input": Choices(choices=("made_up", "missing"))})
+    study = search(search_plan, storage, trials=6)
     failed = [trial for trial in study.trials if trial.state is TrialState.FAIL]
     assert failed
     assert {trial.params["input"] for trial in failed} == {"missing"}
@@ -248,10 +253,10 @@ def test_values_that_have_a_score_are_not_trained_again(tmp_path, storage):
 
 
 def test_no_trial_starts_after_the_seconds_are_over(tmp_path, storage):
-    searched = plan(tmp_path)
-    study = open_study(searched, storage)
+    search_plan = plan(tmp_path)
+    study = open_study(search_plan, storage)
     started = time.monotonic()
-    Search(study, storage, searched, Watch()).run(1, Budget(100_000, seconds=8.0))
+    Search(study, storage, search_plan, Watch()).run(1, Budget(100_000, seconds=8.0))
     assert time.monotonic() - started >= 8.0
     assert not any(state is TrialState.RUNNING for state in states(study))
 
@@ -269,11 +274,11 @@ class Seeds(Watch):
 
 
 def test_searches_in_two_containers_sample_different_values_though_both_are_process_1(tmp_path, storage, monkeypatch):
-    searched, watch = plan(tmp_path), Seeds(monkeypatch)
-    open_study(searched, storage)
+    search_plan, watch = plan(tmp_path), Seeds(monkeypatch)
+    open_study(search_plan, storage)
     for host in ("pod-a", "pod-b"):
         monkeypatch.setattr("modelyard.tuning.search.this_process", lambda host=host: f"{host}:1:0")
-        Search(open_study(searched, storage), storage, searched, watch).run(
+        Search(open_study(search_plan, storage), storage, search_plan, watch).run(
             1, Budget(len(watch.seeds) + 1), joined=True
         )
     (*_, first), (*_, second) = watch.seeds
@@ -281,8 +286,8 @@ def test_searches_in_two_containers_sample_different_values_though_both_are_proc
 
 
 def test_the_storage_is_not_read_while_every_worker_is_busy(tmp_path, storage, monkeypatch):
-    searched, counted_trials, reads = plan(tmp_path, vary=SLOW), retries.counted_trials, []
-    searching = Search(open_study(searched, storage), storage, searched, Watch())
+    search_plan, counted_trials, reads = plan(tmp_path, vary=SLOW), retries.counted_trials, []
+    searching = Search(open_study(search_plan, storage), storage, search_plan, Watch())
     monkeypatch.setattr(
         retries,
         "counted_trials",
