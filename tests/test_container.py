@@ -149,9 +149,7 @@ def test_mlflow_and_optuna_have_separate_databases_and_roles(services):
     runs = services["mlflow"]["environment"]["MLFLOW_BACKEND_STORE_URI"]
     studies = {services[name]["environment"][STORAGE_VARIABLE] for name in ("dashboard", "worker")}
     assert len(studies) == 1
-    assert (
-        services["dashboard"]["command"][1] == "/opt/modelyard/dashboard.py"
-    )  # it takes the address in STORAGE_VARIABLE
+    assert services["dashboard"]["command"][1] == "/opt/modelyard/dashboard.py"  # it reads STORAGE_VARIABLE
     assert (runs, *studies) == (
         "postgresql+psycopg://mlflow@database/mlflow",
         "postgresql+psycopg://optuna@database/optuna",

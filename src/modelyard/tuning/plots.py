@@ -144,8 +144,10 @@ def _pyplot() -> Iterator[None]:
     with warnings.catch_warnings(), pyplot.rc_context():
         warnings.simplefilter("ignore", ExperimentalWarning)
         warnings.filterwarnings("ignore", "Attempting to set identical", UserWarning)  # limits, of a single value
-        yield
-        pyplot.close("all")
+        try:
+            yield
+        finally:
+            pyplot.close("all")
 
 
 def _sized(axes: Axes, width: float, height: float) -> Figure:
