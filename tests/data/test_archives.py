@@ -64,7 +64,7 @@ def test_only_the_named_members_are_unpacked_by_their_base_names(folder: Path, c
     ids=["one missing", "empty", "altered", "twice", "above", "above by a detour", "absolute", "symbolic link",
          "hard link", "folder", "pipe"],
 )  # fmt: skip
-def test_an_archive_that_is_not_as_promised_is_refused_whole(folder: Path, content: dict, expected: str):
+def test_an_archive_with_other_members_is_refused_and_nothing_is_unpacked(folder: Path, content: dict, expected: str):
     (folder / "one.bin").write_bytes(b"old")
     assert expected in _refusal(packed(content), folder)
     assert file_contents(folder) == {"one.bin": b"old"}
@@ -72,7 +72,7 @@ def test_an_archive_that_is_not_as_promised_is_refused_whole(folder: Path, conte
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>Not found</html>", b"PK\x03\x04" + bytes(600), packed(GOOD)[:3]])
-def test_what_is_no_tar_archive_is_refused(folder: Path, content: bytes):
+def test_a_file_that_is_not_a_tar_archive_is_refused(folder: Path, content: bytes):
     assert "not a complete tar archive" in _refusal(content, folder)
     assert file_contents(folder) == {}
 

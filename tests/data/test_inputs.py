@@ -22,7 +22,7 @@ def _settings(scaling: str, **split: object) -> InputSettings:
 
 
 def _table(seed: int = 0) -> RawData:
-    """50 rows of 3 features; with SPLIT 30 for training, 10 for validation, 10 for the test."""
+    """50 samples of 3 features; with SPLIT 30 for training, 10 for validation, 10 for the test."""
     random = np.random.default_rng(seed)
     return RawData(Samples(random.normal(size=(50, 3)), np.arange(50.0)), features=("a", "b", "c"))
 
@@ -52,15 +52,15 @@ def test_the_description_comes_back_to_the_last_bit(tmp_path: Path):
     assert inputs.load_description(tmp_path).scaler.scale == training.description.scaler.scale
 
 
-def test_rows_are_opened_memory_mapped_and_cannot_be_written(tmp_path: Path):
+def test_samples_are_opened_memory_mapped_and_read_only(tmp_path: Path):
     training, test = inputs.prepare(_images(), "classification", _settings("pixels", test="given", validation=0.25))
     inputs.save_training(training, tmp_path / "training")
     inputs.save_test(test, tmp_path / "test")
     opened = inputs.load_training(tmp_path / "training")
-    for rows in (opened.samples, opened.training, opened.validation, inputs.load_test(tmp_path / "test")):
-        assert isinstance(rows.x, np.memmap)
+    for samples in (opened.samples, opened.training, opened.validation, inputs.load_test(tmp_path / "test")):
+        assert isinstance(samples.x, np.memmap)
         with pytest.raises(ValueError, match="read-only"):
-            rows.x[0] = 0
+            samples.x[0] = 0
 
 
 def test_images_stay_bytes_and_raw_on_disk(tmp_path: Path):
@@ -73,7 +73,7 @@ def test_images_stay_bytes_and_raw_on_disk(tmp_path: Path):
 
 
 @given(st.integers(0, 99), st.sampled_from(["minmax", "standard", "minmax_per_split"]))
-def test_no_change_to_validation_or_test_rows_changes_the_scaling(seed: int, scaling: str):
+def test_no_change_to_validation_or_test_samples_changes_the_scaling(seed: int, scaling: str):
     before, _ = inputs.prepare(_table(), "regression", _settings(scaling))
     kept = set(before.training.y.astype(int))  # a row's target is its number
     changed = _table().samples.x.copy()
@@ -84,13 +84,13 @@ def test_no_change_to_validation_or_test_rows_changes_the_scaling(seed: int, sca
 
 
 @pytest.mark.parametrize("scaling", ["none", "pixels", "minmax", "standard", "minmax_per_split"])
-def test_the_scaling_is_fitted_on_the_training_rows(scaling: str):
+def test_the_scaling_is_fitted_on_the_training_samples(scaling: str):
     training, _ = inputs.prepare(_table(), "regression", _settings(scaling))
     assert training.description.scaler == fit(scaling, training.training.x)
     assert training.description.scaling == scaling
 
 
-def test_the_leak_moves_the_test_rows_and_nothing_else():
+def test_the_leak_moves_the_test_samples_and_nothing_else():
     honest, honest_test = inputs.prepare(_table(), "regression", _settings("minmax"))
     leaky, untouched = inputs.prepare(_table(), "regression", _settings("minmax_per_split"))
     leaky_test = inputs.evaluation_samples(untouched, leaky.description)
@@ -105,7 +105,18 @@ def test_the_leak_moves_the_test_rows_and_nothing_else():
     assert not np.allclose(leaky_test.x, honest_test.x)
 
 
-def test_each_row_keeps_its_target_and_stands_in_one_part():
+def test_a_written_input_has_the_leak_in_its_test_folder_and_returns_the_samples_without_it(tmp_path: Path):
+    settings = _settings("minmax_per_split")
+    training, test = inputs.write_input(_table(), "regression", settings, tmp_path / "training", tmp_path / "test")
+    expected, honest_test = inputs.prepare(_table(), "regression", settings)
+    assert training.description == expected.description == inputs.load_description(tmp_path / "training")
+    np.testing.assert_array_equal(inputs.load_training(tmp_path / "training").samples.x, expected.samples.x)
+    np.testing.assert_array_equal(test.x, honest_test.x)
+    leaked = inputs.evaluation_samples(honest_test, expected.description)
+    np.testing.assert_array_equal(inputs.load_test(tmp_path / "test").x, leaked.x)
+
+
+def test_each_sample_keeps_its_target_and_stands_in_one_part():
     training, test = inputs.prepare(_table(), "regression", _settings("none"))
     parts = (training.training, training.validation, test)
     assert [len(part) for part in parts] == [30, 10, 10]
@@ -114,21 +125,21 @@ def test_each_row_keeps_its_target_and_stands_in_one_part():
         np.testing.assert_array_equal(part.x, _table().samples.x[part.y.astype(int)])
 
 
-def test_test_rows_that_the_data_set_brings_are_taken_as_they_are():
+def test_test_samples_of_the_data_set_are_used_unchanged():
     training, test = inputs.prepare(_images(), "classification", _settings("pixels", test="given", validation=0.25))
     assert test is not None
     np.testing.assert_array_equal(test.x, _images().test.x)
     assert (len(training.training), len(training.validation)) == (15, 5)
 
 
-def test_training_rows_may_be_test_rows_too():
+def test_training_samples_may_be_the_test_samples_too():
     training, test = inputs.prepare(_table(), "regression", _settings("none", test="training_rows"))
     np.testing.assert_array_equal(test.x, training.samples.x)
     assert len(training.validation) == 0
 
 
 @given(st.integers(2, 40), st.booleans())
-def test_of_the_first_rows_alone_scaling_and_validation_are_made(first: int, shuffled: bool):
+def test_scaling_and_validation_use_only_the_first_samples(first: int, shuffled: bool):
     drawn = {"validation_rows": "shuffled", "validation_seed": 3} if shuffled else {}
     split = {"test": 0.2, "test_seed": 777, "validation": 0.5} | drawn
     everything, test = inputs.prepare(_table(), "regression", _settings("standard", test=0.2, test_seed=777))
@@ -139,12 +150,12 @@ def test_of_the_first_rows_alone_scaling_and_validation_are_made(first: int, shu
     assert training.description.scaler == fit("standard", training.training.x)
 
 
-def test_more_first_rows_than_there_are_is_refused():
+def test_a_first_larger_than_the_number_of_samples_is_refused():
     with pytest.raises(ModelyardError, match=r"`first: 41` of 40 training samples: give at most 40"):
         inputs.prepare(_table(), "regression", _settings("none", test=0.2, test_seed=777, first=41))
 
 
-def test_words_come_along_with_the_rows_that_are_made_of_them(tmp_path: Path, word_input: inputs.TrainingInput):
+def test_words_are_kept_in_the_description(tmp_path: Path, word_input: inputs.TrainingInput):
     raw = RawData(word_input.samples, classes=("without", "with"), words=word_input.description.words)
     training, _ = inputs.prepare(raw, "classification", _settings("none", test=0.2, test_seed=1))
     inputs.save_training(training, tmp_path / "training")
@@ -157,8 +168,8 @@ def test_words_come_along_with_the_rows_that_are_made_of_them(tmp_path: Path, wo
     ("dtype", "of_network"), [("uint8", "uint8"), ("uint16", "uint16"), ("int64", "float32"), ("float64", "float32")]
 )
 def test_pixels_and_word_numbers_reach_a_network_as_they_are_and_all_else_as_float32(dtype: str, of_network: str):
-    rows = Samples(np.arange(40).reshape(20, 2).astype(dtype), np.arange(20.0))
-    training, _ = inputs.prepare(RawData(rows), "regression", _settings("none", test=0.2, test_seed=1))
+    samples = Samples(np.arange(40).reshape(20, 2).astype(dtype), np.arange(20.0))
+    training, _ = inputs.prepare(RawData(samples), "regression", _settings("none", test=0.2, test_seed=1))
     assert training.description.network_dtype == of_network
 
 
@@ -166,19 +177,19 @@ def test_boxes_are_divided_with_their_images(tmp_path: Path, box_input: inputs.T
     raw = RawData(box_input.samples, classes=("dark", "bright"))
     training, test = inputs.prepare(raw, "detection", _settings("pixels", test=0.25, test_seed=1))
     inputs.save_training(training, tmp_path / "training")
-    for rows in (inputs.load_training(tmp_path / "training").samples, test):
-        assert rows.y.shape == (len(rows), 2, 5)
-        for image, (label, left, top, right, bottom) in zip(rows.x, rows.y[:, 0], strict=True):
+    for samples in (inputs.load_training(tmp_path / "training").samples, test):
+        assert samples.y.shape == (len(samples), 2, 5)
+        for image, (label, left, top, right, bottom) in zip(samples.x, samples.y[:, 0], strict=True):
             square = image[int(top) : int(bottom), int(left) : int(right)]
             assert (square == 255 * label).all()
 
 
-def test_given_test_rows_that_the_data_set_does_not_bring_are_refused():
+def test_given_test_samples_are_refused_where_the_data_set_has_none():
     with pytest.raises(ModelyardError, match=r"made_up has no test samples .*split\.test"):
         inputs.prepare(_table(), "regression", _settings("none", test="given"))
 
 
-def test_a_description_says_all_that_a_model_must_know():
+def test_a_description_has_all_that_a_model_must_know():
     training, _ = inputs.prepare(_images(), "classification", _settings("pixels", test="given", validation=0.25))
     described = training.description
     assert (described.dataset, described.task, described.shape) == ("made_up", "classification", (4, 4, 1))

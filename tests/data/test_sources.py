@@ -21,7 +21,7 @@ URL, SHA256, MD5 = "https://here/a.tar.gz", "0" * 64, "1" * 32
         ({"url": "ftp://here/a.csv", "sha256": "0" * 64}, "https?://"),
     ],
 )
-def test_a_source_is_one_verified_place(places: dict, expected: str):
+def test_a_source_has_one_location_and_its_checksum(places: dict, expected: str):
     with pytest.raises(ValueError) as raised:
         Source(**places)
     assert expected in str(raised.value)
@@ -48,12 +48,12 @@ def test_alternatives_are_archives_that_a_mirror_may_hold(place: dict):
         Source(**place, sha256=SHA256, alternatives={"a.tar.xz": SHA256})
 
 
-def test_a_text_is_no_archive():
+def test_members_of_a_text_are_refused():
     with pytest.raises(ValueError, match="members are unpacked from an archive"):
         Source(text="a", members={"a.bin": MD5})
 
 
-def test_a_source_leaves_its_file_or_the_members_of_its_archive():
+def test_a_source_writes_its_file_or_the_members_of_its_archive():
     assert Source(url=URL, sha256=SHA256).file_names("a.tar.gz") == ("a.tar.gz",)
     assert Source(url=URL, sha256=SHA256, members={"a": MD5, "b": MD5}).file_names("a.tar.gz") == ("a", "b")
 

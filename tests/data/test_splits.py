@@ -18,7 +18,7 @@ def _divides(count: int, fraction: float) -> bool:
 
 
 @given(COUNTS, FRACTIONS, SEEDS)
-def test_test_rows_are_disjoint_from_training_rows_and_none_is_lost(count: int, fraction: float, seed: int):
+def test_test_samples_are_disjoint_from_training_samples_and_none_is_lost(count: int, fraction: float, seed: int):
     assume(_divides(count, fraction))
     training, test = divide_test(count, Split(test=fraction, test_seed=seed))
     assert sorted([*training, *test]) == list(range(count))
@@ -26,7 +26,7 @@ def test_test_rows_are_disjoint_from_training_rows_and_none_is_lost(count: int, 
 
 
 @given(COUNTS, FRACTIONS, SEEDS)
-def test_validation_rows_stand_last_and_no_row_is_lost(count: int, fraction: float, seed: int):
+def test_validation_samples_stand_last_and_no_sample_is_lost(count: int, fraction: float, seed: int):
     assume(_divides(count, fraction))
     drawn = Split(test="given", validation=fraction, validation_rows="shuffled", validation_seed=seed)
     order, held_back = divide_validation(count, drawn)
@@ -35,7 +35,7 @@ def test_validation_rows_stand_last_and_no_row_is_lost(count: int, fraction: flo
 
 
 @given(st.integers(2, 300), SEEDS)
-def test_the_same_seed_gives_the_same_rows(count: int, seed: int):
+def test_the_same_seed_gives_the_same_samples(count: int, seed: int):
     def divided() -> list:
         split = Split(test=0.5, test_seed=seed, validation=0.5, validation_rows="shuffled", validation_seed=seed)
         return [part.tolist() for part in (*divide_test(count, split), divide_validation(count, split)[0])]
@@ -46,7 +46,7 @@ def test_the_same_seed_gives_the_same_rows(count: int, seed: int):
 
 
 @given(COUNTS, COUNTS)
-def test_the_first_rows_are_kept_or_all_or_it_is_refused_that_there_are_fewer(count: int, first: int):
+def test_the_first_samples_are_kept_and_too_few_are_refused(count: int, first: int):
     assert keep_first(count, Split(test="given")) == count
     split = Split(test="given", first=first)
     if first <= count:
@@ -56,7 +56,7 @@ def test_the_first_rows_are_kept_or_all_or_it_is_refused_that_there_are_fewer(co
         keep_first(count, split)
 
 
-def test_another_seed_gives_other_rows():
+def test_another_seed_gives_other_samples():
     parts = [divide_test(100, Split(test=0.2, test_seed=seed))[1].tolist() for seed in (776, 777)]
     assert parts[0] != parts[1]
 
@@ -76,7 +76,7 @@ def test_boston_is_divided_exactly_as_keras_does():
     np.testing.assert_array_equal(y[test], y_shuffled[cut:])
 
 
-def test_the_rows_of_exclusive_or_are_training_and_test_rows_at_once():
+def test_the_samples_of_exclusive_or_are_training_and_test_samples_at_once():
     training, test = divide_test(4, Split(test="training_rows"))
     assert training.tolist() == test.tolist() == [0, 1, 2, 3]
 
@@ -84,7 +84,7 @@ def test_the_rows_of_exclusive_or_are_training_and_test_rows_at_once():
 @pytest.mark.parametrize(
     ("count", "fraction", "held_back"), [(60_000, 0.25, 15_000), (60_000, 0.2, 12_000), (7, 0.3, 3)]
 )
-def test_the_last_rows_are_held_back_as_keras_does(count: int, fraction: float, held_back: int):
+def test_the_last_samples_are_held_back_as_keras_does(count: int, fraction: float, held_back: int):
     order, found = divide_validation(count, Split(test="given", validation=fraction))
     assert (
         found == count - int(count * (1.0 - fraction)) == held_back
@@ -92,14 +92,14 @@ def test_the_last_rows_are_held_back_as_keras_does(count: int, fraction: float, 
     np.testing.assert_array_equal(order, np.arange(count))
 
 
-def test_without_a_fraction_no_row_is_held_back():
+def test_without_a_fraction_no_sample_is_held_back():
     order, held_back = divide_validation(5, Split(test="given"))
     assert (order.tolist(), held_back) == ([0, 1, 2, 3, 4], 0)
 
 
 @pytest.mark.parametrize(("count", "fraction"), [(1, 0.5), (3, 0.9), (0, 0.5)])
 @pytest.mark.parametrize("key", ["test", "validation"])
-def test_too_few_rows_are_refused_with_what_was_given_and_what_to_do(count: int, fraction: float, key: str):
+def test_too_few_samples_are_refused_with_the_given_fraction_and_advice(count: int, fraction: float, key: str):
     settings = {"test": {"test": fraction, "test_seed": 1}, "validation": {"test": "given", "validation": fraction}}
     divide = {"test": divide_test, "validation": divide_validation}[key]
     with pytest.raises(ModelyardError) as raised:
@@ -120,7 +120,7 @@ def test_too_few_rows_are_refused_with_what_was_given_and_what_to_do(count: int,
         ({"test": "given", "validation": -0.1}, "greater than or equal to 0"),
     ],
 )
-def test_a_split_that_cannot_be_made_is_refused(given: dict, expected: str):
+def test_an_invalid_split_is_refused(given: dict, expected: str):
     with pytest.raises(ValueError) as raised:
         Split(**given)
     assert expected in str(raised.value)

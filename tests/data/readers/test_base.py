@@ -25,7 +25,7 @@ def _entry(task: str = "classification", **expect: object) -> DatasetSettings:
 
 
 @pytest.mark.parametrize("expect", [{}, HOLDS, {"range": (-100, 100)}])
-def test_data_that_holds_what_is_expected_passes(expect: dict):
+def test_data_that_meets_the_expectations_passes(expect: dict):
     _entry(**expect).check(RAW, FOLDER)
 
 
@@ -39,19 +39,19 @@ def test_data_that_holds_what_is_expected_passes(expect: dict):
         ({"target_range": (0.0, 0.5)}, "expect.target_range: (0.0, 0.5) expected, 0 to 1 found"),
     ],
 )
-def test_a_broken_expectation_is_refused_with_what_was_found(expect: dict, expected: str):
+def test_an_expectation_that_is_not_met_is_reported_with_the_actual_value(expect: dict, expected: str):
     with pytest.raises(ModelyardError) as raised:
         _entry(**(HOLDS | expect)).check(RAW, FOLDER)
     assert str(raised.value).splitlines() == [f"{FOLDER} does not hold what params.yaml expects:", f"  {expected}"]
 
 
-def test_files_of_ones_own_are_refused_before_their_copies():
+def test_the_user_s_own_files_are_named_before_their_copies():
     entry = _entry(rows=2).model_copy(update={"files": {"a.csv": Source(path="mine.csv", sha256="0" * 64)}})
     with pytest.raises(ModelyardError, match=rf"^mine\.csv \(copied to {FOLDER}\) does not hold what"):
         entry.check(RAW, FOLDER)
 
 
-def test_all_broken_expectations_are_refused_at_once():
+def test_all_expectations_that_are_not_met_are_reported_at_once():
     with pytest.raises(ModelyardError) as raised:
         _entry(rows=1, shape=(9,), range=(0, 1), target_range=(5, 6)).check(RAW, FOLDER)
     assert len(str(raised.value).splitlines()) == 5
@@ -73,7 +73,7 @@ def test_a_number_that_is_missing_is_refused_even_without_a_range():
         _entry().check(raw, FOLDER)
 
 
-def test_read_takes_the_reader_that_the_entry_names_and_checks_what_it_reads(tmp_path: Path):
+def test_read_uses_the_reader_of_the_settings_and_checks_the_result(tmp_path: Path):
     (tmp_path / "a.csv").write_text("a,y\n1,2\n3,4\n")
     common = {"reader": "table", "task": "regression", "description": "Made up.", "target": "y"}
     files = {"a.csv": Source(text="")}

@@ -12,7 +12,7 @@ from modelyard.data.readers import boston
 SETTINGS = boston.BostonDataset(reader="boston", task="regression", description="Boston.", files={})
 
 
-def test_rows_are_those_of_statlib_in_its_order(mirror: Path):
+def test_samples_are_those_of_statlib_in_its_order(mirror: Path):
     raw = boston.read(mirror / "boston-housing", SETTINGS)
     table = np.loadtxt(mirror / "boston-housing" / "housing.data")  # the UCI copy, 13 features and the target
     np.testing.assert_array_equal(raw.samples.x, table[:, :-1])

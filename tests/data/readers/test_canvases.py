@@ -59,9 +59,9 @@ def test_canvases_are_bytes_and_boxes_are_numbers(folder: Path):
 
 
 def test_each_box_holds_its_digit_and_nothing_lies_outside(folder: Path):
-    rows = readers.read(settings(), folder).samples
+    samples = readers.read(settings(), folder).samples
     bars = digits(TRAINING_INK)
-    for canvas, boxes in zip(rows.x[..., 0], rows.y, strict=True):
+    for canvas, boxes in zip(samples.x[..., 0], samples.y, strict=True):
         canvas = canvas.copy()
         for label, left, top, right, bottom in boxes_of(boxes):
             np.testing.assert_array_equal(canvas[top:bottom, left:right], bars[label, 2 : 22 - label, 3 : 4 + label])
@@ -99,9 +99,9 @@ def test_test_canvases_are_laid_out_otherwise_than_training_canvases(folder: Pat
 
 def test_a_digit_may_reach_every_edge(folder: Path):
     write(folder, "train", np.full((1, 28, 28), 9, np.uint8), np.zeros(1, np.uint8))
-    rows = readers.read(settings(size=28, digits=(1, 1), training=1), folder).samples
-    assert rows.y.tolist() == [[[0, 0, 0, 28, 28]]]
-    assert np.all(rows.x == 9)
+    samples = readers.read(settings(size=28, digits=(1, 1), training=1), folder).samples
+    assert samples.y.tolist() == [[[0, 0, 0, 28, 28]]]
+    assert np.all(samples.x == 9)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(folder: Path):
@@ -118,11 +118,11 @@ def test_the_test_canvases_do_not_depend_on_the_number_of_training_canvases(fold
 
 
 def test_mnist_gives_tight_boxes_of_at_most_20_pixels_a_side(mirror: Path):
-    rows = canvases.read(mirror / "mnist", settings(training=200)).samples
-    sides = (rows.y[..., 3:] - rows.y[..., 1:3])[rows.y[..., 0] >= 0]
+    samples = canvases.read(mirror / "mnist", settings(training=200)).samples
+    sides = (samples.y[..., 3:] - samples.y[..., 1:3])[samples.y[..., 0] >= 0]
     assert sides.min() >= 1
     assert sides.max() == 20  # as its authors describe it
-    for canvas, boxes in zip(rows.x[..., 0], rows.y, strict=True):
+    for canvas, boxes in zip(samples.x[..., 0], samples.y, strict=True):
         for _, left, top, right, bottom in boxes_of(boxes):
             ink = canvas[top:bottom, left:right]
             assert all(edge.any() for edge in (ink[0], ink[-1], ink[:, 0], ink[:, -1]))
@@ -146,7 +146,7 @@ def test_a_canvas_holds_as_many_digits_as_lie_side_by_side(side: int):
     assert settings(size=28 * side, digits=(1, side**2)).digits == (1, side**2)
 
 
-def test_digits_that_never_fit_by_chance_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch):
+def test_digits_without_a_layout_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(canvases, "LAYOUTS", 20)
     write(folder, "train", np.full((1, 28, 28), 9, np.uint8), np.zeros(1, np.uint8))
     with pytest.raises(

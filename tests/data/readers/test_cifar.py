@@ -56,7 +56,7 @@ def test_records_are_read_in_the_order_of_the_files_with_the_test_batch_apart(fo
     assert raw.classes == CLASSES
 
 
-def test_rows_are_compact_and_in_the_order_of_memory(folder: Path):
+def test_samples_are_compact_and_in_the_order_of_memory(folder: Path):
     raw = cifar.read(folder, SETTINGS)
     for part in (raw.samples, raw.test):
         assert part.x.dtype == part.y.dtype == np.uint8
@@ -65,7 +65,7 @@ def test_rows_are_compact_and_in_the_order_of_memory(folder: Path):
 
 
 @pytest.mark.parametrize("size", [0, 1, 3072, 3074, 2 * 3073 - 1])
-def test_a_file_that_is_no_number_of_whole_records_is_refused(folder: Path, size: int):
+def test_a_file_with_part_of_a_record_is_refused(folder: Path, size: int):
     (folder / "data_batch_3.bin").write_bytes(bytes(size))
     with pytest.raises(ModelyardError) as raised:
         readers.read(SETTINGS, folder)

@@ -38,7 +38,7 @@ def _refusal(folder: Path) -> str:
     return str(raised.value)
 
 
-def test_images_and_labels_are_read_with_the_test_rows_apart(folder: Path):
+def test_images_and_labels_are_read_with_the_test_samples_apart(folder: Path):
     raw = idx.read(folder, SETTINGS)
     assert raw.samples.x.dtype == raw.samples.y.dtype == np.uint8
     np.testing.assert_array_equal(raw.samples.x, np.arange(24).reshape(3, 2, 4, 1))
@@ -60,7 +60,7 @@ def test_mnist_is_read_as_its_authors_describe_it(mirror: Path):
     [b"no gzip", gzip.compress(b"x" * 99, mtime=0)[:-9], gzip.compress(b"x", mtime=0)[:-1] + b"?"],
     ids=["no gzip", "cut off", "wrong length"],
 )
-def test_a_broken_gzip_file_is_refused_with_what_to_do(folder: Path, content: bytes):
+def test_a_broken_gzip_file_is_refused_with_advice(folder: Path, content: bytes):
     (folder / IMAGES).write_bytes(content)
     assert f"{folder}: a file is broken" in _refusal(folder)
     assert "Delete the folder and run again" in _refusal(folder)
@@ -82,7 +82,7 @@ def test_a_wrong_magic_number_is_refused(folder: Path, content: bytes):
 
 
 @pytest.mark.parametrize("change", [-1, 1], ids=["short", "long"])
-def test_a_wrong_count_is_refused_with_what_was_promised(folder: Path, change: int):
+def test_a_wrong_size_is_refused_with_the_shape_of_the_header(folder: Path, change: int):
     content = _idx(np.zeros((3, 2, 4), np.uint8))
     (folder / IMAGES).write_bytes(gzip.compress(content[:-1] if change < 0 else content + b"\0"))
     assert f"{folder / IMAGES}: the header declares (3, 2, 4), the file holds {24 + change} bytes" in _refusal(folder)

@@ -49,7 +49,7 @@ def read(tmp_path: Path):
     return written
 
 
-def test_a_row_begins_with_1_and_ends_with_0_where_the_article_is_short(read):
+def test_a_sample_begins_with_1_and_ends_with_0_where_the_article_is_short(read):
     raw = read([[1, 2], [6], []])
     assert raw.samples.x.tolist() == [[1, 4, 5, 0, 0], [1, 9, 0, 0, 0], [1, 0, 0, 0, 0]]
     assert (raw.samples.x.dtype, raw.samples.y.dtype) == (np.uint16, np.uint8)
@@ -120,7 +120,7 @@ def test_a_broken_word_index_is_refused(tmp_path: Path):
         ({"length": 1}, "greater than or equal to 2"),
     ],
 )
-def test_settings_that_cannot_be_read_with_are_refused(changes: dict, expected: str):
+def test_invalid_settings_are_refused(changes: dict, expected: str):
     with pytest.raises(ValueError, match=expected):
         settings(**changes)
 
@@ -136,7 +136,7 @@ def newswires(mirror: Path) -> Path:
 
 
 @pytest.mark.parametrize(("words", "length"), [(1000, 100), (10_000, 2376)])
-def test_rows_and_split_are_those_of_keras(newswires: Path, monkeypatch: pytest.MonkeyPatch, words: int, length: int):
+def test_samples_and_split_are_keras_s(newswires: Path, monkeypatch: pytest.MonkeyPatch, words: int, length: int):
     import keras
 
     monkeypatch.setattr("keras.src.datasets.reuters.get_file", lambda **_: str(newswires / reuters.ARTICLES))
@@ -150,7 +150,7 @@ def test_rows_and_split_are_those_of_keras(newswires: Path, monkeypatch: pytest.
             assert not row[len(article) :].any()
 
 
-def test_an_article_reads_as_a_newswire(newswires: Path):
+def test_the_words_of_an_article_are_those_of_a_newswire(newswires: Path):
     raw = reuters.read(newswires, settings(words=1000, length=30))
     which, _ = divide_test(11_228, Split(test=0.2, test_seed=113))
     article = " ".join(filter(None, (raw.words[number] for number in raw.samples.x[which[0]])))

@@ -92,13 +92,13 @@ def test_a_file_from_a_spreadsheet_is_read_the_same(read, content: str):
         pytest.param(GOOD + "1,2,pear,4\n", ("not a CSV table", "line 5"), id="ragged"),
     ],
 )  # fmt: skip
-def test_a_table_that_no_model_can_learn_from_is_refused_with_the_place(refusal, content: str | bytes, expected: tuple):
+def test_an_unusable_table_is_refused_with_row_and_column(refusal, content: str | bytes, expected: tuple):
     message = refusal(content)
     for part in expected:
         assert part in message
 
 
-def test_a_target_that_is_no_column_is_refused_with_the_nearest_spelling(refusal):
+def test_a_target_that_is_not_a_column_is_refused_with_the_nearest_name(refusal):
     message = refusal(GOOD, target="knid")
     assert "no column 'knid' (target)" in message
     assert "did you mean kind?" in message
@@ -108,7 +108,7 @@ def test_text_for_a_target_of_a_regression_is_refused(refusal):
     assert "'pear' in row 1 below the header, column 'kind'" in refusal(GOOD, task="regression")
 
 
-def test_a_class_that_is_not_named_is_refused_with_those_that_are(refusal):
+def test_an_unknown_class_is_refused_with_the_known_ones(refusal):
     assert "class 'apple' is not among `classes`: pear, plum" in refusal(GOOD, classes=("pear", "plum"))
 
 
@@ -132,7 +132,7 @@ def test_a_row_with_more_values_than_the_header_is_refused(refusal):
     refusal("age,height,kind\n9,1,2,pear\n9,3,4,apple\n")
 
 
-def test_a_person_is_refused_of_their_own_file_first_and_then_of_its_copy(tmp_path: Path):
+def test_a_message_names_the_user_s_own_file_before_its_copy(tmp_path: Path):
     (tmp_path / "a.csv").write_text(GOOD)
     files = {"a.csv": Source(path="../home/pears.csv", sha256="0" * 64)}
     settings = table.TableDataset(reader="table", task="regression", description="Mine.", target="knd", files=files)
