@@ -1,4 +1,4 @@
-"""The command from its first moment."""
+"""The entry point: Ctrl-C during the import, and the Python that stages run with."""
 
 import os
 import shutil
@@ -8,10 +8,10 @@ from pathlib import Path
 
 from support.paths import ROOT
 
-# What the command imports first, and in the middle of which Ctrl-C comes.
+# Stands in for typer, which the command imports first: Ctrl-C comes during that import.
 INTERRUPTED = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n"
 
-# A command that runs one stage, which tells its Python.
+# Stands in for the command: it runs a stage that prints its Python.
 STAGE = """
 import subprocess
 def app():
@@ -19,14 +19,14 @@ def app():
 """
 
 
-def test_an_interrupt_before_the_command_is_there_ends_it_without_a_word(tmp_path: Path):
+def test_ctrl_c_during_the_import_exits_without_a_traceback(tmp_path: Path):
     (tmp_path / "typer.py").write_text(INTERRUPTED)
     around = os.environ | {"PYTHONPATH": str(tmp_path)}
     done = subprocess.run([sys.executable, "-m", "modelyard"], env=around, capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
-def test_stages_of_a_checkout_without_an_environment_run_in_that_of_the_command(tmp_path: Path):
+def test_in_a_checkout_without_venv_stages_run_with_the_python_of_the_command(tmp_path: Path):
     (tmp_path / "pipeline").mkdir()
     shutil.copy(ROOT / "pipeline" / "python", tmp_path / "pipeline")
     (tmp_path / "cli.py").write_text(STAGE)
@@ -39,6 +39,6 @@ def test_stages_of_a_checkout_without_an_environment_run_in_that_of_the_command(
     assert done.stdout == f"{sys.executable}\n"
 
 
-def test_the_module_is_the_command():
+def test_python_m_modelyard_is_the_command():
     done = subprocess.run([sys.executable, "-m", "modelyard", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("modelyard ")

@@ -120,12 +120,12 @@ def test_where_nothing_can_be_read_nothing_is_written(project):
 
 
 def test_a_test_sample_is_predicted_beside_its_true_class_and_plotted(project, image_input):
-    result = predict(IMAGES, "--test-row", 3, "--test-row", 0, "--show", "pictures/rows.png")
+    result = predict(IMAGES, "--test-row", 3, "--test-row", 0, "--show", "plots/samples.png")
     assert (result.exit_code, result.stderr) == (0, "")
     rows = [cells(line) for line in result.stdout.splitlines() if line.startswith("│")]
     names = [image_input.description.classes[image_input.validation.y[number]] for number in (3, 0)]
     assert [row[:2] for row in rows] == [["3", names[0]], ["0", names[1]]]
-    assert Image.open("pictures/rows.png").format == "PNG"
+    assert Image.open("plots/samples.png").format == "PNG"
 
 
 def test_a_test_sample_that_does_not_exist_is_refused_with_the_numbers_that_do(project):

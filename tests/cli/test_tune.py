@@ -56,16 +56,16 @@ def test_after_ctrl_c_the_finished_trials_are_in_the_report_and_in_mlflow(clone,
     try:
         next(line for line in search.stdout if " trial   2 " in line)
         search.send_signal(signal.SIGINT)
-        said, _ = search.communicate(timeout=600)
+        output, _ = search.communicate(timeout=600)
     finally:
         search.kill()
     assert search.returncode == 130
-    assert "Stopped. Finished trials are kept; run again to continue: modelyard tune patients" in said
-    assert "Best val_mae:" in said
+    assert "Stopped. Finished trials are kept; run again to continue: modelyard tune patients" in output
+    assert "Best val_mae:" in output
     assert "the best trial is" in (clone / "reports" / "tuning" / "patients" / "report.md").read_text()
     client = mlflow.MlflowClient(f"sqlite:///{clone / 'mlflow.db'}")
-    told = client.search_runs([client.get_experiment_by_name("modelyard").experiment_id])
-    assert {"study patients", "trial 0", "trial 1", "trial 2"} <= {each.info.run_name for each in told}
+    runs = client.search_runs([client.get_experiment_by_name("modelyard").experiment_id])
+    assert {"study patients", "trial 0", "trial 1", "trial 2"} <= {each.info.run_name for each in runs}
 
 
 def test_a_search_that_stops_after_failures_leaves_a_report_of_them(clone, searching):

@@ -80,7 +80,7 @@ def test_the_committed_files_are_valid():
             id="unknown input",
         ),
         pytest.param(
-            "units: # of what a regression predicts\n  boston:", "units:\n  bostn:",
+            "units: # of the target of a regression\n  boston:", "units:\n  bostn:",
             ("units.bostn", "no such data set", "did you mean boston?"), id="unit of nothing",
         ),
         pytest.param(

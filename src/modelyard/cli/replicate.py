@@ -44,15 +44,15 @@ def replicate(names: Sequence[str], seeds: int | None, minutes: float, workers: 
     """
     console = Console()
     handle_termination_as_ctrl_c()
-    project, kept = params.load(), project_root() / ".modelyard" / "replication"
+    project, runs = params.load(), project_root() / ".modelyard" / "replication"
     declared = params.load_claims(project)
     chosen = names or list(declared)
     wanted = _wanted_series(project, declared, chosen, seeds, splits)
-    jobs = series.missing_jobs(wanted, kept)
+    jobs = series.missing_jobs(wanted, runs)
     count = workers or max(1, len(os.sched_getaffinity(0)) // project.runtime.threads)
     succeeded = _run(jobs, count, 60 * minutes, console) if jobs else True
-    _report(project, declared, kept, dict.fromkeys(chosen, seeds), console)
-    mlflow_log.write((series for series, _ in wanted), kept)
+    _report(project, declared, runs, dict.fromkeys(chosen, seeds), console)
+    mlflow_log.write((series for series, _ in wanted), runs)
     return 0 if succeeded else 1
 
 
@@ -110,39 +110,42 @@ def _line(outcome: Outcome) -> Text:
 def _report(
     project: Project,
     declared: Mapping[str, ClaimSettings],
-    kept: Path,
+    runs: Path,
     seeds: Mapping[str, int | None],
     console: Console,
 ) -> None:
     """Write and print the results of all kept runs; results whose runs are not kept here stay in the reports."""
-    summary = series.summarize(project, params.load_published(project), kept)
-    findings = claims.assess(declared, _pairs(project, declared, kept, seeds))
+    summary = series.summarize(project, params.load_published(project), runs)
+    results = claims.assess(declared, _pairs(project, declared, runs, seeds))
     write_table(SEEDS_TABLE, series.with_earlier_rows(summary, SEEDS_TABLE, project))
-    write_json(CLAIMS, claims.as_json(findings))
-    write_text(REPORTS / "claims.md", claims.markdown(findings))
+    write_json(CLAIMS, claims.as_json(results))
+    write_text(REPORTS / "claims.md", claims.markdown(results))
     if len(summary):
         console.print(_summary_table(summary))
-    tested = {name: each for name, each in findings.items() if len(each.pairs.first) and not each.pairs.from_report}
+    tested = {
+        name: result for name, result in results.items() if len(result.pairs.first) and not result.pairs.from_report
+    }
     if tested:
         console.print(_claim_table(tested))
-    if len(tested) < len(findings):
-        console.print(f"Claims not run: {', '.join(sorted(findings.keys() - tested.keys()))}.", highlight=False)
+    if len(tested) < len(results):
+        console.print(f"Claims not run: {', '.join(sorted(results.keys() - tested.keys()))}.", highlight=False)
     console.print("Written: reports/replication.csv, reports/claims.json, reports/claims.md", highlight=False)
 
 
 def _pairs(
-    project: Project, declared: Mapping[str, ClaimSettings], kept: Path, seeds: Mapping[str, int | None]
+    project: Project, declared: Mapping[str, ClaimSettings], runs: Path, seeds: Mapping[str, int | None]
 ) -> dict[str, PairedRuns]:
-    """The paired runs of each claim: those kept here, else those of claims.json.
+    """The paired runs of each claim: those kept here, else those of reports/claims.json.
 
     `seeds` is how many to take, by claim; None or absent for as many as the claim states.
     """
     reported = read_json(CLAIMS)["claims"] if CLAIMS.exists() else {}
-    found = {name: claims.paired_runs(project, claim, kept, seeds.get(name)) for name, claim in declared.items()}
-    for name, pairs in found.items():
-        if name in reported and not len(pairs.first):
-            found[name] = claims.reported_runs(declared[name], reported[name])
-    return found
+    pairs = {}
+    for name, claim in declared.items():
+        pairs[name] = claims.paired_runs(project, claim, runs, seeds.get(name))
+        if name in reported and not len(pairs[name].first):
+            pairs[name] = claims.reported_runs(claim, reported[name])
+    return pairs
 
 
 def _summary_table(summary: "pd.DataFrame") -> Table:
@@ -159,9 +162,8 @@ def _summary_table(summary: "pd.DataFrame") -> Table:
     return table
 
 
-def _claim_table(findings: Mapping[str, ClaimResult]) -> Table:
+def _claim_table(results: Mapping[str, ClaimResult]) -> Table:
     table = Table("claim", "first minus second (95 % interval)", "seeds", "verdict", title="Claims")
-    for name, finding in findings.items():
-        seeds = str(len(finding.pairs.first))
-        table.add_row(name, finding.text, seeds, finding.verdict)
+    for name, result in results.items():
+        table.add_row(name, result.text, str(len(result.pairs.first)), result.verdict)
     return table

@@ -27,7 +27,7 @@ from modelyard.params.study import study_mistakes
 from modelyard.params.variants import resolve_sides
 
 SHARED_FOLDERS = (EXPERIMENT_SECTIONS, ("datasets", "backbones"))
-"""Sections whose entries have folders side by side, of results and of raw files: there a name may stand only once."""
+"""Sections whose entries share a parent folder, of results or of raw files: a name must be unique among them."""
 
 
 def load(path: Path = Path("params.yaml")) -> Project:
