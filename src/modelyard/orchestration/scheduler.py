@@ -58,7 +58,7 @@ class Pipeline:
             self.stages[name].state, self.stages[name].reason = StageState.SKIPPED, reasons[name]
 
     def find_unchanged(self) -> None:
-        """Mark the stages that are up to date, as all that they depend on; list the changes of the others."""
+        """Mark the stages that are up to date, with all that they depend on, and list the changes of the others."""
         from dvc.repo import lock_repo
 
         with self._repository as repo, lock_repo(repo):  # no process writes dvc.lock meanwhile
