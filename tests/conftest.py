@@ -15,6 +15,7 @@ from support.clones import clone_into, surroundings
 from support.inputs import describe
 from support.paths import ROOT
 from support.pipelines import Run
+from support.postgresql import postgresql, postgresql_server  # noqa: F401 (fixtures)
 
 from modelyard.data.inputs import TrainingInput
 from modelyard.data.samples import Samples

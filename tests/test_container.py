@@ -14,7 +14,6 @@ import psycopg
 import pytest
 from ruamel.yaml import YAML
 from support.paths import ROOT
-from support.postgresql import postgresql, postgresql_server  # noqa: F401 (fixtures)
 
 from container.commands import TESTS_IN_IMAGE
 from modelyard.tuning.storage import STORAGE_VARIABLE
@@ -225,7 +224,7 @@ def test_a_worker_without_a_study_or_a_database_is_refused():
     assert (code, f"{STORAGE_VARIABLE} is not set" in error) == (1, True)
 
 
-def test_a_worker_waits_until_its_study_exists(postgresql):  # noqa: F811
+def test_a_worker_waits_until_its_study_exists(postgresql):
     import optuna
 
     code = f"from container.join_study import StudyStorage, wait_for; wait_for({STUDY!r}, StudyStorage({postgresql!r}))"
@@ -258,7 +257,7 @@ def test_an_unreachable_database_is_named_without_its_password():
     assert "hush" not in error
 
 
-def test_a_database_that_refuses_the_connection_ends_the_wait(postgresql):  # noqa: F811
+def test_a_database_that_refuses_the_connection_ends_the_wait(postgresql):
     code, error = run_script(
         "await_database.py", *HELLO, **{STORAGE_VARIABLE: postgresql.replace("/test_", "/no_such_")}
     )
@@ -267,7 +266,7 @@ def test_a_database_that_refuses_the_connection_ends_the_wait(postgresql):  # no
     assert "does not exist" in error
 
 
-def test_a_database_that_starts_late_is_waited_for(postgresql):  # noqa: F811
+def test_a_database_that_starts_late_is_waited_for(postgresql):
     real = int(re.search(r":(\d+)/", postgresql)[1])
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))  # not listening yet
@@ -303,7 +302,7 @@ def forward_bytes(one: socket.socket, other: socket.socket) -> None:
 
 
 @pytest.fixture
-def team(postgresql_server) -> Iterator[str]:  # noqa: F811
+def team(postgresql_server) -> Iterator[str]:
     """Host and port of a PostgreSQL server on which databases.sql was run."""
     programs, port = postgresql_server
     server = f"postgresql://postgres@127.0.0.1:{port}"

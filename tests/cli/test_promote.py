@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
+from support.built_experiments import PARAMS, build_experiment, fit_model, line_samples
 from support.commands import modelyard
-from support.stores import PARAMS, built, fitted, rows
 
 
 @pytest.fixture
@@ -12,7 +12,13 @@ def project(tracked_project: Path) -> Path:
     """Two experiments, built."""
     (tracked_project / "params.yaml").write_text(PARAMS)
     for name, family in (("mean", "baseline"), ("fit", "linear")):
-        built(name, fitted(family, rows(100), features=("a", "b", "c")), rows(50, seed=1), "line", tracked_project)
+        build_experiment(
+            name,
+            fit_model(family, line_samples(100), features=("a", "b", "c")),
+            line_samples(50, seed=1),
+            "line",
+            tracked_project,
+        )
     return tracked_project
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from support.built_experiments import PARAMS, build_experiment, fit_model, line_samples, lock_experiment
 from support.paths import ROOT
-from support.stores import PARAMS, built, fitted, lock, rows
 
 from modelyard import params
 from modelyard.core.errors import ModelyardError
@@ -16,18 +16,22 @@ from modelyard.serving import promotion, registry
 from modelyard.serving.promotion import Promotion, registered_name
 from modelyard.serving.registry import CHALLENGER, CHAMPION
 
-TEST = rows(200, seed=1)
+TEST = line_samples(200, seed=1)
 
 
 @pytest.fixture
 def project(tracked_project: Path) -> Path:
     """Experiments on a line: its mean, two fits that differ by little, one with a leak, one with other test rows."""
     (tracked_project / "params.yaml").write_text(PARAMS)
-    built("mean", fitted("baseline", rows(40)), TEST, "line", tracked_project)
-    built("fit", fitted("linear", rows(400)), TEST, "line", tracked_project)
-    built("fit_again", fitted("linear", rows(400, seed=2)), TEST, "line", tracked_project)
-    built("leaky", fitted("linear", rows(400), scaling="minmax_per_split"), TEST, "line", tracked_project)
-    built("elsewhere", fitted("linear", rows(400)), rows(200, seed=3), "other", tracked_project)
+    build_experiment("mean", fit_model("baseline", line_samples(40)), TEST, "line", tracked_project)
+    build_experiment("fit", fit_model("linear", line_samples(400)), TEST, "line", tracked_project)
+    build_experiment("fit_again", fit_model("linear", line_samples(400, seed=2)), TEST, "line", tracked_project)
+    build_experiment(
+        "leaky", fit_model("linear", line_samples(400), scaling="minmax_per_split"), TEST, "line", tracked_project
+    )
+    build_experiment(
+        "elsewhere", fit_model("linear", line_samples(400)), line_samples(200, seed=3), "other", tracked_project
+    )
     return tracked_project
 
 
@@ -132,7 +136,7 @@ def test_changed_test_samples_count_as_others(project: Path) -> None:
     promote("mean")
     test = project / "data" / "inputs" / "line" / "test"
     save_test(Samples(TEST.x[:-1], TEST.y[:-1]), test)
-    lock("fit", project / "results" / "fit" / "model", test, project)
+    lock_experiment("fit", project / "results" / "fit" / "model", test, project)
     assert "was evaluated on other test samples" in promote("fit").reason
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pytest
-from support.stores import fitted, rows, saved
+from support.built_experiments import fit_model, line_samples, save_model
 
 from modelyard import models, tracking
 from modelyard.core.errors import ModelyardError
@@ -18,13 +18,13 @@ from modelyard.params.project import EstimatorExperiment, NetworkExperiment
 from modelyard.serving import registry
 from modelyard.serving.registry import CHALLENGER, CHAMPION, Version
 
-DATA = rows(40)
+DATA = line_samples(40)
 
 
 def version_of(experiment: str, folder: Path, seed: int = 0) -> Version:
     """Register a model that was fitted to rows of its own."""
-    model = fitted("linear", rows(40, seed))
-    return registry.register("line", experiment, model, saved(model, folder / experiment), {})
+    model = fit_model("linear", line_samples(40, seed))
+    return registry.register("line", experiment, model, save_model(model, folder / experiment), {})
 
 
 def champions(*experiments: str, folder: Path) -> list[Version]:
@@ -53,16 +53,16 @@ def stored(number: str) -> Path:
 def test_the_champions_folder_holds_the_model_that_was_registered(tracked_project: Path) -> None:
     champions("first", folder=tracked_project)
     model = models.load(registry.model_folder("line@champion"))
-    np.testing.assert_array_equal(model.predict(DATA.x), fitted("linear", DATA).predict(DATA.x))
-    assert model.description == fitted("linear", DATA).description
+    np.testing.assert_array_equal(model.predict(DATA.x), fit_model("linear", DATA).predict(DATA.x))
+    assert model.description == fit_model("linear", DATA).description
 
 
 def test_a_version_takes_the_model_that_its_training_logged(tracked_project: Path) -> None:
-    model = fitted("linear", DATA)
+    model = fit_model("linear", DATA)
     with tracking.training_run("first") as run:
         run.log_model(model)
     (logged,) = runs()
-    registry.register("line", "first", model, saved(model, tracked_project / "model"), {})
+    registry.register("line", "first", model, save_model(model, tracked_project / "model"), {})
     assert [run.info.run_id for run in runs()] == [logged.info.run_id]
     made = mlflow.MlflowClient().get_model_version("line", "1")
     assert (made.run_id, made.source) == (logged.info.run_id, logged.data.tags["model_uri"])
@@ -93,12 +93,12 @@ def test_the_model_of_a_run_is_identified_by_the_bytes_of_its_files(
 
 @pytest.mark.parametrize("trained", ["nothing", "another model", "another experiment"])
 def test_a_model_without_a_run_is_logged_from_its_files(trained: str, tracked_project: Path) -> None:
-    model = fitted("linear", DATA)
+    model = fit_model("linear", DATA)
     if trained != "nothing":
-        name, logged = ("first", fitted("baseline", DATA)) if trained == "another model" else ("second", model)
+        name, logged = ("first", fit_model("baseline", DATA)) if trained == "another model" else ("second", model)
         with tracking.training_run(name) as run:
             run.log_model(logged)
-    folder = saved(model, tracked_project / "model")
+    folder = save_model(model, tracked_project / "model")
     for _ in range(2):
         registry.register("line", "first", model, folder, {})
     assert len(runs()) == (1 if trained == "nothing" else 2)
@@ -111,7 +111,7 @@ def test_a_model_without_a_run_is_logged_from_its_files(trained: str, tracked_pr
 def test_the_model_that_mlflow_serves_predicts_like_the_files(tracked_project: Path) -> None:
     champions("first", folder=tracked_project)
     served = mlflow.pyfunc.load_model("models:/line@champion")
-    np.testing.assert_allclose(served.predict(DATA.x), fitted("linear", DATA).predict(DATA.x), atol=1e-5)
+    np.testing.assert_allclose(served.predict(DATA.x), fit_model("linear", DATA).predict(DATA.x), atol=1e-5)
 
 
 def test_a_rollback_restores_each_earlier_champion_until_the_first(tracked_project: Path) -> None:

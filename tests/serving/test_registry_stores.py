@@ -12,16 +12,13 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from support.built_experiments import PARAMS, build_experiment, fit_model, line_samples
 from support.commands import modelyard
-from support.postgresql import postgresql, postgresql_server
 from support.servers import ASKED_FOR, PASSWORD, mlflow_server, served
-from support.stores import PARAMS, built, fitted, rows
 
-__all__ = ["postgresql", "postgresql_server"]  # fixtures
-
-TABLE = pd.DataFrame(rows(5).x, columns=["a", "b", "c"])
+TABLE = pd.DataFrame(line_samples(5).x, columns=["a", "b", "c"])
 FEATURES = tuple(TABLE)
-MEAN, FIT = (fitted(family, rows(100), features=FEATURES) for family in ("baseline", "linear"))
+MEAN, FIT = (fit_model(family, line_samples(100), features=FEATURES) for family in ("baseline", "linear"))
 
 
 @pytest.fixture
@@ -30,7 +27,7 @@ def project(tracked_project: Path) -> Path:
     (tracked_project / "mlflow.db").unlink()
     (tracked_project / "params.yaml").write_text(PARAMS)
     for name, model in (("mean", MEAN), ("fit", FIT)):
-        built(name, model, rows(50, seed=1), "line", tracked_project)
+        build_experiment(name, model, line_samples(50, seed=1), "line", tracked_project)
     return tracked_project
 
 

@@ -1,6 +1,6 @@
 """A real PostgreSQL server for tests and benchmarks: Debian's, on a loopback port, in a temporary folder.
 
-A test module imports the fixtures `postgresql` and `postgresql_server`.
+tests/conftest.py makes its fixtures known to every test.
 """
 
 import os

@@ -7,7 +7,6 @@ from pathlib import Path
 import mlflow
 import pytest
 from support.mlflow_runs import runs_of, store_of
-from support.postgresql import postgresql, postgresql_server  # noqa: F401 (fixtures)
 
 from modelyard import tracking
 
@@ -101,7 +100,7 @@ def test_four_processes_lose_no_run_on_a_new_sqlite_store(tmp_path: Path, enviro
 
 @pytest.mark.slow
 def test_four_processes_lose_no_run_on_a_new_postgresql_and_artifacts_stay_in_the_project(
-    postgresql: str,  # noqa: F811 (a fixture)
+    postgresql: str,
     tmp_path: Path,
     environment: dict[str, str],
 ) -> None:

@@ -7,13 +7,10 @@ from urllib.request import urlopen
 
 import optuna
 import pytest
-from support.postgresql import postgresql, postgresql_server
 from support.servers import served
 from support.studies import ALL, study
 
 from modelyard.tuning.storage import StudyStorage
-
-__all__ = ["postgresql", "postgresql_server"]  # fixtures
 
 
 @pytest.fixture(params=["a journal", "postgresql"])

@@ -6,7 +6,6 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 from support import searches
-from support.postgresql import postgresql, postgresql_server  # noqa: F401 (fixtures)
 from support.searches import plan
 
 from modelyard.tuning.search import Budget, Search
@@ -14,7 +13,7 @@ from modelyard.tuning.storage import StudyStorage, open_study
 
 
 @pytest.fixture
-def storage(tmp_path, postgresql) -> StudyStorage:  # noqa: F811
+def storage(tmp_path, postgresql) -> StudyStorage:
     searches.save_samples(tmp_path)
     return StudyStorage(postgresql, heartbeat=1)
 

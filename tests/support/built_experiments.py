@@ -1,4 +1,4 @@
-"""What tests of the registry share: models as the pipeline leaves them."""
+"""Experiments as `modelyard run` leaves them: a fitted model, test samples, and their entries in dvc.lock."""
 
 from pathlib import Path
 
@@ -35,37 +35,38 @@ experiments:
 """
 
 
-def rows(count: int, seed: int = 0) -> Samples:
-    """Samples of three features, and a line with some noise through them."""
+def line_samples(count: int, seed: int = 0) -> Samples:
+    """Samples of three features and a target that is linear in them, with noise."""
     random = np.random.default_rng(seed)
     x = random.normal(size=(count, 3))
     return Samples(x, x @ np.array([1.0, -2.0, 0.5]) + 3 + random.normal(scale=0.5, size=count))
 
 
-def fitted(family: str, of: Samples, **changes: object) -> models.Model:
-    """A model of scikit-learn's, fitted to all of these rows."""
-    data = TrainingInput(describe(of, **changes), of)
+def fit_model(family: str, samples: Samples, **changes: object) -> models.Model:
+    """A scikit-learn model, fitted to all of these samples."""
+    data = TrainingInput(describe(samples, **changes), samples)
     settings = FAMILIES[family].Settings(family=family)
     return models.fit(settings, EstimatorTraining(seed=7), data, training_context())[0]
 
 
-def saved(model: models.Model, folder: Path) -> Path:
-    """A model's folder with the model in it."""
+def save_model(model: models.Model, folder: Path) -> Path:
+    """Save a model and return its folder."""
     folder.mkdir(parents=True)
     model.save(folder)
     return folder
 
 
-def built(experiment: str, model: models.Model, test: Samples, given: str, project: Path) -> None:
-    """Leave behind what `modelyard run` would: the experiment's model, its test rows as `given`, and their lock."""
-    results, rows_for_test = project / "results" / experiment / "model", project / "data" / "inputs" / given / "test"
-    saved(model, results)
-    save_test(test, rows_for_test)
-    lock(experiment, results, rows_for_test, project)
+def build_experiment(experiment: str, model: models.Model, test: Samples, input_name: str, project: Path) -> None:
+    """Write an experiment's model and its test samples, and lock them."""
+    model_folder = project / "results" / experiment / "model"
+    test_folder = project / "data" / "inputs" / input_name / "test"
+    save_model(model, model_folder)
+    save_test(test, test_folder)
+    lock_experiment(experiment, model_folder, test_folder, project)
 
 
-def lock(experiment: str, model: Path, test: Path, project: Path) -> None:
-    """Add an experiment's stages to dvc.lock."""
+def lock_experiment(experiment: str, model: Path, test: Path, project: Path) -> None:
+    """Add the stages of an experiment to dvc.lock."""
     file = project / "dvc.lock"
     content = YAML(typ="safe").load(file) if file.exists() else {"schema": "2.0", "stages": {}}
     of_model, of_test = (
