@@ -7,6 +7,7 @@ from pathlib import Path
 import mlflow
 import pytest
 from optuna.trial import TrialState
+from support.mlflow_runs import metric_history, runs_by_name
 from support.studies import ALL, BASELINE, BEST, KILLED, PRUNED, WORSE, study
 
 from modelyard.core.processes import this_process
@@ -14,44 +15,23 @@ from modelyard.tracking import nested_runs, queries
 from modelyard.tuning import mlflow_log
 
 
-@pytest.fixture
-def project(tracked_project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project's root whose runs are tracked, which DVC names."""
-    monkeypatch.setenv("DVC_ROOT", str(tracked_project))
-    return tracked_project
-
-
-def runs_in(project: Path) -> dict[str, mlflow.entities.Run]:
-    """Every run of a store by its name, of which none may occur twice."""
-    client = mlflow.MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
-    runs = client.search_runs([each.experiment_id for each in client.search_experiments()])
-    by_name = {run.info.run_name: run for run in runs}
-    assert len(by_name) == len(runs)
-    return by_name
-
-
-def curve(project: Path, run: mlflow.entities.Run, metric: str) -> list[tuple[int, float]]:
-    client = mlflow.MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
-    return sorted((each.step, each.value) for each in client.get_metric_history(run.info.run_id, metric))
-
-
-def test_a_study_is_a_run_with_its_trials_as_nested_runs(project: Path) -> None:
+def test_a_study_is_a_run_with_its_trials_as_nested_runs(tracked_project: Path) -> None:
     mlflow_log.write(study(*ALL))
-    runs = runs_in(project)
+    runs = runs_by_name(tracked_project)
     whole = runs.pop("study digits_cnn")
     assert set(runs) == {f"trial {number}" for number in range(6)}
     assert {run.data.tags["mlflow.parentRunId"] for run in runs.values()} == {whole.info.run_id}
     assert whole.data.params["experiment"] == "digits_cnn"
     assert whole.data.params["vary.training.epochs"] == '{"low": 2, "high": 6, "step": null, "log": false}'
-    assert curve(project, whole, "best_score") == [(0, 0.9), (1, 0.94), (5, 0.94)]
-    assert curve(project, whole, "score") == [(0, 0.9), (1, 0.94), (5, 0.8)]
+    assert metric_history(tracked_project, whole, "best_score") == [(0, 0.9), (1, 0.94), (5, 0.94)]
+    assert metric_history(tracked_project, whole, "score") == [(0, 0.9), (1, 0.94), (5, 0.8)]
     expected = {"trials_finished": 3, "trials_pruned": 1, "trials_failed": 2, "epochs_spared": 4, "gain": 0.94 - 0.9}
     assert expected.items() <= whole.data.metrics.items()
 
 
-def test_a_trials_run_has_its_settings_learning_curve_state_and_duration(project: Path) -> None:
+def test_a_trials_run_has_its_settings_learning_curve_state_and_duration(tracked_project: Path) -> None:
     mlflow_log.write(study(*ALL))
-    runs = runs_in(project)
+    runs = runs_by_name(tracked_project)
     assert [runs[f"trial {number}"].info.status for number in range(6)] == [
         "FINISHED", "FINISHED", "KILLED", "FAILED", "FAILED", "FINISHED"
     ]  # fmt: skip
@@ -61,29 +41,33 @@ def test_a_trials_run_has_its_settings_learning_curve_state_and_duration(project
         "training.epochs": "5",
         "training.learning_rate": "0.01",
     }
-    assert curve(project, best, "val_accuracy") == [(1, 0.81), (2, 0.88), (3, 0.91), (4, 0.93), (5, 0.94)]
+    history = metric_history(tracked_project, best, "val_accuracy")
+    assert history == [(1, 0.81), (2, 0.88), (3, 0.91), (4, 0.93), (5, 0.94)]
     assert best.info.end_time - best.info.start_time == 10_000
     assert best.data.metrics["seconds"] == 10
     assert runs["trial 3"].data.tags["error"] == "MemoryError: no room for 4 GB"
     assert "error" not in runs["trial 2"].data.tags, "a pruned trial has not failed"
 
 
-def test_logged_again_nothing_is_doubled_and_new_trials_are_added(project: Path) -> None:
+def test_logged_again_nothing_is_doubled_and_new_trials_are_added(tracked_project: Path) -> None:
     searched = study(BASELINE, PRUNED)
     for _ in range(2):
         mlflow_log.write(searched)
-    before = runs_in(project)
+    before = runs_by_name(tracked_project)
     searched.add_trials([WORSE, BEST])
     mlflow_log.write(searched)
-    after = runs_in(project)
+    after = runs_by_name(tracked_project)
     assert after.keys() - before.keys() == {"trial 2", "trial 3"}
     assert {name: after[name].info.run_id for name in before} == {name: run.info.run_id for name, run in before.items()}
-    assert curve(project, after["trial 0"], "val_accuracy") == [(1, 0.8), (2, 0.85), (3, 0.88), (4, 0.9)]
-    assert curve(project, after["study digits_cnn"], "best_score") == [(0, 0.9), (2, 0.9), (3, 0.94)]
+    history = metric_history(tracked_project, after["trial 0"], "val_accuracy")
+    assert history == [(1, 0.8), (2, 0.85), (3, 0.88), (4, 0.9)]
+    assert metric_history(tracked_project, after["study digits_cnn"], "best_score") == [(0, 0.9), (2, 0.9), (3, 0.94)]
 
 
 @pytest.mark.parametrize("meanwhile", ["nothing", "shown as failed"])
-def test_runs_of_a_killed_writer_are_completed(meanwhile: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_of_a_killed_writer_are_completed(
+    meanwhile: str, tracked_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     searched, gone = study(BASELINE, BEST), this_process().rpartition(":")[0] + ":1"
     complete, calls = nested_runs._complete, []
 
@@ -95,65 +79,66 @@ def test_runs_of_a_killed_writer_are_completed(meanwhile: str, project: Path, mo
 
     monkeypatch.setattr(nested_runs, "_complete", cut_short)
     mlflow_log.write(searched)
-    assert {name: run.info.status for name, run in runs_in(project).items()} == {
+    assert {name: run.info.status for name, run in runs_by_name(tracked_project).items()} == {
         "study digits_cnn": "RUNNING",
         "trial 0": "FINISHED",
         "trial 1": "RUNNING",
     }
     monkeypatch.setattr(nested_runs, "_complete", complete)
     if meanwhile == "shown as failed":
-        for run in runs_in(project).values():
+        for run in runs_by_name(tracked_project).values():
             mlflow.MlflowClient().set_tag(run.info.run_id, "process", gone)
         assert set(queries.fail_dead_runs()) == {"study digits_cnn", "trial 1"}
     mlflow_log.write(searched)
-    runs = runs_in(project)
+    runs = runs_by_name(tracked_project)
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
     assert {name for name, run in runs.items() if "error" in run.data.tags} == set()
     assert runs["trial 1"].data.metrics["val_accuracy"] == 0.94
 
 
-def test_trials_that_have_not_ended_are_not_logged(project: Path) -> None:
+def test_trials_that_have_not_ended_are_not_logged(tracked_project: Path) -> None:
     searched = study(BASELINE)
     searched.ask()
     searched.enqueue_trial(BEST.params)
     mlflow_log.write(searched)
-    assert set(runs_in(project)) == {"study digits_cnn", "trial 0"}
+    assert set(runs_by_name(tracked_project)) == {"study digits_cnn", "trial 0"}
 
 
-def test_a_second_study_of_a_name_is_another_run(project: Path) -> None:
+def test_a_second_study_of_a_name_is_another_run(tracked_project: Path) -> None:
     for name in ("digits_cnn", "digits_cnn-2"):
         mlflow_log.write(study(BASELINE, name=name))
-    client = mlflow.MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
+    client = mlflow.MlflowClient(f"sqlite:///{tracked_project / 'mlflow.db'}")
     names = [run.info.run_name for run in client.search_runs(["1"])]
     assert sorted(names) == ["study digits_cnn", "study digits_cnn-2", "trial 0", "trial 0"]
 
 
-def test_the_report_is_an_artifact_of_the_study(project: Path, tmp_path: Path) -> None:
+def test_the_report_is_an_artifact_of_the_study(tracked_project: Path, tmp_path: Path) -> None:
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "report.md").write_text("# Study")
     mlflow_log.write(study(BASELINE), tmp_path / "reports")
-    client = mlflow.MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
-    (file,) = client.list_artifacts(runs_in(project)["study digits_cnn"].info.run_id, "report")
+    client = mlflow.MlflowClient(f"sqlite:///{tracked_project / 'mlflow.db'}")
+    (file,) = client.list_artifacts(runs_by_name(tracked_project)["study digits_cnn"].info.run_id, "report")
     assert file.path == "report/report.md"
 
 
 def test_an_unreachable_store_warns_once_and_stops_nothing(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+    tracked_project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:
-    (project / "a_file").touch()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/a_file/no_folder/mlflow.db")
+    (tracked_project / "a_file").touch()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tracked_project}/a_file/no_folder/mlflow.db")
     mlflow_log.write(study(BASELINE))
     warnings = [line for line in capfd.readouterr().err.splitlines() if line.startswith("warning: ")]
     assert len(warnings) == 1
 
 
 @pytest.mark.parametrize("trials", [(), (KILLED,)])
-def test_a_study_without_an_ended_trial_is_not_logged(trials: tuple, project: Path) -> None:
+def test_a_study_without_an_ended_trial_is_not_logged(trials: tuple, tracked_project: Path) -> None:
     searched = study(*trials)
     searched.enqueue_trial(BEST.params)
     mlflow_log.write(searched)
     states = [trial.state for trial in searched.trials]
-    assert set(runs_in(project)) == ({"study digits_cnn", "trial 0"} if TrialState.FAIL in states else set())
+    expected = {"study digits_cnn", "trial 0"} if TrialState.FAIL in states else set()
+    assert set(runs_by_name(tracked_project)) == expected
 
 
 def test_with_tracking_off_nothing_is_written_and_mlflow_is_not_imported(tmp_path: Path, environment: dict) -> None:
