@@ -1,11 +1,14 @@
 """A project folder for commands that run in this process, and a clone of few stages for those that run for real."""
 
+import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
+from support.clones import clone_into, surroundings
 from support.paths import ROOT
 from support.pipelines import Run
 
@@ -39,22 +42,40 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture
-def run_linear(clone: Path, environment: dict[str, str]) -> Run:
-    """Runs a command in a clone that holds one experiment and one claim, neither of which needs TensorFlow."""
-    yaml = YAML()
-    params = yaml.load(clone / "params.yaml")
+def run_in(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
+    """Run the command in a clone, with the clone's own code."""
+    around = surroundings() | {"PYTHONPATH": str(folder / "src"), "COLUMNS": "200"} | variables
+    command = [sys.executable, "-m", "modelyard", *arguments]
+    return subprocess.run(command, cwd=folder, env=around, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="package")
+def replicated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A clone with one experiment and one claim, neither of which needs TensorFlow, after `modelyard replicate`.
+
+    Returns the clone, which no test may change, and the output.
+    """
+    folder, yaml = clone_into(tmp_path_factory.mktemp("replicated") / "clone"), YAML()
+    params = yaml.load(folder / "params.yaml")
     for section in ("transfers", "pretrained", "studies"):
         params[section] = {}
     linear = {"input": "diabetes_standard", "model": {"family": "linear"}, "training": {"seed": 777}}
     params["experiments"] = {"diabetes_linear": linear}
-    yaml.dump(params, clone / "params.yaml")
-    yaml.dump({"scaling": CLAIM}, clone / "claims.yaml")
-    (clone / "published.yaml").unlink()
+    yaml.dump(params, folder / "params.yaml")
+    yaml.dump({"scaling": CLAIM}, folder / "claims.yaml")
+    (folder / "published.yaml").unlink()
+    done = run_in(folder, "replicate", "--workers", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, done.stdout
 
-    def run(*arguments: str) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-c", "from modelyard.cli import app; app()", *arguments]
-        around = environment | {"PYTHONPATH": str(clone / "src"), "COLUMNS": "200"}
-        return subprocess.run(command, cwd=clone, env=around, capture_output=True, text=True, timeout=300)
 
-    return run
+@pytest.fixture
+def linear_clone(replicated: tuple[Path, str], tmp_path: Path) -> Path:
+    """A copy of that clone."""
+    return Path(shutil.copytree(replicated[0], tmp_path / "clone", symlinks=True))
+
+
+@pytest.fixture
+def run_linear(linear_clone: Path) -> Run:
+    """Runs a command in `linear_clone`."""
+    return partial(run_in, linear_clone)

@@ -8,13 +8,13 @@ from support.commands import modelyard
 from support.pipelines import Run
 
 
-def test_coefficients_and_importances_are_written_and_plotted(run_linear: Run, clone: Path):
+def test_coefficients_and_importances_are_written_and_plotted(run_linear: Run, linear_clone: Path):
     done = run_linear("explain", "diabetes_linear", "--shuffles", "3")
     assert done.returncode == 0, done.stdout + done.stderr
-    table = pd.read_csv(clone / "reports" / "explain" / "diabetes.csv")
+    table = pd.read_csv(linear_clone / "reports" / "explain" / "diabetes.csv")
     assert set(table.measure) == {"coefficient", "importance"}
     assert len(table) == 20
-    assert (clone / "reports" / "explain" / "diabetes.png").read_bytes().startswith(b"\x89PNG")
+    assert (linear_clone / "reports" / "explain" / "diabetes.png").read_bytes().startswith(b"\x89PNG")
     assert "bmi" in done.stdout
 
 
