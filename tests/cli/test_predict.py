@@ -176,6 +176,7 @@ def test_wrong_arguments_are_refused_and_nothing_is_written(arguments, message, 
     assert sorted(project.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_after_a_real_run_a_test_sample_is_predicted_and_a_tampered_model_refused(clone: Path, run: Run):
     with editing_params(clone) as params:
         add_linear("digits_linear", "digits", params)

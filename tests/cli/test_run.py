@@ -27,7 +27,8 @@ def summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         stages = {name: Stage(name, frozenset(), Path("logs") / f"{name}.log", state) for name, state in names.items()}
         chosen = {name: stage for name, stage in STAGES.items() if stage in stages}
         console = Console(file=StringIO(), width=width)
-        _print_summary(console, params.load(), chosen, stages, unavailable or {})
+        project = params.load()
+        _print_summary(console, project, params.load_published(project), chosen, stages, unavailable or {})
         return console.file.getvalue()
 
     return print_summary
@@ -88,6 +89,15 @@ def test_a_demo_of_experiments_whose_data_must_be_downloaded_is_refused():
     result = modelyard("run", "fashion_cnn", "--demo")
     assert result.exit_code == 1
     assert "all data of fashion_cnn must be downloaded: leave out --demo." in result.output
+
+
+def test_a_wrong_published_value_stops_a_run_before_any_work(project: Path):
+    file = project / "published.yaml"
+    file.write_text(file.read_text().replace("mae: 4.3813", "mea: 4.3813"))
+    result = modelyard("run")
+    assert result.exit_code == 1
+    assert "error: published.yaml has a mistake; nothing was run.\n  boston_mlp.metrics.mea (line " in result.output
+    assert not (project / "data").exists()
 
 
 def test_a_wrong_claim_does_not_stop_a_run(clone: Path, run: Run):

@@ -49,6 +49,7 @@ def test_a_study_is_run_resumed_shown_joined_and_refused_when_its_space_has_chan
     assert searching("patients", "--new", "--trials", "1").returncode == 0
 
 
+@pytest.mark.slow
 def test_after_ctrl_c_the_finished_trials_are_in_the_report_and_in_mlflow(clone, searching, environment):
     around = environment | {"MODELYARD_TRACKING": "on", "PYTHONPATH": str(clone / "src"), "COLUMNS": "300"}
     command = [*COMMAND, "tune", "patients", "--trials", "100000", "--workers", "1"]

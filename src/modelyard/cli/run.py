@@ -20,7 +20,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.data.download import HostReachability
 from modelyard.orchestration.fork_server import running_server
 from modelyard.orchestration.scheduler import SUCCEEDED, Pipeline, Stage, StageState
-from modelyard.params.project import Project
+from modelyard.params.project import Project, Published
 from modelyard.params.results import PRETRAINED_STAGES, evaluate_stage
 from modelyard.tracking import is_enabled
 from modelyard.tracking.environment import REBUILD
@@ -47,11 +47,13 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
     """Bring experiments up to date and print their results; returns the exit code.
 
     Raises:
-        ModelyardError: params.yaml, a name or the checksum of a user's own file is wrong; nothing was run.
+        ModelyardError: params.yaml, published.yaml, a name or the checksum of a user's own file is wrong; nothing was
+            run.
     """
     console = Console()
     handle_termination_as_ctrl_c()
     project = params.load()
+    published = params.load_published(project)
     chosen = _chosen_stages(project, names, demo)
     with checking_status(console):
         targets = [*chosen.values()] + ([] if names or demo else ["compare"])
@@ -70,7 +72,7 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
         except KeyboardInterrupt:
             console.print("\nStopped. Finished stages are kept; run again to continue.")
             return 130
-    _print_summary(console, project, chosen, pipeline.stages, unavailable)
+    _print_summary(console, project, published, chosen, pipeline.stages, unavailable)
     failed = any(stage.state is StageState.FAILED for stage in pipeline.stages.values())
     complete = [name for name, stage in chosen.items() if pipeline.stages[stage].state in SUCCEEDED]
     backfill_after_rebuild(console, project, complete, end_dead=failed)
@@ -128,6 +130,7 @@ def _default_jobs(threads: int) -> int:
 def _print_summary(
     console: Console,
     project: Project,
+    published: Published,
     chosen: Mapping[str, str],
     stages: Mapping[str, Stage],
     unavailable: Mapping[str, str],
@@ -135,7 +138,7 @@ def _print_summary(
     """Print the results, what was skipped or failed and why, and where to look next."""
     if any(stage.state is not StageState.UNCHANGED for stage in stages.values()):
         stale = [name for name, stage in chosen.items() if stages[stage].state not in SUCCEEDED]
-        console.print(_result_table(project, chosen, stale))
+        console.print(_result_table(project, published, chosen, stale))
     for name, reason in unavailable.items():
         _print_unwrapped(console, (f"\n{name} was skipped. ", "bold yellow"), reason)
     for stage in stages.values():
@@ -164,11 +167,11 @@ def _next_steps(stages: Mapping[str, Stage]) -> str:
     return f"Next: {browse}; `modelyard run` without names compares all experiments in reports/comparison.md."
 
 
-def _result_table(project: Project, chosen: Collection[str], stale: Collection[str]) -> Table:
+def _result_table(project: Project, published: Published, chosen: Collection[str], stale: Collection[str]) -> Table:
     """The results of the chosen experiments; those of `stale` are marked as from an earlier rebuild."""
     from modelyard.experiments.compare import MISSING, compare, overview
 
-    compared = compare(project, params.load_published(project), Path("results"), Path("pretrained/results"))
+    compared = compare(project, published, Path("results"), Path("pretrained/results"))
     compared.loc[compared.experiment.isin(stale) & (compared.state != MISSING), "state"] = STALE
     table = Table(
         Column("experiment", no_wrap=True),
