@@ -24,7 +24,7 @@ report: install ## write all results as one page, reports/index.html; AGAINST=ma
 ui: install ## browse the runs in MLflow
 	@$(BIN)/modelyard ui
 
-doctor: install ## tell what is here and what is missing
+doctor: install ## check the installation, data and disk space
 	@$(BIN)/modelyard doctor
 
 test: install ## run the tests, but for the slow ones

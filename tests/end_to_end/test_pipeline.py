@@ -52,9 +52,9 @@ def read_json(path: Path) -> dict:
 
 
 def packages_imported(done: subprocess.CompletedProcess) -> set[str]:
-    """What a command and all that it started imported, told by Python where PYTHONPROFILEIMPORTTIME is set."""
-    told = (line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:"))
-    return {name.partition(".")[0] for name in told}
+    """What a command and all that it started imported, printed by Python if PYTHONPROFILEIMPORTTIME is set."""
+    lines = (line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:"))
+    return {name.partition(".")[0] for name in lines}
 
 
 def make_small(params: dict, experiments: list[str]) -> None:
@@ -135,7 +135,7 @@ def test_the_pipeline_builds_once_and_again_only_what_an_edit_concerns(clone, ru
     assert len(pd.read_csv(results / "xor_mlp" / "history.csv")) == 6
 
 
-def test_an_interrupt_of_a_training_is_told_and_leaves_no_process_behind(clone, environment):
+def test_an_interrupted_training_says_so_and_leaves_no_process_behind(clone, environment):
     with editing_params(clone) as params:
         keep_only(params, ["digits_mlp"])
         params["experiments"]["digits_mlp"]["training"]["epochs"] = 1_000_000
@@ -172,7 +172,7 @@ def error_of_least_squares(raw: Path) -> float:
     return float(np.mean((x[test] @ coefficients - y[test]) ** 2))
 
 
-def test_without_network_and_mirror_the_rest_is_built_and_what_is_missing_is_told(clone, run):
+def test_without_network_and_mirror_the_rest_is_built_and_what_is_missing_is_listed(clone, run):
     with editing_params(clone) as params:
         add_linear("diabetes_linear", "diabetes_standard", params)
         keep_only(params, ["diabetes_linear", "boston_linear"])
@@ -180,13 +180,13 @@ def test_without_network_and_mirror_the_rest_is_built_and_what_is_missing_is_tol
         params["datasets"]["boston"]["files"]["boston_housing.npz"]["url"] = f"{NOWHERE}/boston_housing.npz"
     folder = clone.parent / "no-such-mirror" / "boston-housing"
     addresses = [f"{folder}/boston_housing.npz", f"{NOWHERE}/mirror/boston-housing/boston_housing.npz"]
-    told = ["Not available: boston_housing.npz.", *addresses, f"{NOWHERE}/boston_housing.npz"]
-    told += ["What to do: connect to the network and run again; or put the file at", "MODELYARD_MIRROR="]
+    expected = ["Not available: boston_housing.npz.", *addresses, f"{NOWHERE}/boston_housing.npz"]
+    expected += ["What to do: connect to the network and run again; or put the file at", "MODELYARD_MIRROR="]
 
     # --- modelyard run: what can be built is built
     said = run("modelyard", "run").stdout
-    told_here = [*told, "fetch@boston was skipped", "needs fetch@boston", "Not rebuilt: boston_linear."]
-    assert [text for text in told_here if text not in said] == []
+    expected_here = [*expected, "fetch@boston was skipped", "needs fetch@boston", "Not rebuilt: boston_linear."]
+    assert [text for text in expected_here if text not in said] == []
     assert (clone / "results" / "diabetes_linear" / "metrics.json").exists()
     assert "not built yet" in (clone / "reports" / "comparison.md").read_text()
 
@@ -194,7 +194,7 @@ def test_without_network_and_mirror_the_rest_is_built_and_what_is_missing_is_tol
     assert run("modelyard", "run", "--strict", check=False).returncode == 1
     stopped = run(*dvc("repro"), check=False)
     assert stopped.returncode != 0
-    assert [text for text in told if text not in stopped.stdout + stopped.stderr] == []
+    assert [text for text in expected if text not in stopped.stdout + stopped.stderr] == []
 
 
 def test_a_tampered_file_of_a_mirror_is_refused_with_both_checksums(clone, run, tmp_path):
@@ -249,7 +249,7 @@ def test_an_edit_of_ones_own_table_is_noticed_and_taken_once_its_checksum_is_wri
         assert "network" not in done.stderr
     assert lock(clone) == before
 
-    # --- as it was told
+    # --- the new checksum is accepted
     with editing_params(clone) as params:
         params["datasets"]["mine"]["files"]["mine.csv"]["sha256"] = now
     run("modelyard", "run")
@@ -292,4 +292,4 @@ def peak_gigabytes(command: list[str], folder: Path, environment: dict[str, str]
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, command
-    return used.ru_maxrss / 2**20  # Linux tells kibibytes
+    return used.ru_maxrss / 2**20  # kibibytes on Linux

@@ -105,7 +105,7 @@ def test_a_training_that_dvc_lock_does_not_name_is_brought_back_by_the_settings_
     assert lock(theirs) == lock(mine)
 
 
-def test_no_credentials_are_in_the_repository_and_without_them_nothing_is_given(mine, theirs, at):
+def test_no_credentials_are_in_the_repository_and_without_them_nothing_is_returned(mine, theirs, at):
     assert CREDENTIALS["AWS_SECRET_ACCESS_KEY"] not in (mine / ".dvc" / "config").read_text()
     refused = at(theirs, *dvc("pull"), check=False, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
     assert refused.returncode != 0

@@ -213,7 +213,7 @@ def project() -> Project:
 
 
 def test_the_committed_report_is_of_the_claims_of_this_project(project):
-    """Whoever has not run them sees these values: an edited claim must be run again, or its entry deleted."""
+    """Readers who have not run them see these values: an edited claim must be run again, or its entry deleted."""
     entries = read_json(ROOT / "reports" / "claims.json")["claims"]
     declared = params.load_claims(project, ROOT / "claims.yaml")
     assert all(len(claims.reported_runs(declared[name], entry)) == entry["pairs"] for name, entry in entries.items())

@@ -167,7 +167,7 @@ def test_another_budget_seed_or_pruner_is_the_same_study(tmp_path, made_up):
     assert open_study(plan(tmp_path, trials=9, seed=1, pruner="median"), made_up).study_name == "made_up"
 
 
-def test_of_two_searches_that_create_a_study_at_once_the_second_is_told_to_join(tmp_path, made_up, monkeypatch):
+def test_of_two_searches_that_create_a_study_at_once_the_second_is_asked_to_join(tmp_path, made_up, monkeypatch):
     open_study(plan(tmp_path), made_up)
     monkeypatch.setattr(storage, "latest_name", lambda name, opened: None)  # as it was a moment earlier
     with pytest.raises(ModelyardError, match=r"at the same moment\. Join it: modelyard tune made_up --join"):
