@@ -29,6 +29,7 @@ def searching(clone: Path, run: Run) -> Run:
     return lambda *arguments, **more: run(*COMMAND, "tune", *arguments, **more)
 
 
+@pytest.mark.slow
 def test_a_study_is_run_resumed_shown_joined_and_refused_when_its_space_has_changed(clone, searching):
     first = searching("patients", "--workers", "2")
     assert first.stdout.count("✓ trial") + first.stdout.count("✂ trial") == 3
