@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.orchestration.change_reasons import reasons
+from modelyard.orchestration.read_once import read_once
 from modelyard.orchestration.stage import SUCCEEDED, Stage, StageState
 from modelyard.orchestration.stage_process import DeferredSignals, core_shares, signal_groups, start, state_after
 
@@ -61,11 +62,12 @@ class Pipeline:
         """Mark the stages that are up to date, with all that they depend on, and list the changes of the others."""
         from dvc.repo import lock_repo
 
-        with self._repository as repo, lock_repo(repo):  # no process writes dvc.lock meanwhile
+        with self._repository as repo, lock_repo(repo), read_once():  # no process writes dvc.lock meanwhile
             status = {name: stage.status(check_updates=True).get(name, []) for name, stage in self._dvc_stages.items()}
+            changes = {name: reasons(self._dvc_stages[name], status[name]) for name in self.stages}
         for name, stage in self.stages.items():  # upstream first
             behind = sorted(each for each in stage.upstream if self.stages[each].state is not StageState.UNCHANGED)
-            stage.changes = (*reasons(self._dvc_stages[name], status[name]), *(f"after {each}" for each in behind))
+            stage.changes = (*changes[name], *(f"after {each}" for each in behind))
             if not status[name] and not behind:
                 stage.state = StageState.UNCHANGED
 
