@@ -191,7 +191,7 @@ def test_the_json_holds_every_run_and_the_interval(results):
     assert (clear["verdict"], clear["pairs"]) == ("holds", 10)
     assert len(clear["first"]["values"]) == len(clear["second"]["values"]) == 10
     assert clear["difference"]["low"] < 2 < clear["difference"]["high"]
-    assert clear["chance_for"] < 0.05 < clear["chance_against"]
+    assert clear["p_value_for"] < 0.05 < clear["p_value_against"]
     assert entries["single"]["difference"]["low"] is None
     assert entries["none"]["difference"] is None
 

@@ -28,8 +28,8 @@ CLAIM = {
     "changes": {"training.epochs": 5},
     "pairs": 8,
     "difference": {"mean": 0.03, "sd": 0.02, "low": 0.01, "high": 0.05},
-    "chance_for": 0.003,
-    "chance_against": 1.0,
+    "p_value_for": 0.003,
+    "p_value_against": 1.0,
     "verdict": "holds",
     "remark": "",
 }

@@ -30,7 +30,7 @@ HEADER = (
 )
 FROM_REPORT = "settled earlier, not run here"
 DISPLAY = {"says", "notebook"}  # of a claim: they change no result
-LEVEL = 1 - CONFIDENCE  # the probability that any of all verdicts is wrong
+ALPHA = 1 - CONFIDENCE  # the significance level: the probability of at least one wrong verdict among all
 
 Values = npt.NDArray[np.float64]
 
@@ -93,7 +93,7 @@ class ClaimResult:
         return self.difference.text if self.difference else ""
 
     @property
-    def is_slight(self) -> bool:
+    def is_negligible(self) -> bool:
         """Whether the confidence interval holds only differences too small to matter."""
         if not self.difference or not self.difference.interval:
             return False
@@ -103,7 +103,7 @@ class ClaimResult:
     @property
     def remark(self) -> str:
         """What the verdict alone would hide: a difference too small to matter, or values from an earlier report."""
-        is_small = self.verdict is Verdict.HOLDS and self.claim.direction != "equal" and self.is_slight
+        is_small = self.verdict is Verdict.HOLDS and self.claim.direction != "equal" and self.is_negligible
         small = f"by less than the {self.claim.smallest:g} that would matter" if is_small else ""
         return ", ".join(filter(None, [small, FROM_REPORT if self.pairs.from_report else ""]))
 
@@ -124,7 +124,7 @@ def assess(claims: Mapping[str, ClaimSettings], pairs: Mapping[str, PairedRuns])
 
 
 def paired_runs(project: Project, claim: ClaimSettings, folder: Path, seeds: int | None) -> PairedRuns:
-    """The runs kept in `folder` for both sides of a claim, of its first `seeds` seeds or of as many as it wants."""
+    """The runs kept in `folder` for both sides of a claim: of `seeds` seeds, or of the number that the claim states."""
     first, second = (
         {
             seed: values[claim.metric]
@@ -141,9 +141,9 @@ def paired_runs(project: Project, claim: ClaimSettings, folder: Path, seeds: int
 
 def reported_runs(claim: ClaimSettings, entry: Mapping[str, Any]) -> PairedRuns:
     """The runs of a claim's entry in claims.json; none if its comparison has changed since."""
-    asked, reported = (each.model_dump(mode="json", exclude=DISPLAY) for each in (claim, claim_from_report(entry)))
-    is_same = reported == asked  # as JSON: lists of params.yaml are tuples
-    first, second = (np.array(entry[side]["values"] if is_same else [], float) for side in ("first", "second"))
+    # Compared as JSON: lists of claims.yaml are tuples.
+    now, then = (each.model_dump(mode="json", exclude=DISPLAY) for each in (claim, claim_from_report(entry)))
+    first, second = (np.array(entry[side]["values"] if now == then else [], float) for side in ("first", "second"))
     return PairedRuns(first, second, from_report=bool(len(first)))
 
 
@@ -161,7 +161,7 @@ def as_json(results: Mapping[str, ClaimResult]) -> dict[str, Any]:
     return {
         "confidence": CONFIDENCE,
         "test": "t test of the differences, paired over seeds",
-        "correction": f"Holm over the two tests of each of {_tested(results)} claims",
+        "correction": f"Holm over the two tests of each of {_count_tested(results)} claims",
         "claims": {name: _entry(result) for name, result in results.items()},
     }
 
@@ -203,7 +203,7 @@ def _holm(p_values: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float,
 
     if not p_values:
         return {}
-    corrected = multipletests(np.ravel(list(p_values.values())), alpha=LEVEL, method="holm")[1].reshape(-1, 2)
+    corrected = multipletests(np.ravel(list(p_values.values())), alpha=ALPHA, method="holm")[1].reshape(-1, 2)
     return {
         name: (float(in_favour), float(against)) for name, (in_favour, against) in zip(p_values, corrected, strict=True)
     }
@@ -214,9 +214,9 @@ def _verdict(pairs: PairedRuns, p_value_for: float | None, p_value_against: floa
         return Verdict.NOT_RUN
     if p_value_for is None or p_value_against is None:
         return Verdict.OPEN
-    if p_value_for < LEVEL:
+    if p_value_for < ALPHA:
         return Verdict.HOLDS
-    return Verdict.FAILS if p_value_against < LEVEL else Verdict.OPEN
+    return Verdict.FAILS if p_value_against < ALPHA else Verdict.OPEN
 
 
 def _entry(result: ClaimResult) -> dict[str, Any]:
@@ -226,8 +226,8 @@ def _entry(result: ClaimResult) -> dict[str, Any]:
         "second": {**settings["second"], "values": pairs.second.tolist()},
         "pairs": len(pairs),
         "difference": difference and difference._asdict(),
-        "chance_for": result.p_value_for,
-        "chance_against": result.p_value_against,
+        "p_value_for": result.p_value_for,
+        "p_value_against": result.p_value_against,
         "verdict": result.verdict,
         "remark": result.remark,
     }
@@ -241,8 +241,8 @@ def _row(result: ClaimResult) -> list[str]:
     return [claim.says, claim.notebook or "ours", *sides, *effect, verdict]
 
 
-def _tested(results: Mapping[str, ClaimResult]) -> int:
-    """How many claims share the level: those with enough runs for a test."""
+def _count_tested(results: Mapping[str, ClaimResult]) -> int:
+    """How many claims have enough runs for a test, and so share the significance level."""
     return sum(result.p_value_for is not None for result in results.values())
 
 
@@ -250,7 +250,7 @@ def _legend(results: Mapping[str, ClaimResult]) -> str:
     return (
         "Each claim compares two experiments seed by seed, on equal test samples. It holds if a paired t test supports "
         "it; it does not hold if the test shows that the difference is below the smallest one that matters, or has the "
-        f"opposite sign. The level of 5 % applies to all {_tested(results)} tested claims together (Holm). Most "
+        f"opposite sign. The level of 5 % applies to all {_count_tested(results)} tested claims together (Holm). Most "
         "comparisons train on part of the samples and for a few epochs, so that all of them take minutes: a verdict is "
         "about the comparison in its row, as claims.yaml defines it, and says nothing beyond it."
     )

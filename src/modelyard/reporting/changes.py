@@ -9,12 +9,12 @@ from modelyard.metrics.definitions import find_metric, shown_metrics
 from modelyard.orchestration import dvc_lock
 from modelyard.params.project import EXPERIMENT_SECTIONS, Project
 from modelyard.params.results import results_folder
+from modelyard.replication.claims import Verdict
 from modelyard.reporting.project_files import ProjectFiles
 
 DATA = ("data/raw/", "data/inputs/")  # the outputs in dvc.lock that are data
 LOCKS = ("dvc.lock", "pretrained/dvc.lock")
 CLAIMS = "reports/claims.json"
-NOT_RUN = "not run"  # a verdict in claims.json that is none
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _experiments(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _verdicts(claims: Mapping[str, Any]) -> dict[str, str]:
-    return {name: claim["verdict"] for name, claim in claims.items() if claim["verdict"] != NOT_RUN}
+    return {name: claim["verdict"] for name, claim in claims.items() if claim["verdict"] != Verdict.NOT_RUN}
 
 
 def _settings(state: ProjectState, experiments: list[str]) -> dict[str, Any]:

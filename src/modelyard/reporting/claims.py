@@ -6,12 +6,13 @@ from typing import Any
 from modelyard.metrics.definitions import is_in_target_unit
 from modelyard.params.claim import ClaimSettings, claim_from_report
 from modelyard.params.project import Project
+from modelyard.replication.claims import Verdict
 from modelyard.replication.seed_statistics import SeedStatistics
 from modelyard.reporting.changes import CLAIMS
 from modelyard.reporting.interval_bars import BarAxis, IntervalBar
 from modelyard.reporting.project_files import ProjectFiles
 
-STYLES = {"holds": "good", "does not hold": "bad"}  # other verdicts are undecided
+STYLES = {Verdict.HOLDS: "good", Verdict.FAILS: "bad"}  # CSS classes; other verdicts are "open"
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def _row(entry: dict[str, Any], project: Project) -> ClaimRow:
     if effect and low is not None and high is not None:
         axis = BarAxis.of([*ends, low, high])
         bar = axis.bar(low, high, effect.mean)
-    p_values = (entry["chance_for"], entry["chance_against"])
+    p_values = (entry["p_value_for"], entry["p_value_against"])
     return ClaimRow(
         claim=claim,
         unit=_unit(claim, project),
