@@ -49,7 +49,7 @@ def test_the_first_model_becomes_champion_and_its_metric_is_recorded(project: Pa
     done = promote("mean")
     assert (alias(CHAMPION), alias(CHALLENGER)) == ("mean", None)
     assert done.reason == "There was no champion before it."
-    assert done.version.tags["figure"] == "correlation 0 (0 to 0)"
+    assert done.version.tags["metric"] == "correlation 0 (0 to 0)"
 
 
 def test_a_significantly_better_model_becomes_champion_and_the_interval_is_recorded(project: Path) -> None:

@@ -196,7 +196,7 @@ def test_a_version_not_made_by_promote_is_refused(tracked_project: Path) -> None
     client = mlflow.MlflowClient()
     client.create_model_version("line", client.get_model_version("line", first.number).source)
     client.set_registered_model_alias("line", CHAMPION, "2")
-    with pytest.raises(ModelyardError, match="was not made by `modelyard promote`"):
+    with pytest.raises(ModelyardError, match="has no tag model_md5"):
         registry.model_folder("line@champion")
 
 

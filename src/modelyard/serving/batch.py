@@ -1,4 +1,4 @@
-"""The samples that a prediction is asked for, read from files or taken from the test samples."""
+"""The samples to predict, read from files or taken from the test samples."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass

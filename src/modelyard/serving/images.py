@@ -14,7 +14,7 @@ from modelyard.serving.batch import PredictionBatch, Unreadable, open_all, stack
 MODES = {1: "L", 3: "RGB"}  # Pillow's names, by the number of channels
 COLOURS = {"L": "grey", "RGB": "colour"}  # in warnings
 WHITE = 255
-SIXTEEN_BITS = 257  # 65535 / 255
+SIXTEEN_TO_EIGHT_BITS = 257  # 65535 / 255
 
 
 def read(files: Sequence[Path], description: InputDescription) -> PredictionBatch:
@@ -26,7 +26,7 @@ def read(files: Sequence[Path], description: InputDescription) -> PredictionBatc
     mode = MODES.get(description.shape[-1])
     if mode is None:
         raise ModelyardError(
-            f"this model takes images of {description.shape[-1]} channels; files are read with 1 (grey) or 3 (RGB)"
+            f"this model takes images of {description.shape[-1]} channels; image files are read with 1 or 3 only"
         )
     names: list[str] = []
     samples: list[np.ndarray] = []
@@ -58,7 +58,7 @@ def _open(file: Path) -> Image.Image:
 def _eight_bits(image: Image.Image) -> Image.Image:
     """Divide 16-bit pixels, which Pillow would clip at 255."""
     if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) // SIXTEEN_BITS).astype(np.uint8))
+        return Image.fromarray((np.asarray(image) // SIXTEEN_TO_EIGHT_BITS).astype(np.uint8))
     if image.mode in ("I", "F"):
         raise Unreadable("its pixels have 32 bits, and the value of white is unknown; save it with 8 bits per pixel")
     return image

@@ -54,10 +54,10 @@ def check_can_plot(description: InputDescription) -> None:
     """Refuse to plot samples that are neither images nor texts.
 
     Raises:
-        ModelyardError: the samples are rows of numbers.
+        ModelyardError: the model takes tables.
     """
     if len(description.shape) != 3 and not description.words:
-        raise ModelyardError("--show draws images and texts, and this model takes rows of numbers: leave it out")
+        raise ModelyardError("--show draws images and texts, and this model takes tables: leave it out")
 
 
 def plot_predictions(batch: PredictionBatch, outputs: np.ndarray, description: InputDescription) -> "Figure":

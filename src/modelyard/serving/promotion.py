@@ -20,12 +20,21 @@ from modelyard.params.results import evaluate_stage, train_stage
 from modelyard.serving import registry
 from modelyard.serving.registry import CHALLENGER, CHAMPION, Version
 
-LEAK = "minmax_per_split"
+LEAKY_SCALING = "minmax_per_split"  # it scales test samples by their own range
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An experiment's model as the pipeline built it, and the test samples that it was evaluated on."""
+    """An experiment's model as the pipeline built it, and the test samples that it was evaluated on.
+
+    Attributes:
+        experiment: its name in params.yaml.
+        name: the registered model of which it becomes a version.
+        folder: the folder of its model.
+        model_md5: the MD5 of that folder.
+        test: the folder of its test samples.
+        test_md5: the MD5 of that folder.
+    """
 
     experiment: str
     name: str
@@ -46,7 +55,7 @@ class Candidate:
 
     @property
     def metric(self) -> str:
-        """The headline metric of its task, of which more is better."""
+        """The headline metric of its task; higher is better."""
         return headline_metric(self.model.description.task)
 
     @property
@@ -64,7 +73,7 @@ class PromotionDecision:
         wins: whether it becomes champion.
         reason: why, or why not.
         difference: the difference from the champion, where the two can be compared.
-        forced: the reason that the person gave for making it champion anyway.
+        forced: the reason for making it champion regardless of the comparison; empty if it was not forced.
     """
 
     wins: bool
@@ -111,7 +120,7 @@ def promote(project: Project, experiment: str, root: Path, force: str = "") -> P
     decision = decide(candidate, champion)
     if force:
         decision = replace(decision, wins=True, forced=force)
-    tags = {"test_md5": candidate.test_md5, "figure": candidate.summary, **decision.tags}
+    tags = {"test_md5": candidate.test_md5, "metric": candidate.summary, **decision.tags}
     version = registry.register(candidate.name, experiment, candidate.model, candidate.folder, tags)
     if decision.wins:
         registry.set_champion(version, replacing=champion)
@@ -143,9 +152,9 @@ def registered_name(project: Project, experiment: str) -> str:
 
 def decide(candidate: Candidate, champion: Version | None) -> PromotionDecision:
     """Whether a candidate is significantly better than the champion on the candidate's test samples."""
-    if candidate.model.description.scaling == LEAK:
-        reason = f"Its test samples were scaled by their own range ({LEAK}): its metrics do not hold for new samples."
-        return PromotionDecision(False, reason)
+    if candidate.model.description.scaling == LEAKY_SCALING:
+        reason = f"Its test samples were scaled by their own range ({LEAKY_SCALING})"
+        return PromotionDecision(False, f"{reason}: its metrics do not hold for new samples.")
     if champion is None:
         return PromotionDecision(True, "There was no champion before it.")
     if champion.tags.get("test_md5") != candidate.test_md5:
@@ -155,7 +164,7 @@ def decide(candidate: Candidate, champion: Version | None) -> PromotionDecision:
         folder = registry.folder_of(champion)
     except ModelyardError as error:
         return PromotionDecision(False, f"The champion could not be evaluated: {error}")
-    opposed = evaluate.evaluate(models.load(folder), candidate.test)
-    old, new = (each.scored.bound_metrics[candidate.metric] for each in (opposed, candidate.evaluation))
+    opponent = evaluate.evaluate(models.load(folder), candidate.test)
+    old, new = (each.scored.bound_metrics[candidate.metric] for each in (opponent, candidate.evaluation))
     difference = paired_difference(candidate.metric, old, new)
     return PromotionDecision(difference.is_significant, f"{difference}: {difference.conclusion}.", difference)

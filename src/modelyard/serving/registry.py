@@ -19,7 +19,8 @@ from modelyard.models import Model
 from modelyard.orchestration import dvc_lock
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-FOLDER = "model_folder"  # beside the model in MLflow's format
+FOLDER = "model_folder"  # of a version: our own format, beside MLflow's
+ADVICE = "To register one: modelyard promote EXPERIMENT"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def register(name: str, experiment: str, model: Model, folder: Path, tags: Mappi
         tags: further tags of the version.
     """
     with _registry() as client:
-        run = _run_of(client, experiment, folder) or _log(client, experiment, model, folder)
+        run = _run_of(client, experiment, folder) or _log_model(client, experiment, model, folder)
         uri = run.data.tags["model_uri"]
         model_id = uri.rpartition("/")[2]
         client.log_model_artifacts(model_id, str(folder), FOLDER)
@@ -130,9 +131,9 @@ def resolve(name_at_alias: str) -> Version:
     with _registry() as client:
         known = _aliases(client)
         if name not in known:
-            raise ModelyardError(f"no registered model {name!r}; {suggest(name, known)}. {_HOW}")
+            raise ModelyardError(f"no registered model {name!r}; {suggest(name, known)}. {ADVICE}")
         if alias not in known[name]:
-            raise ModelyardError(f"{name} has no alias {alias!r}; {suggest(alias, known[name])}. {_HOW}")
+            raise ModelyardError(f"{name} has no alias {alias!r}; {suggest(alias, known[name])}. {ADVICE}")
         return _version(client, name, known[name][alias])
 
 
@@ -145,12 +146,13 @@ def folder_of(version: Version) -> Path:
     expected = version.tags.get("model_md5")
     if expected is None:
         raise ModelyardError(
-            f"{version.name}: {version} was not made by `modelyard promote`, so its files cannot be checked."
+            f"{version.name}: {version} has no tag model_md5, so its files cannot be verified. "
+            "Register the model again: modelyard promote EXPERIMENT"
         )
     kept = tracking.project_root() / ".modelyard" / "models" / expected
     if not kept.exists() or dvc_lock.md5(kept / FOLDER) != expected:
         with atomic_folder(kept) as temporary:
-            _fetch(version, temporary)
+            _download(version, temporary)
             _check_md5(expected, version, temporary / FOLDER)
     return kept / FOLDER
 
@@ -160,7 +162,7 @@ def _registry() -> Iterator[Any]:
     """MLflow's client; its errors are raised as one line.
 
     Raises:
-        ModelyardError: tracking is off, or the store cannot be reached or refuses.
+        ModelyardError: tracking is off, or the store cannot be reached or returns an error.
     """
     if not tracking.is_enabled():
         raise ModelyardError("models are registered in the tracking store, and MODELYARD_TRACKING is off: unset it.")
@@ -197,13 +199,13 @@ def _run_of(client: Any, experiment: str, folder: Path) -> Any | None:
     """The latest run of an experiment that logged exactly the model in a folder."""
     runs = client.search_runs(
         [client.get_experiment_by_name(tracking.MLFLOW_EXPERIMENT).experiment_id],
-        f"attributes.run_name = '{experiment}' and tags.model_sha256 = '{_archive(folder)}'",
+        f"attributes.run_name = '{experiment}' and tags.model_sha256 = '{_model_sha256(folder)}'",
         max_results=1,
     )
     return runs[0] if runs else None
 
 
-def _log(client: Any, experiment: str, model: Model, folder: Path) -> Any:
+def _log_model(client: Any, experiment: str, model: Model, folder: Path) -> Any:
     """Log the model in a folder as a new run, tagged as logged from files."""
     import mlflow
 
@@ -212,7 +214,7 @@ def _log(client: Any, experiment: str, model: Model, folder: Path) -> Any:
     run_id = mlflow.active_run().info.run_id
     try:
         run.log_model(model)
-        mlflow.set_tags({"logged_from": "files", "model_sha256": _archive(folder)})
+        mlflow.set_tags({"logged_from": "files", "model_sha256": _model_sha256(folder)})
     except BaseException as error:
         run.fail(error)
         raise
@@ -220,12 +222,12 @@ def _log(client: Any, experiment: str, model: Model, folder: Path) -> Any:
     return client.get_run(run_id)
 
 
-def _archive(folder: Path) -> str:
-    """The SHA-256 of the archive in a model's folder."""
+def _model_sha256(folder: Path) -> str:
+    """The SHA-256 of the model file in a model's folder."""
     return sha256(next(folder.glob("model.*")))
 
 
-def _fetch(version: Version, target: Path) -> None:
+def _download(version: Version, target: Path) -> None:
     with _registry():
         from mlflow import MlflowException
         from mlflow.artifacts import download_artifacts
@@ -244,6 +246,3 @@ def _check_md5(expected: str, version: Version, folder: Path) -> None:
             f"{version.name}: {version} was refused: its files in the store differ from what was registered. "
             f"Their MD5 is {found}, its tag model_md5 is {expected}."
         )
-
-
-_HOW = "Promote an experiment: modelyard promote EXPERIMENT"
