@@ -4,10 +4,12 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from support.pipelines import editing
 
 from modelyard import params
-from modelyard.cli.prerequisites import failures, refuse_edited_files
+from modelyard.cli import prerequisites
+from modelyard.cli.prerequisites import failures, refuse_edited_files, require_stages
 from modelyard.core.errors import ModelyardError
 from modelyard.orchestration.scheduler import Stage, StageState
 
@@ -43,9 +45,20 @@ def test_an_edited_file_that_no_stage_needs_is_not_refused(own_file: Path):
 
 
 def test_failures_are_the_failed_stages_with_the_end_of_their_logs(tmp_path: Path):
-    (tmp_path / "log").write_text("\n".join(f"line {number}" for number in range(9)))
+    (tmp_path / "log").write_text("\n".join(f"line {number}" for number in range(20)))
     stages = {
         name: Stage(name, frozenset(), tmp_path / "log", state)
         for name, state in {"fetch@a": StageState.FAILED, "fetch@b": StageState.BUILT}.items()
     }
-    assert failures(stages) == {"fetch@a": "line 4\nline 5\nline 6\nline 7\nline 8"}
+    assert failures(stages) == {"fetch@a": "\n".join(f"line {number}" for number in range(8, 20))}
+
+
+def test_a_required_stage_that_failed_is_an_error_with_the_end_of_its_log(tmp_path: Path, monkeypatch):
+    (tmp_path / "log").write_text("no such file\n")
+    states = {"fetch@a": StageState.BUILT, "normalise@a": StageState.FAILED, "train@a": StageState.SKIPPED}
+    stages = {name: Stage(name, frozenset(), tmp_path / "log", state) for name, state in states.items()}
+    monkeypatch.setattr(prerequisites, "run_stages", lambda *_: stages)
+    with pytest.raises(
+        ModelyardError, match=r"^normalise@a failed; nothing else was run\. The end of .*:\nno such file$"
+    ):
+        require_stages(["train@a"], Console())

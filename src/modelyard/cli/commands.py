@@ -29,8 +29,8 @@ QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_DISABLE_TELEMETRY": "true"}
 """Environment of everything that a command starts: no log noise from libraries (as in pipeline/python)."""
 
 
-def _print_version(is_given: bool) -> None:
-    if is_given:
+def _print_version(value: bool) -> None:
+    if value:
         from importlib.metadata import version
 
         typer.echo(f"modelyard {version('modelyard')}")
@@ -91,7 +91,7 @@ def experiments() -> None:
 
 @app.command(
     epilog="Examples:\n\n"
-    "* `modelyard tune digits_cnn` runs the trials that params.yaml asks for, or those that are still missing\n"
+    "* `modelyard tune digits_cnn` runs the number of trials set in params.yaml, or those still missing\n"
     "* `modelyard tune digits_cnn --trials 60 --workers 2` extends the study to 60 trials\n"
     "* `modelyard tune mnist_cnn --storage postgresql+psycopg://user@host/studies` shares the study with other "
     "machines, which add `--join`\n"
@@ -198,7 +198,7 @@ def promote(
         promote(experiment, force)
 
 
-@app.command(epilog="Example:\n\n* `modelyard rollback mnist` sets the champion that the present one replaced")
+@app.command(epilog="Example:\n\n* `modelyard rollback mnist` sets the champion that the current one replaced")
 def rollback(dataset: Annotated[str, typer.Argument(help="The name of a registered model.")]) -> None:
     """Set the previous champion of a data set again."""
     from modelyard.cli.promote import roll_back

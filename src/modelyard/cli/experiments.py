@@ -7,16 +7,19 @@ from rich.table import Column, Table
 
 from modelyard import params
 from modelyard.experiments.compare import MISSING, compare, scores
+from modelyard.params.results import results_root
 
 
 def list_experiments() -> None:
     """Print one line per experiment, ordered by data set.
 
     Raises:
-        ModelyardError: params.yaml is wrong.
+        ModelyardError: params.yaml or published.yaml is invalid.
     """
     project = params.load()
-    compared = compare(project, params.load_published(project), Path("results"), Path("pretrained/results"))
+    compared = compare(
+        project, params.load_published(project), Path(results_root("experiments")), Path(results_root("pretrained"))
+    )
     values = {row.experiment: f"{row.metric} {row.score:.4g}" for row in scores(compared).itertuples()}
     names = (Column(header, no_wrap=True) for header in ("experiment", "data set", "model"))
     table = Table(*names, "on test samples", box=None, padding=(0, 2, 0, 0))

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from modelyard import models, params
-from modelyard.cli.prerequisites import failures, run_stages
+from modelyard.cli.prerequisites import require_stages
 from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import write_table
@@ -27,15 +27,14 @@ def explain(names: Sequence[str], shuffles: int) -> None:
     """Compute, write and print the importance of each column for the models of these experiments.
 
     Raises:
-        ModelyardError: no such experiment, they have different data sets, or their data is no table.
+        ModelyardError: there is no such experiment, they have different data sets, their data is no table, or their
+            training failed.
     """
     import pandas as pd
 
     console, project = Console(), params.load()
     dataset = _dataset_of(project, names)
-    failed = failures(run_stages([train_stage(project.section_of(name), name) for name in names], console))
-    if failed:
-        raise ModelyardError("\n".join(f"{stage} failed: {reason}" for stage, reason in failed.items()))
+    require_stages([train_stage(project.section_of(name), name) for name in names], console)
     parts = []
     for name in names:
         model = models.load(results_of(project, name).model)
@@ -51,15 +50,19 @@ def explain(names: Sequence[str], shuffles: int) -> None:
 
 
 def _dataset_of(project: Project, names: Sequence[str]) -> str:
-    """The data set that these experiments have in common."""
+    """The data set that these experiments share.
+
+    Raises:
+        ModelyardError: there is no such experiment, or they have different data sets.
+    """
+    known = project.experiments | project.transfers
     for name in names:
-        if name not in project.experiments | project.transfers:
-            known = project.experiments | project.transfers
+        if name not in known:
             raise ModelyardError(f"no such experiment: {name}; {suggest(name, known)}")
     datasets = {project.dataset_of(name): name for name in names}
     if len(datasets) > 1:
-        given = ", ".join(f"{name} on {dataset}" for dataset, name in datasets.items())
-        raise ModelyardError(f"these experiments have different data sets: {given}. Explain one data set at a time.")
+        pairs = ", ".join(f"{name} on {dataset}" for dataset, name in datasets.items())
+        raise ModelyardError(f"these experiments have different data sets: {pairs}. Explain one data set at a time.")
     return next(iter(datasets))
 
 

@@ -27,18 +27,22 @@ NOT_INVERTED = (
 )
 
 
-def predict(name: str, files: Sequence[Path], rows: Sequence[int], output: Path | None, show: Path | None) -> int:
-    """Print, write or plot predictions for files or for test samples; returns 1 if something could not be read.
+def predict(
+    name: str, files: Sequence[Path], test_samples: Sequence[int], output: Path | None, show: Path | None
+) -> int:
+    """Print, write or plot predictions for files or for test samples, counted from 0.
+
+    Returns the exit code: 1 if something could not be read.
 
     Raises:
         ModelyardError: there is no such model, or the arguments do not fit together; nothing was predicted.
     """
-    _check_arguments(files, rows, output, show)
-    test = _test_folder(name) if rows else None
+    _check_arguments(files, test_samples, output, show)
+    test = _test_folder(name) if test_samples else None
     model = models.load(_model_folder(name))
     if show:
         serving.check_can_plot(model.description)
-    batch = serving.take_test_samples(rows, test) if test else serving.read(files, model.description)
+    batch = serving.take_test_samples(test_samples, test) if test else serving.read(files, model.description)
     _print_problems(batch)
     if len(batch):
         outputs = model.predict(batch.x)
@@ -49,8 +53,10 @@ def predict(name: str, files: Sequence[Path], rows: Sequence[int], output: Path 
     return int(bool(batch.errors))
 
 
-def _check_arguments(files: Sequence[Path], rows: Sequence[int], output: Path | None, show: Path | None) -> None:
-    if bool(files) == bool(rows):
+def _check_arguments(
+    files: Sequence[Path], test_samples: Sequence[int], output: Path | None, show: Path | None
+) -> None:
+    if bool(files) == bool(test_samples):
         raise ModelyardError("give either files or --test-row, such as: modelyard predict mnist_cnn 7.png")
     if show and show.suffix.lower() != ".png":
         raise ModelyardError(f"--show {show}: the plot is written as PNG; give a name such as {show.stem}.png")

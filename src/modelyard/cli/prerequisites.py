@@ -8,10 +8,10 @@ from rich.console import Console
 from modelyard import params
 from modelyard.cli.display import StageDisplay, checking_status
 from modelyard.core.errors import ModelyardError
-from modelyard.orchestration.scheduler import Pipeline, Stage, StageState
+from modelyard.orchestration.scheduler import SUCCEEDED, Pipeline, Stage, StageState
 from modelyard.params.project import Project
 
-LOG_LINES = 5  # of the log of a failed stage
+LOG_LINES = 12  # shown of the log of a failed stage
 
 
 def refuse_edited_files(project: Project, stages: Collection[str]) -> None:
@@ -42,6 +42,18 @@ def run_stages(targets: Collection[str], console: Console, jobs: int = 1) -> dic
     with StageDisplay(console, pipeline) as display:
         pipeline.run(jobs, display.show)
     return pipeline.stages
+
+
+def require_stages(targets: Collection[str], console: Console, jobs: int = 1) -> None:
+    """Run the target stages and what they depend on, where out of date.
+
+    Raises:
+        ModelyardError: one of them failed, or see `refuse_edited_files`.
+    """
+    for stage in run_stages(targets, console, jobs).values():  # upstream first: the first is the cause of the others
+        if stage.state not in SUCCEEDED:
+            log = "\n".join(stage.last_lines(LOG_LINES)) or stage.reason
+            raise ModelyardError(f"{stage.name} {stage.state}; nothing else was run. The end of {stage.log}:\n{log}")
 
 
 def failures(stages: dict[str, Stage]) -> dict[str, str]:

@@ -44,15 +44,15 @@ def replicate(names: Sequence[str], seeds: int | None, minutes: float, workers: 
     """
     console = Console()
     handle_termination_as_ctrl_c()
-    project, runs = params.load(), project_root() / ".modelyard" / "replication"
+    project, folder = params.load(), project_root() / ".modelyard" / "replication"
     declared = params.load_claims(project)
     chosen = names or list(declared)
     wanted = _wanted_series(project, declared, chosen, seeds, splits)
-    jobs = series.missing_jobs(wanted, runs)
+    jobs = series.missing_jobs(wanted, folder)
     count = workers or max(1, len(os.sched_getaffinity(0)) // project.runtime.threads)
     succeeded = _run(jobs, count, 60 * minutes, console) if jobs else True
-    _report(project, declared, runs, dict.fromkeys(chosen, seeds), console)
-    mlflow_log.write((series for series, _ in wanted), runs)
+    _report(project, declared, folder, dict.fromkeys(chosen, seeds), console)
+    mlflow_log.write((each for each, _ in wanted), folder)
     return 0 if succeeded else 1
 
 
@@ -65,8 +65,8 @@ def _wanted_series(
         if name in declared:
             wanted += claims.both_series(project, declared[name], seeds)
         elif name in project.all_experiments:
-            series = Series(name, resolve(project, name, {}), project.runtime, splits)
-            wanted.append((series, seeds or DEFAULT_SEEDS))
+            of_experiment = Series(name, resolve(project, name, {}), project.runtime, splits)
+            wanted.append((of_experiment, seeds or DEFAULT_SEEDS))
         else:
             raise ModelyardError(
                 f"no such experiment or claim: {name}; {suggest(name, [*project.all_experiments, *declared])}"
@@ -110,13 +110,13 @@ def _line(outcome: Outcome) -> Text:
 def _report(
     project: Project,
     declared: Mapping[str, ClaimSettings],
-    runs: Path,
+    folder: Path,
     seeds: Mapping[str, int | None],
     console: Console,
 ) -> None:
-    """Write and print the results of all kept runs; results whose runs are not kept here stay in the reports."""
-    summary = series.summarize(project, params.load_published(project), runs)
-    results = claims.assess(declared, _pairs(project, declared, runs, seeds))
+    """Write and print the results of the runs kept in `folder`; reported results of other runs stay in the reports."""
+    summary = series.summarize(project, params.load_published(project), folder)
+    results = claims.assess(declared, _pairs(project, declared, folder, seeds))
     write_table(SEEDS_TABLE, series.with_earlier_rows(summary, SEEDS_TABLE, project))
     write_json(CLAIMS, claims.as_json(results))
     write_text(REPORTS / "claims.md", claims.markdown(results))
@@ -133,16 +133,16 @@ def _report(
 
 
 def _pairs(
-    project: Project, declared: Mapping[str, ClaimSettings], runs: Path, seeds: Mapping[str, int | None]
+    project: Project, declared: Mapping[str, ClaimSettings], folder: Path, seeds: Mapping[str, int | None]
 ) -> dict[str, PairedRuns]:
-    """The paired runs of each claim: those kept here, else those of reports/claims.json.
+    """The paired runs of each claim: those kept in `folder`, else those of reports/claims.json.
 
-    `seeds` is how many to take, by claim; None or absent for as many as the claim states.
+    `seeds` is the number of seeds by claim; None or absent: the number that the claim states.
     """
     reported = read_json(CLAIMS)["claims"] if CLAIMS.exists() else {}
     pairs = {}
     for name, claim in declared.items():
-        pairs[name] = claims.paired_runs(project, claim, runs, seeds.get(name))
+        pairs[name] = claims.paired_runs(project, claim, folder, seeds.get(name))
         if name in reported and not len(pairs[name].first):
             pairs[name] = claims.reported_runs(claim, reported[name])
     return pairs

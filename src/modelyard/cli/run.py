@@ -14,19 +14,18 @@ from rich.text import Text
 from modelyard import params
 from modelyard.cli.display import StageDisplay, checking_status, print_plan
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
-from modelyard.cli.prerequisites import refuse_edited_files
+from modelyard.cli.prerequisites import LOG_LINES, refuse_edited_files
 from modelyard.cli.runs import backfill_after_rebuild
 from modelyard.core.errors import ModelyardError
 from modelyard.data.download import HostReachability
 from modelyard.orchestration.fork_server import running_server
 from modelyard.orchestration.scheduler import SUCCEEDED, Pipeline, Stage, StageState
 from modelyard.params.project import Project, Published
-from modelyard.params.results import PRETRAINED_STAGES, evaluate_stage
+from modelyard.params.results import PRETRAINED_STAGES, evaluate_stage, results_root
 from modelyard.tracking import is_enabled
 from modelyard.tracking.environment import REBUILD
 
 GIGABYTES_PER_STAGE = 3  # a training on MNIST peaks below that
-LOG_LINES = 12  # of the log of a failed stage
 TYPICAL_TIMES = Path("docs/costs.json")  # which stages take longest, for a clone that has built nothing yet
 HEAVY = ("train", "evaluate")
 STALE = "from an earlier rebuild"
@@ -171,7 +170,7 @@ def _result_table(project: Project, published: Published, chosen: Collection[str
     """The results of the chosen experiments; those of `stale` are marked as from an earlier rebuild."""
     from modelyard.experiments.compare import MISSING, compare, overview
 
-    compared = compare(project, published, Path("results"), Path("pretrained/results"))
+    compared = compare(project, published, Path(results_root("experiments")), Path(results_root("pretrained")))
     compared.loc[compared.experiment.isin(stale) & (compared.state != MISSING), "state"] = STALE
     table = Table(
         Column("experiment", no_wrap=True),

@@ -14,10 +14,9 @@ from rich.text import Text
 
 from modelyard import params
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
-from modelyard.cli.prerequisites import run_stages
+from modelyard.cli.prerequisites import require_stages
 from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
-from modelyard.orchestration.scheduler import SUCCEEDED
 from modelyard.params.project import Project
 from modelyard.params.study import StudySettings
 
@@ -27,13 +26,12 @@ if TYPE_CHECKING:
     from modelyard.tuning.search import WorkerProcess
     from modelyard.tuning.worker import TrialFinished
 
-LOG_LINES = 12  # of the log of a stage that failed
 REPORTS = Path("reports/tuning")
 
 
 @dataclass(frozen=True)
 class Options:
-    """Options of a search; None stands for the value of params.yaml or a default for this machine."""
+    """Options of a search; None: the value of params.yaml, or a default that depends on this machine."""
 
     trials: int | None = None
     seconds: float | None = None
@@ -51,8 +49,8 @@ def search(name: str, options: Options) -> int:
     """
     console, project = Console(), params.load()
     handle_termination_as_ctrl_c()
-    settings = _study(project, name)
-    from modelyard.tuning import plan, storage  # Optuna takes a second: a wrong name is refused before
+    settings = _study_settings(project, name)  # first: importing Optuna, below, takes a second
+    from modelyard.tuning import plan, storage
     from modelyard.tuning.search import Budget, Search
 
     workers = options.workers or max(1, _cores() // project.runtime.threads)
@@ -60,7 +58,7 @@ def search(name: str, options: Options) -> int:
     location = storage.find_storage(name, options.storage, Path.cwd())
     budget = Budget(options.trials or settings.trials, options.seconds or settings.seconds)
     study = storage.open_study(search_plan, location, options.new, options.join)
-    _run_stages(console, [f"normalise@{input_name}" for input_name in search_plan.inputs])
+    require_stages([f"normalise@{input_name}" for input_name in search_plan.inputs], console, _cores())
     try:
         with TrialDisplay(console, study) as display:
             Search(study, location, search_plan, display.show).run(workers, budget, options.join)
@@ -86,20 +84,6 @@ def apply_best(name: str, address: str | None, replace: bool) -> None:
 
     written = apply.apply(_latest(name, address), Path("params.yaml"), replace)
     Console().print(f"params.yaml now has {written}. Next: modelyard run {written}", highlight=False)
-
-
-def _run_stages(console: Console, stages: Sequence[str]) -> None:
-    """Run these stages and what they depend on, where out of date.
-
-    Raises:
-        ModelyardError: one of them failed.
-    """
-    for stage in run_stages(stages, console, _cores()).values():
-        if stage.state not in SUCCEEDED:
-            log = "\n".join(stage.last_lines(LOG_LINES)) or stage.reason
-            raise ModelyardError(
-                f"{stage.name} {stage.state}, so that no trial was run. The end of {stage.log}:\n{log}"
-            )
 
 
 class TrialDisplay:
@@ -147,7 +131,7 @@ def _worker_line(worker: "WorkerProcess") -> Text:
     return line.append(f"epoch {done}/{most}  {score:.4g}" if done else "", style="dim")
 
 
-def _study(project: Project, name: str) -> StudySettings:
+def _study_settings(project: Project, name: str) -> StudySettings:
     if name not in project.studies:
         raise ModelyardError(f"no such study: {name}; {suggest(name, project.studies)}")
     return project.studies[name]
@@ -159,7 +143,7 @@ def _cores() -> int:
 
 def _latest(name: str, address: str | None) -> "optuna.Study":
     """The latest stored study of this name."""
-    _study(params.load(), name)
+    _study_settings(params.load(), name)  # first, to refuse a wrong name
     from modelyard.tuning import storage
 
     return storage.load_latest_study(name, storage.find_storage(name, address, Path.cwd()))
@@ -173,9 +157,8 @@ def _write_results(console: Console, study: "optuna.Study") -> None:
     if not (found.finished or found.pruned or found.failed):
         return
     folder = REPORTS / found.name
-    with FileLock(
-        Path(".modelyard") / "studies" / f"{found.name}.report.lock"
-    ):  # searches in one folder can end together
+    lock = Path(".modelyard") / "studies" / f"{found.name}.report.lock"
+    with FileLock(lock):  # two searches in this folder can end at the same time
         report.write(study, folder)
     mlflow_log.write(study, folder)
     if found.best is None:

@@ -20,7 +20,7 @@ from modelyard.orchestration import dvc_lock
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 FOLDER = "model_folder"  # of a version: our own format, beside MLflow's
-ADVICE = "To register one: modelyard promote EXPERIMENT"
+ADVICE = "Promote an experiment: modelyard promote EXPERIMENT"
 
 
 @dataclass(frozen=True)
