@@ -42,7 +42,7 @@ def test_without_a_command_the_help_lists_all_commands_and_where_to_start():
         ("rollback", ["modelyard rollback mnist"]),
         ("ui", ["--port", "modelyard ui --port 5001"]),
         ("doctor", ["versions, processor, disk"]),
-        ("experiments", ["data set, model family and headline metric"]),
+        ("experiments", ["data set, model family and main metric"]),
         ("schema", ["JSON Schema of params.yaml", "modelyard schema claims"]),
         ("runs", ["backfill", "explain"]),
     ],

@@ -15,7 +15,7 @@ from modelyard.core.errors import exit_on_error
 
 app = typer.Typer(
     help="Rebuild, track, tune and compare the models of a project.",
-    epilog="Start with `modelyard doctor` and `modelyard run --demo`.",
+    epilog="To get started, run `modelyard doctor` and `modelyard run --demo`.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
@@ -50,28 +50,28 @@ def main(
 
 @app.command(
     epilog="Examples:\n\n"
-    "* `modelyard run` rebuilds whatever is out of date\n"
+    "* `modelyard run` rebuilds everything that is out of date\n"
     "* `modelyard run mnist_cnn boston_mlp` rebuilds these two experiments and what they depend on\n"
-    "* `modelyard run --demo` needs no downloads: only data that ships with installed packages\n"
+    "* `modelyard run --demo` uses only data that is in params.yaml or comes with installed packages\n"
     "* `modelyard run --dry-run` prints what would run and why, for example an edited setting\n"
-    "* `modelyard run -j 1 --strict` runs one stage at a time and fails if data is unavailable"
+    "* `modelyard run -j 1 --strict` runs one stage at a time, and exits with code 1 if a data set is not available"
 )
 def run(
     experiments: Annotated[
         list[str] | None,
-        typer.Argument(help="Names as listed by `modelyard experiments`; default: all experiments."),
+        typer.Argument(help="Names of experiments, see `modelyard experiments`; default: all."),
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option("-j", "--jobs", min=1, help="Stages to run in parallel; default: as cores and memory allow."),
+        typer.Option(
+            "-j", "--jobs", min=1, help="Number of parallel stages; default: as many as cores and memory allow."
+        ),
     ] = None,
-    demo: Annotated[
-        bool, typer.Option(help="Only experiments whose data is in params.yaml or ships with installed packages.")
-    ] = False,
+    demo: Annotated[bool, typer.Option(help="Build only experiments that need no download.")] = False,
     strict: Annotated[
-        bool, typer.Option(help="Exit with code 1 if a data set is unavailable, instead of skipping it.")
+        bool, typer.Option(help="Exit with code 1 if a data set is not available and was skipped.")
     ] = False,
-    dry: Annotated[bool, typer.Option("--dry-run", help="Print what would run and why; run nothing.")] = False,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Print what would run and why, without running it.")] = False,
 ) -> None:
     """Rebuild experiments: fetch, normalise, train, evaluate, compare. Stages that are up to date do not run."""
     from modelyard.cli.run import rebuild
@@ -82,7 +82,7 @@ def run(
 
 @app.command()
 def experiments() -> None:
-    """List all experiments, each with its data set, model family and headline metric."""
+    """List all experiments, each with its data set, model family and main metric."""
     from modelyard.cli.experiments import list_experiments
 
     with exit_on_error():
@@ -91,10 +91,10 @@ def experiments() -> None:
 
 @app.command(
     epilog="Examples:\n\n"
-    "* `modelyard tune digits_cnn` runs the number of trials set in params.yaml, or those still missing\n"
+    "* `modelyard tune digits_cnn` starts or resumes the study, up to the number of trials in params.yaml\n"
     "* `modelyard tune digits_cnn --trials 60 --workers 2` extends the study to 60 trials\n"
     "* `modelyard tune mnist_cnn --storage postgresql+psycopg://user@host/studies` shares the study with other "
-    "machines, which add `--join`\n"
+    "machines, where you add `--join`\n"
     "* `modelyard tune digits_cnn --show` prints the trials\n"
     "* `modelyard tune digits_cnn --apply` writes the best trial into params.yaml\n"
     "* `modelyard tune digits_cnn --new` starts a new study and keeps the old one"
@@ -102,23 +102,28 @@ def experiments() -> None:
 def tune(
     study: Annotated[str, typer.Argument(help="A name under `studies` in params.yaml.")],
     trials: Annotated[
-        int | None, typer.Option(min=1, help="Trials in all, finished ones included; default: as in params.yaml.")
+        int | None,
+        typer.Option(min=1, help="Total number of trials, including finished ones; default: see params.yaml."),
     ] = None,
-    seconds: Annotated[float | None, typer.Option(min=1, help="Start no trial after this time.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=1, help="Start no more trials after this many seconds.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one per core.")] = None,
     storage: Annotated[
         str | None,
-        typer.Option(help="A journal file or database URL; default: MODELYARD_OPTUNA_STORAGE, or a file here."),
+        typer.Option(
+            help="Journal file or database URL; default: MODELYARD_OPTUNA_STORAGE, or a file in .modelyard/studies/."
+        ),
     ] = None,
-    join: Annotated[bool, typer.Option("--join", help="Add workers to a study that was started elsewhere.")] = False,
-    new: Annotated[bool, typer.Option("--new", help="Start a new study beside the last one.")] = False,
-    show: Annotated[bool, typer.Option("--show", help="Print the trials so far; run none.")] = False,
-    apply: Annotated[bool, typer.Option("--apply", help="Write the best trial into params.yaml; run none.")] = False,
+    join: Annotated[bool, typer.Option("--join", help="Join a study that another machine has started.")] = False,
+    new: Annotated[bool, typer.Option("--new", help="Start a new study and keep the previous one.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the finished trials, without running new ones.")] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Write the best trial into params.yaml, without running new ones.")
+    ] = False,
     replace: Annotated[
-        bool, typer.Option("--replace", help="With --apply: overwrite a tuned entry that has other values.")
+        bool, typer.Option("--replace", help="With --apply: overwrite an existing entry that has other values.")
     ] = False,
 ) -> None:
-    """Search for better settings of an experiment by its validation score; an interrupted study is resumed."""
+    """Search for settings of an experiment with a better validation score. An interrupted study is resumed."""
     from modelyard.cli.tune import Options, apply_best, search, show_trials
 
     with exit_on_error():
@@ -140,17 +145,19 @@ def tune(
 def predict(
     model: Annotated[str, typer.Argument(help="An experiment, or a registered model such as `mnist@champion`.")],
     files: Annotated[
-        list[Path] | None, typer.Argument(help="Images, text files, or CSV tables with a header, as the model needs.")
+        list[Path] | None, typer.Argument(help="Images, text files, or CSV tables with a header; depends on the model.")
     ] = None,
     test_row: Annotated[
-        list[int] | None, typer.Option(min=0, help="The number of a test sample, from 0; repeat for several.")
+        list[int] | None, typer.Option(min=0, help="Index of a test sample, from 0; repeat the option for several.")
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the predictions to a CSV file.")] = None,
-    show: Annotated[Path | None, typer.Option(help="Plot up to 16 samples with their predictions as PNG.")] = None,
+    show: Annotated[
+        Path | None, typer.Option(help="Plot up to 16 samples with their predictions to a PNG file.")
+    ] = None,
 ) -> None:
-    """Predict files or test samples. Images are converted to the model's shape, never inverted.
+    """Predict files or test samples. Images are resized to the shape that the model needs, but never inverted.
 
-    Files that cannot be read are reported, and the exit code is then 1.
+    If a file cannot be read, an error is printed, the other files are predicted, and the exit code is 1.
     """
     from modelyard.cli.predict import predict
 
@@ -160,7 +167,7 @@ def predict(
 
 @app.command()
 def doctor() -> None:
-    """Print versions, processor, disk, where MLflow runs are stored, and which data sets are available."""
+    """Print versions, processor, disk space, where MLflow runs are stored, and which data sets are available."""
     from modelyard.cli.doctor import examine
 
     with exit_on_error():
@@ -168,12 +175,12 @@ def doctor() -> None:
 
 
 @app.command(
-    epilog="Examples:\n\n* `modelyard ui` serves http://127.0.0.1:5000\n* `modelyard ui --port 5001` if 5000 is taken"
+    epilog="Examples:\n\n* `modelyard ui` serves http://127.0.0.1:5000\n* `modelyard ui --port 5001` uses another port"
 )
 def ui(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Local port.")] = 5000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the local server.")] = 5000,
 ) -> None:
-    """Start the MLflow UI on this project's runs."""
+    """Start the MLflow UI with the runs of this project."""
     from modelyard.cli.ui import serve
 
     with exit_on_error():
@@ -182,34 +189,35 @@ def ui(
 
 @app.command(
     epilog="Examples:\n\n"
-    "* `modelyard promote mnist_cnn` sets `mnist@champion` if it is significantly better\n"
-    "* `modelyard promote mnist_mlp --force 'it must fit on the device'` sets it whatever the comparison shows"
+    "* `modelyard promote mnist_cnn` makes it `mnist@champion` if it is significantly better\n"
+    "* `modelyard promote mnist_mlp --force 'it must fit on the device'` makes it the champion in any case"
 )
 def promote(
-    experiment: Annotated[str, typer.Argument(help="A name in params.yaml.")],
+    experiment: Annotated[str, typer.Argument(help="An experiment in params.yaml.")],
     force: Annotated[
-        str | None, typer.Option(metavar="REASON", help="Set champion in any case; the reason is stored with it.")
+        str | None,
+        typer.Option(metavar="REASON", help="Make it the champion in any case; the reason is stored with the model."),
     ] = None,
 ) -> None:
-    """Register a model under its data set's name, and set it champion if it is significantly better on test samples."""
+    """Register a model under the name of its data set; make it the champion if it is significantly better."""
     from modelyard.cli.promote import promote
 
     with exit_on_error():
         promote(experiment, force)
 
 
-@app.command(epilog="Example:\n\n* `modelyard rollback mnist` sets the champion that the current one replaced")
+@app.command(epilog="Example:\n\n* `modelyard rollback mnist` restores the champion that the current one replaced")
 def rollback(dataset: Annotated[str, typer.Argument(help="The name of a registered model.")]) -> None:
-    """Set the previous champion of a data set again."""
+    """Restore the previous champion of a data set."""
     from modelyard.cli.promote import roll_back
 
     with exit_on_error():
         roll_back(dataset)
 
 
-@runs.command("backfill", epilog="Example:\n\n* `dvc pull && dvc checkout && modelyard runs backfill`")
+@runs.command("backfill", epilog="Example:\n\n* `dvc pull && modelyard runs backfill`")
 def runs_backfill() -> None:
-    """Add the runs of results that are up to date but missing in MLflow, and mark dead runs as failed."""
+    """Add missing MLflow runs of up-to-date results, and mark runs whose process was killed as failed."""
     from modelyard.cli.runs import backfill
 
     with exit_on_error():
@@ -218,7 +226,9 @@ def runs_backfill() -> None:
 
 @runs.command("explain", epilog="Example:\n\n* `modelyard runs explain mnist_cnn` explains its latest run")
 def runs_explain(
-    run: Annotated[str, typer.Argument(help="A run ID as in the MLflow UI, or an experiment for its latest run.")],
+    run: Annotated[
+        str, typer.Argument(help="A run ID from the MLflow UI, or an experiment (explains its latest run).")
+    ],
 ) -> None:
     """Print the commit, the data and the commands that reproduce a run."""
     from modelyard.cli.runs import explain
@@ -229,13 +239,13 @@ def runs_explain(
 
 @app.command(
     epilog="Examples:\n\n* `modelyard report` writes reports/index.html, and reports/report.md for a pull request\n"
-    "* `modelyard report --against main` adds what changed since that branch"
+    "* `modelyard report --against main` adds the changes since branch main"
 )
 def report(
-    against: Annotated[str | None, typer.Option(metavar="REV", help="A commit to compare with.")] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The HTML file.")] = Path("reports/index.html"),
+    against: Annotated[str | None, typer.Option(metavar="REV", help="A commit or branch to compare with.")] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="HTML file to write.")] = Path("reports/index.html"),
 ) -> None:
-    """Write all results to a single HTML page without external files, and a Markdown summary."""
+    """Write all results to one HTML file that works offline, and a Markdown summary."""
     from modelyard.cli.report import report as write
 
     with exit_on_error():
@@ -244,24 +254,24 @@ def report(
 
 @app.command(
     epilog="Examples:\n\n"
-    "* `modelyard replicate` tests every claim of claims.yaml, in less than 20 minutes on two cores\n"
+    "* `modelyard replicate` tests all claims in claims.yaml, in less than 20 minutes on two cores\n"
     "* `modelyard replicate dropout one_neuron` tests these two claims\n"
-    "* `modelyard replicate boston_mlp --seeds 8` compares the published value with 8 runs of our own\n"
+    "* `modelyard replicate boston_mlp --seeds 8` compares the published values with 8 runs\n"
     "* `modelyard replicate boston_mlp --splits` also draws new test samples with each seed\n"
     "* `modelyard replicate --minutes 5` stops after 5 minutes; run it again to continue"
 )
 def replicate(
     names: Annotated[list[str] | None, typer.Argument(help="Experiments or claims; default: all claims.")] = None,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="Runs of each; default: as stated by the claim, 5 for an experiment.")
+        int | None, typer.Option(min=1, help="Number of seeds; default: see claims.yaml, or 5 for an experiment.")
     ] = None,
-    minutes: Annotated[float, typer.Option(min=0, help="Stop running trainings after this time.")] = 30.0,
+    minutes: Annotated[
+        float, typer.Option(min=0, help="Stop after this many minutes; interrupted runs are repeated next time.")
+    ] = 30.0,
     workers: Annotated[int | None, typer.Option(min=1, help="Parallel runs; default: one per core.")] = None,
-    splits: Annotated[
-        bool, typer.Option(help="For experiments: each seed draws its own test samples as well.")
-    ] = False,
+    splits: Annotated[bool, typer.Option(help="For experiments: draw new test samples for each seed.")] = False,
 ) -> None:
-    """Train experiments with several seeds and test claims. Finished runs are kept and not repeated."""
+    """Train experiments with several seeds, and test claims. Finished runs are kept and reused."""
     from modelyard.cli.replicate import replicate as run_over_seeds
 
     with exit_on_error():
@@ -273,10 +283,10 @@ def replicate(
     "* `modelyard explain boston_linear boston_mlp_standard boston_boosting` compares coefficients and importances"
 )
 def explain(
-    experiments: Annotated[list[str], typer.Argument(help="Experiments on the same table.")],
-    shuffles: Annotated[int, typer.Option(min=2, help="How many times each column is shuffled.")] = 30,
+    experiments: Annotated[list[str], typer.Argument(help="Experiments with the same table as data set.")],
+    shuffles: Annotated[int, typer.Option(min=2, help="Number of times that each column is shuffled.")] = 30,
 ) -> None:
-    """Compute feature importance: coefficients of a linear regression, permutation importance of any model."""
+    """Compute feature importance: permutation importance, and the coefficients of linear regressions."""
     from modelyard.cli.explain import explain as explain_models
 
     with exit_on_error():
@@ -293,9 +303,9 @@ class SchemaFile(StrEnum):
 
 @app.command(epilog="Example:\n\n* `modelyard schema claims > claims.schema.json`; `make schema` writes all three")
 def schema(
-    file: Annotated[SchemaFile, typer.Argument(help="The file without .yaml.")] = SchemaFile.PARAMS,
+    file: Annotated[SchemaFile, typer.Argument(help="Name of the file, without .yaml.")] = SchemaFile.PARAMS,
 ) -> None:
-    """Print the JSON Schema of params.yaml, claims.yaml or published.yaml, with which editors check the file."""
+    """Print the JSON Schema of params.yaml, claims.yaml or published.yaml, for use in an editor."""
     import json
 
     from modelyard.params.schemas import json_schema
