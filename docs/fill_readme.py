@@ -16,7 +16,7 @@ from modelyard.experiments.compare import overview
 from modelyard.orchestration.scheduler import TIMES
 from modelyard.params import load
 from modelyard.params.results import evaluate_stage, train_stage
-from modelyard.reporting.markdown import result_table
+from modelyard.reporting.markdown import overview_table
 
 README, COSTS = Path("README.md"), Path("docs/costs.md")
 COMPARISON = Path("reports/comparison.csv")
@@ -30,7 +30,7 @@ PLOTS = (
 def compared_table() -> str:
     """The headline metrics of reports/comparison.csv as a Markdown table."""
     compared = pd.read_csv(COMPARISON, dtype={"notebook": str})
-    return result_table(overview(compared.fillna({"notebook": "", "note": ""})))
+    return overview_table(overview(compared.fillna({"notebook": "", "note": ""})))
 
 
 def cost_table() -> str:

@@ -15,7 +15,7 @@ from support.reports import Report
 from modelyard import params
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_json, write_json, write_text
-from modelyard.reporting.changes import ProjectState, ValueChange, changes
+from modelyard.reporting.changes import ProjectState, ValueChange, compare_states
 
 PROJECT = params.load(ROOT / "params.yaml")
 NAMES = ["boston_mlp", "digits_cnn", "mnist_autoencoder"]
@@ -44,12 +44,12 @@ def states(draw: st.DrawFn) -> ProjectState:
 
 @given(states())
 def test_a_state_does_not_differ_from_itself(state: ProjectState) -> None:
-    assert not changes(PROJECT, state, state)
+    assert not compare_states(PROJECT, state, state)
 
 
 @given(states(), states())
 def test_the_reverse_comparison_has_the_reverse_changes(one: ProjectState, other: ProjectState) -> None:
-    there, back = changes(PROJECT, one, other), changes(PROJECT, other, one)
+    there, back = compare_states(PROJECT, one, other), compare_states(PROJECT, other, one)
     assert (there.added, there.removed) == (back.removed, back.added)
     for name in ("settings", "data", "verdicts"):
         reversed_changes = [ValueChange(change.name, change.now, change.before) for change in getattr(back, name)]
@@ -61,7 +61,7 @@ def test_the_reverse_comparison_has_the_reverse_changes(one: ProjectState, other
 
 @given(states(), states())
 def test_a_changed_model_is_not_changed_data(one: ProjectState, other: ProjectState) -> None:
-    assert not [change for change in changes(PROJECT, one, other).data if change.name.startswith("results/")]
+    assert not [change for change in compare_states(PROJECT, one, other).data if change.name.startswith("results/")]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_the_direction_of_the_metric_decides_what_is_better(metric: str, now: fl
         ProjectState({"experiments": {"boston_mlp": {}}}, {"boston_mlp": {metric: value}}, {"boston_mlp": {}}, {}, {})
         for value in (5.0, now)
     )
-    (change,) = changes(PROJECT, before, after).metrics
+    (change,) = compare_states(PROJECT, before, after).metrics
     assert (change.is_better, change.is_outside) == (is_better, True)
 
 

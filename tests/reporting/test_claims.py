@@ -8,7 +8,7 @@ from support.projects import CLAIM
 
 from modelyard import params
 from modelyard.core.files import write_json
-from modelyard.reporting.claims import ClaimRow, claims
+from modelyard.reporting.claims import ClaimRow, claim_rows
 from modelyard.reporting.project_files import ProjectFiles
 
 PROJECT = params.load(ROOT / "params.yaml")
@@ -16,7 +16,7 @@ PROJECT = params.load(ROOT / "params.yaml")
 
 def row_of(tmp_path, **changes: Any) -> ClaimRow:
     write_json(tmp_path / "reports" / "claims.json", {"claims": {"standardised": CLAIM | changes}})
-    (row,) = claims(ProjectFiles(tmp_path), PROJECT)
+    (row,) = claim_rows(ProjectFiles(tmp_path), PROJECT)
     return row
 
 
@@ -47,4 +47,4 @@ def test_a_claim_about_a_removed_experiment_is_shown(tmp_path) -> None:
 
 
 def test_without_a_file_there_are_no_claims(tmp_path) -> None:
-    assert claims(ProjectFiles(tmp_path), PROJECT) == []
+    assert claim_rows(ProjectFiles(tmp_path), PROJECT) == []

@@ -4,12 +4,12 @@ from support.projects import REPLICATION
 
 from modelyard.core.files import write_text
 from modelyard.reporting.project_files import ProjectFiles
-from modelyard.reporting.replication import replication
+from modelyard.reporting.replication import replication_rows
 
 
 def test_headline_metrics_and_published_values_are_shown(tmp_path) -> None:
     write_text(tmp_path / "reports" / "replication.csv", REPLICATION)
-    several, one = replication(ProjectFiles(tmp_path))
+    several, one = replication_rows(ProjectFiles(tmp_path))
     assert (several.metric, several.mean, several.std) == ("correlation", "0.79 (0.7733 to 0.8067)", "0.02")
     assert (several.min_to_max, several.published, several.is_inside, several.z) == (
         "0.765 to 0.823",
@@ -23,4 +23,4 @@ def test_headline_metrics_and_published_values_are_shown(tmp_path) -> None:
 
 
 def test_without_a_file_there_are_no_rows(tmp_path) -> None:
-    assert replication(ProjectFiles(tmp_path)) == []
+    assert replication_rows(ProjectFiles(tmp_path)) == []

@@ -4,14 +4,14 @@ from support.projects import STUDY, draw
 
 from modelyard.core.files import write_text
 from modelyard.reporting.project_files import ProjectFiles
-from modelyard.reporting.studies import studies
+from modelyard.reporting.studies import study_sections
 
 
 def test_a_study_is_shown_as_html_that_loads_nothing(tmp_path) -> None:
     folder = tmp_path / "reports" / "tuning" / "digits_cnn"
     write_text(folder / "report.md", STUDY)
     draw(folder / "history.png")
-    (study,) = studies(ProjectFiles(tmp_path))
+    (study,) = study_sections(ProjectFiles(tmp_path))
     assert study.name == "digits_cnn"
     assert "<h4>Study digits_cnn</h4>" in study.report
     assert "<strong>Best 0.99</strong> &lt;script&gt;alert(1)&lt;/script&gt;" in study.report
@@ -23,4 +23,4 @@ def test_a_study_is_shown_as_html_that_loads_nothing(tmp_path) -> None:
 
 def test_a_folder_without_a_report_is_no_study(tmp_path) -> None:
     draw(tmp_path / "reports" / "tuning" / "digits_cnn" / "history.png")
-    assert studies(ProjectFiles(tmp_path)) == []
+    assert study_sections(ProjectFiles(tmp_path)) == []

@@ -5,7 +5,7 @@ from support.projects import CLASSIFICATION, REGRESSION, make_results
 
 from modelyard import params
 from modelyard.experiments.compare import compare
-from modelyard.reporting.tables import ResultTable, tables
+from modelyard.reporting.tables import ResultTable, result_tables
 
 PROJECT = params.load(ROOT / "params.yaml")
 PUBLISHED = params.load_published(PROJECT, ROOT / "published.yaml")
@@ -13,7 +13,10 @@ PUBLISHED = params.load_published(PROJECT, ROOT / "published.yaml")
 
 def tables_of(folder) -> dict[tuple[str, str], ResultTable]:
     results, pretrained = folder / "results", folder / "pretrained" / "results"
-    return {(table.dataset, table.metric): table for table in tables(compare(PROJECT, PUBLISHED, results, pretrained))}
+    return {
+        (table.dataset, table.metric): table
+        for table in result_tables(compare(PROJECT, PUBLISHED, results, pretrained))
+    }
 
 
 def test_experiments_of_a_data_set_share_an_axis(tmp_path) -> None:

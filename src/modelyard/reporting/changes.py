@@ -92,8 +92,8 @@ def read_state(files: ProjectFiles) -> ProjectState:
     )
 
 
-def changes(project: Project, before: ProjectState, now: ProjectState) -> ProjectChanges:
-    """Compare two states, with today's project for the tasks of the experiments."""
+def compare_states(project: Project, before: ProjectState, now: ProjectState) -> ProjectChanges:
+    """Compare two states of a project; `project` is its params.yaml now, which knows the tasks of the experiments."""
     old, new = ([name for _, name in _experiments(state.settings)] for state in (before, now))
     both = [name for name in project.all_experiments if name in old and name in new]
     return ProjectChanges(

@@ -46,7 +46,7 @@ class ClaimRow:
     negligible: tuple[float, float]
 
 
-def claims(files: ProjectFiles, project: Project) -> list[ClaimRow]:
+def claim_rows(files: ProjectFiles, project: Project) -> list[ClaimRow]:
     """Every claim of claims.json, in its order; none if there is no such file."""
     return [_row(entry, project) for entry in (files.json(CLAIMS) or {}).get("claims", {}).values()]
 

@@ -11,15 +11,15 @@ from modelyard.core import git
 from modelyard.core.git import Commit
 from modelyard.experiments.compare import EARLIER, compare
 from modelyard.params.results import results_root
-from modelyard.reporting.changes import ProjectChanges, changes, read_state
-from modelyard.reporting.claims import ClaimRow, claims
+from modelyard.reporting.changes import ProjectChanges, compare_states, read_state
+from modelyard.reporting.claims import ClaimRow, claim_rows
 from modelyard.reporting.data_cards import DatasetCard, data_cards
-from modelyard.reporting.experiments import ExperimentSection, experiments
+from modelyard.reporting.experiments import ExperimentSection, experiment_sections
 from modelyard.reporting.inline_images import InlineImage
 from modelyard.reporting.project_files import ProjectFiles
-from modelyard.reporting.replication import ReplicationRow, replication
-from modelyard.reporting.studies import StudySection, studies
-from modelyard.reporting.tables import ResultTable, tables
+from modelyard.reporting.replication import ReplicationRow, replication_rows
+from modelyard.reporting.studies import StudySection, study_sections
+from modelyard.reporting.tables import ResultTable, result_tables
 
 
 @dataclass(frozen=True)
@@ -88,21 +88,21 @@ def gather(root: Path, against: str | None = None) -> ReportContents:
     now = read_state(files)
     published = params.load_published(project, root / "published.yaml")
     compared = compare(project, published, root / results_root("experiments"), root / results_root("pretrained"))
-    result_tables = tables(compared)
+    tables = result_tables(compared)
     return ReportContents(
         title=root.resolve().name,
         created=datetime.now(UTC),
         commit=git.checked_out(root),
         against=earlier,
-        changes=changes(project, read_state(ProjectFiles(root, earlier)), now) if earlier else None,
+        changes=compare_states(project, read_state(ProjectFiles(root, earlier)), now) if earlier else None,
         compared=compared,
-        tables=result_tables,
+        tables=tables,
         units=project.units,
-        experiments=experiments(files, project, result_tables, now.outputs),
+        experiments=experiment_sections(files, project, tables, now.outputs),
         data_cards=data_cards(files, project, now.outputs),
-        claims=claims(files, project),
-        replication=replication(files),
-        studies=studies(files),
+        claims=claim_rows(files, project),
+        replication=replication_rows(files),
+        studies=study_sections(files),
         feature_importance=files.images(root / "reports" / "explain"),
         missing=files.missing,
     )

@@ -56,7 +56,7 @@ class ExperimentSection:
         return list(next(iter(self.classes.values())))
 
 
-def experiments(
+def experiment_sections(
     files: ProjectFiles, project: Project, tables: Iterable[ResultTable], outputs: Mapping[str, str]
 ) -> list[ExperimentSection]:
     """Every experiment, in the order of the tables.

@@ -25,7 +25,7 @@ def markdown_summary(contents: ReportContents) -> str:
     table = overview(contents.compared)
     built = table[~table.remarks.str.contains(MISSING, regex=False)]
     parts = ["# Report", _origin(contents), *_changes(contents), "## Results"]
-    parts.append(result_table(built))
+    parts.append(overview_table(built))
     if contents.claims:
         parts += ["## Claims", CLAIMS_NOTE, markdown_table(CLAIM_COLUMNS, map(_claim_cells, contents.claims))]
     if len(built) < len(table):
@@ -34,7 +34,7 @@ def markdown_summary(contents: ReportContents) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def result_table(table: pd.DataFrame) -> str:
+def overview_table(table: pd.DataFrame) -> str:
     """The overview of a comparison (see experiments.compare) as a Markdown table."""
     return markdown_table(HEADER, table.itertuples(index=False))
 

@@ -43,7 +43,7 @@ class ReplicationRow:
     bar: IntervalBar | None
 
 
-def replication(files: ProjectFiles) -> list[ReplicationRow]:
+def replication_rows(files: ProjectFiles) -> list[ReplicationRow]:
     """The headline metric of each replicated experiment, and every metric with a published value."""
     text = files.text(REPLICATION)
     if text is None:

@@ -25,7 +25,7 @@ class StudySection:
     plots: tuple[InlineImage, ...]
 
 
-def studies(files: ProjectFiles) -> list[StudySection]:
+def study_sections(files: ProjectFiles) -> list[StudySection]:
     """Every study that has a report."""
     reports = sorted((files.root / FOLDER).glob("*/report.md"))
     return [

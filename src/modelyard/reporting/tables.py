@@ -59,7 +59,7 @@ class ResultTable:
         return tuple(dict.fromkeys(result.metric for row in self.rows for result in row.metrics))
 
 
-def tables(compared: pd.DataFrame) -> list[ResultTable]:
+def result_tables(compared: pd.DataFrame) -> list[ResultTable]:
     """The rows of a comparison (see experiments.compare) as tables, in their order."""
     headline = compared.groupby("experiment", sort=False).metric.first().fillna("")
     groups = compared.groupby(["dataset", compared.experiment.map(headline)], sort=False)
