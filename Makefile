@@ -1,4 +1,4 @@
-# The same few words for a person, for CI and for the container.
+# The same targets for people, CI and containers.
 PYTHON ?= python3
 BIN := .venv/bin
 COMPILE := uv pip compile pyproject.toml --group dev --generate-hashes --python-version 3.11 --quiet \
@@ -7,18 +7,18 @@ COMPILE := uv pip compile pyproject.toml --group dev --generate-hashes --python-
 .PHONY: help install run demo report ui doctor test test-slow test-all container-test compose-test bench lint \
 	check-lock check-schemas format lock schema readme clean
 
-help: ## list what can be made
+help: ## list all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: .venv/installed ## make the environment (.venv), pinned and hash-checked
+install: .venv/installed ## create .venv from requirements.lock, hashes checked
 
-run: install ## rebuild every experiment whose data can be had
+run: install ## rebuild all experiments whose data is available
 	@$(BIN)/modelyard run
 
-demo: install ## rebuild the experiments whose data comes with the libraries
+demo: install ## rebuild the experiments whose data ships with installed packages
 	@$(BIN)/modelyard run --demo
 
-report: install ## write all results as one page, reports/index.html; AGAINST=main: and what changed since
+report: install ## write reports/index.html; AGAINST=main adds the changes since that branch
 	@$(BIN)/modelyard report $(if $(AGAINST),--against "$(AGAINST)")
 
 ui: install ## browse the runs in MLflow
@@ -27,18 +27,18 @@ ui: install ## browse the runs in MLflow
 doctor: install ## check the installation, data and disk space
 	@$(BIN)/modelyard doctor
 
-test: install ## run the tests, but for the slow ones
+test: install ## run all tests except the slow ones
 	@$(BIN)/python -m pytest -m "not slow" $(PYTEST)
 
-test-slow: install ## run the slow tests: real rebuilds, servers, searches that are interrupted and killed
+test-slow: install ## run the slow tests: rebuilds, servers, interrupted and killed processes
 	@$(BIN)/python -m pytest -m slow $(PYTEST)
 
 test-all: test test-slow ## run every test
 
-container-test: install ## build the images and try them, with docker or podman; FULL=1 runs all tests in it
+container-test: install ## build and test the images, with docker or podman; FULL=1 runs all tests inside
 	@$(BIN)/python -m pytest -n 0 container/test_image.py
 
-compose-test: install ## start a team's servers and use them, with docker or podman
+compose-test: install ## start the servers of compose.yaml and test them, with docker or podman
 	@$(BIN)/python -m pytest -n 0 container/test_compose.py
 
 bench: install ## measure time and memory against the notebooks (BENCH="--quick", or the names of parts)

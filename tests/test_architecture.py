@@ -1,4 +1,4 @@
-"""The laws of docs/design.md that import-linter cannot check: what each stage depends on, what is loaded when."""
+"""The rules of docs/design.md that import-linter cannot check: dependencies of stages, imports at run time, names."""
 
 import ast
 import re
@@ -158,7 +158,7 @@ def test_no_class_name_stands_twice():
     assert {name: paths for name, paths in names.items() if len(paths) > 1} == {}
 
 
-def test_no_module_is_a_drawer_for_odds_and_ends():
+def test_there_is_no_module_for_unrelated_helpers():
     assert {"utils", "util", "helpers", "common", "misc"} & {path.stem for path in SOURCE.rglob("*.py")} == set()
 
 
