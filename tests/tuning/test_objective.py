@@ -17,7 +17,7 @@ from modelyard.models import NetworkTraining
 from modelyard.models.families import mlp
 from modelyard.params.project import NetworkExperiment
 from modelyard.params.study import Choices, Range
-from modelyard.tuning.objective import Objective, suggest
+from modelyard.tuning.objective import Objective, suggest_values
 from modelyard.tuning.plan import Plan
 from modelyard.tuning.search import Budget, Search
 from modelyard.tuning.storage import StudyStorage, open_study
@@ -151,6 +151,6 @@ def test_suggested_values_lie_in_the_search_space(tmp_path, seed):
         "model.subsample": Range(low=0.5, high=1.0, step=0.25),
     }
     search_plan = plan(tmp_path, vary=vary)
-    values = suggest(optuna.create_study(sampler=make_sampler((seed,))).ask(), search_plan)
+    values = suggest_values(optuna.create_study(sampler=make_sampler((seed,))).ask(), search_plan)
     assert all(vary[key].holds(value) for key, value in values.items())
     assert type(values["model.trees"]) is int

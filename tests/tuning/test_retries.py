@@ -72,7 +72,7 @@ def test_trials_of_dead_workers_are_retried_on_resume(study, worker, all_hosts, 
 
 def test_an_old_trial_that_no_worker_signed_is_retried(study, monkeypatch):
     started(study)
-    monkeypatch.setattr(retries, "UNSIGNED_SECONDS", -1.0)
+    monkeypatch.setattr(retries, "NO_WORKER_SECONDS", -1.0)
     retry_abandoned_trials(study, all_hosts=False)
     assert study.trials[0].state is TrialState.FAIL
 

@@ -21,7 +21,7 @@ from modelyard.core.files import atomic_file
 from modelyard.params.study import tuned_name
 from modelyard.tuning.results import StudyResults, format_value, read_study
 
-LINE_WIDTH, INDENT = 118, "  "  # of an entry before it is moved into its section
+LINE_WIDTH, INDENT = 118, "  "  # of an entry before it is indented within its section
 PLAIN = re.compile(r"[A-Za-z_]+([ ./-]?[A-Za-z0-9_]+)*")
 NOT_TEXT = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
 
@@ -31,11 +31,11 @@ class Winner:
     """An experiment with the values of a study's best trial.
 
     Attributes:
-        section: the section of params.yaml that the experiment stands in.
+        section: the section of params.yaml that holds the experiment.
         experiment: the experiment that the study varies.
         study: the study's name in params.yaml.
         settings: the entry of the tuned experiment.
-        note: where it comes from, in a few words.
+        note: its origin, for published.yaml.
     """
 
     section: str
@@ -125,7 +125,7 @@ def _better_trial(results: StudyResults) -> FrozenTrial:
 
 
 def _refuse_changes(results: StudyResults, project: params.Project, file: Path) -> None:
-    """Refuse an experiment or inputs other than those of the search: its scores are not theirs."""
+    """Refuse an experiment or inputs that have changed since the search: its scores do not hold for them."""
     searched = {results.experiment: results.space["experiment"], **results.space["inputs"]}
     for name, then in searched.items():
         now = project.all_experiments.get(name) or project.inputs.get(name)
@@ -160,14 +160,14 @@ def _checked_texts(winner: Winner, file: Path, published_file: Path) -> dict[Pat
         try:
             for path, draft in drafts.items():
                 if read_yaml(draft) != expected[path]:
-                    raise ModelyardError(f"{path.name} is not written with one entry per line.")
+                    raise ModelyardError(f"{path.name} is not written with one entry per line: add the entry yourself.")
             project = params.load(drafts[file])
             if published_file in drafts:
                 params.load_published(project, drafts[published_file])
         except ModelyardError as error:
             message = str(error).replace(f"{folder}/", "")
             unchanged = f"{' and '.join(path.name for path in texts)} unchanged"
-            raise ModelyardError(f"the winner does not fit; {unchanged}.\n{message}\n{winner.text}") from None
+            raise ModelyardError(f"the winner was not written; {unchanged}.\n{message}\n{winner.text}") from None
     return texts
 
 

@@ -1,4 +1,4 @@
-"""The samples that a trial is fitted on and scored by: as the input divides them, or k-fold."""
+"""Training and validation samples of a trial: the split of the input, or k folds."""
 
 from collections.abc import Iterator
 

@@ -31,7 +31,7 @@ def write(study: Study, report: Path | None = None) -> None:
     ended = [trial for trial in results.trials if trial.state in STATUS and trial.datetime_start]
     if ended:
         parent = _study_run(results, ended)
-        group = f"study {results.name} {parent.start_time.isoformat()}"  # tells apart studies of the same name
+        group = f"study {results.name} {parent.start_time.isoformat()}"  # studies of several storages can share a name
         nested_runs.nested_run_writer().write(group, parent, [_trial_run(results, trial) for trial in ended], report)
 
 

@@ -42,7 +42,7 @@ class Objective:
         """
         started, progress = time.monotonic(), TrialProgress(self.plan, trial, self.on_epoch)
         try:
-            values = suggest(trial, self.plan)
+            values = suggest_values(trial, self.plan)
             if duplicate := finished_duplicate(trial):
                 trial.set_user_attr("repeats", duplicate.number)
                 return float(duplicate.values[0])
@@ -82,7 +82,7 @@ class Objective:
 
 @dataclass
 class TrialProgress:
-    """Counts a trial's epochs, reports each, and prunes the trial between two of them; a scikit-learn fit is one."""
+    """Counts and reports a trial's epochs, and prunes it between two; a scikit-learn fit counts as one epoch."""
 
     plan: Plan
     trial: optuna.Trial
@@ -98,7 +98,7 @@ class TrialProgress:
         self.trial.set_user_attr("epochs_planned", self.planned)
 
     def on_epoch(self, metrics: Mapping[str, float]) -> None:
-        """Handle an epoch; an estimator reports its stages when it is fitted already, too late to prune."""
+        """Handle an epoch; those of an estimator are ignored: it reports them after its fit, too late to prune."""
         if self.has_epochs:
             self._count(metrics)
 
@@ -126,9 +126,9 @@ def report_or_prune(trial: optuna.Trial, score: float, step: int, last: int) -> 
         raise optuna.TrialPruned(f"{score:.4g} after step {step} of {last}")
 
 
-def suggest(trial: optuna.Trial, plan: Plan) -> dict[str, Any]:
-    """Suggest a value for each dotted key that the study varies."""
-    return {key: _suggest(trial, key, variation) for key, variation in plan.study.vary.items()}
+def suggest_values(trial: optuna.Trial, plan: Plan) -> dict[str, Any]:
+    """Sample a value for each dotted key that the study varies."""
+    return {key: _suggest_value(trial, key, variation) for key, variation in plan.study.vary.items()}
 
 
 def finished_duplicate(trial: optuna.Trial) -> FrozenTrial | None:
@@ -137,7 +137,7 @@ def finished_duplicate(trial: optuna.Trial) -> FrozenTrial | None:
     return next((each for each in finished if each.params == trial.params), None)
 
 
-def _suggest(trial: optuna.Trial, key: str, variation: Range | Choices) -> Any:
+def _suggest_value(trial: optuna.Trial, key: str, variation: Range | Choices) -> Any:
     if isinstance(variation, Choices):
         return variation.by_label[trial.suggest_categorical(key, list(variation.by_label))]
     low, high, step, log = variation.low, variation.high, variation.step, variation.log

@@ -38,7 +38,7 @@ CAPTIONS = {
 INTERACTIVE = "plots.html, in the same folder, has the same plots to zoom into; it loads nothing from outside."
 
 
-def write(study: Study, folder: Path, params: Path = Path("params.yaml")) -> None:
+def write(study: Study, folder: Path, params_file: Path = Path("params.yaml")) -> None:
     """Write report.md, its plots, the interactive plots.html and trials.csv, in place of what is in `folder`.
 
     trials.csv holds no times: the same search gives the same bytes.
@@ -46,13 +46,13 @@ def write(study: Study, folder: Path, params: Path = Path("params.yaml")) -> Non
     Args:
         study: created by `modelyard tune`.
         folder: usually reports/tuning/<study>.
-        params: the file of the experiment, whose tuned entry the report prints.
+        params_file: the file of the experiment, whose tuned entry the report prints.
     """
     results, importances = read_study(study), plots.importances(study)
     with atomic_folder(folder) as temporary:
         drawn = plots.save_plots(study, results, temporary, with_importances=bool(importances))
         write_table(temporary / "trials.csv", _table(results))
-        write_text(temporary / "report.md", _markdown(results, importances, _entry(study, results, params), drawn))
+        write_text(temporary / "report.md", _markdown(results, importances, _entry(study, results, params_file), drawn))
 
 
 def _markdown(results: StudyResults, importances: dict[str, float], entry: str, drawn: Collection[str]) -> str:
@@ -111,9 +111,9 @@ def _samples(results: StudyResults) -> str:
     return f" after training on the first {count} training samples" if count else ""
 
 
-def _entry(study: Study, results: StudyResults, params: Path) -> str:
+def _entry(study: Study, results: StudyResults, params_file: Path) -> str:
     try:
-        winner = find_winner(study, params)
+        winner = find_winner(study, params_file)
     except ModelyardError as error:
         return str(error)
     return (
@@ -124,7 +124,7 @@ def _entry(study: Study, results: StudyResults, params: Path) -> str:
 
 def _cost(results: StudyResults) -> str:
     workers = {trial.user_attrs["worker"] for trial in results.trials if "worker" in trial.user_attrs}
-    machines = {worker.partition(":")[0] for worker in workers}  # host:process:its start
+    machines = {worker.partition(":")[0] for worker in workers}  # see core.processes.this_process
     spared, run = results.epochs_spared, results.epochs_run
     lines = [
         ("trials", ", ".join(f"{count} {word}" for word, count in results.counts.items()) or "none"),

@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 from modelyard.core.processes import has_died, is_on_this_host
 
 MAX_DEATHS = 3  # of workers on the same parameters: then the trial itself kills them, by its memory for example
-UNSIGNED_SECONDS = 60.0  # a new trial is in the storage a moment before the attribute `worker` is
+NO_WORKER_SECONDS = 60.0  # a new trial is in the storage a moment before its attribute `worker` is
 
 
 def fail_and_retry(study: optuna.Study, trial: FrozenTrial, reason: str, died: bool = True) -> None:
@@ -64,5 +64,5 @@ def _is_abandoned(trial: FrozenTrial, all_hosts: bool) -> bool:
     worker = trial.user_attrs.get("worker")
     if worker is None:
         started = trial.datetime_start or datetime.now()
-        return (datetime.now() - started).total_seconds() > UNSIGNED_SECONDS
+        return (datetime.now() - started).total_seconds() > NO_WORKER_SECONDS
     return has_died(worker) or (all_hosts and not is_on_this_host(worker))

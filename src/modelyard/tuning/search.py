@@ -1,4 +1,4 @@
-"""The search: gives trials to worker processes, replaces those that die or grow, and knows when it is over."""
+"""The search: sends trials to worker processes and replaces workers that die or grow, until the budget is used up."""
 
 import multiprocessing
 import re
@@ -26,8 +26,8 @@ SPAWN = multiprocessing.get_context("spawn")  # a process that has computed with
 POLL_SECONDS = 0.2
 STOP_SECONDS = 5.0  # that an interrupted trial gets before it is killed
 MAX_MEMORY = 5 * 2**29  # bytes of a worker after a trial
-SAME_FAILURES = 5
-STATE, STARTED, DONE = "rebuild", "begun", "done"  # a study's attribute, and its values
+SAME_FAILURES = 5  # in a row, which stop a search
+REBUILD, STARTED, DONE = "rebuild", "begun", "done"  # the attribute of a study that is a rebuild, and its values
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class WorkerProcess:
         state: "starting", "idle", "busy", or "retiring" when its memory has grown too much.
         name: its identity, as stored with its trials.
         number: the number of the trial that it runs, None before that has started.
-        started: when it was given its trial, on the monotonic clock.
+        started: when its trial was sent to it, on the monotonic clock.
         progress: the last epoch of its trial.
     """
 
@@ -98,7 +98,7 @@ class Search:
         Args:
             workers: how many processes.
             budget: when no further trial starts.
-            joined: whether other searches run at the same time, so that samples must differ from theirs.
+            joined: whether other searches share the study, so that this one needs seeds of its own.
             max_memory: a worker that holds more bytes after a trial is replaced.
 
         Raises:
@@ -167,7 +167,7 @@ class Search:
                 self._count_finished(message)
 
     def _remove(self, gone: WorkerProcess) -> None:
-        """Go on without a worker that has ended, because its memory had grown or because it died."""
+        """Remove a worker that has ended; unless it was retiring, its trial failed and is enqueued again."""
         gone.process.join()
         self._workers.remove(gone)
         if gone.state == "retiring":
@@ -213,9 +213,9 @@ class Search:
 
 
 def rebuild_study(project: Project, name: str, root: Path, on_update: OnUpdate) -> optuna.Study:
-    """Run a whole search as a DVC stage: in a new study with one worker, so that the same search comes out again.
+    """Run a whole search as a DVC stage: in a new study with one worker, so that it is reproducible.
 
-    A rebuild that was stopped goes on in its study.
+    A rebuild that was stopped is resumed in its study.
 
     Raises:
         ModelyardError: the storage does not answer, or the same failure comes too often.
@@ -223,19 +223,19 @@ def rebuild_study(project: Project, name: str, root: Path, on_update: OnUpdate) 
     plan = make_plan(project, name, project.runtime.threads, root)
     location = storage.find_storage(name, None, root)
     study = storage.open_study(plan, location, new=not _is_unfinished_rebuild(plan, location))
-    study.set_user_attr(STATE, STARTED)
+    study.set_user_attr(REBUILD, STARTED)
     Search(study, location, plan, on_update).run(1, Budget(plan.study.trials, plan.study.seconds))
-    study.set_user_attr(STATE, DONE)
+    study.set_user_attr(REBUILD, DONE)
     return study
 
 
 def _is_unfinished_rebuild(plan: Plan, location: StudyStorage) -> bool:
-    """Whether the latest study is a rebuild of this very search that was stopped."""
+    """Whether the latest study is a stopped rebuild with the same search space."""
     with location.explain_errors():
         opened = location.open()
         latest = storage.latest_name(plan.name, opened)
         attributes = optuna.load_study(study_name=latest, storage=opened).user_attrs if latest else {}
-    return attributes.get(STATE) == STARTED and not storage.space_changes(attributes["space"], plan.space)
+    return attributes.get(REBUILD) == STARTED and not storage.space_changes(attributes["space"], plan.space)
 
 
 def _search_number() -> int:

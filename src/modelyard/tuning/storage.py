@@ -125,10 +125,10 @@ def find_storage(study: str, address: str | None, root: Path) -> StudyStorage:
 
 
 def load_latest_study(name: str, storage: StudyStorage) -> optuna.Study:
-    """Load the latest study of a name, to read it.
+    """Load the latest study of a params.yaml entry, to read it.
 
     Raises:
-        ModelyardError: there is none of this project, or the storage does not answer.
+        ModelyardError: there is none, another program created it, or the storage does not answer.
     """
     with storage.explain_errors():
         opened = storage.open()
@@ -144,12 +144,12 @@ def load_latest_study(name: str, storage: StudyStorage) -> optuna.Study:
 
 
 def open_study(plan: Plan, storage: StudyStorage, new: bool = False, join: bool = False) -> optuna.Study:
-    """Open the study to search in: the latest of its name, or a new one whose trial 0 is the experiment unchanged.
+    """Open the study to search in: the latest of its entry, or a new one whose trial 0 is the experiment unchanged.
 
     Args:
         plan: what is searched.
         storage: where studies are.
-        new: create a study even if there is one of this name.
+        new: create a study even if there is one.
         join: take part in a search that may be running on other machines.
 
     Raises:
@@ -169,16 +169,16 @@ def open_study(plan: Plan, storage: StudyStorage, new: bool = False, join: bool 
         return study
 
 
-def latest_name(study: str, storage: BaseStorage) -> str | None:
-    """Return the name in the storage of the latest study of a name (`name`, `name-2`, ...), or None."""
+def latest_name(entry: str, storage: BaseStorage) -> str | None:
+    """Return the name of the latest study of a params.yaml entry (`entry`, `entry-2`, ...) in the storage, or None."""
     names = {each.study_name for each in storage.get_all_studies()}
-    numbered = [each for each in names if each == study or each.rpartition("-")[0] == study]
+    numbered = [each for each in names if each == entry or each.rpartition("-")[0] == entry]
     return max(numbered, key=_number, default=None)
 
 
-def next_name(latest: str | None, study: str) -> str:
-    """Return the name in the storage of the next study of a name."""
-    return f"{study}-{_number(latest) + 1}" if latest else study
+def next_name(latest: str | None, entry: str) -> str:
+    """Return the name of the next study of a params.yaml entry in the storage."""
+    return f"{entry}-{_number(latest) + 1}" if latest else entry
 
 
 def space_changes(old: Any, new: Any, key: str = "") -> list[str]:

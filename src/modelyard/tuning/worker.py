@@ -18,8 +18,6 @@ from modelyard.tuning.objective import Objective
 from modelyard.tuning.plan import Plan
 from modelyard.tuning.storage import StudyStorage
 
-LIBRARY = "keras"  # imported before the first trial, so that no trial's seconds include it
-
 
 class WorkerReady(NamedTuple):
     """To the search: this worker waits for a trial; `worker` is stored with its trials."""
@@ -63,7 +61,7 @@ def work(
     """Run a trial for each RunTrial until there are none, or until this process holds more than `max_memory` bytes."""
     _set_up_process(log)
     if not is_estimator(plan.experiment.model.family):
-        importlib.import_module(LIBRARY)
+        importlib.import_module("keras")  # before the first trial, whose seconds would include it
     objective = Objective(plan, lambda *epoch: _send(connection, EpochFinished(*epoch)))
     study = optuna.load_study(study_name=study_name, storage=storage.open(), pruner=make_pruner(plan))
     _send(connection, WorkerReady(this_process()))
@@ -92,13 +90,13 @@ def _run_trial(message: RunTrial, connection: Connection, study: optuna.Study, o
     study.sampler = make_sampler(message.seed)
     numbers: list[int] = []
 
-    def signed_objective(trial: optuna.Trial) -> float:
+    def objective_with_worker(trial: optuna.Trial) -> float:
         numbers.append(trial.number)
         trial.set_user_attr("worker", this_process())
         _send(connection, TrialStarted(trial.number))
         return objective(trial)
 
-    study.optimize(signed_objective, n_trials=1, catch=(Exception,))
+    study.optimize(objective_with_worker, n_trials=1, catch=(Exception,))
     trial = study.get_trials(deepcopy=False)[numbers[0]]
     return TrialFinished(trial.number, trial.state.name, trial.value, trial.user_attrs.get("reason", ""))
 
