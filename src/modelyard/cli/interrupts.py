@@ -1,4 +1,4 @@
-"""Clean shutdown of long-running commands."""
+"""Signals that stop a long-running command."""
 
 import signal
 

@@ -41,7 +41,7 @@ def _unknown_key(key: object, known: Iterable[str], given: Any) -> InitErrorDeta
 
 
 def _details(error: Any) -> InitErrorDetails:
-    """Return an error of pydantic's in the form in which it can be raised again."""
+    """Return a pydantic error in a form that can be raised again."""
     kind = PydanticCustomError(error["type"], error["msg"], error.get("ctx"))
     return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"])
 
@@ -152,7 +152,7 @@ def _with_tuples(value: Any) -> Any:
 
 
 def _mistake(error: Any, given: Any) -> Mistake:
-    """Return a pydantic error in terms of the file."""
+    """Return a pydantic error as a mistake: the keys of the file, and a reason that names what is allowed."""
     keys = _keys_in_file(error["loc"], given)
     if error["type"] == "unknown_key":
         return Mistake((*keys, error["ctx"]["key"]), error["msg"])

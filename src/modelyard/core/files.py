@@ -28,7 +28,7 @@ def checksum(path: Path, method: Literal["sha256", "md5"]) -> str:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`, and rename it to `path` only if the block succeeds."""
+    """Yield a temporary path beside `path`, and rename it to `path` only if the block succeeds."""
     with temporary_file(path) as temporary:
         yield temporary
         temporary.replace(path)
@@ -36,7 +36,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def temporary_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`, and delete it when the block ends."""
+    """Yield a temporary path beside `path`, and delete it when the block ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -50,7 +50,7 @@ def temporary_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `path`, and rename it to `path` only if the block succeeds."""
+    """Yield a temporary folder beside `path`, and rename it to `path` only if the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover_of_a_killed_run in path.parent.glob(f".{path.name}.*.part"):
         shutil.rmtree(leftover_of_a_killed_run)

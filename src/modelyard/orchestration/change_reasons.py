@@ -12,7 +12,7 @@ CHANGE_TEXTS = {
     "not in cache": "is not in DVC's cache",
 }
 NOTHING = "nothing"
-LONGEST = 60  # characters of a value
+LONGEST = 60  # characters; longer values are cut
 
 
 def reasons(stage: Any, status: list[Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A process that imports the heavy libraries once and forks a child for each script that it is asked to run.
+"""A process that imports the heavy libraries once and forks a child for each script to run.
 
 `fork_server.py serve SOCKET MODULE...` starts the server; `fork_server.py run SCRIPT ARGUMENT...` is its client, for
 the server whose socket MODELYARD_FORK_SERVER names. The script gets the client's folder, environment, cores, standard

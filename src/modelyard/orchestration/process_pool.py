@@ -1,4 +1,4 @@
-"""A pool of processes that are started once, each of which does one job after the other.
+"""A pool of processes that are started once; each runs one job after another.
 
 They are spawned, because a process that has used TensorFlow must not be forked. If one dies, only its own job fails;
 one that has grown large is replaced. Not concurrent.futures, which fails all jobs when a process dies, nor
@@ -31,7 +31,7 @@ class Outcome:
 def run_in_pool(
     work: Callable[[Any], Any], jobs: Iterable[Any], count: int, seconds: float, max_bytes: float = MAX_BYTES
 ) -> Iterator[Outcome]:
-    """Do `work` for each job in `count` processes, and yield each outcome as its job ends.
+    """Call `work` for each job in `count` processes, and yield each outcome as its job ends.
 
     Args:
         work: a function of a module.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PRETRAINED_STAGES = "pretrained/dvc.yaml:"
-"""The prefix that DVC gives the stages of that file."""
+"""The prefix of DVC's names for the stages of pretrained/dvc.yaml."""
 
 
 class _Section(NamedTuple):

@@ -147,7 +147,7 @@ def inputs_of(study: StudySettings, own: str) -> tuple[str, ...]:
 def study_mistakes(
     study: StudySettings, experiments: Mapping[str, Any], inputs: Mapping[str, InputSettings]
 ) -> Iterator[Mistake]:
-    """Names that do not exist, and values that the experiment refuses; keys are within the study's entry."""
+    """Names that do not exist, and values that the experiment does not allow; keys start within the study's entry."""
     if study.experiment not in experiments:
         yield Mistake(("experiment",), f"no such experiment; {suggest(study.experiment, experiments)}")
         return

@@ -1,4 +1,4 @@
-"""An experiment with everything that its result depends on, optionally with some settings or its seeds changed."""
+"""Experiments with all settings that their results depend on, optionally with some settings or the seeds changed."""
 
 import hashlib
 import json
@@ -64,7 +64,7 @@ class ResolvedExperiment:
             splits: whether to add it to the seeds of the test and validation splits as well.
 
         Raises:
-            ModelyardError: `splits` is given, and the test samples are not drawn by a seed.
+            ModelyardError: `splits` is true, and the test samples are not drawn with a seed.
         """
         seed = {"training.seed": self.experiment.training.seed + offset}
         return replace(
@@ -147,7 +147,7 @@ def _split_changes(changes: Changes) -> _ChangesByPart:
 
 
 def _changed(settings: AnySettings, changes: Changes) -> AnySettings:
-    """`config.changed`, with errors that name the keys of `changes`."""
+    """`with_changes`, with errors that name the keys of `changes`."""
     try:
         return with_changes(settings, changes)
     except KeyError as unknown:

@@ -25,7 +25,7 @@ class SeedStatistics(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The mean as a signed difference, with its interval, such as "+0.03 (+0.01 to +0.05)"."""
+        """The mean as a signed difference, with its interval, for example "+0.03 (+0.01 to +0.05)"."""
         return f"{self.mean:+.3g}" + (" ({:+.3g} to {:+.3g})".format(*self.interval) if self.interval else "")
 
 

@@ -90,7 +90,7 @@ class Series:
 
 
 def missing_jobs(wanted: Iterable[tuple[Series, int]], folder: Path) -> list[Job]:
-    """The runs still to do, where each series is wanted with so many seeds; first those of the first seed."""
+    """The runs that `folder` lacks, of each series with its number of seeds; first those of the first seed."""
     jobs: dict[tuple[int, Path], Job] = {}
     for series, seeds in wanted:
         for offset in range(seeds):
@@ -100,7 +100,7 @@ def missing_jobs(wanted: Iterable[tuple[Series, int]], folder: Path) -> list[Job
 
 
 def run_jobs(jobs: Sequence[Job], raw: Path, workers: int, seconds: float) -> Generator[Outcome, None, None]:
-    """Do runs in parallel and keep the metrics of each in its file.
+    """Run jobs in parallel and keep the metrics of each in its file.
 
     Args:
         jobs: the runs to do.
@@ -154,10 +154,12 @@ def with_earlier_rows(summary: "pd.DataFrame", file: Path, project: Project) -> 
 
 
 def published_text(row: Any) -> str:
-    """The published value of a summary's row and where it lies among the runs, such as "0.96 outside, z +3.1"."""
-    if row.published is None or row.published != row.published:  # NaN, where other rows have a value
+    """The published value of a summary's row and where it lies among the runs, for example "0.96 outside, z +3.1"."""
+    import pandas as pd
+
+    if pd.isna(row.published):
         return ""
-    z = f", z {row.z:+.1f}" if row.z == row.z and row.z is not None else ""
+    z = "" if pd.isna(row.z) else f", z {row.z:+.1f}"
     return f"{row.published:.4g} {'inside' if row.inside else 'outside'}{z}"
 
 

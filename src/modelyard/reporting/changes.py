@@ -110,7 +110,7 @@ def _read_settings(files: ProjectFiles) -> dict[str, Any]:
     """The three files of settings as one; in older commits params.yaml held the sections `published` and `claims`."""
     settings = files.yaml("params.yaml") or {}
     published = {
-        name: {"metrics" if key == "figures" else key: value for key, value in entry.items()}  # its former name
+        name: {"metrics" if key == "figures" else key: value for key, value in entry.items()}  # in older commits
         for name, entry in (settings.get("published") or {}).items()
     }
     return settings | {

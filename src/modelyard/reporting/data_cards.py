@@ -67,7 +67,7 @@ class InputCard:
 
 @dataclass(frozen=True)
 class DatasetCard:
-    """A data set.
+    """A data set of params.yaml.
 
     Attributes:
         name: its key in params.yaml.

@@ -8,7 +8,7 @@ MARGIN = 3.0  # percent of the width, left free at both ends
 
 @dataclass(frozen=True)
 class IntervalBar:
-    """An interval, the value in it and a published value (None if there is none), all in percent of the axis."""
+    """The left end and width of an interval, the value in it and a published value, if any; in percent of the axis."""
 
     left: float
     width: float
@@ -37,5 +37,5 @@ class BarAxis:
     def bar(self, low: float, high: float, value: float, published: float | None = None) -> IntervalBar:
         """The bar from `low` to `high` with a dot at `value`."""
         left, right = self.position(low), self.position(high)
-        mark = None if published is None else self.position(published)
-        return IntervalBar(left, round(right - left, 2), self.position(value), mark)
+        published_position = None if published is None else self.position(published)
+        return IntervalBar(left, round(right - left, 2), self.position(value), published_position)

@@ -11,7 +11,7 @@ from modelyard.reporting.claims import ClaimRow
 from modelyard.reporting.contents import ReportContents
 
 HEADER = ("experiment", "notebook", "test metric (95 % interval)", "published", "remarks")
-MAX_LENGTH = 60  # characters of a value
+MAX_LENGTH = 60  # characters; longer values are cut
 CLAIM_COLUMNS = ("claim", "verdict", "metric", "mean difference (95 % interval)")
 CLAIMS_NOTE = (
     "A verdict is about the comparison described in `reports/claims.md`; most claims train on part of the samples and "

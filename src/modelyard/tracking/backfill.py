@@ -1,6 +1,6 @@
-"""Adds to MLflow what it lacks of up-to-date results: those that DVC restored from its cache, and the MD5s of dvc.lock.
+"""Adds to MLflow what is missing for up-to-date results: runs of results that DVC restored, and the MD5s of dvc.lock.
 
-A run belongs to results if its settings and the end of its learning curve equal theirs.
+A run is the one that wrote some results if its settings and its last epoch equal those of the results.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,7 +41,7 @@ class LockedExperiment:
 
     @property
     def deps(self) -> dict[str, str]:
-        """The MD5 of each dependency of either stage that neither wrote, by path."""
+        """The MD5 of each dependency of the two stages that neither of them wrote, by path."""
         read = {**self.training.deps, **self.evaluation.deps}
         return {path: md5 for path, md5 in read.items() if path not in self.outs}
 
@@ -52,7 +52,7 @@ class LockedExperiment:
 
 
 def backfill(project: Project, names: Iterable[str], recheck: bool = True) -> dict[str, str]:
-    """Add what the store lacks of experiments whose files are up to date.
+    """Add what the store is missing of experiments whose files are up to date.
 
     Args:
         project: the settings of params.yaml.

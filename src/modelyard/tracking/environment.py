@@ -10,12 +10,12 @@ from modelyard.core.errors import ModelyardError
 from modelyard.core.processes import this_process
 
 REBUILD = "MODELYARD_REBUILD"  # an environment variable, equal for every stage of one `modelyard run`
-# Git's pathspecs of all files but those that stages write: a rebuild changes them, and they change no result.
+# Git's pathspecs of all files except those that stages write: a rebuild changes these, and they change no result.
 SOURCES = (".", ":!*dvc.lock", ":!results", ":!reports")
 
 
 def environment_tags(experiment: str = "") -> dict[str, str]:
-    """The tags that say what produced a run, as far as it is known."""
+    """The tags that record what produced a run; those without a value are left out."""
     tags = {
         **_commit_tags(),
         "dvc_stage": os.environ.get("DVC_STAGE", ""),

@@ -1,4 +1,4 @@
-"""Writes runs that are over into MLflow: a parent run with child runs, without duplicates when written again."""
+"""Writes ended runs into MLflow: a parent run with child runs; writing the same runs twice adds nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ class LoggedMetric(NamedTuple):
 
 @dataclass(frozen=True)
 class CompletedRun:
-    """A run that is over, with the status that MLflow shows."""
+    """An ended run, with the status that MLflow shows."""
 
     name: str
     status: Literal["FINISHED", "KILLED", "FAILED"]

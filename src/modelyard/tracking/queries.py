@@ -1,4 +1,4 @@
-"""Reads runs from the store. No stage does."""
+"""Reads runs from the store. No stage uses this module: stages read files only."""
 
 import time
 from collections.abc import Mapping

@@ -78,7 +78,7 @@ class MlflowRun:
 
         self._flush()
         native = model.native
-        if hasattr(native, "optimizer"):  # of our own classes, which a server lacks: log it as if never compiled
+        if hasattr(native, "optimizer"):  # of our own class, which a server lacks: log the network uncompiled
             native = type(native)(native.inputs, native.outputs, name=native.name)
         logged = getattr(mlflow, model.mlflow_flavor).log_model(
             native,
@@ -178,7 +178,7 @@ def evaluation_run(experiment: str) -> Iterator[Run]:
 
 @contextmanager
 def backfill_run(experiment: str, run_id: str | None) -> Iterator[Run]:
-    """The run with this id, to add what it lacks; without an id a new one, of a training that it did not see."""
+    """The run with this id, to add what it lacks; without an id, a new run for results of an earlier training."""
     with _run(MlflowRun(experiment), run_id) as run:
         yield run
 
