@@ -33,7 +33,7 @@ from support import postgresql, searches
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.core.config import with_changes
 from modelyard.core.files import write_text
-from modelyard.core.markdown import markdown_table
+from modelyard.core.report_text import markdown_table
 from modelyard.params.study import Range
 from modelyard.tuning.plan import Plan
 from modelyard.tuning.search import Budget, Search

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.overhead import overhead, seconds_by_kind
 from modelyard.core.files import write_text
-from modelyard.core.markdown import markdown_table
+from modelyard.core.report_text import markdown_table
 
 Found = Mapping[str, Any]  # results of a part, by key
 RESOURCES = {"wall_seconds": "wall time, s", "cpu_seconds": "CPU time, s", "peak_megabytes": "peak memory, MiB"}

@@ -27,7 +27,7 @@ from modelyard import params
 from modelyard.core.config import with_changes
 from modelyard.core.errors import exit_on_error
 from modelyard.core.files import write_text
-from modelyard.core.markdown import markdown_table
+from modelyard.core.report_text import markdown_table
 from modelyard.data import inputs, readers
 from modelyard.params.project import Project
 from modelyard.params.study import Range, baseline_values, storage_label

@@ -11,7 +11,7 @@ import pandas as pd
 
 from modelyard.core.errors import ModelyardError, exit_on_error
 from modelyard.core.files import write_text
-from modelyard.core.markdown import markdown_table
+from modelyard.core.report_text import markdown_table
 from modelyard.experiments.compare import overview
 from modelyard.orchestration.scheduler import TIMES
 from modelyard.params import load

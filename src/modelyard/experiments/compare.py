@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from modelyard.core.markdown import markdown_table
+from modelyard.core.report_text import markdown_table
 from modelyard.experiments.tasks import TASKS
 from modelyard.metrics.bootstrap import PairedDifference, paired_difference
 from modelyard.metrics.definitions import headline_metric, shown_metrics

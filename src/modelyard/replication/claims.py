@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from modelyard.core.markdown import markdown_table
+from modelyard.core.report_text import markdown_table
 from modelyard.metrics.bootstrap import CONFIDENCE
 from modelyard.params.claim import ClaimSettings, claim_from_report
 from modelyard.params.project import Project

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from modelyard.core.markdown import markdown_table
+from modelyard.core.report_text import markdown_table
 from modelyard.experiments.compare import MISSING, overview
 from modelyard.reporting.changes import MetricChange, ProjectChanges, ValueChange
 from modelyard.reporting.claims import ClaimRow

@@ -3,6 +3,7 @@
 from importlib.resources import files
 from typing import Any
 
+from modelyard.core.report_text import duration_text
 from modelyard.metrics.definitions import is_in_target_unit
 from modelyard.reporting.contents import ReportContents
 
@@ -14,7 +15,7 @@ def html_page(contents: ReportContents) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": _number, "setting": _setting, "duration": _duration}
+    environment.filters |= {"number": _number, "setting": _setting, "duration": duration_text}
     environment.tests["in_target_unit"] = is_in_target_unit
     template = files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
     return environment.from_string(template).render(report=contents)
@@ -36,10 +37,3 @@ def _setting(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_setting, value))}]"
     return "not set" if value is None else str(value)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial
 
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import atomic_folder, write_table, write_text
-from modelyard.core.markdown import markdown_table
+from modelyard.core.report_text import duration_text, markdown_table
 from modelyard.tuning import plots
 from modelyard.tuning.apply import find_winner
 from modelyard.tuning.results import (
@@ -131,9 +131,9 @@ def _cost(results: StudyResults) -> str:
         ("repeats of a finished trial, not trained again", f"{results.repeats}"),
         ("epochs", f"{run}"),
         ("epochs spared by pruning", f"{spared}, {spared / max(1, spared + run):.0%} of what all would have run"),
-        ("time of all trials together", _duration(results.seconds)),
-        ("from the first trial's start to the last one's end", _duration(results.wall_seconds)),
-        ("time spared by pruning", f"about {_duration(results.seconds_spared)}"),
+        ("time of all trials together", duration_text(results.seconds)),
+        ("from the first trial's start to the last one's end", duration_text(results.wall_seconds)),
+        ("time spared by pruning", f"about {duration_text(results.seconds_spared)}"),
         ("processes", f"{len(workers)} on {len(machines)} machine{'s' * (len(machines) != 1)}"),
     ]
     return markdown_table(["", ""], lines)
@@ -162,17 +162,10 @@ def _trials(results: StudyResults, trials: Sequence[FrozenTrial]) -> str:
         settings = results.settings_of(trial)
         number = f"{trial.number} (baseline)" if trial is results.baseline else f"{trial.number}"
         values = [format_value(settings[key]) for key in keys]
-        lines.append((number, f"{score(trial):.4g}", f"{epochs_run(trial)}", _duration(seconds(trial)), *values))
+        lines.append((number, f"{score(trial):.4g}", f"{epochs_run(trial)}", duration_text(seconds(trial)), *values))
     return markdown_table(["trial", results.metric, "epochs", "time", *(f"`{key}`" for key in keys)], lines)
 
 
 def _failures(results: StudyResults) -> str:
     counts = Counter(reason(trial).replace("|", "\\|") for trial in results.failed)
     return markdown_table(["trials", "reason"], ((f"{count}", text) for text, count in counts.most_common()))
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
