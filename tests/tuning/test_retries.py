@@ -62,6 +62,7 @@ def test_a_trial_that_has_ended_meanwhile_is_not_retried(study):
         ("another-machine:1:0", True, True),
         (None, True, False),
     ],
+    ids=["alive", "dead", "on another host", "on another host of all hosts", "unsigned"],  # the ids of processes vary
 )
 def test_trials_of_dead_workers_are_retried_on_resume(study, worker, all_hosts, is_retried):
     started(study, worker)
