@@ -72,7 +72,7 @@ def test_an_experiment_is_rebuilt_here_or_was_committed_earlier_or_is_not_built(
     assert states == {name: [MISSING] for name in project.all_experiments if name not in ("boston_mlp", "digits_cnn")}
     assert len(rows_of(table, "fashion_cnn")) == 1
     markdown = compare.markdown(table, {})
-    assert f"a convolutional network beside it; {EARLIER} |" in markdown
+    assert f"convolutional network for comparison; {EARLIER} |" in markdown
     assert f"over-fits without activations; {MISSING} |" in markdown
     assert "mse 31.31 outside | raw features |" in markdown  # what was rebuilt needs no remark
 
@@ -163,7 +163,7 @@ def test_the_overview_has_one_row_per_experiment_with_its_headline_metric(
     assert list(overview.index) == list(compared(project, tmp_path).experiment.unique())
     expected = ["004", "correlation 0.85 (0.765 to 0.935)", "correlation 0.7958 inside", "raw features"]
     assert overview.loc["boston_mlp"].to_list() == expected
-    assert overview.loc["mnist_cnn"].to_list() == ["003", "", "", f"its own figure is lost; {MISSING}"]
+    assert overview.loc["mnist_cnn"].to_list() == ["003", "", "", f"the published value is lost; {MISSING}"]
 
 
 @pytest.mark.parametrize(("r2", "warned"), [(-3.25, True), (-0.001, True), (0.0, False), (0.7, False)])

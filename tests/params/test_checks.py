@@ -308,7 +308,7 @@ def test_a_seed_that_numpy_cannot_take_is_refused(message):
             ("boston_mlp_standard.metrics.corelation (line", "no such metric; did you mean correlation?"),
         ),
         (
-            "note: 784 pixels through 32 codes", "metrics: {accuracy: 1.0}",
+            "note: 784 pixels encoded as 32 numbers", "metrics: {accuracy: 1.0}",
             ("mnist_autoencoder.metrics.accuracy (line", "no such metric; allowed: r2, mse, mae"),
         ),
         ("note: one neuron", "nota: one neuron", ("xor_perceptron.nota", "no such key; did you mean note?")),

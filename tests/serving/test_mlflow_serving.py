@@ -23,6 +23,8 @@ from modelyard.models import EstimatorTraining, NetworkTraining, Runtime
 from modelyard.models.families import cnn, linear
 from modelyard.params.project import EstimatorExperiment, NetworkExperiment
 
+pytestmark = pytest.mark.slow
+
 HEADERS = {"Content-Type": "application/json"}
 CNN = NetworkExperiment(
     input="made_up",

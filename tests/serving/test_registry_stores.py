@@ -16,6 +16,8 @@ from support.built_experiments import PARAMS, build_experiment, fit_model, line_
 from support.commands import modelyard
 from support.servers import ASKED_FOR, PASSWORD, mlflow_server, served
 
+pytestmark = pytest.mark.slow
+
 TABLE = pd.DataFrame(line_samples(5).x, columns=["a", "b", "c"])
 FEATURES = tuple(TABLE)
 MEAN, FIT = (fit_model(family, line_samples(100), features=FEATURES) for family in ("baseline", "linear"))

@@ -11,6 +11,8 @@ from support.searches import plan
 from modelyard.tuning.search import Budget, Search
 from modelyard.tuning.storage import StudyStorage, open_study
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def storage(tmp_path, postgresql) -> StudyStorage:

@@ -25,6 +25,8 @@ from modelyard.tuning.search import Budget, Search, WorkerProcess, rebuild_study
 from modelyard.tuning.storage import StudyStorage, open_study
 from modelyard.tuning.worker import TrialFinished
 
+pytestmark = pytest.mark.slow
+
 BOUND = 300.0  # seconds; generous, for a loaded machine
 SLOW = {"model.trees": Range(low=10, high=500)}
 
