@@ -73,7 +73,7 @@ def test_an_experiment_is_rebuilt_here_or_was_committed_earlier_or_is_not_built(
     assert len(rows_of(table, "fashion_cnn")) == 1
     markdown = compare.markdown(table, {})
     assert f"convolutional network for comparison; {EARLIER} |" in markdown
-    assert f"over-fits without activations; {MISSING} |" in markdown
+    assert f"overfits; convolutions without activations; {MISSING} |" in markdown
     assert "mse 31.31 outside | raw features |" in markdown  # what was rebuilt needs no remark
 
 
