@@ -8,6 +8,7 @@ import pytest
 from dvc.repo import Repo, lock_repo
 from hypothesis import given
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from modelyard.orchestration.lock_writer import START, with_entry, write_entry
 
@@ -65,6 +66,19 @@ def test_a_lock_that_holds_more_than_stages_is_left_to_dvc(project):
     assert b"datasets: []" in reproduce_and_record(project, "words")
     with chdir(project), Repo(str(project)) as repo:
         assert repo.status(["words"]) == {}
+
+
+def test_a_lock_whose_stages_refer_to_each_other_stays_readable(project):
+    reproduce_and_record(project, "yes", "lines")
+    yaml = YAML(typ="safe")
+    yaml.default_flow_style = False
+    shared = yaml.load(project / "dvc.lock")
+    shared["stages"]["lines"]["deps"] = shared["stages"]["yes"]["outs"]  # the same object: dumped as an alias
+    yaml.dump(shared, project / "dvc.lock")
+    assert "*id001" in (project / "dvc.lock").read_text()
+    reproduce_and_record(project, "words", "lines")
+    with chdir(project), Repo(str(project)) as repo:
+        assert repo.status(["yes", "words", "lines"]) == {}
 
 
 def test_a_lock_that_cannot_be_replaced_stays_whole(project, monkeypatch):

@@ -34,8 +34,13 @@ def with_entry(content: str, entry: str) -> str:
 
 
 def _is_plain(content: str, entry: str) -> bool:
-    """Return whether the file has stages only, and the name of this one is on a line of its own."""
-    return re.match(rf"{START}(  .*\n|\n)*\Z", content) is not None and entry.partition("\n")[0].endswith(":")
+    """Return whether the file has stages only, each whole by itself, and the name of this one is on a line of its own.
+
+    A tool that rewrote the file may have left YAML aliases, which refer from one stage to the lines of another.
+    """
+    stages_only = re.match(rf"{START}(  .*\n|\n)*\Z", content) is not None
+    aliases = re.search(r"(?m)^ +(- |\S+: )?\*\w+$", content) is not None
+    return stages_only and not aliases and entry.partition("\n")[0].endswith(":")
 
 
 def _replace(file: Path, content: str) -> None:
