@@ -38,8 +38,8 @@ def fashion_mnist() -> tuple[Arrays, Arrays]:
 
 def boston_housing() -> tuple[Arrays, Arrays]:
     """As keras.datasets.boston_housing.load_data(test_split=0.2, seed=777)."""
-    with np.load(RAW / "boston" / "boston_housing.npz", allow_pickle=False) as archive:
-        return shuffle_split(archive["x"], archive["y"])
+    table = np.loadtxt(RAW / "boston" / "boston_housing.csv", delimiter=",")
+    return shuffle_split(table[:, :-1], table[:, -1])
 
 
 def shuffle_split(x: np.ndarray, y: np.ndarray) -> tuple[Arrays, Arrays]:

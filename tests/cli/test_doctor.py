@@ -19,17 +19,18 @@ def test_doctor_prints_versions_and_where_each_data_set_is(project: Path):
     assert "missing" not in table_row(result.output, "packages")
     assert "here" in table_row(result.output, "xor ")
     assert "reachable: " in table_row(result.output, "digits ")
-    assert "unreachable" in table_row(result.output, "boston ")
+    assert "unreachable" in table_row(result.output, "mnist ")
 
 
 def test_doctor_prints_the_mirror_that_a_data_set_would_come_from(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     mirror = tmp_path / "mirror"
-    (mirror / "boston-housing").mkdir(parents=True)
-    (mirror / "boston-housing" / "boston_housing.npz").touch()
+    (mirror / "reuters").mkdir(parents=True)
+    for name in ("reuters.npz", "reuters_word_index.json"):
+        (mirror / "reuters" / name).touch()
     monkeypatch.setenv("MODELYARD_MIRROR", str(mirror))
-    assert f"reachable: {mirror}/boston-housing" in modelyard("doctor").output
+    assert f"reachable: {mirror}/reuters" in modelyard("doctor").output
 
 
 @pytest.mark.usefixtures("project")

@@ -93,8 +93,9 @@ def test_the_committed_files_are_valid():
             ("experiments.xor_perceptron.model.family", "this key is missing"), id="no family",
         ),
         pytest.param(
-            "reader: digits", "reader: digit",
-            ("datasets.digits.reader", "given 'digit'", "no such reader", "did you mean digits?"), id="unknown reader",
+            "reader: diabetes", "reader: diabets",
+            ("datasets.diabetes.reader", "given 'diabets'", "no such reader", "did you mean diabetes?"),
+            id="unknown reader",
         ),
         pytest.param(
             "family: linear}\n    training: {seed: 777}", "family: linear}\n    training: {seed: 777, epochs: 5}",
@@ -125,7 +126,8 @@ def test_the_committed_files_are_valid():
             id="checkpoint",
         ),
         pytest.param(
-            "optimizer: adam, loss: detection", "optimizer: adam, loss: detection, checkpoint: val_mae",
+            "epochs: 10, batch_size: 32, optimizer: adam, loss: detection",
+            "epochs: 10, batch_size: 32, optimizer: adam, loss: detection, checkpoint: val_mae",
             ("experiments.digits_detector.training.checkpoint", "not measured in a detection", "allowed: val_loss"),
             id="a detection has its loss alone",
         ),
@@ -142,12 +144,14 @@ def test_the_committed_files_are_valid():
             id="loss of classes for an autoencoder",
         ),
         pytest.param(
-            "optimizer: adam, loss: detection", "optimizer: adam, loss: mse",
+            "epochs: 10, batch_size: 32, optimizer: adam, loss: detection",
+            "epochs: 10, batch_size: 32, optimizer: adam, loss: mse",
             ("experiments.digits_detector.training.loss", "does not fit a detection; take detection"),
             id="loss of values for a detection",
         ),
         pytest.param(
-            "{family: detector, filters: [16, 32, 64], context: [64, 64]}", "{family: mlp, units: [8]}",
+            "input: digits_on_canvas\n    model: {family: detector, filters: [16, 32, 64], context: [64, 64]}",
+            "input: digits_on_canvas\n    model: {family: mlp, units: [8]}",
             ("experiments.digits_detector.model.family", "given 'mlp': mlp is for classification or regression, this "
              "data set asks for detection"), id="a family without boxes",
         ),
@@ -207,11 +211,11 @@ def test_the_committed_files_are_valid():
             "threads: 1 ", "threads: 0 ", ("runtime.threads", "given 0", "or equal to 1"), id="no thread"
         ),
         pytest.param(
-            "sha256: f553", "sha256: F553",
-            ("datasets.boston.files.boston_housing.npz.sha256", "[0-9a-f]{64}"), id="checksum in capitals",
+            "sha256: 8594f", "sha256: 8594F",
+            ("datasets.boston.files.boston_housing.csv.sha256", "[0-9a-f]{64}"), id="checksum in capitals",
         ),
         pytest.param(
-            "    folder: boston-housing\n", "", ("datasets.boston", "files with a url need `folder`"), id="no folder"
+            "    folder: cifar-10\n", "", ("datasets.cifar10", "files with a url need `folder`"), id="no folder"
         ),
         pytest.param(
             BOSTON_SPLIT, "split: {test: 0.2}", ("inputs.boston.split", "test_seed goes with"), id="no test seed"

@@ -32,10 +32,10 @@ def test_all_experiments_are_those_of_every_section(project: Project):
 
 
 def test_files_of_a_data_set_have_a_mirror_and_a_public_address(project: Project):
-    files = project.files_of("boston", Path("/project"))
-    assert files.addresses("boston_housing.npz") == [
-        "/shared/datasets/boston-housing/boston_housing.npz",
-        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/boston_housing.npz",
+    files = project.files_of("reuters", Path("/project"))
+    assert files.addresses("reuters.npz") == [
+        "/shared/datasets/reuters/reuters.npz",
+        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/reuters.npz",
     ]
 
 

@@ -18,7 +18,7 @@ def cards_of(files: ProjectFiles) -> dict[str, DatasetCard]:
 def test_every_data_set_has_the_checksums_of_its_files(tmp_path) -> None:
     cards = cards_of(ProjectFiles(tmp_path))
     assert cards.keys() == PROJECT.datasets.keys()
-    assert cards["boston"].files["boston_housing.npz"].startswith("sha256 f553886a")
+    assert cards["boston"].files["boston_housing.csv"].startswith("sha256 8594f084")
     assert cards["boston"].raw_md5 == "abc.dir"
     assert cards["xor"].files == {"xor.csv": "written in params.yaml"}
 

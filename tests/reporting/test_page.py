@@ -47,7 +47,7 @@ def test_metrics_are_shown_with_intervals_and_published_values(report: Report) -
         "train: 4.2 s evaluate: 1 min 30 s model MD5 fedcba9876543210fedcba9876543210.dir",
         "Last epoch epoch 2 loss 1.25",
         "All files: MD5 0123456789abcdef0123456789abcdef.dir",
-        "boston_housing.npz sha256 f553886a1f8d56431e820c5b82552d9d95cfcb96d1e678153f8839538947dff5",
+        "boston_housing.csv sha256 8594f084258ead302f20a7479463f7a7584d33fe00042d442a7101530c8b46de",
         "Distinct samples in both training and test data: 1",
         "boston scaling: none , boston_standard scaling: standard Samples of shape 13, target in 1000 dollars",
         "minimum of the target 5",

@@ -20,7 +20,8 @@ from modelyard.tuning.apply import LINE_WIDTH, apply, as_yaml, find_winner
 SMALL = """\
 datasets: # where they come from
   digits:
-    reader: digits
+    reader: flattened_images
+    image_shape: [8, 8]
     task: classification
     description: Handwritten.
     classes: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]

@@ -89,9 +89,14 @@ def _chosen_stages(project: Project, names: Sequence[str], demo: bool) -> dict[s
 
 
 def _needs_no_download(project: Project, experiment: str) -> bool:
-    """Whether all its data ships with installed packages or is in params.yaml."""
+    """Whether its data, and that of the network it starts from, ships with installed packages or is in params.yaml."""
+    if experiment not in project.all_experiments:  # downloaded weights
+        return False
     files = project.datasets[project.dataset_of(experiment)].files.values()
-    return experiment in project.experiments and all(source.package or source.text for source in files)
+    backbone = getattr(project.all_experiments[experiment].model, "backbone", None)
+    return all(source.package or source.text for source in files) and (
+        backbone is None or _needs_no_download(project, backbone)
+    )
 
 
 def _unavailable_data(project: Project, stages: Collection[str], root: Path) -> dict[str, str]:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from modelyard.core.errors import ModelyardError
 from modelyard.data import readers
 from modelyard.data.readers import canvases
+from modelyard.data.readers.flattened_images import DrawnTestPart, draw_test, read_samples
 
 TRAINING_INK, TEST_INK = 100, 200
 
@@ -128,7 +129,33 @@ def test_mnist_gives_tight_boxes_of_at_most_20_pixels_a_side(mirror: Path):
             assert all(edge.any() for edge in (ink[0], ink[-1], ink[:, 0], ink[:, -1]))
 
 
+def test_flattened_digits_give_test_canvases_of_their_own_test_part(tmp_path: Path):
+    bars = digits(TRAINING_INK)[:2].repeat(5, axis=0)
+    inks = np.arange(10, 20, dtype=np.uint8)  # one of its own for each image
+    images = np.where(bars > 0, inks[:, np.newaxis, np.newaxis], 0)
+    lines = [
+        ",".join(map(str, [*image.ravel(), label])) for image, label in zip(images, [0] * 5 + [1] * 5, strict=True)
+    ]
+    (tmp_path / "images.csv").write_text("\n".join(lines))
+    part = DrawnTestPart(fraction=0.2, seed=3)
+    files = {"images.csv": {"package": "made/up", "sha256": "0" * 64}}
+    raw = readers.read(settings(files=files, test_part=part), tmp_path)
+    training, test = draw_test(read_samples(tmp_path / "images.csv", (28, 28)), part)
+    assert set(np.unique(raw.samples.x)) == set(np.unique(training.x))
+    assert set(np.unique(raw.test.x)) == set(np.unique(test.x))
+    assert set(np.unique(raw.samples.x)) & set(np.unique(raw.test.x)) == {0}
+
+
 # --- what cannot be ---
+
+
+@pytest.mark.parametrize(
+    "changes", [{"test_part": None, "files": 1}, {"test_part": {"fraction": 0.2, "seed": 1}, "files": 4}]
+)
+def test_a_test_part_goes_with_one_file_only(changes: dict):
+    files = {f"{number}.gz": {"package": "made/up", "sha256": "0" * 64} for number in range(changes["files"])}
+    with pytest.raises(ValidationError, match="test_part goes with one file of flattened digits"):
+        settings(**changes | {"files": files})
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from modelyard.core.errors import ModelyardError
-from modelyard.data.readers import boston, canvases, cifar, diabetes, digits, idx, reuters, table
+from modelyard.data.readers import boston, canvases, cifar, diabetes, flattened_images, idx, reuters, table
 from modelyard.data.readers.base import DatasetSettings, RawData
 
 __all__ = ["AnyDataset", "DatasetSettings", "RawData", "read"]
@@ -22,7 +22,7 @@ AnyDataset = Annotated[
     | canvases.CanvasesDataset
     | cifar.CifarDataset
     | diabetes.DiabetesDataset
-    | digits.DigitsDataset
+    | flattened_images.FlattenedImagesDataset
     | idx.IdxDataset
     | reuters.ReutersDataset
     | table.TableDataset,
@@ -34,7 +34,7 @@ _READERS: dict[str, Callable[[Path, Any], RawData]] = {
     "canvases": canvases.read,
     "cifar": cifar.read,
     "diabetes": diabetes.read,
-    "digits": digits.read,
+    "flattened_images": flattened_images.read,
     "idx": idx.read,
     "reuters": reuters.read,
     "table": table.read,

@@ -1,4 +1,4 @@
-"""The Boston housing data as Keras distributes it: one .npz in the row order of StatLib."""
+"""The Boston housing data as mlxtend brings it: a CSV file without a header, in the row order of StatLib."""
 
 from pathlib import Path
 from typing import Literal
@@ -19,5 +19,5 @@ class BostonDataset(DatasetSettings):
 
 def read(folder: Path, _: BostonDataset) -> RawData:
     """Read features as float64 (506, 13), the median value of homes in 1000 dollars as float64 (506,)."""
-    with np.load(folder / "boston_housing.npz", allow_pickle=False) as archive:
-        return RawData(Samples(archive["x"], archive["y"]), features=FEATURES)
+    table = np.loadtxt(folder / "boston_housing.csv", delimiter=",")
+    return RawData(Samples(table[:, :-1], table[:, -1]), features=FEATURES)

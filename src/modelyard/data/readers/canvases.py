@@ -8,8 +8,9 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from modelyard.core.errors import ModelyardError
-from modelyard.data.readers import idx
+from modelyard.data.readers import flattened_images, idx
 from modelyard.data.readers.base import DatasetSettings, RawData
+from modelyard.data.readers.flattened_images import DrawnTestPart
 from modelyard.data.samples import Samples
 
 DIGIT = 28  # pixels a side of an MNIST image
@@ -17,7 +18,7 @@ LAYOUTS = 10_000  # drawn for one canvas before giving up
 
 
 class CanvasesDataset(DatasetSettings):
-    """Canvases made of the four files of the MNIST database."""
+    """Canvases made of the four files of the MNIST database, or of one file of flattened digits."""
 
     reader: Literal["canvases"]
     size: int = Field(default=64, ge=DIGIT, description="pixels a side of a canvas")
@@ -25,6 +26,15 @@ class CanvasesDataset(DatasetSettings):
     training: int = Field(default=6000, ge=1, description="canvases to train on, of MNIST's training digits")
     test: int = Field(default=1000, ge=1, description="canvases for the test, of MNIST's test digits")
     seed: int = Field(ge=0, lt=2**32)
+    test_part: DrawnTestPart | None = Field(
+        default=None, description="for flattened digits: which of them are for the test canvases, as in their own entry"
+    )
+
+    @model_validator(mode="after")
+    def _has_test_digits(self) -> "CanvasesDataset":
+        if (len(self.files) == 1) != (self.test_part is not None):
+            raise ValueError("test_part goes with one file of flattened digits, and only with it")
+        return self
 
     @model_validator(mode="after")
     def _has_room_for_its_digits(self) -> "CanvasesDataset":
@@ -48,9 +58,17 @@ def read(folder: Path, settings: CanvasesDataset) -> RawData:
     Raises:
         ModelyardError: the images are not 28 x 28, one of them is blank, or no layout without overlap was found.
     """
-    training = _canvases(idx.read_part(folder, "train"), settings.training, (settings.seed, 0), settings)
-    test = _canvases(idx.read_part(folder, "t10k"), settings.test, (settings.seed, 1), settings)
+    training_digits, test_digits = _digits(folder, settings)
+    training = _canvases(training_digits, settings.training, (settings.seed, 0), settings)
+    test = _canvases(test_digits, settings.test, (settings.seed, 1), settings)
     return RawData(training, test, classes=settings.classes)
+
+
+def _digits(folder: Path, settings: CanvasesDataset) -> tuple[Samples, Samples]:
+    if settings.test_part is None:
+        return idx.read_part(folder, "train"), idx.read_part(folder, "t10k")
+    digits = flattened_images.read_samples(folder / next(iter(settings.files)), (DIGIT, DIGIT))
+    return flattened_images.draw_test(digits, settings.test_part)
 
 
 def _canvases(digits: Samples, count: int, seed: tuple[int, int], settings: CanvasesDataset) -> Samples:
