@@ -30,18 +30,19 @@ def test_columns_are_found_by_name_in_any_order_and_unused_ones_are_a_warning(tm
     [
         ("4,5", "2 values, the header has 3 columns"),
         ("4,5,6,7", "4 values, the header has 3 columns"),
-        ("4,,6", "'' in column b, where a number belongs"),
-        ("4,nan,6", "'nan' in column b, where a number belongs"),
-        ("4,5,inf", "'inf' in column c, where a number belongs"),
-        ("4,5,1e39", "'1e39' in column c, where a number belongs"),
-        ("four,5,6", "'four' in column a, where a number belongs"),
+        ("4,,6", "no value in column 'b'"),
+        ("4,nan,6", "'nan' in column 'b', where a number belongs"),
+        ("4,5,inf", "'inf' in column 'c', where a number belongs"),
+        ("4,5,1e39", "'1e39' in column 'c', where a number belongs"),
+        ("four,5,6", "'four' in column 'a', where a number belongs"),
     ],
 )
 def test_a_malformed_row_is_an_error_and_the_others_are_read(line: str, error: str, tmp_path: Path) -> None:
     batch = read_table(f"a,b,c\n1,2,3\n{line}\n7,8,9\n", tmp_path)
     np.testing.assert_array_equal(batch.x, [[1, 2, 3], [7, 8, 9]])
     assert batch.names == {"row": [1, 3]}
-    assert batch.errors == (f"{tmp_path}/rows.csv: row 2 below the header: {error}",)
+    (message,) = batch.errors
+    assert message.startswith(f"{tmp_path}/rows.csv: row 2 below the header: {error}")
 
 
 @pytest.mark.parametrize(
@@ -49,9 +50,10 @@ def test_a_malformed_row_is_an_error_and_the_others_are_read(line: str, error: s
     [
         ("a,c\n1,3\n", "1 of 3 columns are missing: b. The header must name them; it names a, c"),
         ("1,2,3\n4,5,6\n", "3 of 3 columns are missing: a, b, c"),
-        ("a,b,c,b\n1,2,3,4\n", "the header names column b 2 times"),
+        ("a,b,c,b\n1,2,3,4\n", "the header names column 'b' 2 times"),
         ("", "it is empty"),
-        ('a,b,c\n1,"2,3\n', "not a CSV table in UTF-8"),
+        ("a,b,c\n", "there is no row below the header"),
+        ('a,b,c\n1,"2,3\n', "not a CSV table: line 2"),
     ],
 )
 def test_a_malformed_table_is_an_error(content: str, message: str, tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def _write(table: "pd.DataFrame", output: Path | None) -> None:
     if output:
         write_table(output, table)
     else:
-        Console().print(_rich_table(table), highlight=False)
+        Console(markup=False).print(_rich_table(table), highlight=False)  # names may hold [brackets]
 
 
 def _rich_table(table: "pd.DataFrame") -> Table:

@@ -1,5 +1,6 @@
-"""Which samples are for testing and which for validation, and the order of the rest."""
+"""Which samples are for testing and which for validation, the order of the rest, and what their targets must allow."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -8,6 +9,7 @@ from pydantic import Field, model_validator
 
 from modelyard.core.config import Settings
 from modelyard.core.errors import ModelyardError
+from modelyard.data.samples import TARGET_KINDS, Samples, Task
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Indices = npt.NDArray[np.integer[Any]]
@@ -85,6 +87,35 @@ def divide_validation(count: int, split: Split) -> tuple[Indices, int]:
     if split.validation:
         _refuse_empty(cut, count - cut, f"validation: {split.validation}", count)
     return order, count - cut
+
+
+def check_targets(training: Samples, test: Samples, task: Task, classes: Sequence[str]) -> None:
+    """Refuse a split whose targets leave nothing to learn or to measure.
+
+    Args:
+        training: the training samples, without those for validation.
+        test: the test samples.
+        task: what is predicted.
+        classes: the names of the classes, for a classification.
+
+    Raises:
+        ModelyardError: a part with equal numbers for targets, or a class that occurs in the test samples only.
+    """
+    advice = "change `split.test` or `split.test_seed`"
+    if TARGET_KINDS[task] == "number":
+        for name, y in (("training", training.y), ("test", test.y)):
+            if np.ptp(y) == 0:
+                raise ModelyardError(
+                    f"the target of each of the {len(y)} {name} sample(s) is {y[0]:g}, so correlation and r2 have no "
+                    f"meaning: {advice}, or add samples"
+                )
+    if TARGET_KINDS[task] == "class":
+        unknown = np.setdiff1d(test.y, training.y)
+        if len(unknown):
+            raise ModelyardError(
+                f"class {classes[unknown[0]]!r} is in the test samples only, so no model can learn it: {advice}, add "
+                "samples of this class, or drop or merge it"
+            )
 
 
 def _refuse_empty(kept: int, held_out: int, setting: str, count: int) -> None:

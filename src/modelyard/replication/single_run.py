@@ -14,6 +14,7 @@ from modelyard import models
 from modelyard.core.files import checksum
 from modelyard.data import inputs, readers
 from modelyard.data.samples import Samples
+from modelyard.data.splits import check_targets
 from modelyard.experiments import evaluate
 from modelyard.experiments.tasks import TASKS
 from modelyard.metrics import METRICS
@@ -138,7 +139,9 @@ def _prepare(experiments: dict[str, ResolvedExperiment], raw: Path, folders: dic
     dataset = next(iter(experiments.values())).dataset
     data = readers.read(dataset, raw)
     for key, resolved in experiments.items():
-        inputs.write_input(data, dataset.task, resolved.input, folders[key] / "training", folders[key] / "test")
+        folder = folders[key]
+        prepared, test = inputs.write_input(data, dataset.task, resolved.input, folder / "training", folder / "test")
+        check_targets(prepared.training, test, dataset.task, data.classes)
 
 
 def _input_key(resolved: ResolvedExperiment) -> str:

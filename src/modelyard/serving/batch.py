@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 Content = TypeVar("Content")
 
@@ -51,6 +52,6 @@ def open_all(
             yield file, content
 
 
-def stack(samples: Sequence[np.ndarray], shape: Iterable[int], dtype: str) -> np.ndarray:
+def stack(samples: Sequence[npt.ArrayLike], shape: Iterable[int], dtype: str) -> np.ndarray:
     """Samples as one array (n, ...), even if there are none."""
     return np.array(samples, dtype=dtype).reshape(len(samples), *shape)

@@ -1,5 +1,6 @@
 """Settings that all data sets have, and the arrays that every reader returns."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,12 @@ class DatasetSettings(Settings):
     def _has_a_mirror_folder(self) -> "DatasetSettings":
         if not self.folder and any(source.url for source in self.files.values()):
             raise ValueError("files with a url need `folder`, the data set's folder inside a mirror")
+        return self
+
+    @model_validator(mode="after")
+    def _has_distinct_classes(self) -> "DatasetSettings":
+        if twice := [name for name, count in Counter(map(str.strip, self.classes)).items() if count > 1]:
+            raise ValueError(f"classes: {twice[0]!r} is listed twice; name each class once")
         return self
 
     def display_path(self, path: Path) -> str:

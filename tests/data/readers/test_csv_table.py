@@ -1,0 +1,138 @@
+"""The rules for CSV tables: what is read, what is refused, and that training and prediction do both alike."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.inputs import describe
+
+from modelyard.core.errors import ModelyardError
+from modelyard.data.inputs import InputDescription
+from modelyard.data.readers import csv_table, table
+from modelyard.data.samples import Samples
+from modelyard.data.sources import Source
+from modelyard.serving import tables
+
+GOOD = "a,b,y\n1,2,3\n4,5,6\n7,8,10\n"
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tables") / "mine.csv"
+
+
+def read_to_train(file: Path) -> tuple[Samples, tuple[str, ...]] | str:
+    """Samples and features as training reads them, or why it refuses the file."""
+    settings = table.TableDataset(
+        reader="table", task="regression", description="Mine.", target="y", files={file.name: Source(text="")}
+    )
+    try:
+        raw = table.read(file.parent, settings)
+    except ModelyardError as error:
+        return str(error)
+    return raw.samples, raw.features
+
+
+def description(*features: str) -> InputDescription:
+    return describe(Samples(np.zeros((1, len(features))), np.zeros(1)), features=features)
+
+
+@pytest.mark.parametrize(
+    ("content", "refusal"),
+    [
+        pytest.param(",a,b,y\n0,1,2,3\n1,4,5,6\n", "column 1 of 4 has no name: name it, or remove it", id="index"),
+        pytest.param(GOOD.replace("a,", "Unnamed: 0,"), "no name but the placeholder 'Unnamed: 0'", id="placeholder"),
+        pytest.param(GOOD.replace("\n", ",\n"), "column 4 of 4 has no name", id="comma at the end of each line"),
+        pytest.param(GOOD.replace("b,", "y,"), "the header names column 'y' 2 times: rename", id="equal names"),
+        pytest.param(GOOD.replace("b,", "a ,"), "the header names column 'a' 2 times", id="equal without blanks"),
+        pytest.param("\ufeff\ufeff" + GOOD, "'\\ufeffa', has invisible characters", id="invisible character"),
+        pytest.param(GOOD.replace(",", ";"), "separated by semicolons, into 3 columns", id="semicolons"),
+        pytest.param(GOOD.replace(",", "\t"), "separated by tabs, into 3 columns", id="tabs"),
+        pytest.param(GOOD.replace(",", "  "), "separated by blanks, into 3 columns", id="blanks"),
+        pytest.param("a;b;y\n0,5;1;2\n1;2;3\n", "by semicolons, into 3 columns", id="decimal commas"),
+        pytest.param(GOOD.replace("a,", "grö,").encode("cp1252"), "perhaps in Windows-1252", id="cp1252"),
+        pytest.param(GOOD.encode("utf-16"), "perhaps in UTF-16", id="UTF-16"),
+        pytest.param("\n", "it is empty; a header", id="empty"),
+        pytest.param(GOOD + '1,2,"3\n', "not a CSV table: line 5: unexpected end", id="open quote"),
+    ],
+)  # fmt: skip
+def test_training_and_prediction_refuse_a_table_with_the_same_words(content: str | bytes, refusal: str, file: Path):
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    batch = tables.read([file], description("a", "b"))
+    assert refusal in batch.errors[0]
+    assert (read_to_train(file), len(batch)) == (batch.errors[0], 0)
+
+
+@pytest.mark.parametrize("text", ["four", "nan", "inf", "1e39", "0x10", "1_000", '"1,000"', "5%", "\u0665", ""])
+def test_training_and_prediction_refuse_a_value_with_the_same_words(text: str, file: Path):
+    file.write_text(GOOD.replace("4,", f"{text},"), encoding="utf-8")
+    (error,) = tables.read([file], description("a", "b")).errors
+    refusal = read_to_train(file)
+    assert isinstance(refusal, str)
+    assert refusal.endswith(error.removeprefix(f"{file}: "))
+
+
+@pytest.mark.parametrize("text", ["4.0", " 4 ", "+4.", "4e0", '"4"', "\u00a04"])
+def test_a_number_may_be_written_in_several_ways(text: str, file: Path):
+    file.write_text(GOOD.replace("4,", f"{text},"), encoding="utf-8")
+    samples, _ = read_to_train(file)
+    assert samples.x.tolist() == [[1, 2], [4, 5], [7, 8]]
+
+
+def test_true_and_false_are_one_and_zero(file: Path):
+    file.write_text("a,b,y\n1,True,3\n4,FALSE,6\n")
+    samples, features = read_to_train(file)
+    assert samples.x.tolist() == [[1, 1], [4, 0]]
+    assert tables.read([file], description(*features)).x.tolist() == samples.x.tolist()
+
+
+@pytest.mark.parametrize(("first", "second"), [("True", "1"), ("2", "false")])
+def test_a_column_of_both_numbers_and_flags_is_refused(first: str, second: str):
+    columns = csv_table.Columns(["a"], ["a"])
+    columns.numbers([first])
+    with pytest.raises(csv_table.TableError, match=f"'{second}' in column 'a' is .*: write 1 for True, 0 for False"):
+        columns.numbers([second])
+
+
+NAMES = st.sampled_from(["a", "b", " a", "b ", "A", "", "y.1", "Unnamed: 0", "a;b", "a, b", "größe", "two\nlines"])
+VALUES = st.one_of(
+    st.floats(allow_nan=False, width=32).map(str),
+    st.integers().map(str),
+    st.sampled_from(["True", "false", "", " 5 ", "1e3", "0x10", "1_0", "nan", "-inf", "1,5", "1;5", "x", "\u0665"]),
+)
+
+
+@st.composite
+def odd_tables(draw: st.DrawFn) -> str:
+    """A table with odd names, values and line endings; its target is sound."""
+    names = draw(st.lists(NAMES, min_size=1, max_size=3))
+    usual = draw(st.sampled_from([VALUES, st.sampled_from(["1", "2.5"]), st.sampled_from(["True", "False"])]))
+    values = st.one_of(usual, usual, VALUES)
+    rows = [[draw(values) for _ in names] for _ in range(draw(st.integers(2, 3)))]
+    lines = [[*names, "y"], *([*row, str(number)] for number, row in enumerate(rows))]
+    ending = draw(st.sampled_from(["\n", "\r\n", "\r"]))
+    quote = draw(st.booleans())
+
+    def quoted(text: str) -> str:
+        return f'"{text}"' if quote or any(character in text for character in ",\n") else text
+
+    return draw(st.sampled_from(["", "\ufeff"])) + "".join(",".join(map(quoted, line)) + ending for line in lines)
+
+
+@given(content=odd_tables())
+def test_what_training_reads_prediction_reads_the_same_and_both_refuse_the_rest(content: str, file: Path):
+    file.write_text(content, encoding="utf-8", newline="")
+    trained = read_to_train(file)
+    if isinstance(trained, str):
+        names = next(csv.reader(content.removeprefix("\ufeff").splitlines(keepends=True)))
+        features = [name.strip() for name in names if name.strip() != "y"]
+        if "is a copy of the target" not in trained:
+            assert tables.read([file], description(*features)).errors
+        return
+    samples, features = trained
+    batch = tables.read([file], description(*features))
+    assert batch.errors == ()
+    np.testing.assert_array_equal(batch.x, samples.x)
