@@ -102,12 +102,20 @@ def test_predictions_of_a_table_are_written_with_the_numbers_of_its_rows(project
     result = predict(VALUES, "houses.csv", "--output", "answers/predictions.csv")
     assert result.exit_code == 1
     assert "warning: houses.csv: unused columns: price" in result.stderr
-    assert "error: houses.csv: row 2 below the header: 'much' in column b, where a number belongs" in result.stderr
+    assert "error: houses.csv: row 2 below the header: 'much' in column 'b', where a number belongs" in result.stderr
     assert "inverted" not in result.stderr
     written = pd.read_csv("answers/predictions.csv")
     assert written.row.tolist() == [1, 3]
     expected = models.load(project / "results" / VALUES / "model").predict(rows[[0, 2]])
     np.testing.assert_allclose(written.prediction, expected, rtol=1e-6)
+
+
+def test_a_name_in_brackets_is_printed_as_it_is(project, image_input):
+    for name in ("a[red].png", "[b].png"):
+        Image.fromarray(image_input.samples.x[0][..., 0]).save(name)
+    result = predict(IMAGES, "a[red].png", "[b].png")
+    assert "a[red].png" in result.stdout
+    assert "[b].png" in result.stdout
 
 
 def test_where_nothing_can_be_read_nothing_is_written(project):

@@ -6,7 +6,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from modelyard.core.errors import ModelyardError
-from modelyard.data.splits import Split, divide_test, divide_validation, keep_first
+from modelyard.data.samples import Samples
+from modelyard.data.splits import Split, check_targets, divide_test, divide_validation, keep_first
 
 COUNTS = st.integers(1, 300)
 FRACTIONS = st.floats(0.01, 0.99)
@@ -95,6 +96,34 @@ def test_the_last_samples_are_held_back_as_keras_does(count: int, fraction: floa
 def test_without_a_fraction_no_sample_is_held_back():
     order, held_back = divide_validation(5, Split(test="given"))
     assert (order.tolist(), held_back) == ([0, 1, 2, 3, 4], 0)
+
+
+@pytest.mark.parametrize(
+    ("task", "training", "test", "refusal"),
+    [
+        (
+            "regression",
+            [1.0, 2.0],
+            [3.0, 3.0],
+            "the target of each of the 2 test sample(s) is 3, so correlation and r2",
+        ),
+        ("regression", [1.0, 2.0], [3.0], "each of the 1 test sample(s) is 3"),
+        ("regression", [1.0, 1.0], [2.0, 3.0], "each of the 2 training sample(s) is 1"),
+        ("classification", [0, 1], [1, 2], "class 'plum' is in the test samples only, so no model can learn it"),
+    ],
+)
+def test_targets_that_cannot_be_learned_or_measured_are_refused(task: str, training: list, test: list, refusal: str):
+    parts = [Samples(np.zeros((len(y), 1)), np.array(y)) for y in (training, test)]
+    with pytest.raises(ModelyardError) as raised:
+        check_targets(*parts, task, ("apple", "pear", "plum"))
+    assert refusal in str(raised.value)
+    assert "change `split.test` or `split.test_seed`" in str(raised.value)
+
+
+def test_a_class_without_test_samples_and_equal_classes_are_allowed():
+    parts = [Samples(np.zeros((len(y), 1)), np.array(y)) for y in ([0, 1], [1, 1])]
+    check_targets(*parts, "classification", ("apple", "pear"))
+    check_targets(*parts, "reconstruction", ())
 
 
 @pytest.mark.parametrize(("count", "fraction"), [(1, 0.5), (3, 0.9), (0, 0.5)])
