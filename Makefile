@@ -15,8 +15,9 @@ install: .venv/installed ## create .venv from requirements.lock, hashes checked
 run: install ## rebuild all experiments whose data is available
 	@$(BIN)/modelyard run
 
-demo: install ## rebuild the experiments whose data ships with installed packages
+demo: install ## rebuild the experiments whose data ships with installed packages, and write the report
 	@$(BIN)/modelyard run --demo
+	@$(BIN)/modelyard report
 
 report: install ## write reports/index.html; AGAINST=main adds the changes since that branch
 	@$(BIN)/modelyard report $(if $(AGAINST),--against "$(AGAINST)")

@@ -11,9 +11,13 @@ from support.clones import clone_into
 
 PYTHON = Path("/usr/bin/python3")  # another user cannot use a Python in a home directory
 MAKEFILE = """
+install:
+	@echo "installed as `id -un`"
 help:
 	@echo path $(PATH) home $(HOME) user $$(id -un)
 	@command -v uv pip docker gcc || echo nothing else
+	@python3 -c 'import socket; socket.create_connection(("127.0.0.1", 9), 2)' 2>&1 | tail -1
+	@python3 -c 'import socket; socket.create_connection(("192.0.2.1", 9), 2)' 2>&1 | tail -1
 broken:
 	@exit 3
 """
@@ -56,6 +60,9 @@ def test_the_commands_of_the_readme_run_in_a_clean_environment_and_are_timed(pro
     assert done.stdout.splitlines()[-1].endswith(" s  make -C modelyard help")
     if os.geteuid() == 0:
         assert " user fresh-" in done.stdout
+        assert "Connection refused" in done.stdout, "no loopback device"
+        assert "Network is unreachable" in done.stdout
+        assert "without a network after the installation" in done.stdout
 
 
 def test_a_failing_command_makes_it_fail(project):
