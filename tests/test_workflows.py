@@ -107,7 +107,7 @@ def test_every_used_output_of_a_job_or_step_exists(path):
 
 
 def test_expressions_use_known_contexts():
-    known = r"(github|runner|needs|steps)\.[\w.-]+|hashFiles\('[^']+'(, '[^']+')*\)"
+    known = r"(github|runner|needs|steps|matrix|inputs)\.[\w.-]+|hashFiles\('[^']+'(, '[^']+')*\)"
     written = "".join(path.read_text(encoding="utf-8") for path in [ACTION, *WORKFLOWS])
     terms = {term for each in re.findall(r"\$\{\{(.*?)\}\}", written) for term in re.split(r"==|&&|\|\|", each)}
     assert [term for term in terms if not re.fullmatch(rf"\s*({known}|'[^']*')\s*", term)] == []
