@@ -48,7 +48,7 @@ def test_files_that_stages_write_are_no_changes(repository: Path) -> None:
     for name in ("results/metrics.json", "dvc.lock"):
         (repository / name).write_text("rebuilt")
     assert environment.environment_tags()["git_dirty"] == "false"
-    assert environment.uncommitted_patch() == ""
+    assert environment.uncommitted_patch() == b""
 
 
 def test_changed_and_new_files_are_named(repository: Path) -> None:
@@ -64,23 +64,38 @@ def test_the_patch_of_a_run_restores_what_differed_from_its_commit(
     tracked_project: Path, repository: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     assert tracked_project == repository
-    (repository / "code.py").write_text("changed\n")
+    changed = "größer\r\n\n\n".encode("latin-1")
+    (repository / "code.py").write_bytes(changed)
     with tracking.training_run("an_experiment"):
         pass
     (run,) = runs_in(repository)
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "clone"
     git(repository, "worktree", "add", "-q", str(elsewhere), run.data.tags["git_commit"])
     patch = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path="changes.patch")
-    git(elsewhere, "apply", patch)
-    assert (elsewhere / "code.py").read_text() == "changed\n"
+    git(elsewhere, "apply", "--whitespace=nowarn", patch)
+    assert (elsewhere / "code.py").read_bytes() == changed
 
 
 def test_outside_git_and_without_published_values_the_tags_are_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert environment.environment_tags("an_experiment").keys() == {"process"}
+    tags = environment.environment_tags("an_experiment")
+    assert tags.keys() == {"process", "git_error"}
+    assert "not a git repository" in tags["git_error"]
     assert environment.describe_commit() == ""
+
+
+def test_changes_that_git_cannot_tell_are_not_reported_as_none(repository: Path) -> None:
+    (repository / ".gitattributes").write_text("* filter=absent\n")
+    git(repository, "config", "filter.absent.clean", "no-such-program")
+    git(repository, "config", "filter.absent.required", "true")
+    (repository / "code.py").write_text("changed\n")
+    tags = environment.environment_tags()
+    assert "git said: " in tags["git_error"]
+    assert "git_dirty" not in tags
+    assert environment.describe_commit() == tags["git_commit"]
+    assert environment.uncommitted_patch() == b""
 
 
 def test_the_resource_usage_is_that_of_this_process() -> None:

@@ -93,5 +93,20 @@ def test_a_backfilled_run_shows_its_source_and_no_duration(root: Path) -> None:
 
 def test_a_run_without_a_commit_cannot_be_built_again(root: Path) -> None:
     text = explain(replace(RUN, tags={}), root)
-    assert "commit    unknown: there was no git repository" in text
+    assert "commit    unknown: git found none" in text
     assert text.endswith("It cannot be built again: the run names no commit.")
+
+
+def test_what_git_said_is_shown(root: Path) -> None:
+    said = "git said: fatal: detected dubious ownership"
+    assert f"commit    unknown: {said}" in explain(replace(RUN, tags={"git_error": said}), root)
+    assert f"{COMMIT}, uncommitted changes unknown: {said}; not in" in explain(with_tags({"git_error": said}), root)
+
+
+def test_a_project_within_a_repository_is_built_again_in_its_folder(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "models").mkdir()
+    monkeypatch.chdir(root / "models")
+    text = explain(RUN, root)
+    assert "  git worktree add ../x-0123456789 0123456789\n  cd ../x-0123456789/models\n" in text

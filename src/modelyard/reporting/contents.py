@@ -29,7 +29,7 @@ class ReportContents:
     Attributes:
         title: the name of the project's folder.
         created: when the report was made.
-        commit: what is checked out; None outside git.
+        commit: what is checked out; None where git finds no commit.
         against: the commit to compare with.
         changes: since that commit.
         compared: the table of experiments.compare.

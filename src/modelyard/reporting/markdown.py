@@ -60,7 +60,7 @@ def _claim_cells(row: ClaimRow) -> tuple[str, ...]:
 def _origin(contents: ReportContents) -> str:
     created = f"Created {contents.created:%Y-%m-%d %H:%M} UTC"
     if contents.commit is None:
-        return f"{created}, outside git."
+        return f"{created}; git finds no commit."
     commit = contents.commit
     changed = f"; files that differ from the commit: {len(commit.changed)}" if commit.changed else ""
     return f"{created} from commit `{commit.id[:10]}` ({_escaped(commit.subject)}){changed}."

@@ -2,6 +2,7 @@
 
 import os
 import resource
+from contextlib import suppress
 from pathlib import Path
 
 from modelyard.core import git
@@ -30,13 +31,14 @@ def environment_tags(experiment: str = "") -> dict[str, str]:
 def describe_commit() -> str:
     """The commit that is checked out, followed by "with changes" where files differ from it; empty outside git."""
     tags = _commit_tags()
-    return tags["git_commit"] + (" with changes" if tags["git_dirty"] == "true" else "") if tags else ""
+    return tags.get("git_commit", "") + (" with changes" if tags.get("git_dirty") == "true" else "")
 
 
-def uncommitted_patch() -> str:
-    """A patch from the commit to the files as they are, without untracked files."""
-    patch = git.patch(Path(), SOURCES).strip()
-    return patch + "\n" if patch else ""
+def uncommitted_patch() -> bytes:
+    """A patch from the commit to the files as they are, without untracked files; empty where git cannot make one."""
+    with suppress(ModelyardError):  # the tag git_error says why
+        return git.patch(Path(), SOURCES)
+    return b""
 
 
 def resource_usage() -> dict[str, float]:
@@ -49,10 +51,14 @@ def resource_usage() -> dict[str, float]:
 
 
 def _commit_tags() -> dict[str, str]:
+    """The commit and the files that differ from it; `git_error` is why git cannot tell."""
     commit = git.head(Path())
     if not commit:
-        return {}
-    changed, new = git.changed_files(Path(), SOURCES), git.untracked_files(Path(), SOURCES)
+        return {"git_error": git.why_no_commit(Path())}
+    try:
+        changed, new = git.changed_files(Path(), SOURCES), git.untracked_files(Path(), SOURCES)
+    except ModelyardError as error:
+        return {"git_commit": commit, "git_error": str(error)}
     dirty = str(bool(changed or new)).lower()
     return {"git_commit": commit, "git_dirty": dirty, "git_changed": ", ".join(changed), "git_new": ", ".join(new)}
 

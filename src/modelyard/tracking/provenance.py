@@ -11,6 +11,7 @@ from modelyard.tracking.store import masked_tracking_uri
 
 COMMIT_DIGITS = 10
 SAME, DIFFERENT, MISSING = "as here", "other here", "not built here"
+FETCH = "git fetch (git fetch --unshallow in a shallow clone), or ask who made the run"
 LABELS = {"error": "error", "filled_in_from": "from", "rebuild": "rebuild", "notebook": "notebook"}  # by tag
 
 
@@ -41,9 +42,12 @@ def _time(record: RunRecord) -> str:
 
 def _commit(record: RunRecord) -> str:
     commit = record.tags.get("git_commit")
+    error = record.tags.get("git_error", "")
     if not commit:
-        return "unknown: there was no git repository"
-    missing = "" if git.has_commit(Path(), commit) else "; not in this repository: git fetch, or ask who made the run"
+        return f"unknown: {error or 'git found none'}"
+    missing = "" if git.has_commit(Path(), commit) else f"; not in this repository: {FETCH}"
+    if error:
+        return f"{commit}, uncommitted changes unknown: {error}{missing}"
     if record.tags.get("git_dirty") != "true":
         return f"{commit}, without changes{missing}"
     changed = ", ".join(filter(None, (record.tags.get("git_changed"), record.tags.get("git_new"))))
@@ -70,9 +74,10 @@ def _commands(record: RunRecord) -> Iterator[str]:
     if not commit:
         yield "It cannot be built again: the run names no commit."
         return
-    folder = f"../{record.name}-{commit[:COMMIT_DIGITS]}"
+    worktree = f"../{record.name}-{commit[:COMMIT_DIGITS]}"
+    folder = f"{worktree}/{git.prefix(Path())}".rstrip("/")  # of this project, where it is a part of its repository
     yield "To build it again:"
-    yield f"  git worktree add {folder} {commit[:COMMIT_DIGITS]}"
+    yield f"  git worktree add {worktree} {commit[:COMMIT_DIGITS]}"
     if tags.get("git_changed"):
         download = f"mlflow artifacts download --run-id {record.id} --artifact-path changes.patch --dst-path {folder}"
         yield f"  MLFLOW_TRACKING_URI={masked_tracking_uri()} {download}"

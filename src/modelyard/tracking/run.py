@@ -48,7 +48,7 @@ class MlflowRun:
             tags = environment.environment_tags(self._experiment)
             mlflow.start_run(run_name=self._experiment, tags=tags, log_system_metrics=self._system_metrics)
             if patch := environment.uncommitted_patch():
-                mlflow.log_text(patch, "changes.patch")
+                _log_bytes(patch, "changes.patch")
         write_text(run_id_file(self._experiment), mlflow.active_run().info.run_id + "\n")
 
     def log_inputs(self, params: Mapping[str, Any], description: InputDescription, training_folder: Path) -> None:
@@ -193,6 +193,16 @@ def _run(mlflow_run: MlflowRun, run_id: str | None) -> Iterator[Run]:
         run.fail(error)
         raise
     run.finish()
+
+
+def _log_bytes(content: bytes, name: str) -> None:
+    """Log an artifact as it is: MLflow's `log_text` would encode it again."""
+    import mlflow
+
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / name
+        file.write_bytes(content)
+        mlflow.log_artifact(str(file))
 
 
 def _can_be_resumed(run_id: str, experiment: str) -> bool:
