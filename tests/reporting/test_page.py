@@ -105,7 +105,7 @@ def test_a_page_without_results_says_so(tmp_path: Path) -> None:
     page = write_report(tmp_path, tmp_path / "page.html").page
     assert f"0 of {COUNT} experiments have results." in page.text
     assert "No stage has run on the machine" in page.text
-    assert "Not a git repository" in page.text
+    assert "Git finds no commit here" in page.text
 
 
 def test_changes_are_shown(project: Path, rewrite: Rewrite) -> None:

@@ -213,6 +213,6 @@ def test_an_unreachable_store_is_an_error_without_the_password(
     (tracked_project / "a_file").touch()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(ModelyardError, match=r"the tracking store .* cannot be reached") as refused:
+    with pytest.raises(ModelyardError, match=r"the tracking store .* failed|nothing answers at") as refused:
         registry.model_folder("line@champion")
     assert "hush" not in str(refused.value)

@@ -15,7 +15,7 @@ from modelyard.experiments.evaluate import evaluate
 from modelyard.experiments.train import train
 from modelyard.params.project import Project
 from modelyard.tracking import NullRun
-from modelyard.tracking.backfill import backfill
+from modelyard.tracking.backfill import NOT_ADDED, backfill
 
 TRAINING, RESULTS = Path("data/inputs/line/training"), Path("results/linear")
 MODEL_MD5 = "1" * 32
@@ -105,7 +105,8 @@ def test_without_recheck_new_outputs_and_another_store_are_noticed(
 ) -> None:
     backfill(built, ["linear"])
     lock("2" * 32)
-    assert backfill(built, ["linear"], recheck=False) == {"linear": "completed"}
+    assert backfill(built, ["linear"], recheck=False) == {"linear": "added from its files"}
+    assert backfill(built, ["linear"]) == {}
     shutil.copy(empty_store, project / "other.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project / 'other.db'}")
     assert backfill(built, ["linear"], recheck=False) == {"linear": "added from its files"}
@@ -120,3 +121,32 @@ def test_a_run_that_could_not_be_completed_is_tried_again(
     assert "warning: this run is not tracked: ZeroDivisionError" in capsys.readouterr().err
     assert backfill(built, ["linear"], recheck=False) == {"linear": "added from its files"}
     assert sorted(run.info.status for run in runs_in(project)) == ["FAILED", "FINISHED"]
+    assert backfill(built, ["linear"]) == {}
+
+
+def test_what_could_not_be_added_is_reported_as_such(
+    project: Path, built: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modelyard.tracking.run.MlflowRun.log_lineage", lambda *_: 1 / 0)
+    assert backfill(built, ["linear"]) == {"linear": NOT_ADDED}
+
+
+def test_a_training_with_other_settings_that_gives_the_same_bytes_is_completed(project: Path, built: Project) -> None:
+    backfill(built, ["linear"])
+    experiment = built.experiments["linear"]
+    other = experiment.model_copy(update={"training": experiment.training.model_copy(update={"seed": 99})})
+    again = built.model_copy(update={"experiments": {**built.experiments, "linear": other}})
+    with tracking.training_run("linear") as run:
+        run_training(again, run)
+    assert backfill(again, ["linear"], recheck=False) == {"linear": "completed"}
+    assert backfill(again, ["linear"], recheck=False) == {}
+    latest, first = runs_in(project)
+    assert (latest.data.params["training.seed"], first.data.params["training.seed"]) != ("99", "99")
+    assert latest.data.metrics["test_mae"] == first.data.metrics["test_mae"]
+
+
+def test_a_damaged_list_of_complete_runs_is_made_again(project: Path, built: Project) -> None:
+    backfill(built, ["linear"])
+    (project / ".modelyard" / "backfilled.json").write_text("{half")
+    assert backfill(built, ["linear"], recheck=False) == {}
+    assert read_json(project / ".modelyard" / "backfilled.json").keys() == {"linear"}

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import mlflow
@@ -53,3 +54,64 @@ def test_the_runs_of_an_experiment_have_the_latest_first(project: Path) -> None:
 def test_an_unknown_run_id_says_where_ids_are_shown(project: Path) -> None:
     with pytest.raises(ModelyardError, match=r"no run 1234 in sqlite:.*mlflow\.db\. Run ids are shown in the browser"):
         queries.get_run("1234")
+
+
+def test_a_deleted_experiment_says_how_to_restore_it(project: Path) -> None:
+    tracking.connect()
+    experiment = mlflow.get_experiment_by_name("modelyard").experiment_id
+    mlflow.delete_experiment(experiment)
+    expected = rf"the experiment modelyard of sqlite:.* was deleted\. .* restore --experiment-id {experiment}$"
+    for question in (lambda: queries.get_run("1234"), lambda: queries.runs_of("linear"), queries.fail_dead_runs):
+        with pytest.raises(ModelyardError, match=expected):
+            question()
+
+
+@pytest.mark.parametrize("address", ["./mlruns", "mlruns", "file:///tmp/mlruns"])
+def test_a_folder_is_refused_as_a_store(address: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    with pytest.raises(ModelyardError, match=rf"MLFLOW_TRACKING_URI={address} is a folder; .*Unset it"):
+        queries.runs_of("linear")
+    assert not (project / "mlruns").exists()
+
+
+@pytest.mark.parametrize("scheme", ["http", "postgresql+psycopg"])
+def test_a_store_that_does_not_answer_is_one_line_at_once(
+    scheme: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{scheme}://ann:hush@127.0.0.1:9/runs")
+    started = time.monotonic()
+    with pytest.raises(ModelyardError) as raised:
+        queries.get_run("1234")
+    assert time.monotonic() - started < 3
+    assert str(raised.value) == (
+        f"nothing answers at {scheme}://...@127.0.0.1:9/runs (127.0.0.1, port 9: Connection refused). Start the "
+        "server, or correct MLFLOW_TRACKING_URI."
+    )
+
+
+def test_a_store_whose_host_swallows_packets_is_given_up_soon(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait(address: object, timeout: float) -> None:
+        assert timeout <= 10
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr("socket.create_connection", wait)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example.org")
+    with pytest.raises(ModelyardError, match=r"nothing answers at .* \(mlflow\.example\.org, port 443: timed out\)"):
+        queries.runs_of("linear")
+
+
+@pytest.mark.parametrize("address", ["http://host:port", "http://[::1", "postgresql+psycopg://host:port/runs"])
+def test_an_address_that_cannot_be_read_is_refused_with_examples(
+    address: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    with pytest.raises(ModelyardError, match=r"is not an address that MLflow can use: .* Examples: https://"):
+        queries.runs_of("linear")
+
+
+def test_a_database_of_another_program_is_one_line(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "other.db").write_bytes(b"no database at all" * 100)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project / 'other.db'}")
+    monkeypatch.setattr("mlflow.store.db.utils.MAX_RETRY_COUNT", 1)
+    with pytest.raises(ModelyardError, match=r"^the tracking store sqlite:.* failed: .*not a database$"):
+        queries.runs_of("linear")

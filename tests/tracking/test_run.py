@@ -1,5 +1,6 @@
 """Runs of training and evaluation, written to real MLflow stores."""
 
+import json
 import subprocess
 import sys
 import time
@@ -8,15 +9,17 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pytest
-from support.mlflow_runs import runs_in
+from support.mlflow_runs import runs_in, store_of
 
 from modelyard import tracking
+from modelyard.core.files import write_json
 from modelyard.data.inputs import TrainingInput, save_test, save_training
 from modelyard.experiments import plots
 from modelyard.experiments.evaluate import evaluate
 from modelyard.experiments.train import train
 from modelyard.models import EstimatorTraining, NetworkTraining, Runtime, load
 from modelyard.models.families import linear, mlp
+from modelyard.orchestration import dvc_lock
 from modelyard.params.project import EstimatorExperiment, NetworkExperiment
 
 LINEAR = EstimatorExperiment(
@@ -197,6 +200,74 @@ def test_evaluation_resumes_only_the_run_of_the_model_in_dvc_lock(md5: str, resu
     stage = f"cmd: train, outs: [{{path: results/an_experiment/model, md5: '{md5}'}}]"
     (project / "dvc.lock").write_text(f"stages: {{train@an_experiment: {{{stage}}}}}\n")
     assert (evaluated(project).info.run_id == trained.info.run_id) == resumed
+
+
+@pytest.fixture
+def evaluated_model(project: Path) -> dict[str, str]:
+    """An evaluated experiment in dvc.lock; returns the MD5 of each of its files."""
+    folder = project / "results" / "an_experiment"
+    (folder / "figures").mkdir(parents=True)
+    for name in ("model", "figures/confusion.png"):
+        (folder / name).write_text(name)
+    write_json(folder / "metrics.json", {"mse": 4.0})
+    write_json(folder / "details.json", {"intervals": {"mse": [3.0, 5.0]}})
+    names = [f"results/an_experiment/{name}" for name in ("model", "metrics.json", "details.json", "figures")]
+    md5s = {name: dvc_lock.md5(project / name) for name in names}
+    deps, outs = ([{"path": name, "md5": md5s[name]} for name in group] for group in (names[:1], names[1:]))
+    code = {"path": "src/code.py", "md5": "not compared"}
+    stage = {"cmd": "evaluate", "deps": [*deps, code], "outs": outs}
+    (project / "dvc.lock").write_text(json.dumps({"stages": {"evaluate@an_experiment": stage}}))
+    return md5s
+
+
+@pytest.mark.usefixtures("evaluated_model")
+def test_a_training_that_gives_an_equal_model_has_its_evaluation(project: Path) -> None:
+    run = trained_run(project)
+    assert run.data.metrics["test_mse"] == 4.0
+    assert run.data.metrics["test_mse_low"] == 3.0
+    artifacts = mlflow.MlflowClient().list_artifacts(run.info.run_id)
+    assert [file.path for file in artifacts] == ["details.json", "figures"]
+
+
+@pytest.mark.parametrize("changed", ["model", "metrics.json"])
+def test_a_training_that_gives_another_model_waits_for_its_evaluation(
+    changed: str, evaluated_model: dict[str, str], project: Path
+) -> None:
+    assert len(evaluated_model) == 4
+    (project / "results" / "an_experiment" / changed).write_text("{}")
+    assert "test_mse" not in trained_run(project).data.metrics
+
+
+@pytest.mark.parametrize("variable", ["MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_run_of_a_job_around_is_left_alone(
+    variable: str, is_known: bool, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    client = mlflow.MlflowClient(store_of(project))
+    experiment = client.create_experiment("a job")
+    job = client.create_run(experiment, run_name="nightly").info
+    known = {"MLFLOW_RUN_ID": job.run_id, "MLFLOW_EXPERIMENT_ID": experiment, "MLFLOW_EXPERIMENT_NAME": "a job"}
+    monkeypatch.setenv(variable, known[variable] if is_known else "f" * 32)
+    run = next(run for run in (trained_run(project), *runs_in(project)) if run.info.run_name == "an_experiment")
+    assert run.info.experiment_id == client.get_experiment_by_name("modelyard").experiment_id
+    assert client.get_run(job.run_id).info.status == "RUNNING"
+    assert client.get_run(job.run_id).info.run_name == "nightly"
+    assert [each.name for each in client.search_experiments()] == ["modelyard", "a job", "Default"]
+    assert "warning" not in capsys.readouterr().err
+
+
+def test_a_damaged_id_file_is_no_run(project: Path) -> None:
+    trained_run(project)
+    (project / ".modelyard" / "runs" / "an_experiment").write_bytes(b"\xff\xfe\n")
+    assert evaluated(project).info.status == "FINISHED"
+
+
+def test_a_user_without_a_name_can_track_runs(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_such_user() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr("getpass.getuser", no_such_user)
+    assert trained_run(project).info.status == "FINISHED"
 
 
 def test_lineage_is_tags_for_data_and_a_file_with_code_too(project: Path) -> None:

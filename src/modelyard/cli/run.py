@@ -1,8 +1,9 @@
 """`modelyard run`: rebuild experiments with live progress, and print their results."""
 
 import os
+import sqlite3
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,14 @@ from modelyard import params
 from modelyard.cli.display import StageDisplay, checking_status, print_plan
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.cli.prerequisites import LOG_LINES, refuse_edited_files
-from modelyard.cli.runs import backfill_after_rebuild
+from modelyard.cli.runs import backfill_after_rebuild, print_tracking_failures
 from modelyard.core.errors import ModelyardError
 from modelyard.data.download import HostReachability
 from modelyard.orchestration.fork_server import running_server
 from modelyard.orchestration.scheduler import SUCCEEDED, Pipeline, Stage, StageState
 from modelyard.params.project import Project, Published
 from modelyard.params.results import PRETRAINED_STAGES, evaluate_stage, results_root
-from modelyard.tracking import is_enabled
+from modelyard.tracking import is_enabled, report_relocation
 from modelyard.tracking.environment import REBUILD
 
 GIGABYTES_PER_STAGE = 3  # a training on MNIST peaks below that
@@ -64,6 +65,9 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
     if dry:
         print_plan(console, pipeline.stages)
         return int(strict and bool(unavailable))
+    if is_enabled():
+        with suppress(OSError, sqlite3.Error):  # whatever is wrong with the store is told by those who open it
+            report_relocation()
     os.environ.setdefault(REBUILD, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
     with _fork_server_if_needed(pipeline), StageDisplay(console, pipeline) as display:
         try:
@@ -74,7 +78,11 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
     _print_summary(console, project, published, chosen, pipeline.stages, unavailable)
     failed = any(stage.state is StageState.FAILED for stage in pipeline.stages.values())
     complete = [name for name, stage in chosen.items() if pipeline.stages[stage].state in SUCCEEDED]
-    backfill_after_rebuild(console, project, complete, end_dead=failed)
+    if is_enabled():
+        are_added = backfill_after_rebuild(console, project, complete, end_dead=failed)
+        built = [stage for stage in pipeline.stages.values() if stage.state is StageState.BUILT and _is_heavy(stage)]
+        if built:
+            print_tracking_failures(built, are_added)
     return int(failed or (strict and bool(unavailable)))
 
 

@@ -54,6 +54,14 @@ def train_stages(experiment: str) -> list[str]:
     return [train_stage(section, experiment) for section in _SECTIONS]
 
 
+def evaluations(experiment: str) -> "dict[str, ExperimentResults]":
+    """The results of an experiment in any section, by the name of the stage that evaluates it."""
+    return {
+        evaluate_stage(section, experiment): ExperimentResults(Path(results_folder(section, experiment)))
+        for section in _SECTIONS
+    }
+
+
 @dataclass(frozen=True)
 class ExperimentResults:
     """The files that training and evaluation of one experiment write."""

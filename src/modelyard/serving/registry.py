@@ -170,19 +170,14 @@ def _registry() -> Iterator[Any]:
     import mlflow
 
     logging.getLogger("mlflow").setLevel(logging.ERROR)
-    try:
+    with tracking.explain_errors():
         tracking.connect()
-    except Exception as error:  # whatever MLflow, its database or its server may raise
-        raise _store_error(error, "cannot be reached") from None
     try:
         yield mlflow.MlflowClient()
     except mlflow.MlflowException as error:
-        raise _store_error(error, "refused") from None
-
-
-def _store_error(error: Exception, what: str) -> ModelyardError:
-    reason = tracking.mask_password(str(error))
-    return ModelyardError(f"the tracking store {tracking.masked_tracking_uri()} {what}: {reason}")
+        raise ModelyardError(
+            f"the tracking store {tracking.masked_tracking_uri()} refused: {tracking.mask_password(str(error))}"
+        ) from None
 
 
 def _aliases(client: Any) -> dict[str, dict[str, str]]:

@@ -6,10 +6,13 @@ from modelyard.tracking.run import MlflowRun, Run, backfill_run, evaluation_run,
 from modelyard.tracking.store import (
     MLFLOW_EXPERIMENT,
     connect,
+    explain_errors,
     is_enabled,
     mask_password,
     masked_tracking_uri,
     project_root,
+    reason,
+    report_relocation,
     tracking_uri,
 )
 
@@ -23,10 +26,13 @@ __all__ = [
     "connect",
     "environment_tags",
     "evaluation_run",
+    "explain_errors",
     "is_enabled",
     "mask_password",
     "masked_tracking_uri",
     "project_root",
+    "reason",
+    "report_relocation",
     "tracking_uri",
     "training_run",
 ]

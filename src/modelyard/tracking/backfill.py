@@ -4,6 +4,7 @@ A run is the one that wrote some results if its settings and its last epoch equa
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf, isclose, isfinite
 from pathlib import Path
@@ -19,8 +20,9 @@ from modelyard.params.results import ExperimentResults, evaluate_stage, results_
 from modelyard.tracking import queries
 from modelyard.tracking.queries import RunRecord
 from modelyard.tracking.run import Run, backfill_run
-from modelyard.tracking.store import masked_tracking_uri, project_root, tracking_uri
+from modelyard.tracking.store import masked_tracking_uri, project_root, saved_run_id, tracking_uri
 
+NOT_ADDED = "not added, see the warning"
 TOLERANCE = 1e-6  # relative: history.csv has nine digits
 
 
@@ -60,7 +62,11 @@ def backfill(project: Project, names: Iterable[str], recheck: bool = True) -> di
         recheck: whether to look also for those runs that `.modelyard/backfilled.json` lists as complete.
 
     Returns:
-        What was done, by experiment; those that needed nothing are left out.
+        What was done, by experiment, or NOT_ADDED after a failure, of which a warning was printed; those that needed
+        nothing are left out.
+
+    Raises:
+        ModelyardError: the store fails.
     """
     stages, complete = dvc_lock.read(Path()), _CompleteRuns()
     experiments = [_locked_experiment(project, name, stages) for name in names]
@@ -70,9 +76,10 @@ def backfill(project: Project, names: Iterable[str], recheck: bool = True) -> di
             continue
         record = _find_run(experiment)
         if not _is_complete(experiment, record):
-            done[experiment.name] = _add(experiment, record)
+            change = _add(experiment, record)
             record = _find_run(experiment)
-        if _is_complete(experiment, record):  # otherwise tracking has failed, with a warning
+            done[experiment.name] = change if _is_complete(experiment, record) else NOT_ADDED
+        if _is_complete(experiment, record):
             complete.add(experiment)
     return done
 
@@ -94,9 +101,15 @@ def _find_run(experiment: LockedExperiment) -> RunRecord | None:
     *_, last_epoch = _epochs(experiment.results)
     del last_epoch["epoch"]
     for record in queries.runs_of(experiment.name):
-        if record.status == "FINISHED" and record.params == params and _agree(record.metrics, last_epoch):
+        is_equal = record.status == "FINISHED" and record.params == params and _agree(record.metrics, last_epoch)
+        if is_equal and not _names_another_training(record, experiment):
             return record
     return None
+
+
+def _names_another_training(record: RunRecord, experiment: LockedExperiment) -> bool:
+    """Whether a run has the MD5s of other training outputs, such as of a model file in an earlier format."""
+    return any(record.tags.get(f"out:{path}", md5) != md5 for path, md5 in experiment.training.outs.items())
 
 
 def _is_complete(experiment: LockedExperiment, record: RunRecord | None) -> bool:
@@ -148,7 +161,9 @@ class _CompleteRuns:
         self._file = project_root() / ".modelyard" / "backfilled.json"
         database = tracking_uri().removeprefix("sqlite:///")
         is_lost = database != tracking_uri() and not Path(database).exists()
-        self._entries: dict[str, dict[str, str]] = read_json(self._file) if self._file.exists() and not is_lost else {}
+        self._entries: dict[str, dict[str, str]] = {}
+        with suppress(OSError, ValueError):  # without the file, or with a damaged one, every run is looked for again
+            self._entries = {} if is_lost else dict(read_json(self._file))
 
     def __contains__(self, experiment: LockedExperiment) -> bool:
         return self._entries.get(experiment.name) == self._entry(experiment)
@@ -158,4 +173,5 @@ class _CompleteRuns:
         write_json(self._file, self._entries)
 
     def _entry(self, experiment: LockedExperiment) -> dict[str, str]:
-        return {"store": masked_tracking_uri()} | experiment.outs
+        # The run of the last training: it lacks the evaluation where it gave the same outputs as an earlier one.
+        return {"store": masked_tracking_uri(), "run": saved_run_id(experiment.name)} | experiment.outs

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from modelyard.tracking.store import mask_password
+from modelyard.tracking.store import reason
 
+NOT_TRACKED = "warning: this run is not tracked: "
 ADVICE = (
-    "What is built is kept all the same. The server's own log says why it refused (a full disk, for example); "
-    "`modelyard runs backfill` adds the run later."
+    "The results are kept. A server's own log may say more (a full disk, for example). `modelyard runs backfill` adds "
+    "the run later."
 )
 
 
@@ -27,8 +28,7 @@ class FailsafeRun:
                 broken, self._run = self._run, NullRun()
                 with suppress(Exception):  # an incomplete run must not be shown as finished
                     broken.fail(error)
-                reason = mask_password(f"{type(error).__name__}: {error}")
-                print(f"warning: this run is not tracked: {reason}\n{ADVICE}", file=sys.stderr)  # noqa: T201
+                print(f"{NOT_TRACKED}{reason(error)}\n{ADVICE}", file=sys.stderr)  # noqa: T201
 
         return call
 

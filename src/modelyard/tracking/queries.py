@@ -7,7 +7,7 @@ from typing import Any
 
 from modelyard.core.errors import ModelyardError
 from modelyard.core.processes import has_died
-from modelyard.tracking.store import MLFLOW_EXPERIMENT, connect, masked_tracking_uri
+from modelyard.tracking.store import MLFLOW_EXPERIMENT, connect, explain_errors, masked_tracking_uri
 
 MAX_RUNS = 1000  # of one search
 
@@ -30,22 +30,29 @@ def get_run(run_id: str) -> RunRecord:
     """The run with this id.
 
     Raises:
-        ModelyardError: the store has no such run.
+        ModelyardError: the store has no such run, or fails.
     """
     import mlflow
 
-    connect()
-    try:
-        return _record(mlflow.get_run(run_id))
-    except mlflow.MlflowException:
-        raise ModelyardError(
-            f"no run {run_id} in {masked_tracking_uri()}. Run ids are shown in the browser (modelyard ui), beside each "
-            "run's name."
-        ) from None
+    with explain_errors():
+        connect()
+        try:
+            return _record(mlflow.get_run(run_id))
+        except mlflow.MlflowException as error:
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise
+    raise ModelyardError(
+        f"no run {run_id} in {masked_tracking_uri()}. Run ids are shown in the browser (modelyard ui), beside each "
+        "run's name."
+    )
 
 
 def runs_of(experiment: str) -> list[RunRecord]:
-    """The runs of an experiment of params.yaml, the latest first."""
+    """The runs of an experiment of params.yaml, the latest first.
+
+    Raises:
+        ModelyardError: the store fails.
+    """
     return _search(f"attributes.run_name = '{experiment}'")
 
 
@@ -54,26 +61,31 @@ def fail_dead_runs() -> list[str]:
 
     Returns:
         Their names.
+
+    Raises:
+        ModelyardError: the store fails.
     """
     import mlflow
 
     dead = [run for run in _search("attributes.status = 'RUNNING'") if has_died(run.tags.get("process", ""))]
-    for run in dead:
-        client = mlflow.MlflowClient()
-        client.set_tag(
-            run.id, "error", "its process ended without an error message: killed, out of memory, or power lost"
-        )
-        client.set_terminated(run.id, "FAILED", int(time.time() * 1000))
+    with explain_errors():
+        for run in dead:
+            client = mlflow.MlflowClient()
+            client.set_tag(
+                run.id, "error", "its process ended without an error message: killed, out of memory, or power lost"
+            )
+            client.set_terminated(run.id, "FAILED", int(time.time() * 1000))
     return [run.name for run in dead]
 
 
 def _search(condition: str) -> list[RunRecord]:
     import mlflow
 
-    connect()
-    runs = mlflow.search_runs(
-        experiment_names=[MLFLOW_EXPERIMENT], filter_string=condition, output_format="list", max_results=MAX_RUNS
-    )
+    with explain_errors():
+        connect()
+        runs = mlflow.search_runs(
+            experiment_names=[MLFLOW_EXPERIMENT], filter_string=condition, output_format="list", max_results=MAX_RUNS
+        )
     return [_record(run) for run in runs]
 
 

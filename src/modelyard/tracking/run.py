@@ -15,11 +15,11 @@ from modelyard.core.errors import ModelyardError
 from modelyard.core.files import sha256, write_text
 from modelyard.data.inputs import InputDescription
 from modelyard.orchestration import dvc_lock
-from modelyard.params.results import train_stages
+from modelyard.params.results import ExperimentResults, evaluations, train_stages
 from modelyard.tracking import environment
 from modelyard.tracking.failsafe import FailsafeRun, NullRun
 from modelyard.tracking.mlflow_schema import folder_digest, input_tags, tensor_schema
-from modelyard.tracking.store import connect, is_enabled, mask_password, run_id_file
+from modelyard.tracking.store import connect, is_enabled, reason, run_id_file, saved_run_id
 
 FLUSH_SECONDS = 2.0  # epochs are written in batches: a commit for each would outlast a small network's epoch
 CODE = ("src/", "pipeline/")  # no tags for these: the commit identifies them
@@ -105,6 +105,11 @@ class MlflowRun:
         if commit := environment.describe_commit():
             mlflow.set_tag("evaluation_commit", commit)
 
+    def log_unchanged_evaluation(self) -> None:
+        """Log the results of the last evaluation if it was of an equal model: DVC does not evaluate that again."""
+        if results := _unchanged_evaluation(self._experiment):
+            self.log_evaluation(results.metrics, results.details, results.plots)
+
     def log_lineage(self, deps: Mapping[str, str], outs: Mapping[str, str]) -> None:
         """Log the MD5 of each dependency and output as dvc.lock has it: data as tags, all in `lineage.json`."""
         import mlflow
@@ -139,7 +144,7 @@ class MlflowRun:
 
         if mlflow.active_run() is None:
             return
-        mlflow.set_tag("error", mask_password(f"{type(error).__name__}: {error}"))
+        mlflow.set_tag("error", reason(error))
         mlflow.end_run("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
 
     def _flush(self) -> None:
@@ -166,13 +171,13 @@ def training_run(experiment: str) -> Iterator[Run]:
     """A new run of an experiment; if the block raises, the run ends as failed with the reason."""
     with _run(MlflowRun(experiment, system_metrics=True), run_id=None) as run:
         yield run
+        run.log_unchanged_evaluation()
 
 
 @contextmanager
 def evaluation_run(experiment: str) -> Iterator[Run]:
     """The run that training started, or a new one if its id was lost or it is of another model."""
-    file = run_id_file(experiment)
-    with _run(MlflowRun(experiment), run_id=file.read_text().strip() if file.exists() else None) as run:
+    with _run(MlflowRun(experiment), saved_run_id(experiment) or None) as run:
         yield run
 
 
@@ -222,7 +227,29 @@ def _can_be_resumed(run_id: str, experiment: str) -> bool:
 
 def _training_outputs(experiment: str) -> Mapping[str, str]:
     """The MD5 of what training an experiment wrote, by path; nothing where dvc.lock cannot be read at this moment."""
-    with suppress(ModelyardError, AttributeError, KeyError, TypeError):  # another stage may be writing it
-        stages = dvc_lock.read(Path.cwd())
-        return next((stages[stage].outs for stage in train_stages(experiment) if stage in stages), {})
+    stages = _locked_stages()
+    return next((stages[stage].outs for stage in train_stages(experiment) if stage in stages), {})
+
+
+def _unchanged_evaluation(experiment: str) -> ExperimentResults | None:
+    """The results of an experiment's last evaluation, if the data that it read and all it wrote have the locked MD5s.
+
+    If its code has changed, DVC evaluates again.
+    """
+    stages = _locked_stages()
+    for name, results in evaluations(experiment).items():
+        if name in stages and _are_unchanged({**stages[name].deps, **stages[name].outs}):
+            return results
+    return None
+
+
+def _are_unchanged(md5s: Mapping[str, str]) -> bool:
+    data = {Path(path): md5 for path, md5 in md5s.items() if not path.startswith(CODE)}
+    return all(path.exists() and dvc_lock.md5(path) == md5 for path, md5 in data.items())
+
+
+def _locked_stages() -> Mapping[str, dvc_lock.LockedStage]:
+    """What dvc.lock has; nothing where it cannot be read at this moment, because another stage is writing it."""
+    with suppress(ModelyardError, AttributeError, KeyError, TypeError):
+        return dvc_lock.read(Path.cwd())
     return {}

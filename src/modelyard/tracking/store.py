@@ -1,10 +1,22 @@
-"""The MLflow tracking store: where it is, and its creation."""
+"""The MLflow tracking store: where it is, its creation, and its errors in plain words."""
 
 import logging
 import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from modelyard.core import addresses
+from modelyard.core.errors import ModelyardError
+from modelyard.tracking.relocation import relocate_artifacts
 
 MLFLOW_EXPERIMENT = "modelyard"
+VARIABLE = "MLFLOW_TRACKING_URI"
 # Set before MLflow is imported; values that the user has set win.
 MLFLOW_DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # MLflow's own limits make every stage wait for minutes
@@ -12,22 +24,26 @@ MLFLOW_DEFAULTS = {
     "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "5",  # seconds
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
+# They name the run, experiment or model of a job around this process, which MLflow would write into.
+VARIABLES_OF_OTHERS = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_ACTIVE_MODEL_ID")
+SERVER = ("http", "https")
+PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+CONNECT_SECONDS = 5.0
 
 
 def tracking_uri() -> str:
     """The URI of the tracking store: MLFLOW_TRACKING_URI, or an SQLite database in the project's root."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_root() / 'mlflow.db'}"
+    return os.environ.get(VARIABLE) or f"sqlite:///{_own_database()}"
 
 
 def masked_tracking_uri() -> str:
     """The tracking URI without user name and password, for screens and logs."""
-    return mask_password(tracking_uri())
+    return addresses.masked(tracking_uri())
 
 
 def mask_password(text: str) -> str:
-    """A text, such as an error message of the store, without the user name and password of the tracking URI."""
-    credentials = tracking_uri().rpartition("@")[0].partition("://")[2]
-    return text.replace(f"{credentials}@", "...@") if credentials else text
+    """A text, such as an error message of the store, without the password of the tracking URI and of parts of it."""
+    return addresses.mask_in(text, tracking_uri())
 
 
 def project_root() -> Path:
@@ -44,7 +60,13 @@ def connect() -> None:
     """Point MLflow to the store, and create the store and the experiment where they do not exist yet.
 
     A lock lets one process at a time do so: a new database that several processes create at once is left broken.
+
+    Raises:
+        ModelyardError: the store is of a kind that cannot be used, does not answer, or the experiment was deleted.
     """
+    _check_address()
+    for name in VARIABLES_OF_OTHERS:
+        os.environ.pop(name, None)
     for name, value in MLFLOW_DEFAULTS.items():
         os.environ.setdefault(name, value)
     import mlflow
@@ -55,7 +77,9 @@ def connect() -> None:
     folder = project_root() / ".modelyard"
     folder.mkdir(exist_ok=True)
     with FileLock(folder / "mlflow.lock"):
-        if mlflow.get_experiment_by_name(MLFLOW_EXPERIMENT) is None:
+        report_relocation()
+        experiment = mlflow.get_experiment_by_name(MLFLOW_EXPERIMENT)
+        if experiment is None:
             is_server = tracking_uri().startswith(("http://", "https://"))  # which stores artifacts itself
             artifacts = None if is_server else (project_root() / "mlartifacts").as_uri()
             try:
@@ -63,9 +87,108 @@ def connect() -> None:
             except mlflow.MlflowException as error:  # another machine was first, or a slow server was asked twice
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise
+        elif experiment.lifecycle_stage != "active":
+            raise ModelyardError(
+                f"the experiment {MLFLOW_EXPERIMENT} of {masked_tracking_uri()} was deleted. Restore it: "
+                f"{VARIABLE}='{masked_tracking_uri()}' mlflow experiments restore --experiment-id "
+                f"{experiment.experiment_id}"
+            )
     mlflow.set_experiment(MLFLOW_EXPERIMENT)
+
+
+def report_relocation() -> None:
+    """Use the artifacts of this folder where it was moved or copied together with its database, and say so."""
+    if tracking_uri() in (f"sqlite:///{_own_database()}", "sqlite:///mlflow.db"):
+        for line in relocate_artifacts(_own_database(), project_root() / "mlartifacts", MLFLOW_EXPERIMENT):
+            print(line, file=sys.stderr)  # noqa: T201
+
+
+@contextmanager
+def explain_errors() -> Iterator[None]:
+    """Raise whatever MLflow, its database or its server raises as one line.
+
+    Raises:
+        ModelyardError: the store failed.
+    """
+    try:
+        yield
+    except ModelyardError:
+        raise
+    except Exception as error:
+        raise ModelyardError(f"the tracking store {masked_tracking_uri()} failed: {reason(error)}") from None
+
+
+def reason(error: BaseException) -> str:
+    """An error of the store on one line, without the password of its address."""
+    if isinstance(error, ModelyardError):
+        return mask_password(str(error))
+    cause: Any = getattr(error, "orig", None) or error  # what the database said, without the SQL statement
+    first = next((line for line in str(cause).splitlines() if line.strip()), "")
+    return mask_password(f"{type(cause).__name__}: {first.strip()}")
 
 
 def run_id_file(experiment: str) -> Path:
     """The file that holds the id of an experiment's last run."""
     return project_root() / ".modelyard" / "runs" / experiment
+
+
+def saved_run_id(experiment: str) -> str:
+    """The id of an experiment's last run; empty if there is none, or the file is damaged."""
+    with suppress(OSError, UnicodeDecodeError):
+        return run_id_file(experiment).read_text(encoding="utf-8").strip()
+    return ""
+
+
+def _own_database() -> Path:
+    return project_root() / "mlflow.db"
+
+
+def _check_address() -> None:
+    """Refuse a store that MLflow would take minutes, or a traceback, to refuse.
+
+    Raises:
+        ModelyardError: the store is a folder, its password is misread, or nothing answers at its host and port.
+    """
+    address = tracking_uri()
+    addresses.check_credentials(address, VARIABLE)
+    scheme = address.partition(":")[0] if ":" in address else ""
+    is_folder = scheme in ("", "file") and address != "databricks"
+    if is_folder and os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() not in ("true", "1"):
+        raise ModelyardError(
+            f"{VARIABLE}={address} is a folder; MLflow does not store runs in folders any more. Unset it to use "
+            f"sqlite:///{_own_database()}, or give the address of a database or of a server. `mlflow migrate-filestore "
+            f"--source {address} --target sqlite:///{_own_database()}` copies the runs of a folder."
+        )
+    host, port = _host_and_port(address)
+    if not host or (scheme in SERVER and getproxies().get(scheme) and not proxy_bypass(host)):
+        return
+    try:
+        socket.create_connection((host, port), CONNECT_SECONDS).close()
+    except OSError as error:
+        raise ModelyardError(
+            f"nothing answers at {masked_tracking_uri()} ({host}, port {port}: {error.strerror or error}). Start the "
+            f"server, or correct {VARIABLE}."
+        ) from None
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    """Host and port of a server or database; no host for a file, or where a driver finds it by itself.
+
+    Raises:
+        ModelyardError: it cannot be read.
+    """
+    try:
+        if address.partition("://")[0] in SERVER:
+            parts = urlsplit(address)
+            return parts.hostname or "", parts.port or PORTS[parts.scheme]
+        if address.partition(":")[0].partition("+")[0] not in PORTS:
+            return "", 0
+        from sqlalchemy import make_url
+
+        url = make_url(address)
+        return url.host or "", url.port or PORTS[url.get_backend_name()]
+    except Exception as error:
+        raise ModelyardError(
+            f"{VARIABLE} ({masked_tracking_uri()}) is not an address that MLflow can use: {reason(error)}. Examples: "
+            "https://mlflow.example.org, postgresql+psycopg://user@host/database, sqlite:////folder/mlflow.db."
+        ) from None
