@@ -84,3 +84,15 @@ def test_where_runs_are_on_a_server_its_address_is_printed_without_the_password(
     assert "the runs are on a server" in result.output
     assert "mlflow.example.org" in result.output
     assert "hush" not in result.output
+
+
+def test_the_server_is_given_the_address_out_of_sight_of_other_users(serve: Serve, project: Path, free_port: int):
+    _, output = serve("import os; print(os.environ['MLFLOW_BACKEND_STORE_URI'])")
+    assert output.splitlines()[-1] == f"sqlite:///{project / 'mlflow.db'}"
+
+
+@pytest.mark.usefixtures("project")
+def test_a_folder_of_runs_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "./mlruns")
+    result = modelyard("ui")
+    assert (result.exit_code, "MLFLOW_TRACKING_URI=./mlruns is a folder" in result.output) == (1, True)

@@ -92,6 +92,17 @@ def test_an_unreachable_database_is_reported_without_its_password():
 
 
 @pytest.mark.parametrize(
+    "password", ["hush@hush", "hush/hush", "hush#hush", "hush%hush", "hush%40hush", "hush:9/hush@h"]
+)
+@pytest.mark.parametrize("scheme", ["postgresql+psycopg", "postgresql+nosuch", "nosuch"])
+def test_no_part_of_a_password_with_special_characters_is_shown(password, scheme, capfd):
+    with pytest.raises(ModelyardError) as raised:
+        StudyStorage(f"{scheme}://ann:{password}@127.0.0.1:9/studies").open()
+    assert f"{scheme}://...@127.0.0.1:9/studies" in str(raised.value)
+    assert "hush" not in f"{raised.value} {capfd.readouterr()}"
+
+
+@pytest.mark.parametrize(
     ("address", "message"),
     [
         ("sqlite:///studies.db", "SQLite loses trials"),

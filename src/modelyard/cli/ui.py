@@ -11,7 +11,13 @@ from urllib.request import ProxyHandler, build_opener
 
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.core.errors import ModelyardError
-from modelyard.tracking import masked_tracking_uri, project_root, tracking_uri
+from modelyard.tracking import (
+    check_address,
+    masked_tracking_uri,
+    project_root,
+    report_relocation,
+    tracking_uri,
+)
 
 POLL_SECONDS = 0.2  # while the server starts
 ENVIRONMENT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # not needed here; the server starts in half the time
@@ -21,9 +27,12 @@ def serve(port: int) -> int:
     """Run the MLflow server until Ctrl-C, and print its address once it answers; returns the exit code.
 
     Raises:
-        ModelyardError: the port is taken, or the runs are on a server, which has its own UI.
+        ModelyardError: the port is taken, the runs are on a server, which has its own UI, or their database does not
+            answer.
     """
     command = _command(port)
+    check_address()
+    report_relocation()
     handle_termination_as_ctrl_c()
     print(f"Starting MLflow on the runs in {masked_tracking_uri()} ...", flush=True)  # noqa: T201
     server = _start(command)
@@ -47,15 +56,17 @@ def _command(port: int) -> list[str]:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise ModelyardError(f"port {port} is taken; choose another, such as: modelyard ui --port {port - 1}")
     network = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
-    stores = ["--backend-store-uri", address, "--default-artifact-root", (project_root() / "mlartifacts").as_uri()]
-    return [sys.executable, "-m", "mlflow", "server", *network, *stores]
+    artifacts = ["--default-artifact-root", (project_root() / "mlartifacts").as_uri()]
+    return [sys.executable, "-m", "mlflow", "server", *network, *artifacts]
 
 
 def _start(command: list[str]) -> subprocess.Popen[bytes]:
     """Start the server with SIGINT blocked: on Ctrl-C it would print a traceback, and `serve` terminates it anyway."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        return subprocess.Popen(command, env=ENVIRONMENT | os.environ)  # noqa: S603
+        # Not as an option: the command of a process is shown to every user, and the address may hold a password.
+        store = {"MLFLOW_BACKEND_STORE_URI": tracking_uri()}
+        return subprocess.Popen(command, env=ENVIRONMENT | os.environ | store)  # noqa: S603
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

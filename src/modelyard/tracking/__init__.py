@@ -5,6 +5,7 @@ from modelyard.tracking.failsafe import FailsafeRun, NullRun
 from modelyard.tracking.run import MlflowRun, Run, backfill_run, evaluation_run, training_run
 from modelyard.tracking.store import (
     MLFLOW_EXPERIMENT,
+    check_address,
     connect,
     explain_errors,
     is_enabled,
@@ -23,6 +24,7 @@ __all__ = [
     "NullRun",
     "Run",
     "backfill_run",
+    "check_address",
     "connect",
     "environment_tags",
     "evaluation_run",

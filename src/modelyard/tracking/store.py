@@ -64,7 +64,7 @@ def connect() -> None:
     Raises:
         ModelyardError: the store is of a kind that cannot be used, does not answer, or the experiment was deleted.
     """
-    _check_address()
+    check_address()
     for name in VARIABLES_OF_OTHERS:
         os.environ.pop(name, None)
     for name, value in MLFLOW_DEFAULTS.items():
@@ -94,6 +94,34 @@ def connect() -> None:
                 f"{experiment.experiment_id}"
             )
     mlflow.set_experiment(MLFLOW_EXPERIMENT)
+
+
+def check_address() -> None:
+    """Refuse a tracking URI that MLflow would take minutes, or a traceback, to refuse.
+
+    Raises:
+        ModelyardError: the store is a folder, its password is misread, or nothing answers at its host and port.
+    """
+    address = tracking_uri()
+    addresses.check_credentials(address, VARIABLE)
+    scheme = address.partition(":")[0] if ":" in address else ""
+    is_folder = scheme in ("", "file") and address != "databricks"
+    if is_folder and os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() not in ("true", "1"):
+        raise ModelyardError(
+            f"{VARIABLE}={address} is a folder; MLflow does not store runs in folders any more. Unset it to use "
+            f"sqlite:///{_own_database()}, or give the address of a database or of a server. `mlflow migrate-filestore "
+            f"--source {address} --target sqlite:///{_own_database()}` copies the runs of a folder."
+        )
+    host, port = _host_and_port(address)
+    if not host or (scheme in SERVER and getproxies().get(scheme) and not proxy_bypass(host)):
+        return
+    try:
+        socket.create_connection((host, port), CONNECT_SECONDS).close()
+    except OSError as error:
+        raise ModelyardError(
+            f"nothing answers at {masked_tracking_uri()} ({host}, port {port}: {error.strerror or error}). Start the "
+            f"server, or correct {VARIABLE}."
+        ) from None
 
 
 def report_relocation() -> None:
@@ -141,34 +169,6 @@ def saved_run_id(experiment: str) -> str:
 
 def _own_database() -> Path:
     return project_root() / "mlflow.db"
-
-
-def _check_address() -> None:
-    """Refuse a store that MLflow would take minutes, or a traceback, to refuse.
-
-    Raises:
-        ModelyardError: the store is a folder, its password is misread, or nothing answers at its host and port.
-    """
-    address = tracking_uri()
-    addresses.check_credentials(address, VARIABLE)
-    scheme = address.partition(":")[0] if ":" in address else ""
-    is_folder = scheme in ("", "file") and address != "databricks"
-    if is_folder and os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() not in ("true", "1"):
-        raise ModelyardError(
-            f"{VARIABLE}={address} is a folder; MLflow does not store runs in folders any more. Unset it to use "
-            f"sqlite:///{_own_database()}, or give the address of a database or of a server. `mlflow migrate-filestore "
-            f"--source {address} --target sqlite:///{_own_database()}` copies the runs of a folder."
-        )
-    host, port = _host_and_port(address)
-    if not host or (scheme in SERVER and getproxies().get(scheme) and not proxy_bypass(host)):
-        return
-    try:
-        socket.create_connection((host, port), CONNECT_SECONDS).close()
-    except OSError as error:
-        raise ModelyardError(
-            f"nothing answers at {masked_tracking_uri()} ({host}, port {port}: {error.strerror or error}). Start the "
-            f"server, or correct {VARIABLE}."
-        ) from None
 
 
 def _host_and_port(address: str) -> tuple[str, int]:

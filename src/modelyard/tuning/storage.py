@@ -16,6 +16,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from modelyard.core import addresses
 from modelyard.core.errors import ModelyardError
 from modelyard.params.study import baseline_values, storage_label
 from modelyard.tracking import tracking_uri
@@ -42,8 +43,7 @@ class StudyStorage:
     @property
     def safe_address(self) -> str:
         """The address without user name and password, for terminals and logs."""
-        before, at, after = self.address.rpartition("@")
-        return f"{before.partition('://')[0]}://...@{after}" if at else self.address
+        return addresses.masked(self.address)
 
     def open(self) -> BaseStorage:
         """Connect; a journal is created where there is none.
@@ -64,7 +64,7 @@ class StudyStorage:
         try:
             yield
         except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-            reason = str(getattr(error, "orig", None) or error.__cause__ or error).strip().splitlines()[0]
+            reason = self._reason(getattr(error, "orig", None) or error.__cause__ or error)
             raise ModelyardError(
                 f"the study storage {self.safe_address} does not answer: {reason}. Finished trials are kept there. "
                 "Check that the database runs and that the address is right, then run again."
@@ -74,6 +74,11 @@ class StudyStorage:
                 f"{self.address} has been locked by another process for {LOCK_SECONDS} seconds. Nothing is lost: "
                 f"find the process that holds {self.address}.lock (`lsof`, `fuser`), end it and run again."
             ) from None
+
+    def _reason(self, error: BaseException) -> str:
+        """The first line of a library's error, without the password."""
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return addresses.mask_in(lines[0], self.address)
 
     def _journal(self) -> JournalStorage:
         path = Path(self.address).resolve()
@@ -92,14 +97,15 @@ class StudyStorage:
     def _database(self) -> RDBStorage:
         if self.address.startswith("sqlite"):
             raise ModelyardError(
-                f"{self.address}: SQLite loses trials when several workers write at once. Use a journal file (a path), "
-                "or PostgreSQL: postgresql+psycopg://user@host/database."
+                f"{self.safe_address}: SQLite loses trials when several workers write at once. Use a journal file (a "
+                "path), or PostgreSQL: postgresql+psycopg://user@host/database."
             )
         if self.address == tracking_uri():
             raise ModelyardError(
                 f"{self.safe_address} holds MLflow's runs, and one database cannot hold Optuna's tables too. "
                 "Use another database."
             )
+        addresses.check_credentials(self.address, "the address of the study storage")
         try:
             with warnings.catch_warnings():
                 # Heartbeats are experimental in Optuna; a test with a real server covers them.
@@ -113,7 +119,7 @@ class StudyStorage:
                 )
         except (ImportError, ValueError, ArgumentError, NoSuchModuleError) as error:
             raise ModelyardError(
-                f"{self.safe_address} is not the address of a database that can be used here: {error}. "
+                f"{self.safe_address} is not the address of a database that can be used here: {self._reason(error)}. "
                 "PostgreSQL is postgresql+psycopg://user@host/database."
             ) from None
 
