@@ -39,8 +39,8 @@ def test_a_copied_project_writes_and_reads_its_own_artifacts(
     trained(copied)
     assert sorted(project.rglob("*")) == before
     assert capsys.readouterr().err == (
-        f"This folder was moved or copied from {project}: new artifacts are written to {copied / 'mlartifacts'}, and "
-        "1 addresses of earlier ones in mlflow.db now point there.\n"
+        f"This folder was moved or copied from {project}: artifacts of new runs are written to "
+        f"{copied / 'mlartifacts'}, and 1 addresses of earlier ones in mlflow.db now point there too.\n"
     )
     for run in runs_in(copied):
         assert run.info.artifact_uri.startswith((copied / "mlartifacts").as_uri())

@@ -78,10 +78,7 @@ def find_commit(root: Path, revision: str) -> Commit:
         ModelyardError: the folder is not in git, or git does not know the revision.
     """
     if _git(root, "rev-parse", "--git-dir") is None:
-        raise ModelyardError(
-            f"--against {revision}: this folder is not in git, so there is nothing to compare with. "
-            f"{why_no_commit(root)}"
-        )
+        raise ModelyardError(f"--against {revision}: there is nothing to compare with. {why_no_commit(root)}")
     shown = _git(root, *_LOG, "--end-of-options", revision, "--")
     if shown is None:
         raise ModelyardError(
