@@ -76,8 +76,8 @@ def _path(address: str) -> str:
 
 def _lines(there: Path, here: Path, moved: int, kept: int) -> Iterator[str]:
     yield (
-        f"This folder was moved or copied from {there.parent}: artifacts of new runs are written to {here}, and {moved} "
-        "addresses of earlier ones in mlflow.db now point there too."
+        f"This folder was moved or copied from {there.parent}: artifacts of new runs are written to {here}, and "
+        f"{moved} addresses of earlier ones in mlflow.db now point there too."
     )
     if kept:
         yield f"{kept} addresses still point to {there}: their files were not copied along."
