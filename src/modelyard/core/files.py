@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-import os
+import secrets
 import shutil
 import tempfile
 import zipfile
@@ -38,7 +38,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 def temporary_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, and delete it when the block ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")  # containers may have equal process ids
     try:
         yield temporary
     except OSError as error:

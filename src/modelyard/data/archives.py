@@ -1,13 +1,22 @@
-"""Tar archives: unpack only the requested members, each verified by its MD5."""
+"""Tar archives: unpack only the requested members, each verified by its MD5. Gzip files: their content."""
 
+import gzip
+import hashlib
 import shutil
 import tarfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import atomic_file, checksum
+
+GZIP_MAGIC = b"\x1f\x8b"
+BLOCK = 2**20  # bytes read at once
+MOST_BYTES = 4 * 2**30  # of content: larger than any data set here, smaller than what fills a disk
 
 
 def unpack(archive: Path, members: Mapping[str, str], folder: Path) -> None:
@@ -57,3 +66,45 @@ def _verify(name: str, path: Path, expected: str) -> None:
     actual = checksum(path, "md5")
     if actual != expected:
         raise ModelyardError(f"refused: {name} in the archive has the MD5 {actual}, params.yaml has {expected}")
+
+
+def decompress(file: Path, target: Path) -> None:
+    """Write the content of a gzip file; a file that is not compressed is copied.
+
+    Raises:
+        ModelyardError: the file is damaged, or its content is larger than MOST_BYTES.
+    """
+    with target.open("wb") as content:
+        content.writelines(_blocks_of_content(file))
+
+
+def checksum_of_content(file: Path, method: Literal["sha256", "md5"]) -> str:
+    """Return the checksum of what `decompress` would write, in hexadecimal.
+
+    Raises:
+        ModelyardError: see `decompress`.
+    """
+    digest = hashlib.new(method, usedforsecurity=False)
+    for block in _blocks_of_content(file):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _blocks_of_content(path: Path) -> Iterator[bytes]:
+    size = 0
+    with path.open("rb") as file:
+        is_compressed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+        file.seek(0)
+        content = gzip.GzipFile(fileobj=file) if is_compressed else file
+        while block := _read_block(content):
+            size += len(block)
+            if size > MOST_BYTES:
+                raise ModelyardError(f"refused: its content is larger than {MOST_BYTES / 2**30:g} GiB")
+            yield block
+
+
+def _read_block(content: gzip.GzipFile | BufferedReader) -> bytes:
+    try:
+        return content.read(BLOCK)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ModelyardError(f"not a complete gzip file ({error})") from None

@@ -1,4 +1,4 @@
-"""Raw files from this machine, a mirror or their public URL, verified by checksum before anything reads them."""
+"""Raw files from this machine, a mirror or a public URL, verified by checksum before anything reads them."""
 
 import os
 import shutil
@@ -7,19 +7,18 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from pydantic import Field
-
-from modelyard.core.config import Settings
 from modelyard.core.errors import ModelyardError
-from modelyard.core.files import atomic_file, checksum, temporary_file, write_text
-from modelyard.data.archives import unpack
+from modelyard.core.files import atomic_file, temporary_file, write_text
+from modelyard.data.archives import decompress, unpack
+from modelyard.data.mirrors import Cache, is_url
 from modelyard.data.sources import Checksum, Source
 
 CONNECT_SECONDS = 2.0  # a host that has not accepted a connection by then counts as unreachable
@@ -27,18 +26,11 @@ READ_SECONDS = 30.0
 ATTEMPTS = 3
 
 
-class FetchSettings(Settings):
-    """Where to look before the public URL."""
-
-    mirrors: tuple[str, ...] | None = Field(
-        default=(), description="folders or URLs laid out as <mirror>/<folder>/<file>; left empty for none"
-    )
-
-
 class _Location(NamedTuple):
-    """A path or URL, and the checksum of the file there."""
+    """A path or URL, the name that the file there has in a mirror, and its checksum."""
 
     address: str
+    name: str
     checksum: Checksum
 
 
@@ -46,17 +38,21 @@ class _Refused(Exception):
     """One location did not give the file; the text has the reason."""
 
 
+class _WrongContent(_Refused):
+    """One location gave another file."""
+
+
 class HostReachability:
     """Which hosts accept a connection; all are tried once and at once, so that silent ones cost CONNECT_SECONDS."""
 
     def __init__(self, addresses: Iterable[str]) -> None:
-        self._hosts = {_host(address) for address in addresses if _is_url(address)}
+        self._hosts = {_host(address) for address in addresses if is_url(address)}
         self._accepted: dict[tuple[str, int], bool] | None = None
 
     def reachable(self, address: str) -> bool:
         """Return whether the file of a path exists, or the host of a URL accepts connections."""
-        if not _is_url(address):
-            return Path(address).is_file()
+        if not is_url(address):
+            return _is_file(Path(address))
         if self._accepted is None:
             self._accepted = _try_hosts(self._hosts)
         return self._accepted.get(_host(address), False)
@@ -64,12 +60,22 @@ class HostReachability:
 
 @dataclass(frozen=True)
 class FileSet:
-    """The files of one data set and the locations where they may be available."""
+    """The files of one data set and the locations where they may be available.
+
+    Args:
+        folder: the folder of the data set inside a mirror.
+        mirrors: folders and URLs that are tried before the public addresses, the cache's folder among them.
+        root: the folder to which the paths of the user's own files are relative.
+        cache: gets what is downloaded.
+        debian: a Debian package that brings these files, or "".
+    """
 
     sources: Mapping[str, Source]
     folder: str
     mirrors: tuple[str, ...]
     root: Path = field(default_factory=Path.cwd)
+    cache: Cache | None = None
+    debian: str = ""
 
     def addresses(self, name: str) -> list[str]:
         """Return every path or URL of a file, in the order in which they are tried."""
@@ -101,7 +107,7 @@ class FileSet:
     def unavailable_message(self, tried: Mapping[str, list[str]]) -> str:
         """Return the error message for files that are not available: their names, what was tried, what to do."""
         names = ", ".join(" or ".join((name, *self.sources[name].alternatives)) for name in tried)
-        remedies = dict.fromkeys(self.sources[name].remedy(self.folder) for name in tried)
+        remedies = dict.fromkeys(self.sources[name].remedy(self.folder, self.debian) for name in tried)
         addresses = (f"  {address}" for of_file in tried.values() for address in of_file)
         return "\n".join((f"Not available: {names}.", "Tried:", *addresses, f"What to do: {'; '.join(remedies)}."))
 
@@ -128,23 +134,22 @@ class FileSet:
     def _locations(self, name: str) -> list[_Location]:
         source = self.sources[name]
         if source.path is not None:
-            return [_Location(str(self.root / source.path), source.checksum)]
+            return [_Location(str(self.root / source.path), name, source.checksum)]
         if source.package is not None:
             package, _, inside = source.package.partition("/")
             spec = find_spec(package)  # does not import it
             if spec is None or spec.origin is None:
-                return [_Location(f"package {package}, which is not installed", source.checksum)]
-            return [_Location(str(Path(spec.origin).parent / inside), source.checksum)]
-        if source.url is not None:
-            return [*self._mirrored(name), _Location(source.url, source.checksum)]
-        return []
+                return [_Location(f"package {package}, which is not installed", name, source.checksum)]
+            return [_Location(str(Path(spec.origin).parent / inside), name, source.checksum)]
+        public = (_Location(url, name, source.checksum) for url in source.url or ())
+        return [*self._mirrored(name), *public] if source.url else []
 
     def _mirrored(self, name: str) -> Iterator[_Location]:
         source = self.sources[name]
         alternatives = {other: Checksum("sha256", value) for other, value in source.alternatives.items()}
         for mirror in self.mirrors:
             for file, expected in ({name: source.checksum} | alternatives).items():
-                yield _Location(f"{mirror.rstrip('/')}/{self.folder}/{file}", expected)
+                yield _Location(f"{mirror.rstrip('/')}/{self.folder}/{file}", file, expected)
 
     def _fetch_file(self, name: str, folder: Path, hosts: HostReachability) -> str:
         source = self.sources[name]
@@ -153,24 +158,43 @@ class FileSet:
             return "params.yaml"
         if _is_verified(source, name, folder):
             return "already here, verified"
-        failures = []
+        refusals: dict[str, _Refused] = {}
         for location in self._locations(name):
             try:
-                _fetch_from(location, source, folder / name, hosts)
-                return location.address
-            except (_Refused, ModelyardError) as refusal:
-                failures.append(f"{location.address}: {refusal}")
+                self._fetch_from(location, name, folder, hosts, refusals)
+            except _Refused as refusal:
+                refusals[location.address] = refusal
+                continue
+            for address, reason in refusals.items():
+                if isinstance(reason, _WrongContent):
+                    print(f"note: {address} was ignored: {reason}", file=sys.stderr)  # noqa: T201
+            return location.address
+        failures = [f"{address}: {reason}" for address, reason in refusals.items()]
         raise ModelyardError(self.unavailable_message({name: failures}))
 
+    def _fetch_from(
+        self, location: _Location, name: str, folder: Path, hosts: HostReachability, refusals: Container[str]
+    ) -> None:
+        """Bring one file, or the members of an archive, from one location; add it to the cache if it is not there."""
+        address, in_mirror = location.address, f"{self.folder}/{location.name}"
+        is_remote = is_url(address)
+        if not hosts.reachable(address):
+            raise _Refused(f"no answer within {CONNECT_SECONDS:g} s" if is_remote else "no such file")
+        if not is_remote and not os.access(address, os.R_OK):
+            raise _Refused("no permission to read it")
+        with temporary_file(folder / name) if is_remote else nullcontext(Path(address)) as file:
+            if is_remote:
+                _download(address, file)
+            _write_verified(file, location.checksum, self.sources[name], folder / name)
+            if self.cache and (is_remote or str(self.cache.folder / in_mirror) in refusals):
+                self.cache.add(file, in_mirror)
 
-def all_mirrors(settings: FetchSettings, root: Path) -> tuple[str, ...]:
-    """Return the mirror of MODELYARD_MIRROR, then those of params.yaml; folders as absolute paths."""
-    mirrors = filter(None, [os.environ.get("MODELYARD_MIRROR", ""), *(settings.mirrors or ())])
-    return tuple(mirror if _is_url(mirror) else str((root / Path(mirror).expanduser()).resolve()) for mirror in mirrors)
 
-
-def _is_url(address: str) -> bool:
-    return address.startswith(("http://", "https://"))
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # in a folder that may not be opened
+        return False
 
 
 def _host(address: str) -> tuple[str, int]:
@@ -203,36 +227,32 @@ def _try_host(host: tuple[str, int], accepted: dict[tuple[str, int], bool]) -> N
 
 
 def _is_verified(source: Source, name: str, folder: Path) -> bool:
-    expected = {member: Checksum("md5", value) for member, value in source.members.items()} or {name: source.checksum}
     return all(
-        (folder / file).is_file() and checksum(folder / file, method) == value
-        for file, (method, value) in expected.items()
+        (folder / file).is_file() and expected.actual(folder / file) == expected.value
+        for file, expected in source.written_files(name).items()
     )
 
 
-def _fetch_from(location: _Location, source: Source, target: Path, hosts: HostReachability) -> None:
-    """Bring one file, or the members of an archive; they get their names only when all checksums are right."""
-    if not source.members:
-        with atomic_file(target) as temporary:
-            _copy_verified(location, temporary, hosts)
-        return
-    with temporary_file(target) as temporary:
-        _copy_verified(location, temporary, hosts)
-        print(f"{target.name}: unpacking", file=sys.stderr)  # noqa: T201
-        unpack(temporary, source.members, target.parent)
+def _write_verified(file: Path, expected: Checksum, source: Source, target: Path) -> None:
+    """Write what a source keeps of a file; it gets its name only when all checksums are right."""
+    try:
+        if source.members:
+            _verify(expected, expected.actual(file))
+            print(f"{target.name}: unpacking", file=sys.stderr)  # noqa: T201
+            unpack(file, source.members, target.parent)
+            return
+        ((name, checksum_of_kept),) = source.written_files(target.name).items()
+        with atomic_file(target.with_name(name)) as temporary:
+            write = decompress if expected.decompressed else shutil.copyfile
+            write(file, temporary)
+            _verify(expected, checksum_of_kept.actual(temporary))
+    except ModelyardError as error:  # of an archive
+        raise _WrongContent(str(error)) from None
 
 
-def _copy_verified(location: _Location, temporary: Path, hosts: HostReachability) -> None:
-    address, expected = location
-    if not hosts.reachable(address):
-        raise _Refused(f"no answer within {CONNECT_SECONDS:g} s" if _is_url(address) else "no such file")
-    if _is_url(address):
-        _download(address, temporary)
-    else:
-        shutil.copyfile(address, temporary)
-    actual = checksum(temporary, expected.method)
+def _verify(expected: Checksum, actual: str) -> None:
     if actual != expected.value:
-        raise _Refused(f"wrong content: its {expected.mismatch(actual)}")
+        raise _WrongContent(f"wrong content: its {expected.mismatch(actual)}")
 
 
 def _download(url: str, target: Path) -> None:

@@ -1,38 +1,74 @@
 """The source of one raw file and its checksum, as params.yaml declares them."""
 
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from modelyard.core.config import Settings
+from modelyard.core.errors import ModelyardError
 from modelyard.core.files import checksum
+from modelyard.data.archives import checksum_of_content
 
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="a plain name, no folder")]
+_NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"
+FileName = Annotated[str, Field(pattern=rf"^{_NAME}$", description="a plain name, no folder")]
+FolderName = Annotated[str, Field(pattern=rf"^({_NAME}(/{_NAME})*)?$")]
 Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Url = Annotated[str, Field(pattern=r"^https?://")]
+
+
+def _as_tuple(given: Any) -> Any:
+    return (given,) if isinstance(given, str) else given
+
+
+Urls = Annotated[
+    tuple[Url, ...],
+    Field(min_length=1),
+    BeforeValidator(_as_tuple, json_schema_input_type=Url | Annotated[tuple[Url, ...], Field(min_length=1)]),
+]
 
 
 class Checksum(NamedTuple):
-    """The expected checksum of a file, in hexadecimal."""
+    """The expected checksum of a file, in hexadecimal; that of its content where the file may be compressed."""
 
     method: Literal["sha256", "md5"]
     value: str
+    decompressed: bool = False
+
+    @property
+    def key(self) -> str:
+        """The key of params.yaml that has it."""
+        return "decompressed" if self.decompressed else self.method
+
+    def actual(self, path: Path) -> str:
+        """Return the checksum that a file has.
+
+        Raises:
+            ModelyardError: it is compressed and damaged.
+        """
+        return checksum_of_content(path, self.method) if self.decompressed else checksum(path, self.method)
 
     def mismatch(self, actual: str) -> str:
         """Return the text for a file with another checksum than this."""
-        return f"{self.method.upper()} is {actual}, params.yaml has {self.value}"
+        of_content = "decompressed content has the " if self.decompressed else ""
+        return f"{of_content}{self.method.upper()} {'' if of_content else 'is '}{actual}, params.yaml has {self.value}"
 
 
 class Source(Settings):
-    """The source of one file: a public URL, an installed package, this machine, or params.yaml itself."""
+    """The source of one file: public URLs, an installed package, this machine, or params.yaml itself."""
 
-    url: str | None = Field(default=None, pattern=r"^https?://")
+    url: Urls | None = Field(default=None, description="one public address, or several that are tried in turn")
     package: str | None = Field(default=None, description="package/path/inside: data that comes with a library")
     path: str | None = Field(default=None, description="a file of yours, relative to the project")
     text: str | None = Field(default=None, description="the content itself, for a few rows")
     sha256: Sha256 | None = None
     md5: Md5 | None = Field(default=None, description="instead of sha256, where no other checksum is published")
+    decompressed: Sha256 | None = Field(
+        default=None,
+        description="instead of sha256, for a gzip file: the SHA-256 of its content, however it is compressed; "
+        "the content is kept, without .gz in its name",
+    )
     members: dict[FileName, Md5] = Field(
         default={}, description="for a tar archive: the files to unpack, each with its MD5; the archive is not kept"
     )
@@ -45,9 +81,10 @@ class Source(Settings):
         given = [location for location in (self.url, self.package, self.path, self.text) if location is not None]
         if len(given) != 1:
             raise ValueError("give exactly one of url, package, path, text")
-        if [self.sha256, self.md5].count(None) != (1 if self.text is None else 2):
+        if [self.sha256, self.md5, self.decompressed].count(None) != (2 if self.text is None else 3):
             raise ValueError(
-                "url, package and path need either sha256 or md5 (`sha256sum FILE` prints it), text neither"
+                "url, package and path need either sha256 or md5 (`sha256sum FILE` prints it), or decompressed; "
+                "text needs none of them"
             )
         return self
 
@@ -55,6 +92,8 @@ class Source(Settings):
     def _has_members_of_an_archive_only(self) -> "Source":
         if self.members and self.text is not None:
             raise ValueError("members are unpacked from an archive, and text is not an archive")
+        if self.members and self.decompressed:
+            raise ValueError("members are unpacked from an archive: give the sha256 of the archive, not decompressed")
         if self.alternatives and not (self.members and self.url):
             raise ValueError("alternatives need a url, and members that they hold too")
         return self
@@ -62,32 +101,51 @@ class Source(Settings):
     @property
     def checksum(self) -> Checksum:
         """The checksum of the published file; `text` has none."""
+        if self.decompressed:
+            return Checksum("sha256", self.decompressed, decompressed=True)
         return Checksum("sha256", self.sha256) if self.sha256 else Checksum("md5", self.md5 or "")
+
+    def file_names(self, name: str) -> tuple[str, ...]:
+        """Return the names of the files that fetching this source under a name writes."""
+        return tuple(self.written_files(name))
+
+    def written_files(self, name: str) -> dict[str, Checksum]:
+        """Return the files that fetching this source under a name writes, and their checksums; `text` has none."""
+        if self.members:
+            return {member: Checksum("md5", value) for member, value in self.members.items()}
+        if self.decompressed:
+            return {name.removesuffix(".gz"): Checksum("sha256", self.decompressed)}
+        return {name: self.checksum}
 
     def edited_message(self, root: Path) -> str:
         """Return what is wrong where a user's own file exists with another checksum than params.yaml's, else ""."""
         if self.path is None or not (root / self.path).is_file():
             return ""
-        actual = checksum(root / self.path, self.checksum.method)
+        try:
+            actual = self.checksum.actual(root / self.path)
+        except ModelyardError as damage:
+            return f"{self.path} is damaged: {damage}. Restore the earlier file."
         if actual == self.checksum.value:
             return ""
         return (
             f"{self.path} is not the file that params.yaml means: its {self.checksum.mismatch(actual)}. "
-            f"If the file is right, write {self.checksum.method}: {actual} there; if not, restore the earlier file."
+            f"If the file is right, write {self.checksum.key}: {actual} there; if not, restore the earlier file."
         )
 
-    def remedy(self, folder: str) -> str:
-        """Return what to do where the file is not available; `folder` is its data set's folder inside a mirror."""
+    def remedy(self, folder: str, debian: str = "") -> str:
+        """Return what to do where the file is not available.
+
+        Args:
+            folder: the data set's folder inside a mirror.
+            debian: a Debian package that brings the data set, or "".
+        """
         if self.path is not None:
             return "put your file there, or write in params.yaml the `path` where it is"
         if self.package is not None:
             return "install the libraries again: make install"
+        install = f"on Debian or Ubuntu, apt-get install {debian}; or " if debian else ""
         return (
-            f"connect to the network and run again; or put the file at <mirror>/{folder}/<file> "
+            f"connect to the network and run again; or {install}put the file at <mirror>/{folder}/<file> "
             "and name the mirror (a folder or a URL) in the environment, MODELYARD_MIRROR=<mirror>, "
             "or in params.yaml under fetch.mirrors"
         )
-
-    def file_names(self, name: str) -> tuple[str, ...]:
-        """Return the names of the files that fetching this source under a name writes."""
-        return tuple(self.members) or (name,)

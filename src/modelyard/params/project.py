@@ -8,11 +8,12 @@ from pydantic import Discriminator, Field, Tag
 from modelyard import models
 from modelyard.core.config import Settings, suggest
 from modelyard.core.errors import ModelyardError
-from modelyard.data.download import FetchSettings, FileSet, all_mirrors
+from modelyard.data.download import FileSet
 from modelyard.data.inputs import InputSettings
+from modelyard.data.mirrors import FetchSettings, all_mirrors, find_cache
 from modelyard.data.readers import AnyDataset
 from modelyard.data.samples import Task
-from modelyard.data.sources import FileName, Source
+from modelyard.data.sources import FileName, FolderName, Source
 from modelyard.params.study import StudySettings
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case words joined by _")]
@@ -46,7 +47,8 @@ class Backbone(Settings):
     """A pretrained network: where the files of its weights come from."""
 
     description: str = Field(description="one sentence: what it is and what it was trained on")
-    folder: str = Field(description="its folder in a mirror")
+    folder: FolderName = Field(description="its folder in a mirror")
+    debian: str = Field(default="", description="a Debian package that installs the files for all users")
     files: dict[FileName, Source]
 
 
@@ -129,4 +131,5 @@ class Project(Settings):
     def files_of(self, name: str, root: Path) -> FileSet:
         """The raw files of a data set or backbone, and the addresses that may have them."""
         entry = self.datasets[name] if name in self.datasets else self.backbones[name]
-        return FileSet(entry.files, entry.folder, all_mirrors(self.fetch, root), root)
+        cache = find_cache()
+        return FileSet(entry.files, entry.folder, all_mirrors(self.fetch, root, cache), root, cache, entry.debian)

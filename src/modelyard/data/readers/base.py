@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from modelyard.core.config import Settings
 from modelyard.core.errors import ModelyardError
 from modelyard.data.samples import TARGET_KINDS, Samples, Task
-from modelyard.data.sources import FileName, Source
+from modelyard.data.sources import FileName, FolderName, Source
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class DatasetSettings(Settings):
     reader: str
     task: Task
     description: str = Field(description="one sentence: what the samples are and what is predicted")
-    folder: str = Field(default="", description="the data set's folder inside a mirror")
+    folder: FolderName = Field(default="", description="the data set's folder inside a mirror")
+    debian: str = Field(default="", description="a Debian package that installs the files for all users")
     files: dict[FileName, Source]
     classes: tuple[str, ...] = Field(default=(), description="names of the classes 0, 1, ...")
     expect: Expectations = Expectations()
@@ -55,6 +56,16 @@ class DatasetSettings(Settings):
     def _has_distinct_classes(self) -> "DatasetSettings":
         if twice := [name for name, count in Counter(map(str.strip, self.classes)).items() if count > 1]:
             raise ValueError(f"classes: {twice[0]!r} is listed twice; name each class once")
+        return self
+
+    @model_validator(mode="after")
+    def _writes_each_file_once(self) -> "DatasetSettings":
+        written: dict[str, str] = {}
+        for name, source in self.files.items():
+            for file in source.file_names(name):
+                if file in written:
+                    raise ValueError(f"files {written[file]} and {name} would both be written as {file}: rename one")
+                written[file] = name
         return self
 
     def display_path(self, path: Path) -> str:
