@@ -13,11 +13,12 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from support.clones import clone_into, surroundings
 from support.inputs import describe
-from support.paths import ROOT
 from support.pipelines import Run
 from support.postgresql import postgresql, postgresql_server  # noqa: F401 (fixtures)
 
+from modelyard.data import mirrors
 from modelyard.data.inputs import TrainingInput
+from modelyard.data.mirrors import split_mirrors
 from modelyard.data.samples import Samples
 from modelyard.data.scaling import Scaler
 from modelyard.models import Runtime
@@ -33,21 +34,36 @@ hypothesis_settings.register_profile("project", deadline=None, derandomize=True)
 hypothesis_settings.load_profile("project")
 
 
+# Of the mirrors that MODELYARD_MIRROR names when the tests are started: the first that is a folder.
+MIRROR = next(
+    filter(Path.is_dir, map(Path.absolute, map(Path, split_mirrors(os.environ.get("MODELYARD_MIRROR", ""))))), None
+)
+
+
 @pytest.fixture(autouse=True)
-def _no_tracking_and_no_mirror_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test says for itself when it tracks runs or has a mirror."""
+def _no_tracking_and_no_data_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test says for itself when it tracks runs, or has a mirror or a cache."""
     monkeypatch.setenv("MODELYARD_TRACKING", "off")
+    monkeypatch.setenv("MODELYARD_CACHE", "off")
+    monkeypatch.setattr(mirrors, "SYSTEM_DATASETS", "/nowhere/datasets")
     for name in ("MODELYARD_MIRROR", "MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME"):
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="session")
 def mirror() -> Path:
-    """The folder of real data sets beside this project, or the one that MODELYARD_MIRROR names."""
-    place = Path(os.environ.get("MODELYARD_MIRROR", ROOT.parent / "shared" / "datasets"))
-    if not (place / "boston-housing" / "boston_housing.npz").exists():
-        pytest.skip(f"NO REAL DATA: {place} holds no mirror; name one in MODELYARD_MIRROR")
-    return place
+    """A folder of real data sets, from MODELYARD_MIRROR."""
+    if MIRROR is None:
+        pytest.skip("NO REAL DATA: MODELYARD_MIRROR names no folder with the data sets")
+    return MIRROR
+
+
+@pytest.fixture(scope="session")
+def real_mnist(mirror: Path) -> Path:
+    """The folder of MNIST's four files in that mirror."""
+    if not (mirror / "mnist" / "train-images-idx3-ubyte.gz").exists():
+        pytest.skip(f"NO REAL DATA: {mirror}, from MODELYARD_MIRROR, holds no MNIST")
+    return mirror / "mnist"
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ def code_in(deps: list[str]) -> set[str]:
 # What a stage imports, mostly for the types of params.yaml, and what cannot change its outputs all the same.
 SETTINGS_AND_WIRING = {"cli", "core", "params", "tracking", "orchestration"}
 READING = within("data.readers")
-DOWNLOADING = within("data.archives", "data.download", "data.sources")
+DOWNLOADING = within("data.archives", "data.download", "data.mirrors", "data.sources")
 METRICS = {"metrics.definitions", "metrics.detection"}
 ALL_FAMILIES = {f"models.families.{name}" for name in FAMILIES}
 TRANSFERS = within("models.families.transfer", "models.families.backbones")

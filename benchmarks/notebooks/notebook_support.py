@@ -1,6 +1,5 @@
 """Data sets as keras.datasets returns them, number of epochs, and logging of metrics for the notebook scripts."""
 
-import gzip
 import os
 import sys
 from pathlib import Path
@@ -56,5 +55,5 @@ def _images(folder: Path) -> tuple[Arrays, Arrays]:
 
 
 def _part(folder: Path, part: str) -> Arrays:
-    images, labels = (gzip.decompress((folder / f"{part}-{name}-ubyte.gz").read_bytes()) for name in PARTS)
+    images, labels = ((folder / f"{part}-{name}-ubyte").read_bytes() for name in PARTS)
     return np.frombuffer(images, np.uint8, offset=16).reshape(-1, 28, 28), np.frombuffer(labels, np.uint8, offset=8)

@@ -29,7 +29,7 @@ def lines(console: Console) -> list[list[str]]:
 
 def test_a_skipped_stage_has_a_line_with_what_is_missing(console: Console):
     source = Source(url="http://127.0.0.1:9/a.gz", sha256="0" * 64)
-    reason = FileSet({"a.gz": source}, "made-up", ()).unavailable_message({"a.gz": [source.url]})
+    reason = FileSet({"a.gz": source}, "made-up", ()).unavailable_message({"a.gz": list(source.url)})
     stages = {"fetch@made_up": stage("fetch@made_up", StageState.SKIPPED, reason=reason)}
     with StageDisplay(console, SimpleNamespace(stages=stages)) as display:
         display.show(stages)

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -107,12 +108,13 @@ WRITERS: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
-def test_a_full_disk_leaves_the_old_file(tmp_path: Path, write: Callable):
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable):
     if not Path("/dev/full").exists():
         pytest.skip("NO /dev/full: this system cannot simulate a full disk")
     path = tmp_path / "a"
     path.write_text("old")
-    full = tmp_path / f".a.{os.getpid()}.part"  # opening the temporary file for writing opens the full device
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "0000")
+    full = tmp_path / ".a.0000.part"  # opening the temporary file for writing opens the full device
     full.symlink_to("/dev/full")
     with pytest.raises(OSError) as raised:
         write(path)

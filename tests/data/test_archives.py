@@ -1,5 +1,6 @@
 """Of an archive the named members are unpacked and nothing else; one that is not as promised leaves nothing."""
 
+import gzip
 import hashlib
 import tarfile
 from pathlib import Path
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from support.archives import COMPRESSIONS, CONTENTS, GOOD, MEMBERS, TWO, file_contents, packed
 
 from modelyard.core.errors import ModelyardError
-from modelyard.data.archives import unpack
+from modelyard.data import archives
+from modelyard.data.archives import checksum_of_content, decompress, unpack
 
 RIGHT = MEMBERS["two.bin"]
 ALTERED = hashlib.md5(b"altered", usedforsecurity=False).hexdigest()
@@ -102,3 +104,26 @@ def test_a_damaged_archive_gives_the_right_members_or_none(compression: str, dat
             assert file_contents(folder) == {}
         else:
             assert file_contents(folder) == CONTENTS
+
+
+@pytest.mark.parametrize("limit", [999, 1000])
+def test_a_content_above_the_bound_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int):
+    monkeypatch.setattr(archives, "MOST_BYTES", limit)
+    monkeypatch.setattr(archives, "BLOCK", 100)
+    (tmp_path / "a.gz").write_bytes(gzip.compress(bytes(1000)))
+    if limit == 1000:
+        decompress(tmp_path / "a.gz", tmp_path / "a")
+        assert (tmp_path / "a").read_bytes() == bytes(1000)
+    else:
+        with pytest.raises(ModelyardError, match="its content is larger than"):
+            decompress(tmp_path / "a.gz", tmp_path / "a")
+
+
+@given(st.binary())
+def test_the_checksum_of_the_content_is_that_of_the_decompressed_file(content: bytes):
+    with TemporaryDirectory() as folder:
+        packed_file, plain = Path(folder) / "a.gz", Path(folder) / "a"
+        packed_file.write_bytes(gzip.compress(content))
+        decompress(packed_file, plain)
+        assert plain.read_bytes() == content
+        assert checksum_of_content(packed_file, "sha256") == hashlib.sha256(content).hexdigest()

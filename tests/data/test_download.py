@@ -1,11 +1,13 @@
 """Raw files are verified, come from the first location that has them, and fail fast where none does."""
 
 import errno
+import gzip
 import hashlib
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -15,7 +17,8 @@ from support.archives import CONTENTS, GOOD, MEMBERS, TWO, file_contents, packed
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import sha256
 from modelyard.data import download
-from modelyard.data.download import FetchSettings, FileSet, HostReachability, all_mirrors
+from modelyard.data.download import FileSet, HostReachability
+from modelyard.data.mirrors import Cache
 from modelyard.data.sources import Source
 
 CONTENT = b"content of a raw file\n" * 1000
@@ -163,20 +166,6 @@ def test_a_bad_mirror_falls_back_to_the_next_and_then_to_the_public_address(
     files = _set(url, tmp_path / "no-mirror", mirror_folder, closed, f"{server.url}/mirror")
     assert files.fetch(tmp_path / "raw") == {"a.gz": url}
     assert server.requests == ["/mirror/made-up/a.gz", "/a.gz"]
-
-
-def test_the_mirror_of_the_environment_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    settings = FetchSettings(mirrors=("../shared", "https://mirror.example/data"))
-    named = (str(tmp_path.parent / "shared"), "https://mirror.example/data")
-    assert all_mirrors(settings, tmp_path) == named
-    monkeypatch.setenv("MODELYARD_MIRROR", "/from/environment")
-    assert all_mirrors(settings, tmp_path) == ("/from/environment", *named)
-    monkeypatch.setenv("MODELYARD_MIRROR", "beside")
-    assert all_mirrors(settings, tmp_path)[0] == str(tmp_path / "beside")
-
-
-def test_mirrors_left_empty_are_none(tmp_path: Path):
-    assert all_mirrors(FetchSettings(mirrors=None), tmp_path) == ()
 
 
 def test_a_verified_file_that_is_here_is_not_fetched_again(server: Server, tmp_path: Path):
@@ -491,3 +480,112 @@ def test_a_file_that_was_published_with_an_md5_is_verified_by_it(server: Server,
     message = _failure(FileSet({"a.gz": Source(url=url, md5="0" * 32)}, "made-up", ()), tmp_path)
     assert f"wrong content: its MD5 is {right}, params.yaml has {'0' * 32}" in message
     assert file_contents(tmp_path) == {"a.gz": CONTENT}
+
+
+def test_public_addresses_are_tried_in_turn_and_the_download_is_kept_in_the_cache(
+    server: Server, closed: str, tmp_path: Path, capfd
+):
+    dead = [f"{closed}/a.gz", f"{server.url}/missing.gz", server.serve("/wrong.gz", (200, b"another file"))]
+    good = server.serve("/good.gz", (200, CONTENT))
+    cache = Cache(tmp_path / "cache")
+    source = Source(url=(*dead, good), sha256=SHA256)
+    files = FileSet({"a.gz": source}, "made-up", (str(cache.folder),), cache=cache)
+    assert files.fetch(tmp_path / "raw") == {"a.gz": good}
+    assert server.requests == ["/missing.gz", "/wrong.gz", "/good.gz"]
+    assert f"note: {dead[2]} was ignored: wrong content: its SHA256 is " in capfd.readouterr().err
+    assert [path.name for path in (cache.folder / "made-up").iterdir()] == ["a.gz"]
+    # Another checkout, without a network.
+    server.shutdown()
+    server.server_close()
+    assert files.fetch(tmp_path / "other") == {"a.gz": str(cache.folder / "made-up" / "a.gz")}
+    assert (tmp_path / "other" / "a.gz").read_bytes() == CONTENT
+
+
+def test_a_file_that_was_not_downloaded_is_not_kept_in_the_cache(tmp_path: Path, mirror_folder: Path):
+    cache = Cache(tmp_path / "cache")
+    source = Source(url="http://127.0.0.1:9/a.gz", sha256=SHA256)
+    FileSet({"a.gz": source}, "made-up", (str(cache.folder), str(mirror_folder)), cache=cache).fetch(tmp_path / "raw")
+    assert not cache.folder.exists()
+
+
+@pytest.mark.parametrize("is_downloaded", [True, False], ids=["downloaded", "from a mirror"])
+def test_a_corrupt_cached_file_is_ignored_with_a_note_and_replaced(
+    server: Server, tmp_path: Path, mirror_folder: Path, capfd, is_downloaded: bool
+):
+    cache = Cache(tmp_path / "cache")
+    cached = Path(_keep(cache.folder, "a.gz", b"half of the fi"))
+    source = Source(url=server.serve("/a.gz", (200, CONTENT)), sha256=SHA256)
+    mirrors = (str(cache.folder), *([] if is_downloaded else [str(mirror_folder)]))
+    FileSet({"a.gz": source}, "made-up", mirrors, cache=cache).fetch(tmp_path / "raw")
+    assert f"note: {cached} was ignored: wrong content: its SHA256 is " in capfd.readouterr().err
+    assert cached.read_bytes() == CONTENT
+    assert len(server.requests) == is_downloaded
+
+
+def test_a_cache_that_cannot_be_written_costs_one_line_and_nothing_else(server: Server, tmp_path: Path, capfd):
+    (tmp_path / "cache").write_bytes(b"a file where a folder should be")
+    cache = Cache(tmp_path / "cache")
+    sources = {f"{n}.gz": Source(url=server.serve(f"/{n}.gz", (200, CONTENT)), sha256=SHA256) for n in range(3)}
+    files = FileSet(sources, "made-up", (str(cache.folder),), cache=cache)
+    assert set(files.fetch(tmp_path / "raw").values()) == {f"{server.url}/{n}.gz" for n in range(3)}
+    assert capfd.readouterr().err.count("downloads are not kept in") == 1
+
+
+def test_the_cache_keeps_an_archive_as_it_was_downloaded(server: Server, tmp_path: Path):
+    cache = Cache(tmp_path / "cache")
+    mirrored = server.serve("/mirror/made-up/a.tar.xz", (200, OTHER))
+    files = replace(_archive(f"{server.url}/a.tar.gz", cache.folder, f"{server.url}/mirror"), cache=cache)
+    assert files.fetch(tmp_path / "raw") == {"a.tar.gz": mirrored}
+    assert file_contents(cache.folder / "made-up") == {"a.tar.xz": OTHER}
+    assert files.fetch(tmp_path / "other") == {"a.tar.gz": str(cache.folder / "made-up" / "a.tar.xz")}
+    assert file_contents(tmp_path / "other") == CONTENTS
+
+
+DECOMPRESSED = FileSet({"a.gz": Source(url="http://127.0.0.1:9/a.gz", decompressed=SHA256)}, "made-up", ())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(gzip.compress(CONTENT, compresslevel=9, mtime=0), id="gzip"),
+        pytest.param(gzip.compress(CONTENT, compresslevel=1, mtime=1), id="compressed again"),
+        pytest.param(CONTENT, id="not compressed"),
+    ],
+)
+def test_the_content_of_a_gzip_file_is_verified_and_kept_however_it_is_compressed(tmp_path: Path, content: bytes):
+    kept = _keep(tmp_path / "mirror", "a.gz", content)
+    files = replace(DECOMPRESSED, mirrors=(str(tmp_path / "mirror"),))
+    assert files.fetch(tmp_path / "raw") == {"a.gz": kept}
+    assert file_contents(tmp_path / "raw") == {"a": CONTENT}
+    assert files.is_present("a.gz", tmp_path / "raw")
+    assert files.fetch(tmp_path / "raw") == {"a.gz": "already here, verified"}
+    (tmp_path / "raw" / "a").write_bytes(gzip.compress(CONTENT))  # the right content, but other bytes than elsewhere
+    assert files.fetch(tmp_path / "raw") == {"a.gz": kept}
+    assert file_contents(tmp_path / "raw") == {"a": CONTENT}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (gzip.compress(b"other", mtime=0), "wrong content: its decompressed content has the SHA256 "),
+        (gzip.compress(CONTENT, mtime=0)[:-9], "not a complete gzip file ("),
+        (gzip.compress(CONTENT, mtime=0) + b"more", "not a complete gzip file ("),
+        (gzip.compress(gzip.compress(CONTENT)), "wrong content: "),
+        (b"", "wrong content: "),
+    ],
+    ids=["another file", "cut off", "something behind", "compressed twice", "empty"],
+)
+def test_a_gzip_file_with_another_content_is_refused_and_leaves_the_old_one(
+    tmp_path: Path, content: bytes, reason: str
+):
+    kept = _keep(tmp_path / "mirror", "a.gz", content)
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "a").write_bytes(b"old")
+    message = _failure(replace(DECOMPRESSED, mirrors=(str(tmp_path / "mirror"),)), tmp_path / "raw")
+    assert f"  {kept}: {reason}" in message
+    assert file_contents(tmp_path / "raw") == {"a": b"old"}
+
+
+def test_the_error_for_a_data_set_that_debian_has_names_the_package(tmp_path: Path):
+    message = _failure(replace(DECOMPRESSED, debian="dataset-made-up"), tmp_path)
+    assert "; or on Debian or Ubuntu, apt-get install dataset-made-up; or put the file at " in message

@@ -1,5 +1,9 @@
 """What may be message of a file's origin, and each way to say it wrong."""
 
+import gzip
+import hashlib
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -19,6 +23,11 @@ URL, SHA256, MD5 = "https://here/a.tar.gz", "0" * 64, "1" * 32
         ({"text": "a", "md5": "0" * 32}, "need either sha256 or md5"),
         ({"path": "a.csv", "md5": "0" * 64}, "md5"),
         ({"url": "ftp://here/a.csv", "sha256": "0" * 64}, "https?://"),
+        ({"url": ("https://here/a.csv", "ftp://here/a.csv"), "sha256": "0" * 64}, "https?://"),
+        ({"url": (), "sha256": "0" * 64}, "at least 1 item"),
+        ({"url": URL, "sha256": "0" * 64, "decompressed": "0" * 64}, "need either sha256 or md5"),
+        ({"text": "a", "decompressed": "0" * 64}, "text needs none of them"),
+        ({"url": URL, "decompressed": "0" * 64, "members": {"a.bin": "0" * 32}}, "the sha256 of the archive"),
     ],
 )
 def test_a_source_has_one_location_and_its_checksum(places: dict, expected: str):
@@ -56,6 +65,26 @@ def test_members_of_a_text_are_refused():
 def test_a_source_writes_its_file_or_the_members_of_its_archive():
     assert Source(url=URL, sha256=SHA256).file_names("a.tar.gz") == ("a.tar.gz",)
     assert Source(url=URL, sha256=SHA256, members={"a": MD5, "b": MD5}).file_names("a.tar.gz") == ("a", "b")
+    assert Source(url=URL, decompressed=SHA256).file_names("a.idx.gz") == ("a.idx",)
+
+
+def test_one_address_is_a_list_of_one():
+    assert Source(url=URL, sha256=SHA256).url == (URL,)
+    assert Source(url=(URL, "http://there/a"), sha256=SHA256).url == (URL, "http://there/a")
+
+
+def test_an_own_gzip_file_is_edited_where_its_content_is_another(tmp_path: Path):
+    content = hashlib.sha256(b"mine").hexdigest()
+    source = Source(path="a.gz", decompressed=content)
+    (tmp_path / "a.gz").write_bytes(gzip.compress(b"mine", mtime=1))
+    assert source.edited_message(tmp_path) == ""
+    (tmp_path / "a.gz").write_bytes(gzip.compress(b"edited"))
+    now = hashlib.sha256(b"edited").hexdigest()
+    message = source.edited_message(tmp_path)
+    assert f"its decompressed content has the SHA256 {now}, params.yaml has {content}" in message
+    assert f"write decompressed: {now} there" in message
+    (tmp_path / "a.gz").write_bytes(gzip.compress(b"mine")[:-2])
+    assert source.edited_message(tmp_path).startswith("a.gz is damaged: not a complete gzip file (")
 
 
 def test_the_checksum_is_the_one_that_is_given():

@@ -42,8 +42,9 @@ def read_idx(path: Path, rows: int) -> np.ndarray:
 def take_few_rows_of_mnist(params: dict, real: Path, few: Path) -> None:
     """Write the first 300 training and 100 test rows in the real format, and name their checksums."""
     for name in IDX:
-        write_idx(few / "mnist" / name, read_idx(real / "mnist" / name, 300 if name.startswith("train") else 100))
-        params["datasets"]["mnist"]["files"][name]["sha256"] = sha256((few / "mnist" / name).read_bytes()).hexdigest()
+        write_idx(few / "mnist" / name, read_idx(real / name, 300 if name.startswith("train") else 100))
+        content = gzip.decompress((few / "mnist" / name).read_bytes())
+        params["datasets"]["mnist"]["files"][name]["decompressed"] = sha256(content).hexdigest()
     params["datasets"]["mnist"]["expect"]["rows"] = 400
 
 
@@ -73,13 +74,13 @@ def make_small(params: dict, experiments: list[str]) -> None:
 def test_the_pipeline_builds_once_and_again_only_what_an_edit_concerns(clone, run, environment, tmp_path, request):
     experiments = ["xor_mlp", "digits_cnn", "digits_transfer", "diabetes_mlp_standard", "boston_linear"]
     with suppress(pytest.skip.Exception):
-        real = request.getfixturevalue("mirror")
+        real_mnist = request.getfixturevalue("real_mnist")
         experiments += ["mnist_linear"]
         environment["MODELYARD_MIRROR"] = str(tmp_path / "few")
     with editing_params(clone) as params:
         make_small(params, experiments)
         if "mnist_linear" in experiments:
-            take_few_rows_of_mnist(params, real, tmp_path / "few")
+            take_few_rows_of_mnist(params, real_mnist, tmp_path / "few")
 
     # --- everything, two stages at a time
     run("modelyard", "run", "-j", "2")

@@ -29,4 +29,4 @@ def surroundings() -> dict[str, str]:
     """What `environment` is, for a fixture of a wider scope."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MODELYARD", "MLFLOW", "DVC"))}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return kept | {"PATH": path, "MODELYARD_TRACKING": "off"}
+    return kept | {"PATH": path, "MODELYARD_TRACKING": "off", "MODELYARD_CACHE": "off"}

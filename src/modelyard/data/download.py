@@ -158,24 +158,29 @@ class FileSet:
             return "params.yaml"
         if _is_verified(source, name, folder):
             return "already here, verified"
-        refusals: dict[str, _Refused] = {}
+        failures: list[str] = []
+        wrong: dict[str, str] = {}
         for location in self._locations(name):
             try:
-                self._fetch_from(location, name, folder, hosts, refusals)
+                self._fetch_from(location, name, folder, hosts, wrong)
             except _Refused as refusal:
-                refusals[location.address] = refusal
-                continue
-            for address, reason in refusals.items():
-                if isinstance(reason, _WrongContent):
+                failures.append(f"{location.address}: {refusal}")
+                if isinstance(refusal, _WrongContent):
+                    wrong[location.address] = str(refusal)
+            else:
+                for address, reason in wrong.items():
                     print(f"note: {address} was ignored: {reason}", file=sys.stderr)  # noqa: T201
-            return location.address
-        failures = [f"{address}: {reason}" for address, reason in refusals.items()]
+                return location.address
         raise ModelyardError(self.unavailable_message({name: failures}))
 
     def _fetch_from(
-        self, location: _Location, name: str, folder: Path, hosts: HostReachability, refusals: Container[str]
+        self, location: _Location, name: str, folder: Path, hosts: HostReachability, wrong: Container[str]
     ) -> None:
-        """Bring one file, or the members of an archive, from one location; add it to the cache if it is not there."""
+        """Bring one file, or the members of an archive, from one location.
+
+        What was downloaded is added to the cache, and so is what replaces a cached file that is in `wrong`: the
+        addresses that gave other content.
+        """
         address, in_mirror = location.address, f"{self.folder}/{location.name}"
         is_remote = is_url(address)
         if not hosts.reachable(address):
@@ -186,7 +191,7 @@ class FileSet:
             if is_remote:
                 _download(address, file)
             _write_verified(file, location.checksum, self.sources[name], folder / name)
-            if self.cache and (is_remote or str(self.cache.folder / in_mirror) in refusals):
+            if self.cache and (is_remote or str(self.cache.folder / in_mirror) in wrong):
                 self.cache.add(file, in_mirror)
 
 

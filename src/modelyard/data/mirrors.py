@@ -58,8 +58,10 @@ def find_cache() -> Cache | None:
         return Cache(_expanded(named).absolute())
     import platformdirs
 
-    folder = platformdirs.user_cache_path("modelyard") / "datasets"
-    return Cache(folder) if folder.is_absolute() else None  # relative to `~` for a user without a home
+    try:
+        return Cache(platformdirs.user_cache_path("modelyard") / "datasets")
+    except RuntimeError:  # a user without a home
+        return None
 
 
 def all_mirrors(settings: FetchSettings, root: Path, cache: Cache | None = None) -> tuple[str, ...]:

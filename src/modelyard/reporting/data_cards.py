@@ -118,7 +118,8 @@ def data_cards(files: ProjectFiles, project: Project, outputs: Mapping[str, str]
 def _checksum(source: Source) -> str:
     if source.text is not None:
         return "written in params.yaml"
-    return f"{source.checksum.method} {source.checksum.value}"
+    of_content = "of the content " if source.checksum.decompressed else ""
+    return f"{source.checksum.method} {of_content}{source.checksum.value}"
 
 
 def _inputs(files: ProjectFiles, project: Project, dataset: str) -> Iterator[InputCard]:

@@ -118,8 +118,8 @@ def test_the_test_canvases_do_not_depend_on_the_number_of_training_canvases(fold
     np.testing.assert_array_equal(few.x, many.x)
 
 
-def test_mnist_gives_tight_boxes_of_at_most_20_pixels_a_side(mirror: Path):
-    samples = canvases.read(mirror / "mnist", settings(training=200)).samples
+def test_mnist_gives_tight_boxes_of_at_most_20_pixels_a_side(real_mnist: Path):
+    samples = canvases.read(real_mnist, settings(training=200)).samples
     sides = (samples.y[..., 3:] - samples.y[..., 1:3])[samples.y[..., 0] >= 0]
     assert sides.min() >= 1
     assert sides.max() == 20  # as its authors describe it

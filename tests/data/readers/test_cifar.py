@@ -88,7 +88,7 @@ def test_a_label_without_a_class_is_refused(folder: Path, images: np.ndarray):
 def test_the_real_archive_of_the_mirror_is_unpacked_and_read(mirror: Path, tmp_path: Path):
     files = FileSet({"cifar-10-binary.tar.gz": SOURCE}, "cifar-10", (str(mirror),))
     if not any(Path(address).is_file() for address in files.addresses("cifar-10-binary.tar.gz")):
-        pytest.skip(f"NO REAL DATA: {mirror} holds no CIFAR-10")
+        pytest.skip(f"NO REAL DATA: {mirror}, from MODELYARD_MIRROR, holds no CIFAR-10")
     files.fetch(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(MD5S)
     raw = readers.read(SETTINGS, tmp_path)

@@ -131,7 +131,7 @@ def test_invalid_settings_are_refused(changes: dict, expected: str):
 @pytest.fixture(scope="module")
 def newswires(mirror: Path) -> Path:
     if not (mirror / "reuters" / reuters.ARTICLES).exists():
-        pytest.skip(f"NO REAL DATA: {mirror / 'reuters'} holds no {reuters.ARTICLES}")
+        pytest.skip(f"NO REAL DATA: {mirror}, from MODELYARD_MIRROR, holds no {reuters.ARTICLES}")
     return mirror / "reuters"
 
 
