@@ -73,7 +73,7 @@ COPY --from=project /opt/modelyard/project /opt/modelyard/project
 COPY --chmod=755 container/enter container/await_database.py container/join_study.py /opt/modelyard/
 # A new volume takes over the mode of this folder, so that any user can write to it.
 RUN install --directory --mode=1777 /project
-ENV PYTHONPATH=/project/src MODELYARD_MIRROR=/data DVC_SITE_CACHE_DIR=/project/.dvc/tmp/site
+ENV PYTHONPATH=/project/src MODELYARD_MIRROR=/data MODELYARD_CACHE=off DVC_SITE_CACHE_DIR=/project/.dvc/tmp/site
 ARG REVISION=unknown
 LABEL org.opencontainers.image.revision="${REVISION}"
 USER 10001:10001

@@ -34,10 +34,9 @@ hypothesis_settings.register_profile("project", deadline=None, derandomize=True)
 hypothesis_settings.load_profile("project")
 
 
-# Of the mirrors that MODELYARD_MIRROR names when the tests are started: the first that is a folder.
-MIRROR = next(
-    filter(Path.is_dir, map(Path.absolute, map(Path, split_mirrors(os.environ.get("MODELYARD_MIRROR", ""))))), None
-)
+# As the environment names them before a test changes it; the first that is a folder is used.
+NAMED_MIRRORS = [Path(mirror).absolute() for mirror in split_mirrors(os.environ.get("MODELYARD_MIRROR", ""))]
+MIRROR = next(filter(Path.is_dir, NAMED_MIRRORS), None)
 
 
 @pytest.fixture(autouse=True)
