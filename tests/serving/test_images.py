@@ -1,5 +1,7 @@
 """Image files: every conversion to what a model takes, and files that cannot be read."""
 
+import os
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -80,17 +82,71 @@ def test_the_orientation_in_exif_is_applied(tmp_path: Path) -> None:
     assert (batch.x[0, :, 4:] == 255).all() and (batch.x[0, :, :4] == 0).all()
 
 
+def test_an_exif_number_out_of_range_does_not_hinder_the_turning_of_a_photo(tmp_path: Path) -> None:
+    upright = Image.new("L", (8, 8))
+    upright.paste(255, (0, 0, 8, 4))
+    orientation = struct.pack("<HHII", 0x0112, 3, 1, 6)
+    resolution = struct.pack("<HHII", 0x011A, 10, 1, 38)  # a signed fraction, stored after the entries
+    directory = struct.pack("<2sHIH", b"II", 42, 8, 2) + orientation + resolution + struct.pack("<I", 0)
+    exif = b"Exif\0\0" + directory + struct.pack("<ii", -1, 0)
+    upright.save(tmp_path / "image.jpg", exif=exif, quality=100)
+    batch = images.read([tmp_path / "image.jpg"], GREY)
+    assert batch.errors == ()
+    assert (batch.x[0, :, 4:] > 250).all() and (batch.x[0, :, :4] < 5).all()
+
+
+def test_unreadable_exif_data_are_a_warning_and_the_photo_is_read_as_stored(tmp_path: Path, monkeypatch) -> None:
+    def fail(_: Image.Image) -> None:
+        raise struct.error("argument out of range")
+
+    monkeypatch.setattr(Image.Image, "getexif", fail)
+    batch = read_image(Image.new("L", (8, 8), 9), tmp_path)
+    assert (batch.x == 9).all()
+    assert "its EXIF data cannot be read (argument out of range); it was not turned" in batch.warnings[0]
+
+
+@pytest.mark.parametrize("ending", ["tif", "gif"])
+def test_of_several_pages_or_frames_the_first_is_read_with_a_warning(ending: str, tmp_path: Path) -> None:
+    first, second, third = (Image.new("L", (8, 8), value) for value in (7, 77, 177))
+    first.save(tmp_path / f"image.{ending}", save_all=True, append_images=[second, third])
+    batch = images.read([tmp_path / f"image.{ending}"], GREY)
+    assert (batch.x == 7).all()
+    assert batch.warnings[0] == f"{tmp_path}/image.{ending}: only the first of its 3 pages or frames was read"
+
+
+def test_a_large_image_is_read_and_one_that_may_be_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)  # refused above twice as many
+    assert read_image(Image.new("L", (8, 8)), tmp_path).warnings == ()
+    batch = read_image(Image.new("L", (20, 20)), tmp_path)
+    assert "above the limit against decompression bombs" in batch.errors[0]
+
+
+def test_an_image_whose_colours_cannot_be_converted_is_an_error(tmp_path: Path) -> None:
+    batch = read_image(Image.new("LAB", (8, 8)), tmp_path, ending="tif")
+    assert "not an image that can be read (conversion from LAB" in batch.errors[0]
+
+
+def test_a_name_with_a_line_break_or_other_bytes_than_utf_8_is_shown_in_one_line_of_text(tmp_path: Path) -> None:
+    file = tmp_path / os.fsdecode(b"a\xff\nb.png")
+    Image.new("RGB", (8, 8)).save(file)
+    batch = images.read([file], GREY)
+    assert batch.names["file"] == [f"{tmp_path}/a\\xff\\nb.png"]
+    assert batch.warnings == (f"{tmp_path}/a\\xff\\nb.png: to grey",)
+
+
 def test_unreadable_images_are_errors_and_the_others_are_read(tmp_path: Path) -> None:
     Image.new("L", (300, 300), 50).save(tmp_path / "good.png")
     (tmp_path / "text.png").write_text("no image")
     (tmp_path / "empty.png").touch()
     (tmp_path / "cut.png").write_bytes((tmp_path / "good.png").read_bytes()[:100])
     (tmp_path / "folder.png").mkdir()
+    (tmp_path / "broken.tif").write_bytes(b"II*\0\x08\0\0\0\x01\0\0\x01")
     Image.new("F", (8, 8), 0.5).save(tmp_path / "float.tif")
-    names = ["text.png", "good.png", "empty.png", "cut.png", "folder.png", "float.tif", "absent.png"]
+    names = ["text.png", "good.png", "empty.png", "cut.png", "folder.png", "broken.tif", "float.tif", "absent.png"]
     batch = images.read([tmp_path / name for name in names], GREY)
     assert batch.names == {"file": [str(tmp_path / "good.png")]}
     assert len(batch) == 1
     assert [text.split(": ")[0].rpartition("/")[2] for text in batch.errors] == [n for n in names if n != "good.png"]
     assert batch.errors[-1].endswith("absent.png: no such file")
     assert "32 bits" in batch.errors[-2]
+    assert "a folder; name the files in it, such as" in batch.errors[3]

@@ -1,5 +1,6 @@
 """The samples to predict, read from files or taken from the test samples."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,11 +46,21 @@ def open_all(
     """Each readable file with its content; for any other file a line is added to `errors`."""
     for file in files:
         try:
+            if file.is_dir():
+                raise Unreadable(f"a folder; name the files in it, such as {shown_name(file)}/*")
             content = open_one(file)
         except Unreadable as error:
-            errors.append(f"{file}: {error}")
+            errors.append(f"{shown_name(file)}: {error}")
+        except OSError as error:
+            errors.append(f"{shown_name(file)}: {error.strerror or error}")
         else:
             yield file, content
+
+
+def shown_name(file: Path) -> str:
+    r"""The path as one line of text: bytes that are not UTF-8 as `\xff`, control characters as `\n`."""
+    text = os.fsencode(file).decode("utf-8", errors="backslashreplace")
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def stack(samples: Sequence[npt.ArrayLike], shape: Iterable[int], dtype: str) -> np.ndarray:

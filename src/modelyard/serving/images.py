@@ -1,7 +1,9 @@
 """Image files of any size and mode, converted to what a model takes."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -9,12 +11,20 @@ from PIL import Image, ImageOps
 from modelyard.core.errors import ModelyardError
 from modelyard.data.inputs import InputDescription
 from modelyard.experiments.tasks import white_level
-from modelyard.serving.batch import PredictionBatch, Unreadable, open_all, stack
+from modelyard.serving.batch import PredictionBatch, Unreadable, open_all, shown_name, stack
 
 MODES = {1: "L", 3: "RGB"}  # Pillow's names, by the number of channels
 COLOURS = {"L": "grey", "RGB": "colour"}  # in warnings
 WHITE = 255
 SIXTEEN_TO_EIGHT_BITS = 257  # 65535 / 255
+
+
+class _ImageSample(NamedTuple):
+    """The first image of a file as a sample (height, width, channels), its own size, and what a person should know."""
+
+    pixels: np.ndarray
+    size: tuple[int, int]
+    remarks: list[str]
 
 
 def read(files: Sequence[Path], description: InputDescription) -> PredictionBatch:
@@ -31,28 +41,55 @@ def read(files: Sequence[Path], description: InputDescription) -> PredictionBatc
     names: list[str] = []
     samples: list[np.ndarray] = []
     sizes: list[tuple[int, int]] = []
-    warnings: list[str] = []
+    remarks: list[str] = []
     errors: list[str] = []
-    for file, image in open_all(files, _open, errors):
-        names.append(str(file))
-        samples.append(_pixels(image, mode, description))
-        sizes.append((image.height, image.width))
-        changes = ", ".join(_changes(image, mode, description))
-        warnings += [f"{file}: {changes}"] if changes else []
+    for file, sample in open_all(files, lambda file: _read_one(file, mode, description), errors):
+        names.append(shown_name(file))
+        samples.append(sample.pixels)
+        sizes.append(sample.size)
+        remarks += [f"{names[-1]}: {remark}" for remark in sample.remarks]
     x = stack(samples, description.shape, description.dtype)
-    return PredictionBatch({"file": names}, x, tuple(warnings), tuple(errors), np.reshape(sizes, (-1, 2)))
+    return PredictionBatch({"file": names}, x, tuple(remarks), tuple(errors), np.reshape(sizes, (-1, 2)))
 
 
-def _open(file: Path) -> Image.Image:
+def _read_one(file: Path, mode: str, description: InputDescription) -> _ImageSample:
     try:
-        with Image.open(file) as image:
+        with warnings.catch_warnings(record=True, action="always") as noticed, Image.open(file) as image:
             image.load()
-            upright = ImageOps.exif_transpose(image)
+            remarks = list(_frames(image))
+            upright = _eight_bits(_upright(image, remarks))
+            pixels = _pixels(upright, mode, description)
     except FileNotFoundError:
         raise Unreadable("no such file") from None
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except Unreadable:
+        raise
+    except Image.DecompressionBombError as error:
+        raise Unreadable(f"its size is above the limit against decompression bombs ({error}); scale it down") from None
+    except Exception as error:  # Pillow's decoders raise whatever a broken file leads them to, struct.error for example
         raise Unreadable(f"not an image that can be read ({error})") from None
-    return _eight_bits(upright)
+    told = (w for w in noticed if w.category is not Image.DecompressionBombWarning)  # large, and still within the limit
+    remarks += dict.fromkeys(" ".join(str(warning.message).split()) for warning in told)
+    changes = ", ".join(_changes(upright, mode, description))
+    return _ImageSample(pixels, (upright.height, upright.width), [*remarks, *filter(None, [changes])])
+
+
+def _frames(image: Image.Image) -> Iterator[str]:
+    """Say it where a file has several pages or frames: only the first is read."""
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        yield f"only the first of its {frames} pages or frames was read"
+
+
+def _upright(image: Image.Image, remarks: list[str]) -> Image.Image:
+    """Apply the orientation in EXIF; without it, as stored, where that cannot be read."""
+    try:
+        image.getexif()  # keeps what it reads
+    except Exception as error:  # see `_read_one`
+        remarks.append(f"its EXIF data cannot be read ({error}); it was not turned")
+        return image.copy()
+    for key in ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"):
+        image.info.pop(key, None)  # else Pillow writes them again without the orientation, and fails if it cannot
+    return ImageOps.exif_transpose(image)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

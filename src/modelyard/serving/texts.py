@@ -8,7 +8,7 @@ import numpy as np
 
 from modelyard.data.inputs import InputDescription
 from modelyard.data.readers.reuters import RARER, START
-from modelyard.serving.batch import PredictionBatch, Unreadable, open_all, stack
+from modelyard.serving.batch import PredictionBatch, Unreadable, open_all, shown_name, stack
 
 WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
@@ -23,10 +23,12 @@ def read(files: Sequence[Path], description: InputDescription) -> PredictionBatc
     errors: list[str] = []
     for file, words in open_all(files, _words, errors):
         kept = [numbers.get(word, RARER) for word in words[: length - 1]]
-        names.append(str(file))
+        names.append(shown_name(file))
         samples.append(np.pad([START, *kept], (0, length - 1 - len(kept))))
         unknown = kept.count(RARER)
-        warnings.append(f"{file}: {len(kept)} of {len(words)} words were read, {unknown} of them unknown to the model")
+        warnings.append(
+            f"{names[-1]}: {len(kept)} of {len(words)} words were read, {unknown} of them unknown to the model"
+        )
     x = stack(samples, description.shape, description.dtype)
     return PredictionBatch({"file": names}, x, tuple(warnings), tuple(errors))
 
