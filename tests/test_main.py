@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from support.paths import ROOT
 
 # Stands in for typer, which the command imports first: Ctrl-C comes during that import.
@@ -37,6 +38,34 @@ def test_in_a_checkout_without_venv_stages_run_with_the_python_of_the_command(tm
         env=around, cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout == f"{sys.executable}\n"
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"PYTHONIOENCODING": "latin-1"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}],
+    ids=["ISO-8859-1", "C"],
+)
+def test_a_terminal_that_lacks_characters_gets_substitutes(variables: dict[str, str]):
+    command = [sys.executable, "-m", "modelyard", "run", "--help"]
+    around = {name: value for name, value in os.environ.items() if name != "PYTHONUTF8"} | variables
+    done = subprocess.run(command, env=around, capture_output=True, encoding="ascii", check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert " * modelyard run" in done.stdout
+
+
+@pytest.mark.parametrize("variables", [{}, {"PYTHONIOENCODING": "latin-1"}])
+def test_a_stage_run_by_dvc_prints_to_any_terminal(variables: dict[str, str]):
+    command = [ROOT / "pipeline" / "python", "-c", "print(chr(0x2713))"]
+    around = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"} | variables
+    done = subprocess.run(command, env=around, capture_output=True, encoding="ascii", check=True)
+    assert done.stdout == "\\u2713\n"
+
+
+def test_a_full_disk_behind_standard_output_is_an_error_without_a_traceback():
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "modelyard", "schema"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[0][:6]) == (1, "error:")
 
 
 def test_python_m_modelyard_is_the_command():

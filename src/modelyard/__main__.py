@@ -17,9 +17,14 @@ def main() -> None:
         signal.signal(signal.SIGINT, _exit_at_once)
     os.environ.setdefault("MODELYARD_PYTHON", sys.executable)  # for pipeline/python in a checkout without .venv
     from modelyard.cli import app
+    from modelyard.core.errors import exit_on_error
+    from modelyard.core.streams import substitute_unencodable
 
     signal.signal(signal.SIGINT, handler)
-    app()
+    substitute_unencodable()
+    os.environ["PYTHONIOENCODING"] = "utf-8:backslashreplace"  # the logs of what it starts, whatever the terminal
+    with exit_on_error():
+        app()
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def _machine() -> dict[str, str]:
 
 def _cpu_features() -> str:
     try:
-        flags = set(Path("/proc/cpuinfo").read_text().split())
+        flags = set(Path("/proc/cpuinfo").read_bytes().decode(errors="replace").split())
     except OSError:
         return "features unknown on this system"
     return ", ".join(f"{flag} ({meaning})" for flag, meaning in CPU_FEATURES.items() if flag in flags) or "no AVX2"
