@@ -95,6 +95,29 @@ def test_a_broken_image_is_reported_the_others_are_predicted_and_the_exit_code_i
     assert pd.read_csv("answers.csv").file.tolist() == names
 
 
+def test_a_name_that_looks_like_markup_is_printed_as_it_is(project, image_input):
+    (name, _) = write_images(image_input, project)
+    Path("a[").mkdir()
+    Path(name).rename("a[/b].png")  # would end a style that was never begun
+    result = predict(IMAGES, "a[/b].png")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "│ a[/b].png │" in result.stdout
+
+
+def test_an_output_that_is_a_folder_is_an_error_without_a_traceback(project, image_input):
+    result = predict(IMAGES, *write_images(image_input, project), "-o", "results")
+    assert result.exit_code == 1
+    assert "error: results: Is a directory. Give another name" in result.output
+
+
+def test_a_link_to_itself_is_an_error_of_that_file(project, image_input):
+    Path("loop.png").symlink_to("loop.png")
+    result = predict(IMAGES, "loop.png", *write_images(image_input, project), "-o", "answers.csv")
+    assert result.exit_code == 1
+    assert "error: loop.png: " in result.stderr
+    assert len(pd.read_csv("answers.csv")) == 2
+
+
 def test_predictions_of_a_table_are_written_with_the_numbers_of_its_rows(project, regression_input):
     rows = regression_input.samples.x[:3]
     table = pd.DataFrame(rows, columns=["a", "b", "c"]).assign(price=1)

@@ -31,10 +31,12 @@ def test_a_modelyard_error_ends_the_process_with_its_text():
         (errno.EDQUOT, "Free some space and run again"),
         (errno.EACCES, "Make it readable and writable"),
         (errno.EPERM, "Make it readable and writable"),
+        (errno.EISDIR, "Give another name"),
+        (errno.ENAMETOOLONG, "Give a shorter name"),
         (errno.EROFS, "work in a checkout on a writable disk"),
     ],
 )
-def test_a_full_or_closed_disk_is_reported_with_file_reason_and_advice(number: int, advice: str):
+def test_what_the_system_refuses_is_reported_with_file_reason_and_advice(number: int, advice: str):
     message = _exit_message(OSError(number, os.strerror(number), "results/x/history.csv"))
     assert message.startswith(f"error: results/x/history.csv: {os.strerror(number)}. ")
     assert advice in message

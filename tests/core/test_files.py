@@ -168,3 +168,12 @@ def test_an_archive_depends_on_its_members_alone(tmp_path: Path, monkeypatch: py
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
     assert files.read_zip(tmp_path / "a.zip") == {"a": b"1", "b": b"2"}
     assert list(files.read_zip(tmp_path / "a.zip")) == ["a", "b"]
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    files.write_text(tmp_path / "pipe", "a")
+    assert os.read(reader, 10) == b"a"
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()

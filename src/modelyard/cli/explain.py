@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from modelyard import models, params
@@ -76,5 +77,7 @@ def _importance_table(table: "pd.DataFrame") -> Table:
     )
     for feature in importance.sort_values(ascending=False, kind="stable").index:
         cells = (rows[*column, feature] for column in columns)
-        shown.add_row(str(feature), *(f"{cell.value:.3g} ({cell.low:.3g} to {cell.high:.3g})" for cell in cells))
+        shown.add_row(
+            escape(str(feature)), *(f"{cell.value:.3g} ({cell.low:.3g} to {cell.high:.3g})" for cell in cells)
+        )
     return shown

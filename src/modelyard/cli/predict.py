@@ -1,5 +1,6 @@
 """`modelyard predict`: predictions for files or test samples, as a table, a CSV file or a plot."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from modelyard import models, params
@@ -60,9 +62,9 @@ def _check_arguments(
         raise ModelyardError("give either files or --test-row, such as: modelyard predict mnist_cnn 7.png")
     if show and show.suffix.lower() != ".png":
         raise ModelyardError(f"--show {show}: the plot is written as PNG; give a name such as {show.stem}.png")
-    inputs = {file.resolve() for file in files}
+    inputs = set(map(os.path.realpath, files))  # unlike Path.resolve, no error for a link to itself
     for target in (output, show):
-        if target and target.resolve() in inputs:
+        if target and os.path.realpath(target) in inputs:
             raise ModelyardError(f"{target} is an input file and would be overwritten: give the output another name")
 
 
@@ -103,7 +105,9 @@ def _write(table: "pd.DataFrame", output: Path | None) -> None:
 def _rich_table(table: "pd.DataFrame") -> Table:
     shown = Table()
     for name in table:
-        shown.add_column(str(name), overflow="fold")
+        shown.add_column(escape(str(name)), overflow="fold")
     for row in table.itertuples(index=False):
-        shown.add_row(*(f"{value:.4g}" if isinstance(value, float | np.floating) else str(value) for value in row))
+        shown.add_row(
+            *(f"{value:.4g}" if isinstance(value, float | np.floating) else escape(str(value)) for value in row)
+        )
     return shown

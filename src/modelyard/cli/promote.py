@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from modelyard import params
 from modelyard.core.errors import ModelyardError
@@ -24,7 +25,7 @@ def promote(experiment: str, force: str | None) -> None:
     name = done.version.name
     lines = [f"[bold]{name}@{done.alias}[/] is {done.version}.", done.reason]
     if "forced" in done.version.tags and done.version != done.before:
-        lines.append(f"Forced: {force}")
+        lines.append(f"Forced: {escape(str(force))}")
     if done.alias == CHALLENGER:
         lines.append(f"{name}@{CHAMPION} is {done.before or 'none'}. To replace it in any case: --force REASON")
     elif done.before and done.before != done.version:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from modelyard import reporting
 
@@ -16,9 +17,10 @@ def report(target: Path, against: str | None) -> None:
     console = Console()
     contents = reporting.write(Path.cwd(), target, against)
     megabytes = target.stat().st_size / 1e6
+    page, summary = (escape(str(file)) for file in (target, target.with_name("report.md")))
     console.print(
-        f"{target} ({megabytes:.1f} MB): {len(contents.built)} of {len(contents.experiments)} experiments. It needs no "
-        f"other file. Markdown summary for a pull request: {target.with_name('report.md')}.",
+        f"{page} ({megabytes:.1f} MB): {len(contents.built)} of {len(contents.experiments)} experiments. "
+        f"It needs no other file. Markdown summary for a pull request: {summary}.",
         highlight=False,
         soft_wrap=True,
     )

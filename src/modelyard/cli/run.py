@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -194,5 +195,5 @@ def _result_table(project: Project, published: Published, chosen: Collection[str
     )
     row: Any  # pandas types a cell as the union of all it could be
     for row in overview(compared[compared.experiment.isin(chosen)]).itertuples():
-        table.add_row(row.experiment, row.value, row.published, row.remarks)
+        table.add_row(row.experiment, row.value, row.published, escape(row.remarks))
     return table

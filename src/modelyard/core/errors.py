@@ -25,10 +25,18 @@ def exit_on_error() -> Iterator[None]:
 
 _MAKE_ROOM = "Free some space and run again: finished stages are kept."
 _GIVE_ACCESS = "Make it readable and writable for this user and run again."
+_OTHER_NAME = "Give another name, or move away what is there."
 _ADVICE = {
     errno.ENOSPC: _MAKE_ROOM,
     errno.EDQUOT: _MAKE_ROOM,
     errno.EACCES: _GIVE_ACCESS,
     errno.EPERM: _GIVE_ACCESS,
+    errno.EISDIR: _OTHER_NAME,
+    errno.ENOTDIR: _OTHER_NAME,
+    errno.EEXIST: _OTHER_NAME,
+    errno.ELOOP: _OTHER_NAME,
+    errno.ENAMETOOLONG: "Give a shorter name.",
+    errno.EIO: "The disk or the connection to it may be damaged: work on another one.",
+    errno.EMFILE: "Raise the limit of open files (ulimit -n) and run again.",
     errno.EROFS: "The file system is read-only: work in a checkout on a writable disk.",
 }

@@ -29,6 +29,9 @@ def checksum(path: Path, method: Literal["sha256", "md5"]) -> str:
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, and rename it to `path` only if the block succeeds."""
+    if path.exists() and not (path.is_file() or path.is_dir()):  # /dev/stdout or a pipe: it must not be replaced
+        yield path
+        return
     with temporary_file(path) as temporary:
         yield temporary
         temporary.replace(path)
@@ -42,7 +45,8 @@ def temporary_file(path: Path) -> Iterator[Path]:
     try:
         yield temporary
     except OSError as error:
-        error.filename = error.filename or str(path)  # on a full disk it names no file
+        if error.filename in (None, str(temporary)):  # on a full disk it names no file
+            error.filename = str(path)
         raise
     finally:
         temporary.unlink(missing_ok=True)
