@@ -49,12 +49,14 @@ def test_the_plan_has_each_stage_with_its_reasons_and_the_total(console: Console
     stages = {
         "train@a": stage("train@a", StageState.WAITING, changes=("epochs: 1 -> 2",), last_seconds=3.0),
         "train@b": stage("train@b", StageState.UNCHANGED),
-        "fetch@c": stage("fetch@c", StageState.SKIPPED, reason="c.csv is missing"),
+        "fetch@c": stage("fetch@c", StageState.SKIPPED),
     }
-    print_plan(console, stages)
+    print_plan(console, stages, {"fetch@c": "c.csv is missing\n  /disk/c.csv"}, verbose=False)
     text = console.file.getvalue()
     assert "train@a  3 s last time\n    epochs: 1 -> 2\n" in text
     assert "fetch@c cannot run. c.csv is missing\n" in text
+    assert "/disk/c.csv" not in text
+    assert "What to do: " in text
     assert "1 of 3 stages would run, 3 s of work by the times of earlier runs." in text
 
 

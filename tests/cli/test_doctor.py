@@ -1,10 +1,13 @@
 """`modelyard doctor`: versions, data sets and the tracking store, without importing anything heavy."""
 
+import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 from support.commands import modelyard, table_row
 
 
@@ -20,6 +23,55 @@ def test_doctor_prints_versions_and_where_each_data_set_is(project: Path):
     assert "here" in table_row(result.output, "xor ")
     assert "reachable: " in table_row(result.output, "digits ")
     assert "unreachable" in table_row(result.output, "mnist ")
+
+
+def test_doctor_lists_what_is_at_hand_and_what_is_out_of_reach(project: Path):
+    raw = project / "data" / "raw" / "xor"
+    raw.mkdir(parents=True)
+    (raw / "xor.csv").touch()
+    output = modelyard("doctor").output
+    assert "\nAt hand: xor.\n" in output
+    out_of_reach = table_row(output, "Out of reach: ")
+    assert "mnist" in out_of_reach
+    assert "digits," not in out_of_reach
+    assert "What to do: connect to the network" in output
+
+
+@pytest.mark.usefixtures("project")
+def test_doctor_warns_of_a_system_that_is_not_supported(monkeypatch: pytest.MonkeyPatch):
+    assert "supported" not in modelyard("doctor").output
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(platform, "machine", lambda: "arm64")
+    monkeypatch.delattr(os, "sched_getaffinity")
+    result = modelyard("doctor")
+    assert result.exit_code == 0
+    assert "on Darwin arm64 (not supported: tested on Linux x86_64 only)" in result.output
+
+
+@pytest.mark.parametrize("name", ["dvc.yaml", "dvc.lock"])
+def test_doctor_finds_a_merge_conflict_in_the_pipeline(name: str, project: Path):
+    (project / name).write_text("<<<<<<< HEAD\nstages: {}\n=======\n")
+    result = modelyard("doctor")
+    assert result.exit_code == 1
+    assert "Data sets and backbones" in result.output
+    assert f"error: {name}, line 1: unresolved merge conflict" in result.output
+
+
+def test_doctor_says_which_section_dvc_needs(project: Path):
+    params = YAML(typ="safe").load(project / "params.yaml")
+    del params["transfers"], params["studies"], params["units"], params["fetch"]
+    YAML().dump(params, project / "params.yaml")
+    result = modelyard("doctor")
+    assert result.exit_code == 1
+    assert "this section is missing, and dvc.yaml needs it; for none, write `transfers: {}`" in result.output
+    assert "params.yaml has a mistake;" in result.output
+
+
+def test_a_description_that_looks_like_markup_is_printed_as_it_is(project: Path):
+    params = YAML(typ="safe").load(project / "params.yaml")
+    params["datasets"]["xor"]["description"] = "Closes [/nothing]."
+    YAML().dump(params, project / "params.yaml")
+    assert "Closes [/nothing]." in table_row(modelyard("doctor").output, "xor ")
 
 
 def test_doctor_prints_the_mirror_that_a_data_set_would_come_from(

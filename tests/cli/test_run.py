@@ -22,13 +22,15 @@ def summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """What is printed where boston_mlp and digits_cnn have results; each stage has the given state."""
     monkeypatch.chdir(make_project(tmp_path / "project"))
 
-    def print_summary(width: int = 200, unavailable: dict[str, str] | None = None, **states: StageState) -> str:
+    def print_summary(
+        width: int = 200, unavailable: dict[str, str] | None = None, verbose: bool = False, **states: StageState
+    ) -> str:
         names = {each.replace("__", "@"): state for each, state in states.items()}
         stages = {name: Stage(name, frozenset(), Path("logs") / f"{name}.log", state) for name, state in names.items()}
         chosen = {name: stage for name, stage in STAGES.items() if stage in stages}
         console = Console(file=StringIO(), width=width)
         project = params.load()
-        _print_summary(console, project, params.load_published(project), chosen, stages, unavailable or {})
+        _print_summary(console, project, params.load_published(project), chosen, stages, unavailable or {}, verbose)
         return console.file.getvalue()
 
     return print_summary
@@ -53,11 +55,27 @@ def test_a_narrow_terminal_cuts_no_name_of_an_experiment(summary):
 
 def test_a_narrow_terminal_breaks_no_address(summary):
     reason = f"Not available: a.gz.\nTried:\n  https://example.org/{'far/' * 20}a.gz\n  /disk/[0]/a.gz"
-    text = summary(
-        40, {"fetch@boston": reason}, evaluate__boston_mlp=StageState.SKIPPED, evaluate__digits_cnn=StageState.FAILED
-    )
-    assert f"fetch@boston was skipped. {reason}\n" in text
+    states = {"evaluate__boston_mlp": StageState.SKIPPED, "evaluate__digits_cnn": StageState.FAILED}
+    text = summary(40, {"fetch@boston": reason}, True, **states)
+    assert f"fetch@boston cannot run. {reason}\n" in text
     assert "The end of logs/evaluate@digits_cnn.log:\n" in text
+
+
+def test_data_out_of_reach_is_a_line_each_and_one_advice(summary):
+    reasons = {f"fetch@{name}": f"Not available: {name}.gz.\nTried:\n  /disk/{name}.gz" for name in ("boston", "mnist")}
+    text = summary(200, reasons, evaluate__boston_mlp=StageState.SKIPPED)
+    assert (
+        "\nfetch@boston cannot run. Not available: boston.gz.\nfetch@mnist cannot run. Not available: mnist.gz.\n"
+        in text
+    )
+    assert text.count("What to do:") == 1
+    assert "/disk" not in text
+
+
+def test_a_note_that_looks_like_markup_is_printed_as_it_is(summary):
+    with editing(Path("published.yaml")) as published:
+        published["boston_mlp"]["note"] = "as in [1], closes [/nothing]"
+    assert "as in [1], closes [/nothing]" in summary(evaluate__boston_mlp=StageState.BUILT)
 
 
 def test_only_a_run_that_compared_suggests_the_report(summary):

@@ -1,5 +1,6 @@
 """Settings files: all mistakes are reported at once, with key, line, given value and allowed ones."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def test_a_right_file_becomes_a_frozen_typed_value(tmp_path: Path):
         pytest.param(GOOD + "names:\n", ("names (line 3), given None: left empty; for none, write []",), id="no list"),
         pytest.param(GOOD + "shelves:\n", ("shelves (line 3), given None: left empty; for none, write {}",), id="none"),
         pytest.param("", ("the file (line 1), given None",), id="empty file"),
-        pytest.param("- 1\n", ("the file (line 1)", "dictionary"), id="a list"),
+        pytest.param("- 1\n", ("the file (line 1)", "keys with values belong here"), id="a list"),
         pytest.param(GOOD.replace("200", "999"), ("oven.degrees (line 2), given 999: too hot",), id="does not fit"),
     ],
 )
@@ -123,8 +124,24 @@ def test_a_misspelt_key_has_its_own_line(message):
 )
 def test_invalid_yaml_is_reported_with_file_and_line(message, content: str):
     text = message(content)
-    assert "kitchen.yaml: this is not valid YAML" in text
-    assert "line " in text
+    assert re.search(r"kitchen\.yaml, line \d: this is not valid YAML: ", text)
+
+
+@pytest.mark.parametrize("content", ["names: [2001-99-99]\n", "names: &all [*all]\n", "names: [\0]\n"])
+def test_a_value_that_yaml_cannot_represent_is_reported(message, content: str):
+    assert "kitchen.yaml: this is not valid YAML" in message(content)
+
+
+def test_a_merge_conflict_is_reported_with_its_line_and_how_to_resolve_it(message):
+    text = message(f"<<<<<<< HEAD\n{GOOD}=======\n{GOOD}>>>>>>> other\n")
+    assert "kitchen.yaml, line 1: unresolved merge conflict (<<<<<<< HEAD). " in text
+    assert "git checkout --ours " in text
+
+
+def test_a_file_in_another_encoding_is_reported(tmp_path: Path):
+    (tmp_path / "a.yaml").write_bytes("name: Größe\n".encode("latin-1"))
+    with pytest.raises(ModelyardError, match=r"a\.yaml: not text in UTF-8 \(byte 8 is 0xf6\)"):
+        read_yaml(tmp_path / "a.yaml")
 
 
 def test_a_missing_file_says_where_to_run(tmp_path: Path):
@@ -166,5 +183,5 @@ def test_settings_with_changes_are_checked_as_a_file_is():
 
 def test_text_is_parsed_as_its_file_would_be():
     assert parse_yaml("list: [1, 2]\n", Path("a.yaml")) == {"list": (1, 2)}
-    with pytest.raises(ModelyardError, match=r"^a\.yaml: this is not valid YAML"):
+    with pytest.raises(ModelyardError, match=r"^a\.yaml, line 1: this is not valid YAML"):
         parse_yaml("list: [1", Path("a.yaml"))

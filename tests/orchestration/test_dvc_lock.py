@@ -115,6 +115,12 @@ def test_a_lock_without_stages_has_none(text: str) -> None:
     assert dvc_lock.parse(text, Path("dvc.lock")) == {}
 
 
+@pytest.mark.parametrize("text", ["- a\n", "stages: [a]\n", "stages:\n  a:\n    outs:\n    - md5: b\n"])
+def test_a_lock_that_dvc_did_not_write_is_refused_with_what_to_do(text: str) -> None:
+    with pytest.raises(ModelyardError, match=r"^dvc\.lock: not what DVC writes\. Restore it from git"):
+        dvc_lock.parse(text, Path("dvc.lock"))
+
+
 def test_a_broken_lock_is_refused_with_its_path() -> None:
-    with pytest.raises(ModelyardError, match=r"sub/dvc\.lock: this is not valid YAML"):
+    with pytest.raises(ModelyardError, match=r"sub/dvc\.lock, line 1: this is not valid YAML"):
         dvc_lock.parse("stages: [", Path("sub/dvc.lock"))

@@ -1,12 +1,16 @@
 """The committed params.yaml, claims.yaml and published.yaml are valid, and every kind of mistake is reported."""
 
+import re
 from pathlib import Path
 
 import pytest
-from support.paths import PARAMS
+from ruamel.yaml import YAML
+from support.paths import PARAMS, ROOT
 
 from modelyard import params
 from modelyard.core.errors import ModelyardError
+from modelyard.params.checks import NEEDED_BY_DVC
+from modelyard.params.project import Project
 
 XOR_EPOCHS = "seed: 777, epochs: 400"
 BOSTON_SPLIT = "split: {test: 0.2, test_seed: 777}"
@@ -350,3 +354,27 @@ def test_a_project_without_claims_and_published_values_has_none(tmp_path: Path):
     project = params.load(PARAMS)
     assert params.load_claims(project, tmp_path / "claims.yaml") == {}
     assert params.load_published(project, tmp_path / "published.yaml") == {}
+
+
+def test_a_section_that_dvc_needs_must_be_written_and_the_others_need_not(tmp_path: Path):
+    given = YAML(typ="safe").load(PARAMS)
+    for section in ("transfers", "backbones", "pretrained", "runtime", "studies", "units", "fetch"):
+        del given[section]
+    YAML().dump(given, tmp_path / "params.yaml")
+    with pytest.raises(ModelyardError) as raised:
+        params.load(tmp_path / "params.yaml")
+    lines = str(raised.value).splitlines()[1:]
+    assert [line.split()[0] for line in lines] == ["runtime", "transfers", "backbones", "pretrained"]
+    assert "this section is missing, and dvc.yaml needs it; for the defaults, write `runtime: {}`" in lines[0]
+    YAML().dump(given | {line.split()[0]: {} for line in lines}, tmp_path / "params.yaml")
+    assert params.load(tmp_path / "params.yaml").all_experiments
+
+
+def test_the_sections_that_dvc_needs_are_those_that_the_pipelines_name():
+    named: set[str] = set()
+    for file in (ROOT / "dvc.yaml", ROOT / "pretrained" / "dvc.yaml"):
+        for stage in YAML(typ="safe").load(file)["stages"].values():
+            named |= {re.sub(r"\W", "", stage.get("foreach", ""))}
+            named |= {entry.partition(".")[0] for entry in stage.get("do", stage).get("params", ())}
+    optional = {name for name, field in Project.model_fields.items() if not field.is_required()}
+    assert set(NEEDED_BY_DVC) == named & optional

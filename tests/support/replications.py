@@ -23,6 +23,7 @@ def csv_table() -> str:
 
 
 PARAMS = {
+    "runtime": {}, "transfers": {}, "backbones": {}, "pretrained": {},
     "datasets": {
         "line": {
             "reader": "table", "task": "regression", "description": "Made up.", "target": "y",

@@ -18,6 +18,10 @@ from modelyard.core.errors import ModelyardError
 from modelyard.tuning.apply import LINE_WIDTH, apply, as_yaml, find_winner
 
 SMALL = """\
+runtime: {}
+transfers: {}
+backbones: {}
+pretrained: {}
 datasets: # where they come from
   digits:
     reader: flattened_images

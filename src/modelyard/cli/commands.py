@@ -72,12 +72,15 @@ def run(
         bool, typer.Option(help="Exit with code 1 if a data set is not available and was skipped.")
     ] = False,
     dry: Annotated[bool, typer.Option("--dry-run", help="Print what would run and why, without running it.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="List every address that was tried for data out of reach.")
+    ] = False,
 ) -> None:
     """Rebuild experiments: fetch, normalise, train, evaluate, compare. Stages that are up to date do not run."""
     from modelyard.cli.run import rebuild
 
     with exit_on_error():
-        raise typer.Exit(rebuild(experiments or [], jobs, demo, strict, dry))
+        raise typer.Exit(rebuild(experiments or [], jobs, demo, strict, dry, verbose))
 
 
 @app.command()

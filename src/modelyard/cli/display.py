@@ -18,6 +18,10 @@ MARKS = {
     StageState.RUNNING: ("…", "cyan"),
 }
 """The symbol and style of each state that is printed."""
+WHAT_TO_DO = (
+    "What to do: connect to the network and run again, or name a mirror that has the files in MODELYARD_MIRROR (see "
+    "Data sets in the README). `modelyard run -v` lists every address that was tried, and how to get each data set."
+)
 
 
 def checking_status(console: Console) -> AbstractContextManager[object]:
@@ -70,18 +74,30 @@ class StageDisplay:
         return line.append(remark, style="dim")
 
 
-def print_plan(console: Console, stages: Mapping[str, Stage]) -> None:
-    """Print what would run, why, and how long it took last time."""
+def print_unavailable(console: Console, unavailable: Mapping[str, str], verbose: bool) -> None:
+    """Print the fetch stages whose data is out of reach: a line for each and what to do, or all addresses tried.
+
+    Args:
+        console: where to print.
+        unavailable: the message of each stage; its first line names the files.
+        verbose: whether to print the whole messages.
+    """
+    for name, message in unavailable.items():
+        text = f"{message}\n" if verbose else message.splitlines()[0]
+        console.print(Text.assemble((f"{name} cannot run. ", "yellow"), text), soft_wrap=True)  # addresses to be copied
+    if unavailable and not verbose:
+        console.print(WHAT_TO_DO, highlight=False, soft_wrap=True)
+
+
+def print_plan(console: Console, stages: Mapping[str, Stage], unavailable: Mapping[str, str], verbose: bool) -> None:
+    """Print what would run, why, and how long it took last time; then what is out of reach."""
     to_run = [stage for stage in stages.values() if stage.state is StageState.WAITING]
     for stage in to_run:
         duration = f"{stage.last_seconds:.0f} s last time" if stage.last_seconds else "never built here"
         console.print(f"[bold]{stage.name}[/]  [dim]{duration}[/]", highlight=False)
         for change in stage.changes:
             console.print(Text(f"    {change}"), soft_wrap=True)
-    for stage in stages.values():
-        if stage.state is StageState.SKIPPED:
-            text = Text.assemble((f"{stage.name} cannot run. ", "yellow"), stage.reason)
-            console.print(text, soft_wrap=True)  # addresses to be copied
+    print_unavailable(console, unavailable, verbose)
     seconds = sum(stage.last_seconds for stage in to_run)
     work = f", {seconds:.0f} s of work by the times of earlier runs" if seconds else ""
     console.print(f"\n{len(to_run)} of {len(stages)} stages would run{work}.", highlight=False)

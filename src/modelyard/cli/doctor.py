@@ -7,14 +7,19 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from modelyard import params
+from modelyard.cli.display import WHAT_TO_DO
+from modelyard.core.errors import ModelyardError
 from modelyard.data.download import FileSet, HostReachability
+from modelyard.orchestration.dvc_errors import check_syntax
 from modelyard.params.project import Project
 from modelyard.tracking import is_enabled, masked_tracking_uri, project_root
 
 PACKAGES = ("modelyard", "tensorflow", "keras", "scikit-learn", "mlflow", "dvc", "optuna", "pandas", "numpy")
+SUPPORTED = ("Linux", "x86_64")
 CPU_FEATURES = {
     "avx2": "vector arithmetic",
     "avx512f": "wide vector arithmetic",
@@ -24,26 +29,50 @@ CPU_FEATURES = {
 
 
 def examine() -> None:
-    """Print machine, packages, tracking store and data sets."""
+    """Print machine, packages, tracking store and data sets.
+
+    Raises:
+        ModelyardError: params.yaml, dvc.yaml or dvc.lock is wrong; of the latter two after all else was printed.
+    """
     console = Console()
     project = params.load()
+    problem = _problem_of_pipeline()
+    pipeline = "[red]see the error below[/]" if problem else "valid: dvc.yaml and dvc.lock"
+    rows = {**_machine(), "packages": _packages(), "params.yaml": _contents(project), "pipeline": pipeline, **_runs()}
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for name, value in {**_machine(), "packages": _packages(), "params.yaml": _contents(project), **_runs()}.items():
+    for name, value in rows.items():
         table.add_row(f"[bold]{name}[/]", value)
     console.print(table, highlight=False)
-    console.print(_data_sets(project, Path.cwd()), highlight=False)
+    _print_data_sets(console, project, Path.cwd())
+    if problem:
+        raise problem
+
+
+def _problem_of_pipeline() -> ModelyardError | None:
+    try:
+        check_syntax(Path.cwd())
+    except ModelyardError as error:
+        return error
+    return None
 
 
 def _machine() -> dict[str, str]:
     import psutil
 
     memory, disk = psutil.virtual_memory(), shutil.disk_usage(Path.cwd())
+    system = (platform.system(), platform.machine())
+    support = "" if system == SUPPORTED else f" [yellow](not supported: tested on {' '.join(SUPPORTED)} only)[/]"
     return {
-        "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
-        "processor": f"{len(os.sched_getaffinity(0))} cores; {_cpu_features()}",
+        "Python": f"{platform.python_version()} on {' '.join(system)}{support}",
+        "processor": f"{_cores()} cores; {_cpu_features()}",
         "memory": f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free",
         "disk": f"{disk.free / 2**30:.1f} GiB free here",
     }
+
+
+def _cores() -> int:
+    """How many cores this process may use; of all there are, on a system that does not tell."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cpu_features() -> str:
@@ -71,20 +100,28 @@ def _contents(project: Project) -> str:
 
 
 def _runs() -> dict[str, str]:
-    stored = masked_tracking_uri() if is_enabled() else "nowhere: MODELYARD_TRACKING is off"
+    stored = escape(masked_tracking_uri()) if is_enabled() else "nowhere: MODELYARD_TRACKING is off"
     ids = project_root() / ".modelyard" / "runs"
     count = len(list(ids.iterdir())) if ids.is_dir() else 0
     return {"runs": f"{stored} ({count} experiments have runs from here)"}
 
 
-def _data_sets(project: Project, here: Path) -> Table:
+def _print_data_sets(console: Console, project: Project, here: Path) -> None:
+    """Print where each data set is or would come from, and how many are at hand and out of reach."""
     entries = {**project.datasets, **project.backbones}
     file_sets = {name: project.files_of(name, here) for name in entries}
     hosts = HostReachability(address for files in file_sets.values() for address in files.all_addresses())
     table = Table("data set", "available", "description", title="Data sets and backbones", title_justify="left")
+    at_hand, out_of_reach = [], []
     for name, files in file_sets.items():
-        table.add_row(name, _availability(files, here / "data" / "raw" / name, hosts), entries[name].description)
-    return table
+        raw = here / "data" / "raw" / name
+        at_hand += [name] if all(files.is_present(each, raw) for each in files.sources) else []
+        out_of_reach += [name] if files.unreachable(raw, hosts) else []
+        table.add_row(name, _availability(files, raw, hosts), escape(entries[name].description))
+    console.print(table, highlight=False)
+    console.print(f"At hand: {', '.join(at_hand) or 'none'}.", highlight=False, soft_wrap=True)
+    if out_of_reach:
+        console.print(f"Out of reach: {', '.join(out_of_reach)}.\n{WHAT_TO_DO}", highlight=False, soft_wrap=True)
 
 
 def _availability(files: FileSet, raw: Path, hosts: HostReachability) -> str:
@@ -94,4 +131,4 @@ def _availability(files: FileSet, raw: Path, hosts: HostReachability) -> str:
     if files.unreachable(raw, hosts):
         return "[yellow]unreachable[/]"
     used = {next(filter(hosts.reachable, files.addresses(name)), "params.yaml") for name in files.sources}
-    return "[cyan]reachable[/]: " + ", ".join(sorted({address.rpartition("/")[0] or address for address in used}))
+    return "[cyan]reachable[/]: " + escape(", ".join(sorted({each.rpartition("/")[0] or each for each in used})))

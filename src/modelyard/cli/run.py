@@ -14,7 +14,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from modelyard import params
-from modelyard.cli.display import StageDisplay, checking_status, print_plan
+from modelyard.cli.display import StageDisplay, checking_status, print_plan, print_unavailable
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.cli.prerequisites import LOG_LINES, refuse_edited_files
 from modelyard.cli.runs import backfill_after_rebuild, print_tracking_failures
@@ -44,7 +44,7 @@ LIBRARIES = (
 """What training and evaluation import: once for all stages, because that takes seconds."""
 
 
-def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dry: bool) -> int:
+def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dry: bool, verbose: bool) -> int:
     """Bring experiments up to date and print their results; returns the exit code.
 
     Raises:
@@ -64,7 +64,7 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
         unavailable = _unavailable_data(project, pipeline.stages, Path.cwd())
         pipeline.skip(unavailable)
     if dry:
-        print_plan(console, pipeline.stages)
+        print_plan(console, pipeline.stages, unavailable, verbose)
         return int(strict and bool(unavailable))
     if is_enabled():
         with suppress(OSError, sqlite3.Error):  # whatever is wrong with the store is told by those who open it
@@ -76,7 +76,7 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
         except KeyboardInterrupt:
             console.print("\nStopped. Finished stages are kept; run again to continue.")
             return 130
-    _print_summary(console, project, published, chosen, pipeline.stages, unavailable)
+    _print_summary(console, project, published, chosen, pipeline.stages, unavailable, verbose)
     failed = any(stage.state is StageState.FAILED for stage in pipeline.stages.values())
     complete = [name for name, stage in chosen.items() if pipeline.stages[stage].state in SUCCEEDED]
     if is_enabled():
@@ -147,13 +147,15 @@ def _print_summary(
     chosen: Mapping[str, str],
     stages: Mapping[str, Stage],
     unavailable: Mapping[str, str],
+    verbose: bool,
 ) -> None:
     """Print the results, what was skipped or failed and why, and where to look next."""
     if any(stage.state is not StageState.UNCHANGED for stage in stages.values()):
         stale = [name for name, stage in chosen.items() if stages[stage].state not in SUCCEEDED]
         console.print(_result_table(project, published, chosen, stale))
-    for name, reason in unavailable.items():
-        _print_unwrapped(console, (f"\n{name} was skipped. ", "bold yellow"), reason)
+    if unavailable:
+        console.print()
+        print_unavailable(console, unavailable, verbose)
     for stage in stages.values():
         if stage.state is StageState.FAILED:
             _print_unwrapped(console, (f"\n{stage.name} failed. ", "bold red"), f"The end of {stage.log}:")

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, TypeAdapter, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from modelyard.core.errors import ModelyardError
+from modelyard.core.files import conflict_message, read_text
 
 
 class Settings(BaseModel):
@@ -65,7 +66,7 @@ def read_yaml(path: Path) -> Any:
     Raises:
         ModelyardError: the file is missing or is not valid YAML.
     """
-    return _with_tuples(_load(path, path, YAML(typ="safe")))
+    return parse_yaml(_read(path), path)
 
 
 def parse_yaml(text: str, path: Path) -> Any:
@@ -74,7 +75,10 @@ def parse_yaml(text: str, path: Path) -> Any:
     Raises:
         ModelyardError: it is not valid YAML; `path` is the file that the error names.
     """
-    return _with_tuples(_load(text, path, YAML(typ="safe")))
+    try:
+        return _with_tuples(_load(text, path, YAML(typ="safe")))
+    except RecursionError:
+        raise ModelyardError(f"{path}: this is not valid YAML: an alias (*) refers to what contains it") from None
 
 
 def parse(
@@ -85,7 +89,8 @@ def parse(
     Raises:
         ModelyardError: all mistakes at once, each with its key, its line, the given value and the allowed ones.
     """
-    given = read_yaml(path)
+    text = _read(path)
+    given = parse_yaml(text, path)
     try:
         parsed = TypeAdapter(kind).validate_python(given)
         mistakes = list(find_mistakes(parsed))
@@ -93,10 +98,15 @@ def parse(
         mistakes = [_mistake(error, given) for error in invalid.errors(include_url=False)]
     if not mistakes:
         return parsed
-    marked = _load(path, path, YAML())  # slower, but with line numbers
+    marked = _load(text, path, YAML())  # slower, but with line numbers
     count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
     texts = (f"  {_location(mistake, given, marked)}: {mistake.reason}" for mistake in mistakes)
     raise ModelyardError(f"{path.name} has {count}; nothing was run.\n" + "\n".join(texts))
+
+
+def line_of(keys: Iterable[Any], text: str, path: Path) -> int:
+    """Return the line, from 1, of the value that keys lead to in the text of a YAML file."""
+    return _line(keys, _load(text, path, YAML()))
 
 
 def suggest(word: object, allowed: Iterable[str]) -> str:
@@ -134,13 +144,31 @@ def with_changes(settings: AnySettings, values: Mapping[str, Any]) -> AnySetting
     return type(settings).model_validate(given)
 
 
-def _load(source: Path | str, path: Path, yaml: YAML) -> Any:
+def _read(path: Path) -> str:
     try:
-        return yaml.load(source)
+        return read_text(path)
     except FileNotFoundError:
         raise ModelyardError(f"{path}: no such file. Run from the folder that holds dvc.yaml.") from None
-    except YAMLError as error:
-        raise ModelyardError(f"{path}: this is not valid YAML.\n{error}") from None
+
+
+def _load(text: str, path: Path, yaml: YAML) -> Any:
+    try:
+        return yaml.load(text)
+    except (YAMLError, ValueError) as error:  # ValueError: a date that does not exist, for example
+        raise ModelyardError(conflict_message(text, path) or _syntax_message(text, path, error)) from None
+
+
+def _syntax_message(text: str, path: Path, error: Exception) -> str:
+    """Return where a text is not valid YAML, and why."""
+    if not isinstance(error, MarkedYAMLError):
+        return f"{path}: this is not valid YAML.\n{error}"
+    mark = error.problem_mark or error.context_mark
+    reasons = ", ".join(filter(None, (error.context, error.problem)))
+    if mark is None:
+        return f"{path}: this is not valid YAML: {reasons}"
+    lines = text.splitlines()
+    number, shown = (mark.line + 1, lines[mark.line].strip()) if mark.line < len(lines) else (len(lines), "its end")
+    return f"{path}, line {number}: this is not valid YAML: {reasons}\n  {shown}"
 
 
 def _with_tuples(value: Any) -> Any:
@@ -169,6 +197,8 @@ def _mistake(error: Any, given: Any) -> Mistake:
         return Mistake((*keys, chooser), f"no such {chooser}; {suggest(error['ctx']['tag'], allowed)}")
     if error["input"] is None:
         return Mistake(keys, f"left empty; {_EMPTY_VALUES.get(error['type'], 'give a value')}")
+    if error["type"] == "model_type":
+        return Mistake(keys, "keys with values belong here")
     reason = error["msg"].removeprefix("Value error, ")
     return Mistake(keys, reason[0].lower() + reason[1:])
 
@@ -187,12 +217,22 @@ def _keys_in_file(location: tuple[Any, ...], given: Any) -> tuple[Any, ...]:
 
 def _location(mistake: Mistake, given: Any, marked: Any) -> str:
     """Return a mistake's key, its line (from 1), and the given value."""
-    line = 0
+    line = _line(mistake.keys, marked)
     for key in mistake.keys:
         if isinstance(given, dict) and key not in given:
-            return f"{'.'.join(map(str, mistake.keys))} (line {line + 1})"
+            return f"{'.'.join(map(str, mistake.keys))} (line {line})"
+        given = given[key]
+    value = "" if isinstance(given, dict) else f", given {given!r}"
+    return f"{'.'.join(map(str, mistake.keys)) or 'the file'} (line {line}){value}"
+
+
+def _line(keys: Iterable[Any], marked: Any) -> int:
+    """Return the line, from 1, of the value that keys lead to, or of the last part of the way that the file has."""
+    line = 0
+    for key in keys:
+        if not hasattr(marked, "lc") or (isinstance(marked, dict) and key not in marked):
+            break
         marks = (marked.lc.data or {}).get(key)  # a value of a merge key (<<) has none: its parent's is taken
         line = marks[0] if marks else line
-        given, marked = given[key], marked[key]
-    value = "" if isinstance(given, dict) else f", given {given!r}"
-    return f"{'.'.join(map(str, mistake.keys)) or 'the file'} (line {line + 1}){value}"
+        marked = marked[key]
+    return line + 1

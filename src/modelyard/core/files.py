@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from modelyard.core.errors import ModelyardError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -82,14 +84,56 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def read_text(path: Path) -> str:
+    """Read a text file in UTF-8.
+
+    Raises:
+        ModelyardError: it is not text in UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ModelyardError(
+            f"{path}: not text in UTF-8 (byte {error.start} is {error.object[error.start]:#04x}). Save it as UTF-8, or "
+            "restore it from git."
+        ) from None
+
+
+def conflict_message(text: str, path: Path) -> str:
+    """Return where a text has an unresolved merge conflict and how to resolve it, or "" if it has none."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.startswith(("<<<<<<< ", ">>>>>>> ")) or line == "=======":
+            return (
+                f"{path}, line {number}: unresolved merge conflict ({line}). Keep one side of each conflict, or of "
+                f"the whole file: git checkout --ours {path} (or --theirs). `modelyard run` then builds what differs."
+            )
+    return ""
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write JSON that people can read and diff: indented, in the given order, without NaN."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file.
+
+    Raises:
+        ModelyardError: it is not JSON.
+    """
+    return parse_json(read_text(path), path)
+
+
+def parse_json(text: str, path: Path) -> Any:
+    """Parse the text of a JSON file.
+
+    Raises:
+        ModelyardError: it is not JSON; `path` is the file that the error names.
+    """
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ModelyardError(conflict_message(text, path) or f"{path}: not valid JSON ({error})") from None
 
 
 def write_table(path: Path, table: "pd.DataFrame") -> None:

@@ -11,9 +11,12 @@ from pathlib import Path
 
 from modelyard.core.config import parse_yaml
 from modelyard.core.errors import ModelyardError
-from modelyard.core.files import checksum
+from modelyard.core.files import checksum, read_text
 
 LOCK = "dvc.lock"
+RESTORE_LOCK = (
+    "Restore it from git (git checkout HEAD -- dvc.lock), or delete it; `modelyard run` then builds what differs."
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ def read(root: Path) -> dict[str, LockedStage]:
     for lock in [root / LOCK, *sorted(root.glob(f"*/{LOCK}"))]:
         if lock.exists():
             prefix = "" if lock.parent == root else f"{lock.parent.name}/dvc.yaml:"
-            of_file = parse(lock.read_text(encoding="utf-8"), lock)
+            of_file = parse(read_text(lock), lock)
             stages |= {prefix + name: stage for name, stage in of_file.items()}
     return stages
 
@@ -43,10 +46,16 @@ def parse(text: str, path: Path) -> dict[str, LockedStage]:
         path: the file, for error messages.
 
     Raises:
-        ModelyardError: the text is not valid YAML.
+        ModelyardError: the text is not valid YAML, or not what DVC writes.
     """
-    entries = (parse_yaml(text, path) or {}).get("stages") or {}
-    return {name: LockedStage(_md5s(entry.get("deps")), _md5s(entry.get("outs"))) for name, entry in entries.items()}
+    content = parse_yaml(text, path)
+    try:
+        entries = (content or {}).get("stages") or {}
+        return {
+            name: LockedStage(_md5s(entry.get("deps")), _md5s(entry.get("outs"))) for name, entry in entries.items()
+        }
+    except (AttributeError, KeyError, TypeError):
+        raise ModelyardError(f"{path}: not what DVC writes. {RESTORE_LOCK}") from None
 
 
 def verified_output(stage: str, name: str, root: Path) -> Path:
@@ -88,7 +97,9 @@ def _stage(name: str, root: Path) -> LockedStage:
 
 def _verified(name: str, md5s: Mapping[str, str], root: Path) -> Path:
     """Return the path of this name, if its content is still what was locked."""
-    path = next(path for path in md5s if Path(path).name == name)
+    path = next((path for path in md5s if Path(path).name == name), None)
+    if path is None:
+        raise ModelyardError(f"{LOCK} names no {name} of this stage. {RESTORE_LOCK}")
     if not (root / path).exists():
         raise ModelyardError(f"{path} is not here. Bring it: dvc checkout {path}, after dvc pull where that fails.")
     actual = md5(root / path)

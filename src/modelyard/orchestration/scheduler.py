@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.orchestration.change_reasons import reasons
+from modelyard.orchestration.dvc_errors import explain_dvc_errors
 from modelyard.orchestration.read_once import read_once
 from modelyard.orchestration.stage import SUCCEEDED, Stage, StageState
 from modelyard.orchestration.stage_process import DeferredSignals, core_shares, signal_groups, start, state_after
@@ -38,12 +39,16 @@ class Pipeline:
             root: its folder, which is the current one.
             targets: names of stages as DVC has them; None for every stage.
             typical_times: a JSON file with the seconds of stages, for those that were never built here.
+
+        Raises:
+            ModelyardError: a file that describes the pipeline is wrong, or there is no such stage.
         """
         self._times_file = root / TIMES
         self._folder = self._times_file.parent
         self._free: list[frozenset[int]] = []
-        self._repository = _repository(root)
-        with self._repository as repo:
+        self._root = root
+        with explain_dvc_errors(root), _repository(root) as self._repository:
+            repo = self._repository
             graph = repo.index.graph
             chosen = repo.index.stages if targets is None else _chosen(repo, targets)
             order = _upstream_first(graph, chosen, repo.index.stages)
@@ -59,10 +64,15 @@ class Pipeline:
             self.stages[name].state, self.stages[name].reason = StageState.SKIPPED, reasons[name]
 
     def find_unchanged(self) -> None:
-        """Mark the stages that are up to date, with all that they depend on, and list the changes of the others."""
+        """Mark the stages that are up to date, with all that they depend on, and list the changes of the others.
+
+        Raises:
+            ModelyardError: a file that describes the pipeline is wrong, or another process holds DVC's lock.
+        """
         from dvc.repo import lock_repo
 
-        with self._repository as repo, lock_repo(repo), read_once():  # no process writes dvc.lock meanwhile
+        # no process writes dvc.lock meanwhile
+        with explain_dvc_errors(self._root), self._repository as repo, lock_repo(repo), read_once():
             status = {name: stage.status(check_updates=True).get(name, []) for name, stage in self._dvc_stages.items()}
             changes = {name: reasons(self._dvc_stages[name], status[name]) for name in self.stages}
         for name, stage in self.stages.items():  # upstream first
@@ -170,8 +180,9 @@ class Pipeline:
 def _seconds(file: Path | None) -> dict[str, float]:
     """Return the seconds of each stage in a file, and none if the file is missing or broken."""
     try:
-        return dict(json.loads(file.read_text(encoding="utf-8"))) if file else {}
-    except (OSError, ValueError):
+        given = dict(json.loads(file.read_text(encoding="utf-8"))) if file else {}
+        return {name: float(seconds) for name, seconds in given.items()}
+    except (OSError, ValueError, TypeError):
         return {}
 
 

@@ -29,6 +29,9 @@ from modelyard.params.variants import resolve_sides
 SHARED_FOLDERS = (EXPERIMENT_SECTIONS, ("datasets", "backbones"))
 """Sections whose entries share a parent folder, of results or of raw files: a name must be unique among them."""
 
+NEEDED_BY_DVC = {"runtime": "the defaults", "transfers": "none", "backbones": "none", "pretrained": "none"}
+"""Sections that have a default here and yet must be written: the two dvc.yaml name them, and DVC knows no default."""
+
 
 def load(path: Path = Path("params.yaml")) -> Project:
     """Read and check params.yaml.
@@ -62,6 +65,11 @@ def load_claims(project: Project, path: Path = Path("claims.yaml")) -> Claims:
 
 
 def _project_mistakes(project: Project) -> Iterator[Mistake]:
+    for section, meaning in NEEDED_BY_DVC.items():
+        if section not in project.model_fields_set:
+            yield Mistake(
+                (section,), f"this section is missing, and dvc.yaml needs it; for {meaning}, write `{section}: {{}}`"
+            )
     for name, settings in project.inputs.items():
         if settings.dataset not in project.datasets:
             reason = f"no such data set; {suggest(settings.dataset, project.datasets)}"
