@@ -95,15 +95,6 @@ def test_a_broken_image_is_reported_the_others_are_predicted_and_the_exit_code_i
     assert pd.read_csv("answers.csv").file.tolist() == names
 
 
-def test_a_name_that_looks_like_markup_is_printed_as_it_is(project, image_input):
-    (name, _) = write_images(image_input, project)
-    Path("a[").mkdir()
-    Path(name).rename("a[/b].png")  # would end a style that was never begun
-    result = predict(IMAGES, "a[/b].png")
-    assert (result.exit_code, result.stderr) == (0, "")
-    assert "│ a[/b].png │" in result.stdout
-
-
 def test_an_output_that_is_a_folder_is_an_error_without_a_traceback(project, image_input):
     result = predict(IMAGES, *write_images(image_input, project), "-o", "results")
     assert result.exit_code == 1

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from modelyard import models, params
@@ -105,9 +104,7 @@ def _write(table: "pd.DataFrame", output: Path | None) -> None:
 def _rich_table(table: "pd.DataFrame") -> Table:
     shown = Table()
     for name in table:
-        shown.add_column(escape(str(name)), overflow="fold")
+        shown.add_column(str(name), overflow="fold")
     for row in table.itertuples(index=False):
-        shown.add_row(
-            *(f"{value:.4g}" if isinstance(value, float | np.floating) else escape(str(value)) for value in row)
-        )
+        shown.add_row(*(f"{value:.4g}" if isinstance(value, float | np.floating) else str(value) for value in row))
     return shown

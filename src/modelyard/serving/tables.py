@@ -8,7 +8,7 @@ import numpy as np
 
 from modelyard.data.inputs import InputDescription
 from modelyard.data.readers import csv_table
-from modelyard.serving.batch import PredictionBatch, Unreadable, open_all, stack
+from modelyard.serving.batch import PredictionBatch, Unreadable, open_all, shown_name, stack
 
 
 def read(files: Sequence[Path], description: InputDescription) -> PredictionBatch:
@@ -32,14 +32,14 @@ def read(files: Sequence[Path], description: InputDescription) -> PredictionBatc
 
     for file, (header, rows, columns) in open_all(files, open_table, errors):
         unused = [name for name in header if name not in columns.positions]
-        warnings += [f"{file}: unused columns: {', '.join(unused)}"] if unused else []
+        warnings += [f"{shown_name(file)}: unused columns: {', '.join(unused)}"] if unused else []
         for number, row in enumerate(rows, start=1):
             try:
                 samples.append(columns.numbers(row))
             except csv_table.TableError as error:
-                errors.append(f"{file}: row {number} below the header: {error}")
+                errors.append(f"{shown_name(file)}: row {number} below the header: {error}")
                 continue
-            file_of.append(str(file))
+            file_of.append(shown_name(file))
             row_of.append(number)
     names: dict[str, list[Any]] = {"row": row_of} if len(files) == 1 else {"file": file_of, "row": row_of}
     return PredictionBatch(names, stack(samples, description.shape, "float64"), tuple(warnings), tuple(errors))
