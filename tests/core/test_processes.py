@@ -8,7 +8,7 @@ import psutil
 import pytest
 from support.waiting import wait_until
 
-from modelyard.core.processes import has_died, is_on_this_host, this_process
+from modelyard.core.processes import has_died, is_on_this_host, this_process, usable_cores, use_cores
 
 HOST, PID, STARTED = this_process().split(":")
 
@@ -16,6 +16,14 @@ HOST, PID, STARTED = this_process().split(":")
 def test_this_process_is_named_by_host_pid_and_start_and_is_alive() -> None:
     assert (socket.gethostname(), str(os.getpid())) == (HOST, PID)
     assert not has_died(this_process())
+
+
+def test_a_system_that_restricts_no_process_to_cores_has_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert usable_cores() == sorted(os.sched_getaffinity(0))
+    for name in ("sched_getaffinity", "sched_setaffinity"):
+        monkeypatch.delattr(os, name)
+    assert usable_cores() == list(range(os.cpu_count()))
+    use_cores([0])
 
 
 @pytest.mark.parametrize("separator", [":", " "], ids=["now", "earlier MLflow runs"])

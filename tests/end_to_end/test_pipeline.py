@@ -134,6 +134,21 @@ def test_the_pipeline_builds_once_and_again_only_what_an_edit_concerns(clone, ru
     assert len(pd.read_csv(results / "xor_mlp" / "history.csv")) == 6
 
 
+def test_a_system_without_affinity_and_pidfd_builds_the_same(clone, run, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os\nfor name in ('sched_getaffinity', 'sched_setaffinity', 'pidfd_open'): delattr(os, name)\n"
+    )
+    with editing_params(clone) as params:
+        keep_only(params, ["xor_mlp"])
+        params["experiments"]["xor_mlp"]["training"]["epochs"] = 5
+    path = os.pathsep.join((str(tmp_path), str(clone / "src")))
+    assert "Stages: 5 built." in run("modelyard", "run", "-j", "2", PYTHONPATH=path).stdout
+    assert "processor" in run("modelyard", "doctor", PYTHONPATH=path).stdout
+    elsewhere = lock(clone)
+    run(*dvc("repro", "--force", "train@xor_mlp"))
+    assert lock(clone) == elsewhere
+
+
 def test_an_interrupted_training_says_so_and_leaves_no_process_behind(clone, environment):
     with editing_params(clone) as params:
         keep_only(params, ["digits_mlp"])

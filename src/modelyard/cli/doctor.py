@@ -1,6 +1,5 @@
 """`modelyard doctor`: the state of machine, packages, data and tracking, without importing any of the packages."""
 
-import os
 import platform
 import shutil
 from importlib.metadata import PackageNotFoundError, version
@@ -13,6 +12,7 @@ from rich.table import Table
 from modelyard import params
 from modelyard.cli.display import WHAT_TO_DO
 from modelyard.core.errors import ModelyardError
+from modelyard.core.processes import usable_cores
 from modelyard.data.download import FileSet, HostReachability
 from modelyard.orchestration.dvc_errors import check_syntax
 from modelyard.params.project import Project
@@ -64,15 +64,10 @@ def _machine() -> dict[str, str]:
     support = "" if system == SUPPORTED else f" [yellow](not supported: tested on {' '.join(SUPPORTED)} only)[/]"
     return {
         "Python": f"{platform.python_version()} on {' '.join(system)}{support}",
-        "processor": f"{_cores()} cores; {_cpu_features()}",
+        "processor": f"{len(usable_cores())} cores; {_cpu_features()}",
         "memory": f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free",
         "disk": f"{disk.free / 2**30:.1f} GiB free here",
     }
-
-
-def _cores() -> int:
-    """How many cores this process may use; of all there are, on a system that does not tell."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cpu_features() -> str:

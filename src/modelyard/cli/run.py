@@ -19,8 +19,9 @@ from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.cli.prerequisites import LOG_LINES, refuse_edited_files
 from modelyard.cli.runs import backfill_after_rebuild, print_tracking_failures
 from modelyard.core.errors import ModelyardError
+from modelyard.core.processes import usable_cores
 from modelyard.data.download import HostReachability
-from modelyard.orchestration.fork_server import running_server
+from modelyard.orchestration.fork_server import IS_SUPPORTED, running_server
 from modelyard.orchestration.scheduler import SUCCEEDED, Pipeline, Stage, StageState
 from modelyard.params.project import Project, Published
 from modelyard.params.results import PRETRAINED_STAGES, evaluate_stage, results_root
@@ -123,9 +124,9 @@ def _unavailable_data(project: Project, stages: Collection[str], root: Path) -> 
 
 
 def _fork_server_if_needed(pipeline: Pipeline) -> AbstractContextManager[None]:
-    """Import the heavy libraries once for all stages that train or evaluate, if there are any."""
+    """Import the heavy libraries once for all stages that train or evaluate, if there are any and the system can."""
     waiting = [stage for stage in pipeline.stages.values() if stage.state is StageState.WAITING]
-    return running_server(LIBRARIES) if any(map(_is_heavy, waiting)) else nullcontext()
+    return running_server(LIBRARIES) if IS_SUPPORTED and any(map(_is_heavy, waiting)) else nullcontext()
 
 
 def _is_heavy(stage: Stage) -> bool:
@@ -137,7 +138,7 @@ def _default_jobs(threads: int) -> int:
     import psutil
 
     by_memory = psutil.virtual_memory().available // (GIGABYTES_PER_STAGE * 2**30)
-    return max(1, min(len(os.sched_getaffinity(0)) // threads, by_memory))
+    return max(1, min(len(usable_cores()) // threads, by_memory))
 
 
 def _print_summary(

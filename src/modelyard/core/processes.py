@@ -1,11 +1,25 @@
-"""The identity of a process across machines and restarts, and whether that process has ended."""
+"""Processes: their cores, their identity across machines and restarts, and whether one has ended."""
 
 import os
 import socket
+from collections.abc import Iterable
 
 import psutil
 
 CLOCK_SECONDS = 2.0  # by which the start time of one process may differ between two readings
+
+
+def usable_cores() -> list[int]:
+    """Return the numbers of the cores that this process may use; of all cores where the system does not restrict it."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def use_cores(cores: Iterable[int]) -> None:
+    """Restrict this process to these cores; elsewhere than on Linux the system chooses, which is only slower."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
 
 
 def this_process() -> str:

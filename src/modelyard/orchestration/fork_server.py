@@ -4,6 +4,7 @@
 the server whose socket MODELYARD_FORK_SERVER names. The script gets the client's folder, environment, cores, standard
 streams and signals, and the client gets the script's exit code.
 Forking is safe as long as the imports compute nothing and start no Python thread; TensorFlow's and MLflow's do not.
+It needs Linux; elsewhere each script imports these libraries itself.
 Not multiprocessing's forkserver: it passes no signals on, and its client would import what takes longer than a script.
 """
 
@@ -18,6 +19,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 VARIABLE = "MODELYARD_FORK_SERVER"
+IS_SUPPORTED = hasattr(os, "pidfd_open") and hasattr(os, "sched_setaffinity")
 LENGTH = 8  # bytes that hold the size of a request
 
 

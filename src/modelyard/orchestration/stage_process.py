@@ -12,6 +12,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from modelyard.core.processes import usable_cores, use_cores
 from modelyard.orchestration.lock_writer import write_entry
 from modelyard.orchestration.stage import StageState
 
@@ -54,7 +55,7 @@ def core_shares(jobs: int) -> list[frozenset[int]]:
 
     Without this, some kernels keep two busy processes on one core for minutes while another idles.
     """
-    cores = sorted(os.sched_getaffinity(0))
+    cores = usable_cores()
     if len(cores) < jobs:
         return [frozenset(cores)] * jobs
     bounds = [len(cores) * share // jobs for share in range(jobs + 1)]
@@ -86,7 +87,7 @@ def _reproduce(stage: Any, log: Path, cores: frozenset[int], deferred: DeferredS
     from dvc.repo import lock_repo
 
     os.setsid()  # a group of its own, to be stopped with all that its command started
-    os.sched_setaffinity(0, cores)
+    use_cores(cores)
     with log.open("w", encoding="utf-8") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -44,8 +45,9 @@ def uncommitted_patch() -> bytes:
 def resource_usage() -> dict[str, float]:
     """Peak memory and processor time of this process; MLflow's sampled system metrics miss a training of seconds."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
+    per_megabyte = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts in bytes, Linux in kibibytes
     return {
-        "system/process_peak_megabytes": usage.ru_maxrss / 1024,  # Linux counts in kibibytes
+        "system/process_peak_megabytes": usage.ru_maxrss / per_megabyte,
         "system/process_cpu_seconds": usage.ru_utime + usage.ru_stime,
     }
 
