@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -34,9 +34,8 @@ hypothesis_settings.register_profile("project", deadline=None, derandomize=True)
 hypothesis_settings.load_profile("project")
 
 
-# As the environment names them before a test changes it; the first that is a folder is used.
-NAMED_MIRRORS = [Path(mirror).absolute() for mirror in split_mirrors(os.environ.get("MODELYARD_MIRROR", ""))]
-MIRROR = next(filter(Path.is_dir, NAMED_MIRRORS), None)
+# As the environment names them before a test changes it.
+MIRRORS = [Path(mirror).absolute() for mirror in split_mirrors(os.environ.get("MODELYARD_MIRROR", ""))]
 
 
 @pytest.fixture(autouse=True)
@@ -50,19 +49,21 @@ def _no_tracking_and_no_data_from_outside(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.fixture(scope="session")
-def mirror() -> Path:
-    """A folder of real data sets, from MODELYARD_MIRROR."""
-    if MIRROR is None:
-        pytest.skip("NO REAL DATA: MODELYARD_MIRROR names no folder with the data sets")
-    return MIRROR
+def real_file() -> Callable[..., Path]:
+    """Finds a file of a real data set, which may have several names, in the mirrors that MODELYARD_MIRROR names."""
+
+    def find(*places: str) -> Path:
+        candidates = [folder / place for folder in MIRRORS for place in places]
+        found = next(filter(Path.is_file, candidates), None)
+        return found or pytest.skip(f"NO REAL DATA: no folder that MODELYARD_MIRROR names holds {' or '.join(places)}")
+
+    return find
 
 
 @pytest.fixture(scope="session")
-def real_mnist(mirror: Path) -> Path:
-    """The folder of MNIST's four files in that mirror."""
-    if not (mirror / "mnist" / "train-images-idx3-ubyte.gz").exists():
-        pytest.skip(f"NO REAL DATA: {mirror}, from MODELYARD_MIRROR, holds no MNIST")
-    return mirror / "mnist"
+def real_mnist(real_file: Callable[..., Path]) -> Path:
+    """The folder of MNIST's four files."""
+    return real_file("mnist/train-images-idx3-ubyte.gz").parent
 
 
 @pytest.fixture

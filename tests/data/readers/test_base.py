@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from modelyard.core.errors import ModelyardError
 from modelyard.data import readers
@@ -49,6 +50,15 @@ def test_the_user_s_own_files_are_named_before_their_copies():
     entry = _entry(rows=2).model_copy(update={"files": {"a.csv": Source(path="mine.csv", sha256="0" * 64)}})
     with pytest.raises(ModelyardError, match=rf"^mine\.csv \(copied to {FOLDER}\) does not hold what"):
         entry.check(RAW, FOLDER)
+
+
+def test_two_files_that_would_be_stored_under_one_name_are_refused():
+    files = {
+        "a.gz": Source(url="http://here/a.gz", decompressed="0" * 64),
+        "a": Source(url="http://here/a", sha256="0" * 64),
+    }
+    with pytest.raises(ValidationError, match=r"files a\.gz and a would both be written as a: rename one"):
+        DatasetSettings(reader="table", task="regression", description="Made up.", folder="made-up", files=files)
 
 
 def test_all_expectations_that_are_not_met_are_reported_at_once():

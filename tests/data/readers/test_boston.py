@@ -1,5 +1,6 @@
 """The Boston housing data as mlxtend brings it, against Keras's file and StatLib's."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import mlxtend
@@ -14,16 +15,16 @@ FOLDER = Path(mlxtend.__file__).parent / "data" / "data"
 SETTINGS = boston.BostonDataset(reader="boston", task="regression", description="Boston.", files={})
 
 
-def test_samples_are_those_of_keras_in_every_bit(mirror: Path):
+def test_samples_are_those_of_keras_in_every_bit(real_file: Callable[..., Path]):
     raw = boston.read(FOLDER, SETTINGS)
-    with np.load(mirror / "boston-housing" / "boston_housing.npz", allow_pickle=False) as archive:
+    with np.load(real_file("boston-housing/boston_housing.npz"), allow_pickle=False) as archive:
         assert raw.samples.x.tobytes() == archive["x"].tobytes()
         assert raw.samples.y.tobytes() == archive["y"].tobytes()
 
 
-def test_samples_are_those_of_statlib_in_its_order(mirror: Path):
+def test_samples_are_those_of_statlib_in_its_order(real_file: Callable[..., Path]):
     raw = boston.read(FOLDER, SETTINGS)
-    table = np.loadtxt(mirror / "boston-housing" / "housing.data")  # the UCI copy, 13 features and the target
+    table = np.loadtxt(real_file("boston-housing/housing.data"))  # the UCI copy, 13 features and the target
     np.testing.assert_array_equal(raw.samples.x, table[:, :-1])
     np.testing.assert_array_equal(raw.samples.y, table[:, -1])
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -129,10 +130,8 @@ def test_invalid_settings_are_refused(changes: dict, expected: str):
 
 
 @pytest.fixture(scope="module")
-def newswires(mirror: Path) -> Path:
-    if not (mirror / "reuters" / reuters.ARTICLES).exists():
-        pytest.skip(f"NO REAL DATA: {mirror}, from MODELYARD_MIRROR, holds no {reuters.ARTICLES}")
-    return mirror / "reuters"
+def newswires(real_file: Callable[..., Path]) -> Path:
+    return real_file(f"reuters/{reuters.ARTICLES}").parent
 
 
 @pytest.mark.parametrize(("words", "length"), [(1000, 100), (10_000, 2376)])
