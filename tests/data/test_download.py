@@ -586,6 +586,6 @@ def test_a_gzip_file_with_another_content_is_refused_and_leaves_the_old_one(
     assert file_contents(tmp_path / "raw") == {"a": b"old"}
 
 
-def test_the_error_for_a_data_set_that_debian_has_names_the_package(tmp_path: Path):
+def test_the_error_for_a_data_set_that_debian_has_names_the_package_in_its_first_line(tmp_path: Path):
     message = _failure(replace(DECOMPRESSED, debian="dataset-made-up"), tmp_path)
-    assert "; or on Debian or Ubuntu, apt-get install dataset-made-up; or put the file at " in message
+    assert message.startswith("Not available: a.gz. On Debian or Ubuntu: apt-get install dataset-made-up.\nTried:\n")

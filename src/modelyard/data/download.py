@@ -105,11 +105,17 @@ class FileSet:
         }
 
     def unavailable_message(self, tried: Mapping[str, list[str]]) -> str:
-        """Return the error message for files that are not available: their names, what was tried, what to do."""
+        """Return the error message for files that are not available: their names, what was tried, what to do.
+
+        The first line is enough where the reader knows about mirrors: it has the names, and a package that brings them.
+        """
         names = ", ".join(" or ".join((name, *self.sources[name].alternatives)) for name in tried)
-        remedies = dict.fromkeys(self.sources[name].remedy(self.folder, self.debian) for name in tried)
+        remedies = dict.fromkeys(self.sources[name].remedy(self.folder) for name in tried)
         addresses = (f"  {address}" for of_file in tried.values() for address in of_file)
-        return "\n".join((f"Not available: {names}.", "Tried:", *addresses, f"What to do: {'; '.join(remedies)}."))
+        package = f" On Debian or Ubuntu: apt-get install {self.debian}." if self.debian else ""
+        return "\n".join(
+            (f"Not available: {names}.{package}", "Tried:", *addresses, f"What to do: {'; '.join(remedies)}.")
+        )
 
     def fetch(self, target: Path) -> dict[str, str]:
         """Bring every file into the folder `target`, verified, and remove all else from it.

@@ -132,20 +132,14 @@ class Source(Settings):
             f"If the file is right, write {self.checksum.key}: {actual} there; if not, restore the earlier file."
         )
 
-    def remedy(self, folder: str, debian: str = "") -> str:
-        """Return what to do where the file is not available.
-
-        Args:
-            folder: the data set's folder inside a mirror.
-            debian: a Debian package that brings the data set, or "".
-        """
+    def remedy(self, folder: str) -> str:
+        """Return what to do where the file is not available; `folder` is its data set's folder inside a mirror."""
         if self.path is not None:
             return "put your file there, or write in params.yaml the `path` where it is"
         if self.package is not None:
             return "install the libraries again: make install"
-        install = f"on Debian or Ubuntu, apt-get install {debian}; or " if debian else ""
         return (
-            f"connect to the network and run again; or {install}put the file at <mirror>/{folder}/<file> "
+            f"connect to the network and run again; or put the file at <mirror>/{folder}/<file> "
             "and name the mirror (a folder or a URL) in the environment, MODELYARD_MIRROR=<mirror>, "
             "or in params.yaml under fetch.mirrors"
         )

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +11,6 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from modelyard.core.errors import ModelyardError
-from modelyard.core.files import read_json
 from modelyard.data.readers.base import DatasetSettings, RawData
 from modelyard.data.samples import Samples
 
@@ -48,7 +48,8 @@ def read(folder: Path, settings: ReutersDataset) -> RawData:
     content = _verified(folder / ARTICLES, settings.files[ARTICLES].sha256)
     with np.load(io.BytesIO(content), allow_pickle=True) as archive:
         samples = Samples(_numbers(archive["x"], settings), archive["y"].astype(np.uint8))
-    return RawData(samples, classes=settings.classes, words=_words(read_json(folder / WORDS), settings.words))
+    ranks = json.loads((folder / WORDS).read_text(encoding="utf-8"))
+    return RawData(samples, classes=settings.classes, words=_words(ranks, settings.words))
 
 
 def _verified(path: Path, expected: str | None) -> bytes:
