@@ -112,6 +112,17 @@ def test_an_address_that_cannot_be_read_is_refused_with_examples(
 def test_a_database_of_another_program_is_one_line(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / "other.db").write_bytes(b"no database at all" * 100)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project / 'other.db'}")
-    monkeypatch.setattr("mlflow.store.db.utils.MAX_RETRY_COUNT", 1)
-    with pytest.raises(ModelyardError, match=r"^the tracking store sqlite:.* failed: .*not a database$"):
+    with pytest.raises(ModelyardError, match=r"^the database sqlite:.* cannot be used: .*not a database\."):
         queries.runs_of("linear")
+
+
+def test_a_database_that_refuses_a_connection_is_given_up_at_once(
+    postgresql: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{postgresql.rpartition('/')[0]}/no_such_database")
+    started = time.monotonic()
+    with pytest.raises(
+        ModelyardError, match=r"cannot be used: OperationalError: .*\"no_such_database\" does not exist"
+    ):
+        queries.runs_of("linear")
+    assert time.monotonic() - started < 5

@@ -26,6 +26,13 @@ def test_within_a_dvc_experiment_it_is_in_the_root_of_the_project(
     assert tracking.tracking_uri() == f"sqlite:///{tmp_path}/mlflow.db"
 
 
+def test_a_relative_path_is_meant_from_the_root_of_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    for path in ("other.db", "runs/other.db"):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{path}")
+        assert tracking.tracking_uri() == f"sqlite:///{tmp_path}/{path}"
+
+
 def test_the_tracking_uri_of_the_environment_wins(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / "mlflow.db").rename(project / "elsewhere.db")
     elsewhere = f"sqlite:///{project / 'elsewhere.db'}"

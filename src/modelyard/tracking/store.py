@@ -28,12 +28,19 @@ MLFLOW_DEFAULTS = {
 VARIABLES_OF_OTHERS = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_ACTIVE_MODEL_ID")
 SERVER = ("http", "https")
 PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+DATABASES = ("sqlite", "postgresql", "mysql")
 CONNECT_SECONDS = 5.0
 
 
 def tracking_uri() -> str:
-    """The URI of the tracking store: MLFLOW_TRACKING_URI, or an SQLite database in the project's root."""
-    return os.environ.get(VARIABLE) or f"sqlite:///{_own_database()}"
+    """The URI of the tracking store: MLFLOW_TRACKING_URI, or an SQLite database in the project's root.
+
+    A relative path is meant from that root: the temporary folder of a DVC experiment is deleted.
+    """
+    address = os.environ.get(VARIABLE) or f"sqlite:///{_own_database()}"
+    file = address.removeprefix("sqlite:///")
+    is_relative = file != address and not file.startswith(("/", ":memory:"))
+    return f"sqlite:///{project_root() / file}" if is_relative else address
 
 
 def masked_tracking_uri() -> str:
@@ -113,20 +120,16 @@ def check_address() -> None:
             f"--source {address} --target sqlite:///{_own_database()}` copies the runs of a folder."
         )
     host, port = _host_and_port(address)
-    if not host or (scheme in SERVER and getproxies().get(scheme) and not proxy_bypass(host)):
-        return
-    try:
-        socket.create_connection((host, port), CONNECT_SECONDS).close()
-    except OSError as error:
-        raise ModelyardError(
-            f"nothing answers at {masked_tracking_uri()} ({host}, port {port}: {error.strerror or error}). Start the "
-            f"server, or correct {VARIABLE}."
-        ) from None
+    is_behind_proxy = scheme in SERVER and getproxies().get(scheme) and not proxy_bypass(host)
+    if host and not is_behind_proxy:
+        _check_port(host, port)
+    if scheme.partition("+")[0] in DATABASES:
+        _check_database(address)
 
 
 def report_relocation() -> None:
     """Use the artifacts of this folder where it was moved or copied together with its database, and say so."""
-    if tracking_uri() in (f"sqlite:///{_own_database()}", "sqlite:///mlflow.db"):
+    if tracking_uri() == f"sqlite:///{_own_database()}":
         for line in relocate_artifacts(_own_database(), project_root() / "mlartifacts", MLFLOW_EXPERIMENT):
             print(line, file=sys.stderr)  # noqa: T201
 
@@ -169,6 +172,39 @@ def saved_run_id(experiment: str) -> str:
 
 def _own_database() -> Path:
     return project_root() / "mlflow.db"
+
+
+def _check_port(host: str, port: int) -> None:
+    """Refuse a host and port where nothing answers within CONNECT_SECONDS."""
+    try:
+        socket.create_connection((host, port), CONNECT_SECONDS).close()
+    except OSError as error:
+        raise ModelyardError(
+            f"nothing answers at {masked_tracking_uri()} ({host}, port {port}: {error.strerror or error}). Start the "
+            f"server, or correct {VARIABLE}."
+        ) from None
+
+
+def _check_database(address: str) -> None:
+    """Connect once: MLflow would repeat what fails, such as a wrong password, for almost two minutes.
+
+    Raises:
+        ModelyardError: the database refuses the connection.
+    """
+    from sqlalchemy import NullPool, create_engine, make_url
+
+    try:
+        url = make_url(address)
+        is_file = url.get_backend_name() == "sqlite"
+        if is_file and not Path(url.database or "").is_file():
+            return  # MLflow will create it
+        options = {} if is_file else {"connect_timeout": int(CONNECT_SECONDS)}
+        with create_engine(url, poolclass=NullPool, connect_args=options).connect() as connection:
+            connection.exec_driver_sql("PRAGMA schema_version" if is_file else "SELECT 1")
+    except Exception as error:  # of SQLAlchemy or of a driver
+        raise ModelyardError(
+            f"the database {masked_tracking_uri()} cannot be used: {reason(error)}. Correct {VARIABLE} or the database."
+        ) from None
 
 
 def _host_and_port(address: str) -> tuple[str, int]:
