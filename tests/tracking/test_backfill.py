@@ -145,6 +145,16 @@ def test_a_training_with_other_settings_that_gives_the_same_bytes_is_completed(p
     assert latest.data.metrics["test_mae"] == first.data.metrics["test_mae"]
 
 
+def test_an_untracked_training_with_other_settings_that_gives_the_same_bytes_is_added(
+    project: Path, built: Project
+) -> None:
+    backfill(built, ["linear"])
+    experiment = built.experiments["linear"]
+    other = experiment.model_copy(update={"training": experiment.training.model_copy(update={"seed": 99})})
+    again = built.model_copy(update={"experiments": {**built.experiments, "linear": other}})
+    assert backfill(again, ["linear"], recheck=False) == {"linear": "added from its files"}
+
+
 def test_a_damaged_list_of_complete_runs_is_made_again(project: Path, built: Project) -> None:
     backfill(built, ["linear"])
     (project / ".modelyard" / "backfilled.json").write_text("{half")

@@ -256,6 +256,13 @@ def test_a_run_of_a_job_around_is_left_alone(
     assert "warning" not in capsys.readouterr().err
 
 
+def test_the_id_of_a_run_is_saved_before_anything_can_fail(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modelyard.tracking.environment.uncommitted_patch", lambda: 1 / 0)
+    run = trained_run(project)
+    assert run.info.status == "FAILED"
+    assert (project / ".modelyard" / "runs" / "an_experiment").read_text().strip() == run.info.run_id
+
+
 def test_a_damaged_id_file_is_no_run(project: Path) -> None:
     trained_run(project)
     (project / ".modelyard" / "runs" / "an_experiment").write_bytes(b"\xff\xfe\n")

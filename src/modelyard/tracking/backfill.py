@@ -3,6 +3,7 @@
 A run is the one that wrote some results if its settings and its last epoch equal those of the results.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 from modelyard import models
 from modelyard.core.config import flatten
+from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_json, write_json
 from modelyard.data import inputs
 from modelyard.orchestration import dvc_lock
@@ -162,7 +164,7 @@ class _CompleteRuns:
         database = tracking_uri().removeprefix("sqlite:///")
         is_lost = database != tracking_uri() and not Path(database).exists()
         self._entries: dict[str, dict[str, str]] = {}
-        with suppress(OSError, ValueError):  # without the file, or with a damaged one, every run is looked for again
+        with suppress(OSError, ValueError, ModelyardError):  # without the file, or with a damaged one, every run is looked for again
             self._entries = {} if is_lost else dict(read_json(self._file))
 
     def __contains__(self, experiment: LockedExperiment) -> bool:
@@ -173,5 +175,6 @@ class _CompleteRuns:
         write_json(self._file, self._entries)
 
     def _entry(self, experiment: LockedExperiment) -> dict[str, str]:
-        # The run of the last training: it lacks the evaluation where it gave the same outputs as an earlier one.
-        return {"store": masked_tracking_uri(), "run": saved_run_id(experiment.name)} | experiment.outs
+        # Other settings can give the same outputs, and so can a further run, which then lacks the evaluation.
+        training = {"settings": json.dumps(experiment.settings), "run": saved_run_id(experiment.name)}
+        return {"store": masked_tracking_uri()} | training | experiment.outs

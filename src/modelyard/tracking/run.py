@@ -44,12 +44,13 @@ class MlflowRun:
         if run_id and _can_be_resumed(run_id, self._experiment):
             self._end_time = mlflow.get_run(run_id).info.end_time
             mlflow.start_run(run_id)
+            self._save_id()
         else:
             tags = environment.environment_tags(self._experiment)
             mlflow.start_run(run_name=self._experiment, tags=tags, log_system_metrics=self._system_metrics)
+            self._save_id()
             if patch := environment.uncommitted_patch():
                 _log_bytes(patch, "changes.patch")
-        write_text(run_id_file(self._experiment), mlflow.active_run().info.run_id + "\n")
 
     def log_inputs(self, params: Mapping[str, Any], description: InputDescription, training_folder: Path) -> None:
         """Log the parameters, the training data as an MLflow dataset, and the tags that identify it."""
@@ -146,6 +147,11 @@ class MlflowRun:
             return
         mlflow.set_tag("error", reason(error))
         mlflow.end_run("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+
+    def _save_id(self) -> None:
+        import mlflow
+
+        write_text(run_id_file(self._experiment), mlflow.active_run().info.run_id + "\n")
 
     def _flush(self) -> None:
         import mlflow
