@@ -589,3 +589,14 @@ def test_a_gzip_file_with_another_content_is_refused_and_leaves_the_old_one(
 def test_the_error_for_a_data_set_that_debian_has_names_the_package_in_its_first_line(tmp_path: Path):
     message = _failure(replace(DECOMPRESSED, debian="dataset-made-up"), tmp_path)
     assert message.startswith("Not available: a.gz. On Debian or Ubuntu: apt-get install dataset-made-up.\nTried:\n")
+
+
+def test_the_password_of_a_mirror_is_never_shown(tmp_path: Path):
+    source = Source(url="http://127.0.0.1:9/public", sha256=SHA256)
+    files = FileSet({"a.bin": source}, "data", ("http://someone:s3cr3t@127.0.0.1:9/mirror",), tmp_path)
+    with pytest.raises(ModelyardError) as failed:
+        files.fetch(tmp_path / "raw")
+    missing = files.unreachable(tmp_path / "raw", HostReachability(files.all_addresses()))
+    for text in (str(failed.value), files.unavailable_message(missing)):
+        assert "://...@127.0.0.1:9/mirror/data/a.bin" in text
+        assert "s3cr3t" not in text

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from modelyard import params
 from modelyard.cli.display import WHAT_TO_DO
+from modelyard.core.addresses import masked
 from modelyard.core.errors import ModelyardError
 from modelyard.core.processes import usable_cores
 from modelyard.data.download import FileSet, HostReachability
@@ -126,4 +127,6 @@ def _availability(files: FileSet, raw: Path, hosts: HostReachability) -> str:
     if files.unreachable(raw, hosts):
         return "[yellow]unreachable[/]"
     used = {next(filter(hosts.reachable, files.addresses(name)), "params.yaml") for name in files.sources}
-    return "[cyan]reachable[/]: " + escape(", ".join(sorted({each.rpartition("/")[0] or each for each in used})))
+    return "[cyan]reachable[/]: " + escape(
+        ", ".join(sorted({masked(each.rpartition("/")[0] or each) for each in used}))
+    )

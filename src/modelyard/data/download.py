@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from modelyard.core.addresses import mask_in, masked
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import atomic_file, temporary_file, write_text
 from modelyard.data.archives import decompress, unpack
@@ -95,9 +96,9 @@ class FileSet:
         return {name: message for name, message in messages.items() if message}
 
     def unreachable(self, target: Path, hosts: HostReachability) -> dict[str, list[str]]:
-        """Return the files that are neither in `target` nor at a reachable address, each with its addresses."""
+        """Return the files that are neither in `target` nor at a reachable address, each with its addresses as shown."""
         return {
-            name: self.addresses(name)
+            name: list(map(masked, self.addresses(name)))
             for name, source in self.sources.items()
             if source.text is None
             and not self.is_present(name, target)
@@ -170,13 +171,13 @@ class FileSet:
             try:
                 self._fetch_from(location, name, folder, hosts, wrong)
             except _Refused as refusal:
-                failures.append(f"{location.address}: {refusal}")
+                failures.append(f"{masked(location.address)}: {mask_in(str(refusal), location.address)}")
                 if isinstance(refusal, _WrongContent):
                     wrong[location.address] = str(refusal)
             else:
                 for address, reason in wrong.items():
-                    print(f"note: {address} was ignored: {reason}", file=sys.stderr)  # noqa: T201
-                return location.address
+                    print(f"note: {masked(address)} was ignored: {reason}", file=sys.stderr)  # noqa: T201
+                return masked(location.address)
         raise ModelyardError(self.unavailable_message({name: failures}))
 
     def _fetch_from(
