@@ -96,7 +96,7 @@ class FileSet:
         return {name: message for name, message in messages.items() if message}
 
     def unreachable(self, target: Path, hosts: HostReachability) -> dict[str, list[str]]:
-        """Return the files that are neither in `target` nor at a reachable address, each with its addresses as shown."""
+        """Return the files that are neither in `target` nor at a reachable address, and the addresses of each."""
         return {
             name: list(map(masked, self.addresses(name)))
             for name, source in self.sources.items()
