@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from ruamel.yaml import YAML
-from support.commands import modelyard
-from support.projects import REGRESSION, make_results
+from support.commands import modelyard, table_row
+from support.projects import CLASSIFICATION, REGRESSION, make_results
 
 
 def test_experiments_of_every_section_are_listed_with_their_headline_metric(project: Path):
@@ -15,3 +15,16 @@ def test_experiments_of_every_section_are_listed_with_their_headline_metric(proj
     assert {*params["experiments"], *params["transfers"], *params["pretrained"]} <= set(listed)
     assert listed["boston_mlp"] == ["boston", "mlp", "correlation", "0.85"]
     assert listed["mnist_transfer"] == ["mnist", "transfer", "not", "built", "yet"]
+
+
+def test_results_that_were_not_built_here_or_are_of_another_task_have_a_remark(project: Path):
+    make_results(project, "boston_mlp", REGRESSION, is_built=False)
+    make_results(project, "boston_linear", CLASSIFICATION)
+    result = modelyard("experiments")
+    assert result.exit_code == 0
+    assert "correlation 0.85" in table_row(result.output, "boston_mlp ")
+    assert "\nFrom the repository, not built here: boston_mlp.\n" in result.output
+    assert "result not readable" in table_row(result.output, "boston_linear ")
+    reason = table_row(result.output, "boston_linear: ")
+    assert "results/boston_linear/metrics.json has loss, accuracy, macro_f1, but not correlation" in reason
+    assert "To build it again: modelyard run boston_linear" in reason

@@ -11,6 +11,9 @@ import pytest
 from support.commands import modelyard
 from support.pipelines import Run
 
+from modelyard import params
+from modelyard.cli.replicate import _pairs
+
 
 def claim_entry(folder: Path) -> dict[str, Any]:
     """The entry of the claim in reports/claims.json."""
@@ -91,3 +94,17 @@ def test_a_wrong_claim_is_refused_before_anything_is_run(project: Path):
     assert result.exit_code == 1
     assert "error: claims.yaml has a mistake; nothing was run.\n  dropout.metric (line " in result.output
     assert not (project / "reports").exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"claims": [1]}', '{"claims": {"scaling": {"says": 1}}}'])
+@pytest.mark.usefixtures("project")
+def test_reported_claims_that_are_not_readable_count_as_not_run(content: str, tmp_path: Path):
+    Path("reports").mkdir()
+    Path("reports/claims.json").write_text(content)
+    project = params.load()
+    declared = params.load_claims(project)
+    name = next(iter(declared))
+    if "scaling" in content:
+        Path("reports/claims.json").write_text(content.replace("scaling", name))
+    pairs = _pairs(project, declared, tmp_path / "kept", {})
+    assert not len(pairs[name].first)

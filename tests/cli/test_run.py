@@ -49,6 +49,13 @@ def test_results_that_were_not_rebuilt_are_marked_as_from_an_earlier_rebuild(sum
     assert "not built yet" in line_of(text, "mnist_cnn")
 
 
+def test_results_of_another_task_are_a_remark_of_the_table(summary):
+    Path("results/boston_mlp/metrics.json").write_text('{"accuracy": 0.9}')
+    text = summary(400, evaluate__boston_mlp=StageState.FAILED, evaluate__digits_cnn=StageState.BUILT)
+    assert "result not readable: results/boston_mlp/metrics.json has accuracy" in line_of(text, "boston_mlp")
+    assert "0.9 (0.89 to 0.91)" in line_of(text, "digits_cnn")
+
+
 def test_a_narrow_terminal_cuts_no_name_of_an_experiment(summary):
     assert line_of(summary(60, evaluate__boston_mlp=StageState.BUILT), "boston_mlp")
 

@@ -11,7 +11,7 @@ from support.paths import ROOT
 from modelyard import params
 from modelyard.core.files import write_json
 from modelyard.experiments import compare
-from modelyard.experiments.compare import EARLIER, MISSING, REBUILT
+from modelyard.experiments.compare import EARLIER, MISSING, REBUILT, UNREADABLE
 
 METRICS = {
     "regression": {"loss": 20.0, "mae": 3.0, "mse": 20.0, "r2": 0.7, "correlation": 0.85},
@@ -243,3 +243,30 @@ def test_detections_cannot_be_paired(with_tuned: params.Project, tmp_path: Path)
         (tmp_path / name).mkdir()
         boxes.to_csv(tmp_path / name / "predictions.csv", index=False)
     assert compare.tuning_gains(with_tuned, tmp_path) == {}
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n", "truth,prediction,probability,loss\n1,1,0.9,0.1\n"])
+def test_predictions_that_cannot_be_paired_are_left_out_with_a_warning(
+    with_tuned: params.Project, tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_predictions(tmp_path / "digits_mlp", np.ones(10, dtype=bool))
+    write_predictions(tmp_path / "digits_mlp_tuned", np.ones(10, dtype=bool))
+    (tmp_path / "digits_mlp" / "predictions.csv").write_text(content)
+    assert compare.tuning_gains(with_tuned, tmp_path) == {}
+    assert "warning: the gain of digits_mlp_tuned is left out" in capsys.readouterr().err
+
+
+def test_a_result_of_another_task_or_a_broken_one_has_a_remark_and_no_value(
+    project: params.Project, tmp_path: Path
+) -> None:
+    make_results(tmp_path / "boston_mlp", "classification")
+    make_results(tmp_path / "digits_cnn", "classification")
+    (tmp_path / "digits_cnn" / "details.json").write_text("{")
+    table = compared(project, tmp_path)
+    assert compare.scores(table).empty
+    remarks = compare.overview(table).set_index("experiment").remarks
+    reason = "metrics.json has loss, accuracy, macro_f1, but not correlation, mae, mse, r2: it is of another task"
+    assert reason in remarks["boston_mlp"]
+    assert "details.json: not valid JSON" in remarks["digits_cnn"]
+    assert remarks["digits_cnn"].endswith("To build it again: modelyard run digits_cnn")
+    assert UNREADABLE in compare.markdown(table, {})

@@ -107,3 +107,34 @@ def test_results_without_a_model_are_evaluated_but_not_built(results: Experiment
 def test_without_metrics_or_details_nothing_is_evaluated(results: ExperimentResults, file: str):
     (results.folder / file).unlink()
     assert not results.is_evaluated
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "reason"),
+    [
+        ("metrics.json", "", "metrics.json: not valid JSON"),
+        ("metrics.json", "[1]", "metrics.json: not what an evaluation writes (Input should be a valid dictionary)"),
+        ("metrics.json", '{"mae": "much"}', "metrics.json: not what an evaluation writes (mae: "),
+        ("metrics.json", '{"mae": NaN}', "metrics.json: not what an evaluation writes (mae: "),
+        ("metrics.json", "<<<<<<< HEAD\n{\n", "metrics.json, line 1: unresolved merge conflict"),
+        ("metrics.json", '{"accuracy": 0.9}', "metrics.json has accuracy, but not mae: it is of another task"),
+        ("details.json", "{}", "details.json: not what an evaluation writes"),
+        ("details.json", '{"intervals": {"mae": [1]}}', "details.json: not what an evaluation writes (mae.1: "),
+        ("details.json", '{"intervals": {}}', "no interval of mae"),
+    ],
+)
+def test_result_files_that_no_evaluation_wrote_are_refused(
+    results: ExperimentResults, file: str, content: str, reason: str
+):
+    assert results.compared(["mae"]) == {"mae": (3.0, 2.5, 3.5)}
+    (results.folder / file).write_text(content)
+    with pytest.raises(ModelyardError) as raised:
+        results.compared(["mae"])
+    assert reason in str(raised.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b'a,b\n1,2,3\n"'])
+def test_a_learning_curve_that_is_no_table_is_refused(results: ExperimentResults, content: bytes):
+    (results.folder / "history.csv").write_bytes(content)
+    with pytest.raises(ModelyardError, match=r"history\.csv: not a CSV table"):
+        results.history()

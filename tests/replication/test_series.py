@@ -25,6 +25,26 @@ def test_each_seed_is_run_once(project, run_here, kept):
     assert [outcome.job.resolved.seed for outcome in run_here([(boosting, 4)])] == [10]
 
 
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"metrics": 1}', "<<<<<<< HEAD"])
+def test_a_damaged_run_is_done_again(project, run_here, kept, content: str):
+    linear = series_of(project, "linear")
+    file = linear.job(0, kept).file
+    file.parent.mkdir(parents=True)
+    file.write_text(content)
+    file.with_name("notes.json").write_text("{}")
+    assert linear.metrics(kept) == {}
+    assert [outcome.job.resolved.seed for outcome in run_here([(linear, 1)])] == [7]
+    assert list(linear.metrics(kept)) == [7]
+
+
+@pytest.mark.parametrize("content", ["", "experiment\nlinear\n", "\0"])
+def test_an_earlier_summary_that_is_not_readable_is_written_anew(project, tmp_path, capsys, content: str):
+    summary = series.summarize(project, {}, tmp_path)
+    (tmp_path / "replication.csv").write_text(content)
+    assert series.with_earlier_rows(summary, tmp_path / "replication.csv", project).empty
+    assert "replication.csv is not readable" in capsys.readouterr().err
+
+
 def test_the_key_changes_with_settings_and_runtime_and_not_with_descriptions(project):
     boosting = series_of(project, "boosting")
     assert series_of(project, "boosting", **{"model.trees": 6}).key != boosting.key

@@ -47,9 +47,30 @@ def test_an_unreadable_image_is_named_and_left_out(project: Path, rewrite: Rewri
     assert len(report.page.loaded) == 8
 
 
-def test_an_invalid_file_is_refused_by_name_and_nothing_is_written(project: Path, rewrite: Rewrite) -> None:
-    write_text(project / "reports" / "claims.json", "<<<<<<< HEAD\n")
-    with pytest.raises(ModelyardError, match=r"reports/claims\.json: not valid JSON; rebuild it, or restore it"):
+def test_result_files_that_are_not_readable_are_named_and_left_out(project: Path, rewrite: Rewrite) -> None:
+    broken = {
+        "reports/claims.json": "<<<<<<< HEAD\n",
+        "reports/replication.csv": "experiment\n",
+        "results/boston_mlp/metrics.json": "",
+        "results/boston_mlp/history.csv": "",
+        "results/digits_cnn/details.json": '{"intervals": 1}',
+        "data/inputs/boston/data.json": "[]",
+        "data/inputs/boston_standard/data.json": "{}",
+        ".dvc/tmp/runner/seconds.json": '{"train@boston_mlp": "a"}',
+    }
+    for name, content in broken.items():
+        write_text(project / name, content)
+    report = rewrite(against="HEAD")
+    text = " ".join(report.page.text.split())
+    assert [name for name in broken if name not in text] == []
+    assert "reports/claims.json, line 1: unresolved merge conflict" in text
+    assert report.contents.claims == report.contents.replication == []
+    assert {section.row.experiment for section in report.contents.built} == {"boston_linear", "cifar10_vgg16"}
+
+
+def test_an_invalid_lock_is_refused_by_name_and_nothing_is_written(project: Path, rewrite: Rewrite) -> None:
+    write_text(project / "dvc.lock", "<<<<<<< HEAD\n")
+    with pytest.raises(ModelyardError, match=r"dvc\.lock, line 1: unresolved merge conflict"):
         rewrite()
     assert not (project / "reports" / "index.html").exists()
 

@@ -33,8 +33,8 @@ def test_metrics_are_shown_with_intervals_and_published_values(report: Report) -
     text = report.page.text
     assert "correlation 0.85 (0.84 to 0.86)" in text
     assert "correlation 0.7958 outside" in text
-    assert "committed earlier, not rebuilt here" in text
-    assert f"4 of {COUNT} experiments have results ; 1 of these were committed earlier" in text.replace(
+    assert "from the repository, not built here" in text
+    assert f"4 of {COUNT} experiments have results ; 1 of these come from the repository" in text.replace(
         "results;", "results ;"
     )
     assert "boston bars show correlation; mae in 1000 dollars" in text

@@ -14,20 +14,29 @@ def test_missing_files_are_none(tmp_path) -> None:
     assert (files.text("a.txt"), files.json("a.json"), files.yaml("a.yaml")) == (None, None, None)
 
 
-@pytest.mark.parametrize("kind", ["json", "yaml"])
-def test_an_invalid_file_is_refused_by_name(tmp_path, kind: str) -> None:
-    write_text(tmp_path / f"broken.{kind}", "{")
-    with pytest.raises(ModelyardError, match=rf"broken\.{kind}: .*not valid {kind.upper()}"):
-        getattr(ProjectFiles(tmp_path), kind)(f"broken.{kind}")
+def test_an_invalid_file_of_settings_is_refused_by_name(tmp_path) -> None:
+    write_text(tmp_path / "broken.yaml", "{")
+    with pytest.raises(ModelyardError, match=r"broken\.yaml, line 1: this is not valid YAML"):
+        ProjectFiles(tmp_path).yaml("broken.yaml")
+
+
+@pytest.mark.parametrize("content", [b"{", b"", b"[1]", b"1", b"\xff", b"<<<<<<< HEAD\n"])
+def test_an_invalid_result_file_counts_as_missing_and_is_named(tmp_path, content: bytes) -> None:
+    (tmp_path / "broken.json").write_bytes(content)
+    files = ProjectFiles(tmp_path)
+    assert files.json("broken.json") is None
+    (message,) = files.missing
+    assert "broken.json" in message
+    assert message.endswith("Build it again, or restore it from git")
 
 
 def test_files_of_a_commit_are_read_as_committed(tmp_path) -> None:
-    write_text(tmp_path / "a.json", "[1]")
+    write_text(tmp_path / "a.json", "{}")
     git(tmp_path, "init", "-q")
     commit(tmp_path, "One")
-    write_text(tmp_path / "a.json", "[2]")
+    write_text(tmp_path / "a.json", '{"b": 2}')
     files = ProjectFiles(tmp_path, find_commit(tmp_path, "HEAD"))
-    assert (files.json("a.json"), files.json("b.json")) == ([1], None)
+    assert (files.json("a.json"), files.json("b.json")) == ({}, None)
 
 
 def test_unreadable_images_are_reported_and_the_learning_curve_comes_first(tmp_path) -> None:

@@ -33,7 +33,7 @@ def test_experiments_of_a_data_set_share_an_axis(tmp_path) -> None:
         False,
     )
     assert mlp.remarks == "raw features"
-    assert linear.remarks.endswith("; worse than the mean of the targets: r2 -1.5; committed earlier, not rebuilt here")
+    assert linear.remarks.endswith("; worse than the mean of the targets: r2 -1.5; from the repository, not built here")
     assert linear.bar.left < mlp.bar.published < mlp.bar.left
 
 

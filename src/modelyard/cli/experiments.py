@@ -4,14 +4,15 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
 from modelyard import params
-from modelyard.experiments.compare import MISSING, compare, scores
+from modelyard.experiments.compare import EARLIER, MISSING, UNREADABLE, compare, scores
 from modelyard.params.results import results_root
 
 
 def list_experiments() -> None:
-    """Print one line per experiment, ordered by data set.
+    """Print one line per experiment, ordered by data set, and name the results that were not built here.
 
     Raises:
         ModelyardError: params.yaml or published.yaml is invalid.
@@ -23,7 +24,16 @@ def list_experiments() -> None:
     values = {row.experiment: f"{row.metric} {row.score:.4g}" for row in scores(compared).itertuples()}
     names = (Column(header, no_wrap=True) for header in ("experiment", "data set", "model"))
     table = Table(*names, "on test samples", box=None, padding=(0, 2, 0, 0))
-    for name in compared.experiment.unique():
+    states = dict(zip(compared.experiment, compared.state, strict=True))
+    for name, state in states.items():
         model = project.all_experiments[name].model.family
-        table.add_row(name, project.dataset_of(name), model, values.get(name, MISSING))
-    Console().print(table)
+        value = values.get(name, MISSING if state == MISSING else UNREADABLE)
+        table.add_row(name, project.dataset_of(name), model, value)
+    console = Console()
+    console.print(table)
+    for name, state in states.items():
+        if state.startswith(UNREADABLE):
+            console.print(Text(f"{name}: {state}"), soft_wrap=True)
+    earlier = [name for name, state in states.items() if state == EARLIER and name in values]
+    if earlier:
+        console.print(Text(f"{EARLIER.capitalize()}: {', '.join(earlier)}."), soft_wrap=True)

@@ -1,5 +1,6 @@
 """`modelyard replicate`: train experiments with several seeds, and test claims."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -139,13 +140,28 @@ def _pairs(
 
     `seeds` is the number of seeds by claim; None or absent: the number that the claim states.
     """
-    reported = read_json(CLAIMS)["claims"] if CLAIMS.exists() else {}
-    pairs = {}
+    reported, pairs = _reported(), {}
     for name, claim in declared.items():
         pairs[name] = claims.paired_runs(project, claim, folder, seeds.get(name))
         if name in reported and not len(pairs[name].first):
-            pairs[name] = claims.reported_runs(claim, reported[name])
+            pairs[name] = _reported_runs(claim, reported[name], pairs[name])
     return pairs
+
+
+def _reported() -> dict[str, Any]:
+    """The entries of reports/claims.json by claim; none if there is no such file, or it is not readable."""
+    try:
+        return dict(read_json(CLAIMS)["claims"]) if CLAIMS.exists() else {}
+    except (KeyError, ModelyardError, TypeError, ValueError) as error:
+        print(f"warning: {CLAIMS} is not readable and is written anew ({error})", file=sys.stderr)  # noqa: T201
+        return {}
+
+
+def _reported_runs(claim: ClaimSettings, entry: Any, otherwise: PairedRuns) -> PairedRuns:
+    try:
+        return claims.reported_runs(claim, entry)
+    except (AttributeError, KeyError, TypeError, ValueError):  # an entry of another version: its runs are not known
+        return otherwise
 
 
 def _summary_table(summary: "pd.DataFrame") -> Table:

@@ -1,5 +1,6 @@
 """All experiments side by side: metrics with their intervals, published values, and what tuning gained."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from modelyard.core.errors import ModelyardError
 from modelyard.core.report_text import markdown_table
 from modelyard.experiments.tasks import TASKS
 from modelyard.metrics.bootstrap import PairedDifference, paired_difference
@@ -15,7 +17,9 @@ from modelyard.params.project import Project, PublishedValues
 from modelyard.params.results import ExperimentResults
 from modelyard.params.study import tuned_name
 
-REBUILT, EARLIER, MISSING = "rebuilt here", "committed earlier, not rebuilt here", "not built yet"
+REBUILT, EARLIER, MISSING = "rebuilt here", "from the repository, not built here", "not built yet"
+UNREADABLE = "result not readable"
+"""How the state of an experiment begins whose result files are broken, or of another task; the reason follows."""
 
 COLUMNS = (
     "dataset",
@@ -55,8 +59,8 @@ def compare(
 
     Returns:
         Columns: dataset, experiment, metric, value, low, high (95 % interval), published, inside (whether the
-        published value lies in the interval), notebook, state, note. An experiment without results has one row
-        without a metric.
+        published value lies in the interval), notebook, state, note. An experiment without readable results has one
+        row without a metric.
     """
     rows = [
         row
@@ -117,12 +121,22 @@ def tuning_gains(project: Project, results: Path) -> dict[str, PairedDifference]
     gains = {}
     for name in project.experiments:
         files = [ExperimentResults(results / each).predictions for each in (name, tuned_name(name))]
-        if all(file.exists() for file in files):
-            task = project.task_of(name)
-            metric = headline_metric(task)
+        if not all(file.exists() for file in files):
+            continue
+        task = project.task_of(name)
+        metric = headline_metric(task)
+        try:
             baseline, tuned = (TASKS[task].metrics_from_table(_columns(file)) for file in files)
             if metric in baseline:
+                if len({len(array) for bound in (baseline, tuned) for array in bound[metric].arrays}) > 1:
+                    raise ValueError("they have different numbers of samples")
                 gains[name] = paired_difference(metric, baseline[metric], tuned[metric])
+        except (KeyError, TypeError, ValueError) as error:  # of another task, half-written, of other samples
+            print(  # noqa: T201
+                f"warning: the gain of {tuned_name(name)} is left out: its predictions.csv or that of {name} is not "
+                f"readable ({type(error).__name__}: {error}). Build them again: modelyard run",
+                file=sys.stderr,
+            )
     return gains
 
 
@@ -134,12 +148,15 @@ def _rows(
     if about["state"] == MISSING:
         yield common | about
         return
-    values, intervals = results.metrics, results.intervals
-    for metric in shown_metrics(project.task_of(name)):
-        low, high = intervals[metric]
+    try:
+        compared = results.compared(shown_metrics(project.task_of(name)))
+    except ModelyardError as error:
+        yield common | about | {"state": f"{UNREADABLE}: {error}. To build it again: modelyard run {name}"}
+        return
+    for metric, (value, low, high) in compared.items():
         printed = published.metrics.get(metric)
         inside = None if printed is None else _is_inside(printed, low, high)
-        measured = {"metric": metric, "value": values[metric], "low": low, "high": high}
+        measured = {"metric": metric, "value": value, "low": low, "high": high}
         yield common | measured | {"published": printed, "inside": inside} | about
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from modelyard.core.config import parse_yaml
 from modelyard.core.errors import ModelyardError
-from modelyard.core.files import checksum, read_text
+from modelyard.core.files import checksum, conflict_message, read_text
 
 LOCK = "dvc.lock"
 RESTORE_LOCK = (
@@ -55,7 +55,7 @@ def parse(text: str, path: Path) -> dict[str, LockedStage]:
             name: LockedStage(_md5s(entry.get("deps")), _md5s(entry.get("outs"))) for name, entry in entries.items()
         }
     except (AttributeError, KeyError, TypeError):
-        raise ModelyardError(f"{path}: not what DVC writes. {RESTORE_LOCK}") from None
+        raise ModelyardError(conflict_message(text, path) or f"{path}: not what DVC writes. {RESTORE_LOCK}") from None
 
 
 def verified_output(stage: str, name: str, root: Path) -> Path:

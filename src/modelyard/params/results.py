@@ -1,14 +1,26 @@
 """Where the results of each experiment are, which DVC stages write them, and how to read them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from modelyard.core.files import read_json
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
+
+from modelyard.core.errors import ModelyardError
+from modelyard.core.files import parse_json, read_text
 from modelyard.params.project import Project
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Content = TypeVar("Content")
+
+# What the result files contain; other values are refused.
+METRICS = TypeAdapter(dict[str, FiniteFloat])
+_DETAILS = TypeAdapter(dict[str, Any])
+INTERVALS = TypeAdapter(dict[str, tuple[FiniteFloat, FiniteFloat]])
+_CLASSES = TypeAdapter(dict[str, dict[str, float | None]])
 
 PRETRAINED_STAGES = "pretrained/dvc.yaml:"
 """The prefix of DVC's names for the stages of pretrained/dvc.yaml."""
@@ -95,26 +107,72 @@ class ExperimentResults:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The metrics on test samples by name."""
-        metrics: dict[str, float] = read_json(self.folder / "metrics.json")
-        return metrics
+        """The metrics on test samples by name.
+
+        Raises:
+            ModelyardError: as for every property below, and for `history`: the file is not what this version writes.
+        """
+        return self._checked("metrics.json", METRICS, self._json("metrics.json"))
 
     @property
     def details(self) -> dict[str, Any]:
         """Further results of the evaluation: `rows`, `intervals` by metric, and `classes` of a classification."""
-        details: dict[str, Any] = read_json(self.folder / "details.json")
-        return details
+        return self._checked("details.json", _DETAILS, self._json("details.json"))
 
     @property
     def intervals(self) -> dict[str, tuple[float, float]]:
         """The 95 % confidence interval (low, high) of each metric."""
-        return {name: (low, high) for name, (low, high) in self.details["intervals"].items()}
+        return self._checked("details.json", INTERVALS, self.details.get("intervals"))
+
+    @property
+    def classes(self) -> dict[str, dict[str, float | None]]:
+        """Values on test samples by class and name; empty unless it is a classification."""
+        return self._checked("details.json", _CLASSES, self.details.get("classes", {}))
+
+    def compared(self, metrics: Collection[str]) -> dict[str, tuple[float, float, float]]:
+        """The value of each of these metrics, and the ends of its interval.
+
+        Raises:
+            ModelyardError: a file lacks one of them, such as the result of another task, or is not readable.
+        """
+        values, intervals = self.metrics, self.intervals
+        missing = [metric for metric in metrics if metric not in values]
+        if missing:
+            raise ModelyardError(
+                f"{self._shown}/metrics.json has {', '.join(values) or 'nothing'}, but not {', '.join(missing)}: "
+                "it is of another task or version"
+            )
+        without = [metric for metric in metrics if metric not in intervals]
+        if without:
+            raise ModelyardError(f"{self._shown}/details.json has no interval of {', '.join(without)}")
+        return {metric: (values[metric], *intervals[metric]) for metric in metrics}
 
     def history(self) -> "pd.DataFrame":
         """The learning curve, one row per epoch."""
         import pandas as pd
 
-        return pd.read_csv(self.folder / "history.csv")
+        try:
+            return pd.read_csv(self.folder / "history.csv")
+        except ValueError as error:  # pandas' errors, and text that is not UTF-8
+            raise ModelyardError(f"{self._shown}/history.csv: not a CSV table ({error})") from None
+
+    @property
+    def _shown(self) -> Path:
+        """The folder as errors show it: without the part that depends on the machine."""
+        return Path(*self.folder.parts[-2:])
+
+    def _json(self, name: str) -> Any:
+        return parse_json(read_text(self.folder / name), self._shown / name)
+
+    def _checked(self, name: str, kind: TypeAdapter[Content], content: Any) -> Content:
+        try:
+            return kind.validate_python(content)
+        except ValidationError as invalid:
+            error = invalid.errors(include_url=False)[0]
+            place = ".".join(map(str, error["loc"]))
+            raise ModelyardError(
+                f"{self._shown}/{name}: not what an evaluation writes ({place}{': ' if place else ''}{error['msg']})"
+            ) from None
 
 
 def results_of(project: Project, experiment: str, root: Path = Path()) -> ExperimentResults:

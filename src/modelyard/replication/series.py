@@ -1,5 +1,6 @@
 """Trains experiments over several seeds; each run is kept in a file, so that it is done once."""
 
+import sys
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelyard import metrics
+from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_json, write_json
 from modelyard.models import Runtime
 from modelyard.orchestration.process_pool import Outcome, run_in_pool
 from modelyard.params.claim import Changes, Side
 from modelyard.params.project import Project, PublishedValues
+from modelyard.params.results import METRICS
 from modelyard.params.variants import ResolvedExperiment, digest, resolve
 from modelyard.replication.seed_statistics import seed_statistics
 from modelyard.replication.single_run import Job, code_checksums, prepared_inputs, train_and_evaluate
@@ -79,8 +82,8 @@ class Series:
 
     def files(self, folder: Path) -> dict[int, Path]:
         """The file of each kept run, by seed; `folder` holds the runs of all series."""
-        files = {int(file.stem): file for file in (folder / self.experiment / self.key).glob("*.json")}
-        return dict(sorted(files.items()))
+        files = (folder / self.experiment / self.key).glob("*.json")
+        return dict(sorted((int(file.stem), file) for file in files if file.stem.isdecimal() and _is_kept(file)))
 
     def job(self, seed_offset: int, folder: Path) -> Job:
         """The run whose seeds exceed those of params.yaml by `seed_offset`."""
@@ -96,7 +99,16 @@ def missing_jobs(wanted: Iterable[tuple[Series, int]], folder: Path) -> list[Job
         for offset in range(seeds):
             job = series.job(offset, folder)
             jobs[offset, job.file] = job
-    return [jobs[each] for each in sorted(jobs) if not jobs[each].file.exists()]
+    return [jobs[each] for each in sorted(jobs) if not _is_kept(jobs[each].file)]
+
+
+def _is_kept(file: Path) -> bool:
+    """Whether a run was kept in this file; a damaged one counts as not run, and is replaced by the next run."""
+    try:
+        METRICS.validate_python(read_json(file)["metrics"])
+    except (FileNotFoundError, KeyError, ModelyardError, TypeError, ValueError):
+        return False
+    return True
 
 
 def run_jobs(jobs: Sequence[Job], raw: Path, workers: int, seconds: float) -> Generator[Outcome, None, None]:
@@ -144,10 +156,15 @@ def with_earlier_rows(summary: "pd.DataFrame", file: Path, project: Project) -> 
 
     if not file.exists():
         return summary
+    try:
+        rows = pd.read_csv(file)[list(COLUMNS)].to_dict("records")
+    except (KeyError, ValueError) as error:
+        print(f"warning: {file} is not readable and is written anew ({error})", file=sys.stderr)  # noqa: T201
+        return summary
     known = set(zip(summary.experiment, summary.splits, strict=True))
     earlier = [
         row
-        for row in pd.read_csv(file).to_dict("records")
+        for row in rows
         if (row["experiment"], row["splits"]) not in known and row["experiment"] in project.all_experiments
     ]
     return pd.DataFrame([*summary.to_dict("records"), *earlier], columns=list(COLUMNS))

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from modelyard.core.config import flatten
 from modelyard.metrics.definitions import find_metric, shown_metrics
 from modelyard.orchestration import dvc_lock
 from modelyard.params.project import EXPERIMENT_SECTIONS, Project
-from modelyard.params.results import results_folder
+from modelyard.params.results import INTERVALS, METRICS, results_folder
 from modelyard.replication.claims import Verdict
 from modelyard.reporting.project_files import ProjectFiles
 
@@ -74,22 +75,32 @@ class ProjectChanges:
 
 
 def read_state(files: ProjectFiles) -> ProjectState:
-    """Read the state of a project; missing files count as empty.
+    """Read the state of a project; result files that are missing or not readable count as empty.
 
     Raises:
-        ModelyardError: a file is not valid YAML or JSON.
+        ModelyardError: a file of settings or a dvc.lock is not valid.
     """
     settings = _read_settings(files)
     folders = {name: results_folder(section, name) for section, name in _experiments(settings)}
-    metrics = {name: files.json(f"{folder}/metrics.json") or {} for name, folder in folders.items()}
-    details = {name: files.json(f"{folder}/details.json") or {} for name, folder in folders.items()}
+    results = {name: _results(files, folder) for name, folder in folders.items()}
     return ProjectState(
         settings=settings,
-        metrics=metrics,
-        intervals={name: values.get("intervals", {}) for name, values in details.items()},
+        metrics={name: metrics for name, (metrics, _) in results.items()},
+        intervals={name: intervals for name, (_, intervals) in results.items()},
         outputs=dict(_outputs(files)),
-        verdicts=_verdicts((files.json(CLAIMS) or {}).get("claims", {})),
+        verdicts=files.attempt(CLAIMS, lambda: _verdicts((files.json(CLAIMS) or {}).get("claims", {})), {}),
     )
+
+
+def _results(files: ProjectFiles, folder: str) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
+    """The metrics of an experiment, and their 95 % intervals."""
+    values, details = f"{folder}/metrics.json", f"{folder}/details.json"
+    given, of_details = files.json(values) or {}, files.json(details) or {}
+    metrics: dict[str, float] = files.attempt(values, partial(METRICS.validate_python, given), {})
+    intervals: dict[str, tuple[float, float]] = files.attempt(
+        details, partial(INTERVALS.validate_python, of_details.get("intervals", {})), {}
+    )
+    return metrics, intervals
 
 
 def compare_states(project: Project, before: ProjectState, now: ProjectState) -> ProjectChanges:

@@ -48,7 +48,9 @@ class ClaimRow:
 
 def claim_rows(files: ProjectFiles, project: Project) -> list[ClaimRow]:
     """Every claim of claims.json, in its order; none if there is no such file."""
-    return [_row(entry, project) for entry in (files.json(CLAIMS) or {}).get("claims", {}).values()]
+    return files.attempt(
+        CLAIMS, lambda: [_row(entry, project) for entry in (files.json(CLAIMS) or {}).get("claims", {}).values()], []
+    )
 
 
 def _row(entry: dict[str, Any], project: Project) -> ClaimRow:

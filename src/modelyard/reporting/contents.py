@@ -89,12 +89,14 @@ def gather(root: Path, against: str | None = None) -> ReportContents:
     published = params.load_published(project, root / "published.yaml")
     compared = compare(project, published, root / results_root("experiments"), root / results_root("pretrained"))
     tables = result_tables(compared)
+    files_then = ProjectFiles(root, earlier) if earlier else None
+    changes = compare_states(project, read_state(files_then), now) if files_then else None
     return ReportContents(
         title=root.resolve().name,
         created=datetime.now(UTC),
         commit=git.checked_out(root),
         against=earlier,
-        changes=compare_states(project, read_state(ProjectFiles(root, earlier)), now) if earlier else None,
+        changes=changes,
         compared=compared,
         tables=tables,
         units=project.units,
@@ -104,5 +106,5 @@ def gather(root: Path, against: str | None = None) -> ReportContents:
         replication=replication_rows(files),
         studies=study_sections(files),
         feature_importance=files.images(root / "reports" / "explain"),
-        missing=files.missing,
+        missing=[*files.missing, *(files_then.missing if files_then else ())],
     )

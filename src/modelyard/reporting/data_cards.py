@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+from modelyard.data.inputs import InputSettings
 from modelyard.data.sources import Source
 from modelyard.params.project import Project
 from modelyard.reporting.project_files import ProjectFiles
@@ -126,19 +128,26 @@ def _inputs(files: ProjectFiles, project: Project, dataset: str) -> Iterator[Inp
     for name, entry in project.inputs.items():
         if entry.dataset != dataset:
             continue
-        data = files.json(f"data/inputs/{name}/data.json")
+        path = f"data/inputs/{name}/data.json"
+        data = files.json(path)
         if data is None:
             files.missing.append(f"{name}: no data card of this input. To create it: dvc repro normalise@{name}")
             continue
-        yield InputCard(
-            name=name,
-            split=entry.split.model_dump(mode="json", exclude_unset=True),
-            scaling=entry.scaling,
-            shape=" x ".join(map(str, data["shape_of_a_row"])),
-            parts=tuple(_part(part, values) for part, values in data["parts"].items()),
-            constant_features=data["constant_features"]["count"],
-            shared_samples=data["distinct_rows_in_both_training_and_test"],
-        )
+        card = files.attempt(path, partial(_input_card, name, entry, data), None)
+        if card:
+            yield card
+
+
+def _input_card(name: str, entry: InputSettings, data: dict[str, Any]) -> InputCard:
+    return InputCard(
+        name=name,
+        split=entry.split.model_dump(mode="json", exclude_unset=True),
+        scaling=entry.scaling,
+        shape=" x ".join(map(str, data["shape_of_a_row"])),
+        parts=tuple(_part(part, values) for part, values in data["parts"].items()),
+        constant_features=data["constant_features"]["count"],
+        shared_samples=data["distinct_rows_in_both_training_and_test"],
+    )
 
 
 def _part(name: str, values: dict[str, Any]) -> InputPart:

@@ -4,11 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
 from pydantic import BaseModel
 
 from modelyard.core.config import flatten
-from modelyard.experiments.compare import MISSING
+from modelyard.experiments.compare import MISSING, UNREADABLE
 from modelyard.orchestration.scheduler import TIMES
 from modelyard.params.project import Project
 from modelyard.params.results import ExperimentResults, evaluate_stage, results_of, train_stage
@@ -40,7 +39,7 @@ class ExperimentSection:
     settings: dict[str, Any]
     defaults: dict[str, Any]
     last_epoch: dict[str, float]
-    classes: dict[str, dict[str, float]]
+    classes: dict[str, dict[str, float | None]]
     seconds: dict[str, float]
     model_md5: str
     plots: tuple[InlineImage, ...]
@@ -67,7 +66,7 @@ def experiment_sections(
         tables: the result tables.
         outputs: the MD5 of every output in dvc.lock, by path.
     """
-    seconds = files.json(str(TIMES))
+    seconds = files.attempt(str(TIMES), lambda: _seconds(files), None)
     if seconds is None:
         files.missing.append(f"build times: no {TIMES}; modelyard run writes it")
     return [
@@ -90,6 +89,8 @@ def _section(
     plots = files.images(results.plots)
     if row.state == MISSING:
         files.missing.append(f"{name}: {MISSING}. To build it: modelyard run {name}")
+    elif row.state.startswith(UNREADABLE):
+        files.missing.append(f"{name}: {row.state}")
     elif not plots:
         files.missing.append(f"{name}: no plots here. To get them: modelyard run {name}, or dvc pull")
     return ExperimentSection(
@@ -98,12 +99,17 @@ def _section(
         folder=results.folder.relative_to(files.root).as_posix(),
         settings=settings,
         defaults=defaults,
-        last_epoch=_last_epoch(results),
-        classes=results.details.get("classes", {}) if results.is_evaluated else {},
+        last_epoch=files.attempt(f"{results.folder}/history.csv", lambda: _last_epoch(results), {}),
+        classes=files.attempt(f"{results.folder}/details.json", lambda: results.classes, {}) if row.metrics else {},
         seconds={step: seconds[stage] for step, stage in stages.items() if stage in seconds},
         model_md5=outputs.get(results.model.relative_to(files.root).as_posix(), ""),
         plots=plots,
     )
+
+
+def _seconds(files: ProjectFiles) -> dict[str, float] | None:
+    content = files.json(str(TIMES))
+    return None if content is None else {stage: float(seconds) for stage, seconds in content.items()}
 
 
 def _settings(experiment: BaseModel) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -116,7 +122,7 @@ def _settings(experiment: BaseModel) -> tuple[dict[str, Any], dict[str, Any]]:
 def _last_epoch(results: ExperimentResults) -> dict[str, float]:
     try:
         history = results.history()
-    except (FileNotFoundError, pd.errors.EmptyDataError):
+    except FileNotFoundError:
         return {}
     if history.empty:
         return {}

@@ -1,15 +1,18 @@
 """The one reader of a project's files for the report: those in its folder, or those of a commit."""
 
-import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from modelyard.core import git
 from modelyard.core.config import parse_yaml
 from modelyard.core.errors import ModelyardError
+from modelyard.core.files import parse_json, read_text
 from modelyard.core.git import Commit
 from modelyard.reporting.inline_images import InlineImage, inline_image
+
+Content = TypeVar("Content")
 
 FIRST_PLOT = "learning_curve"  # of an experiment's plots; the others follow by name
 
@@ -33,7 +36,7 @@ class ProjectFiles:
         if self.commit:
             return git.read_file(self.root, self.commit, path)
         try:
-            return (self.root / path).read_text(encoding="utf-8")
+            return read_text(self.root / path)
         except FileNotFoundError:
             return None
 
@@ -41,18 +44,31 @@ class ProjectFiles:
         """The path as error messages show it."""
         return Path(f"{path} of commit {self.commit.id[:10]}" if self.commit else path)
 
-    def json(self, path: str) -> Any:
-        """The content of a JSON file; None if there is no such file.
+    def json(self, path: str) -> dict[str, Any] | None:
+        """The content of a JSON file; None if there is no such file, or if `missing` says why it is not readable."""
+        return self.attempt(path, lambda: self._json(path), None)
 
-        Raises:
-            ModelyardError: the file is not valid JSON.
+    def attempt(self, path: str, read: Callable[[], Content], otherwise: Content) -> Content:
+        """Return what `read` makes of a result file; if it cannot, `otherwise`, and add a message to `missing`.
+
+        Result files may be half-written, in a merge conflict or of another version: each costs its part of the report.
         """
-        text = self.text(path)
         try:
-            return None if text is None else json.loads(text)
-        except ValueError as error:
-            advice = "compare with another commit" if self.commit else "rebuild it, or restore it from git"
-            raise ModelyardError(f"{self.label(path)}: not valid JSON; {advice}.\n{error}") from None
+            return read()
+        except ModelyardError as error:
+            reason = str(error)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            reason = f"{self.label(path)}: not what this version writes ({what})"
+        self.missing.append(f"{reason.rstrip('.')}. Build it again, or restore it from git")
+        return otherwise
+
+    def _json(self, path: str) -> dict[str, Any] | None:
+        text = self.text(path)
+        content = None if text is None else parse_json(text, self.label(path))
+        if content is not None and not isinstance(content, dict):
+            raise TypeError(f"a list of keys with values is expected, not {type(content).__name__}")
+        return content
 
     def yaml(self, path: str) -> Any:
         """The content of a YAML file; None if there is no such file.

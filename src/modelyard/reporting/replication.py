@@ -45,6 +45,10 @@ class ReplicationRow:
 
 def replication_rows(files: ProjectFiles) -> list[ReplicationRow]:
     """The headline metric of each replicated experiment, and every metric with a published value."""
+    return files.attempt(REPLICATION, lambda: _read_rows(files), [])
+
+
+def _read_rows(files: ProjectFiles) -> list[ReplicationRow]:
     text = files.text(REPLICATION)
     if text is None:
         return []

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from modelyard.core.files import read_text
 from modelyard.reporting.inline_images import InlineImage
 from modelyard.reporting.project_files import ProjectFiles
 
@@ -29,8 +31,9 @@ def study_sections(files: ProjectFiles) -> list[StudySection]:
     """Every study that has a report."""
     reports = sorted((files.root / FOLDER).glob("*/report.md"))
     return [
-        StudySection(report.parent.name, _html(report.read_text(encoding="utf-8")), files.images(report.parent))
+        StudySection(report.parent.name, _html(text), files.images(report.parent))
         for report in reports
+        if (text := files.attempt(str(report), partial(read_text, report), ""))
     ]
 
 

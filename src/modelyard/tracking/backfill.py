@@ -164,9 +164,8 @@ class _CompleteRuns:
         database = tracking_uri().removeprefix("sqlite:///")
         is_lost = database != tracking_uri() and not Path(database).exists()
         self._entries: dict[str, dict[str, str]] = {}
-        with suppress(
-            OSError, ValueError, ModelyardError
-        ):  # without the file, or with a damaged one, every run is looked for again
+        # Without the file, or with a damaged one, every run is looked for again.
+        with suppress(OSError, ModelyardError, TypeError, ValueError):
             self._entries = {} if is_lost else dict(read_json(self._file))
 
     def __contains__(self, experiment: LockedExperiment) -> bool:
