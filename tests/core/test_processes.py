@@ -36,6 +36,10 @@ def test_a_start_time_that_was_read_one_second_later_is_the_same_process() -> No
     assert not has_died(f"{HOST}:{PID}:{int(STARTED) + 1}")
 
 
+def test_a_clock_that_is_set_back_ends_no_process() -> None:
+    assert not has_died(f"{HOST}:{PID}:{int(STARTED) + 3600}")
+
+
 def test_a_process_that_ended_has_died_before_and_after_its_parent_waits_for_it() -> None:
     child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
     identity = f"{HOST}:{child.pid}:{psutil.Process(child.pid).create_time():.0f}"

@@ -33,6 +33,40 @@ def test_a_relative_path_is_meant_from_the_root_of_the_project(tmp_path: Path, m
         assert tracking.tracking_uri() == f"sqlite:///{tmp_path}/{path}"
 
 
+@pytest.mark.parametrize("name", ["100% sure?", "a%20b", "a#b@c:d"])
+def test_the_name_of_the_folder_may_have_special_characters(
+    name: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project / name
+    folder.mkdir()
+    (project / "mlflow.db").rename(folder / "mlflow.db")
+    monkeypatch.chdir(folder)
+    with tracking.training_run("an_experiment"):
+        mlflow.log_text("a text", "notes.txt")
+    assert not (project / "mlflow.db").exists()
+    (run,) = runs_of(tracking.tracking_uri())
+    assert list((folder / "mlartifacts").rglob("notes.txt"))
+    assert mlflow.artifacts.load_text(f"{run.info.artifact_uri}/notes.txt") == "a text"
+
+
+def test_a_user_without_a_home_can_track_runs(project: Path, environment: dict[str, str]) -> None:
+    script = """
+import pwd
+def no_such_user(uid):
+    raise KeyError(uid)
+pwd.getpwuid = no_such_user
+from modelyard import tracking
+with tracking.training_run("an_experiment"):
+    pass
+"""
+    homeless = {name: value for name, value in environment.items() if name not in ("HOME", "USER", "LOGNAME")}
+    command = [sys.executable, "-c", script]
+    tracked = homeless | {"MODELYARD_TRACKING": "on"}
+    done = subprocess.run(command, cwd=project, env=tracked, check=True, capture_output=True, text=True)
+    assert "warning" not in done.stderr
+    assert [run.info.status for run in runs_of(store_of(project))] == ["FINISHED"]
+
+
 def test_the_tracking_uri_of_the_environment_wins(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / "mlflow.db").rename(project / "elsewhere.db")
     elsewhere = f"sqlite:///{project / 'elsewhere.db'}"

@@ -39,7 +39,8 @@ def has_died(identity: str) -> bool:
     _, pid, started = _split(identity)
     try:
         process = psutil.Process(int(pid))
-        is_another = abs(process.create_time() - float(started)) > CLOCK_SECONDS
+        # A clock that was set back makes the same process look older, not younger.
+        is_another = process.create_time() - float(started) > CLOCK_SECONDS
         return is_another or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True

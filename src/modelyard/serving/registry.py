@@ -3,7 +3,6 @@
 A version holds the model as MLflow serves it, and beside it our own folder, which `models.load` reads.
 """
 
-import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -167,11 +166,10 @@ def _registry() -> Iterator[Any]:
     if not tracking.is_enabled():
         raise ModelyardError("models are registered in the tracking store, and MODELYARD_TRACKING is off: unset it.")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    import mlflow
-
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
     with tracking.explain_errors():
         tracking.connect()
+    import mlflow
+
     try:
         yield mlflow.MlflowClient()
     except mlflow.MlflowException as error:

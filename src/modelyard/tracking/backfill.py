@@ -22,7 +22,7 @@ from modelyard.params.results import ExperimentResults, evaluate_stage, results_
 from modelyard.tracking import queries
 from modelyard.tracking.queries import RunRecord
 from modelyard.tracking.run import Run, backfill_run
-from modelyard.tracking.store import masked_tracking_uri, project_root, saved_run_id, tracking_uri
+from modelyard.tracking.store import database_file, masked_tracking_uri, project_root, saved_run_id
 
 NOT_ADDED = "not added, see the warning"
 TOLERANCE = 1e-6  # relative: history.csv has nine digits
@@ -161,8 +161,7 @@ class _CompleteRuns:
 
     def __init__(self) -> None:
         self._file = project_root() / ".modelyard" / "backfilled.json"
-        database = tracking_uri().removeprefix("sqlite:///")
-        is_lost = database != tracking_uri() and not Path(database).exists()
+        is_lost = (file := database_file()) is not None and not file.exists()
         self._entries: dict[str, dict[str, str]] = {}
         # Without the file, or with a damaged one, every run is looked for again.
         with suppress(OSError, ModelyardError, TypeError, ValueError):

@@ -63,10 +63,10 @@ class NestedRunWriter:
             children: the runs below it, each with a name of its own.
             report: a folder, logged as the parent's artifact `report`.
         """
+        connect()
         from filelock import FileLock
         from mlflow import MlflowClient
 
-        connect()
         client = MlflowClient()
         with FileLock(project_root() / ".modelyard" / "nested_runs.lock"):  # two writers would write everything twice
             known, tags = _known_runs(client, group), {GROUP: group, **environment_tags()}

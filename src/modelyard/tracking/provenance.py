@@ -36,7 +36,7 @@ def _origin(record: RunRecord, root: Path) -> Iterator[str]:
 def _time(record: RunRecord) -> str:
     start = datetime.fromtimestamp(record.start_time).astimezone()
     is_measured = record.end_time and "filled_in_from" not in record.tags
-    duration = f", {record.end_time - record.start_time:.0f} s" if is_measured else ""
+    duration = f", {max(0.0, record.end_time - record.start_time):.0f} s" if is_measured else ""
     return f", {start:%Y-%m-%d %H:%M %Z}{duration}"
 
 

@@ -32,10 +32,10 @@ def get_run(run_id: str) -> RunRecord:
     Raises:
         ModelyardError: the store has no such run, or fails.
     """
-    import mlflow
-
     with explain_errors():
         connect()
+        import mlflow
+
         try:
             return _record(mlflow.get_run(run_id))
         except mlflow.MlflowException as error:
@@ -65,9 +65,9 @@ def fail_dead_runs() -> list[str]:
     Raises:
         ModelyardError: the store fails.
     """
+    dead = [run for run in _search("attributes.status = 'RUNNING'") if has_died(run.tags.get("process", ""))]
     import mlflow
 
-    dead = [run for run in _search("attributes.status = 'RUNNING'") if has_died(run.tags.get("process", ""))]
     with explain_errors():
         for run in dead:
             client = mlflow.MlflowClient()
@@ -79,10 +79,10 @@ def fail_dead_runs() -> list[str]:
 
 
 def _search(condition: str) -> list[RunRecord]:
-    import mlflow
-
     with explain_errors():
         connect()
+        import mlflow
+
         runs = mlflow.search_runs(
             experiment_names=[MLFLOW_EXPERIMENT], filter_string=condition, output_format="list", max_results=MAX_RUNS
         )

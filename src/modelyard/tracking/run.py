@@ -38,9 +38,9 @@ class MlflowRun:
 
     def start(self, run_id: str | None = None) -> None:
         """Start a run, or resume the one with this id, and save its id under `.modelyard/` for the next stage."""
+        connect()
         import mlflow
 
-        connect()
         if run_id and _can_be_resumed(run_id, self._experiment):
             self._end_time = mlflow.get_run(run_id).info.end_time
             mlflow.start_run(run_id)

@@ -4,11 +4,12 @@ import logging
 import os
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from modelyard.core import addresses
@@ -26,6 +27,7 @@ MLFLOW_DEFAULTS = {
 }
 # They name the run, experiment or model of a job around this process, which MLflow would write into.
 VARIABLES_OF_OTHERS = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_ACTIVE_MODEL_ID")
+SQLITE = "sqlite:///"
 SERVER = ("http", "https")
 PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 DATABASES = ("sqlite", "postgresql", "mysql")
@@ -37,10 +39,18 @@ def tracking_uri() -> str:
 
     A relative path is meant from that root: the temporary folder of a DVC experiment is deleted.
     """
-    address = os.environ.get(VARIABLE) or f"sqlite:///{_own_database()}"
-    file = address.removeprefix("sqlite:///")
+    address = os.environ.get(VARIABLE)
+    if not address:
+        return _sqlite_uri(_own_database())
+    file = address.removeprefix(SQLITE)
     is_relative = file != address and not file.startswith(("/", ":memory:"))
-    return f"sqlite:///{project_root() / file}" if is_relative else address
+    return _sqlite_uri(project_root() / unquote(file)) if is_relative else address
+
+
+def database_file() -> Path | None:
+    """The file of the tracking store, if it is an SQLite database."""
+    address = tracking_uri()
+    return Path(unquote(address.removeprefix(SQLITE))) if address.startswith(SQLITE) else None
 
 
 def masked_tracking_uri() -> str:
@@ -66,6 +76,8 @@ def is_enabled() -> bool:
 def connect() -> None:
     """Point MLflow to the store, and create the store and the experiment where they do not exist yet.
 
+    Call it before MLflow is imported: it sets the environment for that.
+
     A lock lets one process at a time do so: a new database that several processes create at once is left broken.
 
     Raises:
@@ -76,6 +88,10 @@ def connect() -> None:
         os.environ.pop(name, None)
     for name, value in MLFLOW_DEFAULTS.items():
         os.environ.setdefault(name, value)
+    try:
+        Path.home()
+    except RuntimeError:  # a user without an entry in /etc/passwd, with whom MLflow cannot be imported
+        os.environ["HOME"] = tempfile.gettempdir()
     import mlflow
     from filelock import FileLock
 
@@ -114,10 +130,11 @@ def check_address() -> None:
     scheme = address.partition(":")[0] if ":" in address else ""
     is_folder = scheme in ("", "file") and address != "databricks"
     if is_folder and os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() not in ("true", "1"):
+        own = _sqlite_uri(_own_database())
         raise ModelyardError(
-            f"{VARIABLE}={address} is a folder; MLflow does not store runs in folders any more. Unset it to use "
-            f"sqlite:///{_own_database()}, or give the address of a database or of a server. `mlflow migrate-filestore "
-            f"--source {address} --target sqlite:///{_own_database()}` copies the runs of a folder."
+            f"{VARIABLE}={address} is a folder; MLflow does not store runs in folders any more. Unset it to use {own}, "
+            "or give the address of a database or of a server. To copy the runs of a folder: "
+            f"mlflow migrate-filestore --source {address} --target {own}"
         )
     host, port = _host_and_port(address)
     is_behind_proxy = scheme in SERVER and getproxies().get(scheme) and not proxy_bypass(host)
@@ -129,7 +146,7 @@ def check_address() -> None:
 
 def report_relocation() -> None:
     """Use the artifacts of this folder where it was moved or copied together with its database, and say so."""
-    if tracking_uri() == f"sqlite:///{_own_database()}":
+    if database_file() == _own_database():
         for line in relocate_artifacts(_own_database(), project_root() / "mlartifacts", MLFLOW_EXPERIMENT):
             print(line, file=sys.stderr)  # noqa: T201
 
@@ -174,6 +191,11 @@ def _own_database() -> Path:
     return project_root() / "mlflow.db"
 
 
+def _sqlite_uri(file: Path) -> str:
+    """The URI of a database, in which % and ? would have a meaning."""
+    return SQLITE + str(file).replace("%", "%25").replace("?", "%3F")
+
+
 def _check_port(host: str, port: int) -> None:
     """Refuse a host and port where nothing answers within CONNECT_SECONDS."""
     try:
@@ -196,7 +218,7 @@ def _check_database(address: str) -> None:
     try:
         url = make_url(address)
         is_file = url.get_backend_name() == "sqlite"
-        if is_file and not Path(url.database or "").is_file():
+        if (file := database_file()) is not None and not file.is_file():
             return  # MLflow will create it
         options = {} if is_file else {"connect_timeout": int(CONNECT_SECONDS)}
         with create_engine(url, poolclass=NullPool, connect_args=options).connect() as connection:
