@@ -1,6 +1,5 @@
 """Update the result table and plots of the README, and docs/costs.md, after a complete rebuild."""
 
-import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -9,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from modelyard.core.errors import ModelyardError, exit_on_error
-from modelyard.core.files import write_text
+from modelyard.core.files import read_json, write_text
 from modelyard.core.processes import usable_cores
 from modelyard.core.report_text import markdown_table
 from modelyard.experiments.compare import overview
@@ -29,8 +28,13 @@ PLOTS = (
 
 def compared_table() -> str:
     """The headline metrics of reports/comparison.csv as a Markdown table."""
-    compared = pd.read_csv(COMPARISON, dtype={"notebook": str})
-    return overview_table(overview(compared.fillna({"notebook": "", "note": ""})))
+    try:
+        compared = pd.read_csv(COMPARISON, dtype={"notebook": str})
+        return overview_table(overview(compared.fillna({"notebook": "", "note": ""})))
+    except (AttributeError, KeyError, ValueError) as error:
+        raise ModelyardError(
+            f"{COMPARISON}: not what the stage compare writes ({error}). Nothing was changed. Run first: make run"
+        ) from None
 
 
 def cost_table() -> str:
@@ -44,7 +48,7 @@ def cost_table() -> str:
 
 
 def _costs() -> Iterator[tuple[str, float, float]]:
-    seconds, project = json.loads(TIMES.read_text(encoding="utf-8")), load()
+    seconds, project = read_json(TIMES), load()
     for name in project.all_experiments:
         section = project.section_of(name)
         stages = (train_stage(section, name), evaluate_stage(section, name))
@@ -75,8 +79,8 @@ def require_complete_rebuild() -> None:
 def main() -> None:
     """Update all pages, or none."""
     require_complete_rebuild()
-    fill(README, compared_table())
-    fill(COSTS, cost_table())
+    for page, content in ((README, compared_table()), (COSTS, cost_table())):
+        fill(page, content)
     shutil.copyfile(TIMES, COSTS.with_suffix(".json"))
     for plot in PLOTS:
         shutil.copyfile(plot, Path("docs/pictures") / f"{plot.parts[1]}_{plot.name}")

@@ -62,3 +62,15 @@ def test_a_partial_rebuild_is_refused_with_the_missing_files(project):
     assert "\nold\n" in (project / "README.md").read_text()
     assert "\nold\n" in (project / "docs" / "costs.md").read_text()
     assert list((project / "docs" / "pictures").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["reports/comparison.csv", ".dvc/tmp/runner/seconds.json"])
+def test_a_damaged_file_is_named_and_nothing_is_changed(project, name: str):
+    for plot in PLOTS:
+        draw(project / "results" / plot)
+    (project / name).write_text("<<<<<<< HEAD\n")
+    done = make_readme(project)
+    assert done.returncode == 1
+    assert f"error: {name}" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "\nold\n" in (project / "README.md").read_text()

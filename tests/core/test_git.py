@@ -42,7 +42,7 @@ def test_a_file_is_read_as_another_commit_has_it(repository: Path) -> None:
     assert git.read_file(repository, before, "never.txt") is None
 
 
-@pytest.mark.parametrize("revision", ["nonsense", "HEAD~7", "--help", ""])
+@pytest.mark.parametrize("revision", ["nonsense", "HEAD~7", "HEAD:./notes.txt", "--help", ""])
 def test_an_unknown_commit_is_refused_with_advice(repository: Path, revision: str) -> None:
     with pytest.raises(ModelyardError, match=r"git knows no such commit\. Give a branch, a tag or a hash"):
         git.find_commit(repository, revision)

@@ -258,6 +258,13 @@ def test_a_closed_port_costs_no_wait(closed: str, tmp_path: Path):
     assert time.monotonic() - started < download.CONNECT_SECONDS
 
 
+def test_a_proxy_that_is_no_address_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("http_proxy", "http://ann:hush:8080:x")
+    with pytest.raises(ModelyardError, match=r"Correct http_proxy in the environment") as raised:
+        HostReachability(["http://example.invalid/a.gz"])
+    assert "hush" not in str(raised.value)
+
+
 def test_the_proxy_is_tried_instead_of_the_host(server: Server, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("http_proxy", f"127.0.0.1:{server.server_port}")
     assert HostReachability(["http://behind-the-proxy.invalid/a.gz"]).reachable("http://behind-the-proxy.invalid/a.gz")

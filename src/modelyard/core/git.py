@@ -80,7 +80,7 @@ def find_commit(root: Path, revision: str) -> Commit:
     if _git(root, "rev-parse", "--git-dir") is None:
         raise ModelyardError(f"--against {revision}: there is nothing to compare with. {why_no_commit(root)}")
     shown = _git(root, *_LOG, "--end-of-options", revision, "--")
-    if shown is None:
+    if not shown:  # or a file or folder of a commit, such as HEAD:src
         raise ModelyardError(
             f"--against {revision}: git knows no such commit. Give a branch, a tag or a hash, such as HEAD~1; "
             "`git log --oneline` lists them."

@@ -211,11 +211,18 @@ def _is_file(path: Path) -> bool:
 
 def _host(address: str) -> tuple[str, int]:
     """Return the host to connect to for a URL: its own, or that of the proxy in charge of it."""
-    parts = urlsplit(address)
-    proxy = urllib.request.getproxies().get(parts.scheme)
-    if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
-        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    scheme = address.partition(":")[0]
+    try:
+        parts = urlsplit(address)
+        proxy = urllib.request.getproxies().get(scheme)
+        if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
+            parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:  # its text may hold a password
+        raise ModelyardError(
+            f"the address of a proxy or mirror has no valid host and port. Correct {scheme}_proxy in the environment "
+            "(http://host:port), or the mirror."
+        ) from None
 
 
 def _try_hosts(hosts: set[tuple[str, int]]) -> dict[tuple[str, int], bool]:
