@@ -14,7 +14,12 @@ from modelyard.cli.run import _print_summary
 from modelyard.orchestration.scheduler import Stage, StageState
 from modelyard.tracking.environment import REBUILD
 
-STAGES = {"boston_mlp": "evaluate@boston_mlp", "digits_cnn": "evaluate@digits_cnn", "mnist_cnn": "evaluate@mnist_cnn"}
+STAGES = {
+    "boston_linear": "evaluate@boston_linear",
+    "boston_mlp": "evaluate@boston_mlp",
+    "digits_cnn": "evaluate@digits_cnn",
+    "mnist_cnn": "evaluate@mnist_cnn",
+}
 
 
 @pytest.fixture
@@ -47,6 +52,11 @@ def test_results_that_were_not_rebuilt_are_marked_as_from_an_earlier_rebuild(sum
     assert "from an earlier rebuild" in line_of(text, "boston_mlp")
     assert "earlier" not in line_of(text, "digits_cnn")
     assert "not built yet" in line_of(text, "mnist_cnn")
+
+
+def test_committed_results_that_were_not_built_here_are_marked(summary):
+    text = summary(evaluate__boston_linear=StageState.SKIPPED)
+    assert "from the repository, not built here" in line_of(text, "boston_linear")
 
 
 def test_results_of_another_task_are_a_remark_of_the_table(summary):

@@ -185,10 +185,10 @@ def _next_steps(stages: Mapping[str, Stage]) -> str:
 
 def _result_table(project: Project, published: Published, chosen: Collection[str], stale: Collection[str]) -> Table:
     """The results of the chosen experiments; those of `stale` are marked as from an earlier rebuild."""
-    from modelyard.experiments.compare import compare, overview
+    from modelyard.experiments.compare import REBUILT, compare, overview
 
     compared = compare(project, published, Path(results_root("experiments")), Path(results_root("pretrained")))
-    compared.loc[compared.experiment.isin(stale) & compared.value.notna(), "state"] = STALE
+    compared.loc[compared.experiment.isin(stale) & (compared.state == REBUILT), "state"] = STALE
     table = Table(
         Column("experiment", no_wrap=True),
         "on test samples (95 % interval)",
