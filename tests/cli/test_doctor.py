@@ -59,7 +59,7 @@ def test_doctor_finds_a_merge_conflict_in_the_pipeline(name: str, project: Path)
 
 def test_doctor_says_which_section_dvc_needs(project: Path):
     params = YAML(typ="safe").load(project / "params.yaml")
-    del params["transfers"], params["studies"], params["units"], params["fetch"]
+    del params["transfers"], params["units"], params["fetch"]
     YAML().dump(params, project / "params.yaml")
     result = modelyard("doctor")
     assert result.exit_code == 1

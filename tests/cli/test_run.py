@@ -143,3 +143,13 @@ def test_a_wrong_claim_does_not_stop_a_run(clone: Path, run: Run):
     refused = run("modelyard", "replicate", "dropout", check=False)
     assert refused.returncode == 1
     assert "error: claims.yaml has a mistake; nothing was run.\n  dropout.metric (line " in refused.stderr
+
+
+@pytest.mark.parametrize("option", ["--demo", "--dry-run"])
+def test_a_project_without_experiments_is_refused(option: str, project: Path):
+    (project / "published.yaml").unlink()
+    with editing(project / "params.yaml") as settings:
+        for section in ("experiments", "transfers", "pretrained", "studies"):
+            settings[section] = {}
+    result = modelyard("run", option)
+    assert (result.exit_code, "params.yaml has no experiment to build" in result.output) == (1, True)

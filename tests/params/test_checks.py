@@ -364,7 +364,7 @@ def test_a_section_that_dvc_needs_must_be_written_and_the_others_need_not(tmp_pa
     with pytest.raises(ModelyardError) as raised:
         params.load(tmp_path / "params.yaml")
     lines = str(raised.value).splitlines()[1:]
-    assert [line.split()[0] for line in lines] == ["runtime", "transfers", "backbones", "pretrained"]
+    assert [line.split()[0] for line in lines] == ["runtime", "transfers", "backbones", "pretrained", "studies"]
     assert "this section is missing, and dvc.yaml needs it; for the defaults, write `runtime: {}`" in lines[0]
     YAML().dump(given | {line.split()[0]: {} for line in lines}, tmp_path / "params.yaml")
     assert params.load(tmp_path / "params.yaml").all_experiments
@@ -372,7 +372,7 @@ def test_a_section_that_dvc_needs_must_be_written_and_the_others_need_not(tmp_pa
 
 def test_the_sections_that_dvc_needs_are_those_that_the_pipelines_name():
     named: set[str] = set()
-    for file in (ROOT / "dvc.yaml", ROOT / "pretrained" / "dvc.yaml"):
+    for file in (ROOT / "dvc.yaml", *ROOT.glob("*/dvc.yaml")):
         for stage in YAML(typ="safe").load(file)["stages"].values():
             named |= {re.sub(r"\W", "", stage.get("foreach", ""))}
             named |= {entry.partition(".")[0] for entry in stage.get("do", stage).get("params", ())}

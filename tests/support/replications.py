@@ -23,7 +23,7 @@ def csv_table() -> str:
 
 
 PARAMS = {
-    "runtime": {}, "transfers": {}, "backbones": {}, "pretrained": {},
+    "runtime": {}, "transfers": {}, "backbones": {}, "pretrained": {}, "studies": {},
     "datasets": {
         "line": {
             "reader": "table", "task": "regression", "description": "Made up.", "target": "y",

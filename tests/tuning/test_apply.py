@@ -22,6 +22,7 @@ runtime: {}
 transfers: {}
 backbones: {}
 pretrained: {}
+studies: {}
 datasets: # where they come from
   digits:
     reader: flattened_images

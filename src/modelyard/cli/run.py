@@ -91,6 +91,8 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
 def _chosen_stages(project: Project, names: Sequence[str], demo: bool) -> dict[str, str]:
     """The evaluation stage of each experiment to rebuild."""
     wanted = names or project.all_experiments
+    if not wanted:
+        raise ModelyardError("params.yaml has no experiment to build; add one under `experiments`.")
     stages = {name: evaluate_stage(project.section_of(name), name) for name in wanted}
     chosen = {name: stage for name, stage in stages.items() if not demo or _needs_no_download(project, name)}
     if demo and not chosen:

@@ -29,8 +29,14 @@ from modelyard.params.variants import resolve_sides
 SHARED_FOLDERS = (EXPERIMENT_SECTIONS, ("datasets", "backbones"))
 """Sections whose entries share a parent folder, of results or of raw files: a name must be unique among them."""
 
-NEEDED_BY_DVC = {"runtime": "the defaults", "transfers": "none", "backbones": "none", "pretrained": "none"}
-"""Sections that have a default here and yet must be written: the two dvc.yaml name them, and DVC knows no default."""
+NEEDED_BY_DVC = {
+    "runtime": "the defaults",
+    "transfers": "none",
+    "backbones": "none",
+    "pretrained": "none",
+    "studies": "none",
+}
+"""Sections that have a default here and yet must be written: a dvc.yaml names them, and DVC knows no default."""
 
 
 def load(path: Path = Path("params.yaml")) -> Project:
