@@ -32,6 +32,10 @@ experiments:
   fit_again: {input: line, model: {family: linear}, training: {seed: 8}}
   leaky: {input: line, model: {family: linear}, training: {seed: 7}}
   elsewhere: {input: other, model: {family: linear}, training: {seed: 7}}
+runtime: {}
+transfers: {}
+backbones: {}
+pretrained: {}
 """
 
 
