@@ -232,6 +232,8 @@ def test_a_skipped_stage_skips_those_that_need_it(make_project):
     root = make_project(FAMILY, PARTS)
     pipeline = Pipeline(root)
     pipeline.skip({"part@b": "no network", "no@such": "unknown stage"})
+    waiting = [stage.name for stage in pipeline.stages.values() if stage.state is StageState.WAITING]
+    assert waiting == ["part@a"]  # known before anything runs
     pipeline.run(2, watch_nothing)
     assert pipeline.stages["part@b"].reason == "no network"
     assert pipeline.stages["join"].reason == "needs part@b: skipped"
@@ -243,6 +245,9 @@ def test_a_tolerant_stage_runs_also_after_failed_dependencies(make_project):
     bad, good = "cmd: exit 1\n    outs: [found/bad]\n", "cmd: sleep 0.5; touch found/good\n    outs: [found/good]\n"
     root = make_project(f"stages:\n  every:\n    {every}  bad:\n    {bad}  good:\n    {good}")
     (root / "found").mkdir()
+    pipeline = Pipeline(root)
+    pipeline.skip({"bad": "out of reach"}, tolerant=["every"])
+    assert pipeline.stages["every"].state is StageState.WAITING
     states = run(root, tolerant=("every",))
     assert states == {"bad": StageState.FAILED, "good": StageState.BUILT, "every": StageState.BUILT}
     assert (root / "all").read_text() == "good\n"

@@ -31,6 +31,7 @@ from modelyard.tracking.environment import REBUILD
 GIGABYTES_PER_STAGE = 3  # a training on MNIST peaks below that
 TYPICAL_TIMES = Path("docs/costs.json")  # which stages take longest, for a clone that has built nothing yet
 HEAVY = ("train", "evaluate")
+TOLERANT = ("compare",)  # compares whatever results there are
 STALE = "from an earlier rebuild"
 LIBRARIES = (
     "keras",
@@ -63,7 +64,7 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
         refuse_edited_files(project, pipeline.stages)
         pipeline.find_unchanged()
         unavailable = _unavailable_data(project, pipeline.stages, Path.cwd())
-        pipeline.skip(unavailable)
+        pipeline.skip(unavailable, TOLERANT)
     if dry:
         print_plan(console, pipeline.stages, unavailable, verbose)
         return int(strict and bool(unavailable))
@@ -73,7 +74,7 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
     os.environ.setdefault(REBUILD, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
     with _fork_server_if_needed(pipeline), StageDisplay(console, pipeline) as display:
         try:
-            pipeline.run(jobs or _default_jobs(project.runtime.threads), display.show, tolerant=["compare"])
+            pipeline.run(jobs or _default_jobs(project.runtime.threads), display.show, TOLERANT)
         except KeyboardInterrupt:
             console.print("\nStopped. Finished stages are kept; run again to continue.")
             return 130
@@ -101,12 +102,12 @@ def _chosen_stages(project: Project, names: Sequence[str], demo: bool) -> dict[s
 
 
 def _needs_no_download(project: Project, experiment: str) -> bool:
-    """Whether its data, and that of the network it starts from, ships with installed packages or is in params.yaml."""
+    """Whether its data, and that of the network it starts from, is on this machine as soon as everything is installed."""
     if experiment not in project.all_experiments:  # downloaded weights
         return False
     files = project.datasets[project.dataset_of(experiment)].files.values()
     backbone = getattr(project.all_experiments[experiment].model, "backbone", None)
-    return all(source.package or source.text for source in files) and (
+    return all(source.url is None for source in files) and (
         backbone is None or _needs_no_download(project, backbone)
     )
 

@@ -58,10 +58,13 @@ class Pipeline:
             if name in self.stages:
                 self.stages[name].last_seconds = seconds
 
-    def skip(self, reasons: Mapping[str, str]) -> None:
-        """Do not run these stages, nor those that need them; the reason of each is shown to the user."""
+    def skip(self, reasons: Mapping[str, str], tolerant: Collection[str] = ()) -> None:
+        """Do not run these stages, nor those that need them but for `tolerant` ones; users see the reason of each."""
         for name in self.stages.keys() & reasons.keys():
             self.stages[name].state, self.stages[name].reason = StageState.SKIPPED, reasons[name]
+        for stage in self.stages.values():  # upstream first
+            if stage.state is StageState.WAITING and stage.name not in tolerant:
+                self._skip_if_missing_upstream(stage)
 
     def find_unchanged(self) -> None:
         """Mark the stages that are up to date, with all that they depend on, and list the changes of the others.
@@ -126,12 +129,18 @@ class Pipeline:
             upstream = [each for name, each in self.stages.items() if name in stage.upstream]
             if any(each.state in (StageState.WAITING, StageState.RUNNING) for each in upstream):
                 continue
-            missing = [each for each in upstream if each.state not in SUCCEEDED]
-            if missing and stage.name not in tolerant:
-                stage.state, stage.reason = StageState.SKIPPED, f"needs {missing[0].name}: {missing[0].state}"
-            else:
+            if stage.name not in tolerant:
+                self._skip_if_missing_upstream(stage)
+            if stage.state is StageState.WAITING:
                 ready.append(stage)
         return sorted(ready, key=lambda stage: -self._seconds_to_end[stage.name])
+
+    def _skip_if_missing_upstream(self, stage: Stage) -> None:
+        """Skip a stage if one that it needs was skipped, failed or was stopped."""
+        pending = {*SUCCEEDED, StageState.WAITING, StageState.RUNNING}
+        missing = [each for name, each in self.stages.items() if name in stage.upstream and each.state not in pending]
+        if missing:
+            stage.state, stage.reason = StageState.SKIPPED, f"needs {missing[0].name}: {missing[0].state}"
 
     def _start(self, stage: Stage, deferred: DeferredSignals) -> BaseProcess:
         stage.log.parent.mkdir(parents=True, exist_ok=True)
