@@ -21,6 +21,7 @@ def _restore_handlers() -> Iterator[None]:
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_termination_signal_raises_keyboard_interrupt(number: signal.Signals):
+    signal.signal(number, signal.SIG_DFL)  # it is ignored where the tests run under nohup
     handle_termination_as_ctrl_c()
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), number)

@@ -36,6 +36,7 @@ runtime: {}
 transfers: {}
 backbones: {}
 pretrained: {}
+studies: {}
 """
 
 
