@@ -66,8 +66,14 @@ def test_results_of_another_task_are_a_remark_of_the_table(summary):
     assert "0.9 (0.89 to 0.91)" in line_of(text, "digits_cnn")
 
 
-def test_a_narrow_terminal_cuts_no_name_of_an_experiment(summary):
+def test_a_narrow_terminal_cuts_no_name_and_no_value(summary):
     assert line_of(summary(60, evaluate__boston_mlp=StageState.BUILT), "boston_mlp")
+    text = summary(80, evaluate__boston_mlp=StageState.FAILED, evaluate__digits_cnn=StageState.BUILT)
+    assert "correlation 0.85 (0.84 to 0.86)" in line_of(text, "boston_mlp")
+    assert "published: correlation 0.7958 outside" in text
+    assert "from an earlier rebuild" in text
+    assert "accuracy 0.9 (0.89 to 0.91)" in line_of(text, "digits_cnn")
+    assert max(map(len, text.splitlines()[:9])) <= 80
 
 
 def test_a_narrow_terminal_breaks_no_address(summary):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
@@ -33,6 +34,7 @@ TYPICAL_TIMES = Path("docs/costs.json")  # which stages take longest, for a clon
 HEAVY = ("train", "evaluate")
 TOLERANT = ("compare",)  # compares whatever results there are
 STALE = "from an earlier rebuild"
+WIDE = 120  # columns of a terminal that has room for notes
 LIBRARIES = (
     "keras",
     "mlflow.keras",
@@ -102,14 +104,12 @@ def _chosen_stages(project: Project, names: Sequence[str], demo: bool) -> dict[s
 
 
 def _needs_no_download(project: Project, experiment: str) -> bool:
-    """Whether its data, and that of the network it starts from, is on this machine as soon as everything is installed."""
+    """Whether neither its data nor the network that it starts from has to be downloaded."""
     if experiment not in project.all_experiments:  # downloaded weights
         return False
     files = project.datasets[project.dataset_of(experiment)].files.values()
     backbone = getattr(project.all_experiments[experiment].model, "backbone", None)
-    return all(source.url is None for source in files) and (
-        backbone is None or _needs_no_download(project, backbone)
-    )
+    return all(source.url is None for source in files) and (backbone is None or _needs_no_download(project, backbone))
 
 
 def _unavailable_data(project: Project, stages: Collection[str], root: Path) -> dict[str, str]:
@@ -156,7 +156,7 @@ def _print_summary(
     """Print the results, what was skipped or failed and why, and where to look next."""
     if any(stage.state is not StageState.UNCHANGED for stage in stages.values()):
         stale = [name for name, stage in chosen.items() if stages[stage].state not in SUCCEEDED]
-        console.print(_result_table(project, published, chosen, stale))
+        console.print(_result_table(project, published, chosen, stale, console.width))
     if unavailable:
         console.print()
         print_unavailable(console, unavailable, verbose)
@@ -186,20 +186,28 @@ def _next_steps(stages: Mapping[str, Stage]) -> str:
     return f"Next: {browse}; `modelyard run` without names compares all experiments in reports/comparison.md."
 
 
-def _result_table(project: Project, published: Published, chosen: Collection[str], stale: Collection[str]) -> Table:
-    """The results of the chosen experiments; those of `stale` are marked as from an earlier rebuild."""
+def _result_table(
+    project: Project, published: Published, chosen: Collection[str], stale: Collection[str], width: int
+) -> Table:
+    """The results of the chosen experiments; those of `stale` are marked as from an earlier rebuild.
+
+    A narrow terminal has no room for notes, and shows all else of an experiment below each other.
+    """
     from modelyard.experiments.compare import REBUILT, compare, overview
 
     compared = compare(project, published, Path(results_root("experiments")), Path(results_root("pretrained")))
     compared.loc[compared.experiment.isin(stale) & (compared.state == REBUILT), "state"] = STALE
+    is_wide = width >= WIDE
+    headers = (Column("experiment", no_wrap=True), Column("on test samples (95 % interval)", no_wrap=is_wide))
     table = Table(
-        Column("experiment", no_wrap=True),
-        "on test samples (95 % interval)",
-        "published",
-        "remarks",
-        title="Results",
+        *headers, *(("published", "remarks") if is_wide else ()), title="Results", box=SIMPLE_HEAD, pad_edge=False
     )
+    shown = compared[compared.experiment.isin(chosen)]
     row: Any  # pandas types a cell as the union of all it could be
-    for row in overview(compared[compared.experiment.isin(chosen)]).itertuples():
-        table.add_row(row.experiment, row.value, row.published, escape(row.remarks))
+    for row in overview(shown if is_wide else shown.assign(note="")).itertuples():
+        if is_wide:
+            table.add_row(row.experiment, row.value, row.published, escape(row.remarks))
+        else:
+            printed = f"published: {row.published}" if row.published else ""
+            table.add_row(row.experiment, "\n".join(filter(None, [row.value, printed, escape(row.remarks)])))
     return table
