@@ -286,6 +286,28 @@ def test_an_interrupt_stops_every_process_and_the_next_run_continues(make_projec
     assert run(root) == {"done": StageState.UNCHANGED, "sleeps": StageState.BUILT}
 
 
+def test_a_killed_run_takes_its_stages_along_and_the_next_one_completes(make_project, in_the_middle_of):
+    root = make_project(SLEEPING.replace("INNER", INNER))
+    process, pids = in_the_middle_of(root)
+    process.kill()
+    process.wait()
+    wait_until(lambda: not any(map(is_alive, pids)), BOUND)
+    (root / "slow").unlink()
+    assert run(root) == {"done": StageState.UNCHANGED, "sleeps": StageState.BUILT}
+
+
+def test_a_killed_run_takes_along_stages_that_were_started_one_after_the_other(make_project):
+    stage = "{{cmd: 'echo $$ > {0}.pid; exec sleep 120; touch {0}', outs: [{0}]}}"
+    root = make_project("stages:\n" + "".join(f"  {name}: {stage.format(name)}\n" for name in "ab"))
+    process = subprocess.Popen([sys.executable, "-c", RUN], cwd=root, stderr=subprocess.DEVNULL)
+    files = [root / f"{name}.pid" for name in "ab"]
+    wait_until(lambda: all(file.exists() and file.read_text().strip() for file in files), BOUND)
+    pids = [int(file.read_text()) for file in files]
+    process.kill()
+    process.wait()
+    wait_until(lambda: not any(map(is_alive, pids)), BOUND)
+
+
 def test_an_interrupt_while_a_stage_is_being_started_stops_it_too(make_project, monkeypatch):
     root = make_project("stages:\n  sleeps: {cmd: sleep 120; touch out, outs: [out]}\n")
     start = Pipeline._start

@@ -75,12 +75,20 @@ def run(
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="List every address that was tried for data out of reach.")
     ] = False,
+    wait: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="How long to wait for another run in this folder; default: until it has ended.",
+        ),
+    ] = None,
 ) -> None:
     """Rebuild experiments: fetch, normalise, train, evaluate, compare. Stages that are up to date do not run."""
-    from modelyard.cli.run import rebuild
+    from modelyard.cli.run import RunOptions, rebuild
 
     with exit_on_error():
-        raise typer.Exit(rebuild(experiments or [], jobs, demo, strict, dry, verbose))
+        raise typer.Exit(rebuild(experiments or [], RunOptions(jobs, demo, strict, dry, verbose, wait)))
 
 
 @app.command()

@@ -8,6 +8,7 @@ from rich.console import Console
 from modelyard import params
 from modelyard.cli.display import StageDisplay, checking_status
 from modelyard.core.errors import ModelyardError
+from modelyard.orchestration.run_lock import only_run
 from modelyard.orchestration.scheduler import SUCCEEDED, Pipeline, Stage, StageState
 from modelyard.params.project import Project
 
@@ -35,13 +36,14 @@ def run_stages(targets: Collection[str], console: Console, jobs: int = 1) -> dic
     Raises:
         ModelyardError: see `refuse_edited_files`; nothing was run.
     """
-    with checking_status(console):
-        pipeline = Pipeline(Path.cwd(), targets)
-        refuse_edited_files(params.load(), pipeline.stages)
-        pipeline.find_unchanged()
-    with StageDisplay(console, pipeline) as display:
-        pipeline.run(jobs, display.show)
-    return pipeline.stages
+    with only_run(Path.cwd(), None, console.print):
+        with checking_status(console):
+            pipeline = Pipeline(Path.cwd(), targets)
+            refuse_edited_files(params.load(), pipeline.stages)
+            pipeline.find_unchanged()
+        with StageDisplay(console, pipeline) as display:
+            pipeline.run(jobs, display.show)
+        return pipeline.stages
 
 
 def require_stages(targets: Collection[str], console: Console, jobs: int = 1) -> None:

@@ -4,6 +4,7 @@ import os
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.core.processes import usable_cores
 from modelyard.data.download import HostReachability
 from modelyard.orchestration.fork_server import IS_SUPPORTED, running_server
+from modelyard.orchestration.run_lock import only_run
 from modelyard.orchestration.scheduler import SUCCEEDED, Pipeline, Stage, StageState
 from modelyard.params.project import Project, Published
 from modelyard.params.results import PRETRAINED_STAGES, evaluate_stage, results_root
@@ -48,39 +50,48 @@ LIBRARIES = (
 """What training and evaluation import: once for all stages, because that takes seconds."""
 
 
-def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dry: bool, verbose: bool) -> int:
+@dataclass(frozen=True)
+class RunOptions:
+    """Options of `modelyard run`; see its help."""
+
+    jobs: int | None
+    demo: bool
+    strict: bool
+    dry: bool
+    verbose: bool
+    wait_seconds: float | None
+
+
+def rebuild(names: Sequence[str], options: RunOptions) -> int:
     """Bring experiments up to date and print their results; returns the exit code.
 
     Raises:
-        ModelyardError: params.yaml, published.yaml, a name or the checksum of a user's own file is wrong; nothing was
-            run.
+        ModelyardError: params.yaml, published.yaml, a name or the checksum of a user's own file is wrong, or another
+            run in this folder did not end in time; nothing was run.
     """
     console = Console()
     handle_termination_as_ctrl_c()
     project = params.load()
     published = params.load_published(project)
-    chosen = _chosen_stages(project, names, demo)
-    with checking_status(console):
-        targets = [*chosen.values()] + ([] if names or demo else ["compare"])
-        pipeline = Pipeline(Path.cwd(), targets, TYPICAL_TIMES)
-        refuse_edited_files(project, pipeline.stages)
-        pipeline.find_unchanged()
-        unavailable = _unavailable_data(project, pipeline.stages, Path.cwd())
-        pipeline.skip(unavailable, TOLERANT)
-    if dry:
-        print_plan(console, pipeline.stages, unavailable, verbose)
-        return int(strict and bool(unavailable))
-    if is_enabled():
-        with suppress(OSError, sqlite3.Error):  # whatever is wrong with the store is told by those who open it
-            report_relocation()
-    os.environ.setdefault(REBUILD, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
-    with _fork_server_if_needed(pipeline), StageDisplay(console, pipeline) as display:
-        try:
-            pipeline.run(jobs or _default_jobs(project.runtime.threads), display.show, TOLERANT)
-        except KeyboardInterrupt:
-            console.print("\nStopped. Finished stages are kept; run again to continue.")
-            return 130
-    _print_summary(console, project, published, chosen, pipeline.stages, unavailable, verbose)
+    chosen = _chosen_stages(project, names, options.demo)
+    targets = [*chosen.values()] + ([] if names or options.demo else ["compare"])
+    if options.dry:
+        pipeline, unavailable = _plan(console, project, targets)
+        print_plan(console, pipeline.stages, unavailable, options.verbose)
+        return int(options.strict and bool(unavailable))
+    with only_run(Path.cwd(), options.wait_seconds, console.print):
+        pipeline, unavailable = _plan(console, project, targets)
+        if is_enabled():
+            with suppress(OSError, sqlite3.Error):  # whatever is wrong with the store is told by those who open it
+                report_relocation()
+        os.environ.setdefault(REBUILD, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        with _fork_server_if_needed(pipeline), StageDisplay(console, pipeline) as display:
+            try:
+                pipeline.run(options.jobs or _default_jobs(project.runtime.threads), display.show, TOLERANT)
+            except KeyboardInterrupt:
+                console.print("\nStopped. Finished stages are kept; run again to continue.")
+                return 130
+    _print_summary(console, project, published, chosen, pipeline.stages, unavailable, options.verbose)
     failed = any(stage.state is StageState.FAILED for stage in pipeline.stages.values())
     complete = [name for name, stage in chosen.items() if pipeline.stages[stage].state in SUCCEEDED]
     if is_enabled():
@@ -88,7 +99,18 @@ def rebuild(names: Sequence[str], jobs: int | None, demo: bool, strict: bool, dr
         built = [stage for stage in pipeline.stages.values() if stage.state is StageState.BUILT and _is_heavy(stage)]
         if built:
             print_tracking_failures(built, are_added)
-    return int(failed or (strict and bool(unavailable)))
+    return int(failed or (options.strict and bool(unavailable)))
+
+
+def _plan(console: Console, project: Project, targets: Collection[str]) -> tuple[Pipeline, dict[str, str]]:
+    """The stages that the targets need, each with what is to be done, and the data that is out of reach."""
+    with checking_status(console):
+        pipeline = Pipeline(Path.cwd(), targets, TYPICAL_TIMES)
+        refuse_edited_files(project, pipeline.stages)
+        pipeline.find_unchanged()
+        unavailable = _unavailable_data(project, pipeline.stages, Path.cwd())
+        pipeline.skip(unavailable, TOLERANT)
+    return pipeline, unavailable
 
 
 def _chosen_stages(project: Project, names: Sequence[str], demo: bool) -> dict[str, str]:

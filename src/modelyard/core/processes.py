@@ -1,8 +1,12 @@
-"""Processes: their cores, their identity across machines and restarts, and whether one has ended."""
+"""Processes: their cores and their end, their identity across machines and restarts, and whether one has ended."""
 
+import multiprocessing
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterable
+from multiprocessing.connection import wait
 
 import psutil
 
@@ -20,6 +24,25 @@ def use_cores(cores: Iterable[int]) -> None:
     """Restrict this process to these cores; elsewhere than on Linux the system chooses, which is only slower."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
+
+
+def end_with_starter(group: bool = False) -> None:
+    """Kill this process as soon as the process that started it by multiprocessing has ended, even by SIGKILL.
+
+    Args:
+        group: kill all processes of its group, which it must lead.
+    """
+    starter = multiprocessing.parent_process()
+    if starter is None:
+        return
+
+    def watch() -> None:
+        wait([starter.sentinel])
+        if group:
+            os.killpg(0, signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def this_process() -> str:

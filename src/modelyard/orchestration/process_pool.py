@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, cast
 
+from modelyard.core.processes import end_with_starter
+
 MAX_BYTES = 2.5 * 2**30  # of memory, after which a process is replaced: trainings do not free all of it
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -112,6 +114,7 @@ def _serve(work: Callable[[Any], Any], connection: Connection) -> None:
     import psutil
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the starter, which then ends this process
+    end_with_starter()
     while True:
         try:
             job = connection.recv()

@@ -19,14 +19,15 @@ from typing import Any
 from modelyard.orchestration.change_reasons import reasons
 from modelyard.orchestration.dvc_errors import explain_dvc_errors
 from modelyard.orchestration.read_once import read_once
+from modelyard.orchestration.run_lock import FOLDER, note_running
 from modelyard.orchestration.stage import SUCCEEDED, Stage, StageState
 from modelyard.orchestration.stage_process import DeferredSignals, core_shares, signal_groups, start, state_after
 
 __all__ = ["SUCCEEDED", "TIMES", "Pipeline", "Stage", "StageState"]
 
-TIMES = Path(".dvc/tmp/runner/seconds.json")  # the times of the last builds here
+TIMES = FOLDER / "seconds.json"  # the times of the last builds here
 POLL_SECONDS = 0.1
-STOP_SECONDS = 5.0  # after which an interrupted stage is killed
+STOP_SECONDS = 5.0  # after which an interrupted stage is killed, and a killed one has ended
 
 
 class Pipeline:
@@ -72,12 +73,18 @@ class Pipeline:
         Raises:
             ModelyardError: a file that describes the pipeline is wrong, or another process holds DVC's lock.
         """
-        from dvc.repo import lock_repo
+        from dvc.lock import LockError
+        from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-        # no process writes dvc.lock meanwhile
-        with explain_dvc_errors(self._root), self._repository as repo, lock_repo(repo), read_once():
-            status = {name: stage.status(check_updates=True).get(name, []) for name, stage in self._dvc_stages.items()}
-            changes = {name: reasons(self._dvc_stages[name], status[name]) for name in self.stages}
+        # DVC's locks of a killed run are those of running processes until the system has removed these.
+        attempts = Retrying(
+            retry=retry_if_exception_type(LockError),
+            stop=stop_after_delay(STOP_SECONDS),
+            wait=wait_fixed(POLL_SECONDS),
+            reraise=True,
+        )
+        with explain_dvc_errors(self._root):
+            status, changes = attempts(self._status)
         for name, stage in self.stages.items():  # upstream first
             behind = sorted(each for each in stage.upstream if self.stages[each].state is not StageState.UNCHANGED)
             stage.changes = (*changes[name], *(f"after {each}" for each in behind))
@@ -106,6 +113,14 @@ class Pipeline:
             self._save_times()
             watch(self.stages)
 
+    def _status(self) -> tuple[dict[str, list[Any]], dict[str, list[str]]]:
+        """What DVC says of each stage, and what has changed for it."""
+        from dvc.repo import lock_repo
+
+        with self._repository as repo, lock_repo(repo), read_once():  # no process writes dvc.lock meanwhile
+            status = {name: stage.status(check_updates=True).get(name, []) for name, stage in self._dvc_stages.items()}
+            return status, {name: reasons(self._dvc_stages[name], status[name]) for name in self.stages}
+
     def _stage(self, stage: Any, graph: Any) -> Stage:
         name = stage.addressing
         upstream = frozenset(each.addressing for each in graph.successors(stage))
@@ -113,12 +128,15 @@ class Pipeline:
 
     def _advance(self, running: dict[str, BaseProcess], tolerant: Collection[str]) -> bool:
         """Record the stages that have ended, start those that are ready, and return whether any is running."""
+        before = set(running)
         for name, process in list(running.items()):
             if not process.is_alive():
                 self._record_end(name, running.pop(name))
         for stage in self._ready(tolerant)[: len(self._free)]:
             with DeferredSignals() as deferred:
                 running[stage.name] = self._start(stage, deferred)
+        if running.keys() != before:
+            note_running(self._root, running)
         return bool(running)
 
     def _ready(self, tolerant: Collection[str]) -> list[Stage]:

@@ -12,7 +12,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from modelyard.core.processes import usable_cores, use_cores
+from modelyard.core.processes import end_with_starter, usable_cores, use_cores
 from modelyard.orchestration.lock_writer import write_entry
 from modelyard.orchestration.stage import StageState
 
@@ -87,6 +87,7 @@ def _reproduce(stage: Any, log: Path, cores: frozenset[int], deferred: DeferredS
     from dvc.repo import lock_repo
 
     os.setsid()  # a group of its own, to be stopped with all that its command started
+    end_with_starter(group=True)
     use_cores(cores)
     with log.open("w", encoding="utf-8") as file:
         os.dup2(file.fileno(), 1)

@@ -12,7 +12,7 @@ import numpy as np
 import optuna
 import psutil
 
-from modelyard.core.processes import this_process
+from modelyard.core.processes import end_with_starter, this_process
 from modelyard.models import is_estimator
 from modelyard.tuning.objective import Objective
 from modelyard.tuning.plan import Plan
@@ -121,6 +121,7 @@ def _set_up_process(log: Path) -> None:
     """Send what libraries print to the log; leave Ctrl-C to the search, which ends this process by SIGTERM."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    end_with_starter()
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for standard in (1, 2):
         os.dup2(file, standard)
