@@ -107,3 +107,19 @@ def test_the_server_leaves_nothing_behind(tmp_path):
         folder = Path(os.environ[fork_server.VARIABLE]).parent
     assert fork_server.VARIABLE not in os.environ
     assert not folder.exists()
+
+
+def test_the_server_of_a_killed_process_ends_and_leaves_nothing_behind():
+    starter = (
+        "import os, time\n"
+        "from modelyard.orchestration.fork_server import VARIABLE, running_server\n"
+        "with running_server(['fractions']):\n"
+        "    print(os.environ[VARIABLE], flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", starter], stdout=subprocess.PIPE, text=True)
+    path = Path(process.stdout.readline().strip())
+    wait_until(path.exists, BOUND)
+    process.kill()
+    process.wait()
+    wait_until(lambda: not path.parent.exists(), BOUND)

@@ -50,9 +50,9 @@ def test_a_wait_that_is_too_long_names_process_time_and_stages(tmp_path: Path, h
     reports: list[str] = []
     with pytest.raises(ModelyardError) as raised, only_run(tmp_path, 0.3, reports.append):
         pytest.fail("two at once")
-    named = rf"process {holder.pid}, which runs in this folder since \d\d:\d\d:\d\d \(train@a, evaluate@b\)"
+    named = rf"process {holder.pid}, running in this folder since \d\d:\d\d:\d\d \(train@a, evaluate@b\)"
     assert_matches(rf"Waiting for {named}\.", reports[0])
-    assert_matches(rf"after 0.3 s there still is {named}; nothing was run. Wait longer \(--wait\), or .*", raised.value)
+    assert_matches(rf"after 0.3 s there is still {named}; nothing was run. Wait longer \(--wait\), or .*", raised.value)
     assert len(reports) == 1
 
 

@@ -49,6 +49,7 @@ def running_server(modules: Sequence[str]) -> Iterator[None]:
 def serve(path: str, modules: list[str]) -> int:
     """Listen at once, so that early clients can wait; import the modules; then serve until the starter ends."""
     import importlib
+    import shutil
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the scripts
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nothing waits for the supervisors
@@ -64,6 +65,7 @@ def serve(path: str, modules: list[str]) -> int:
             listener.close()
             _supervise(connection)
         connection.close()
+    shutil.rmtree(os.path.dirname(path))  # noqa: PTH120 (the starter was killed, or it would do this itself)
     return 0
 
 

@@ -38,11 +38,11 @@ def only_run(root: Path, wait_seconds: float | None, report: Callable[[str], Non
             lock.acquire(timeout=-1 if wait_seconds is None else wait_seconds, poll_interval=POLL_SECONDS)
         except Timeout:
             raise ModelyardError(
-                f"after {wait_seconds:g} s there still is {_holder(root)}; nothing was run. "
+                f"after {wait_seconds:g} s there is still {_holder(root)}; nothing was run. "
                 "Wait longer (--wait), or end that process."
             ) from None
     try:
-        write_text(root / HOLDER, f"process {os.getpid()}, which runs in this folder since {time.strftime('%H:%M:%S')}")
+        write_text(root / HOLDER, f"process {os.getpid()}, running in this folder since {time.strftime('%H:%M:%S')}")
         yield
     finally:
         (root / RUNNING).unlink(missing_ok=True)
@@ -60,5 +60,5 @@ def _holder(root: Path) -> str:
         holder = (root / HOLDER).read_text(encoding="utf-8")
         stages = (root / RUNNING).read_text(encoding="utf-8") if (root / RUNNING).exists() else ""
     except OSError:
-        return "another process, which runs in this folder"
+        return "another process, running in this folder"
     return f"{holder} ({stages})" if stages else holder
