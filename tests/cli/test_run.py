@@ -28,10 +28,16 @@ def summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(make_project(tmp_path / "project"))
 
     def print_summary(
-        width: int = 200, unavailable: dict[str, str] | None = None, verbose: bool = False, **states: StageState
+        width: int = 200,
+        unavailable: dict[str, str] | None = None,
+        verbose: bool = False,
+        stages: dict[str, Stage] | None = None,
+        **states: StageState,
     ) -> str:
         names = {each.replace("__", "@"): state for each, state in states.items()}
-        stages = {name: Stage(name, frozenset(), Path("logs") / f"{name}.log", state) for name, state in names.items()}
+        stages = stages or {
+            name: Stage(name, frozenset(), Path("logs") / f"{name}.log", state) for name, state in names.items()
+        }
         chosen = {name: stage for name, stage in STAGES.items() if stage in stages}
         console = Console(file=StringIO(), width=width)
         project = params.load()
@@ -74,6 +80,14 @@ def test_a_narrow_terminal_cuts_no_name_and_no_value(summary):
     assert "from an earlier rebuild" in text
     assert "accuracy 0.9 (0.89 to 0.91)" in line_of(text, "digits_cnn")
     assert max(map(len, text.splitlines()[:9])) <= 80
+
+
+def test_the_time_from_the_first_start_to_the_last_end_is_shown(summary):
+    stages = {"fetch@a": Stage("fetch@a", frozenset(), Path("a.log"), StageState.BUILT, began=10.0, ended=12.0)}
+    stages["evaluate@boston_mlp"] = Stage("evaluate@boston_mlp", frozenset(), Path("b.log"), StageState.BUILT)
+    stages["evaluate@boston_mlp"].began, stages["evaluate@boston_mlp"].ended = 12.0, 75.0
+    assert "Stages: 2 built, in 1 min 5 s." in summary(stages=stages)
+    assert "Stages: 1 unchanged.\n" in summary(evaluate__boston_mlp=StageState.UNCHANGED)
 
 
 def test_a_narrow_terminal_breaks_no_address(summary):

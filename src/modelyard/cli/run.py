@@ -22,6 +22,7 @@ from modelyard.cli.prerequisites import LOG_LINES, refuse_edited_files
 from modelyard.cli.runs import backfill_after_rebuild, print_tracking_failures
 from modelyard.core.errors import ModelyardError
 from modelyard.core.processes import usable_cores
+from modelyard.core.report_text import duration_text
 from modelyard.data.download import HostReachability
 from modelyard.orchestration.fork_server import IS_SUPPORTED, running_server
 from modelyard.orchestration.run_lock import only_run
@@ -191,7 +192,10 @@ def _print_summary(
         _print_unwrapped(console, f"\nNot rebuilt: {', '.join(skipped)}.")
     counts = {state: sum(stage.state is state for stage in stages.values()) for state in StageState}
     totals = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    _print_unwrapped(console, f"\nStages: {totals}.\n{_next_steps(stages)}")
+    ran = [stage for stage in stages.values() if stage.ended]
+    seconds = max(stage.ended for stage in ran) - min(stage.began for stage in ran) if ran else 0.0
+    duration = f", in {duration_text(seconds)}" if ran else ""
+    _print_unwrapped(console, f"\nStages: {totals}{duration}.\n{_next_steps(stages)}")
 
 
 def _print_unwrapped(console: Console, *parts: str | tuple[str, str]) -> None:
