@@ -99,7 +99,7 @@ def test_a_second_run_in_the_same_volume_builds_nothing(project):
 
 
 def test_a_missing_data_mount_is_reported_with_the_fix(image, in_container):
-    command = ["modelyard", "run", "--strict", "reuters_majority"]
+    command = ["modelyard", "run", "--strict", "-v", "reuters_majority"]
     done = in_container("--network=none", "--tmpfs=/tmp", image("pipeline"), *command)
     assert done.returncode == 1
     assert "no data is mounted at /data" in done.stdout
