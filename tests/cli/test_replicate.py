@@ -50,6 +50,7 @@ def test_results_stay_in_the_reports_where_their_runs_are_not_kept(run_linear: R
     assert set(lines) < set(table.read_text().splitlines())
 
 
+@pytest.mark.slow
 def test_runs_over_seeds_are_in_mlflow_and_do_not_change_the_result_of_a_claim(run_linear: Run, linear_clone: Path):
     before = claim_entry(linear_clone)
     done = run_linear("replicate", "diabetes_linear", "--seeds", "2", MODELYARD_TRACKING="on")

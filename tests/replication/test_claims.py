@@ -123,6 +123,7 @@ def test_many_claims_need_more_evidence_than_one():
     assert results["weak"].p_value_for > assess({"one": claim()}, {"one": weak})["one"].p_value_for
 
 
+@pytest.mark.slow
 def test_the_familywise_error_is_at_most_five_percent():
     wrong = 0
     for study in range(STUDIES):

@@ -95,6 +95,7 @@ def test_a_diverging_training_is_a_failed_trial_with_its_reason(tmp_path):
     assert trial.user_attrs["reason"].startswith("ModelyardError: the loss became")
 
 
+@pytest.mark.slow
 def test_one_worker_process_runs_all_trials_of_a_network(tmp_path):
     search_plan, storage = plan(tmp_path, NETWORK, vary=UNITS), StudyStorage(str(tmp_path / "made_up.journal"))
     study = open_study(search_plan, storage)

@@ -86,6 +86,7 @@ def test_a_label_without_a_class_is_refused(folder: Path, images: np.ndarray):
         readers.read(SETTINGS, folder)
 
 
+@pytest.mark.slow
 def test_the_real_archive_of_the_mirror_is_unpacked_and_read(real_file: Callable[..., Path], tmp_path: Path):
     archive = real_file("cifar-10/cifar-10-binary.tar.gz", "cifar-10/cifar-10-binary.tar.xz")
     files = FileSet({"cifar-10-binary.tar.gz": SOURCE}, "cifar-10", (str(archive.parents[1]),))

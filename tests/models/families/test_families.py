@@ -223,6 +223,7 @@ for name, data, folder in zip(*[iter(sys.argv[1:])] * 3):
 """
 
 
+@pytest.mark.slow
 def test_another_process_writes_equal_bytes(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """One network and one estimator; the other process fits nothing before, and reads its rows from disk."""
     names = ("cnn", "boosting of classes")
