@@ -111,22 +111,22 @@ def _print_data_sets(console: Console, project: Project, here: Path) -> None:
     at_hand, out_of_reach = [], []
     for name, files in file_sets.items():
         raw = here / "data" / "raw" / name
-        at_hand += [name] if all(files.is_present(each, raw) for each in files.sources) else []
-        out_of_reach += [name] if files.unreachable(raw, hosts) else []
-        table.add_row(name, _availability(files, raw, hosts), escape(entries[name].description))
+        if all(files.is_present(each, raw) for each in files.sources):
+            at_hand.append(name)
+            available = "[green]here[/]"
+        elif files.unreachable(raw, hosts):
+            out_of_reach.append(name)
+            available = "[yellow]unreachable[/]"
+        else:
+            available = f"[cyan]reachable[/]: {escape(_origins(files, hosts))}"
+        table.add_row(name, available, escape(entries[name].description))
     console.print(table, highlight=False)
     console.print(f"At hand: {', '.join(at_hand) or 'none'}.", highlight=False, soft_wrap=True)
     if out_of_reach:
         console.print(f"Out of reach: {', '.join(out_of_reach)}.\n{WHAT_TO_DO}", highlight=False, soft_wrap=True)
 
 
-def _availability(files: FileSet, raw: Path, hosts: HostReachability) -> str:
-    """Whether the files are here, can be fetched and from where, or cannot be fetched."""
-    if all(files.is_present(name, raw) for name in files.sources):
-        return "[green]here[/]"
-    if files.unreachable(raw, hosts):
-        return "[yellow]unreachable[/]"
+def _origins(files: FileSet, hosts: HostReachability) -> str:
+    """The folders and addresses that the files would come from."""
     used = {next(filter(hosts.reachable, files.addresses(name)), "params.yaml") for name in files.sources}
-    return "[cyan]reachable[/]: " + escape(
-        ", ".join(sorted({masked(each.rpartition("/")[0] or each) for each in used}))
-    )
+    return ", ".join(sorted({masked(each.rpartition("/")[0] or each) for each in used}))

@@ -162,9 +162,9 @@ def _commit(shown: bytes, changed: tuple[str, ...] = ()) -> Commit:
     return Commit(identity, date, subject, changed)
 
 
-def _names(listed: bytes | None) -> list[str]:
+def _names(listed: bytes) -> list[str]:
     """The names of a list that ends each with a zero byte."""
-    return [name for name in _text(listed or b"").split("\0") if name]
+    return [name for name in _text(listed).split("\0") if name]
 
 
 def _text(output: bytes) -> str:

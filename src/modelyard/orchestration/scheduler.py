@@ -27,6 +27,7 @@ __all__ = ["SUCCEEDED", "TIMES", "Pipeline", "Stage", "StageState"]
 
 TIMES = FOLDER / "seconds.json"  # the times of the last builds here
 POLL_SECONDS = 0.1
+PENDING = {StageState.WAITING, StageState.RUNNING}
 STOP_SECONDS = 5.0  # after which an interrupted stage is killed, and a killed one has ended
 
 
@@ -44,10 +45,9 @@ class Pipeline:
         Raises:
             ModelyardError: a file that describes the pipeline is wrong, or there is no such stage.
         """
-        self._times_file = root / TIMES
-        self._folder = self._times_file.parent
-        self._free: list[frozenset[int]] = []
         self._root = root
+        self._times_file = root / TIMES
+        self._free: list[frozenset[int]] = []
         with explain_dvc_errors(root), _repository(root) as self._repository:
             repo = self._repository
             graph = repo.index.graph
@@ -124,7 +124,7 @@ class Pipeline:
     def _stage(self, stage: Any, graph: Any) -> Stage:
         name = stage.addressing
         upstream = frozenset(each.addressing for each in graph.successors(stage))
-        return Stage(name, upstream, self._folder / "logs" / f"{name.replace('/', '_')}.log")
+        return Stage(name, upstream, self._root / FOLDER / "logs" / f"{name.replace('/', '_')}.log")
 
     def _advance(self, running: dict[str, BaseProcess], tolerant: Collection[str]) -> bool:
         """Record the stages that have ended, start those that are ready, and return whether any is running."""
@@ -144,8 +144,7 @@ class Pipeline:
         for stage in self.stages.values():  # upstream first, so that a skipped stage is known to those after it
             if stage.state is not StageState.WAITING:
                 continue
-            upstream = [each for name, each in self.stages.items() if name in stage.upstream]
-            if any(each.state in (StageState.WAITING, StageState.RUNNING) for each in upstream):
+            if any(each.state in PENDING for each in self._upstream_of(stage)):
                 continue
             if stage.name not in tolerant:
                 self._skip_if_missing_upstream(stage)
@@ -155,10 +154,13 @@ class Pipeline:
 
     def _skip_if_missing_upstream(self, stage: Stage) -> None:
         """Skip a stage if one that it needs was skipped, failed or was stopped."""
-        pending = {*SUCCEEDED, StageState.WAITING, StageState.RUNNING}
-        missing = [each for name, each in self.stages.items() if name in stage.upstream and each.state not in pending]
+        missing = [each for each in self._upstream_of(stage) if each.state not in SUCCEEDED | PENDING]
         if missing:
             stage.state, stage.reason = StageState.SKIPPED, f"needs {missing[0].name}: {missing[0].state}"
+
+    def _upstream_of(self, stage: Stage) -> list[Stage]:
+        """Return the stages that a stage depends on, in the order of the pipeline."""
+        return [each for name, each in self.stages.items() if name in stage.upstream]
 
     def _start(self, stage: Stage, deferred: DeferredSignals) -> BaseProcess:
         stage.log.parent.mkdir(parents=True, exist_ok=True)

@@ -103,7 +103,7 @@ def connect() -> None:
         report_relocation()
         experiment = mlflow.get_experiment_by_name(MLFLOW_EXPERIMENT)
         if experiment is None:
-            is_server = tracking_uri().startswith(("http://", "https://"))  # which stores artifacts itself
+            is_server = tracking_uri().partition(":")[0] in SERVER  # which stores artifacts itself
             artifacts = None if is_server else (project_root() / "mlartifacts").as_uri()
             try:
                 mlflow.create_experiment(MLFLOW_EXPERIMENT, artifact_location=artifacts)
