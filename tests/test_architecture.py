@@ -93,7 +93,7 @@ CANNOT_CHANGE = {
     # Reached through the types of params.yaml alone.
     "fetch": READING | METRICS | within("models", "data.inputs", "data.samples", "data.scaling", "data.splits"),
     # Of a task's module it takes how targets are summarized.
-    "normalise": DOWNLOADING | METRICS | within("models", "experiments.plots"),
+    "normalise": (DOWNLOADING - {"data.archives"}) | METRICS | within("models", "experiments.plots"),
     # The samples are split and on disk; of other families only the types of their settings are read.
     "train": READING | DOWNLOADING | ALL_FAMILIES | TRANSFERS | {"metrics.detection", "data.splits"},
     "train_transfer": READING

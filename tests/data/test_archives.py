@@ -13,7 +13,7 @@ from support.archives import COMPRESSIONS, CONTENTS, GOOD, MEMBERS, TWO, file_co
 
 from modelyard.core.errors import ModelyardError
 from modelyard.data import archives
-from modelyard.data.archives import checksum_of_content, decompress, unpack
+from modelyard.data.archives import checksum_of_content, decompress, open_content, unpack
 
 RIGHT = MEMBERS["two.bin"]
 ALTERED = hashlib.md5(b"altered", usedforsecurity=False).hexdigest()
@@ -127,3 +127,18 @@ def test_the_checksum_of_the_content_is_that_of_the_decompressed_file(content: b
         decompress(packed_file, plain)
         assert plain.read_bytes() == content
         assert checksum_of_content(packed_file, "sha256") == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzipped"])
+def test_the_content_of_a_file_is_read_in_parts_whether_it_is_compressed_or_not(tmp_path: Path, pack):
+    (tmp_path / "a").write_bytes(pack(b"content"))
+    with open_content(tmp_path / "a") as content:
+        assert (content.read(3), content.read(), content.read()) == (b"con", b"tent", b"")
+
+
+def test_a_gzip_file_that_is_cut_off_is_refused_while_it_is_read(tmp_path: Path):
+    (tmp_path / "a").write_bytes(gzip.compress(b"content")[:-1])
+    with open_content(tmp_path / "a") as content:
+        assert content.read(3) == b"con"
+    with pytest.raises(ModelyardError, match="not a complete gzip file"), open_content(tmp_path / "a") as content:
+        content.read()

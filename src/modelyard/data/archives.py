@@ -6,7 +6,7 @@ import shutil
 import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -90,21 +90,27 @@ def checksum_of_content(file: Path, method: Literal["sha256", "md5"]) -> str:
     return digest.hexdigest()
 
 
-def _blocks_of_content(path: Path) -> Iterator[bytes]:
-    size = 0
+@contextmanager
+def open_content(path: Path) -> Iterator[gzip.GzipFile | BufferedReader]:
+    """Open a gzip file to read its content, or a file that is not compressed as it is.
+
+    Raises:
+        ModelyardError: within the block, when the file turns out to be damaged.
+    """
     with path.open("rb") as file:
         is_compressed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
         file.seek(0)
-        content = gzip.GzipFile(fileobj=file) if is_compressed else file
-        while block := _read_block(content):
+        try:
+            yield gzip.GzipFile(fileobj=file) if is_compressed else file
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise ModelyardError(f"not a complete gzip file ({error})") from None
+
+
+def _blocks_of_content(path: Path) -> Iterator[bytes]:
+    size = 0
+    with open_content(path) as content:
+        while block := content.read(BLOCK):
             size += len(block)
             if size > MOST_BYTES:
                 raise ModelyardError(f"refused: its content is larger than {MOST_BYTES / 2**30:g} GiB")
             yield block
-
-
-def _read_block(content: gzip.GzipFile | BufferedReader) -> bytes:
-    try:
-        return content.read(BLOCK)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ModelyardError(f"not a complete gzip file ({error})") from None

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from modelyard.core.errors import ModelyardError
 from modelyard.data import readers
-from modelyard.data.readers import DatasetSettings, RawData, table
+from modelyard.data.readers import DatasetSettings, RawData, boston, flattened_images, table
 from modelyard.data.samples import Samples
 from modelyard.data.sources import Source
 
@@ -90,3 +90,20 @@ def test_read_uses_the_reader_of_the_settings_and_checks_the_result(tmp_path: Pa
     assert len(readers.read(table.TableDataset(**common, files=files, expect={"rows": 2}), tmp_path).samples) == 2
     with pytest.raises(ModelyardError, match=r"expect\.rows: 3 expected, 2 found"):
         readers.read(table.TableDataset(**common, files=files, expect={"rows": 3}), tmp_path)
+
+
+@pytest.mark.parametrize("names", [[], ["a.csv", "b.csv"]])
+@pytest.mark.parametrize(
+    ("reader", "kind", "more"),
+    [
+        ("boston", boston.BostonDataset, {}),
+        ("flattened_images", flattened_images.FlattenedImagesDataset, {"image_shape": (2, 2)}),
+        ("table", table.TableDataset, {"target": "y"}),
+    ],
+)
+def test_a_reader_of_one_csv_file_refuses_none_and_several(
+    names: list[str], reader: str, kind: type[DatasetSettings], more: dict
+):
+    files = {name: Source(text="") for name in names}
+    with pytest.raises(ValidationError, match=f"reader {reader} reads one CSV file; {len(names)} files are given"):
+        kind(reader=reader, task="regression", description="Made up.", files=files, **more)

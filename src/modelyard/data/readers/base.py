@@ -108,3 +108,17 @@ class DatasetSettings(Settings):
             highest = max(int(part.y.max()) for part in parts)
             if highest >= len(raw.classes):
                 yield f"  classes: {len(raw.classes)} are named, class {highest} found"
+
+
+class CsvDatasetSettings(DatasetSettings):
+    """A data set that is one CSV file."""
+
+    @model_validator(mode="after")
+    def _is_one_file(self) -> "CsvDatasetSettings":
+        if len(self.files) != 1:
+            raise ValueError(f"reader {self.reader} reads one CSV file; {len(self.files)} files are given")
+        return self
+
+    def csv_file(self, folder: Path) -> Path:
+        """Return the path of the file in the folder of the raw files."""
+        return folder / next(iter(self.files))

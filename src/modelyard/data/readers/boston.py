@@ -5,19 +5,19 @@ from typing import Literal
 
 import numpy as np
 
-from modelyard.data.readers.base import DatasetSettings, RawData
+from modelyard.data.readers.base import CsvDatasetSettings, RawData
 from modelyard.data.samples import Samples
 
 FEATURES = ("CRIM", "ZN", "INDUS", "CHAS", "NOX", "RM", "AGE", "DIS", "RAD", "TAX", "PTRATIO", "B", "LSTAT")
 
 
-class BostonDataset(DatasetSettings):
+class BostonDataset(CsvDatasetSettings):
     """The Boston housing data set."""
 
     reader: Literal["boston"]
 
 
-def read(folder: Path, _: BostonDataset) -> RawData:
+def read(folder: Path, settings: BostonDataset) -> RawData:
     """Read features as float64 (506, 13), the median value of homes in 1000 dollars as float64 (506,)."""
-    table = np.loadtxt(folder / "boston_housing.csv", delimiter=",")
+    table = np.loadtxt(settings.csv_file(folder), delimiter=",")
     return RawData(Samples(table[:, :-1], table[:, -1]), features=FEATURES)

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from modelyard.core.config import Settings
 from modelyard.core.errors import ModelyardError
-from modelyard.data.readers.base import DatasetSettings, RawData
+from modelyard.data.readers.base import CsvDatasetSettings, RawData
 from modelyard.data.samples import Samples
 
 Pixels = Annotated[int, Field(ge=1)]
@@ -21,7 +21,7 @@ class DrawnTestPart(Settings):
     seed: int = Field(ge=0, lt=2**32, description="sklearn.model_selection.StratifiedShuffleSplit(random_state=seed)")
 
 
-class FlattenedImagesDataset(DatasetSettings):
+class FlattenedImagesDataset(CsvDatasetSettings):
     """Flattened images in a CSV file."""
 
     reader: Literal["flattened_images"]
@@ -31,12 +31,6 @@ class FlattenedImagesDataset(DatasetSettings):
         default=None, description="null: the data set has no test samples of its own"
     )
 
-    @model_validator(mode="after")
-    def _is_one_file(self) -> "FlattenedImagesDataset":
-        if len(self.files) != 1:
-            raise ValueError(f"flattened images are one CSV file; {len(self.files)} files are given")
-        return self
-
 
 def read(folder: Path, settings: FlattenedImagesDataset) -> RawData:
     """Read images as uint8 (n, height, width, 1), labels as uint8 (n,); both parts shuffled if a test part is drawn.
@@ -44,7 +38,7 @@ def read(folder: Path, settings: FlattenedImagesDataset) -> RawData:
     Raises:
         ModelyardError: a line is no image of this shape, or a class is too small for the test part.
     """
-    samples = read_samples(folder / next(iter(settings.files)), settings.image_shape)
+    samples = read_samples(settings.csv_file(folder), settings.image_shape)
     if settings.resize:
         samples = Samples(_resized(samples.x, settings.resize), samples.y)
     if settings.test_part is None:

@@ -1,7 +1,5 @@
 """Images in the IDX format of MNIST and its successors: four files, gzipped or not."""
 
-import gzip
-import zlib
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -9,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelyard.core.errors import ModelyardError
+from modelyard.data.archives import open_content
 from modelyard.data.readers.base import DatasetSettings, RawData
 from modelyard.data.samples import Samples
 
@@ -17,7 +16,6 @@ Part = Literal["train", "t10k"]
 WORDS: dict[Part, tuple[str, ...]] = {"train": ("train",), "t10k": ("t10k", "test")}  # in names of the files of a part
 DIMENSIONS = {"images": 3, "labels": 1}
 UNSIGNED_BYTE = 8  # the type of the values
-GZIP_MAGIC = b"\x1f\x8b"
 
 
 class IdxDataset(DatasetSettings):
@@ -112,13 +110,11 @@ _ADVICE = (
 
 def _content(path: Path, size: int = -1) -> bytes:
     """Return the first bytes of a file, decompressed, or all of them."""
-    with path.open("rb") as file:
-        is_compressed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-        file.seek(0)
-        try:
-            return gzip.GzipFile(fileobj=file).read(size) if is_compressed else file.read(size)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise ModelyardError(f"{path}: not a complete gzip file ({error}). {_ADVICE}") from None
+    try:
+        with open_content(path) as content:
+            return content.read(size)
+    except ModelyardError as error:
+        raise ModelyardError(f"{path}: {error}. {_ADVICE}") from None
 
 
 def _product(shape: tuple[int, ...]) -> str:

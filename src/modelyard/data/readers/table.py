@@ -12,27 +12,21 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.data.readers import csv_table
-from modelyard.data.readers.base import DatasetSettings, RawData
+from modelyard.data.readers.base import CsvDatasetSettings, RawData
 from modelyard.data.readers.csv_table import TableError
 from modelyard.data.samples import TARGET_KINDS, Samples
 
 
-class TableDataset(DatasetSettings):
+class TableDataset(CsvDatasetSettings):
     """A table in a CSV file."""
 
     reader: Literal["table"]
     target: str = Field(description="the column to predict")
-
-    @model_validator(mode="after")
-    def _is_one_file(self) -> "TableDataset":
-        if len(self.files) != 1:
-            raise ValueError(f"a table is one CSV file; {len(self.files)} files are given")
-        return self
 
 
 def read(folder: Path, settings: TableDataset) -> RawData:
@@ -44,7 +38,7 @@ def read(folder: Path, settings: TableDataset) -> RawData:
         ModelyardError: the table breaks a rule of `csv_table`, has no such target, missing values, text instead of
             numbers, too few rows, a constant target, or classes that are hardly meant so.
     """
-    path = folder / next(iter(settings.files))
+    path = settings.csv_file(folder)
     try:
         return _read(path, settings)
     except TableError as error:
