@@ -71,12 +71,12 @@ def test_a_clear_effect_and_a_clear_lack_of_one_are_distinguished(direction: str
 @pytest.mark.parametrize("direction", ["higher", "lower", "equal", "different"])
 @pytest.mark.parametrize("effect", [0.0, 0.6, -0.6])
 def test_few_noisy_seeds_settle_nothing(direction: str, effect: float):
-    assert verdict(direction, pairs(effect, seeds=3, noise=3.0)) is Verdict.OPEN
+    assert verdict(direction, pairs(effect, seeds=3, noise=3.0)) is Verdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize("direction", ["higher", "lower", "equal", "different"])
 def test_one_seed_settles_nothing_and_no_seed_is_not_run(direction: str):
-    assert verdict(direction, pairs(9.0, seeds=1)) is Verdict.OPEN
+    assert verdict(direction, pairs(9.0, seeds=1)) is Verdict.INCONCLUSIVE
     assert verdict(direction, pairs(9.0, seeds=0)) is Verdict.NOT_RUN
 
 
@@ -103,10 +103,10 @@ def test_the_test_is_paired_by_seed():
     paired = pairs(1.0)
     shuffled = PairedRuns(paired.first, np.roll(paired.second, 1))
     assert verdict("higher", paired) is Verdict.HOLDS
-    assert verdict("higher", shuffled) is Verdict.OPEN
+    assert verdict("higher", shuffled) is Verdict.INCONCLUSIVE
 
 
-@pytest.mark.parametrize(("seeds", "expected"), [(12, Verdict.HOLDS), (2, Verdict.OPEN)])
+@pytest.mark.parametrize(("seeds", "expected"), [(12, Verdict.HOLDS), (2, Verdict.INCONCLUSIVE)])
 def test_equal_differences_are_tested_by_their_signs(seeds: int, expected: Verdict):
     assert verdict("higher", PairedRuns(np.ones(seeds), np.full(seeds, 0.5))) is expected
     assert verdict("equal", PairedRuns(np.ones(seeds), np.ones(seeds))) is expected
@@ -119,7 +119,7 @@ def test_many_claims_need_more_evidence_than_one():
     names = [f"claim {number}" for number in range(40)]
     of_many = {name: pairs(0.0, seeds=3, noise=5.0, random_seed=number) for number, name in enumerate(names)}
     results = assess({name: claim() for name in [*names, "weak"]}, of_many | {"weak": weak})
-    assert results["weak"].verdict is Verdict.OPEN
+    assert results["weak"].verdict is Verdict.INCONCLUSIVE
     assert results["weak"].p_value_for > assess({"one": claim()}, {"one": weak})["one"].p_value_for
 
 
@@ -181,7 +181,7 @@ def test_the_table_has_a_row_per_claim_with_sides_effect_and_verdict(results):
     sides = "| `one with model.dropout 0.5` | `other` | training.epochs 4, a split for each seed |"
     assert f"{sides} accuracy, higher | +1.91 (+1.78 to +2.04) |" in clear
     assert clear.endswith(" | 10 | **holds** |")
-    assert single.endswith(" | 1 | **not settled at this budget** |")
+    assert single.endswith(" | 1 | **inconclusive** |")
     assert "| ours |" in none
     assert none.endswith("|  | 0 | **not run** |")
 

@@ -40,7 +40,7 @@ class Verdict(StrEnum):
 
     HOLDS = "holds"
     FAILS = "does not hold"
-    OPEN = "not settled at this budget"
+    INCONCLUSIVE = "inconclusive"
     NOT_RUN = "not run"
 
 
@@ -213,10 +213,10 @@ def _verdict(pairs: PairedRuns, p_value_for: float | None, p_value_against: floa
     if not len(pairs):
         return Verdict.NOT_RUN
     if p_value_for is None or p_value_against is None:
-        return Verdict.OPEN
+        return Verdict.INCONCLUSIVE
     if p_value_for < ALPHA:
         return Verdict.HOLDS
-    return Verdict.FAILS if p_value_against < ALPHA else Verdict.OPEN
+    return Verdict.FAILS if p_value_against < ALPHA else Verdict.INCONCLUSIVE
 
 
 def _entry(result: ClaimResult) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from modelyard.reporting.changes import CLAIMS
 from modelyard.reporting.interval_bars import BarAxis, IntervalBar
 from modelyard.reporting.project_files import ProjectFiles
 
-STYLES = {Verdict.HOLDS: "good", Verdict.FAILS: "bad"}  # CSS classes; other verdicts are "open"
+STYLES = {Verdict.HOLDS: "good", Verdict.FAILS: "bad"}  # CSS classes; other verdicts have none
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ClaimRow:
         unit: the unit of the difference; empty if it has none.
         verdict: as in claims.json.
         remark: what restricts the verdict.
-        style: the CSS class of the verdict.
+        style: the CSS class of the verdict, or empty.
         effect: the mean difference with its 95 % interval, as text.
         p_values: for and against the claim, as text.
         pairs: the number of seeds that both sides were trained with.
@@ -68,7 +68,7 @@ def _row(entry: dict[str, Any], project: Project) -> ClaimRow:
         unit=_unit(claim, project),
         verdict=entry["verdict"],
         remark=entry.get("remark", ""),
-        style=STYLES.get(entry["verdict"], "open"),
+        style=STYLES.get(entry["verdict"], ""),
         effect=effect.text if effect else "",
         p_values=" / ".join(f"{p_value:.2g}" for p_value in p_values if p_value is not None),
         pairs=entry["pairs"],
