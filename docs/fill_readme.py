@@ -22,7 +22,7 @@ COMPARISON = Path("reports/comparison.csv")
 PLOTS = (
     Path("results/fashion_cnn/figures/first_training_images.png"),
     Path("results/mnist_cnn/figures/learning_curve.png"),
-    Path("results/digits_detector/figures/detections.png"),
+    Path("results/mnist_detector/figures/detections.png"),
 )
 
 

@@ -16,7 +16,7 @@ from modelyard.experiments import compare
 PLOTS = (
     "fashion_cnn/figures/first_training_images.png",
     "mnist_cnn/figures/learning_curve.png",
-    "digits_detector/figures/detections.png",
+    "mnist_detector/figures/detections.png",
 )
 
 

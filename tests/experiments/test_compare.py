@@ -139,11 +139,11 @@ def test_two_tasks_on_one_data_set_have_their_own_columns_and_headline_metrics(
 
 
 def test_a_detection_is_compared_by_its_own_metrics(project: params.Project, tmp_path: Path) -> None:
-    make_results(tmp_path / "digits_detector", "detection")
+    make_results(tmp_path / "mnist_detector", "detection")
     table = compared(project, tmp_path)
     shown = {"mean_average_precision": 0.8, "precision": 0.9, "recall": 0.7}
-    assert rows_of(table, "digits_detector").value.to_dict() == shown
-    assert compare.scores(table).to_numpy().tolist() == [["digits_detector", "mean_average_precision", 0.8]]
+    assert rows_of(table, "mnist_detector").value.to_dict() == shown
+    assert compare.scores(table).to_numpy().tolist() == [["mnist_detector", "mean_average_precision", 0.8]]
 
 
 def test_scores_hold_the_headline_metric_of_each_built_experiment(project: params.Project, tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_detections_cannot_be_paired(with_tuned: params.Project, tmp_path: Path)
     boxes = pd.DataFrame(
         {"image": [0], "class": [1], "score": [0.9], "left": [0], "top": [0], "right": [4], "bottom": [4]}
     )
-    for name in ("digits_detector", "digits_detector_tuned"):
+    for name in ("mnist_detector", "mnist_detector_tuned"):
         (tmp_path / name).mkdir()
         boxes.to_csv(tmp_path / name / "predictions.csv", index=False)
     assert compare.tuning_gains(with_tuned, tmp_path) == {}

@@ -132,7 +132,7 @@ def test_the_committed_files_are_valid():
         pytest.param(
             "epochs: 10, batch_size: 32, optimizer: adam, loss: detection",
             "epochs: 10, batch_size: 32, optimizer: adam, loss: detection, checkpoint: val_mae",
-            ("experiments.digits_detector.training.checkpoint", "not measured in a detection", "allowed: val_loss"),
+            ("experiments.mnist_detector.training.checkpoint", "not measured in a detection", "allowed: val_loss"),
             id="a detection has its loss alone",
         ),
         pytest.param(
@@ -150,13 +150,13 @@ def test_the_committed_files_are_valid():
         pytest.param(
             "epochs: 10, batch_size: 32, optimizer: adam, loss: detection",
             "epochs: 10, batch_size: 32, optimizer: adam, loss: mse",
-            ("experiments.digits_detector.training.loss", "does not fit a detection; take detection"),
+            ("experiments.mnist_detector.training.loss", "does not fit a detection; take detection"),
             id="loss of values for a detection",
         ),
         pytest.param(
-            "input: digits_on_canvas\n    model: {family: detector, filters: [16, 32, 64], context: [64, 64]}",
-            "input: digits_on_canvas\n    model: {family: mlp, units: [8]}",
-            ("experiments.digits_detector.model.family", "given 'mlp': mlp is for classification or regression, this "
+            "input: mnist_on_canvas\n    model: {family: detector, filters: [16, 32, 64], context: [64, 64]}",
+            "input: mnist_on_canvas\n    model: {family: mlp, units: [8]}",
+            ("experiments.mnist_detector.model.family", "given 'mlp': mlp is for classification or regression, this "
              "data set asks for detection"), id="a family without boxes",
         ),
         pytest.param(
@@ -165,7 +165,7 @@ def test_the_committed_files_are_valid():
             id="a detector of classes",
         ),
         pytest.param(
-            "input: reuters\n    model: {family: baseline}", "input: digits_on_canvas\n    model: {family: baseline}",
+            "input: reuters\n    model: {family: baseline}", "input: mnist_on_canvas\n    model: {family: baseline}",
             ("experiments.reuters_majority.model.family", "baseline is for classification or regression"),
             id="an estimator without boxes",
         ),

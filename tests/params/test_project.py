@@ -23,7 +23,7 @@ def test_an_experiment_has_the_data_set_of_its_input(project: Project):
 def test_an_autoencoder_has_the_task_reconstruction_whatever_its_data_set(project: Project):
     assert project.task_of("mnist_autoencoder") == "reconstruction"
     assert project.task_of("mnist_codes_classifier") == "classification"
-    assert project.task_of("digits_detector") == "detection"
+    assert project.task_of("mnist_detector") == "detection"
 
 
 def test_all_experiments_are_those_of_every_section(project: Project):

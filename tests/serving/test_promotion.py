@@ -152,7 +152,7 @@ def shipped() -> Project:
         ("mnist_cnn", "mnist"),
         ("mnist_transfer", "mnist"),
         ("cifar10_vgg16", "cifar10"),
-        ("digits_detector", "digits_on_canvas"),
+        ("mnist_detector", "mnist_on_canvas"),
         ("mnist_autoencoder", "mnist-reconstruction"),
     ],
 )

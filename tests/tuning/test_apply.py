@@ -114,7 +114,7 @@ def test_the_tuned_experiment_has_the_values_of_the_best_trial(params_file: Path
 
 def test_comments_after_the_last_experiment_of_a_section_stay_there(params_file: Path) -> None:
     text = params_file.read_text()
-    last = text.index("  digits_detector:\n    input")
+    last = text.index("  mnist_detector:\n    input")
     first, end = text.index("  digits_cnn:\n"), text.index("  mnist_mlp:\n    input")
     moved = text[:first] + text[end:last] + text[first:end].rstrip("\n") + "\n" + text[last:]
     params_file.write_text(moved)
