@@ -22,6 +22,12 @@ report = {"arguments": sys.argv[1:], "folder": os.getcwd(), "word": os.environ.g
 print(json.dumps(report))
 sys.exit(7)
 """
+ENDING = """
+import atexit, gc
+print("frozen", gc.get_freeze_count() > 1000)
+atexit.register(lambda: print("cleaned up"))
+raise SystemExit("error: a message")
+"""
 WAITING = """
 import os, pathlib, time
 pathlib.Path("pid").write_text(str(os.getpid()))
@@ -73,6 +79,14 @@ def test_a_script_runs_with_imported_libraries_in_the_client_s_environment(tmp_p
         "imported": True,
     }
     assert process.wait(BOUND) == 7
+
+
+@pytest.mark.usefixtures("server")
+def test_a_script_ends_as_a_process_of_its_own_does_and_its_collector_leaves_the_libraries_alone(tmp_path, capfd):
+    process = run(tmp_path, ENDING)
+    assert process.stdout.read() == "frozen True\ncleaned up\n"
+    assert process.wait(BOUND) == 1
+    assert capfd.readouterr().err == "error: a message\n"
 
 
 def test_without_a_server_the_client_runs_the_script(tmp_path, monkeypatch):

@@ -47,7 +47,11 @@ def running_server(modules: Sequence[str]) -> Iterator[None]:
 
 
 def serve(path: str, modules: list[str]) -> int:
-    """Listen at once, so that early clients can wait; import the modules; then serve until the starter ends."""
+    """Listen at once, so that early clients can wait; import the modules; then serve until the starter ends.
+
+    The imported objects are frozen: a child's garbage collections would copy every page of memory that holds one.
+    """
+    import gc
     import importlib
     import shutil
 
@@ -58,6 +62,8 @@ def serve(path: str, modules: list[str]) -> int:
     listener.listen(64)
     for module in modules:
         importlib.import_module(module)
+    gc.collect()
+    gc.freeze()
     sources: list[Any] = [listener, sys.stdin]  # standard input ends with the process that started this one
     while sys.stdin not in select.select(sources, [], [])[0]:
         connection, _ = listener.accept()
@@ -90,31 +96,39 @@ def run(script: str, arguments: list[str]) -> int:
 
 def _supervise(connection: socket.socket) -> NoReturn:
     """Fork the script's process; pass on the client's signals, kill it when the client ends, send its exit code."""
+    import multiprocessing
+
     size, files, _, _ = socket.recv_fds(connection, LENGTH, 3)
     with connection.makefile("rb") as stream:
         request = json.loads(stream.read(int.from_bytes(size, "big")))
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    child = os.fork()
-    if child == 0:
-        connection.close()
-        _become_script(request, files)
-    ended = os.pidfd_open(child)
+    child = multiprocessing.get_context("fork").Process(target=_become_script, args=(connection, request, files))
+    child.start()
+    pid = child.pid or 0
+    ended = os.pidfd_open(pid)
     sources: list[Any] = [connection, ended]
     while ended not in select.select(sources, [], [])[0]:
         received = connection.recv(1)
-        os.kill(child, received[0] if received else signal.SIGKILL)
+        os.kill(pid, received[0] if received else signal.SIGKILL)
         if not received:
             break
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    child.join()
+    code = child.exitcode or 0
     with suppress(OSError):  # the client has ended
         connection.sendall(bytes([code if code >= 0 else 128 - code]))
     os._exit(0)
 
 
-def _become_script(request: dict[str, Any], files: list[int]) -> NoReturn:
-    """Run the script in this process and exit with its exit code."""
+def _become_script(connection: socket.socket, request: dict[str, Any], files: list[int]) -> None:
+    """Run the script in this process.
+
+    As a process of multiprocessing, it ends without freeing the imported objects one by one, which takes longer than
+    many a script; what was registered to be done at the end is done here.
+    """
+    import atexit
     import runpy
 
+    connection.close()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for standard, file in enumerate(files):
         os.dup2(file, standard)
@@ -125,8 +139,10 @@ def _become_script(request: dict[str, Any], files: list[int]) -> NoReturn:
     os.environ.update(request["environment"])
     sys.argv = request["argv"]
     sys.path[:0] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    runpy.run_path(sys.argv[0], run_name="__main__")
-    sys.exit()
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    finally:
+        atexit._run_exitfuncs()
 
 
 if __name__ == "__main__":
