@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from modelyard.core.config import parse_yaml
 from modelyard.core.errors import ModelyardError
 from modelyard.orchestration import dvc_lock
 
@@ -63,6 +64,21 @@ def test_every_locked_file_and_folder_has_the_md5_that_dvc_wrote(project: Path) 
             assert dvc_lock.md5(project / path) == md5
     assert stages["train@one"].deps.keys() == {"raw.txt", "test"}
     assert stages["train@one"].outs.keys() == {"results/one/model"}
+
+
+def test_single_stages_are_read_without_parsing_the_others(project: Path, monkeypatch) -> None:
+    names = ["train@one", "pretrained/dvc.yaml:train@one", "train@none"]
+    everything = dvc_lock.read(project)
+    parsed = []
+    monkeypatch.setattr(dvc_lock, "parse_yaml", lambda text, path: parsed.append(text) or parse_yaml(text, path))
+    assert dvc_lock.read(project, names) == {name: everything[name] for name in names[:2]}
+    assert "evaluate" not in "".join(parsed)
+
+
+def test_single_stages_of_a_lock_with_aliases_are_read(tmp_path: Path) -> None:
+    entries = "  a:\n    outs: &shared\n    - path: x\n      md5: '1'\n  b:\n    outs: *shared\n"
+    (tmp_path / "dvc.lock").write_text(dvc_lock.START + entries)
+    assert dvc_lock.read(tmp_path, ["b"])["b"].outs == {"x": "1"}
 
 
 @pytest.mark.parametrize("prefix, name", [("", "one"), ("pretrained/dvc.yaml:", "other")])

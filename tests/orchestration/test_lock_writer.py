@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from modelyard.orchestration.lock_writer import START, with_entry, write_entry
+from modelyard.orchestration.dvc_lock import START
+from modelyard.orchestration.lock_writer import with_entry, write_entry
 
 STAGES = """
 stages:

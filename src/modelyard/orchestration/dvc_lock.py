@@ -5,7 +5,8 @@ The file is parsed here because importing DVC takes a second.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.core.files import checksum, conflict_message, read_text
 
 LOCK = "dvc.lock"
+START = "schema: '2.0'\nstages:\n"
 RESTORE_LOCK = (
     "Restore it from git (git checkout HEAD -- dvc.lock), or delete it; `modelyard run` then builds what differs."
 )
@@ -27,15 +29,37 @@ class LockedStage:
     outs: Mapping[str, str]
 
 
-def read(root: Path) -> dict[str, LockedStage]:
-    """Return every locked stage by the name that DVC gives it; those of subfolders are `sub/dvc.yaml:train@x`."""
+def read(root: Path, names: Collection[str] | None = None) -> dict[str, LockedStage]:
+    """Return the locked stages by the name that DVC gives them; those of subfolders are `sub/dvc.yaml:train@x`.
+
+    Args:
+        root: the folder of dvc.lock; the lock files of its subfolders are read too.
+        names: only these stages are needed; parsing all of a hundred takes longer than many a training.
+    """
     stages: dict[str, LockedStage] = {}
     for lock in [root / LOCK, *sorted(root.glob(f"*/{LOCK}"))]:
         if lock.exists():
             prefix = "" if lock.parent == root else f"{lock.parent.name}/dvc.yaml:"
-            of_file = parse(read_text(lock), lock)
-            stages |= {prefix + name: stage for name, stage in of_file.items()}
-    return stages
+            text = read_text(lock)
+            if names is not None and is_plain(text):
+                own = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+                text = START + "".join(entry[0] for name in own if (entry := entry_pattern(f"  {name}:").search(text)))
+            stages |= {prefix + name: stage for name, stage in parse(text, lock).items()}
+    return stages if names is None else {name: stages[name] for name in names if name in stages}
+
+
+def is_plain(text: str) -> bool:
+    """Return whether the text of a dvc.lock has stages only, each whole by itself.
+
+    A tool that rewrote the file may have left YAML aliases, which refer from one stage to the lines of another.
+    """
+    stages_only = re.match(rf"{START}(  .*\n|\n)*\Z", text) is not None
+    return stages_only and re.search(r"(?m)^ +(- |\S+: )?\*\w+$", text) is None
+
+
+def entry_pattern(first_line: str) -> re.Pattern[str]:
+    """Return the pattern of a stage's lines in a plain dvc.lock, by the first of them."""
+    return re.compile(rf"(?m)^{re.escape(first_line)}\n((   .*)?\n)*")
 
 
 def parse(text: str, path: Path) -> dict[str, LockedStage]:
@@ -89,7 +113,7 @@ def _md5s(files: Sequence[Mapping[str, str]] | None) -> dict[str, str]:
 
 
 def _stage(name: str, root: Path) -> LockedStage:
-    stages = read(root)
+    stages = read(root, [name])
     if name not in stages:
         raise ModelyardError(f"{LOCK} has no {name}: it was never built. Run: modelyard run {name.rpartition('@')[2]}")
     return stages[name]

@@ -4,11 +4,10 @@ DVC reads and writes the whole file for each stage, which takes 3 s with a hundr
 lock; and a process killed meanwhile leaves half a file. Here only the stage's own lines are replaced, atomically.
 """
 
-import re
 from pathlib import Path
 from typing import Any
 
-START = "schema: '2.0'\nstages:\n"
+from modelyard.orchestration.dvc_lock import START, entry_pattern, is_plain
 
 
 def write_entry(stage: Any) -> None:
@@ -19,7 +18,8 @@ def write_entry(stage: Any) -> None:
     file = Path(stage.path).with_suffix(".lock")
     entry = dumps_yaml({"stages": to_lockfile(stage)}).removeprefix("stages:\n")
     content = file.read_text(encoding="utf-8") if file.exists() else START
-    if _is_plain(content, entry):
+    # The name of a stage may be on several lines, or be quoted there.
+    if is_plain(content) and entry.partition("\n")[0].endswith(":"):
         _replace(file, with_entry(content, entry))
         stage.repo.scm_context.track_file(stage.repo.fs.relpath(str(file)))
     else:
@@ -28,19 +28,8 @@ def write_entry(stage: Any) -> None:
 
 def with_entry(content: str, entry: str) -> str:
     """Return the text of a dvc.lock with one stage's lines replaced, or added if it has none."""
-    name = entry.partition("\n")[0]
-    replaced, count = re.subn(rf"(?m)^{re.escape(name)}\n((   .*)?\n)*", lambda _: entry, content)
+    replaced, count = entry_pattern(entry.partition("\n")[0]).subn(lambda _: entry, content)
     return replaced if count else content + entry
-
-
-def _is_plain(content: str, entry: str) -> bool:
-    """Return whether the file has stages only, each whole by itself, and the name of this one is on a line of its own.
-
-    A tool that rewrote the file may have left YAML aliases, which refer from one stage to the lines of another.
-    """
-    stages_only = re.match(rf"{START}(  .*\n|\n)*\Z", content) is not None
-    aliases = re.search(r"(?m)^ +(- |\S+: )?\*\w+$", content) is not None
-    return stages_only and not aliases and entry.partition("\n")[0].endswith(":")
 
 
 def _replace(file: Path, content: str) -> None:

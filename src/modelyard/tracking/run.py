@@ -4,7 +4,7 @@ Files are the truth: a tracking failure is a warning and loses nothing. With MOD
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -233,8 +233,7 @@ def _can_be_resumed(run_id: str, experiment: str) -> bool:
 
 def _training_outputs(experiment: str) -> Mapping[str, str]:
     """The MD5 of what training an experiment wrote, by path; nothing where dvc.lock cannot be read at this moment."""
-    stages = _locked_stages()
-    return next((stages[stage].outs for stage in train_stages(experiment) if stage in stages), {})
+    return next((stage.outs for stage in _locked_stages(train_stages(experiment)).values()), {})
 
 
 def _unchanged_evaluation(experiment: str) -> ExperimentResults | None:
@@ -242,10 +241,10 @@ def _unchanged_evaluation(experiment: str) -> ExperimentResults | None:
 
     If its code has changed, DVC evaluates again.
     """
-    stages = _locked_stages()
-    for name, results in evaluations(experiment).items():
-        if name in stages and _are_unchanged({**stages[name].deps, **stages[name].outs}):
-            return results
+    results = evaluations(experiment)
+    for name, stage in _locked_stages(results).items():
+        if _are_unchanged({**stage.deps, **stage.outs}):
+            return results[name]
     return None
 
 
@@ -254,8 +253,8 @@ def _are_unchanged(md5s: Mapping[str, str]) -> bool:
     return all(path.exists() and dvc_lock.md5(path) == md5 for path, md5 in data.items())
 
 
-def _locked_stages() -> Mapping[str, dvc_lock.LockedStage]:
-    """What dvc.lock has; nothing where it cannot be read at this moment, because another stage is writing it."""
+def _locked_stages(names: Collection[str]) -> Mapping[str, dvc_lock.LockedStage]:
+    """What dvc.lock has of these stages; nothing where it cannot be read while another stage is writing it."""
     with suppress(ModelyardError, AttributeError, KeyError, TypeError):
-        return dvc_lock.read(Path.cwd())
+        return dvc_lock.read(Path.cwd(), names)
     return {}
