@@ -17,8 +17,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from modelyard.models.engine import runtime
 from modelyard.models.engine.optimizers import FusedAdam
-from modelyard.models.engine.tf_dataset import use_threads
 
 BATCH = 32
 SHAPE = (28, 28, 1)
@@ -41,7 +41,7 @@ STEPS = {
 def main(repeats: int) -> None:
     """Measure everything and append the results to the log."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    use_threads(1)
+    runtime.use(runtime.Runtime(threads=1))
     for precision in ("float32", "mixed_bfloat16"):
         keras.config.set_dtype_policy(precision)
         append_json_line(what="matrix product", precision=precision, **_product(precision, repeats))

@@ -100,12 +100,10 @@ def in_processes(plan: Plan, trials: int) -> list[FrozenTrial]:
         return study.trials
 
 
-METHODS: dict[
-    str, tuple[Callable[[Plan, int], list[FrozenTrial]], str, int]
-] = {  # function, pruner, threads per training
-    PLAIN: (in_threads, "none", CORES),
-    PROCESSES: (in_processes, "none", 1),
-    PRUNING: (in_processes, "median", 1),
+METHODS: dict[str, tuple[Callable[[Plan, int], list[FrozenTrial]], str]] = {  # function, pruner
+    PLAIN: (in_threads, "none"),
+    PROCESSES: (in_processes, "none"),
+    PRUNING: (in_processes, "median"),
 }
 
 
@@ -148,9 +146,9 @@ def rotated(methods: list[str], by: int) -> list[str]:
 
 def run_search(method: str, project: Project, seed: int, trials: int, folder: Path) -> SearchRun:
     """Run and time one search."""
-    run, pruner, threads = METHODS[method]
+    run, pruner = METHODS[method]
     study = project.studies[STUDY].model_copy(update={"seed": seed, "pruner": pruner})
-    plan = make_plan(project.model_copy(update={"studies": {STUDY: study}}), STUDY, threads, folder)
+    plan = make_plan(project.model_copy(update={"studies": {STUDY: study}}), STUDY, folder)
     started, clock = datetime.now(), time.monotonic()
     finished_trials = run(plan, trials)
     return SearchRun(started, time.monotonic() - clock, finished_trials)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import typer
 
-from modelyard import models, tracking
+from modelyard import models, params, tracking
 from modelyard.core.errors import exit_on_error
 from modelyard.core.files import atomic_folder, write_json, write_table
 from modelyard.data import inputs
@@ -13,7 +13,7 @@ from modelyard.experiments import evaluate, plots
 
 
 def main(experiment: str, training: Path, test: Path, model: Path, history: Path, results: Path) -> None:
-    evaluation = evaluate.evaluate(models.load(model), test)
+    evaluation = evaluate.evaluate(models.load(model, params.load().runtime), test)
     files = evaluate.plot_evaluation(evaluation, inputs.load_training(training), pd.read_csv(history))
     with atomic_folder(results / "figures") as folder:
         for name, plot in files.items():

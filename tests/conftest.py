@@ -22,6 +22,7 @@ from modelyard.data.mirrors import split_mirrors
 from modelyard.data.samples import Samples
 from modelyard.data.scaling import Scaler
 from modelyard.models import Runtime
+from modelyard.models.engine import runtime
 
 # A shell's background job ignores Ctrl-C, and so would every command that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -79,11 +80,9 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def one_thread() -> None:
-    """TensorFlow with the threads of a default training, for a test that uses Keras before any training does."""
-    from modelyard.models.engine.tf_dataset import use_threads
-
-    use_threads(Runtime().threads)
+def default_runtime() -> None:
+    """TensorFlow with the runtime of a default training, for a test that uses Keras before any training does."""
+    runtime.use(Runtime())
 
 
 @pytest.fixture

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 from support.commands import modelyard, table_row
+from support.projects import edit
+
+from modelyard.cli import doctor
 
 
 def test_doctor_prints_versions_and_where_each_data_set_is(project: Path):
@@ -46,6 +49,33 @@ def test_doctor_warns_of_a_system_that_is_not_supported(monkeypatch: pytest.Monk
     result = modelyard("doctor")
     assert result.exit_code == 0
     assert "on Darwin arm64 (not supported: tested on Linux x86_64 only)" in result.output
+
+
+@pytest.mark.usefixtures("project")
+def test_doctor_says_how_many_cores_a_quota_grants(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(doctor, "core_count", lambda: 3)
+    monkeypatch.setattr(doctor, "usable_cores", lambda: list(range(16)))
+    assert "3 of 16 cores, by the quota of a container" in table_row(modelyard("doctor").output, "processor")
+
+
+@pytest.mark.parametrize(
+    ("driver", "device", "shown"),
+    [
+        (False, "cpu", "none"),
+        (False, "gpu", "none, but runtime.device is gpu"),
+        (True, "cpu", "NVIDIA T4, not used: runtime.device is cpu"),
+        (True, "gpu", "NVIDIA T4, used"),
+    ],
+)
+def test_doctor_shows_the_gpus_and_whether_they_are_used(
+    driver: bool, device: str, shown: str, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    edit(project / "params.yaml", "runtime", "device", value=device)
+    if driver:
+        (tmp_path / "gpus" / "0000:00:04.0").mkdir(parents=True)
+        (tmp_path / "gpus" / "0000:00:04.0" / "information").write_text("Model: \t\t NVIDIA T4\nIRQ:   \t\t 10\n")
+    monkeypatch.setattr(doctor, "GPUS", tmp_path / "gpus")
+    assert table_row(modelyard("doctor").output, "GPU").split() == ["GPU", *shown.split()]
 
 
 @pytest.mark.parametrize("name", ["dvc.yaml", "dvc.lock"])

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from support.waiting import wait_until
 
@@ -87,6 +88,27 @@ def test_a_script_ends_as_a_process_of_its_own_does_and_its_collector_leaves_the
     assert process.stdout.read() == "frozen True\ncleaned up\n"
     assert process.wait(BOUND) == 1
     assert capfd.readouterr().err == "error: a message\n"
+
+
+FOLLOWING = """
+import os, pathlib, threading, time
+threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+pathlib.Path("pid").write_text(str(os.getpid()))
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one core only")
+@pytest.mark.usefixtures("server")
+def test_every_thread_of_a_script_follows_the_cores_of_its_client(tmp_path):
+    process = run(tmp_path, FOLLOWING)
+    script = psutil.Process(int(wait_for(tmp_path / "pid")))
+    for cores in ({min(os.sched_getaffinity(0))}, os.sched_getaffinity(0)):
+        os.sched_setaffinity(process.pid, cores)
+        wait_until(lambda: all(os.sched_getaffinity(each.id) == cores for each in script.threads()), BOUND)  # noqa: B023
+    assert len(script.threads()) == 2
+    process.terminate()
+    process.wait(BOUND)
 
 
 def test_without_a_server_the_client_runs_the_script(tmp_path, monkeypatch):

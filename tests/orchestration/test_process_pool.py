@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import psutil
+import pytest
 
 from modelyard.orchestration.process_pool import run_in_pool
 
@@ -46,6 +47,23 @@ def test_every_job_is_done_once_by_no_more_processes_than_requested():
     ]
     assert 1 <= len({outcome.result[1] for outcome in done}) <= 2
     assert os.getpid() not in {outcome.result[1] for outcome in done}
+
+
+def cores_within(seconds: float) -> list[int]:
+    """The most cores that this process has had within some time."""
+    most: list[int] = []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        most = max(most, sorted(os.sched_getaffinity(0)), key=len)
+        time.sleep(0.05)
+    return most
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one core only")
+def test_the_last_job_has_every_core_and_jobs_at_once_have_their_own():
+    short, long = run_in_pool(cores_within, [0.5, 2.0], 2, LONG)
+    assert (short.job, long.job) == (0.5, 2.0)
+    assert len(short.result) < len(long.result) == len(os.sched_getaffinity(0))
 
 
 def test_without_jobs_nothing_is_started():

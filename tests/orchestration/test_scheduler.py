@@ -140,16 +140,29 @@ def test_two_independent_stages_overlap(make_project):
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one core only")
-def test_stages_at_once_have_cores_of_their_own(make_project):
-    root = make_project(MEETING.replace("echo met", "grep Cpus_allowed_list /proc/self/status"))
+def test_stages_at_once_have_cores_of_their_own_until_one_ends_and_the_other_has_all(make_project):
+    cores = "grep Cpus_allowed_list /proc/self/status"
+    await_file = "for i in $(seq 100); do [ -s {} ] && break; sleep 0.1; done"
+    both_run = f"echo . > {{}}.began; {await_file}; sleep 0.3"
+    root = make_project(
+        f"""
+        stages:
+          one:
+            cmd: '{both_run.format("one", "two.began")}; {cores} > one; {await_file.format("two")}'
+            outs: [one]
+          two:
+            cmd: >-
+              {both_run.format("two", "one.began")}; {cores} > two; {await_file.format("one")};
+              for i in $(seq 100); do {cores} > later; cmp -s two later || break; sleep 0.1; done
+            outs: [two, later]
+        """
+    )
     run(root, jobs=2)
-    assert (root / "one").read_text() != (root / "two").read_text()
-
-
-def test_more_stages_than_cores_share_them_all(make_project):
-    root = make_project(MEETING.replace("echo met", "grep Cpus_allowed_list /proc/self/status"))
-    run(root, jobs=len(os.sched_getaffinity(0)) + 1)
-    assert (root / "one").read_text() == (root / "two").read_text()
+    at_once = {(root / "one").read_text(), (root / "two").read_text()}
+    assert len(at_once) == 2
+    all_cores = next(line for line in Path("/proc/self/status").read_text().splitlines() if "Cpus_allowed_list" in line)
+    assert (root / "later").read_text() == f"{all_cores}\n"
+    assert (root / "later").read_text() not in at_once
 
 
 def test_one_job_never_overlaps(make_project):

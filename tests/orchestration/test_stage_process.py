@@ -1,26 +1,11 @@
-"""The cores of stages that run at the same time, and signals that are deferred."""
+"""Signals that are deferred."""
 
-import os
 import signal
 from collections.abc import Iterator
 
 import pytest
 
-from modelyard.orchestration.stage_process import DeferredSignals, core_shares
-
-
-@pytest.mark.parametrize(
-    ("jobs", "shares"),
-    [
-        (1, [{0, 1, 2, 4, 5}]),
-        (2, [{0, 1}, {2, 4, 5}]),
-        (5, [{0}, {1}, {2}, {4}, {5}]),
-        (6, [{0, 1, 2, 4, 5}] * 6),
-    ],
-)
-def test_each_job_has_cores_of_its_own_where_there_are_enough(monkeypatch, jobs: int, shares: list[set[int]]):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {5, 4, 2, 1, 0})
-    assert core_shares(jobs) == shares
+from modelyard.orchestration.stage_process import DeferredSignals
 
 
 @pytest.fixture

@@ -212,7 +212,7 @@ def test_the_committed_files_are_valid():
             ("inputs.mnist_1000.split.first", "given 0", "greater than or equal to 1"), id="none of the rows",
         ),
         pytest.param(
-            "threads: 1 ", "threads: 0 ", ("runtime.threads", "given 0", "or equal to 1"), id="no thread"
+            "threads: 4 ", "threads: 0 ", ("runtime.threads", "given 0", "or equal to 1"), id="no thread"
         ),
         pytest.param(
             "sha256: 8594f", "sha256: 8594F",

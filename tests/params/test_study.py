@@ -119,7 +119,7 @@ def test_a_mistake_in_a_study_is_reported_with_its_place(old, new, parts, messag
     assert [part for part in parts if part not in text] == [], text
 
 
-@pytest.mark.usefixtures("one_thread")
+@pytest.mark.usefixtures("default_runtime")
 def test_the_default_learning_rates_are_those_of_keras():
     import keras
 

@@ -29,11 +29,12 @@ def test_max_steps_are_the_largest_number_of_epochs_or_the_folds(tmp_path):
     assert plan(tmp_path, EXPERIMENT).max_steps == 1
 
 
-def test_a_plan_holds_the_studys_experiment_inputs_metric_and_threads(tmp_path):
+def test_a_plan_holds_the_studys_experiment_inputs_metric_and_runtime(tmp_path):
     project = params.load(PARAMS)
-    digits_plan = make_plan(project, "digits_cnn", 3, tmp_path)
+    digits_plan = make_plan(project, "digits_cnn", tmp_path)
     assert digits_plan.experiment == project.experiments["digits_cnn"]
-    assert (digits_plan.metric, digits_plan.direction, digits_plan.runtime.threads) == ("val_accuracy", "maximize", 3)
+    assert (digits_plan.metric, digits_plan.direction) == ("val_accuracy", "maximize")
+    assert digits_plan.runtime == project.runtime
     assert list(digits_plan.inputs) == ["digits"]
     assert digits_plan.training_folder("digits") == Path(tmp_path, "data", "inputs", "digits", "training")
     assert digits_plan.space["vary"].keys() == project.studies["digits_cnn"].vary.keys()

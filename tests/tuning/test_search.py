@@ -319,7 +319,7 @@ def scores(study: optuna.Study) -> list[tuple]:
 
 
 def test_a_rebuild_starts_a_new_study_continues_a_stopped_one_and_finds_the_same(tmp_path, storage, monkeypatch):
-    monkeypatch.setattr(search_module, "make_plan", lambda project, name, threads, root: plan(root))
+    monkeypatch.setattr(search_module, "make_plan", lambda project, name, root: plan(root))
     monkeypatch.delenv("MODELYARD_OPTUNA_STORAGE", raising=False)
     first = rebuild(tmp_path)
     assert (first.study_name, len(scores(first))) == ("made_up", 4)

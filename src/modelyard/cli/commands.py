@@ -28,6 +28,9 @@ app.add_typer(runs, name="runs")
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_DISABLE_TELEMETRY": "true"}
 """Environment of everything that a command starts: no log noise from libraries (as in pipeline/python)."""
 
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Of all libraries but TensorFlow: results must not depend on the number of cores (as in pipeline/python)."""
+
 
 def _print_version(value: bool) -> None:
     if value:
@@ -46,6 +49,7 @@ def main(
     """Set the environment of everything that a subcommand starts."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    os.environ.update(ONE_THREAD)
 
 
 @app.command(

@@ -13,7 +13,7 @@ from modelyard import params
 from modelyard.cli.display import WHAT_TO_DO
 from modelyard.core.addresses import masked
 from modelyard.core.errors import ModelyardError
-from modelyard.core.processes import usable_cores
+from modelyard.core.processes import core_count, usable_cores
 from modelyard.data.download import FileSet, HostReachability
 from modelyard.orchestration.dvc_errors import check_syntax
 from modelyard.params.project import Project
@@ -21,6 +21,7 @@ from modelyard.tracking import is_enabled, masked_tracking_uri, project_root
 
 PACKAGES = ("modelyard", "tensorflow", "keras", "scikit-learn", "mlflow", "dvc", "optuna", "pandas", "numpy")
 SUPPORTED = ("Linux", "x86_64")
+GPUS = Path("/proc/driver/nvidia/gpus")
 CPU_FEATURES = {
     "avx2": "vector arithmetic",
     "avx512f": "wide vector arithmetic",
@@ -39,7 +40,14 @@ def examine() -> None:
     project = params.load()
     problem = _problem_of_pipeline()
     pipeline = "[red]see the error below[/]" if problem else "valid: dvc.yaml and dvc.lock"
-    rows = {**_machine(), "packages": _packages(), "params.yaml": _contents(project), "pipeline": pipeline, **_runs()}
+    rows = {
+        **_machine(),
+        "GPU": _gpus(project.runtime.device),
+        "packages": _packages(),
+        "params.yaml": _contents(project),
+        "pipeline": pipeline,
+        **_runs(),
+    }
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in rows.items():
         table.add_row(f"[bold]{name}[/]", value)
@@ -65,10 +73,24 @@ def _machine() -> dict[str, str]:
     support = "" if system == SUPPORTED else f" [yellow](not supported: tested on {' '.join(SUPPORTED)} only)[/]"
     return {
         "Python": f"{platform.python_version()} on {' '.join(system)}{support}",
-        "processor": f"{len(usable_cores())} cores; {_cpu_features()}",
+        "processor": f"{_cores()}; {_cpu_features()}",
         "memory": f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free",
         "disk": f"{disk.free / 2**30:.1f} GiB free here",
     }
+
+
+def _cores() -> str:
+    granted, visible = core_count(), len(usable_cores())
+    return f"{granted} cores" if granted == visible else f"{granted} of {visible} cores, by the quota of a container"
+
+
+def _gpus(device: str) -> str:
+    """The GPUs that NVIDIA's driver names, and whether trainings use them."""
+    lines = [line for file in sorted(GPUS.glob("*/information")) for line in file.read_text().splitlines()]
+    names = [line.removeprefix("Model:").strip() for line in lines if line.startswith("Model:")]
+    if not names:
+        return "none" if device == "cpu" else "[red]none, but runtime.device is gpu[/]"
+    return f"{escape(', '.join(names))}, {'used' if device == 'gpu' else 'not used: runtime.device is cpu'}"
 
 
 def _cpu_features() -> str:

@@ -17,7 +17,7 @@ from modelyard.cli.prerequisites import failures, run_stages
 from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_json, write_json, write_table, write_text
-from modelyard.core.processes import usable_cores
+from modelyard.core.processes import core_count
 from modelyard.orchestration.process_pool import Outcome
 from modelyard.params.claim import ClaimSettings
 from modelyard.params.project import Project
@@ -50,7 +50,7 @@ def replicate(names: Sequence[str], seeds: int | None, minutes: float, workers: 
     chosen = names or list(declared)
     wanted = _wanted_series(project, declared, chosen, seeds, splits)
     jobs = series.missing_jobs(wanted, folder)
-    count = workers or max(1, len(usable_cores()) // project.runtime.threads)
+    count = workers or core_count()
     succeeded = _run(jobs, count, 60 * minutes, console) if jobs else True
     _report(project, declared, folder, dict.fromkeys(chosen, seeds), console)
     mlflow_log.write((each for each, _ in wanted), folder)

@@ -21,7 +21,7 @@ from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.cli.prerequisites import LOG_LINES, refuse_edited_files
 from modelyard.cli.runs import backfill_after_rebuild, print_tracking_failures
 from modelyard.core.errors import ModelyardError
-from modelyard.core.processes import usable_cores
+from modelyard.core.processes import core_count
 from modelyard.core.report_text import duration_text
 from modelyard.data.download import HostReachability
 from modelyard.orchestration.fork_server import IS_SUPPORTED, running_server
@@ -88,7 +88,7 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
         os.environ.setdefault(REBUILD, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         with _fork_server_if_needed(pipeline), StageDisplay(console, pipeline) as display:
             try:
-                pipeline.run(options.jobs or _default_jobs(project.runtime.threads), display.show, TOLERANT)
+                pipeline.run(options.jobs or _default_jobs(), display.show, TOLERANT)
             except KeyboardInterrupt:
                 console.print("\nStopped. Finished stages are kept; run again to continue.")
                 return 130
@@ -159,12 +159,12 @@ def _is_heavy(stage: Stage) -> bool:
     return stage.name.removeprefix(PRETRAINED_STAGES).startswith(HEAVY)
 
 
-def _default_jobs(threads: int) -> int:
-    """As many stages as there are cores for all their threads, and memory: more would only slow each other down."""
+def _default_jobs() -> int:
+    """As many stages as there are cores and memory for: more would only slow each other down."""
     import psutil
 
     by_memory = psutil.virtual_memory().available // (GIGABYTES_PER_STAGE * 2**30)
-    return max(1, min(len(usable_cores()) // threads, by_memory))
+    return max(1, min(core_count(), by_memory))
 
 
 def _print_summary(

@@ -16,7 +16,7 @@ from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.cli.prerequisites import require_stages
 from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
-from modelyard.core.processes import usable_cores
+from modelyard.core.processes import core_count
 from modelyard.params.project import Project
 from modelyard.params.study import StudySettings
 
@@ -53,12 +53,12 @@ def search(name: str, options: Options) -> int:
     from modelyard.tuning import plan, storage
     from modelyard.tuning.search import Budget, Search
 
-    workers = options.workers or max(1, len(usable_cores()) // project.runtime.threads)
-    search_plan = plan.make_plan(project, name, max(1, len(usable_cores()) // workers), Path.cwd())
+    workers = options.workers or core_count()
+    search_plan = plan.make_plan(project, name, Path.cwd())
     location = storage.find_storage(name, options.storage, Path.cwd())
     budget = Budget(options.trials or settings.trials, options.seconds or settings.seconds)
     study = storage.open_study(search_plan, location, options.new, options.join)
-    require_stages([f"normalise@{input_name}" for input_name in search_plan.inputs], console, len(usable_cores()))
+    require_stages([f"normalise@{input_name}" for input_name in search_plan.inputs], console, core_count())
     try:
         with TrialDisplay(console, study) as display:
             Search(study, location, search_plan, display.show).run(workers, budget, options.join)

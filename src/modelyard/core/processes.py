@@ -5,7 +5,8 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection
+from contextlib import suppress
 from multiprocessing.connection import wait
 
 import psutil
@@ -20,10 +21,42 @@ def usable_cores() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-def use_cores(cores: Iterable[int]) -> None:
-    """Restrict this process to these cores; elsewhere than on Linux the system chooses, which is only slower."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, cores)
+def core_count() -> int:
+    """Return how many cores this process may keep busy: those that it may use, or fewer by a container's quota."""
+    from joblib import cpu_count
+
+    count: int = cpu_count()
+    return count
+
+
+def divide_cores(processes: Collection[int]) -> None:
+    """Divide the cores that this process may use among some processes, each with all that it started.
+
+    Their threads stay as many as they are, so no result changes. With more processes than cores, each may use all.
+    Elsewhere than on Linux the system divides them, which is only slower.
+
+    Args:
+        processes: their ids; those that have ended are ignored.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    cores = usable_cores()
+    shares = len(processes) if len(processes) <= len(cores) else 1
+    bounds = [len(cores) * share // shares for share in range(shares + 1)] if shares else []
+    for number, process in enumerate(processes):
+        share = number % shares
+        with suppress(psutil.Error):
+            family = [psutil.Process(process), *psutil.Process(process).children(recursive=True)]
+            for member in family:
+                restrict_to_cores(member.pid, cores[bounds[share] : bounds[share + 1]])
+
+
+def restrict_to_cores(process: int, cores: Collection[int]) -> None:
+    """Restrict all threads of a process to these cores; nothing happens if it has ended."""
+    for _ in range(2):  # a thread that started during the first pass may have the cores of an earlier one
+        with suppress(OSError):
+            for thread in os.listdir(f"/proc/{process}/task"):  # noqa: PTH208 (ids, not paths)
+                os.sched_setaffinity(int(thread), cores)
 
 
 def end_with_starter(group: bool = False) -> None:

@@ -40,6 +40,7 @@ def train(
     printer = EpochPrinter(_epochs(experiment), run)
     with atomic_folder(model) as folder:
         context = models.TrainingContext(folder, runtime, printer, backbone)
+        run.log_device(models.device_name(runtime))
         fitted, table = models.fit(experiment.model, experiment.training, data, context)
         printer.finish()
         fitted.save(folder)

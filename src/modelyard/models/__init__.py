@@ -15,8 +15,9 @@ from modelyard.data.inputs import TrainingInput
 from modelyard.data.samples import Task
 from modelyard.models.engine import keras_model, sklearn_model
 from modelyard.models.engine.base import Model, TrainingContext
+from modelyard.models.engine.runtime import Runtime, device_name
 from modelyard.models.engine.tasks import TASKS
-from modelyard.models.engine.training_settings import EstimatorTraining, NetworkTraining, Runtime
+from modelyard.models.engine.training_settings import EstimatorTraining, NetworkTraining
 from modelyard.models.families import autoencoder, baseline, boosting, cnn, detector, linear, mlp, recurrent, transfer
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = [
     "Runtime",
     "TrainingContext",
     "TransferSettings",
+    "device_name",
     "fit",
     "is_estimator",
     "load",
@@ -102,8 +104,8 @@ def fit(
     return fitted
 
 
-def load(folder: Path) -> Model:
-    """Load a saved model of any family."""
+def load(folder: Path, runtime: Runtime | None = None) -> Model:
+    """Load a saved model of any family; with a runtime, the bits of its predictions depend on no number of cores."""
     if (folder / keras_model.FILE).exists():
-        return keras_model.load(folder)
+        return keras_model.load(folder, runtime)
     return sklearn_model.load(folder)

@@ -1,8 +1,8 @@
 """A process that imports the heavy libraries once and forks a child for each script to run.
 
 `fork_server.py serve SOCKET MODULE...` starts the server; `fork_server.py run SCRIPT ARGUMENT...` is its client, for
-the server whose socket MODELYARD_FORK_SERVER names. The script gets the client's folder, environment, cores, standard
-streams and signals, and the client gets the script's exit code.
+the server whose socket MODELYARD_FORK_SERVER names. The script gets the client's folder, environment, standard
+streams and signals, and the cores that the client has at each moment; the client gets the script's exit code.
 Forking is safe as long as the imports compute nothing and start no Python thread; TensorFlow's and MLflow's do not.
 It needs Linux; elsewhere each script imports these libraries itself.
 Not multiprocessing's forkserver: it passes no signals on, and its client would import what takes longer than a script.
@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 VARIABLE = "MODELYARD_FORK_SERVER"
 IS_SUPPORTED = hasattr(os, "pidfd_open") and hasattr(os, "sched_setaffinity")
 LENGTH = 8  # bytes that hold the size of a request
+FOLLOW_SECONDS = 0.2  # after which a script has the cores that its client was given meanwhile
 
 
 @contextmanager
@@ -85,8 +86,7 @@ def run(script: str, arguments: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda received, _: connection.sendall(bytes([received])))
     folder = os.getcwd()  # noqa: PTH109 (the client does not import pathlib, to start in milliseconds)
-    cores = list(os.sched_getaffinity(0))
-    request = {"argv": [script, *arguments], "folder": folder, "environment": dict(os.environ), "cores": cores}
+    request = {"argv": [script, *arguments], "folder": folder, "environment": dict(os.environ), "client": os.getpid()}
     content = json.dumps(request).encode()
     socket.send_fds(connection, [len(content).to_bytes(LENGTH, "big")], [0, 1, 2])
     connection.sendall(content)
@@ -95,7 +95,7 @@ def run(script: str, arguments: list[str]) -> int:
 
 
 def _supervise(connection: socket.socket) -> NoReturn:
-    """Fork the script's process; pass on the client's signals, kill it when the client ends, send its exit code."""
+    """Fork the script's process; pass on the client's signals and cores, kill it when the client ends."""
     import multiprocessing
 
     size, files, _, _ = socket.recv_fds(connection, LENGTH, 3)
@@ -107,7 +107,10 @@ def _supervise(connection: socket.socket) -> NoReturn:
     pid = child.pid or 0
     ended = os.pidfd_open(pid)
     sources: list[Any] = [connection, ended]
-    while ended not in select.select(sources, [], [])[0]:
+    while ended not in (readable := select.select(sources, [], [], FOLLOW_SECONDS)[0]):
+        if not readable:
+            _follow_cores(request["client"], pid)
+            continue
         received = connection.recv(1)
         os.kill(pid, received[0] if received else signal.SIGKILL)
         if not received:
@@ -117,6 +120,15 @@ def _supervise(connection: socket.socket) -> NoReturn:
     with suppress(OSError):  # the client has ended
         connection.sendall(bytes([code if code >= 0 else 128 - code]))
     os._exit(0)
+
+
+def _follow_cores(client: int, script: int) -> None:
+    """Restrict all threads of the script to the cores that its client has now."""
+    with suppress(OSError):  # one of them has ended
+        cores = os.sched_getaffinity(client)
+        for thread in map(int, os.listdir(f"/proc/{script}/task")):  # noqa: PTH208 (the server imports no pathlib)
+            if os.sched_getaffinity(thread) != cores:
+                os.sched_setaffinity(thread, cores)
 
 
 def _become_script(connection: socket.socket, request: dict[str, Any], files: list[int]) -> None:
@@ -133,7 +145,7 @@ def _become_script(connection: socket.socket, request: dict[str, Any], files: li
     for standard, file in enumerate(files):
         os.dup2(file, standard)
         os.close(file)
-    os.sched_setaffinity(0, request["cores"])
+    _follow_cores(request["client"], os.getpid())
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])

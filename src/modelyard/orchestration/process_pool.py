@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, cast
 
-from modelyard.core.processes import end_with_starter
+from modelyard.core.processes import divide_cores, end_with_starter
 
 MAX_BYTES = 2.5 * 2**30  # of memory, after which a process is replaced: trainings do not free all of it
 SPAWN = multiprocessing.get_context("spawn")
@@ -51,6 +51,7 @@ def run_in_pool(
                 worker = idle.pop() if idle else _Worker(work)
                 worker.begin(waiting.popleft())
                 busy[worker.connection] = worker
+            divide_cores([worker.pid for worker in busy.values() if worker.pid])
             ready = cast(list[Connection], wait(busy, timeout=max(0.0, ends - time.monotonic())))
             if not ready:
                 return
@@ -73,6 +74,10 @@ class _Worker:
         theirs.close()  # so that the end of the process is the end of the connection
         self._job: Any = None
         self._size = 0
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid
 
     def begin(self, job: Any) -> None:
         self._job = job

@@ -16,12 +16,13 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from modelyard.core.processes import divide_cores
 from modelyard.orchestration.change_reasons import reasons
 from modelyard.orchestration.dvc_errors import explain_dvc_errors
 from modelyard.orchestration.read_once import read_once
 from modelyard.orchestration.run_lock import FOLDER, note_running
 from modelyard.orchestration.stage import SUCCEEDED, Stage, StageState
-from modelyard.orchestration.stage_process import DeferredSignals, core_shares, signal_groups, start, state_after
+from modelyard.orchestration.stage_process import DeferredSignals, signal_groups, start, state_after
 
 __all__ = ["SUCCEEDED", "TIMES", "Pipeline", "Stage", "StageState"]
 
@@ -47,7 +48,6 @@ class Pipeline:
         """
         self._root = root
         self._times_file = root / TIMES
-        self._free: list[frozenset[int]] = []
         with explain_dvc_errors(root), _repository(root) as self._repository:
             repo = self._repository
             graph = repo.index.graph
@@ -103,9 +103,8 @@ class Pipeline:
             KeyboardInterrupt: after every running stage was stopped.
         """
         running: dict[str, BaseProcess] = {}
-        self._free = core_shares(jobs)
         try:
-            while self._advance(running, tolerant):
+            while self._advance(running, jobs, tolerant):
                 watch(self.stages)
                 time.sleep(POLL_SECONDS)
         finally:
@@ -126,16 +125,17 @@ class Pipeline:
         upstream = frozenset(each.addressing for each in graph.successors(stage))
         return Stage(name, upstream, self._root / FOLDER / "logs" / f"{name.replace('/', '_')}.log")
 
-    def _advance(self, running: dict[str, BaseProcess], tolerant: Collection[str]) -> bool:
+    def _advance(self, running: dict[str, BaseProcess], jobs: int, tolerant: Collection[str]) -> bool:
         """Record the stages that have ended, start those that are ready, and return whether any is running."""
         before = set(running)
         for name, process in list(running.items()):
             if not process.is_alive():
                 self._record_end(name, running.pop(name))
-        for stage in self._ready(tolerant)[: len(self._free)]:
+        for stage in self._ready(tolerant)[: jobs - len(running)]:
             with DeferredSignals() as deferred:
                 running[stage.name] = self._start(stage, deferred)
         if running.keys() != before:
+            divide_cores([process.pid for process in running.values() if process.pid])
             note_running(self._root, running)
         return bool(running)
 
@@ -165,14 +165,12 @@ class Pipeline:
     def _start(self, stage: Stage, deferred: DeferredSignals) -> BaseProcess:
         stage.log.parent.mkdir(parents=True, exist_ok=True)
         stage.log.write_text("")  # removes the output of an earlier run
-        stage.cores = self._free.pop(0)
-        process = start(self._dvc_stages[stage.name], stage.log, stage.cores, deferred)
+        process = start(self._dvc_stages[stage.name], stage.log, deferred)
         stage.state, stage.began = StageState.RUNNING, time.monotonic()
         return process
 
     def _record_end(self, name: str, process: BaseProcess) -> None:
         stage = self.stages[name]
-        self._free.append(stage.cores)
         stage.ended = time.monotonic()
         stage.state = state_after(process)
 

@@ -34,7 +34,6 @@ class Stage:
         reason: why it was skipped.
         changes: why it must run.
         last_seconds: how long it took last time.
-        cores: the cores that it runs on.
         began: when it began, by the monotonic clock; 0 before.
         ended: when it ended; 0 before.
     """
@@ -46,7 +45,6 @@ class Stage:
     reason: str = ""
     changes: tuple[str, ...] = ()
     last_seconds: float = 0.0
-    cores: frozenset[int] = frozenset()
     began: float = 0.0
     ended: float = 0.0
 

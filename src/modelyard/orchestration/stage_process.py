@@ -1,4 +1,4 @@
-"""The process of a stage: its cores, a start that no signal interrupts, and its end."""
+"""The process of a stage: a start that no signal interrupts, and its end."""
 
 import logging
 import multiprocessing
@@ -7,12 +7,11 @@ import signal
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from itertools import pairwise
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from modelyard.core.processes import end_with_starter, usable_cores, use_cores
+from modelyard.core.processes import end_with_starter
 from modelyard.orchestration.lock_writer import write_entry
 from modelyard.orchestration.stage import StageState
 
@@ -50,18 +49,6 @@ class DeferredSignals:
         self._received = True
 
 
-def core_shares(jobs: int) -> list[frozenset[int]]:
-    """Return the cores of each of `jobs` stages: separate ones if there are enough.
-
-    Without this, some kernels keep two busy processes on one core for minutes while another idles.
-    """
-    cores = usable_cores()
-    if len(cores) < jobs:
-        return [frozenset(cores)] * jobs
-    bounds = [len(cores) * share // jobs for share in range(jobs + 1)]
-    return [frozenset(cores[first:last]) for first, last in pairwise(bounds)]
-
-
 def signal_groups(processes: Iterable[BaseProcess], number: signal.Signals) -> None:
     """Send a signal to each process and to all that it started."""
     for process in processes:
@@ -70,9 +57,9 @@ def signal_groups(processes: Iterable[BaseProcess], number: signal.Signals) -> N
                 os.killpg(process.pid, number)
 
 
-def start(stage: Any, log: Path, cores: frozenset[int], deferred: DeferredSignals) -> BaseProcess:
+def start(stage: Any, log: Path, deferred: DeferredSignals) -> BaseProcess:
     """Start the process of DVC's own stage; it handles signals as soon as it can clean up."""
-    process = FORK.Process(target=_reproduce, args=(stage, log, cores, deferred))
+    process = FORK.Process(target=_reproduce, args=(stage, log, deferred))
     process.start()
     return process
 
@@ -82,13 +69,12 @@ def state_after(process: BaseProcess) -> StageState:
     return EXIT_STATES.get(process.exitcode, StageState.FAILED)
 
 
-def _reproduce(stage: Any, log: Path, cores: frozenset[int], deferred: DeferredSignals) -> None:
+def _reproduce(stage: Any, log: Path, deferred: DeferredSignals) -> None:
     """Run a stage in its own process: the output goes to its log, the exit code is one of EXIT_STATES."""
     from dvc.repo import lock_repo
 
     os.setsid()  # a group of its own, to be stopped with all that its command started
     end_with_starter(group=True)
-    use_cores(cores)
     with log.open("w", encoding="utf-8") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

@@ -66,6 +66,12 @@ class MlflowRun:
         dataset = MetaDataset(source, name=description.dataset, digest=digest[:32], schema=schema)
         mlflow.log_input(dataset, "training")
 
+    def log_device(self, name: str) -> None:
+        """Log what computes: another device gives other bits."""
+        import mlflow
+
+        mlflow.set_tag("device", name)
+
     def log_epoch(self, metrics: Mapping[str, float]) -> None:
         """Log the metrics of one epoch; `epoch` is its number, from 1."""
         self._buffer.append(metrics)

@@ -20,7 +20,7 @@ class Plan:
         experiment: the settings of the experiment that it varies.
         inputs: the settings, as JSON, of every input that a trial may use.
         metric: the column of the training history that is a trial's score.
-        runtime: threads and determinism of each training.
+        runtime: how each training uses the machine.
         root: the project's folder.
     """
 
@@ -64,8 +64,8 @@ class Plan:
         return self.root / "data" / "inputs" / input_name / "training"
 
 
-def make_plan(project: Project, name: str, threads: int, root: Path) -> Plan:
-    """Build the plan of a study of params.yaml, whose trainings use this many threads each."""
+def make_plan(project: Project, name: str, root: Path) -> Plan:
+    """Build the plan of a study of params.yaml."""
     study = project.studies[name]
     experiment = project.experiments[study.experiment]
     names = inputs_of(study, experiment.input)
@@ -76,6 +76,6 @@ def make_plan(project: Project, name: str, threads: int, root: Path) -> Plan:
         experiment=experiment,
         inputs={each: project.inputs[each].model_dump(mode="json") for each in names},
         metric=f"val_{metric}",
-        runtime=project.runtime.model_copy(update={"threads": threads}),
+        runtime=project.runtime,
         root=root.resolve(),
     )

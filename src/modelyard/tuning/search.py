@@ -15,7 +15,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from modelyard.core.errors import ModelyardError
-from modelyard.core.processes import this_process
+from modelyard.core.processes import divide_cores, this_process
 from modelyard.params.project import Project
 from modelyard.tuning import retries, storage
 from modelyard.tuning.plan import Plan, make_plan
@@ -87,6 +87,7 @@ class Search:
     def __init__(self, study: optuna.Study, storage: StudyStorage, plan: Plan, on_update: OnUpdate) -> None:
         self._study, self._storage, self._plan, self._on_update = study, storage, plan, on_update
         self._workers: list[WorkerProcess] = []
+        self._busy: list[int] = []  # the processes among which the cores are divided
         self._finished: list[TrialFinished] = []
         self._failures: list[str] = []
         self._sampled = sum(each.state is not TrialState.WAITING for each in study.get_trials(deepcopy=False))
@@ -110,6 +111,7 @@ class Search:
         with self._storage.explain_errors():
             try:
                 while self._assign_trials(workers, budget.trials, until, max_memory):
+                    self._divide_cores()
                     self._receive()
             finally:
                 self._stop()
@@ -143,6 +145,12 @@ class Search:
         logs.mkdir(parents=True, exist_ok=True)
         log = logs / f"{self._study.study_name}.log"
         return WorkerProcess(self._storage, self._study.study_name, self._plan, max_memory, log)
+
+    def _divide_cores(self) -> None:
+        busy = [each.process.pid for each in self._workers if each.state != "idle" and each.process.pid]
+        if busy != self._busy:
+            divide_cores(busy)
+            self._busy = busy
 
     def _receive(self) -> None:
         """Handle the messages of the workers, waiting for POLL_SECONDS at most."""
@@ -220,7 +228,7 @@ def rebuild_study(project: Project, name: str, root: Path, on_update: OnUpdate) 
     Raises:
         ModelyardError: the storage does not answer, or the same failure comes too often.
     """
-    plan = make_plan(project, name, project.runtime.threads, root)
+    plan = make_plan(project, name, root)
     location = storage.find_storage(name, None, root)
     study = storage.open_study(plan, location, new=not _is_unfinished_rebuild(plan, location))
     study.set_user_attr(REBUILD, STARTED)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from modelyard.metrics import detection
 from modelyard.models.engine import box_coding
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("default_runtime")
 
 SHAPE, CELLS, CLASSES = (64, 48, 1), (8, 6), 4
 

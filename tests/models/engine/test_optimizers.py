@@ -7,7 +7,7 @@ import pytest
 from modelyard.models.engine.optimizers import FusedAdam, make_optimizer
 from modelyard.models.engine.training_settings import NetworkTraining
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("default_runtime")
 
 
 def training(**values) -> NetworkTraining:

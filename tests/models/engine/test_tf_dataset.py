@@ -10,7 +10,7 @@ from modelyard.data.inputs import TrainingInput
 from modelyard.data.samples import Samples
 from modelyard.models import NetworkTraining
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("default_runtime")
 
 
 def training(**changes: Any) -> NetworkTraining:

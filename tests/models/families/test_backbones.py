@@ -16,7 +16,7 @@ from modelyard.models import NetworkTraining
 from modelyard.models.engine.keras_model import load_native, predict_native
 from modelyard.models.families import backbones, cnn
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("default_runtime")
 
 RANDOM = np.random.default_rng(3)
 PHOTOGRAPHS = RANDOM.integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
@@ -90,7 +90,7 @@ def test_a_folder_without_a_network_is_refused_with_the_expected_files(tmp_path:
 
 
 @pytest.fixture(scope="module")
-def convolutions(one_thread: None) -> Any:
+def convolutions(default_runtime: None) -> Any:
     """VGG16 with random weights."""
     import keras
 

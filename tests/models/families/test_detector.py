@@ -12,7 +12,7 @@ from modelyard.models.engine import box_coding
 from modelyard.models.engine.tasks import Output
 from modelyard.models.families import detector
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("default_runtime")
 
 SHAPE, CELLS, CLASSES = (64, 48, 1), (8, 6), 4
 SETTINGS = detector.Settings(family="detector", filters=(4, 4, 4), context=(6,))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from modelyard.data.inputs import InputDescription
-from modelyard.models.engine.training_settings import Runtime
+from modelyard.models.engine.runtime import Runtime
 
 ReportEpoch = Callable[[dict[str, float]], None]
 

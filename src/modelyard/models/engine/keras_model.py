@@ -14,6 +14,8 @@ from modelyard.core.errors import ModelyardError
 from modelyard.data.inputs import InputDescription, TrainingInput, load_description, save_description
 from modelyard.metrics.definitions import history_metric
 from modelyard.models.engine.base import ArraySpec, Layer, TrainingContext
+from modelyard.models.engine.runtime import Runtime
+from modelyard.models.engine.runtime import use as use_runtime
 from modelyard.models.engine.serialization import make_stable
 from modelyard.models.engine.tasks import TASKS, find_loss
 from modelyard.models.engine.training_settings import NetworkTraining
@@ -77,8 +79,10 @@ class KerasModel:
         save_description(self.description, folder)
 
 
-def load(folder: Path) -> KerasModel:
-    """Load a saved model with its submodels."""
+def load(folder: Path, runtime: Runtime | None = None) -> KerasModel:
+    """Load a saved model with its submodels, in a process with this runtime."""
+    if runtime:
+        use_runtime(runtime)
     files = {path.stem: path for path in sorted(folder.glob("*.keras"))}
     natives = {name: load_native(path) for name, path in files.items()}
     return KerasModel(natives.pop("model"), load_description(folder), natives)
@@ -101,11 +105,9 @@ def fit(
 
 
 def reset(training: NetworkTraining, context: TrainingContext) -> None:
-    """Reset Keras's global state, threads, precision and seed, so that the next network is reproducible."""
+    """Reset Keras's global state, runtime, precision and seed, so that the next network is reproducible."""
     keras = _import_keras()
-    from modelyard.models.engine import tf_dataset
-
-    tf_dataset.use_threads(context.runtime.threads)
+    use_runtime(context.runtime)
     keras.utils.clear_session(free_memory=False)  # layer names count from zero, whatever was built before
     keras.utils.set_random_seed(training.seed)
     keras.config.set_dtype_policy(context.runtime.precision)

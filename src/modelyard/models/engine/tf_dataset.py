@@ -10,13 +10,6 @@ from modelyard.models.engine.training_settings import NetworkTraining
 VALIDATION_BATCH = 1000  # a mean over samples does not depend on it
 
 
-def use_threads(threads: int) -> None:
-    """Fix the number of threads of this process's TensorFlow; a second, different number is refused by TensorFlow."""
-    if tf.config.threading.get_intra_op_parallelism_threads() != threads:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
-
-
 class Batches:
     """Batches (x, y) of an input; training and validation batches read one copy of the samples."""
 

@@ -1,4 +1,4 @@
-"""Settings of a training: of Keras networks, of scikit-learn estimators, and of the machine."""
+"""Settings of a training: of Keras networks, and of scikit-learn estimators."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -48,11 +48,3 @@ class EstimatorTraining(Settings):
     """How a scikit-learn estimator is trained: all but the seed belongs to the model settings."""
 
     seed: int = Field(ge=0, lt=2**32)
-
-
-class Runtime(Settings):
-    """The section `runtime`; it may change the last bits of a result, so every training depends on it."""
-
-    threads: int = Field(default=1, ge=1, description="of one training; fixed: the order of a sum changes its rounding")
-    precision: Literal["float32", "mixed_bfloat16"] = "float32"
-    steps_per_execution: int = Field(default=64, ge=1, description="at most; changes speed only")
