@@ -339,7 +339,7 @@ def test_an_interrupt_while_a_stage_is_being_started_stops_it_too(make_project, 
 
 
 def test_locks_of_a_killed_process_are_dropped_without_a_warning(make_project, caplog):
-    root = make_project("stages:\n  speaks: {cmd: echo said; touch out, outs: [out]}\n")
+    root = make_project("stages:\n  speaks: {cmd: echo said; echo made > out, outs: [out]}\n")
     dead = subprocess.Popen(["true"])
     dead.wait()
     left = {"write": {str(root / "out"): {"pid": dead.pid, "cmd": "repro"}}, "read": {}}

@@ -59,20 +59,14 @@ def restrict_to_cores(process: int, cores: Collection[int]) -> None:
                 os.sched_setaffinity(int(thread), cores)
 
 
-def end_with_starter(group: bool = False) -> None:
-    """Kill this process as soon as the process that started it by multiprocessing has ended, even by SIGKILL.
-
-    Args:
-        group: kill all processes of its group, which it must lead.
-    """
+def end_with_starter() -> None:
+    """Kill this process as soon as the process that started it by multiprocessing has ended, even by SIGKILL."""
     starter = multiprocessing.parent_process()
     if starter is None:
         return
 
     def watch() -> None:
         wait([starter.sentinel])
-        if group:
-            os.killpg(0, signal.SIGKILL)
         os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -11,10 +11,14 @@ from modelyard.orchestration.dvc_lock import START, entry_pattern, is_plain
 
 
 def write_entry(stage: Any) -> None:
-    """Write the entry of DVC's own stage into the dvc.lock beside its dvc.yaml."""
+    """Write the entry of DVC's own stage into the dvc.lock beside its dvc.yaml, or into the .dvc file that it is of."""
+    from dvc.stage import PipelineStage
     from dvc.stage.serialize import to_lockfile
     from dvc.utils.serialize import dumps_yaml
 
+    if not isinstance(stage, PipelineStage):
+        stage.dump(update_pipeline=False)
+        return
     file = Path(stage.path).with_suffix(".lock")
     entry = dumps_yaml({"stages": to_lockfile(stage)}).removeprefix("stages:\n")
     content = file.read_text(encoding="utf-8") if file.exists() else START

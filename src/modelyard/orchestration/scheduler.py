@@ -1,35 +1,46 @@
 """Runs the stages of any dvc.yaml in parallel, on top of DVC itself.
 
-DVC's own `repro` runs one stage at a time. Here DVC still decides what is out of date, runs each command, hashes and
-caches: every stage is DVC's own `Stage.reproduce` in a process forked for it, upstream stages first; the files that
-describe the pipeline are read once, before. DVC's lock is held by one process at a time and released while a command
-runs, which makes this possible.
+DVC's own `repro` runs one stage at a time. Here DVC still decides what is out of date, hashes and caches, all in this
+process, the coordinator: no other one of a rebuild reads or writes DVC's state, and what it hands out are the commands
+of the stages. DVC's lock is held while its state is read or written, and free while only commands run.
 """
 
 import json
 import logging
-import signal
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from threading import Event, Lock, Thread
+from typing import Any, NamedTuple
 
 from modelyard.core.processes import divide_cores
 from modelyard.orchestration.change_reasons import reasons
+from modelyard.orchestration.checkout_guard import CheckoutGuard
 from modelyard.orchestration.dvc_errors import explain_dvc_errors
+from modelyard.orchestration.path_locks import PathLocks
 from modelyard.orchestration.read_once import read_once
+from modelyard.orchestration.reproduction import BusyError, Reproduction
 from modelyard.orchestration.run_lock import FOLDER, note_running
 from modelyard.orchestration.stage import SUCCEEDED, Stage, StageState
-from modelyard.orchestration.stage_process import DeferredSignals, signal_groups, start, state_after
+from modelyard.orchestration.stage_process import Command, DeferredSignals, StageProcess
 
 __all__ = ["SUCCEEDED", "TIMES", "Pipeline", "Stage", "StageState"]
 
 TIMES = FOLDER / "seconds.json"  # the times of the last builds here
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.02  # between looks for commands that have ended
+WATCH_SECONDS = 0.1  # between updates of a display
+BUSY_SECONDS = 1.0  # until a stage is tried again that needs what another process makes
 PENDING = {StageState.WAITING, StageState.RUNNING}
 STOP_SECONDS = 5.0  # after which an interrupted stage is killed, and a killed one has ended
+
+
+class Running(NamedTuple):
+    """A stage whose command runs."""
+
+    reproduction: Reproduction
+    process: StageProcess
 
 
 class Pipeline:
@@ -48,6 +59,7 @@ class Pipeline:
         """
         self._root = root
         self._times_file = root / TIMES
+        self._busy_until: dict[str, float] = {}
         with explain_dvc_errors(root), _repository(root) as self._repository:
             repo = self._repository
             graph = repo.index.graph
@@ -55,6 +67,7 @@ class Pipeline:
             order = _upstream_first(graph, chosen, repo.index.stages)
             self.stages = {stage.addressing: self._stage(stage, graph) for stage in order}
             self._dvc_stages = {stage.addressing: stage for stage in order}
+            self._dependents = {stage.addressing: list(graph.predecessors(stage)) for stage in order}
         for name, seconds in (_seconds(typical_times) | _seconds(self._times_file)).items():
             if name in self.stages:
                 self.stages[name].last_seconds = seconds
@@ -80,7 +93,7 @@ class Pipeline:
         attempts = Retrying(
             retry=retry_if_exception_type(LockError),
             stop=stop_after_delay(STOP_SECONDS),
-            wait=wait_fixed(POLL_SECONDS),
+            wait=wait_fixed(WATCH_SECONDS),
             reraise=True,
         )
         with explain_dvc_errors(self._root):
@@ -96,26 +109,29 @@ class Pipeline:
 
         Args:
             jobs: how many stages may run at once.
-            watch: called with all stages every POLL_SECONDS and at the end.
+            watch: called with all stages every WATCH_SECONDS and whenever one starts or ends, by one thread at a time.
             tolerant: stages that run as soon as all that they depend on has ended, successfully or not.
 
         Raises:
             KeyboardInterrupt: after every running stage was stopped.
         """
-        running: dict[str, BaseProcess] = {}
-        try:
-            while self._advance(running, jobs, tolerant):
-                watch(self.stages)
-                time.sleep(POLL_SECONDS)
-        finally:
-            self._stop(running)
-            self._save_times()
-            watch(self.stages)
+        running: dict[str, Running] = {}
+        self._locks = PathLocks(self._repository)
+        self._guard = CheckoutGuard(self._repository, self._root / FOLDER / "no_checkout_yet")
+        with _repeated(lambda: watch(self.stages)) as show, self._repository:
+            try:
+                while self._advance(running, jobs, tolerant, show):
+                    time.sleep(POLL_SECONDS)
+            finally:
+                self._stop(running)
+                self._guard.end()
+                self._save_times()
 
     def _status(self) -> tuple[dict[str, list[Any]], dict[str, list[str]]]:
         """What DVC says of each stage, and what has changed for it."""
         from dvc.repo import lock_repo
 
+        PathLocks(self._repository).repair()
         with self._repository as repo, lock_repo(repo), read_once():  # no process writes dvc.lock meanwhile
             status = {name: stage.status(check_updates=True).get(name, []) for name, stage in self._dvc_stages.items()}
             return status, {name: reasons(self._dvc_stages[name], status[name]) for name in self.stages}
@@ -125,24 +141,30 @@ class Pipeline:
         upstream = frozenset(each.addressing for each in graph.successors(stage))
         return Stage(name, upstream, self._root / FOLDER / "logs" / f"{name.replace('/', '_')}.log")
 
-    def _advance(self, running: dict[str, BaseProcess], jobs: int, tolerant: Collection[str]) -> bool:
-        """Record the stages that have ended, start those that are ready, and return whether any is running."""
-        before = set(running)
-        for name, process in list(running.items()):
-            if not process.is_alive():
-                self._record_end(name, running.pop(name))
-        for stage in self._ready(tolerant)[: jobs - len(running)]:
-            with DeferredSignals() as deferred:
-                running[stage.name] = self._start(stage, deferred)
-        if running.keys() != before:
-            divide_cores([process.pid for process in running.values() if process.pid])
+    def _advance(
+        self, running: dict[str, Running], jobs: int, tolerant: Collection[str], show: Callable[[bool], None]
+    ) -> bool:
+        """Record the stages that have ended, start those that are ready, and return whether any is left."""
+        ended = {name: code for name, run in running.items() if (code := run.process.exit_code()) is not None}
+        for name, code in ended.items():
+            state = running.pop(name).reproduction.end(code)
+            if state is StageState.WAITING:
+                self.stages[name].reason = "begins again: `dvc checkout` replaced what it had made"
+                self._dvc_stages[name] = self._dvc_stages[name].reload()
+            self._record_end(self.stages[name], state)
+        started = self._ready(tolerant)[: jobs - len(running)]
+        for stage in started:
+            self._start(stage, running)
+        if ended or started:
+            divide_cores([run.process.pid for run in running.values()])
             note_running(self._root, running)
-        return bool(running)
+        show(bool(ended or started))
+        return bool(running or started or self._busy_until)
 
     def _ready(self, tolerant: Collection[str]) -> list[Stage]:
         ready = []
         for stage in self.stages.values():  # upstream first, so that a skipped stage is known to those after it
-            if stage.state is not StageState.WAITING:
+            if stage.state is not StageState.WAITING or time.monotonic() < self._busy_until.get(stage.name, 0.0):
                 continue
             if any(each.state in PENDING for each in self._upstream_of(stage)):
                 continue
@@ -162,30 +184,47 @@ class Pipeline:
         """Return the stages that a stage depends on, in the order of the pipeline."""
         return [each for name, each in self.stages.items() if name in stage.upstream]
 
-    def _start(self, stage: Stage, deferred: DeferredSignals) -> BaseProcess:
+    def _start(self, stage: Stage, running: dict[str, Running]) -> None:
+        """Do what DVC does before the command, and start the command if it must run."""
+        self._busy_until.pop(stage.name, None)
         stage.log.parent.mkdir(parents=True, exist_ok=True)
-        stage.log.write_text("")  # removes the output of an earlier run
-        process = start(self._dvc_stages[stage.name], stage.log, deferred)
+        stage.log.write_text(f"{stage.reason}\n" if stage.reason else "")  # removes the output of an earlier run
         stage.state, stage.began = StageState.RUNNING, time.monotonic()
-        return process
+        reproduction = Reproduction(
+            self._dvc_stages[stage.name], self._dependents[stage.name], self._locks, self._guard, stage.log
+        )
+        try:
+            outcome = reproduction.begin()
+        except BusyError as busy:
+            stage.reason, self._busy_until[stage.name] = str(busy), time.monotonic() + BUSY_SECONDS
+            outcome = StageState.WAITING
+        if isinstance(outcome, Command):
+            with DeferredSignals():
+                running[stage.name] = Running(reproduction, StageProcess(outcome))
+        else:
+            self._record_end(stage, outcome)
 
-    def _record_end(self, name: str, process: BaseProcess) -> None:
-        stage = self.stages[name]
-        stage.ended = time.monotonic()
-        stage.state = state_after(process)
+    def _record_end(self, stage: Stage, state: StageState) -> None:
+        stage.state, stage.ended = state, time.monotonic()
+        if state is StageState.WAITING:
+            stage.began = stage.ended = 0.0
 
-    def _stop(self, running: Mapping[str, BaseProcess]) -> None:
+    def _stop(self, running: Mapping[str, Running]) -> None:
         """Interrupt the running stages, so that they can clean up; then kill what is left of their process groups."""
         try:
-            signal_groups(running.values(), signal.SIGINT)
+            for run in running.values():
+                run.process.interrupt()
             deadline = time.monotonic() + STOP_SECONDS
-            for process in running.values():
-                process.join(max(0.0, deadline - time.monotonic()))
+            for run in running.values():
+                run.process.wait(max(0.0, deadline - time.monotonic()))
         finally:  # also after a second Ctrl-C
-            signal_groups(running.values(), signal.SIGKILL)
-            for name, process in running.items():
-                process.join()
-                self.stages[name].state, self.stages[name].ended = StageState.STOPPED, time.monotonic()
+            for run in running.values():
+                run.process.kill()
+            for stage in self.stages.values():
+                if stage.state is StageState.RUNNING:
+                    stage.state, stage.ended = StageState.STOPPED, time.monotonic()
+            for run in running.values():
+                run.reproduction.abandon()
 
     def _save_times(self) -> None:
         built = {name: stage.seconds for name, stage in self.stages.items() if stage.state is StageState.BUILT}
@@ -204,6 +243,40 @@ class Pipeline:
         return longest
 
 
+@contextmanager
+def _repeated(call: Callable[[], None]) -> Iterator[Callable[[bool], None]]:
+    """Call a function every WATCH_SECONDS in a thread, and once at the end.
+
+    Yields a function that raises what a call has raised, and calls at once if its argument is True.
+    """
+    lock, is_over = Lock(), Event()
+    errors: list[Exception] = []
+
+    def now(is_due: bool) -> None:
+        if errors:
+            raise errors[0]
+        if is_due:
+            with lock:
+                call()
+
+    def repeat() -> None:
+        while not is_over.wait(WATCH_SECONDS):
+            try:
+                now(True)
+            except Exception as error:
+                errors.append(error)
+                return
+
+    thread = Thread(target=repeat, daemon=True)
+    thread.start()
+    try:
+        yield now
+    finally:
+        is_over.set()
+        thread.join()
+        call()
+
+
 def _seconds(file: Path | None) -> dict[str, float]:
     """Return the seconds of each stage in a file, and none if the file is missing or broken."""
     try:
@@ -215,10 +288,10 @@ def _seconds(file: Path | None) -> dict[str, float]:
 
 def _repository(root: Path) -> Any:
     from dvc.repo import Repo
-    from tqdm import tqdm
 
-    tqdm.monitor_interval = 0  # a progress bar's thread would make forking unsound
     logging.getLogger("dvc.rwlock").setLevel(logging.ERROR)  # it warns when it drops the locks of killed processes
+    for module in ("dvc.progress", "dvc_data.callbacks"):  # their progress bars would disturb the display
+        logging.getLogger(module).setLevel(logging.CRITICAL)
     return Repo(str(root), _wait_for_lock=True)
 
 

@@ -1,27 +1,101 @@
-"""The process of a stage: a start that no signal interrupts, and its end."""
+"""The command of a stage, which is all that the coordinator hands out, and its process on this machine.
 
-import logging
-import multiprocessing
+The coordinator needs no more of whatever runs its commands than StageProcess has: a start, the exit code, a way to
+interrupt and a way to kill; and its process, to divide the cores. Nothing here knows DVC.
+"""
+
 import os
 import signal
-import sys
-from collections.abc import Iterable
+import subprocess
+from collections.abc import Mapping
 from contextlib import suppress
-from multiprocessing.process import BaseProcess
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from modelyard.core.processes import end_with_starter
-from modelyard.orchestration.lock_writer import write_entry
-from modelyard.orchestration.stage import StageState
+# Runs before the command, in a few milliseconds. Standard input is a pipe from the coordinator. A process in the
+# background, no child of the command, waits for a line from there; if the pipe ends without one, the coordinator was
+# killed, and all processes of the group are killed too. The command reads nothing, as in a process in the background.
+WATCHED = """exec 3<&0 </dev/null
+( { read -r _ <&3 || kill -KILL 0; } & )
+exec 3<&-
+"""
 
-BUILT_CODE, UNCHANGED_CODE = 0, 3
-EXIT_STATES: dict[int | None, StageState] = {BUILT_CODE: StageState.BUILT, UNCHANGED_CODE: StageState.UNCHANGED}
-FORK = multiprocessing.get_context("fork")  # DVC is imported once; this module starts no threads
+
+@dataclass(frozen=True)
+class Command:
+    """What a stage runs.
+
+    Attributes:
+        script: for the POSIX shell; it succeeds with exit code 0.
+        folder: where it runs.
+        environment: all its environment variables.
+        log: the file to which its output is appended.
+    """
+
+    script: str
+    folder: Path
+    environment: Mapping[str, str]
+    log: Path
+
+
+class StageProcess:
+    """A command that runs on this machine: a group of processes that ends with this process, even by SIGKILL."""
+
+    def __init__(self, command: Command) -> None:
+        """Start the command."""
+        with command.log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603
+                ["/bin/sh", "-c", WATCHED + command.script],
+                cwd=command.folder,
+                env=command.environment,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process that leads the group, and that all others descend from."""
+        return self._process.pid
+
+    def exit_code(self) -> int | None:
+        """Return the exit code of the command, None while it runs."""
+        code = self._process.poll()
+        if code is not None:
+            self._end_watching()
+        return code
+
+    def interrupt(self) -> None:
+        """Ask all processes of the group to end, as Ctrl-C does."""
+        self._signal(signal.SIGINT)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until the command ends, but no longer."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+
+    def kill(self) -> None:
+        """Kill all processes of the group, also those that outlive the command."""
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+        self._end_watching()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+    def _end_watching(self) -> None:
+        assert self._process.stdin is not None  # noqa: S101 (for mypy)
+        with suppress(BrokenPipeError):  # the watching process was killed
+            self._process.stdin.write(b"\n")
+            self._process.stdin.flush()
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
 
 
 class DeferredSignals:
-    """Defers Ctrl-C while a process is started, so that each one is registered, and can clean up when it is stopped.
+    """Defers Ctrl-C while a process is started, so that each one is registered and can be stopped.
 
     Blocking the signals is not enough: another thread may receive one, and Python interrupts the main thread.
     """
@@ -36,10 +110,6 @@ class DeferredSignals:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.end()
-
-    def end(self) -> None:
-        """Restore the handlers and raise the deferred interrupt, in the starter and in the process that it started."""
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         if self._received:
@@ -47,46 +117,3 @@ class DeferredSignals:
 
     def _note(self, *_: object) -> None:
         self._received = True
-
-
-def signal_groups(processes: Iterable[BaseProcess], number: signal.Signals) -> None:
-    """Send a signal to each process and to all that it started."""
-    for process in processes:
-        if process.pid is not None:  # it was started
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
-
-
-def start(stage: Any, log: Path, deferred: DeferredSignals) -> BaseProcess:
-    """Start the process of DVC's own stage; it handles signals as soon as it can clean up."""
-    process = FORK.Process(target=_reproduce, args=(stage, log, deferred))
-    process.start()
-    return process
-
-
-def state_after(process: BaseProcess) -> StageState:
-    """Return the state of the stage whose process has ended."""
-    return EXIT_STATES.get(process.exitcode, StageState.FAILED)
-
-
-def _reproduce(stage: Any, log: Path, deferred: DeferredSignals) -> None:
-    """Run a stage in its own process: the output goes to its log, the exit code is one of EXIT_STATES."""
-    from dvc.repo import lock_repo
-
-    os.setsid()  # a group of its own, to be stopped with all that its command started
-    end_with_starter(group=True)
-    with log.open("w", encoding="utf-8") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    logging.getLogger("dvc").setLevel(logging.WARNING)  # its hints would hide the last lines of the command
-    try:
-        deferred.end()
-        with stage.repo as repo, lock_repo(repo), repo.scm_context():
-            built = stage.reproduce()
-            if built:
-                write_entry(stage)
-    except BaseException as error:
-        if not log.stat().st_size:  # the command printed nothing itself
-            print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
-        raise SystemExit(1) from None
-    raise SystemExit(BUILT_CODE if built else UNCHANGED_CODE)

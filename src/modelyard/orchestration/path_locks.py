@@ -1,0 +1,86 @@
+"""What other DVC commands must leave alone while stages run: entries in `.dvc/tmp/rwlock`, DVC's own lock of paths.
+
+DVC locks what a stage makes for writing, so that even `dvc status` is refused for hours. Here these paths are locked
+for reading, and those that are made from them too: DVC reads them, but builds, commits or removes none of them.
+"""
+
+import json
+import os
+import sys
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from modelyard.core.files import write_text
+
+
+class PathLocks:
+    """The paths of the stages that this process runs."""
+
+    def __init__(self, repo: Any) -> None:
+        self._repo = repo
+        self._file = Path(repo.tmp_dir) / "rwlock"
+        self._holder = {"pid": os.getpid(), "cmd": " ".join(sys.argv)}  # as DVC names itself to those that it refuses
+        self._held: dict[str, Collection[str]] = {}
+
+    def take(self, stage: str, read: Collection[str], written: Collection[str], dependent: Collection[str]) -> None:
+        """Lock the paths of a stage.
+
+        Args:
+            stage: its name.
+            read: what it reads.
+            written: what it makes.
+            dependent: what is made from that.
+
+        Raises:
+            LockError: another process makes one of these paths, or reads what this stage makes.
+        """
+        from dvc.rwlock import _check_blockers
+
+        with self._entries() as entries:
+            _check_blockers(str(self._file.parent), entries, self._holder, mode="write", waiters=[*read, *written])
+            _check_blockers(str(self._file.parent), entries, self._holder, mode="read", waiters=[*written])
+            self._held[stage] = {*read, *written, *dependent}
+            self._replace(entries)
+
+    def release(self, stage: str) -> None:
+        """Unlock the paths of a stage that no other one holds."""
+        with self._entries() as entries:
+            self._held.pop(stage, None)
+            self._replace(entries)
+
+    def _replace(self, entries: Any) -> None:
+        """Replace all entries of this process."""
+        readers: dict[str, list[Any]] = defaultdict(list)
+        for path, holders in entries.get("read", {}).items():
+            readers[path] = [holder for holder in holders if holder != self._holder]
+        for path in sorted(set(chain.from_iterable(self._held.values()))):
+            readers[path].append(self._holder)
+        entries["read"] = {path: holders for path, holders in readers.items() if holders}
+
+    def repair(self) -> None:
+        """Replace the file if only half of it is there, because DVC was killed while it wrote it."""
+        with self._entries():
+            pass
+
+    @contextmanager
+    def _entries(self) -> Iterator[Any]:
+        """Yield the content of the file, to be changed, and write it in a way that leaves no half of it."""
+        from dvc.lock import make_lock
+
+        hardlink = self._repo.config["core"].get("hardlink_lock", False)
+        folder = str(self._file.parent)
+        with make_lock(str(self._file.with_suffix(".lock")), tmp_dir=folder, hardlink_lock=hardlink):
+            entries = self._read()
+            yield entries
+            write_text(self._file, json.dumps(entries))
+
+    def _read(self) -> Any:
+        try:
+            content = json.loads(self._file.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):  # half of it: whoever was writing it has been killed
+            content = {}
+        return {mode: content.get(mode, {}) for mode in ("read", "write")}

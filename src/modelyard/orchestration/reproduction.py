@@ -1,0 +1,178 @@
+"""`dvc repro` of one stage in two halves: what DVC does before the stage's command, and what it does afterwards.
+
+DVC's own `Stage.reproduce` waits for the command in between. These are its steps in its order, so that one process can
+do them for many stages in turn while their commands run. This reaches into DVC's modules, which pyproject.toml
+therefore pins.
+"""
+
+import logging
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from modelyard.orchestration.checkout_guard import CheckoutGuard, Seen
+from modelyard.orchestration.lock_writer import write_entry
+from modelyard.orchestration.path_locks import PathLocks
+from modelyard.orchestration.stage import StageState
+from modelyard.orchestration.stage_process import Command
+
+
+class BusyError(Exception):
+    """Another process makes or reads what a stage needs, so that it must wait."""
+
+
+class Reproduction:
+    """One stage: call `begin`, run the command that it returns, and call `end`, or `abandon` if it was stopped."""
+
+    def __init__(
+        self, stage: Any, dependents: Sequence[Any], locks: PathLocks, guard: CheckoutGuard, log: Path
+    ) -> None:
+        """Prepare; nothing is read or written.
+
+        Args:
+            stage: DVC's own stage.
+            dependents: the stages that depend on it.
+            locks: the locked paths of all stages that run.
+            guard: notices checkouts by others.
+            log: a file to which DVC's warnings and errors are appended.
+        """
+        self._stage, self._dependents, self._locks, self._guard, self._log = stage, dependents, locks, guard, log
+        self._outputs = _paths(stage.outs)
+        self._seen: Seen
+
+    def begin(self) -> Command | StageState:
+        """Return the command that must run, or the state of the stage if there is nothing to run.
+
+        Raises:
+            BusyError: another process makes or reads a path of this stage.
+        """
+        from dvc.lock import LockError
+
+        outcome: Command | StageState = StageState.FAILED
+        with self._dvc_state():
+            try:
+                made_from_it = [path for stage in self._dependents for path in _paths(stage.outs)]
+                self._locks.take(self._name, _paths(self._stage.deps), self._outputs, made_from_it)
+            except LockError as error:
+                raise BusyError(" ".join(str(error).partition("\n\n")[0].split())) from None
+            try:
+                with self._stage.repo.scm_context():
+                    outcome = self._prepare()
+            except Exception as error:  # of one stage; the others go on
+                self._report(error)
+            finally:
+                if isinstance(outcome, StageState):
+                    self._locks.release(self._name)
+        return outcome
+
+    def end(self, exit_code: int) -> StageState:
+        """Record what the command made; return the state of the stage, WAITING if it must begin again."""
+        with self._dvc_state():
+            try:
+                if self._guard.look(self._outputs) != self._seen:
+                    return StageState.WAITING
+                if exit_code:
+                    if not self._log.stat().st_size:  # the command said nothing itself
+                        self._append(f"The command ended with exit code {exit_code}.")
+                    return StageState.FAILED
+                with self._stage.repo.scm_context():
+                    self._save()
+                return StageState.BUILT
+            except Exception as error:  # of one stage; the others go on
+                self._report(error)
+                return StageState.FAILED
+            finally:
+                self._locks.release(self._name)
+
+    def abandon(self) -> None:
+        """Unlock the paths of a stage whose command was stopped."""
+        self._locks.release(self._name)
+
+    @property
+    def _name(self) -> str:
+        return str(self._stage.addressing)
+
+    def _prepare(self) -> Command | StageState:
+        """The first half of DVC's `Stage.reproduce`."""
+        from dvc.stage.cache import RunCacheNotFoundError
+
+        stage = self._stage
+        if not stage.changed():
+            return StageState.UNCHANGED
+        if not stage.cmd or stage.frozen:  # DVC verifies what is there, or imports it
+            stage.run()
+            write_entry(stage)
+            return StageState.BUILT
+        stage.remove_outs(ignore_remove=False)
+        try:
+            stage.repo.stage_cache.restore(stage)
+        except RunCacheNotFoundError:
+            stage.save_deps()
+            self._seen = self._guard.look(self._outputs)
+            return self._command()
+        self._save()
+        return StageState.BUILT
+
+    def _save(self) -> None:
+        """The second half of DVC's `Stage.reproduce`."""
+        stage = self._stage
+        data = [output for output in stage.outs if not (output.is_metric or output.is_plot)]
+        stage.save(run_cache=all(output.use_cache for output in data))
+        stage.commit()
+        write_entry(stage)
+
+    def _command(self) -> Command:
+        """What DVC would run: each line of the command in a shell of its own, until one fails."""
+        from dvc.stage.run import _enforce_cmd_list, _make_cmd, _warn_if_fish, get_executable, prepare_kwargs
+
+        shell, options = get_executable(), prepare_kwargs(self._stage)
+        _warn_if_fish(shell)
+        *first, last = [shlex.join(_make_cmd(shell, line)) for line in _enforce_cmd_list(self._stage.cmd)]
+        script = " && ".join([*first, f"exec {last}"])
+        return Command(script, Path(options["cwd"]), options["env"], self._log)
+
+    @contextmanager
+    def _dvc_state(self) -> Iterator[None]:
+        """Hold DVC's lock of the repository; what DVC says meanwhile goes to the log."""
+        from dvc import rwlock
+        from dvc.repo import lock_repo
+
+        def no_lock_of_paths(*_: object) -> Any:  # PathLocks has them, once for all steps
+            return nullcontext()
+
+        with (
+            _messages_in(self._log),
+            lock_repo(self._stage.repo),
+            patch.object(rwlock, "rwlock", no_lock_of_paths),
+        ):
+            yield
+
+    def _report(self, error: Exception) -> None:
+        self._append(f"{type(error).__name__}: {error}")
+
+    def _append(self, line: str) -> None:
+        with self._log.open("a", encoding="utf-8") as log:
+            log.write(f"{line}\n")
+
+
+@contextmanager
+def _messages_in(log: Path) -> Iterator[None]:
+    """Append DVC's warnings to a file; its hints would hide the last lines of the command."""
+    handler = logging.FileHandler(log, encoding="utf-8", delay=True)
+    handler.setLevel(logging.WARNING)
+    with ExitStack() as replaced:
+        for name in ("dvc", "dvc_data", "dvc_objects"):
+            replaced.enter_context(patch.object(logging.getLogger(name), "handlers", [handler]))
+        yield
+    handler.close()
+
+
+def _paths(items: Iterable[Any]) -> list[str]:
+    """The paths of dependencies or outputs, without those in another repository or a database, as DVC locks them."""
+    from dvc.dependency.db import AbstractDependency
+    from dvc.dependency.repo import RepoDependency
+
+    return [item.fs_path for item in items if not isinstance(item, RepoDependency | AbstractDependency)]
