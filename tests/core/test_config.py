@@ -5,9 +5,21 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+import ruamel.yaml.scanner
 from pydantic import Field
+from ruamel.yaml import YAML
 
-from modelyard.core.config import Mistake, Settings, flatten, parse, parse_yaml, read_yaml, suggest, with_changes
+from modelyard.core.config import (
+    Mistake,
+    Settings,
+    flatten,
+    load_once,
+    parse,
+    parse_yaml,
+    read_yaml,
+    suggest,
+    with_changes,
+)
 from modelyard.core.errors import ModelyardError
 
 
@@ -185,3 +197,32 @@ def test_text_is_parsed_as_its_file_would_be():
     assert parse_yaml("list: [1, 2]\n", Path("a.yaml")) == {"list": (1, 2)}
     with pytest.raises(ModelyardError, match=r"^a\.yaml, line 1: this is not valid YAML"):
         parse_yaml("list: [1", Path("a.yaml"))
+
+
+SCALARS = ("on", "yes", "n", "1_000", "017", "0o17", "0x1f", "1:30", "1e5", "12e03", "1.5e3", ".inf", "-.5", "+1", "~")
+SCALARS += ("null", "True", "2001-12-14", "2001-12-14t21:59:43.10-05:00", "''", "'1'", "!!str 1", "!!float 1", "é")
+
+
+@pytest.mark.parametrize("scalar", SCALARS)
+@pytest.mark.parametrize("directive", ["", "%YAML 1.1\n---\n"])
+def test_a_value_is_what_dvc_reads(scalar: str, directive: str):
+    text = f"{directive}- {scalar}\n- a: {scalar}\n"
+    ours, expected = load_once(text), YAML(typ="safe").load(text)
+    assert repr(ours) == repr(expected)
+
+
+@pytest.mark.parametrize("text", ["a: 1\na: 2\n", "a: [1\n", "a: !unknown 1\n", "- 1\n--- 2\n", "a: 2001-13-45\n", "="])
+def test_what_dvc_refuses_is_refused(text: str):
+    with pytest.raises(Exception) as expected:
+        YAML(typ="safe").load(text)
+    with pytest.raises(expected.type):
+        load_once(text)
+
+
+def test_yaml_is_parsed_in_c(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ruamel.yaml.scanner.Scanner, "__init__", None)
+    assert load_once("parsed: in C\n") == {"parsed": "in C"}
+
+
+def test_a_text_is_parsed_once():
+    assert load_once("parsed: once\n") is load_once("parsed: once\n")

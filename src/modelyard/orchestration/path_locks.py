@@ -61,11 +61,6 @@ class PathLocks:
             readers[path].append(self._holder)
         entries["read"] = {path: holders for path, holders in readers.items() if holders}
 
-    def repair(self) -> None:
-        """Replace the file if only half of it is there, because DVC was killed while it wrote it."""
-        with self._entries():
-            pass
-
     @contextmanager
     def _entries(self) -> Iterator[Any]:
         """Yield the content of the file, to be changed, and write it in a way that leaves no half of it."""

@@ -8,7 +8,7 @@ of the stages. DVC's lock is held while its state is read or written, and free w
 import json
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from modelyard.orchestration.change_reasons import reasons
 from modelyard.orchestration.checkout_guard import CheckoutGuard
 from modelyard.orchestration.dvc_errors import explain_dvc_errors
 from modelyard.orchestration.path_locks import PathLocks
-from modelyard.orchestration.read_once import read_once
+from modelyard.orchestration.read_once import parse_once, read_once, upstream_stages
 from modelyard.orchestration.reproduction import BusyError, Reproduction
 from modelyard.orchestration.run_lock import FOLDER, note_running
 from modelyard.orchestration.stage import SUCCEEDED, Stage, StageState
@@ -60,14 +60,17 @@ class Pipeline:
         self._root = root
         self._times_file = root / TIMES
         self._busy_until: dict[str, float] = {}
-        with explain_dvc_errors(root), _repository(root) as self._repository:
+        with explain_dvc_errors(root), parse_once(), _repository(root) as self._repository:
             repo = self._repository
-            graph = repo.index.graph
-            chosen = repo.index.stages if targets is None else _chosen(repo, targets)
-            order = _upstream_first(graph, chosen, repo.index.stages)
-            self.stages = {stage.addressing: self._stage(stage, graph) for stage in order}
-            self._dvc_stages = {stage.addressing: stage for stage in order}
-            self._dependents = {stage.addressing: list(graph.predecessors(stage)) for stage in order}
+            upstream = upstream_stages(repo.index)
+            named = {stage.addressing: stage for stage in repo.index.stages}
+            wanted = named.keys() if targets is None else _with_upstream(_chosen(repo, targets, named), upstream)
+            self.stages = {name: self._stage(name, upstream[name]) for name in upstream if name in wanted}
+            self._dvc_stages = {name: named[name] for name in self.stages}
+            self._dependents: dict[str, list[Any]] = {name: [] for name in named}
+            for name, needed in upstream.items():
+                for each in needed:
+                    self._dependents[each].append(named[name])
         for name, seconds in (_seconds(typical_times) | _seconds(self._times_file)).items():
             if name in self.stages:
                 self.stages[name].last_seconds = seconds
@@ -131,14 +134,12 @@ class Pipeline:
         """What DVC says of each stage, and what has changed for it."""
         from dvc.repo import lock_repo
 
-        PathLocks(self._repository).repair()
-        with self._repository as repo, lock_repo(repo), read_once():  # no process writes dvc.lock meanwhile
+        stages = self._dvc_stages.values()
+        with self._repository as repo, lock_repo(repo), read_once(repo, stages):  # no process writes dvc.lock meanwhile
             status = {name: stage.status(check_updates=True).get(name, []) for name, stage in self._dvc_stages.items()}
             return status, {name: reasons(self._dvc_stages[name], status[name]) for name in self.stages}
 
-    def _stage(self, stage: Any, graph: Any) -> Stage:
-        name = stage.addressing
-        upstream = frozenset(each.addressing for each in graph.successors(stage))
+    def _stage(self, name: str, upstream: frozenset[str]) -> Stage:
         return Stage(name, upstream, self._root / FOLDER / "logs" / f"{name.replace('/', '_')}.log")
 
     def _advance(
@@ -295,18 +296,22 @@ def _repository(root: Path) -> Any:
     return Repo(str(root), _wait_for_lock=True)
 
 
-def _chosen(repo: Any, targets: Iterable[str]) -> list[Any]:
-    """Return the stages of some targets, by name where possible: DVC's `collect` reads dvc.lock again each time."""
-    named = {stage.addressing: [stage] for stage in repo.index.stages}
-    return [stage for target in targets for stage in named.get(target) or repo.stage.collect(target)]
+def _chosen(repo: Any, targets: Iterable[str], named: Mapping[str, Any]) -> list[str]:
+    """Return the names of the stages of some targets; DVC's `collect` reads dvc.lock again each time."""
+    return [
+        name
+        for target in targets
+        for name in ([target] if target in named else [stage.addressing for stage in repo.stage.collect(target)])
+    ]
 
 
-def _upstream_first(graph: Any, chosen: Iterable[Any], all_stages: Sequence[Any]) -> list[Any]:
-    """Return the chosen stages and all that they depend on, in topological order, otherwise as in dvc.yaml."""
-    from networkx import descendants, lexicographical_topological_sort
-
-    wanted = set(chosen)
-    for stage in list(wanted):
-        wanted |= descendants(graph, stage)
-    needed_first = graph.subgraph(wanted).reverse()
-    return list(lexicographical_topological_sort(needed_first, key=list(all_stages).index))
+def _with_upstream(chosen: Iterable[str], upstream: Mapping[str, Iterable[str]]) -> set[str]:
+    """Return the names of some stages and of all that they depend on."""
+    wanted: set[str] = set()
+    waiting = list(chosen)
+    while waiting:
+        name = waiting.pop()
+        if name not in wanted:
+            wanted.add(name)
+            waiting += upstream[name]
+    return wanted
