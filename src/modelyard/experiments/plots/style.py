@@ -1,6 +1,7 @@
 """What all plots share: colours, how an image is drawn, contact sheets of images, and how a plot is saved."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,6 +17,7 @@ RIGHT, WRONG = "black", "#C00000"
 DPI = 120
 GRID = 4  # images across and down
 ROW = 2.15  # inches
+NO_TICKS: dict[str, Any] = {"xticks": (), "yticks": ()}  # matplotlib lays out even those of axes that are not drawn
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -27,7 +29,7 @@ def grid(count: int) -> tuple[Figure, list[Axes]]:
     """A figure with room for `count` images, at most 16, and the axes to draw them in, with no lines or ticks."""
     rows = min(GRID, max(1, -(-count // GRID)))
     figure = Figure(figsize=(8, ROW * rows), layout="constrained")
-    all_axes = list(np.ravel(figure.subplots(rows, GRID)))
+    all_axes = list(np.ravel(figure.subplots(rows, GRID, subplot_kw=NO_TICKS)))
     for axes in all_axes:
         axes.set_axis_off()
     return figure, all_axes
