@@ -1,5 +1,8 @@
 """`modelyard run`: the summary at its end, of made-up results and stages, and what is refused."""
 
+import json
+import subprocess
+import sys
 from io import StringIO
 from pathlib import Path
 
@@ -10,7 +13,7 @@ from support.pipelines import Run, editing
 from support.projects import make_project
 
 from modelyard import params
-from modelyard.cli.run import _print_summary
+from modelyard.cli.run import LIBRARIES, _print_summary
 from modelyard.orchestration.scheduler import Stage, StageState
 from modelyard.tracking.environment import REBUILD
 
@@ -173,3 +176,18 @@ def test_a_project_without_experiments_is_refused(option: str, project: Path):
             settings[section] = {}
     result = modelyard("run", option)
     assert (result.exit_code, "params.yaml has no experiment to build" in result.output) == (1, True)
+
+
+FORKED_STATE = """
+import importlib, json, sys, threading
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+from tensorflow.python.eager import context
+print(json.dumps([threading.active_count(), context.context()._initialized]))
+"""
+
+
+@pytest.mark.slow
+def test_the_libraries_of_the_fork_server_start_no_thread_and_compute_nothing():
+    process = subprocess.run([sys.executable, "-c", FORKED_STATE, *LIBRARIES], check=True, capture_output=True)
+    assert json.loads(process.stdout) == [1, False]

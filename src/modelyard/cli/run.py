@@ -42,11 +42,20 @@ LIBRARIES = (
     "keras",
     "mlflow.keras",
     "mlflow.sklearn",
+    "mlflow.pyfunc",
     "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.system_metrics.system_metrics_monitor",
+    "mlflow.tracing.processor.base_mlflow",
+    "git",  # with which MLflow finds the commit of a run
     "sklearn.ensemble",
     "skops.io",
+    "matplotlib.backends.backend_agg",
     "matplotlib.figure",
     "scipy.stats",
+    "sqlalchemy.dialects.sqlite",
+    "filelock",
+    "ruamel.yaml",
+    "typer",
 )
 """What training and evaluation import: once for all stages, because that takes seconds."""
 
