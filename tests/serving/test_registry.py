@@ -59,10 +59,11 @@ def test_the_champions_folder_holds_the_model_that_was_registered(tracked_projec
 
 def test_a_version_takes_the_model_that_its_training_logged(tracked_project: Path) -> None:
     model = fit_model("linear", DATA)
+    folder = save_model(model, tracked_project / "model")
     with tracking.training_run("first") as run:
-        run.log_model(model)
+        run.log_model(model, folder)
     (logged,) = runs()
-    registry.register("line", "first", model, save_model(model, tracked_project / "model"), {})
+    registry.register("line", "first", model, folder, {})
     assert [run.info.run_id for run in runs()] == [logged.info.run_id]
     made = mlflow.MlflowClient().get_model_version("line", "1")
     assert (made.run_id, made.source) == (logged.info.run_id, logged.data.tags["model_uri"])
@@ -97,7 +98,7 @@ def test_a_model_without_a_run_is_logged_from_its_files(trained: str, tracked_pr
     if trained != "nothing":
         name, logged = ("first", fit_model("baseline", DATA)) if trained == "another model" else ("second", model)
         with tracking.training_run(name) as run:
-            run.log_model(logged)
+            run.log_model(logged, save_model(logged, tracked_project / "logged"))
     folder = save_model(model, tracked_project / "model")
     for _ in range(2):
         registry.register("line", "first", model, folder, {})

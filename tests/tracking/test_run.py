@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import mlflow
 import numpy as np
@@ -301,10 +302,21 @@ def test_an_unreachable_store_is_one_warning_and_loses_no_result(
     assert (project / "history.csv").exists()
 
 
+def test_logging_a_model_reads_no_metadata_of_other_packages(
+    regression_input: TrainingInput, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow would, to warn of requirements that are not installed: it takes longer than a small training."""
+    read = Mock(return_value={})
+    monkeypatch.setattr("importlib_metadata.packages_distributions", read)
+    monkeypatch.setattr("mlflow.utils.requirements_utils._MODULES_TO_PACKAGES", None)
+    run_training(LINEAR, regression_input, project)
+    read.assert_not_called()
+
+
 def test_a_failure_during_training_does_not_stop_it(project: Path, capsys: pytest.CaptureFixture) -> None:
     with tracking.training_run("an_experiment") as run:
-        run.log_model("no model at all")
-        run.log_model("no model at all")
+        run.log_model("no model at all", project)
+        run.log_model("no model at all", project)
         run.log_epoch({"epoch": 1, "loss": 0.5})
     assert capsys.readouterr().err.count("warning: this run is not tracked: AttributeError") == 1
 

@@ -45,7 +45,7 @@ def train(
         printer.finish()
         fitted.save(folder)
         write_table(history, table)
-    run.log_model(fitted)
+    run.log_model(fitted, model)
 
 
 class EpochPrinter:

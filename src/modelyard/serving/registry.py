@@ -13,9 +13,10 @@ from typing import Any
 from modelyard import tracking
 from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
-from modelyard.core.files import atomic_folder, sha256
+from modelyard.core.files import atomic_folder
 from modelyard.models import Model
 from modelyard.orchestration import dvc_lock
+from modelyard.tracking.mlflow_schema import model_digest
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 FOLDER = "model_folder"  # of a version: our own format, beside MLflow's
@@ -192,7 +193,7 @@ def _run_of(client: Any, experiment: str, folder: Path) -> Any | None:
     """The latest run of an experiment that logged exactly the model in a folder."""
     runs = client.search_runs(
         [client.get_experiment_by_name(tracking.MLFLOW_EXPERIMENT).experiment_id],
-        f"attributes.run_name = '{experiment}' and tags.model_sha256 = '{_model_sha256(folder)}'",
+        f"attributes.run_name = '{experiment}' and tags.model_sha256 = '{model_digest(folder)}'",
         max_results=1,
     )
     return runs[0] if runs else None
@@ -206,18 +207,13 @@ def _log_model(client: Any, experiment: str, model: Model, folder: Path) -> Any:
     run.start()
     run_id = mlflow.active_run().info.run_id
     try:
-        run.log_model(model)
-        mlflow.set_tags({"logged_from": "files", "model_sha256": _model_sha256(folder)})
+        run.log_model(model, folder)
+        mlflow.set_tag("logged_from", "files")
     except BaseException as error:
         run.fail(error)
         raise
     run.finish()
     return client.get_run(run_id)
-
-
-def _model_sha256(folder: Path) -> str:
-    """The SHA-256 of the model file in a model's folder."""
-    return sha256(next(folder.glob("model.*")))
 
 
 def _download(version: Version, target: Path) -> None:

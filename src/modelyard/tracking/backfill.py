@@ -139,7 +139,7 @@ def _log_training(experiment: LockedExperiment, run: Run) -> None:
     run.log_inputs(flatten(experiment.settings), data.description, experiment.training_folder)
     for metrics in _epochs(experiment.results):
         run.log_epoch(metrics)
-    run.log_model(model)
+    run.log_model(model, experiment.results.model)
 
 
 def _epochs(results: ExperimentResults) -> list[dict[str, float]]:

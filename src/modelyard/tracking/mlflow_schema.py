@@ -1,4 +1,4 @@
-"""Training data and model tensors in MLflow's terms."""
+"""Training data, models and their tensors in MLflow's terms."""
 
 import hashlib
 from pathlib import Path
@@ -18,6 +18,11 @@ def folder_digest(folder: Path) -> str:
     """One SHA-256 over the names and contents of all files of a folder, sorted by name."""
     lines = "".join(f"{path.name} {sha256(path)}\n" for path in sorted(folder.iterdir()))
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def model_digest(folder: Path) -> str:
+    """The SHA-256 of the model file in a model's folder, by which its run is found: equal models have equal bytes."""
+    return sha256(next(folder.glob("model.*")))
 
 
 def tensor_schema(dtype: str, shape: tuple[int | None, ...]) -> Any:

@@ -10,15 +10,16 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 from modelyard.core.errors import ModelyardError
-from modelyard.core.files import sha256, write_text
+from modelyard.core.files import write_text
 from modelyard.data.inputs import InputDescription
 from modelyard.orchestration import dvc_lock
 from modelyard.params.results import ExperimentResults, evaluations, train_stages
 from modelyard.tracking import environment
 from modelyard.tracking.failsafe import FailsafeRun, NullRun
-from modelyard.tracking.mlflow_schema import folder_digest, input_tags, tensor_schema
+from modelyard.tracking.mlflow_schema import folder_digest, input_tags, model_digest, tensor_schema
 from modelyard.tracking.store import connect, is_enabled, reason, run_id_file, saved_run_id
 
 FLUSH_SECONDS = 2.0  # epochs are written in batches: a commit for each would outlast a small network's epoch
@@ -78,8 +79,8 @@ class MlflowRun:
         if time.monotonic() - self._flushed >= FLUSH_SECONDS:
             self._flush()
 
-    def log_model(self, model: Any) -> None:
-        """Log the fitted model, with the signature of its raw input."""
+    def log_model(self, model: Any, folder: Path) -> None:
+        """Log the fitted model, which is saved in a folder, with the signature of its raw input."""
         import mlflow
         from mlflow.models import ModelSignature
 
@@ -87,17 +88,17 @@ class MlflowRun:
         native = model.native
         if hasattr(native, "optimizer"):  # of our own class, which a server lacks: log the network uncompiled
             native = type(native)(native.inputs, native.outputs, name=native.name)
-        logged = getattr(mlflow, model.mlflow_flavor).log_model(
-            native,
-            name=self._experiment,
-            signature=ModelSignature(tensor_schema(*model.input_spec), tensor_schema(*model.output_spec)),
-            # Named requirements: without them MLflow starts another interpreter to guess them.
-            pip_requirements=[f"{package}=={version(package)}" for package in model.pip_packages],
-            **model.mlflow_options,
-        )
-        with TemporaryDirectory() as folder:  # equal models have equal bytes, by which the registry finds this run
-            model.save(Path(folder))
-            mlflow.set_tags({"model_uri": logged.model_uri, "model_sha256": sha256(next(Path(folder).glob("model.*")))})
+        with patch("mlflow.utils.environment.warn_dependency_requirement_mismatches", create=True):  # see below
+            logged = getattr(mlflow, model.mlflow_flavor).log_model(
+                native,
+                name=self._experiment,
+                signature=ModelSignature(tensor_schema(*model.input_spec), tensor_schema(*model.output_spec)),
+                # The installed versions. Without them MLflow starts another interpreter to guess them; with them it
+                # would read the metadata of all packages, to warn of versions that are not installed.
+                pip_requirements=[f"{package}=={version(package)}" for package in model.pip_packages],
+                **model.mlflow_options,
+            )
+        mlflow.set_tags({"model_uri": logged.model_uri, "model_sha256": model_digest(folder)})
 
     def log_evaluation(self, metrics: Mapping[str, float], details: Mapping[str, Any], plots: Path) -> None:
         """Log test metrics, their confidence intervals, and the plots of a folder."""
