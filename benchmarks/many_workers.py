@@ -164,8 +164,8 @@ def wait_until(condition: Callable[[Reading], bool], database: Database) -> Read
 def measure(address: str, kind: Kind, workers: int, folder: Path) -> tuple[str, ...]:
     """Measure a number of workers on a study of this kind; returns a row of the table."""
     # A continuous learning rate keeps trials from repeating each other, which would reuse a score without training.
-    varied = {"model.trees": kind.trees, "model.learning_rate": Range(low=0.05, high=0.2)}
-    experiment = with_changes(searches.EXPERIMENT, {"model.trees": kind.trees.low})
+    varied = {"model.n_estimators": kind.trees, "model.learning_rate": Range(low=0.05, high=0.2)}
+    experiment = with_changes(searches.EXPERIMENT, {"model.n_estimators": kind.trees.low})
     plan = searches.plan(folder, experiment, vary=varied)
     open_study(plan, StudyStorage(address))
     with running_machines(address, plan, workers) as machines:

@@ -21,9 +21,9 @@ def searching(clone: Path, run: Run) -> Run:
     """Runs `modelyard tune` in a clone whose one study needs neither network nor TensorFlow."""
     with editing_params(clone) as params:
         add_linear("patients", "diabetes_standard", params)
-        params["experiments"]["patients"]["model"] = {"family": "boosting", "trees": 10}
+        params["experiments"]["patients"]["model"] = {"family": "boosting", "n_estimators": 10}
         keep_only(params, ["patients"])
-        vary = {"model.trees": {"low": 5, "high": 40}, "input": {"choices": ["diabetes_standard"]}}
+        vary = {"model.n_estimators": {"low": 5, "high": 40}, "input": {"choices": ["diabetes_standard"]}}
         study = {"experiment": "patients", "vary": vary, "trials": 3, "folds": 3, "seed": 7}
         params["studies"] = {"patients": study}
     return lambda *arguments, **more: run(*COMMAND, "tune", *arguments, **more)
@@ -38,15 +38,15 @@ def test_a_study_is_run_resumed_shown_joined_and_refused_when_its_space_has_chan
     assert "trial" in (clone / "reports" / "tuning" / "patients" / "report.md").read_text()
     assert searching("patients").stdout.count("✓ trial") == 0, "three trials were asked for, and are there"
     assert searching("patients", "--trials", "4").stdout.count(" trial   3") == 1
-    assert "model.trees" in searching("patients", "--show").stdout
+    assert "model.n_estimators" in searching("patients", "--show").stdout
     with ThreadPoolExecutor(4) as machines:  # of one shared folder, that end together
         ended = list(machines.map(lambda _: searching("patients", "--join"), range(4)))
     assert all("See reports/tuning/patients/report.md" in each.stdout for each in ended)
     with editing_params(clone) as params:
-        params["studies"]["patients"]["vary"]["model.trees"]["high"] = 50
+        params["studies"]["patients"]["vary"]["model.n_estimators"]["high"] = 50
     refused = searching("patients", check=False)
     assert refused.returncode == 1
-    assert "vary.model.trees.high: 40 -> 50" in refused.stderr
+    assert "vary.model.n_estimators.high: 40 -> 50" in refused.stderr
     assert searching("patients", "--new", "--trials", "1").returncode == 0
 
 

@@ -18,6 +18,7 @@ from modelyard.core.config import (
     parse_yaml,
     read_yaml,
     suggest,
+    suggest_setting,
     with_changes,
 )
 from modelyard.core.errors import ModelyardError
@@ -177,6 +178,19 @@ def test_yaml_is_read_as_version_1_2_with_lists_as_tuples(tmp_path: Path):
 )
 def test_advice_is_the_nearest_right_spelling_or_all_of_them(word: object, allowed: list, advice: str):
     assert suggest(word, allowed) == advice
+
+
+@pytest.mark.parametrize(
+    ("word", "allowed", "advice"),
+    [
+        ("trees", ["n_estimators", "max_depth"], "renamed: write n_estimators"),
+        ("model.trees", ["model.n_estimators"], "renamed: write model.n_estimators"),
+        ("trees", ["treed"], "did you mean treed?"),
+        ("max_dept", ["n_estimators", "max_depth"], "did you mean max_depth?"),
+    ],
+)
+def test_advice_for_a_setting_is_its_present_name_if_it_was_renamed(word: str, allowed: list, advice: str):
+    assert suggest_setting(word, allowed) == advice
 
 
 def test_nested_values_are_flattened_to_dotted_keys_and_empty_sections_are_kept():

@@ -59,7 +59,7 @@ def mine(tmp_path_factory: pytest.TempPathFactory, address: str, at: At) -> Path
     clone = clone_into(tmp_path_factory.mktemp("remote") / "mine")
     with editing_params(clone) as params:
         add_linear("patients", "diabetes_standard", params)
-        params["experiments"]["patients"]["model"] = {"family": "boosting", "trees": 10}
+        params["experiments"]["patients"]["model"] = {"family": "boosting", "n_estimators": 10}
         keep_only(params, ["patients"])
     for line in ("remote add -d team s3://modelyard/team", f"remote modify team endpointurl {address}"):
         at(clone, *dvc(*line.split()))
@@ -93,7 +93,7 @@ def test_a_colleague_rebuilds_nothing_that_is_built(mine, theirs, at):
 
 def test_after_an_edit_only_what_follows_from_it_is_built_and_no_raw_data_travels(theirs, at):
     with editing_params(theirs) as params:
-        params["experiments"]["patients"]["model"]["trees"] = 11
+        params["experiments"]["patients"]["model"]["n_estimators"] = 11
     assert stages_run(at(theirs, *dvc("repro", "--pull", "--allow-missing", LAST))) == STAGES[2:]
     assert not (theirs / "data" / "raw" / "diabetes").exists()
 

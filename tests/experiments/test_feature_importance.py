@@ -43,7 +43,7 @@ def explained(data: TrainingInput, settings: object, test: Path) -> pd.DataFrame
     return feature_importance.explain(fitted(data, settings), data, test, shuffles=10)
 
 
-LINEAR, BOOSTING = linear.Settings(family="linear"), boosting.Settings(family="boosting", trees=60)
+LINEAR, BOOSTING = linear.Settings(family="linear"), boosting.Settings(family="boosting", n_estimators=60)
 
 
 def test_coefficients_are_those_of_the_model_for_one_standard_deviation(data, held_back):

@@ -17,7 +17,7 @@ from modelyard.tracking import NullRun
 
 LINEAR = EstimatorExperiment(input="line", model=linear.Settings(family="linear"), training=EstimatorTraining(seed=7))
 BOOSTING = EstimatorExperiment(
-    input="line", model=boosting.Settings(family="boosting", trees=6), training=EstimatorTraining(seed=7)
+    input="line", model=boosting.Settings(family="boosting", n_estimators=6), training=EstimatorTraining(seed=7)
 )
 NETWORK = NetworkExperiment(
     input="line", model=mlp.Settings(family="mlp", units=()), training=NetworkTraining(seed=7, epochs=3, loss="mse")

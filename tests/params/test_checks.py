@@ -54,6 +54,15 @@ def test_the_committed_files_are_valid():
     ("old", "new", "parts"),
     [
         pytest.param(
+            "    num_words: 1000", "    words: 1000",
+            ("datasets.reuters.words (line", "no such key; renamed: write num_words"), id="renamed key",
+        ),
+        pytest.param(
+            "vocabulary_size: 1000", "vocabulary: 1000",
+            ("experiments.reuters_rnn.model.vocabulary (line", "renamed: write vocabulary_size"),
+            id="renamed key of a family",
+        ),
+        pytest.param(
             XOR_EPOCHS, "seed: 777, epoch: 400",
             ("experiments.xor_perceptron.training.epoch (line", "did you mean epochs?"), id="misspelt key",
         ),
@@ -154,7 +163,7 @@ def test_the_committed_files_are_valid():
             id="loss of values for a detection",
         ),
         pytest.param(
-            "input: mnist_on_canvas\n    model: {family: detector, filters: [16, 32, 64], context: [64, 64]}",
+            "input: mnist_on_canvas\n    model: {family: detector, filters: [16, 32, 64], head_filters: [64, 64]}",
             "input: mnist_on_canvas\n    model: {family: mlp, units: [8]}",
             ("experiments.mnist_detector.model.family", "given 'mlp': mlp is for classification or regression, this "
              "data set asks for detection"), id="a family without boxes",

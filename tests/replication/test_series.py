@@ -47,7 +47,7 @@ def test_an_earlier_summary_that_is_not_readable_is_written_anew(project, tmp_pa
 
 def test_the_key_changes_with_settings_and_runtime_and_not_with_descriptions(project):
     boosting = series_of(project, "boosting")
-    assert series_of(project, "boosting", **{"model.trees": 6}).key != boosting.key
+    assert series_of(project, "boosting", **{"model.n_estimators": 6}).key != boosting.key
     assert series_of(project, "boosting", scaling="minmax").key != boosting.key
     assert series_of(project, "boosting", splits=True).key != boosting.key
     assert Series("boosting", boosting.resolved, Runtime(threads=2)).key != boosting.key

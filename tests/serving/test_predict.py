@@ -48,13 +48,13 @@ CASES = {
     "cnn": Case(image_input, cnn.Settings(family="cnn", filters=(3,), units=(4,)), network(SPARSE)),
     "recurrent": Case(
         text_input,
-        recurrent.Settings(family="recurrent", vocabulary=12, embedding=4, layer="gru", units=5),
+        recurrent.Settings(family="recurrent", vocabulary_size=12, embedding_dim=4, layer="gru", units=5),
         network(SPARSE),
     ),
-    "autoencoder": Case(image_input, autoencoder.Settings(family="autoencoder", codes=4), network("mse")),
+    "autoencoder": Case(image_input, autoencoder.Settings(family="autoencoder", latent_dim=4), network("mse")),
     "detector": Case(
         box_input,
-        detector.Settings(family="detector", filters=(8, 8, 8), context=(8,)),
+        detector.Settings(family="detector", filters=(8, 8, 8), head_filters=(8,)),
         network("detection", epochs=60, learning_rate=0.01),
     ),
     "transfer": Case(
@@ -62,8 +62,8 @@ CASES = {
     ),
     "linear of values": Case(tabular_input, linear.Settings(family="linear"), ONCE),
     "linear of images": Case(image_input, linear.Settings(family="linear"), ONCE),
-    "boosting of values": Case(tabular_input, boosting.Settings(family="boosting", trees=10), ONCE),
-    "boosting of images": Case(image_input, boosting.Settings(family="boosting", trees=10), ONCE),
+    "boosting of values": Case(tabular_input, boosting.Settings(family="boosting", n_estimators=10), ONCE),
+    "boosting of images": Case(image_input, boosting.Settings(family="boosting", n_estimators=10), ONCE),
     "baseline": Case(image_input, baseline.Settings(family="baseline"), ONCE),
 }
 

@@ -38,7 +38,9 @@ PARAMS = {
     "experiments": {
         "linear": {"input": "line", "model": {"family": "linear"}, "training": {"seed": 7}},
         "boosting": {
-            "input": "line", "model": {"family": "boosting", "trees": 5, "subsample": 0.5}, "training": {"seed": 7},
+            "input": "line",
+            "model": {"family": "boosting", "n_estimators": 5, "subsample": 0.5},
+            "training": {"seed": 7},
         },
         "network": {
             "input": "line", "model": {"family": "mlp", "units": [4]},

@@ -15,9 +15,9 @@ from modelyard.tuning.plan import Plan
 from support.inputs import describe
 
 EXPERIMENT = EstimatorExperiment(
-    input="made_up", model=boosting.Settings(family="boosting", trees=20), training=EstimatorTraining(seed=7)
+    input="made_up", model=boosting.Settings(family="boosting", n_estimators=20), training=EstimatorTraining(seed=7)
 )
-VARY: dict[str, Any] = {"model.trees": Range(low=10, high=60), "model.depth": Choices(choices=(1, 2, 3))}
+VARY: dict[str, Any] = {"model.n_estimators": Range(low=10, high=60), "model.max_depth": Choices(choices=(1, 2, 3))}
 
 
 def save_samples(folder: Path, count: int = 120) -> TrainingInput:

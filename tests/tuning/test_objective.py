@@ -107,7 +107,7 @@ def test_one_worker_process_runs_all_trials_of_a_network(tmp_path):
 
 def test_training_rows_limit_training_samples_but_not_validation_samples(tmp_path):
     search_plan = plan(tmp_path, training_rows=40)
-    trial, _ = run_trial(search_plan, {"model.trees": 20, "model.depth": 2})
+    trial, _ = run_trial(search_plan, {"model.n_estimators": 20, "model.max_depth": 2})
     data = load_training(search_plan.training_folder("made_up"))
     first = data.samples.take(np.arange(40))
     assert trial.value == pytest.approx(_mean_absolute_error(first, data.validation), rel=0.05)
@@ -116,7 +116,7 @@ def test_training_rows_limit_training_samples_but_not_validation_samples(tmp_pat
 
 def test_with_folds_the_score_is_their_mean(tmp_path):
     search_plan = plan(tmp_path, folds=3)
-    trial, epochs = run_trial(search_plan, {"model.trees": 20, "model.depth": 2})
+    trial, epochs = run_trial(search_plan, {"model.n_estimators": 20, "model.max_depth": 2})
     samples = load_training(search_plan.training_folder("made_up")).samples
     errors = []
     for held in np.array_split(np.random.RandomState(7).permutation(len(samples)), 3):
@@ -138,7 +138,7 @@ def _mean_absolute_error(training: Any, held: Any) -> float:
 
 
 def test_with_folds_trials_are_pruned_between_folds(tmp_path):
-    trial, epochs = run_trial(plan(tmp_path, folds=4), {"model.trees": 20, "model.depth": 2}, PruneAt(2))
+    trial, epochs = run_trial(plan(tmp_path, folds=4), {"model.n_estimators": 20, "model.max_depth": 2}, PruneAt(2))
     assert trial.state is TrialState.PRUNED
     assert len(epochs) == 2
 
@@ -146,12 +146,12 @@ def test_with_folds_trials_are_pruned_between_folds(tmp_path):
 @pytest.mark.parametrize("seed", range(5))
 def test_suggested_values_lie_in_the_search_space(tmp_path, seed):
     vary = {
-        "model.trees": Range(low=10, high=50, step=10),
-        "model.depth": Choices(choices=(1, 3)),
+        "model.n_estimators": Range(low=10, high=50, step=10),
+        "model.max_depth": Choices(choices=(1, 3)),
         "model.learning_rate": Range(low=0.01, high=1.0, log=True),
         "model.subsample": Range(low=0.5, high=1.0, step=0.25),
     }
     search_plan = plan(tmp_path, vary=vary)
     values = suggest_values(optuna.create_study(sampler=make_sampler((seed,))).ask(), search_plan)
     assert all(vary[key].holds(value) for key, value in values.items())
-    assert type(values["model.trees"]) is int
+    assert type(values["model.n_estimators"]) is int

@@ -29,7 +29,7 @@ def test_workers_and_joined_searches_share_a_study_in_postgresql(tmp_path, stora
     study = optuna.load_study(study_name="made_up", storage=storage.open())
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 6
     assert sorted(each.number for each in finished) == list(range(6))
-    assert study.trials[0].params == {"model.trees": 20, "model.depth": 3}
+    assert study.trials[0].params == {"model.n_estimators": 20, "model.max_depth": 3}
 
 
 def test_a_trial_without_heartbeat_is_retried_by_another_machine(tmp_path, storage):

@@ -28,7 +28,7 @@ from modelyard.tuning.worker import TrialFinished
 pytestmark = pytest.mark.slow
 
 BOUND = 300.0  # seconds; generous, for a loaded machine
-SLOW = {"model.trees": Range(low=10, high=500)}
+SLOW = {"model.n_estimators": Range(low=10, high=500)}
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def kill_once(number: int) -> Callable[[list[WorkerProcess]], None]:
 
 def test_trial_0_is_the_experiment_and_the_score_is_its_validation_metric(tmp_path, storage):
     study = search(plan(tmp_path), storage)
-    assert study.trials[0].params == {"model.trees": 20, "model.depth": 3}
+    assert study.trials[0].params == {"model.n_estimators": 20, "model.max_depth": 3}
     assert states(study) == [TrialState.COMPLETE] * 3
     for trial in study.trials:
         assert trial.value == trial.intermediate_values[max(trial.intermediate_values)]
@@ -101,7 +101,7 @@ def test_trial_0_is_the_experiment_and_the_score_is_its_validation_metric(tmp_pa
         assert trial.user_attrs["worker"].count(":") == 2
     assert study.user_attrs["metric"] == "val_mae"
     assert study.user_attrs["experiment"] == "made_up_boosting"
-    assert study.user_attrs["space"]["vary"]["model.depth"] == {"choices": [1, 2, 3]}
+    assert study.user_attrs["space"]["vary"]["model.max_depth"] == {"choices": [1, 2, 3]}
 
 
 def test_two_workers_share_one_journal_and_run_the_number_of_trials(tmp_path, storage):
@@ -182,7 +182,7 @@ def die(workers, finished):
     if any(each.number == 1 for each in workers):
         os.kill(os.getpid(), 9)
 if __name__ == "__main__":
-    search_plan = plan(Path({folder!r}), vary={{"model.trees": Range(low=10, high=500)}})
+    search_plan = plan(Path({folder!r}), vary={{"model.n_estimators": Range(low=10, high=500)}})
     storage = StudyStorage({journal!r})
     Search(open_study(search_plan, storage), storage, search_plan, die).run(1, Budget(3))
 """
@@ -244,10 +244,10 @@ def test_the_same_failure_five_times_in_a_row_stops_the_search(tmp_path, storage
 
 
 def test_values_that_have_a_score_are_not_trained_again(tmp_path, storage):
-    study = search(plan(tmp_path, vary={"model.depth": Choices(choices=(2, 3))}), storage, trials=5)
+    study = search(plan(tmp_path, vary={"model.max_depth": Choices(choices=(2, 3))}), storage, trials=5)
     trained = [trial for trial in study.trials if "repeats" not in trial.user_attrs]
     repeats = [trial for trial in study.trials if "repeats" in trial.user_attrs]
-    assert sorted(trial.params["model.depth"] for trial in trained) == [2, 3]
+    assert sorted(trial.params["model.max_depth"] for trial in trained) == [2, 3]
     for trial in repeats:
         first = study.trials[trial.user_attrs["repeats"]]
         assert first in trained

@@ -39,7 +39,7 @@ class Settings(BaseModel):
 
 
 def _unknown_key(key: object, known: Iterable[str], given: Any) -> InitErrorDetails:
-    context = {"key": key, "advice": suggest(key, known)}
+    context = {"key": key, "advice": suggest_setting(key, known)}
     return InitErrorDetails(type=PydanticCustomError("unknown_key", "no such key; {advice}", context), input=given)
 
 
@@ -63,6 +63,18 @@ class Mistake(NamedTuple):
     keys: tuple[Any, ...]
     reason: str
 
+
+RENAMED = {
+    "codes": "latent_dim",
+    "context": "head_filters",
+    "depth": "max_depth",
+    "embedding": "embedding_dim",
+    "length": "maxlen",
+    "trees": "n_estimators",
+    "vocabulary": "vocabulary_size",
+    "words": "num_words",
+}
+"""Names of earlier versions, each with its present one, which `suggest` would not find."""
 
 _EMPTY_VALUES = {"dict_type": "for none, write {}", "tuple_type": "for none, write []"}  # by pydantic's error
 
@@ -139,6 +151,14 @@ def suggest(word: object, allowed: Iterable[str]) -> str:
     return f"did you mean {close[0]}?" if close else f"allowed: {', '.join(allowed) or 'nothing yet'}"
 
 
+def suggest_setting(word: object, allowed: Iterable[str]) -> str:
+    """Return advice for an unknown value or key, which may be dotted: its present name, else what `suggest` says."""
+    allowed = list(allowed)
+    section, dot, last = str(word).rpartition(".")
+    renamed = f"{section}{dot}{RENAMED.get(last, last)}"
+    return f"renamed: write {renamed}" if renamed in allowed else suggest(word, allowed)
+
+
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return nested values under dotted keys."""
     flat: dict[str, Any] = {}
@@ -209,7 +229,7 @@ def _mistake(error: Any, given: Any) -> Mistake:
         return Mistake((*keys, error["ctx"]["key"]), error["msg"])
     if error["type"] == "literal_error":
         allowed = re.findall(r"'([^']*)'", error["ctx"]["expected"])
-        return Mistake(keys, suggest(error["input"], allowed))
+        return Mistake(keys, suggest_setting(error["input"], allowed))
     if error["type"] == "missing":
         return Mistake((*keys, error["loc"][-1]), "this key is missing")
     if error["type"] == "union_tag_not_found":

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
-from modelyard.core.config import Mistake, Settings, flatten, suggest, with_changes
+from modelyard.core.config import Mistake, Settings, flatten, suggest, suggest_setting, with_changes
 from modelyard.data.inputs import InputSettings
 
 Number = int | float
@@ -155,7 +155,7 @@ def study_mistakes(
     known = flatten(experiment.model_dump())
     for key, variation in study.vary.items():
         if key not in known:
-            yield Mistake(("vary", key), f"{study.experiment} has no such key; {suggest(key, known)}")
+            yield Mistake(("vary", key), f"{study.experiment} has no such key; {suggest_setting(key, known)}")
         else:
             yield from _refused_values(key, variation, experiment)
     if study.vary.keys() <= known.keys():

@@ -26,7 +26,7 @@ CLASSES = tuple(f"topic {number}" for number in range(46))
 
 def settings(sha256: str = SHA256, **changes: Any) -> reuters.ReutersDataset:
     files = {name: Source(url=URL, sha256=sha256) for name in (reuters.ARTICLES, reuters.WORDS)}
-    values = {"words": 10, "length": 5, "files": files, "classes": CLASSES, "folder": "reuters"}
+    values = {"num_words": 10, "maxlen": 5, "files": files, "classes": CLASSES, "folder": "reuters"}
     common = {"reader": "reuters", "task": "classification", "description": "Newswires."}
     return reuters.ReutersDataset(**(common | values | changes))
 
@@ -63,7 +63,7 @@ def test_an_article_is_cut_at_its_end(read):
 
 def test_a_word_that_is_not_among_the_frequent_ones_becomes_2(read):
     assert read([[6, 7, 30_979]]).samples.x.tolist() == [[1, 9, 2, 2, 0]]
-    assert read([[6, 7, 8]], words=11).samples.x.tolist() == [[1, 9, 10, 2, 0]]
+    assert read([[6, 7, 8]], num_words=11).samples.x.tolist() == [[1, 9, 10, 2, 0]]
 
 
 def test_each_number_has_its_word_to_be_read(read):
@@ -75,7 +75,7 @@ def test_each_number_has_its_word_to_be_read(read):
 
 @given(st.lists(st.lists(st.integers(1, 40), max_size=12), min_size=1), st.integers(10, 50), st.integers(2, 15))
 def test_numbers_are_those_of_the_definition_word_by_word(articles: list[list[int]], words: int, length: int):
-    made = reuters._numbers(np.array([*articles, None], dtype=object)[:-1], settings(words=words, length=length))
+    made = reuters._numbers(np.array([*articles, None], dtype=object)[:-1], settings(num_words=words, maxlen=length))
     for row, article in zip(made.tolist(), articles, strict=True):
         kept = [1, *(rank + 3 if rank + 3 < words else 2 for rank in article)][:length]
         assert row == kept + [0] * (length - len(kept))
@@ -116,9 +116,9 @@ def test_a_broken_word_index_is_refused(tmp_path: Path):
         ({"files": {}}, "the files are reuters.npz and reuters_word_index.json; given: none"),
         ({"files": {"a.npz": Source(text="")}}, "given: a.npz"),
         ({"files": {name: Source(text="") for name in (reuters.ARTICLES, reuters.WORDS)}}, "needs a sha256"),
-        ({"words": 9}, "greater than or equal to 10"),
-        ({"words": 10_001}, "less than or equal to 10000"),
-        ({"length": 1}, "greater than or equal to 2"),
+        ({"num_words": 9}, "greater than or equal to 10"),
+        ({"num_words": 10_001}, "less than or equal to 10000"),
+        ({"maxlen": 1}, "greater than or equal to 2"),
     ],
 )
 def test_invalid_settings_are_refused(changes: dict, expected: str):
@@ -140,7 +140,7 @@ def test_samples_and_split_are_keras_s(newswires: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr("keras.src.datasets.reuters.get_file", lambda **_: str(newswires / reuters.ARTICLES))
     expected = keras.datasets.reuters.load_data(num_words=words)
-    raw = readers.read(settings(words=words, length=length, expect={"rows": 11_228}), newswires)
+    raw = readers.read(settings(num_words=words, maxlen=length, expect={"rows": 11_228}), newswires)
     for which, (articles, topics) in zip(divide_test(11_228, Split(test=0.2, test_seed=113)), expected, strict=True):
         found = raw.samples.take(which)
         np.testing.assert_array_equal(found.y, topics)
@@ -150,7 +150,7 @@ def test_samples_and_split_are_keras_s(newswires: Path, monkeypatch: pytest.Monk
 
 
 def test_the_words_of_an_article_are_those_of_a_newswire(newswires: Path):
-    raw = reuters.read(newswires, settings(words=1000, length=30))
+    raw = reuters.read(newswires, settings(num_words=1000, maxlen=30))
     which, _ = divide_test(11_228, Split(test=0.2, test_seed=113))
     article = " ".join(filter(None, (raw.words[number] for number in raw.samples.x[which[0]])))
     assert article.startswith("… … said as a result of its december acquisition of … co it expects earnings per share")

@@ -17,7 +17,7 @@ from modelyard.models.families import autoencoder
 def fit_autoencoder(data: TrainingInput, folder: Path, codes: int = 4) -> Model:
     training = NetworkTraining(seed=7, epochs=2, batch_size=16, loss="mse")
     return models.fit(
-        autoencoder.Settings(family="autoencoder", codes=codes), training, data, training_context(folder)
+        autoencoder.Settings(family="autoencoder", latent_dim=codes), training, data, training_context(folder)
     )[0]
 
 

@@ -21,7 +21,7 @@ MODELS = {
     "regression": ("regression_input", *LINEAR),
     "reconstruction": (
         "image_input",
-        autoencoder.Settings(family="autoencoder", codes=4),
+        autoencoder.Settings(family="autoencoder", latent_dim=4),
         NetworkTraining(seed=7, epochs=2, loss="mse"),
     ),
     "detection": (

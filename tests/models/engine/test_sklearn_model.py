@@ -59,7 +59,7 @@ def test_coefficients_carry_the_names_of_the_features(regression_input: Training
 
 def test_the_training_loss_of_boosting_falls_with_every_tree(regression_input: TrainingInput) -> None:
     reports: list[dict] = []
-    _, history = fit(boosting.Settings(family="boosting", trees=15), regression_input, reports)
+    _, history = fit(boosting.Settings(family="boosting", n_estimators=15), regression_input, reports)
     assert list(history.columns) == ["epoch", "loss", "mae", "val_loss", "val_mae"]
     assert list(history.epoch) == list(range(1, 16))
     assert (np.diff(history.loss) < 0).all()
@@ -69,7 +69,7 @@ def test_the_training_loss_of_boosting_falls_with_every_tree(regression_input: T
 def test_the_history_ends_with_the_metrics_of_the_fitted_model(image_input: TrainingInput) -> None:
     from sklearn.metrics import log_loss
 
-    model, history = fit(boosting.Settings(family="boosting", trees=3), image_input)
+    model, history = fit(boosting.Settings(family="boosting", n_estimators=3), image_input)
     for prefix, rows in (("", image_input.training), ("val_", image_input.validation)):
         expected = log_loss(rows.y, model.predict(rows.x))
         assert history[f"{prefix}loss"].iloc[-1] == pytest.approx(expected, abs=1e-6)

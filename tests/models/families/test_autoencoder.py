@@ -18,7 +18,7 @@ CODES = 6
 
 
 def fit(data: TrainingInput, folder: Path, loss: str = "mse", epochs: int = 3, **changes: Any):
-    settings = autoencoder.Settings(**({"family": "autoencoder", "codes": CODES, "units": (20,)} | changes))
+    settings = autoencoder.Settings(**({"family": "autoencoder", "latent_dim": CODES, "units": (20,)} | changes))
     training = NetworkTraining(seed=7, epochs=epochs, batch_size=16, learning_rate=0.01, loss=loss)
     return models.fit(settings, training, data, training_context(folder))
 
@@ -95,7 +95,7 @@ def test_pixels_reconstructed_by_cross_entropy_are_from_0_to_1(image_input: Trai
 def test_samples_of_a_single_feature_are_reconstructed(loss: str, tmp_path: Path) -> None:
     """A single number is a probability in a classification only."""
     rows = Samples(np.linspace(0, 1, 20)[:, np.newaxis], np.zeros(20))
-    model, _ = fit(TrainingInput(describe(rows), rows), tmp_path, loss, epochs=1, codes=1)
+    model, _ = fit(TrainingInput(describe(rows), rows), tmp_path, loss, epochs=1, latent_dim=1)
     assert model.predict(rows.x).shape == (20, 1)
 
 

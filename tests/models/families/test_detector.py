@@ -15,7 +15,7 @@ from modelyard.models.families import detector
 pytestmark = pytest.mark.usefixtures("default_runtime")
 
 SHAPE, CELLS, CLASSES = (64, 48, 1), (8, 6), 4
-SETTINGS = detector.Settings(family="detector", filters=(4, 4, 4), context=(6,))
+SETTINGS = detector.Settings(family="detector", filters=(4, 4, 4), head_filters=(6,))
 
 
 def network(shape: tuple[int, ...] = SHAPE, settings: detector.Settings = SETTINGS) -> Any:
@@ -51,7 +51,7 @@ def test_a_detector_learns_to_find_squares():
 
     keras.utils.set_random_seed(0)
     images, boxes = bright_squares(400)
-    settings = detector.Settings(family="detector", filters=(12, 24), context=(24,))
+    settings = detector.Settings(family="detector", filters=(12, 24), head_filters=(24,))
     scaled = keras.Input((16, 16, 1))
     model = keras.Model(scaled, detector.build(scaled, Output(7, "detection"), settings))
     model.compile(keras.optimizers.Adam(0.01), loss=box_coding.loss)

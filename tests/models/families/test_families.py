@@ -21,13 +21,13 @@ from modelyard.models.families import autoencoder, baseline, boosting, cnn, dete
 MLP = mlp.Settings(family="mlp", units=(5,), activation="tanh")
 CNN = cnn.Settings(family="cnn", filters=(3,), pooling="last", convolution_dropout=0.2, units=(4,), dense_dropout=0.1)
 RECURRENT = recurrent.Settings(
-    family="recurrent", vocabulary=12, embedding=4, layer="gru", units=5, dropout=0.1, dense_units=(3,)
+    family="recurrent", vocabulary_size=12, embedding_dim=4, layer="gru", units=5, dropout=0.1, dense_units=(3,)
 )
-AUTOENCODER = autoencoder.Settings(family="autoencoder", codes=6)
-DETECTOR = detector.Settings(family="detector", filters=(3, 4), context=(5,))
+AUTOENCODER = autoencoder.Settings(family="autoencoder", latent_dim=6)
+DETECTOR = detector.Settings(family="detector", filters=(3, 4), head_filters=(5,))
 BASELINE = baseline.Settings(family="baseline")
 LINEAR = linear.Settings(family="linear")
-BOOSTING = boosting.Settings(family="boosting", trees=10, subsample=0.8)
+BOOSTING = boosting.Settings(family="boosting", n_estimators=10, subsample=0.8)
 
 
 def network(loss: str, **changes: Any) -> NetworkTraining:

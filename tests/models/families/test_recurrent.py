@@ -17,7 +17,9 @@ from modelyard.models.families import recurrent
 
 
 def fit(data: TrainingInput, folder: Path, precision: str = "float32", epochs: int = 1, **changes: Any):
-    settings = recurrent.Settings(**({"family": "recurrent", "vocabulary": 12, "embedding": 4, "units": 8} | changes))
+    settings = recurrent.Settings(
+        **({"family": "recurrent", "vocabulary_size": 12, "embedding_dim": 4, "units": 8} | changes)
+    )
     loss = "sparse_categorical_crossentropy" if data.description.classes else "mse"
     training = NetworkTraining(seed=7, epochs=epochs, batch_size=16, learning_rate=0.03, loss=loss)
     return models.fit(settings, training, data, training_context(folder, precision=precision))
@@ -59,7 +61,7 @@ def test_word_numbers_are_exact_at_a_precision_that_cannot_represent_them(tmp_pa
     import keras
 
     rows = Samples(np.arange(990, 1000, dtype=np.uint16).repeat(3).reshape(10, 3), np.arange(10.0))
-    model, _ = fit(TrainingInput(describe(rows), rows), tmp_path, "mixed_bfloat16", vocabulary=1000)
+    model, _ = fit(TrainingInput(describe(rows), rows), tmp_path, "mixed_bfloat16", vocabulary_size=1000)
     embedding = model.native.layers[2]
     embedded = keras.Model(model.native.input, embedding.output)(rows.x)
     expected = np.asarray(embedding.embeddings)[rows.x]
@@ -73,13 +75,15 @@ def test_word_numbers_are_exact_at_a_precision_that_cannot_represent_them(tmp_pa
 def test_words_beyond_the_vocabulary_are_refused_with_the_size_that_is_needed(
     word_input: TrainingInput, tmp_path: Path
 ):
-    with pytest.raises(ModelyardError, match=r"vocabulary: 11 given.* up to 11: set it to 12, or keep fewer `words`"):
-        fit(word_input, tmp_path, vocabulary=11)
+    with pytest.raises(
+        ModelyardError, match=r"vocabulary_size: 11 given.* up to 11: set it to 12, or lower the data set's `num_words`"
+    ):
+        fit(word_input, tmp_path, vocabulary_size=11)
 
 
 def test_words_that_occur_in_no_training_sample_count_as_well(word_input: TrainingInput, tmp_path: Path):
     data = TrainingInput(word_input.description.model_copy(update={"words": ("",) * 20}), word_input.samples)
-    with pytest.raises(ModelyardError, match=r"vocabulary: 12 given.* up to 19: set it to 20"):
+    with pytest.raises(ModelyardError, match=r"vocabulary_size: 12 given.* up to 19: set it to 20"):
         fit(data, tmp_path)
 
 

@@ -146,7 +146,7 @@ def test_layers_are_those_of_backbone_and_head(trained: Path, other_images: Trai
 
 
 def test_codes_of_an_autoencoder_can_be_the_features(image_input: TrainingInput, tmp_path: Path) -> None:
-    settings = autoencoder.Settings(family="autoencoder", codes=5)
+    settings = autoencoder.Settings(family="autoencoder", latent_dim=5)
     folder = save(settings, "mse", image_input, tmp_path / "restoring")
     model, _ = fit(image_input, folder, layer=autoencoder.CODES)
     assert model.native.get_layer("head").input_shape == (None, 5)

@@ -25,8 +25,10 @@ class ReutersDataset(DatasetSettings):
     """The Reuters newswires, cut to their first words and to the most frequent ones."""
 
     reader: Literal["reuters"]
-    words: int = Field(ge=10, le=10_000, description="word numbers kept, the frequent first; a rarer word becomes 2")
-    length: int = Field(ge=2, description="numbers of a sample: an article is cut at its end, or padded there with 0")
+    num_words: int = Field(
+        ge=10, le=10_000, description="word numbers kept, the frequent first; a rarer word becomes 2"
+    )
+    maxlen: int = Field(ge=2, description="numbers of a sample: an article is cut at its end, or padded there with 0")
 
     @model_validator(mode="after")
     def _has_both_files(self) -> "ReutersDataset":
@@ -38,7 +40,7 @@ class ReutersDataset(DatasetSettings):
 
 
 def read(folder: Path, settings: ReutersDataset) -> RawData:
-    """Read word numbers as uint16 (n, length), topics as uint8 (n,), in the order of the file.
+    """Read word numbers as uint16 (n, maxlen), topics as uint8 (n,), in the order of the file.
 
     Raises:
         ModelyardError: the articles are not those of the SHA-256 in the settings.
@@ -49,7 +51,7 @@ def read(folder: Path, settings: ReutersDataset) -> RawData:
     with np.load(io.BytesIO(content), allow_pickle=True) as archive:
         samples = Samples(_numbers(archive["x"], settings), archive["y"].astype(np.uint8))
     ranks = json.loads((folder / WORDS).read_text(encoding="utf-8"))
-    return RawData(samples, classes=settings.classes, words=_words(ranks, settings.words))
+    return RawData(samples, classes=settings.classes, words=_words(ranks, settings.num_words))
 
 
 def _verified(path: Path, expected: str | None) -> bytes:
@@ -65,10 +67,10 @@ def _verified(path: Path, expected: str | None) -> bytes:
 
 
 def _numbers(articles: npt.NDArray[np.object_], settings: ReutersDataset) -> npt.NDArray[np.uint16]:
-    ranks = np.zeros((len(articles), settings.length), np.int64)
+    ranks = np.zeros((len(articles), settings.maxlen), np.int64)
     for row, article in zip(ranks, articles, strict=True):
-        row[1 : len(article) + 1] = article[: settings.length - 1]
-    numbers = np.where(ranks + OFFSET < settings.words, ranks + OFFSET, RARER)
+        row[1 : len(article) + 1] = article[: settings.maxlen - 1]
+    numbers = np.where(ranks + OFFSET < settings.num_words, ranks + OFFSET, RARER)
     numbers[ranks == 0] = 0
     numbers[:, 0] = START
     return numbers.astype(np.uint16)

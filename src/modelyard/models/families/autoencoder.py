@@ -17,7 +17,7 @@ class Settings(Base):
     """Hyperparameters of a dense autoencoder."""
 
     family: Literal["autoencoder"]
-    codes: int = Field(ge=1, description="size of the bottleneck: numbers that the input is encoded as")
+    latent_dim: int = Field(ge=1, description="size of the bottleneck: numbers that the input is encoded as")
     units: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         default=(), description="neurons of each layer of the encoder; the decoder has the same in reverse order"
     )
@@ -32,7 +32,7 @@ def build(scaled: Any, output: Output, settings: Settings) -> Any:
     tensor = layers.Flatten()(scaled)
     for units in settings.units:
         tensor = layers.Dense(units, activation=settings.activation)(tensor)
-    tensor = layers.Dense(settings.codes, activation=settings.activation, name=CODES)(tensor)
+    tensor = layers.Dense(settings.latent_dim, activation=settings.activation, name=CODES)(tensor)
     for units in reversed(settings.units):
         tensor = layers.Dense(units, activation=settings.activation)(tensor)
     tensor = layers.Dense(output.units, activation=output.activation, dtype="float32")(tensor)

@@ -12,8 +12,8 @@ class Settings(Base):
     """Hyperparameters of scikit-learn's gradient boosting, with its defaults."""
 
     family: Literal["boosting"]
-    trees: int = Field(default=100, ge=1)
-    depth: int = Field(default=3, ge=1, description="of each tree")
+    n_estimators: int = Field(default=100, ge=1)
+    max_depth: int = Field(default=3, ge=1, description="of each tree")
     learning_rate: float = Field(default=0.1, gt=0)
     subsample: float = Field(default=1.0, gt=0, le=1, description="share of the training samples that each tree sees")
 
@@ -27,8 +27,8 @@ def build(task: Task, settings: Settings, seed: int) -> Any:
         "regression": GradientBoostingRegressor,
     }
     return estimators[task](
-        n_estimators=settings.trees,
-        max_depth=settings.depth,
+        n_estimators=settings.n_estimators,
+        max_depth=settings.max_depth,
         learning_rate=settings.learning_rate,
         subsample=settings.subsample,
         random_state=seed,

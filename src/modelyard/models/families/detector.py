@@ -25,7 +25,7 @@ class Settings(Base):
     filters: Annotated[
         tuple[Count, ...], Field(min_length=1, description="of each convolution that halves height and width")
     ]
-    context: tuple[Count, ...] = Field(default=(), description="filters of each convolution on the cells")
+    head_filters: tuple[Count, ...] = Field(default=(), description="filters of each convolution on the cells")
     kernel_size: Count = Field(default=3, description="of every convolution")
 
 
@@ -41,7 +41,7 @@ def build(scaled: Any, output: Output, settings: Settings) -> Any:
     tensor = scaled
     for filters in settings.filters:
         tensor = layers.Conv2D(filters, settings.kernel_size, strides=2, padding="same", activation="relu")(tensor)
-    for filters in settings.context:
+    for filters in settings.head_filters:
         tensor = layers.Conv2D(filters, settings.kernel_size, padding="same", activation="relu")(tensor)
     box = layers.Conv2D(BOX_NUMBERS, 1, activation="sigmoid", dtype="float32", name="box")(tensor)
     classes = layers.Conv2D(output.units - BOX_NUMBERS, 1, activation="softmax", dtype="float32", name="class")(tensor)

@@ -15,8 +15,10 @@ class Settings(Base):
     """Hyperparameters of a recurrent network."""
 
     family: Literal["recurrent"]
-    vocabulary: Count = Field(description="size of the vocabulary, including 0 (padding): the data set's `words`")
-    embedding: Count = Field(default=32, description="dimensions of the embedding of a word")
+    vocabulary_size: Count = Field(
+        description="size of the vocabulary, including 0 (padding): the data set's `num_words`"
+    )
+    embedding_dim: Count = Field(default=32, description="dimensions of the embedding of a word")
     layer: Literal["gru", "lstm", "simple"] = "gru"
     units: Count = Field(description="units of the recurrent layer")
     dropout: Share = Field(default=0.0, description="of the recurrent layer's input")
@@ -40,10 +42,10 @@ def check(data: TrainingInput, settings: Settings) -> None:
             f"the scaling {description.scaling} turns word numbers into other words: set `scaling: none` for the input."
         )
     needed = max(len(description.words), int(data.samples.x.max()) + 1)
-    if needed > settings.vocabulary:
+    if needed > settings.vocabulary_size:
         raise ModelyardError(
-            f"model.vocabulary: {settings.vocabulary} given, this input has word numbers up to {needed - 1}: "
-            f"set it to {needed}, or keep fewer `words` of the data set."
+            f"model.vocabulary_size: {settings.vocabulary_size} given, this input has word numbers up to {needed - 1}: "
+            f"set it to {needed}, or lower the data set's `num_words`."
         )
 
 
@@ -52,7 +54,7 @@ def build(scaled: Any, output: Output, settings: Settings) -> Any:
     from keras import layers
 
     kinds = {"gru": layers.GRU, "lstm": layers.LSTM, "simple": layers.SimpleRNN}
-    tensor = layers.Embedding(settings.vocabulary, settings.embedding, mask_zero=True)(scaled)
+    tensor = layers.Embedding(settings.vocabulary_size, settings.embedding_dim, mask_zero=True)(scaled)
     tensor = kinds[settings.layer](settings.units, dropout=settings.dropout)(tensor)
     for units in settings.dense_units:
         tensor = layers.Dense(units, activation="relu")(tensor)
