@@ -91,7 +91,7 @@ def regression_input() -> TrainingInput:
     random = np.random.default_rng(0)
     x = random.normal(size=(60, 3))
     rows = Samples(x, x @ np.array([1.0, -2.0, 0.5]) + 3 + random.normal(scale=0.1, size=60))
-    return TrainingInput(describe(rows, validation_rows=12), rows)
+    return TrainingInput(describe(rows, validation_samples=12), rows)
 
 
 @pytest.fixture

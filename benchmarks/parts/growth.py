@@ -33,7 +33,7 @@ def _entries(size: Size) -> dict[str, tuple[str, int]]:
 def _add(params: Params, size: Size) -> None:
     training = params["experiments"]["fashion_cnn_2"]["training"] | {"epochs": size.growth_epochs}
     for rows in size.growth:
-        split = {"test": "given", "first": rows, "validation": 0.2}
+        split = {"test": "predefined", "first": rows, "validation": 0.2}
         params["inputs"][f"mnist_{rows}"] = {"dataset": "mnist", "split": split, "scaling": "pixels"}
     for name, (model, rows) in _entries(size).items():
         params["experiments"][name] = {"input": f"mnist_{rows}", "model": MODELS[model], "training": training}

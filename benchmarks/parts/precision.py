@@ -26,7 +26,7 @@ def measure(size: Size, done: Collection[str]) -> Iterator[tuple[str, Any]]:
 
 def _add(params: Params, size: Size, precision: str) -> None:
     params["runtime"]["precision"] = precision
-    split = {"test": "given", "first": ROWS, "validation": 0.2}
+    split = {"test": "predefined", "first": ROWS, "validation": 0.2}
     params["inputs"]["fashion_8000"] = {"dataset": "fashion_mnist", "split": split, "scaling": "pixels"}
     for network, origin in NETWORKS.items():
         entry = params["experiments"][origin]

@@ -53,7 +53,9 @@ def test_the_description_comes_back_to_the_last_bit(tmp_path: Path):
 
 
 def test_samples_are_opened_memory_mapped_and_read_only(tmp_path: Path):
-    training, test = inputs.prepare(_images(), "classification", _settings("pixels", test="given", validation=0.25))
+    training, test = inputs.prepare(
+        _images(), "classification", _settings("pixels", test="predefined", validation=0.25)
+    )
     inputs.save_training(training, tmp_path / "training")
     inputs.save_test(test, tmp_path / "test")
     opened = inputs.load_training(tmp_path / "training")
@@ -64,7 +66,7 @@ def test_samples_are_opened_memory_mapped_and_read_only(tmp_path: Path):
 
 
 def test_images_stay_bytes_and_raw_on_disk(tmp_path: Path):
-    training, test = inputs.prepare(_images(), "classification", _settings("standard", test="given"))
+    training, test = inputs.prepare(_images(), "classification", _settings("standard", test="predefined"))
     assert training.samples.x.dtype == test.x.dtype == np.uint8
     np.testing.assert_array_equal(training.samples.x, _images().samples.x)
     inputs.save_training(training, tmp_path / "training")
@@ -126,21 +128,23 @@ def test_each_sample_keeps_its_target_and_stands_in_one_part():
 
 
 def test_test_samples_of_the_data_set_are_used_unchanged():
-    training, test = inputs.prepare(_images(), "classification", _settings("pixels", test="given", validation=0.25))
+    training, test = inputs.prepare(
+        _images(), "classification", _settings("pixels", test="predefined", validation=0.25)
+    )
     assert test is not None
     np.testing.assert_array_equal(test.x, _images().test.x)
     assert (len(training.training), len(training.validation)) == (15, 5)
 
 
 def test_training_samples_may_be_the_test_samples_too():
-    training, test = inputs.prepare(_table(), "regression", _settings("none", test="training_rows"))
+    training, test = inputs.prepare(_table(), "regression", _settings("none", test="training_samples"))
     np.testing.assert_array_equal(test.x, training.samples.x)
     assert len(training.validation) == 0
 
 
 @given(st.integers(2, 40), st.booleans())
 def test_scaling_and_validation_use_only_the_first_samples(first: int, shuffled: bool):
-    drawn = {"validation_rows": "shuffled", "validation_seed": 3} if shuffled else {}
+    drawn = {"validation_samples": "shuffled", "validation_seed": 3} if shuffled else {}
     split = {"test": 0.2, "test_seed": 777, "validation": 0.5} | drawn
     everything, test = inputs.prepare(_table(), "regression", _settings("standard", test=0.2, test_seed=777))
     training, same_test = inputs.prepare(_table(), "regression", _settings("standard", first=first, **split))
@@ -186,12 +190,12 @@ def test_boxes_are_divided_with_their_images(tmp_path: Path, box_input: inputs.T
 
 def test_given_test_samples_are_refused_where_the_data_set_has_none():
     with pytest.raises(ModelyardError, match=r"made_up has no test samples .*split\.test"):
-        inputs.prepare(_table(), "regression", _settings("none", test="given"))
+        inputs.prepare(_table(), "regression", _settings("none", test="predefined"))
 
 
 def test_a_description_has_all_that_a_model_must_know():
-    training, _ = inputs.prepare(_images(), "classification", _settings("pixels", test="given", validation=0.25))
+    training, _ = inputs.prepare(_images(), "classification", _settings("pixels", test="predefined", validation=0.25))
     described = training.description
     assert (described.dataset, described.task, described.shape) == ("made_up", "classification", (4, 4, 1))
     assert (described.classes, described.features) == (("even", "odd"), ())
-    assert (described.training_rows, described.validation_rows) == (15, 5)
+    assert (described.training_samples, described.validation_samples) == (15, 5)

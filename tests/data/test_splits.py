@@ -29,7 +29,7 @@ def test_test_samples_are_disjoint_from_training_samples_and_none_is_lost(count:
 @given(COUNTS, FRACTIONS, SEEDS)
 def test_validation_samples_stand_last_and_no_sample_is_lost(count: int, fraction: float, seed: int):
     assume(_divides(count, fraction))
-    drawn = Split(test="given", validation=fraction, validation_rows="shuffled", validation_seed=seed)
+    drawn = Split(test="predefined", validation=fraction, validation_samples="shuffled", validation_seed=seed)
     order, held_back = divide_validation(count, drawn)
     assert sorted(order) == list(range(count))
     assert held_back == count - int(count * (1 - fraction))
@@ -38,7 +38,7 @@ def test_validation_samples_stand_last_and_no_sample_is_lost(count: int, fractio
 @given(st.integers(2, 300), SEEDS)
 def test_the_same_seed_gives_the_same_samples(count: int, seed: int):
     def divided() -> list:
-        split = Split(test=0.5, test_seed=seed, validation=0.5, validation_rows="shuffled", validation_seed=seed)
+        split = Split(test=0.5, test_seed=seed, validation=0.5, validation_samples="shuffled", validation_seed=seed)
         return [part.tolist() for part in (*divide_test(count, split), divide_validation(count, split)[0])]
 
     before = divided()
@@ -48,8 +48,8 @@ def test_the_same_seed_gives_the_same_samples(count: int, seed: int):
 
 @given(COUNTS, COUNTS)
 def test_the_first_samples_are_kept_and_too_few_are_refused(count: int, first: int):
-    assert keep_first(count, Split(test="given")) == count
-    split = Split(test="given", first=first)
+    assert keep_first(count, Split(test="predefined")) == count
+    split = Split(test="predefined", first=first)
     if first <= count:
         assert keep_first(count, split) == first
         return
@@ -78,7 +78,7 @@ def test_boston_is_divided_exactly_as_keras_does():
 
 
 def test_the_samples_of_exclusive_or_are_training_and_test_samples_at_once():
-    training, test = divide_test(4, Split(test="training_rows"))
+    training, test = divide_test(4, Split(test="training_samples"))
     assert training.tolist() == test.tolist() == [0, 1, 2, 3]
 
 
@@ -86,7 +86,7 @@ def test_the_samples_of_exclusive_or_are_training_and_test_samples_at_once():
     ("count", "fraction", "held_back"), [(60_000, 0.25, 15_000), (60_000, 0.2, 12_000), (7, 0.3, 3)]
 )
 def test_the_last_samples_are_held_back_as_keras_does(count: int, fraction: float, held_back: int):
-    order, found = divide_validation(count, Split(test="given", validation=fraction))
+    order, found = divide_validation(count, Split(test="predefined", validation=fraction))
     assert (
         found == count - int(count * (1.0 - fraction)) == held_back
     )  # keras: split_at = int(floor(n * (1 - fraction)))
@@ -94,7 +94,7 @@ def test_the_last_samples_are_held_back_as_keras_does(count: int, fraction: floa
 
 
 def test_without_a_fraction_no_sample_is_held_back():
-    order, held_back = divide_validation(5, Split(test="given"))
+    order, held_back = divide_validation(5, Split(test="predefined"))
     assert (order.tolist(), held_back) == ([0, 1, 2, 3, 4], 0)
 
 
@@ -129,7 +129,10 @@ def test_a_class_without_test_samples_and_equal_classes_are_allowed():
 @pytest.mark.parametrize(("count", "fraction"), [(1, 0.5), (3, 0.9), (0, 0.5)])
 @pytest.mark.parametrize("key", ["test", "validation"])
 def test_too_few_samples_are_refused_with_the_given_fraction_and_advice(count: int, fraction: float, key: str):
-    settings = {"test": {"test": fraction, "test_seed": 1}, "validation": {"test": "given", "validation": fraction}}
+    settings = {
+        "test": {"test": fraction, "test_seed": 1},
+        "validation": {"test": "predefined", "validation": fraction},
+    }
     divide = {"test": divide_test, "validation": divide_validation}[key]
     with pytest.raises(ModelyardError) as raised:
         divide(count, Split(**settings[key]))
@@ -141,12 +144,12 @@ def test_too_few_samples_are_refused_with_the_given_fraction_and_advice(count: i
     ("given", "expected"),
     [
         ({"test": 0.2}, "test_seed goes with a fraction"),
-        ({"test": "given", "test_seed": 1}, "test_seed goes with a fraction"),
-        ({"test": "given", "validation_rows": "shuffled"}, "validation_seed goes with"),
-        ({"test": "given", "validation_seed": 1}, "validation_seed goes with"),
+        ({"test": "predefined", "test_seed": 1}, "test_seed goes with a fraction"),
+        ({"test": "predefined", "validation_samples": "shuffled"}, "validation_seed goes with"),
+        ({"test": "predefined", "validation_seed": 1}, "validation_seed goes with"),
         ({"test": 1.0, "test_seed": 1}, "less than 1"),
-        ({"test": "given", "first": 0}, "greater than or equal to 1"),
-        ({"test": "given", "validation": -0.1}, "greater than or equal to 0"),
+        ({"test": "predefined", "first": 0}, "greater than or equal to 1"),
+        ({"test": "predefined", "validation": -0.1}, "greater than or equal to 0"),
     ],
 )
 def test_an_invalid_split_is_refused(given: dict, expected: str):

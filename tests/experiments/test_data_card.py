@@ -10,15 +10,15 @@ from modelyard.data.samples import Samples
 from modelyard.experiments import data_card
 
 
-def _card(rows: Samples, test: Samples, validation_rows: int = 0, **changes: object) -> dict:
-    return data_card.describe(TrainingInput(description_of(rows, validation_rows, **changes), rows), test)
+def _card(rows: Samples, test: Samples, validation_samples: int = 0, **changes: object) -> dict:
+    return data_card.describe(TrainingInput(description_of(rows, validation_samples, **changes), rows), test)
 
 
 TABLE = Samples(np.array([[1.0, 7.0, 0.0], [2.0, 7.0, 0.0], [3.0, 7.0, 0.0], [4.0, 9.0, 5.0]]), np.arange(4.0))
 
 
 def test_each_part_has_its_size_range_and_target():
-    card = _card(TABLE, Samples(np.array([[8.0, 8.0, 8.0]]), np.array([9.0])), validation_rows=1)
+    card = _card(TABLE, Samples(np.array([[8.0, 8.0, 8.0]]), np.array([9.0])), validation_samples=1)
     assert list(card["parts"]) == ["training", "validation", "test"]
     training = card["parts"]["training"]
     assert (training["rows"], training["smallest"], training["largest"]) == (3, 0.0, 7.0)
@@ -41,7 +41,7 @@ def test_classes_are_counted_by_name_even_those_that_do_not_occur(image_input: T
 
 
 def test_features_that_are_constant_in_training_are_listed_by_name():
-    constant = _card(TABLE, TABLE, validation_rows=1, features=("a", "b", "c"))["constant_features"]
+    constant = _card(TABLE, TABLE, validation_samples=1, features=("a", "b", "c"))["constant_features"]
     assert constant == {"count": 2, "names": ["b", "c"]}
 
 
@@ -49,7 +49,7 @@ def test_boxes_are_counted_by_image_and_by_class_even_where_there_is_none():
     y = np.full((4, 3, 5), -1.0)
     y[0, :2, 0], y[1, 0, 0], y[2, :3, 0] = (0, 2), 2, 2
     rows = Samples(np.zeros((4, 8, 8, 1), np.uint8), y)
-    card = _card(rows, rows.take(np.array([3])), validation_rows=1, classes=("a", "b", "c"), task="detection")
+    card = _card(rows, rows.take(np.array([3])), validation_samples=1, classes=("a", "b", "c"), task="detection")
     training, validation = card["parts"]["training"], card["parts"]["validation"]
     assert training["boxes_per_row"] == {"fewest": 1, "most": 3}
     assert training["boxes_per_class"] == {"a": 1, "b": 0, "c": 5}
@@ -73,7 +73,7 @@ def test_constant_pixels_are_named_by_their_position():
 
 def test_rows_in_both_training_and_test_are_counted_once_each():
     test = Samples(np.array([[1.0, 7.0, 0.0], [1.0, 7.0, 0.0], [4.0, 9.0, 5.0], [0.0, 0.0, 0.0]]), np.zeros(4))
-    assert _card(TABLE, test, validation_rows=1)["distinct_rows_in_both_training_and_test"] == 2
+    assert _card(TABLE, test, validation_samples=1)["distinct_rows_in_both_training_and_test"] == 2
 
 
 def test_missing_values_are_counted_in_features_and_targets():

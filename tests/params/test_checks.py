@@ -63,6 +63,10 @@ def test_the_committed_files_are_valid():
             id="renamed key of a family",
         ),
         pytest.param(
+            "test: predefined, first: 1000", "test: given, first: 1000",
+            ("inputs.mnist_1000.split.test (line", "given 'given': renamed: write predefined"), id="renamed value",
+        ),
+        pytest.param(
             XOR_EPOCHS, "seed: 777, epoch: 400",
             ("experiments.xor_perceptron.training.epoch (line", "did you mean epochs?"), id="misspelt key",
         ),
@@ -217,7 +221,7 @@ def test_the_committed_files_are_valid():
             ("pretrained.cifar10_vgg16.model.family", "given 'mlp'", "transfer"), id="a transfer that is none",
         ),
         pytest.param(
-            "test: given, first: 1000", "test: given, first: 0",
+            "test: predefined, first: 1000", "test: predefined, first: 0",
             ("inputs.mnist_1000.split.first", "given 0", "greater than or equal to 1"), id="none of the rows",
         ),
         pytest.param(
@@ -234,8 +238,8 @@ def test_the_committed_files_are_valid():
             BOSTON_SPLIT, "split: {test: 0.2}", ("inputs.boston.split", "test_seed goes with"), id="no test seed"
         ),
         pytest.param(
-            "validation_rows: shuffled, validation_seed: 777", "validation_seed: 777",
-            ("inputs.mnist_shuffled.split", "validation_seed goes with `validation_rows: shuffled`"), id="idle seed",
+            "validation_samples: shuffled, validation_seed: 777", "validation_seed: 777",
+            ("inputs.mnist_shuffled.split", "validation_seed goes with `validation_samples: shuffled`"), id="idle seed",
         ),
     ],
 )  # fmt: skip
@@ -279,7 +283,7 @@ def test_a_test_fraction_outside_0_to_1_is_refused(message, fraction: float):
     text = message(BOSTON_SPLIT, f"split: {{test: {fraction}, test_seed: 777}}")
     assert f", given {fraction}: " in text
     assert "inputs.boston.split.test (line " in text
-    assert "allowed: given, training_rows" in text
+    assert "allowed: predefined, training_samples" in text
     assert "than 1" in text or "than 0" in text
 
 
@@ -345,7 +349,7 @@ def test_a_mistake_in_published_values_is_reported(changed, old: str, new: str, 
         ("first: {experiment: xor_mlp}", "first: {experiment: xor_mpl}", "did you mean xor_mlp?"),
         ("metric: gap", "metric: gpa", "dropout.metric (line"),
         ("metric: gap", "metric: gpa", "not measured on both sides; did you mean gap?"),
-        ("  changes: {split.first: 2000}", "  splits: true", "not drawn at random (split.test: given)"),
+        ("  changes: {split.first: 2000}", "  splits: true", "not drawn at random (split.test: predefined)"),
         ("changes: {model.dropout: 0.5}", "changes: {model.dropout: 1.5}", "less than 1"),
         ("{experiment: digits_mlp, changes: {scaling: standard}}", "{experiment: digits_mlp}", "are the same"),
         ("direction: equal", "direction: equl", "did you mean equal?"),

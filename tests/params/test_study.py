@@ -100,7 +100,7 @@ def test_the_baseline_values_of_every_study_fit_its_experiment():
             "folds: 5\n", "\n", ("input boston has no validation samples", "give the study `folds`"), id="no folds"
         ),
         pytest.param(
-            "folds: 5", "folds: 5\n    training_rows: 100", ("folds use all samples",), id="folds of some rows"
+            "folds: 5", "folds: 5\n    training_samples: 100", ("folds use all samples",), id="folds of some rows"
         ),
         pytest.param(
             "trials: 30", "trials: 0", ("studies.digits_cnn.trials", "greater than or equal to 1"), id="no trials"

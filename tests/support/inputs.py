@@ -10,7 +10,7 @@ from modelyard.models import Runtime, TrainingContext
 
 
 def describe(
-    rows: Samples, validation_rows: int = 0, classes: tuple[str, ...] = (), **changes: object
+    rows: Samples, validation_samples: int = 0, classes: tuple[str, ...] = (), **changes: object
 ) -> InputDescription:
     """Describe an input of these samples; the task is regression unless classes are named."""
     values = {
@@ -20,8 +20,8 @@ def describe(
         "classes": classes,
         "shape": rows.x.shape[1:],
         "dtype": str(rows.x.dtype),
-        "training_rows": len(rows) - validation_rows,
-        "validation_rows": validation_rows,
+        "training_samples": len(rows) - validation_samples,
+        "validation_samples": validation_samples,
         "scaling": "none",
         "scaler": Scaler(),
     }

@@ -25,7 +25,7 @@ def save_samples(folder: Path, count: int = 120) -> TrainingInput:
     random = np.random.default_rng(0)
     x = random.normal(size=(count, 3))
     samples = Samples(x, x[:, 0] ** 2 + x[:, 1] + random.normal(scale=0.1, size=count))
-    data = TrainingInput(describe(samples, validation_rows=count // 5), samples)
+    data = TrainingInput(describe(samples, validation_samples=count // 5), samples)
     save_training(data, folder / "data" / "inputs" / "made_up" / "training")
     return data
 

@@ -66,7 +66,7 @@ def study(*trials: FrozenTrial, name: str = "digits_cnn", maximize: bool = True,
         "inputs": {"digits": project.inputs["digits"].model_dump(mode="json")},
         "vary": VARY,
         "folds": None,
-        "training_rows": None,
+        "training_samples": None,
         "metric": "val_accuracy",
     }
     created = optuna.create_study(study_name=name, direction="maximize" if maximize else "minimize")

@@ -55,20 +55,20 @@ def test_more_folds_than_samples_are_refused():
         next(split_folds(numbered(4), 5, 1))
 
 
-@given(count=some.integers(3, 60), held=some.integers(1, 30), training_rows=some.integers(1, 60))
-def test_training_rows_keep_the_first_training_samples_and_all_validation_samples(count, held, training_rows):
+@given(count=some.integers(3, 60), held=some.integers(1, 30), training_samples=some.integers(1, 60))
+def test_training_samples_keep_the_first_training_samples_and_all_validation_samples(count, held, training_samples):
     whole = numbered(count)
-    sizes = {"training_rows": max(1, count - held), "validation_rows": count - max(1, count - held)}
+    sizes = {"training_samples": max(1, count - held), "validation_samples": count - max(1, count - held)}
     data = TrainingInput(whole.description.model_copy(update=sizes), whole.samples)
-    if training_rows > len(data.training):
-        with pytest.raises(ModelyardError, match=f"set the study's `training_rows` to {len(data.training)} at most"):
-            first_training_samples(data, training_rows)
+    if training_samples > len(data.training):
+        with pytest.raises(ModelyardError, match=f"set the study's `training_samples` to {len(data.training)} at most"):
+            first_training_samples(data, training_samples)
         return
-    short = first_training_samples(data, training_rows)
-    assert short.training.y.tolist() == list(range(training_rows))
+    short = first_training_samples(data, training_samples)
+    assert short.training.y.tolist() == list(range(training_samples))
     assert short.validation.y.tolist() == data.validation.y.tolist()
     assert short.description.scaler == data.description.scaler
 
 
-def test_without_training_rows_the_input_is_returned_itself(regression_input):
+def test_without_training_samples_the_input_is_returned_itself(regression_input):
     assert first_training_samples(regression_input, None) is regression_input

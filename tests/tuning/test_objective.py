@@ -105,8 +105,8 @@ def test_one_worker_process_runs_all_trials_of_a_network(tmp_path):
     assert study.trials[0].params == {"model.units": "[4]", "training.learning_rate": 0.001}
 
 
-def test_training_rows_limit_training_samples_but_not_validation_samples(tmp_path):
-    search_plan = plan(tmp_path, training_rows=40)
+def test_training_samples_are_limited_but_not_validation_samples(tmp_path):
+    search_plan = plan(tmp_path, training_samples=40)
     trial, _ = run_trial(search_plan, {"model.n_estimators": 20, "model.max_depth": 2})
     data = load_training(search_plan.training_folder("made_up"))
     first = data.samples.take(np.arange(40))

@@ -122,12 +122,12 @@ def test_with_few_trials_there_are_no_importances(tmp_path: Path) -> None:
     [
         ({"folds": 5}, "by its val_accuracy, the mean over 5 folds (higher is better)"),
         (
-            {"training_rows": 800},
+            {"training_samples": 800},
             "by its val_accuracy after training on the first 800 training samples (higher is better)",
         ),
     ],
 )
-def test_folds_and_training_rows_are_stated(space: dict, text: str, tmp_path: Path) -> None:
+def test_folds_and_training_samples_are_stated(space: dict, text: str, tmp_path: Path) -> None:
     searched = study(BASELINE, BEST)
     searched.set_user_attr("space", searched.user_attrs["space"] | space)
     report.write(searched, tmp_path / "report", PARAMS)

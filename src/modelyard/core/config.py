@@ -69,8 +69,12 @@ RENAMED = {
     "context": "head_filters",
     "depth": "max_depth",
     "embedding": "embedding_dim",
+    "fraction": "test_size",
+    "given": "predefined",
     "length": "maxlen",
+    "training_rows": "training_samples",
     "trees": "n_estimators",
+    "validation_rows": "validation_samples",
     "vocabulary": "vocabulary_size",
     "words": "num_words",
 }

@@ -36,8 +36,8 @@ class InputDescription(Settings):
     words: tuple[str, ...] = Field(default=(), description="for samples of word numbers: the word of each number")
     shape: tuple[int, ...]
     dtype: str
-    training_rows: int
-    validation_rows: int
+    training_samples: int
+    validation_samples: int
     scaling: Method
     scaler: Scaler
 
@@ -57,13 +57,13 @@ class TrainingInput:
     @property
     def training(self) -> Samples:
         """The samples that models are fitted on."""
-        count = self.description.training_rows
+        count = self.description.training_samples
         return Samples(self.samples.x[:count], self.samples.y[:count])
 
     @property
     def validation(self) -> Samples:
         """The samples that are held out during training."""
-        count = self.description.training_rows
+        count = self.description.training_samples
         return Samples(self.samples.x[count:], self.samples.y[count:])
 
 
@@ -89,8 +89,8 @@ def prepare(raw: RawData, task: Task, settings: InputSettings) -> tuple[Training
         words=raw.words,
         shape=samples.x.shape[1:],
         dtype=str(samples.x.dtype),
-        training_rows=training_count,
-        validation_rows=validation_count,
+        training_samples=training_count,
+        validation_samples=validation_count,
         scaling=settings.scaling,
         scaler=fit(settings.scaling, samples.x[:training_count]),
     )
@@ -152,7 +152,7 @@ def load_test(folder: Path) -> Samples:
 
 
 def _divide(raw: RawData, settings: InputSettings) -> tuple[Samples, Samples]:
-    if settings.split.test == "given":
+    if settings.split.test == "predefined":
         if raw.test is None:
             raise ModelyardError(
                 f"data set {settings.dataset} has no test samples of its own: "
@@ -160,7 +160,9 @@ def _divide(raw: RawData, settings: InputSettings) -> tuple[Samples, Samples]:
             )
         return raw.samples, raw.test
     if raw.test is not None:
-        raise ModelyardError(f"data set {settings.dataset} has test samples of its own: write `split.test: given`.")
+        raise ModelyardError(
+            f"data set {settings.dataset} has test samples of its own: write `split.test: predefined`."
+        )
     training, test = divide_test(len(raw.samples), settings.split)
     return raw.samples.take(training), raw.samples.take(test)
 

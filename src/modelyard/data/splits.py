@@ -18,9 +18,9 @@ Indices = npt.NDArray[np.integer[Any]]
 class Split(Settings):
     """How the samples of an input are divided."""
 
-    test: Literal["given", "training_rows"] | Fraction = Field(
-        description="given: the data set has test samples of its own; training_rows: the training samples again (the "
-        "four of XOR cannot be divided); or the fraction of all samples, after a shuffle by `test_seed`"
+    test: Literal["predefined", "training_samples"] | Fraction = Field(
+        description="predefined: the data set has test samples of its own; training_samples: the training samples "
+        "again (the four of XOR cannot be divided); or the fraction of all samples, after a shuffle by `test_seed`"
     )
     test_seed: int | None = Field(
         default=None, ge=0, lt=2**32, description="numpy.random.RandomState(test_seed), as Keras has it"
@@ -31,19 +31,19 @@ class Split(Settings):
         description="use only the first so many training samples; the validation samples are taken from these",
     )
     validation: float = Field(default=0.0, ge=0, lt=1, description="fraction of the training samples for validation")
-    validation_rows: Literal["last", "shuffled"] = Field(
+    validation_samples: Literal["last", "shuffled"] = Field(
         default="last", description="last: the last samples, as Keras's validation_split; shuffled: drawn at random"
     )
     validation_seed: int | None = Field(
-        default=None, ge=0, lt=2**32, description="seed of the draw, for `validation_rows: shuffled`"
+        default=None, ge=0, lt=2**32, description="seed of the draw, for `validation_samples: shuffled`"
     )
 
     @model_validator(mode="after")
     def _has_its_seeds(self) -> "Split":
         if isinstance(self.test, float) != (self.test_seed is not None):
             raise ValueError("test_seed goes with a fraction of test samples, and only with it")
-        if (self.validation_rows == "shuffled") != (self.validation_seed is not None):
-            raise ValueError("validation_seed goes with `validation_rows: shuffled`, and only with it")
+        if (self.validation_samples == "shuffled") != (self.validation_seed is not None):
+            raise ValueError("validation_seed goes with `validation_samples: shuffled`, and only with it")
         return self
 
 
@@ -53,10 +53,10 @@ def divide_test(count: int, split: Split) -> tuple[Indices, Indices]:
     Source: keras.datasets.boston_housing.load_data shuffles by RandomState(seed), cuts at int(n * (1 - fraction)).
     Not sklearn.model_selection.train_test_split, which draws other samples from the same seed.
     """
-    if split.test == "training_rows":
+    if split.test == "training_samples":
         return np.arange(count), np.arange(count)
-    if split.test == "given":
-        raise ValueError("`test: given`: the test samples are those of the data set, and nothing is divided")
+    if split.test == "predefined":
+        raise ValueError("`test: predefined`: the test samples are those of the data set, and nothing is divided")
     order = np.arange(count)
     np.random.RandomState(split.test_seed).shuffle(order)
     cut = int(count * (1 - split.test))
@@ -81,7 +81,7 @@ def divide_validation(count: int, split: Split) -> tuple[Indices, int]:
     Source: keras.utils.split_dataset's and Model.fit's validation_split, which cuts at int(n * (1 - fraction)).
     """
     order = np.arange(count)
-    if split.validation_rows == "shuffled":
+    if split.validation_samples == "shuffled":
         order = np.random.RandomState(split.validation_seed).permutation(count)
     cut = int(count * (1 - split.validation))
     if split.validation:

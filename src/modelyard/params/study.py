@@ -102,7 +102,7 @@ class StudySettings(Settings):
     folds: int | None = Field(
         default=None, ge=2, description="k-fold cross-validation; the scaling is fitted for each fold"
     )
-    training_rows: int | None = Field(
+    training_samples: int | None = Field(
         default=None, ge=2, description="train each trial on so many samples only; all validation samples score it"
     )
     pruner: Literal["median", "hyperband", "none"] = "median"
@@ -110,8 +110,8 @@ class StudySettings(Settings):
 
     @model_validator(mode="after")
     def _folds_use_all_samples(self) -> "StudySettings":
-        if self.folds and self.training_rows:
-            raise ValueError("folds use all samples: leave out `training_rows` or `folds`")
+        if self.folds and self.training_samples:
+            raise ValueError("folds use all samples: leave out `training_samples` or `folds`")
         return self
 
 

@@ -30,26 +30,26 @@ def split_folds(data: TrainingInput, folds: int | None, seed: int) -> Iterator[T
         yield _fold(data, training, validation)
 
 
-def first_training_samples(data: TrainingInput, training_rows: int | None) -> TrainingInput:
-    """Return the input with its first `training_rows` training samples only, and with all validation samples.
+def first_training_samples(data: TrainingInput, training_samples: int | None) -> TrainingInput:
+    """Return the input with its first `training_samples` training samples only, and with all validation samples.
 
     Raises:
         ModelyardError: there are fewer.
     """
-    count = data.description.training_rows
-    if training_rows is None:
+    count = data.description.training_samples
+    if training_samples is None:
         return data
-    if training_rows > count:
+    if training_samples > count:
         raise ModelyardError(
-            f"{training_rows} `training_rows` of {count} training samples: set the study's `training_rows` to {count} "
-            "at most, or leave it out."
+            f"`training_samples: {training_samples}` of {count}: set the study's `training_samples` to {count} at "
+            "most, or leave it out."
         )
-    samples = data.samples.take(np.concatenate([np.arange(training_rows), np.arange(count, len(data.samples))]))
-    return TrainingInput(data.description.model_copy(update={"training_rows": training_rows}), samples)
+    samples = data.samples.take(np.concatenate([np.arange(training_samples), np.arange(count, len(data.samples))]))
+    return TrainingInput(data.description.model_copy(update={"training_samples": training_samples}), samples)
 
 
 def _fold(data: TrainingInput, training: np.ndarray, validation: np.ndarray) -> TrainingInput:
     samples, description = data.samples.take(np.concatenate([training, validation])), data.description
     scaler = scaling.fit(description.scaling, samples.x[: len(training)])
-    counts = {"training_rows": len(training), "validation_rows": len(validation)}
+    counts = {"training_samples": len(training), "validation_samples": len(validation)}
     return TrainingInput(description.model_copy(update={"scaler": scaler} | counts), samples)

@@ -47,7 +47,7 @@ def _study_run(results: StudyResults, ended: list[FrozenTrial]) -> CompletedRun:
             "experiment": results.experiment,
             "metric": results.metric,
             "folds": results.space["folds"],
-            "training_rows": results.space["training_rows"],
+            "training_samples": results.space["training_samples"],
         }
         | vary,
         metrics=[*_progress(results), *(LoggedMetric(*each, len(ended), last) for each in _totals(results))],

@@ -76,7 +76,7 @@ class Objective:
     def _input(self, name: str) -> TrainingInput:
         if name not in self._inputs:
             data = load_training(self.plan.training_folder(name))
-            self._inputs[name] = first_training_samples(data, self.plan.study.training_rows)
+            self._inputs[name] = first_training_samples(data, self.plan.study.training_samples)
         return self._inputs[name]
 
 

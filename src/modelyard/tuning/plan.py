@@ -45,7 +45,7 @@ class Plan:
             "inputs": self.inputs,
             "vary": {key: variation.model_dump(mode="json") for key, variation in self.study.vary.items()},
             "folds": self.study.folds,
-            "training_rows": self.study.training_rows,
+            "training_samples": self.study.training_samples,
             "metric": self.metric,
         }
 

@@ -107,7 +107,7 @@ def _samples(results: StudyResults) -> str:
     """Which samples a trial was fitted on and scored by, where that is not the experiment's own split."""
     if results.space["folds"]:
         return f", the mean over {results.space['folds']} folds"
-    count = results.space["training_rows"]
+    count = results.space["training_samples"]
     return f" after training on the first {count} training samples" if count else ""
 
 

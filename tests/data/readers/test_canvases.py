@@ -137,7 +137,7 @@ def test_flattened_digits_give_test_canvases_of_their_own_test_part(tmp_path: Pa
         ",".join(map(str, [*image.ravel(), label])) for image, label in zip(images, [0] * 5 + [1] * 5, strict=True)
     ]
     (tmp_path / "images.csv").write_text("\n".join(lines))
-    part = DrawnTestPart(fraction=0.2, seed=3)
+    part = DrawnTestPart(test_size=0.2, seed=3)
     files = {"images.csv": {"package": "made/up", "sha256": "0" * 64}}
     raw = readers.read(settings(files=files, test_part=part), tmp_path)
     training, test = draw_test(read_samples(tmp_path / "images.csv", (28, 28)), part)
@@ -150,7 +150,7 @@ def test_flattened_digits_give_test_canvases_of_their_own_test_part(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "changes", [{"test_part": None, "files": 1}, {"test_part": {"fraction": 0.2, "seed": 1}, "files": 4}]
+    "changes", [{"test_part": None, "files": 1}, {"test_part": {"test_size": 0.2, "seed": 1}, "files": 4}]
 )
 def test_a_test_part_goes_with_one_file_only(changes: dict):
     files = {f"{number}.gz": {"package": "made/up", "sha256": "0" * 64} for number in range(changes["files"])}

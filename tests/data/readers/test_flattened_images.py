@@ -40,7 +40,7 @@ def test_digits_are_those_of_scikit_learn_in_a_compact_type():
 
 
 def test_the_drawn_test_part_has_each_class_in_the_same_share_and_no_sample_twice():
-    part = {"fraction": 0.2, "seed": 777}
+    part = {"test_size": 0.2, "seed": 777}
     raw = readers.read(settings(MNIST_5K.name, image_shape=(28, 28), test_part=part), MNIST_5K.parent)
     x, y = mnist_data()
     assert np.bincount(raw.test.y).tolist() == [100] * 10
@@ -52,8 +52,8 @@ def test_the_drawn_test_part_has_each_class_in_the_same_share_and_no_sample_twic
 
 def test_a_class_too_small_for_the_test_part_is_reported(tmp_path: Path):
     write(tmp_path, ["0,0,0,0,1", "1,1,1,1,1", "2,2,2,2,3"])
-    with pytest.raises(ModelyardError, match=r"`test_part.fraction: 0.5` of 3 samples: The least populated class"):
-        readers.read(settings(test_part={"fraction": 0.5, "seed": 1}), tmp_path)
+    with pytest.raises(ModelyardError, match=r"`test_part.test_size: 0.5` of 3 samples: The least populated class"):
+        readers.read(settings(test_part={"test_size": 0.5, "seed": 1}), tmp_path)
 
 
 def test_each_pixel_of_a_scaled_image_is_the_mean_of_what_it_covers(tmp_path: Path):

@@ -24,10 +24,10 @@ def batches(data: TrainingInput, settings: NetworkTraining) -> Any:
     return Batches(data, settings, ())
 
 
-def numbered(rows: int, validation_rows: int) -> TrainingInput:
+def numbered(rows: int, validation_samples: int) -> TrainingInput:
     """Samples whose only feature is their own number."""
     numbers = Samples(np.arange(rows, dtype=np.float32)[:, np.newaxis], np.zeros(rows))
-    return TrainingInput(describe(numbers, validation_rows), numbers)
+    return TrainingInput(describe(numbers, validation_samples), numbers)
 
 
 def numbers_in(dataset: Any, batches: int) -> list[int]:

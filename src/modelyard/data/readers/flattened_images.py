@@ -17,7 +17,7 @@ Pixels = Annotated[int, Field(ge=1)]
 class DrawnTestPart(Settings):
     """Test samples drawn once from a data set that has none of its own, so that all its inputs share them."""
 
-    fraction: float = Field(gt=0, lt=1, description="of all samples, with the same share of each class")
+    test_size: float = Field(gt=0, lt=1, description="of all samples, with the same share of each class")
     seed: int = Field(ge=0, lt=2**32, description="sklearn.model_selection.StratifiedShuffleSplit(random_state=seed)")
 
 
@@ -75,10 +75,10 @@ def draw_test(samples: Samples, part: DrawnTestPart) -> tuple[Samples, Samples]:
     from sklearn.model_selection import StratifiedShuffleSplit
 
     try:
-        draw = StratifiedShuffleSplit(n_splits=1, test_size=part.fraction, random_state=part.seed)
+        draw = StratifiedShuffleSplit(n_splits=1, test_size=part.test_size, random_state=part.seed)
         ((training, test),) = draw.split(samples.x, samples.y)
     except ValueError as error:
-        raise ModelyardError(f"`test_part.fraction: {part.fraction}` of {len(samples)} samples: {error}") from None
+        raise ModelyardError(f"`test_part.test_size: {part.test_size}` of {len(samples)} samples: {error}") from None
     return samples.take(training), samples.take(test)
 
 

@@ -130,7 +130,7 @@ def compile_and_fit(
 
     _refuse_without_validation(training, data)
     batches = tf_dataset.Batches(data, training, native.output_shape[1:-1])
-    steps = math.ceil(data.description.training_rows / training.batch_size)
+    steps = math.ceil(data.description.training_samples / training.batch_size)
     metric = history_metric(data.description.task)
     native.compile(
         optimizer=optimizers.make_optimizer(training),
@@ -206,7 +206,7 @@ def _table(history: Any) -> "pd.DataFrame":
 
 def _refuse_without_validation(training: NetworkTraining, data: TrainingInput) -> None:
     needs = training.early_stopping or training.checkpoint or training.reshuffle_before_split
-    if needs and not data.description.validation_rows:
+    if needs and not data.description.validation_samples:
         raise ModelyardError(
             "early_stopping, checkpoint and reshuffle_before_split need validation samples, and this input has none: "
             "give its `split` a `validation` fraction."

@@ -31,22 +31,22 @@ class Batches:
         """Endless batches, reshuffled each epoch; the last batch of an epoch may be smaller."""
         order = self._order(self._training.seed)
         if self._training.reshuffle_before_split:
-            order = order.take(self._data.description.training_rows)
+            order = order.take(self._data.description.training_samples)
         return self._gathered(order.batch(self._training.batch_size).repeat())
 
     def validation(self) -> tf.data.Dataset | None:
         """The validation samples in order; with the leak of notebook 002, the remainder of another shuffle."""
         description = self._data.description
-        if not description.validation_rows:
+        if not description.validation_samples:
             return None
-        order = tf.data.Dataset.range(description.training_rows, len(self._data.samples))
+        order = tf.data.Dataset.range(description.training_samples, len(self._data.samples))
         if self._training.reshuffle_before_split:
-            order = self._order(self._training.seed + 1).skip(description.training_rows)
+            order = self._order(self._training.seed + 1).skip(description.training_samples)
         return self._gathered(order.batch(VALIDATION_BATCH))
 
     def _order(self, seed: int) -> tf.data.Dataset:
         leaks = self._training.reshuffle_before_split
-        count = len(self._data.samples) if leaks else self._data.description.training_rows
+        count = len(self._data.samples) if leaks else self._data.description.training_samples
         order = tf.data.Dataset.range(count)
         return order.shuffle(self._training.shuffle_buffer or count, seed=seed, reshuffle_each_iteration=True)
 
