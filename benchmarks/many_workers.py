@@ -166,7 +166,7 @@ def measure(address: str, kind: Kind, workers: int, folder: Path) -> tuple[str, 
     # A continuous learning rate keeps trials from repeating each other, which would reuse a score without training.
     varied = {"model.n_estimators": kind.trees, "model.learning_rate": Range(low=0.05, high=0.2)}
     experiment = with_changes(searches.EXPERIMENT, {"model.n_estimators": kind.trees.low})
-    plan = searches.plan(folder, experiment, vary=varied)
+    plan = searches.plan(folder, experiment, search_space=varied)
     open_study(plan, StudyStorage(address))
     with running_machines(address, plan, workers) as machines:
         database = Database(address, machines)

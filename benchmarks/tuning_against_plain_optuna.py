@@ -133,7 +133,7 @@ def shortened(project: Project, folder: Path) -> Project:
     project.files_of(entry.dataset, Path.cwd()).fetch(folder / "raw")
     prepared, _ = inputs.prepare(readers.read(dataset, folder / "raw"), dataset.task, entry)
     inputs.save_training(prepared, folder / "data" / "inputs" / experiment.input / "training")
-    study = study.model_copy(update={"vary": study.vary | {"training.epochs": EPOCHS}})
+    study = study.model_copy(update={"search_space": study.search_space | {"training.epochs": EPOCHS}})
     experiments = project.experiments | {study.experiment: experiment}
     return project.model_copy(update={"experiments": experiments, "studies": {STUDY: study}})
 

@@ -24,7 +24,7 @@ def searching(clone: Path, run: Run) -> Run:
         params["experiments"]["patients"]["model"] = {"family": "boosting", "n_estimators": 10}
         keep_only(params, ["patients"])
         vary = {"model.n_estimators": {"low": 5, "high": 40}, "input": {"choices": ["diabetes_standard"]}}
-        study = {"experiment": "patients", "vary": vary, "trials": 3, "folds": 3, "seed": 7}
+        study = {"experiment": "patients", "search_space": vary, "n_trials": 3, "folds": 3, "seed": 7}
         params["studies"] = {"patients": study}
     return lambda *arguments, **more: run(*COMMAND, "tune", *arguments, **more)
 
@@ -43,10 +43,10 @@ def test_a_study_is_run_resumed_shown_joined_and_refused_when_its_space_has_chan
         ended = list(machines.map(lambda _: searching("patients", "--join"), range(4)))
     assert all("See reports/tuning/patients/report.md" in each.stdout for each in ended)
     with editing_params(clone) as params:
-        params["studies"]["patients"]["vary"]["model.n_estimators"]["high"] = 50
+        params["studies"]["patients"]["search_space"]["model.n_estimators"]["high"] = 50
     refused = searching("patients", check=False)
     assert refused.returncode == 1
-    assert "vary.model.n_estimators.high: 40 -> 50" in refused.stderr
+    assert "search_space.model.n_estimators.high: 40 -> 50" in refused.stderr
     assert searching("patients", "--new", "--trials", "1").returncode == 0
 
 
@@ -97,7 +97,7 @@ def test_a_study_that_cannot_be_run_is_refused_before_any_work(arguments, messag
     assert not (project / "data").exists()
 
 
-@pytest.mark.parametrize("option", ["--trials", "--workers", "--seconds"])
+@pytest.mark.parametrize("option", ["--trials", "--workers", "--timeout"])
 def test_zero_trials_workers_or_seconds_are_refused(option, project):
     result = modelyard("tune", "digits_cnn", option, "0")
     assert result.exit_code == 2

@@ -19,8 +19,8 @@ def small(clone: Path, run: Run) -> Path:
         params["studies"] = {
             "digits_mlp": {
                 "experiment": "digits_mlp",
-                "vary": {"model.units": {"choices": [[64, 32], [8]]}, "training.epochs": {"low": 1, "high": 2}},
-                "trials": 3,
+                "search_space": {"model.units": {"choices": [[64, 32], [8]]}, "training.epochs": {"low": 1, "high": 2}},
+                "n_trials": 3,
                 "pruner": "none",
                 "seed": 7,
             }

@@ -15,7 +15,7 @@ from modelyard.params.study import DEFAULT_LEARNING_RATES, Choices, Range, basel
 EPOCHS = "training.epochs: {low: 10, high: 60, step: 10}"
 FILTERS = "model.filters: {choices: [[16, 32], [32, 64], [32, 64, 128], [64, 128]]}"
 INPUTS = "input: {choices: [boston, boston_minmax, boston_standard]}"
-RATE = "training.learning_rate: {low: 0.0003, high: 0.01, log: true}\n    trials: 30"
+RATE = "training.learning_rate: {low: 0.0003, high: 0.01, log: true}\n    n_trials: 30"
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_the_baseline_values_of_every_study_fit_its_experiment():
         ),
         pytest.param(
             EPOCHS, "training.epoch: {low: 10, high: 60}",
-            ("studies.digits_cnn.vary.training.epoch (line", "did you mean training.epochs?"), id="key",
+            ("studies.digits_cnn.search_space.training.epoch (line", "did you mean training.epochs?"), id="key",
         ),
         pytest.param(
             EPOCHS, "training.epochs: {low: 60, high: 10}", ("low 60 is not below high 10",), id="inverted"
@@ -64,11 +64,11 @@ def test_the_baseline_values_of_every_study_fit_its_experiment():
         ),
         pytest.param(
             EPOCHS, "training.epochs: {low: 0, high: 60, step: 10}",
-            ("vary.training.epochs.low (line", "given 0", "greater than or equal to 1"), id="refused end",
+            ("search_space.training.epochs.low (line", "given 0", "greater than or equal to 1"), id="refused end",
         ),
         pytest.param(
             EPOCHS, "training.epochs: {low: 10.5, high: 60.5}",
-            ("vary.training.epochs.low (line", "valid integer"), id="a fraction of an epoch",
+            ("search_space.training.epochs.low (line", "valid integer"), id="a fraction of an epoch",
         ),
         pytest.param(
             EPOCHS, "training.epochs: {low: 50, high: 60}", ("it must hold the experiment's own value 40", "add it"),
@@ -85,7 +85,7 @@ def test_the_baseline_values_of_every_study_fit_its_experiment():
         pytest.param(EPOCHS, "training.epochs: {choices: [40, 40]}", ("40 is listed twice",), id="twice"),
         pytest.param(
             FILTERS, "model.filters: {choices: [[32, 64], [32, -1]]}",
-            ("vary.model.filters.choices.1 (line", "the experiment refuses it"), id="refused choice",
+            ("search_space.model.filters.choices.1 (line", "the experiment refuses it"), id="refused choice",
         ),
         pytest.param(
             INPUTS, "input: {choices: [boston, boston_min]}", ("no such input; did you mean boston_minmax?",),
@@ -103,10 +103,10 @@ def test_the_baseline_values_of_every_study_fit_its_experiment():
             "folds: 5", "folds: 5\n    training_samples: 100", ("folds use all samples",), id="folds of some rows"
         ),
         pytest.param(
-            "trials: 30", "trials: 0", ("studies.digits_cnn.trials", "greater than or equal to 1"), id="no trials"
+            "n_trials: 30", "n_trials: 0", ("studies.digits_cnn.n_trials", "greater than or equal to 1"), id="no trials"
         ),
         pytest.param(
-            "trials: 30", "trials: 30\n    pruner: medain", ("did you mean median?",), id="pruner"
+            "n_trials: 30", "n_trials: 30\n    pruner: medain", ("did you mean median?",), id="pruner"
         ),
         pytest.param(
             RATE, RATE.replace("low: 0.0003", "low: 0.0"), ("a logarithmic range needs low above 0",), id="log of 0"

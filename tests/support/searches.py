@@ -32,7 +32,7 @@ def save_samples(folder: Path, count: int = 120) -> TrainingInput:
 
 def plan(folder: Path, experiment: Any = EXPERIMENT, **changes: Any) -> Plan:
     """The plan of a search on these samples; `changes` are those of its study."""
-    values = {"experiment": "made_up_boosting", "vary": VARY, "trials": 4, "pruner": "none", "seed": 7}
+    values = {"experiment": "made_up_boosting", "search_space": VARY, "n_trials": 4, "pruner": "none", "seed": 7}
     return Plan(
         name="made_up",
         study=StudySettings(**(values | changes)),

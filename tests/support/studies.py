@@ -64,7 +64,7 @@ def study(*trials: FrozenTrial, name: str = "digits_cnn", maximize: bool = True,
     space = {
         "experiment": project.all_experiments["digits_cnn"].model_dump(mode="json"),
         "inputs": {"digits": project.inputs["digits"].model_dump(mode="json")},
-        "vary": VARY,
+        "search_space": VARY,
         "folds": None,
         "training_samples": None,
         "metric": "val_accuracy",

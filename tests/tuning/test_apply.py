@@ -200,7 +200,7 @@ def test_a_changed_experiment_or_input_is_refused(before: str, after: str, chang
 def test_a_winner_that_the_settings_refuse_changes_no_file(params_file: Path) -> None:
     searched = study(*ALL)
     searched.set_user_attr(
-        "space", searched.user_attrs["space"] | {"vary": VARY | {"model.filters": {"choices": [[], [16]]}}}
+        "space", searched.user_attrs["space"] | {"search_space": VARY | {"model.filters": {"choices": [[], [16]]}}}
     )
     searched.add_trial(trial_without_filters())
     with pytest.raises(ModelyardError) as refusal:

@@ -22,7 +22,7 @@ def test_a_study_is_a_run_with_its_trials_as_nested_runs(tracked_project: Path) 
     assert set(runs) == {f"trial {number}" for number in range(6)}
     assert {run.data.tags["mlflow.parentRunId"] for run in runs.values()} == {whole.info.run_id}
     assert whole.data.params["experiment"] == "digits_cnn"
-    assert whole.data.params["vary.training.epochs"] == '{"low": 2, "high": 6, "step": null, "log": false}'
+    assert whole.data.params["search_space.training.epochs"] == '{"low": 2, "high": 6, "step": null, "log": false}'
     assert metric_history(tracked_project, whole, "best_score") == [(0, 0.9), (1, 0.94), (5, 0.94)]
     assert metric_history(tracked_project, whole, "score") == [(0, 0.9), (1, 0.94), (5, 0.8)]
     expected = {"trials_finished": 3, "trials_pruned": 1, "trials_failed": 2, "epochs_spared": 4, "gain": 0.94 - 0.9}

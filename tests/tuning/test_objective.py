@@ -57,7 +57,7 @@ def _samples(tmp_path: Path) -> None:
 
 def test_a_network_reports_each_epoch_and_scores_its_last_one(tmp_path):
     values = {"model.units": "[8, 4]", "training.learning_rate": 0.01}
-    trial, epochs = run_trial(plan(tmp_path, NETWORK, vary=UNITS), values)
+    trial, epochs = run_trial(plan(tmp_path, NETWORK, search_space=UNITS), values)
     assert list(trial.intermediate_values) == [1, 2, 3, 4]
     assert trial.value == trial.intermediate_values[4]
     assert [(done, most) for done, most, _ in epochs] == [(1, 4), (2, 4), (3, 4), (4, 4)]
@@ -67,7 +67,7 @@ def test_a_network_reports_each_epoch_and_scores_its_last_one(tmp_path):
 
 
 def test_a_score_equals_that_of_training_with_the_same_settings(tmp_path):
-    search_plan = plan(tmp_path, NETWORK, vary=UNITS)
+    search_plan = plan(tmp_path, NETWORK, search_space=UNITS)
     trial, _ = run_trial(search_plan, {"model.units": "[4]", "training.learning_rate": 0.001})
     context = models.TrainingContext(tmp_path, search_plan.runtime, lambda metrics: None)
     _, history = models.fit(
@@ -77,7 +77,7 @@ def test_a_score_equals_that_of_training_with_the_same_settings(tmp_path):
 
 
 def test_a_pruned_trial_runs_no_further_epoch(tmp_path):
-    trial, epochs = run_trial(plan(tmp_path, NETWORK, vary=UNITS), {}, PruneAt(2))
+    trial, epochs = run_trial(plan(tmp_path, NETWORK, search_space=UNITS), {}, PruneAt(2))
     assert trial.state is TrialState.PRUNED
     assert len(epochs) == 2
     assert (trial.user_attrs["epochs"], trial.user_attrs["epochs_planned"]) == (2, 4)
@@ -85,19 +85,19 @@ def test_a_pruned_trial_runs_no_further_epoch(tmp_path):
 
 
 def test_a_trial_at_its_last_step_is_not_pruned(tmp_path):
-    assert run_trial(plan(tmp_path, NETWORK, vary=UNITS), {}, PruneAt(4))[0].state is TrialState.COMPLETE
+    assert run_trial(plan(tmp_path, NETWORK, search_space=UNITS), {}, PruneAt(4))[0].state is TrialState.COMPLETE
 
 
 def test_a_diverging_training_is_a_failed_trial_with_its_reason(tmp_path):
     vary = {"training.learning_rate": Choices(choices=(0.001, 1e30)), "training.optimizer": Choices(choices=("sgd",))}
-    trial, _ = run_trial(plan(tmp_path, NETWORK, vary=vary), {"training.learning_rate": 1e30})
+    trial, _ = run_trial(plan(tmp_path, NETWORK, search_space=vary), {"training.learning_rate": 1e30})
     assert trial.state is TrialState.FAIL
     assert trial.user_attrs["reason"].startswith("ModelyardError: the loss became")
 
 
 @pytest.mark.slow
 def test_one_worker_process_runs_all_trials_of_a_network(tmp_path):
-    search_plan, storage = plan(tmp_path, NETWORK, vary=UNITS), StudyStorage(str(tmp_path / "made_up.journal"))
+    search_plan, storage = plan(tmp_path, NETWORK, search_space=UNITS), StudyStorage(str(tmp_path / "made_up.journal"))
     study = open_study(search_plan, storage)
     Search(study, storage, search_plan, lambda workers, finished: None).run(1, Budget(2))
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 2
@@ -151,7 +151,7 @@ def test_suggested_values_lie_in_the_search_space(tmp_path, seed):
         "model.learning_rate": Range(low=0.01, high=1.0, log=True),
         "model.subsample": Range(low=0.5, high=1.0, step=0.25),
     }
-    search_plan = plan(tmp_path, vary=vary)
+    search_plan = plan(tmp_path, search_space=vary)
     values = suggest_values(optuna.create_study(sampler=make_sampler((seed,))).ask(), search_plan)
     assert all(vary[key].holds(value) for key, value in values.items())
     assert type(values["model.n_estimators"]) is int

@@ -22,10 +22,10 @@ UNITS = {"model.units": Choices(choices=((4,), (8, 4)))}
 
 def test_max_steps_are_the_largest_number_of_epochs_or_the_folds(tmp_path):
     epochs = {"training.epochs": Range(low=2, high=9)}
-    assert plan(tmp_path, NETWORK, vary=epochs).max_steps == 9
-    assert plan(tmp_path, NETWORK, vary={"training.epochs": Choices(choices=(4, 12))}).max_steps == 12
-    assert plan(tmp_path, NETWORK, vary=UNITS).max_steps == 4
-    assert plan(tmp_path, NETWORK, vary=epochs, folds=5).max_steps == 5
+    assert plan(tmp_path, NETWORK, search_space=epochs).max_steps == 9
+    assert plan(tmp_path, NETWORK, search_space={"training.epochs": Choices(choices=(4, 12))}).max_steps == 12
+    assert plan(tmp_path, NETWORK, search_space=UNITS).max_steps == 4
+    assert plan(tmp_path, NETWORK, search_space=epochs, folds=5).max_steps == 5
     assert plan(tmp_path, EXPERIMENT).max_steps == 1
 
 
@@ -37,4 +37,4 @@ def test_a_plan_holds_the_studys_experiment_inputs_metric_and_runtime(tmp_path):
     assert digits_plan.runtime == project.runtime
     assert list(digits_plan.inputs) == ["digits"]
     assert digits_plan.training_folder("digits") == Path(tmp_path, "data", "inputs", "digits", "training")
-    assert digits_plan.space["vary"].keys() == project.studies["digits_cnn"].vary.keys()
+    assert digits_plan.space["search_space"].keys() == project.studies["digits_cnn"].search_space.keys()

@@ -88,3 +88,14 @@ def test_the_storage_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     results = read_study(searched)
     assert results.best and results.gain and results.epochs_spared and results.settings_of(results.best)
     assert len(reads) == 1
+
+
+def test_a_study_that_was_stored_under_earlier_names_is_read_as_one_of_today() -> None:
+    stored = study(*ALL)
+    space = dict(stored.user_attrs["space"])
+    varied = space.pop("search_space")
+    del space["training_samples"]
+    stored.set_user_attr("space", space | {"vary": varied, "training_rows": 800})
+    results = read_study(stored)
+    assert results.search_space == varied
+    assert results.space["training_samples"] == 800

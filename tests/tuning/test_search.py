@@ -101,7 +101,7 @@ def test_trial_0_is_the_experiment_and_the_score_is_its_validation_metric(tmp_pa
         assert trial.user_attrs["worker"].count(":") == 2
     assert study.user_attrs["metric"] == "val_mae"
     assert study.user_attrs["experiment"] == "made_up_boosting"
-    assert study.user_attrs["space"]["vary"]["model.max_depth"] == {"choices": [1, 2, 3]}
+    assert study.user_attrs["space"]["search_space"]["model.max_depth"] == {"choices": [1, 2, 3]}
 
 
 def test_two_workers_share_one_journal_and_run_the_number_of_trials(tmp_path, storage):
@@ -127,7 +127,7 @@ def test_one_worker_samples_the_same_values_again_and_after_a_resume(tmp_path, s
 def test_a_trial_whose_worker_was_killed_fails_and_is_retried(tmp_path, storage):
     searches.save_samples(tmp_path, 1500)
     watch = Watch(kill_once(1))
-    study = search(plan(tmp_path, vary=SLOW), storage, workers=2, trials=4, watch=watch)
+    study = search(plan(tmp_path, search_space=SLOW), storage, workers=2, trials=4, watch=watch)
     assert study.trials[1].state is TrialState.FAIL
     assert study.trials[1].user_attrs["reason"] == "its worker was killed by signal 9"
     again = [trial for trial in study.trials if trial.user_attrs.get("again") == 1]
@@ -143,7 +143,7 @@ def test_a_trial_that_kills_each_worker_is_not_retried_forever(tmp_path, storage
         if each := busy(workers):
             os.kill(each.process.pid, signal.SIGKILL)
 
-    study = search(plan(tmp_path, vary=SLOW), storage, trials=1, watch=Watch(kill))
+    study = search(plan(tmp_path, search_space=SLOW), storage, trials=1, watch=Watch(kill))
     assert states(study) == [TrialState.FAIL] * retries.MAX_DEATHS
     assert [trial.user_attrs.get("again") for trial in study.trials] == [None, 0, 1]
 
@@ -156,7 +156,7 @@ def test_ctrl_c_keeps_finished_trials_and_running_ones_are_retried(tmp_path, sto
         if each and each.number == 1:
             raise KeyboardInterrupt
 
-    search_plan = plan(tmp_path, vary=SLOW)
+    search_plan = plan(tmp_path, search_space=SLOW)
     watch = Watch(interrupt)
     with pytest.raises(KeyboardInterrupt):
         search(search_plan, storage, trials=3, watch=watch)
@@ -182,7 +182,7 @@ def die(workers, finished):
     if any(each.number == 1 for each in workers):
         os.kill(os.getpid(), 9)
 if __name__ == "__main__":
-    search_plan = plan(Path({folder!r}), vary={{"model.n_estimators": Range(low=10, high=500)}})
+    search_plan = plan(Path({folder!r}), search_space={{"model.n_estimators": Range(low=10, high=500)}})
     storage = StudyStorage({journal!r})
     Search(open_study(search_plan, storage), storage, search_plan, die).run(1, Budget(3))
 """
@@ -199,7 +199,7 @@ def test_a_killed_search_leaves_no_worker_and_can_be_resumed(tmp_path, storage):
     while _alive(worker) and time.monotonic() < until:
         time.sleep(0.1)
     assert not _alive(worker)
-    study = search(plan(tmp_path, vary=SLOW), storage, trials=3)
+    study = search(plan(tmp_path, search_space=SLOW), storage, trials=3)
     assert states(study).count(TrialState.COMPLETE) == 3
 
 
@@ -225,7 +225,7 @@ def test_a_worker_over_its_memory_limit_is_replaced(tmp_path, storage):
 
 
 def test_a_trial_that_raises_is_stored_with_its_reason_and_the_search_goes_on(tmp_path, storage):
-    search_plan = plan(tmp_path, vary={"input": Choices(choices=("made_up", "missing"))})
+    search_plan = plan(tmp_path, search_space={"input": Choices(choices=("made_up", "missing"))})
     study = search(search_plan, storage, trials=6)
     failed = [trial for trial in study.trials if trial.state is TrialState.FAIL]
     assert failed
@@ -244,7 +244,7 @@ def test_the_same_failure_five_times_in_a_row_stops_the_search(tmp_path, storage
 
 
 def test_values_that_have_a_score_are_not_trained_again(tmp_path, storage):
-    study = search(plan(tmp_path, vary={"model.max_depth": Choices(choices=(2, 3))}), storage, trials=5)
+    study = search(plan(tmp_path, search_space={"model.max_depth": Choices(choices=(2, 3))}), storage, trials=5)
     trained = [trial for trial in study.trials if "repeats" not in trial.user_attrs]
     repeats = [trial for trial in study.trials if "repeats" in trial.user_attrs]
     assert sorted(trial.params["model.max_depth"] for trial in trained) == [2, 3]
@@ -258,7 +258,7 @@ def test_no_trial_starts_after_the_seconds_are_over(tmp_path, storage):
     search_plan = plan(tmp_path)
     study = open_study(search_plan, storage)
     started = time.monotonic()
-    Search(study, storage, search_plan, Watch()).run(1, Budget(100_000, seconds=8.0))
+    Search(study, storage, search_plan, Watch()).run(1, Budget(100_000, timeout=8.0))
     assert time.monotonic() - started >= 8.0
     assert not any(state is TrialState.RUNNING for state in states(study))
 
@@ -288,7 +288,7 @@ def test_searches_in_two_containers_sample_different_values_though_both_are_proc
 
 
 def test_the_storage_is_not_read_while_every_worker_is_busy(tmp_path, storage, monkeypatch):
-    search_plan, counted_trials, reads = plan(tmp_path, vary=SLOW), retries.counted_trials, []
+    search_plan, counted_trials, reads = plan(tmp_path, search_space=SLOW), retries.counted_trials, []
     searching = Search(open_study(search_plan, storage), storage, search_plan, Watch())
     monkeypatch.setattr(
         retries,

@@ -163,12 +163,13 @@ def made_up(tmp_path: Path) -> StudyStorage:
 def test_another_search_space_is_refused_with_the_difference_and_new_starts_another_study(tmp_path, made_up):
     open_study(plan(tmp_path), made_up)
     wider = plan(
-        tmp_path, vary={"model.n_estimators": Range(low=10, high=99), "model.max_depth": Choices(choices=(2, 3))}
+        tmp_path,
+        search_space={"model.n_estimators": Range(low=10, high=99), "model.max_depth": Choices(choices=(2, 3))},
     )
     with pytest.raises(ModelyardError) as raised:
         open_study(wider, made_up)
-    assert "vary.model.n_estimators.high: 60 -> 99" in str(raised.value)
-    assert "vary.model.max_depth.choices: [1, 2, 3] -> [2, 3]" in str(raised.value)
+    assert "search_space.model.n_estimators.high: 60 -> 99" in str(raised.value)
+    assert "search_space.model.max_depth.choices: [1, 2, 3] -> [2, 3]" in str(raised.value)
     assert "modelyard tune made_up --new" in str(raised.value)
     assert open_study(wider, made_up, new=True).study_name == "made_up-2"
     assert open_study(wider, made_up).study_name == "made_up-2"
@@ -177,7 +178,7 @@ def test_another_search_space_is_refused_with_the_difference_and_new_starts_anot
 
 def test_another_budget_seed_or_pruner_is_the_same_study(tmp_path, made_up):
     open_study(plan(tmp_path), made_up)
-    assert open_study(plan(tmp_path, trials=9, seed=1, pruner="median"), made_up).study_name == "made_up"
+    assert open_study(plan(tmp_path, n_trials=9, seed=1, pruner="median"), made_up).study_name == "made_up"
 
 
 def test_of_two_searches_that_create_a_study_at_once_the_second_is_asked_to_join(tmp_path, made_up, monkeypatch):

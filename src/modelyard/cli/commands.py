@@ -118,9 +118,14 @@ def tune(
     study: Annotated[str, typer.Argument(help="A name under `studies` in params.yaml.")],
     trials: Annotated[
         int | None,
-        typer.Option(min=1, help="Total number of trials, including finished ones; default: see params.yaml."),
+        typer.Option(
+            min=1, help="Total number of trials, including finished ones; default: `n_trials` in params.yaml."
+        ),
     ] = None,
-    seconds: Annotated[float | None, typer.Option(min=1, help="Start no more trials after this many seconds.")] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=1, help="Start no more trials after this many seconds; default: `timeout` in params.yaml."),
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one per core.")] = None,
     storage: Annotated[
         str | None,
@@ -147,7 +152,7 @@ def tune(
         elif apply:
             apply_best(study, storage, replace)
         else:
-            raise typer.Exit(search(study, Options(trials, seconds, workers, storage, join, new)))
+            raise typer.Exit(search(study, Options(trials, timeout, workers, storage, join, new)))
 
 
 @app.command(

@@ -34,7 +34,7 @@ class Options:
     """Options of a search; None: the value of params.yaml, or a default that depends on this machine."""
 
     trials: int | None = None
-    seconds: float | None = None
+    timeout: float | None = None
     workers: int | None = None
     storage: str | None = None
     join: bool = False
@@ -56,7 +56,7 @@ def search(name: str, options: Options) -> int:
     workers = options.workers or core_count()
     search_plan = plan.make_plan(project, name, Path.cwd())
     location = storage.find_storage(name, options.storage, Path.cwd())
-    budget = Budget(options.trials or settings.trials, options.seconds or settings.seconds)
+    budget = Budget(options.trials or settings.n_trials, options.timeout or settings.timeout)
     study = storage.open_study(search_plan, location, options.new, options.join)
     require_stages([f"normalise@{input_name}" for input_name in search_plan.inputs], console, core_count())
     try:

@@ -73,8 +73,11 @@ RENAMED = {
     "given": "predefined",
     "length": "maxlen",
     "training_rows": "training_samples",
+    "seconds": "timeout",
     "trees": "n_estimators",
+    "trials": "n_trials",
     "validation_rows": "validation_samples",
+    "vary": "search_space",
     "vocabulary": "vocabulary_size",
     "words": "num_words",
 }

@@ -94,11 +94,11 @@ class StudySettings(Settings):
     """A search for better settings of an experiment; trials see training and validation samples only."""
 
     experiment: str
-    vary: dict[str, Variation] = Field(
+    search_space: dict[str, Variation] = Field(
         min_length=1, description="the range or choices of settings by their dotted keys, such as training.epochs"
     )
-    trials: int = Field(ge=1, description="how many trials in all, the experiment itself included as trial 0")
-    seconds: float | None = Field(default=None, gt=0, description="start no trial after this time")
+    n_trials: int = Field(ge=1, description="how many trials in all, the experiment itself included as trial 0")
+    timeout: float | None = Field(default=None, gt=0, description="start no trial after this many seconds")
     folds: int | None = Field(
         default=None, ge=2, description="k-fold cross-validation; the scaling is fitted for each fold"
     )
@@ -131,16 +131,16 @@ def baseline_values(study: StudySettings, experiment: Any) -> dict[str, Any]:
     A learning rate of null is the optimizer's default as a number, unless null is among the choices.
     """
     settings = flatten(experiment.model_dump())
-    values = {key: settings[key] for key in study.vary}
+    values = {key: settings[key] for key in study.search_space}
     rate = "training.learning_rate"
-    if rate in values and values[rate] is None and not study.vary[rate].holds(None):
+    if rate in values and values[rate] is None and not study.search_space[rate].holds(None):
         values[rate] = DEFAULT_LEARNING_RATES[settings["training.optimizer"]]
     return values
 
 
 def inputs_of(study: StudySettings, own: str) -> tuple[str, ...]:
     """The inputs that a study's trials read; `own` is that of the experiment."""
-    variation = study.vary.get("input")
+    variation = study.search_space.get("input")
     return variation.choices if isinstance(variation, Choices) else (own,)
 
 
@@ -153,12 +153,12 @@ def study_mistakes(
         return
     experiment = experiments[study.experiment]
     known = flatten(experiment.model_dump())
-    for key, variation in study.vary.items():
+    for key, variation in study.search_space.items():
         if key not in known:
-            yield Mistake(("vary", key), f"{study.experiment} has no such key; {suggest_setting(key, known)}")
+            yield Mistake(("search_space", key), f"{study.experiment} has no such key; {suggest_setting(key, known)}")
         else:
             yield from _refused_values(key, variation, experiment)
-    if study.vary.keys() <= known.keys():
+    if study.search_space.keys() <= known.keys():
         yield from _missing_baseline(study, experiment)
         yield from _input_mistakes(study, experiment.input, inputs)
 
@@ -169,23 +169,23 @@ def _refused_values(key: str, variation: Range | Choices, experiment: Any) -> It
             with_changes(experiment, {key: value})
         except ValidationError as refusal:
             reason = refusal.errors(include_url=False)[0]["msg"]
-            yield Mistake(("vary", key, *keys), f"the experiment refuses it: {reason[0].lower()}{reason[1:]}")
+            yield Mistake(("search_space", key, *keys), f"the experiment refuses it: {reason[0].lower()}{reason[1:]}")
 
 
 def _missing_baseline(study: StudySettings, experiment: Any) -> Iterator[Mistake]:
     for key, value in baseline_values(study, experiment).items():
-        if not study.vary[key].holds(value):
+        if not study.search_space[key].holds(value):
             own = storage_label(value)
             reason = f"it must hold the experiment's own value {own}, because trial 0 is the experiment itself: add it"
-            yield Mistake(("vary", key), reason)
+            yield Mistake(("search_space", key), reason)
 
 
 def _input_mistakes(study: StudySettings, own: str, inputs: Mapping[str, InputSettings]) -> Iterator[Mistake]:
-    if isinstance(study.vary.get("input"), Range):
-        yield Mistake(("vary", "input"), "inputs are names: give `choices`")
+    if isinstance(study.search_space.get("input"), Range):
+        yield Mistake(("search_space", "input"), "inputs are names: give `choices`")
         return
     for number, name in enumerate(inputs_of(study, own)):
-        keys: Keys = ("vary", "input", "choices", number) if "input" in study.vary else ("experiment",)
+        keys: Keys = ("search_space", "input", "choices", number) if "input" in study.search_space else ("experiment",)
         if name not in inputs:
             yield Mistake(keys, f"no such input; {suggest(name, inputs)}")
         elif own in inputs and _split_of(inputs[name]) != _split_of(inputs[own]):

@@ -36,7 +36,7 @@ def write(study: Study, report: Path | None = None) -> None:
 
 
 def _study_run(results: StudyResults, ended: list[FrozenTrial]) -> CompletedRun:
-    vary = {f"vary.{key}": json.dumps(variation) for key, variation in results.vary.items()}
+    search_space = {f"search_space.{key}": json.dumps(each) for key, each in results.search_space.items()}
     last = max(map(_end, ended))
     return CompletedRun(
         name=f"study {results.name}",
@@ -49,7 +49,7 @@ def _study_run(results: StudyResults, ended: list[FrozenTrial]) -> CompletedRun:
             "folds": results.space["folds"],
             "training_samples": results.space["training_samples"],
         }
-        | vary,
+        | search_space,
         metrics=[*_progress(results), *(LoggedMetric(*each, len(ended), last) for each in _totals(results))],
         tags={"study": results.name, "mlflow.note.content": _note(results)},
     )

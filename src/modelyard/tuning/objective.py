@@ -128,7 +128,7 @@ def report_or_prune(trial: optuna.Trial, score: float, step: int, last: int) -> 
 
 def suggest_values(trial: optuna.Trial, plan: Plan) -> dict[str, Any]:
     """Sample a value for each dotted key that the study varies."""
-    return {key: _suggest_value(trial, key, variation) for key, variation in plan.study.vary.items()}
+    return {key: _suggest_value(trial, key, variation) for key, variation in plan.study.search_space.items()}
 
 
 def finished_duplicate(trial: optuna.Trial) -> FrozenTrial | None:

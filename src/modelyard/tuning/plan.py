@@ -43,7 +43,9 @@ class Plan:
         return {
             "experiment": self.experiment.model_dump(mode="json"),
             "inputs": self.inputs,
-            "vary": {key: variation.model_dump(mode="json") for key, variation in self.study.vary.items()},
+            "search_space": {
+                key: variation.model_dump(mode="json") for key, variation in self.study.search_space.items()
+            },
             "folds": self.study.folds,
             "training_samples": self.study.training_samples,
             "metric": self.metric,
@@ -52,7 +54,7 @@ class Plan:
     @property
     def max_steps(self) -> int:
         """The largest number of steps that a trial can report: its folds, or its epochs."""
-        epochs = self.study.vary.get("training.epochs")
+        epochs = self.study.search_space.get("training.epochs")
         if self.study.folds or not hasattr(self.experiment.training, "epochs"):
             return self.study.folds or 1
         if epochs is None:

@@ -83,7 +83,7 @@ def _table(results: StudyResults) -> "pd.DataFrame":
         | results.settings_of(trial)
         for trial in results.trials
     ]
-    return pd.DataFrame(rows, columns=["trial", "state", results.metric, "epochs", *results.vary])
+    return pd.DataFrame(rows, columns=["trial", "state", results.metric, "epochs", *results.search_space])
 
 
 def _gain(results: StudyResults) -> str:
@@ -143,7 +143,7 @@ def _space(results: StudyResults, importances: dict[str, float]) -> str:
     too_few = "" if importances else "\n\nToo few trials have finished to estimate importances."
     lines = [
         (f"`{key}`", _allowed(variation), f"{importances[key]:.2f}" if key in importances else "")
-        for key, variation in results.vary.items()
+        for key, variation in results.search_space.items()
     ]
     return markdown_table(["setting", "allowed", "importance"], lines) + too_few
 
@@ -156,7 +156,7 @@ def _allowed(variation: dict[str, Any]) -> str:
 
 
 def _trials(results: StudyResults, trials: Sequence[FrozenTrial]) -> str:
-    keys = list(results.vary)
+    keys = list(results.search_space)
     lines = []
     for trial in trials:
         settings = results.settings_of(trial)

@@ -9,6 +9,8 @@ from optuna import Study
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from modelyard.core.config import RENAMED
+
 STATE_NAMES = {
     TrialState.COMPLETE: "finished",
     TrialState.PRUNED: "pruned",
@@ -44,9 +46,9 @@ class StudyResults:
         return self.name.partition("-")[0]
 
     @property
-    def vary(self) -> dict[str, dict[str, Any]]:
+    def search_space(self) -> dict[str, dict[str, Any]]:
         """The range or the choices of each dotted key."""
-        return dict(self.space["vary"])
+        return dict(self.space["search_space"])
 
     @cached_property
     def finished(self) -> list[FrozenTrial]:
@@ -128,7 +130,7 @@ class StudyResults:
         return {key: self._setting(key, value) for key, value in trial.params.items()}
 
     def _setting(self, key: str, value: Any) -> Any:
-        choices = self.vary[key].get("choices", ())
+        choices = self.search_space[key].get("choices", ())
         return next((choice for choice in choices if value in (choice, json.dumps(choice))), value)
 
     def _in_state(self, state: TrialState) -> list[FrozenTrial]:
@@ -136,13 +138,13 @@ class StudyResults:
 
 
 def read_study(study: Study) -> StudyResults:
-    """Read a study that `modelyard tune` created."""
+    """Read a study that `modelyard tune` created, also under names of earlier versions."""
     attributes = study.user_attrs
     return StudyResults(
         name=study.study_name,
         experiment=attributes["experiment"],
         metric=attributes["metric"],
-        space=attributes["space"],
+        space={RENAMED.get(key, key): value for key, value in attributes["space"].items()},
         maximize=study.direction is StudyDirection.MAXIMIZE,
         trials=study.get_trials(),
     )

@@ -34,8 +34,8 @@ REBUILD, STARTED, DONE = "rebuild", "begun", "done"  # the attribute of a study 
 class Budget:
     """When a search is over: after this many trials of the study in all, or after this many seconds."""
 
-    trials: int
-    seconds: float | None = None
+    n_trials: int
+    timeout: float | None = None
 
 
 class WorkerProcess:
@@ -107,10 +107,10 @@ class Search:
             KeyboardInterrupt: after every worker was stopped; their trials are enqueued again.
         """
         self._own_seed = (_search_number(),) if joined else ()
-        until = time.monotonic() + (budget.seconds or float("inf"))
+        until = time.monotonic() + (budget.timeout or float("inf"))
         with self._storage.explain_errors():
             try:
-                while self._assign_trials(workers, budget.trials, until, max_memory):
+                while self._assign_trials(workers, budget.n_trials, until, max_memory):
                     self._divide_cores()
                     self._receive()
             finally:
@@ -196,7 +196,7 @@ class Search:
         if len(last) == SAME_FAILURES and len(set(last)) == 1:
             raise ModelyardError(
                 f"stopped: {SAME_FAILURES} trials in a row failed with the same error, {finished.reason}. Finished "
-                f"trials are kept: remove the cause or narrow studies.{self._plan.name}.vary, then run again."
+                f"trials are kept: remove the cause or narrow studies.{self._plan.name}.search_space, then run again."
             )
 
     def _update(self) -> None:
@@ -232,7 +232,7 @@ def rebuild_study(project: Project, name: str, root: Path, on_update: OnUpdate) 
     location = storage.find_storage(name, None, root)
     study = storage.open_study(plan, location, new=not _is_unfinished_rebuild(plan, location))
     study.set_user_attr(REBUILD, STARTED)
-    Search(study, location, plan, on_update).run(1, Budget(plan.study.trials, plan.study.seconds))
+    Search(study, location, plan, on_update).run(1, Budget(plan.study.n_trials, plan.study.timeout))
     study.set_user_attr(REBUILD, DONE)
     return study
 

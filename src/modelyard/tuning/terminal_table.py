@@ -22,7 +22,7 @@ STYLES = {TrialState.FAIL: "red", TrialState.PRUNED: "dim", TrialState.RUNNING: 
 def trials_table(study: Study) -> Table:
     """Return every trial of a study: finished ones first, the best on top, then the others by their numbers."""
     results = read_study(study)
-    keys = list(results.vary)
+    keys = list(results.search_space)
     columns = ("trial", "state", results.metric, "epochs", "seconds", *keys, "remark")
     table = Table(
         *columns, title=_title(results), caption=_caption(results), title_justify="left", caption_justify="left"
