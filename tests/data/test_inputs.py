@@ -199,3 +199,14 @@ def test_a_description_has_all_that_a_model_must_know():
     assert (described.dataset, described.task, described.shape) == ("made_up", "classification", (4, 4, 1))
     assert (described.classes, described.features) == (("even", "odd"), ())
     assert (described.training_samples, described.validation_samples) == (15, 5)
+
+
+def test_a_description_of_another_version_is_refused_with_what_to_do(tmp_path: Path):
+    training, _ = inputs.prepare(_images(), "classification", _settings("pixels", test="predefined", validation=0.25))
+    inputs.save_training(training, tmp_path / "training")
+    path = tmp_path / "training" / "input.json"
+    path.write_text(path.read_text().replace("training_samples", "training_rows"))
+    with pytest.raises(
+        ModelyardError, match=r"input\.json was written by another version of Modelyard: build it again"
+    ):
+        inputs.load_training(tmp_path / "training")

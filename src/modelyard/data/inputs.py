@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from modelyard.core.config import Settings
 from modelyard.core.errors import ModelyardError
@@ -142,8 +142,19 @@ def save_description(description: InputDescription, folder: Path) -> None:
 
 
 def load_description(folder: Path) -> InputDescription:
-    """Read the description of an input."""
-    return InputDescription.model_validate_json((folder / "input.json").read_text(encoding="utf-8"), strict=False)
+    """Read the description of an input.
+
+    Raises:
+        ModelyardError: it has other keys, because another version wrote it.
+    """
+    path = folder / "input.json"
+    try:
+        return InputDescription.model_validate_json(path.read_text(encoding="utf-8"), strict=False)
+    except ValidationError:
+        raise ModelyardError(
+            f"{path} was written by another version of Modelyard: build it again with `modelyard run`, and a "
+            "registered model also with `modelyard promote`."
+        ) from None
 
 
 def load_test(folder: Path) -> Samples:
