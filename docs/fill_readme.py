@@ -9,7 +9,7 @@ import pandas as pd
 
 from modelyard.core.errors import ModelyardError, exit_on_error
 from modelyard.core.files import read_json, write_text
-from modelyard.core.processes import usable_cores
+from modelyard.core.processes import core_count
 from modelyard.core.report_text import markdown_table
 from modelyard.experiments.compare import overview
 from modelyard.orchestration.scheduler import TIMES
@@ -42,8 +42,7 @@ def cost_table() -> str:
     costs = sorted(_costs(), key=lambda cost: -sum(cost[1:]))
     lines = [(f"`{name}`", f"{training:.0f}", f"{evaluation:.0f}") for name, training, evaluation in costs]
     total = ("total", *(f"{sum(cost[column] for cost in costs):.0f}" for column in (1, 2)))
-    cores = len(usable_cores())
-    note = f"Seconds on {cores} cores with one stage per core; a stage sometimes waits for DVC's lock."
+    note = f"Seconds on {core_count()} cores, which the stages that run at the same time share."
     return f"{note}\n\n" + markdown_table(["experiment", "training", "evaluation"], [*lines, total])
 
 
