@@ -10,6 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 from support.commands import modelyard, table_row
 from support.projects import edit
+from support.tables import assert_whole_words
 
 from modelyard.cli import doctor
 
@@ -24,7 +25,7 @@ def test_doctor_prints_versions_and_where_each_data_set_is(project: Path):
         assert name in result.output
     assert "missing" not in table_row(result.output, "packages")
     assert "here" in table_row(result.output, "xor ")
-    assert "reachable: " in table_row(result.output, "digits ")
+    assert " reachable" in table_row(result.output, "digits ")
     assert "unreachable" in table_row(result.output, "mnist ")
 
 
@@ -112,7 +113,11 @@ def test_doctor_prints_the_mirror_that_a_data_set_would_come_from(
     for name in ("reuters.npz", "reuters_word_index.json"):
         (mirror / "reuters" / name).touch()
     monkeypatch.setenv("MODELYARD_MIRROR", str(mirror))
-    assert f"reachable: {mirror}/reuters" in modelyard("doctor").output
+    narrow, wide = (
+        modelyard("doctor", columns=columns).output.partition("Data sets and backbones")[2] for columns in (80, 300)
+    )
+    assert f"\nReachable: reuters from {mirror}/reuters\n" in narrow
+    assert_whole_words(narrow, wide)
 
 
 @pytest.mark.usefixtures("project")

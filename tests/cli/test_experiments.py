@@ -5,16 +5,19 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from support.commands import modelyard, table_row
 from support.projects import CLASSIFICATION, REGRESSION, make_results
+from support.tables import assert_whole_words
 
 
 def test_experiments_of_every_section_are_listed_with_their_headline_metric(project: Path):
     make_results(project, "boston_mlp", REGRESSION)
     output = modelyard("experiments", columns=80).output
+    assert_whole_words(output, modelyard("experiments").output)
     listed = {line.split()[0]: line.split()[1:] for line in output.splitlines()[1:]}
     params = YAML(typ="safe").load(project / "params.yaml")
     assert {*params["experiments"], *params["transfers"], *params["pretrained"]} <= set(listed)
-    assert listed["boston_mlp"] == ["boston", "mlp", "correlation", "0.85"]
-    assert listed["mnist_transfer"] == ["mnist", "transfer", "not", "built", "yet"]
+    assert listed["boston_mlp"] == ["mlp", "correlation", "0.85"]
+    assert listed["mnist_transfer"] == ["transfer", "not", "built", "yet"]
+    assert list(listed).index("boston") < list(listed).index("boston_mlp") < list(listed).index("diabetes")
 
 
 def test_results_that_were_not_built_here_or_are_of_another_task_have_a_remark(project: Path):

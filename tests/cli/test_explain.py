@@ -6,6 +6,9 @@ import pandas as pd
 import pytest
 from support.commands import modelyard
 from support.pipelines import Run
+from support.tables import assert_fits
+
+from modelyard.cli.explain import _importance_table
 
 
 def test_coefficients_and_importances_are_written_and_plotted(run_linear: Run, linear_clone: Path):
@@ -30,3 +33,10 @@ def test_wrong_experiments_are_refused_before_anything_is_run(arguments: tuple[s
     result = modelyard("explain", *arguments)
     assert result.exit_code == 1
     assert message in result.output
+
+
+def test_the_table_of_each_experiment_fits_a_terminal_of_80_columns():
+    measures, columns = ("coefficient", "importance"), ("standard_deviation", "bmi")
+    values = {"value": -0.12345, "low": -4567.8, "high": 123.4567}
+    rows = [{"measure": measure, "feature": column} | values for measure in measures for column in columns]
+    assert_fits(_importance_table("diabetes_mlp_standard", pd.DataFrame(rows)))

@@ -53,8 +53,8 @@ def save(name: str, data: TrainingInput, root: Path) -> dict:
     }
 
 
-def predict(*arguments: object) -> Result:
-    return modelyard("predict", *map(str, arguments), columns=200)
+def predict(*arguments: object, columns: int = 200) -> Result:
+    return modelyard("predict", *map(str, arguments), columns=columns)
 
 
 def write_images(data: TrainingInput, folder: Path) -> list[str]:
@@ -122,6 +122,15 @@ def test_predictions_of_a_table_are_written_with_the_numbers_of_its_rows(project
     assert written.row.tolist() == [1, 3]
     expected = models.load(project / "results" / VALUES / "model").predict(rows[[0, 2]])
     np.testing.assert_allclose(written.prediction, expected, rtol=1e-6)
+
+
+def test_a_narrow_terminal_shows_the_whole_name_of_a_file(project, image_input):
+    name = f"{'a_long_name_' * 8}.png"
+    Image.fromarray(image_input.samples.x[0].squeeze()).save(name)
+    result = predict(IMAGES, name, columns=80)
+    first, second = result.stdout.splitlines()
+    assert first == f"file {name}"
+    assert second.startswith("  class dark, probability 0.")
 
 
 def test_a_name_in_brackets_is_printed_as_it_is(project, image_input):

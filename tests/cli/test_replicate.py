@@ -9,10 +9,13 @@ import mlflow
 import pandas as pd
 import pytest
 from support.commands import modelyard
+from support.paths import ROOT
 from support.pipelines import Run
+from support.tables import assert_fits
 
 from modelyard import params
-from modelyard.cli.replicate import _pairs
+from modelyard.cli.replicate import _claim_table, _pairs, _reported_runs, _summary_table
+from modelyard.replication import claims
 
 
 def claim_entry(folder: Path) -> dict[str, Any]:
@@ -109,3 +112,13 @@ def test_reported_claims_that_are_not_readable_count_as_not_run(content: str, tm
         Path("reports/claims.json").write_text(content.replace("scaling", name))
     pairs = _pairs(project, declared, tmp_path / "kept", {})
     assert not len(pairs[name].first)
+
+
+def test_its_tables_fit_a_terminal_of_80_columns():
+    project = params.load(ROOT / "params.yaml")
+    declared = params.load_claims(project, ROOT / "claims.yaml")
+    reported = json.loads((ROOT / "reports" / "claims.json").read_text())["claims"]
+    nothing = claims.PairedRuns((), ())
+    pairs = {name: _reported_runs(claim, reported[name], nothing) for name, claim in declared.items()}
+    assert_fits(_claim_table(claims.assess(declared, pairs)))
+    assert_fits(_summary_table(pd.read_csv(ROOT / "reports" / "replication.csv")))

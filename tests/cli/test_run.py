@@ -3,17 +3,20 @@
 import json
 import subprocess
 import sys
+from contextlib import chdir
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 from support.commands import modelyard
+from support.paths import ROOT
 from support.pipelines import Run, editing
 from support.projects import make_project
+from support.tables import assert_fits
 
 from modelyard import params
-from modelyard.cli.run import LIBRARIES, _print_summary
+from modelyard.cli.run import LIBRARIES, _print_summary, _result_table
 from modelyard.orchestration.scheduler import Stage, StageState
 from modelyard.tracking.environment import REBUILD
 
@@ -83,6 +86,13 @@ def test_a_narrow_terminal_cuts_no_name_and_no_value(summary):
     assert "from an earlier rebuild" in text
     assert "accuracy 0.9 (0.89 to 0.91)" in line_of(text, "digits_cnn")
     assert max(map(len, text.splitlines()[:9])) <= 80
+
+
+def test_the_results_of_all_experiments_fit_a_terminal_of_80_columns():
+    project = params.load(ROOT / "params.yaml")
+    published = params.load_published(project, ROOT / "published.yaml")
+    with chdir(ROOT):
+        assert_fits(_result_table(project, published, project.all_experiments, [], 80))
 
 
 def test_the_time_from_the_first_start_to_the_last_end_is_shown(summary):

@@ -1,9 +1,11 @@
 """A study's trials in the terminal."""
 
 from io import StringIO
+from itertools import pairwise
 
 from rich.console import Console
 from support.studies import ALL, BASELINE, study, trial
+from support.tables import assert_fits
 
 from modelyard.tuning.terminal_table import trials_table
 
@@ -17,12 +19,14 @@ def printed(searched: object) -> str:
 def test_the_best_trial_is_on_top_and_failed_ones_have_their_reason() -> None:
     text = printed(study(*ALL))
     rows = [[cell.strip() for cell in each.split("│")[1:-1]] for each in text.splitlines() if each.startswith("│")]
-    assert [row[0] for row in rows] == ["1", "0", "5", "2", "3", "4"]
-    assert rows[0] == ["1", "finished", "0.94", "5", "10.0", "[16, 32]", "5", "0.01", "best"]
-    assert [row[-1] for row in rows[1:]] == [
-        "baseline", "", "", "MemoryError: no room for 4 GB", "its process was killed"
-    ]  # fmt: skip
-    assert "gain over the baseline 0.04; pruning spared 4 epochs" in text
+    trials = [row for row in rows if row[0]]
+    last_lines = [row[-1] for row, following in pairwise([*rows, trials[0]]) if following[0]]
+    assert [row[0] for row in trials] == ["1", "0", "5", "2", "3", "4"]
+    assert rows[0] == ["1", "0.94", "5", "10.0", "filters [16, 32], epochs 5,"]
+    assert [row[1] for row in trials] == ["0.94", "0.9", "0.8", "0.41 pruned", "failed", "failed"]
+    remarks = ["best", "baseline", "learning_rate 0.0005", "learning_rate 0.09"]
+    assert last_lines == [*remarks, "MemoryError: no room for 4 GB", "its process was killed"]
+    assert "gain over the baseline 0.04; pruning spared 4 epochs" in " ".join(text.split())
 
 
 def test_a_repeated_trial_names_the_one_whose_score_it_has() -> None:
@@ -32,3 +36,7 @@ def test_a_repeated_trial_names_the_one_whose_score_it_has() -> None:
 
 def test_the_table_of_an_empty_study_has_no_trial_yet() -> None:
     assert "no trial yet" in printed(study())
+
+
+def test_the_table_fits_a_terminal_of_80_columns() -> None:
+    assert_fits(trials_table(study(*ALL, trial([0.9], repeats=0))))

@@ -5,9 +5,10 @@ import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from modelyard import params
 from modelyard.cli.display import WHAT_TO_DO
@@ -46,12 +47,12 @@ def examine() -> None:
         "packages": _packages(),
         "params.yaml": _contents(project),
         "pipeline": pipeline,
-        **_runs(),
     }
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in rows.items():
         table.add_row(f"[bold]{name}[/]", value)
     console.print(table, highlight=False)
+    console.print(f"[bold]{'runs':{max(map(len, rows))}}[/]  {_runs()}", highlight=False, soft_wrap=True)  # an address
     _print_data_sets(console, project, Path.cwd())
     if problem:
         raise problem
@@ -117,11 +118,11 @@ def _contents(project: Project) -> str:
     return "valid: " + ", ".join(f"{len(getattr(project, section))} {section}" for section in sections)
 
 
-def _runs() -> dict[str, str]:
+def _runs() -> str:
     stored = escape(masked_tracking_uri()) if is_enabled() else "nowhere: MODELYARD_TRACKING is off"
     ids = project_root() / ".modelyard" / "runs"
     count = len(list(ids.iterdir())) if ids.is_dir() else 0
-    return {"runs": f"{stored} ({count} experiments have runs from here)"}
+    return f"{stored} ({count} experiments have runs from here)"
 
 
 def _print_data_sets(console: Console, project: Project, here: Path) -> None:
@@ -129,8 +130,11 @@ def _print_data_sets(console: Console, project: Project, here: Path) -> None:
     entries = {**project.datasets, **project.backbones}
     file_sets = {name: project.files_of(name, here) for name in entries}
     hosts = HostReachability(address for files in file_sets.values() for address in files.all_addresses())
-    table = Table("data set", "available", "description", title="Data sets and backbones", title_justify="left")
+    names = (Column(header, no_wrap=True) for header in ("data set", "available"))
+    title = "Data sets and backbones"
+    table = Table(*names, "description", title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     at_hand, out_of_reach = [], []
+    origins: dict[str, list[str]] = {}
     for name, files in file_sets.items():
         raw = here / "data" / "raw" / name
         if all(files.is_present(each, raw) for each in files.sources):
@@ -140,10 +144,13 @@ def _print_data_sets(console: Console, project: Project, here: Path) -> None:
             out_of_reach.append(name)
             available = "[yellow]unreachable[/]"
         else:
-            available = f"[cyan]reachable[/]: {escape(_origins(files, hosts))}"
+            available = "[cyan]reachable[/]"
+            origins.setdefault(_origins(files, hosts), []).append(name)
         table.add_row(name, available, escape(entries[name].description))
     console.print(table, highlight=False)
     console.print(f"At hand: {', '.join(at_hand) or 'none'}.", highlight=False, soft_wrap=True)
+    for origin, reachable in origins.items():  # not in the table, which would break long addresses
+        console.print(f"Reachable: {', '.join(reachable)} from {escape(origin)}", highlight=False, soft_wrap=True)
     if out_of_reach:
         console.print(f"Out of reach: {', '.join(out_of_reach)}.\n{WHAT_TO_DO}", highlight=False, soft_wrap=True)
 

@@ -12,7 +12,7 @@ from modelyard.params.results import results_root
 
 
 def list_experiments() -> None:
-    """Print one line per experiment, ordered by data set, and name the results that were not built here.
+    """Print one line per experiment, under its data set, and name the results that were not built here.
 
     Raises:
         ModelyardError: params.yaml or published.yaml is invalid.
@@ -22,13 +22,16 @@ def list_experiments() -> None:
         project, params.load_published(project), Path(results_root("experiments")), Path(results_root("pretrained"))
     )
     values = {row.experiment: f"{row.metric} {row.score:.4g}" for row in scores(compared).itertuples()}
-    names = (Column(header, no_wrap=True) for header in ("experiment", "data set", "model"))
+    names = (Column(header, no_wrap=True) for header in ("experiment", "model"))
     table = Table(*names, "on test samples", box=None, padding=(0, 2, 0, 0))
+    dataset = ""
     states = dict(zip(compared.experiment, compared.state, strict=True))
     for name, state in states.items():
         model = project.all_experiments[name].model.family
         value = values.get(name, MISSING if state == MISSING else UNREADABLE)
-        table.add_row(name, project.dataset_of(name), model, value)
+        if dataset != (dataset := project.dataset_of(name)):
+            table.add_row(f"[bold]{dataset}[/]")
+        table.add_row(f"  {name}", model, value)
     console = Console()
     console.print(table)
     for name, state in states.items():

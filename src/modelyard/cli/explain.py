@@ -46,7 +46,8 @@ def explain(names: Sequence[str], shuffles: int) -> None:
     write_table(FOLDER / f"{dataset}.csv", table)  # makes the folder
     figure = feature_importance.plot(table, feature_importance.error_label(model), project.units.get(dataset, ""))
     plots.save(figure, FOLDER / f"{dataset}.png")
-    console.print(_importance_table(table))
+    for name in names:
+        console.print(_importance_table(name, table[table.experiment == name]))
     console.print(f"Written: {FOLDER}/{dataset}.csv, {FOLDER}/{dataset}.png", highlight=False)
 
 
@@ -67,17 +68,14 @@ def _dataset_of(project: Project, names: Sequence[str]) -> str:
     return next(iter(datasets))
 
 
-def _importance_table(table: "pd.DataFrame") -> Table:
-    """One line per column of the data, the most important first."""
-    importance = table[table.measure == feature_importance.IMPORTANCE].groupby("feature").value.mean()
-    columns = list(dict.fromkeys(zip(table.experiment, table.measure, strict=True)))
-    rows = {(row.experiment, row.measure, row.feature): row for row in table.itertuples()}
-    shown = Table(
-        "column", *(f"{name}\n{measure}" for name, measure in columns), title="Feature importance (95 % interval)"
-    )
+def _importance_table(name: str, table: "pd.DataFrame") -> Table:
+    """One line per column of the data, the most important for this experiment first."""
+    measures = list(dict.fromkeys(table.measure))
+    importance = table[table.measure == feature_importance.IMPORTANCE].set_index("feature").value
+    cells = {
+        (row.feature, row.measure): f"{row.value:.3g} ({row.low:.3g} to {row.high:.3g})" for row in table.itertuples()
+    }
+    shown = Table("column", *measures, title=f"{name}: feature importance (95 % interval)", title_justify="left")
     for feature in importance.sort_values(ascending=False, kind="stable").index:
-        cells = (rows[*column, feature] for column in columns)
-        shown.add_row(
-            escape(str(feature)), *(f"{cell.value:.3g} ({cell.low:.3g} to {cell.high:.3g})" for cell in cells)
-        )
+        shown.add_row(escape(str(feature)), *(cells[feature, measure] for measure in measures))
     return shown

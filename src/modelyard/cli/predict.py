@@ -22,6 +22,7 @@ from modelyard.serving.batch import PredictionBatch
 if TYPE_CHECKING:
     import pandas as pd
 
+UNLIMITED = 10_000  # columns
 NOT_INVERTED = (
     "warning: no image is inverted: dark stays dark, light stays light. A model trained on light strokes on a dark "
     "background needs images like that."
@@ -98,13 +99,24 @@ def _write(table: "pd.DataFrame", output: Path | None) -> None:
     if output:
         write_table(output, table)
     else:
-        Console(markup=False).print(_rich_table(table), highlight=False)  # names may hold [brackets]
+        _print(table, Console(markup=False))  # names may hold [brackets]
 
 
-def _rich_table(table: "pd.DataFrame") -> Table:
-    shown = Table()
-    for name in table:
-        shown.add_column(str(name), overflow="fold")
-    for row in table.itertuples(index=False):
-        shown.add_row(*(f"{value:.4g}" if isinstance(value, float | np.floating) else str(value) for value in row))
-    return shown
+def _print(table: "pd.DataFrame", console: Console) -> None:
+    """Print predictions as a table, or one below the other where the terminal is too narrow for that."""
+    names = list(map(str, table.columns))
+    rows = [list(map(_text, row)) for row in table.itertuples(index=False)]
+    shown = Table(*names)
+    for row in rows:
+        shown.add_row(*row)
+    if console.measure(shown, options=console.options.update(width=UNLIMITED)).maximum <= console.width:
+        console.print(shown, highlight=False)
+        return
+    for name, *values in rows:
+        console.print(f"{names[0]} {name}", highlight=False, soft_wrap=True)
+        rest = ", ".join(f"{column} {value}" for column, value in zip(names[1:], values, strict=True))
+        console.print(f"  {rest}", highlight=False, soft_wrap=True)
+
+
+def _text(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)

@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -166,20 +167,22 @@ def _reported_runs(claim: ClaimSettings, entry: Any, otherwise: PairedRuns) -> P
 
 def _summary_table(summary: "pd.DataFrame") -> Table:
     """The headline metric of each experiment, and the metrics that have a published value."""
-    table = Table("experiment", "metric", "seeds", "mean (95 % interval)", "sd", "published", title="Over seeds")
+    table = Table("experiment", "mean over seeds (95 % interval)", title="Over seeds", box=SIMPLE_HEAD, pad_edge=False)
     is_first = ~summary.duplicated(["experiment", "splits"])
     row: Any  # pandas types a cell as the union of all it could be
     for row in summary[is_first | summary.published.notna()].itertuples():
-        name = row.experiment + (", each with its own split" if row.splits else "")
-        mean, sd = f"{row.mean:.4g}", ""
+        name = row.experiment + ("\non new splits" if row.splits else "")
+        mean, spread = f"{row.metric} {row.mean:.4g}, 1 seed", ""
         if row.seeds > 1:
-            mean, sd = f"{mean} ({row.low:.4g} to {row.high:.4g})", f"{row.sd:.2g}"
-        table.add_row(name, row.metric, str(row.seeds), mean, sd, series.published_text(row))
+            mean = f"{row.metric} {row.mean:.4g} ({row.low:.4g} to {row.high:.4g}), {row.seeds} seeds"
+            spread = f"sd {row.sd:.2g}"
+        published = f"published {text}" if (text := series.published_text(row)) else ""
+        table.add_row(name, "\n".join(filter(None, [mean, "; ".join(filter(None, [spread, published]))])))
     return table
 
 
 def _claim_table(results: Mapping[str, ClaimResult]) -> Table:
-    table = Table("claim", "first minus second (95 % interval)", "seeds", "verdict", title="Claims")
+    table = Table("claim", "difference (95 % interval)", "verdict", title="Claims", box=SIMPLE_HEAD, pad_edge=False)
     for name, result in results.items():
-        table.add_row(name, result.text, str(len(result.pairs.first)), result.verdict)
+        table.add_row(name, f"{result.text}\n{len(result.pairs.first)} seeds", result.verdict)
     return table

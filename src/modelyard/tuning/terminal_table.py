@@ -1,5 +1,7 @@
 """A study's trials as a table in the terminal."""
 
+import textwrap
+
 from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
 from rich.markup import escape
@@ -16,28 +18,47 @@ from modelyard.tuning.results import (
     seconds,
 )
 
+SETTINGS_WIDTH = 36  # of 80 columns
+NO_BREAK = "\0"
 STYLES = {TrialState.FAIL: "red", TrialState.PRUNED: "dim", TrialState.RUNNING: "cyan", TrialState.WAITING: "dim"}
 
 
 def trials_table(study: Study) -> Table:
-    """Return every trial of a study: finished ones first, the best on top, then the others by their numbers."""
+    """Return every trial of a study: finished ones first, the best on top, then the others by their numbers.
+
+    The settings of a trial share a column: one for each would be too narrow to read.
+    """
     results = read_study(study)
-    keys = list(results.search_space)
-    columns = ("trial", "state", results.metric, "epochs", "seconds", *keys, "remark")
+    columns = ("trial", results.metric, "epochs", "seconds", "settings")
     table = Table(
         *columns, title=_title(results), caption=_caption(results), title_justify="left", caption_justify="left"
     )
     others = [trial for trial in results.trials if trial.state is not TrialState.COMPLETE]
     for trial in [*sorted(results.finished, key=results.rank), *others]:
-        table.add_row(*map(escape, _cells(results, trial, keys)), style=STYLES.get(trial.state))
+        table.add_row(*map(escape, _cells(results, trial)), style=STYLES.get(trial.state))
     return table
 
 
-def _cells(results: StudyResults, trial: FrozenTrial, keys: list[str]) -> list[str]:
-    settings = results.settings_of(trial)
+def _cells(results: StudyResults, trial: FrozenTrial) -> list[str]:
     value = format_value(score(trial)) if trial.values else ""
-    cells = [f"{trial.number}", STATE_NAMES[trial.state], value, f"{epochs_run(trial)}", f"{seconds(trial):.1f}"]
-    return [*cells, *(format_value(settings.get(key, "")) for key in keys), _remark(results, trial)]
+    state = "" if trial.state is TrialState.COMPLETE else STATE_NAMES[trial.state]
+    settings = results.settings_of(trial)
+    pairs = [f"{_short(key, results)} {format_value(settings[key])}" for key in results.search_space if key in settings]
+    lines = "\n".join(filter(None, [*_lines(pairs), _remark(results, trial)]))
+    return [f"{trial.number}", f"{value} {state}".strip(), f"{epochs_run(trial)}", f"{seconds(trial):.1f}", lines]
+
+
+def _short(key: str, results: StudyResults) -> str:
+    """Return the last part of a key, if no other key of the study ends like that."""
+    last = key.rpartition(".")[2]
+    return key if sum(other.rpartition(".")[2] == last for other in results.search_space) > 1 else last
+
+
+def _lines(pairs: list[str]) -> list[str]:
+    """Join settings to lines of at most SETTINGS_WIDTH letters, without a break within one of them."""
+    text = ", ".join(pair.replace(" ", NO_BREAK) for pair in pairs)
+    lines = textwrap.wrap(text, SETTINGS_WIDTH, break_long_words=False, break_on_hyphens=False)
+    return [line.replace(NO_BREAK, " ") for line in lines]
 
 
 def _remark(results: StudyResults, trial: FrozenTrial) -> str:
