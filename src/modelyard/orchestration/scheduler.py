@@ -66,6 +66,11 @@ class Pipeline:
             named = {stage.addressing: stage for stage in repo.index.stages}
             wanted = named.keys() if targets is None else _with_upstream(_chosen(repo, targets, named), upstream)
             self.stages = {name: self._stage(name, upstream[name]) for name in upstream if name in wanted}
+            place = {name: number for number, name in enumerate(self.stages)}
+            self._upstream = {
+                name: [self.stages[each] for each in sorted(upstream[name], key=place.__getitem__)]
+                for name in self.stages
+            }
             self._dvc_stages = {name: named[name] for name in self.stages}
             self._dependents: dict[str, list[Any]] = {name: [] for name in named}
             for name, needed in upstream.items():
@@ -167,7 +172,7 @@ class Pipeline:
         for stage in self.stages.values():  # upstream first, so that a skipped stage is known to those after it
             if stage.state is not StageState.WAITING or time.monotonic() < self._busy_until.get(stage.name, 0.0):
                 continue
-            if any(each.state in PENDING for each in self._upstream_of(stage)):
+            if any(each.state in PENDING for each in self._upstream[stage.name]):
                 continue
             if stage.name not in tolerant:
                 self._skip_if_missing_upstream(stage)
@@ -177,13 +182,9 @@ class Pipeline:
 
     def _skip_if_missing_upstream(self, stage: Stage) -> None:
         """Skip a stage if one that it needs was skipped, failed or was stopped."""
-        missing = [each for each in self._upstream_of(stage) if each.state not in SUCCEEDED | PENDING]
+        missing = [each for each in self._upstream[stage.name] if each.state not in SUCCEEDED | PENDING]
         if missing:
             stage.state, stage.reason = StageState.SKIPPED, f"needs {missing[0].name}: {missing[0].state}"
-
-    def _upstream_of(self, stage: Stage) -> list[Stage]:
-        """Return the stages that a stage depends on, in the order of the pipeline."""
-        return [each for name, each in self.stages.items() if name in stage.upstream]
 
     def _start(self, stage: Stage, running: dict[str, Running]) -> None:
         """Do what DVC does before the command, and start the command if it must run."""
