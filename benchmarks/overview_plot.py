@@ -69,7 +69,7 @@ def _nothing(axes: Axes, found: Mapping[str, Any]) -> None:
         bars = axes.bar([index + 0.4 * number - 0.2 for index in range(len(counts))], seconds, 0.38, color=colour)
         bars.set_label(command)
         axes.bar_label(bars, fmt="%.2f")
-    axes.set_xticks(range(len(counts)), [f"{count} experiments" for count in counts])
+    axes.set_xticks(range(len(counts)), [f"{found[count]['stages']} stages" for count in counts])
     axes.set_ylabel("s")
     axes.legend()
 

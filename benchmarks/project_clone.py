@@ -24,7 +24,7 @@ FIT_TIMER = ROOT / "benchmarks" / "notebooks" / "fit_timer.py"
 GIT_IDENTITY = ("-c", "user.name=benchmark", "-c", "user.email=benchmark@localhost")
 KEPT_SECTIONS = {"fetch", "runtime", "datasets", "inputs", "experiments"}  # keep_only empties the others
 BUILD_OUTPUTS = ("dvc.lock", "results", "reports")
-REMOVED_PREFIXES = ("MODELYARD", "MLFLOW", "DVC", "PYTHONPATH", "BENCHMARK")
+REMOVED_PREFIXES = ("MODELYARD", "MLFLOW", "DVC", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "BENCHMARK")
 
 Params = dict[str, Any]
 

@@ -3,11 +3,13 @@
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean, median, stdev
 from typing import Any
 
 from benchmarks.overhead import overhead, seconds_by_kind
+from benchmarks.parts.nothing import COMMANDS
 from modelyard.core.files import write_text
 from modelyard.core.report_text import markdown_table
 
@@ -133,20 +135,35 @@ def _overheads(parts: Mapping[str, Found]) -> Iterator[str]:
 def _nothing(found: Found) -> Iterator[str]:
     yield "## Run with everything up to date"
     yield _table(
-        ["experiments", "stages", "`modelyard run`, s", "`dvc repro`, s", "ratio"],
-        (_nothing_row(count, each) for count, each in found.items()),
+        ["project", "stages", "", "`modelyard run`, s", "`dvc repro`, s", "ratio"],
+        (row for name, each in found.items() for row in _nothing_rows(name, each)),
+    )
+    copies = [each for name, each in found.items() if name.isdecimal()]
+    yield _table(
+        ["one more stage, CPU ms", *COMMANDS],
+        (
+            (f"from {few['stages']} to {many['stages']} stages", *(_ms_per_stage(few, many, name) for name in COMMANDS))
+            for few, many in pairwise(copies)
+        ),
     )
 
 
-def _nothing_row(count: str, found: Found) -> Sequence[str]:
-    ours, theirs = (found[f"{name}: wall_seconds"] for name in ("modelyard run", "dvc repro"))
-    return (
-        count,
-        str(found["stages"]),
-        _median_and_range(ours),
-        _median_and_range(theirs),
-        f"{median(ours) / median(theirs):.2f}",
-    )
+def _nothing_rows(name: str, found: Found) -> Iterator[Sequence[str]]:
+    for resource in ("wall_seconds", "cpu_seconds"):
+        ours, theirs = (found[f"{command}: {resource}"] for command in COMMANDS)
+        yield (
+            f"{name} experiments",
+            str(found["stages"]),
+            resource.partition("_")[0],
+            _median_and_range(ours),
+            _median_and_range(theirs),
+            f"{median(ours) / median(theirs):.2f}",
+        )
+
+
+def _ms_per_stage(few: Found, many: Found, command: str) -> str:
+    seconds = [median(each[f"{command}: cpu_seconds"]) for each in (few, many)]
+    return f"{1000 * (seconds[1] - seconds[0]) / (many['stages'] - few['stages']):.1f}"
 
 
 def _median_and_range(seconds: Sequence[float]) -> str:

@@ -28,7 +28,8 @@ class Size:
     notebooks: tuple[str, ...] = tuple(NOTEBOOKS)
     epochs_share: float = 1.0  # share of the epochs, for notebooks and rebuilds alike
     rows: int = 0  # training samples of MNIST and Fashion-MNIST; 0: all
-    copies: tuple[int, ...] = (20, 200)  # numbers of experiments in an up-to-date project
+    copies: tuple[int, ...] = (20, 110, 200)  # numbers of experiments in an up-to-date project
+    whole_project: bool = True  # whether this project is measured as well when it is up to date
     repeats: int = 5  # repeats of measurements that take seconds
     pairs: int = 2  # repeats of the comparison of one and two jobs
     parallel: tuple[str, ...] = ("fashion_cnn_2", "fashion_ann", "digits_cnn", "digits_mlp")
@@ -49,6 +50,7 @@ QUICK = Size(
     epochs_share=0.1,
     rows=1000,
     copies=(20,),
+    whole_project=False,
     repeats=2,
     pairs=1,
     parallel=("digits_mlp", "digits_cnn"),

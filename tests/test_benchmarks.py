@@ -161,7 +161,25 @@ def test_a_copied_experiment_is_renamed_everywhere():
     assert nothing.renamed(stage, "xor_mlp_2") == expected
 
 
+def test_the_whole_project_keeps_its_experiments_with_short_trainings():
+    with project_clone.clone_project(nothing.shorten) as clone:
+        project, whole = load(clone.root / "params.yaml"), load(project_clone.ROOT / "params.yaml")
+        assert project.experiments.keys() == whole.experiments.keys()
+        assert project.transfers.keys() == whole.transfers.keys()
+        assert {getattr(each.training, "epochs", 1) for each in project.all_experiments.values()} == {1}
+
+
 # --- report ---
+
+NOTHING = {
+    name: {"stages": stages}
+    | {
+        f"{command}: {resource}": [seconds, seconds, 9.0]
+        for command, seconds in zip(nothing.COMMANDS, times, strict=True)
+        for resource in ("wall_seconds", "cpu_seconds")
+    }
+    for name, stages, times in (("20", 43, (1.0, 2.0)), ("200", 403, (4.6, 20.0)), ("all", 140, (2.0, 8.0)))
+}
 
 REBUILD = {
     "wall_seconds": 60.0,
@@ -208,6 +226,17 @@ def parts(tmp_path, fixed_commit) -> dict:
             record.add(key, value)
         record.finish()
     return records.read(tmp_path)
+
+
+def test_the_report_has_the_ratio_of_runs_without_work_and_the_cost_of_one_more_stage(parts, tmp_path):
+    record = records.Record(tmp_path / "nothing.json", Size())
+    for key, value in NOTHING.items():
+        record.add(key, value)
+    report.write(records.read(tmp_path), tmp_path)
+    page = (tmp_path / "README.md").read_text()
+    assert "| all experiments | 140 | cpu | 2.00 (2.00 to 9.00) | 8.00 (8.00 to 9.00) | 0.25 |" in page
+    assert "| from 43 to 403 stages | 10.0 | 50.0 |" in page
+    overview_plot.draw(records.read(tmp_path), tmp_path / "overview.png")
 
 
 def test_overhead_is_wall_time_relative_to_the_fits():

@@ -1,4 +1,4 @@
-"""Measures `modelyard run` and `dvc repro` in a project with many experiments that is up to date."""
+"""Measures `modelyard run` and `dvc repro` in projects that are up to date: copies of one experiment, and this one."""
 
 import json
 import re
@@ -12,20 +12,36 @@ from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_json, write_json
 
 EXPERIMENT = "xor_mlp"
-COMMANDS = {"modelyard run": ("modelyard", "run"), "dvc repro": ("dvc", "repro")}
+WHOLE = "all"
+COMMANDS = {"modelyard run": ("modelyard", "run"), "dvc repro": ("dvc", "repro", "--quiet")}
+SHORT_ROWS = 1000  # training samples of inputs with given test samples
 
 
 def measure(size: Size, done: Collection[str]) -> Iterator[tuple[str, Any]]:
-    """For each number of experiments: its stages, and wall and CPU seconds of both commands, run alternately."""
+    """For each number of experiments, and this project: its stages, wall and CPU seconds of both commands in turns."""
     remaining = [count for count in size.copies if str(count) not in done]
-    if not remaining:
-        return
-    with clone_project(lambda params: keep_only(params, [EXPERIMENT])) as clone:
-        clone.run("modelyard", "run")
-        for count in sorted(remaining):
-            copy(clone, count)
-            clone.run("modelyard", "run")  # updates the comparison
-            yield str(count), {"stages": len(clone.lock()), **_times(clone, size.repeats)}
+    if remaining:
+        with clone_project(lambda params: keep_only(params, [EXPERIMENT])) as clone:
+            clone.run("modelyard", "run")
+            for count in sorted(remaining):
+                copy(clone, count)
+                clone.run("modelyard", "run")  # updates the comparison
+                yield str(count), _times(clone, size.repeats)
+    if size.whole_project and WHOLE not in done:
+        with clone_project(shorten) as clone:
+            clone.run("modelyard", "run", "--strict")
+            yield WHOLE, _times(clone, size.repeats)
+
+
+def shorten(params: Params) -> None:
+    """Shorten all trainings; leave out networks with downloaded weights, which a plain `dvc repro` does not run."""
+    params |= {"backbones": {}, "pretrained": {}}
+    for entry in (*params["experiments"].values(), *params["transfers"].values()):
+        if "epochs" in entry["training"]:
+            entry["training"]["epochs"] = 1
+    for entry in params["inputs"].values():
+        if entry["split"]["test"] == "given":
+            entry["split"]["first"] = min(SHORT_ROWS, entry["split"].get("first", SHORT_ROWS))
 
 
 def copy(clone: ProjectClone, count: int) -> None:
@@ -53,8 +69,10 @@ def renamed(content: Any, name: str) -> Any:
     return json.loads(json.dumps(content).replace(EXPERIMENT, name))
 
 
-def _times(clone: ProjectClone, repeats: int) -> dict[str, list[float]]:
-    times: dict[str, list[float]] = {}
+def _times(clone: ProjectClone, repeats: int) -> dict[str, Any]:
+    times: dict[str, Any] = {"stages": len(clone.lock())}
+    clone.run("dvc", "repro")  # also lets DVC remember every file
+    _check_up_to_date("dvc repro", clone.log.read_text())
     for _ in range(repeats):
         for name, command in COMMANDS.items():
             usage = clone.run(*command)
