@@ -71,3 +71,13 @@ def test_a_full_disk_behind_standard_output_is_an_error_without_a_traceback():
 def test_python_m_modelyard_is_the_command():
     done = subprocess.run([sys.executable, "-m", "modelyard", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("modelyard ")
+
+
+def test_plugins_of_pydantic_are_not_looked_for(tmp_path: Path):
+    (tmp_path / "plugin.py").write_text("import sys\nsys.exit('loaded')\n")
+    (tmp_path / "plugin-1.dist-info").mkdir()
+    (tmp_path / "plugin-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1\n")
+    (tmp_path / "plugin-1.dist-info" / "entry_points.txt").write_text("[pydantic]\nplugin = plugin\n")
+    around = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(tmp_path)))}
+    done = subprocess.run([sys.executable, "-m", "modelyard", "schema"], env=around, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

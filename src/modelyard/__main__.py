@@ -16,6 +16,9 @@ def main() -> None:
     if handler is signal.default_int_handler:  # a shell's background job ignores SIGINT: leave that alone
         signal.signal(signal.SIGINT, _exit_at_once)
     os.environ.setdefault("MODELYARD_PYTHON", sys.executable)  # for pipeline/python in a checkout without .venv
+    os.environ.setdefault(
+        "PYDANTIC_DISABLE_PLUGINS", "__all__"
+    )  # to look for some it reads the metadata of all packages
     from modelyard.cli import app
     from modelyard.core.errors import exit_on_error
     from modelyard.core.streams import substitute_unencodable

@@ -97,7 +97,7 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
         os.environ.setdefault(REBUILD, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         with _fork_server_if_needed(pipeline), StageDisplay(console, pipeline) as display:
             try:
-                pipeline.run(options.jobs or _default_jobs(), display.show, TOLERANT)
+                pipeline.run(options.jobs or _default_jobs(pipeline.stages.values()), display.show, TOLERANT)
             except KeyboardInterrupt:
                 console.print("\nStopped. Finished stages are kept; run again to continue.")
                 return 130
@@ -168,10 +168,12 @@ def _is_heavy(stage: Stage) -> bool:
     return stage.name.removeprefix(PRETRAINED_STAGES).startswith(HEAVY)
 
 
-def _default_jobs() -> int:
+def _default_jobs(stages: Collection[Stage]) -> int:
     """As many stages as there are cores and memory for: more would only slow each other down."""
     import psutil
 
+    if all(stage.state is not StageState.WAITING for stage in stages):
+        return 1  # counting cores imports joblib, which takes as long as looking at twenty stages
     by_memory = psutil.virtual_memory().available // (GIGABYTES_PER_STAGE * 2**30)
     return max(1, min(core_count(), by_memory))
 
