@@ -167,6 +167,8 @@ def test_the_whole_project_keeps_its_experiments_with_short_trainings():
         assert project.experiments.keys() == whole.experiments.keys()
         assert project.transfers.keys() == whole.transfers.keys()
         assert {getattr(each.training, "epochs", 1) for each in project.all_experiments.values()} == {1}
+        splits = [each.split for each in project.inputs.values()]
+        assert max(split.first for split in splits if split.test == "predefined") == nothing.SHORT_ROWS
 
 
 # --- report ---

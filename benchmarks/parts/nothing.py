@@ -14,7 +14,7 @@ from modelyard.core.files import read_json, write_json
 EXPERIMENT = "xor_mlp"
 WHOLE = "all"
 COMMANDS = {"modelyard run": ("modelyard", "run"), "dvc repro": ("dvc", "repro", "--quiet")}
-SHORT_ROWS = 1000  # training samples of inputs with given test samples
+SHORT_ROWS = 1000  # training samples of inputs with predefined test samples
 
 
 def measure(size: Size, done: Collection[str]) -> Iterator[tuple[str, Any]]:
@@ -40,7 +40,7 @@ def shorten(params: Params) -> None:
         if "epochs" in entry["training"]:
             entry["training"]["epochs"] = 1
     for entry in params["inputs"].values():
-        if entry["split"]["test"] == "given":
+        if entry["split"]["test"] == "predefined":
             entry["split"]["first"] = min(SHORT_ROWS, entry["split"].get("first", SHORT_ROWS))
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -248,6 +249,13 @@ def test_every_edited_file_is_found(name: str, project: Path) -> None:
     changed = [stage for stage, changes in found_by_us().items() if changes]
     assert changed == [stage for stage, changes in found_by_dvc().items() if changes]
     assert changed
+
+
+def test_the_stages_with_changes_are_those_of_dvc_status(project: Path) -> None:
+    for name in ("code.txt", "data/b/y", "metrics.json"):
+        write(name, "edited\n")
+    printed = subprocess.run(["dvc", "status", "--json"], capture_output=True, check=True).stdout
+    assert {stage for stage, changes in found_by_us().items() if changes} == json.loads(printed).keys()
 
 
 def test_a_file_edited_after_the_pipeline_was_read_is_found(project: Path) -> None:
