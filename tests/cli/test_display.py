@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from modelyard.cli.display import StageDisplay, checking_status, print_plan
+from modelyard.cli.display import MARKS, StageDisplay, checking_status, print_plan
 from modelyard.data.download import FileSet
 from modelyard.data.sources import Source
 from modelyard.orchestration.scheduler import Stage, StageState
@@ -43,6 +43,19 @@ def test_in_a_log_file_the_start_and_the_end_of_a_stage_are_printed_once(console
             stages["train@a"].state = state
             display.show(stages)
     assert [line[:2] for line in lines(console)] == [["…", "train@a"], ["✓", "train@a"]]
+
+
+def test_a_stage_that_waits_for_another_process_has_a_line_with_the_reason(console: Console):
+    blocked = stage("train@a", StageState.WAITING, reason="'a' is busy, it is being blocked by: (PID 1): dvc repro")
+    stages = {"train@a": blocked, "train@b": stage("train@b", StageState.WAITING)}
+    with StageDisplay(console, SimpleNamespace(stages=stages)) as display:
+        display.show(stages)
+    assert lines(console) == [["…", "train@a", "0.0", "s", *blocked.reason.split()]]
+
+
+def test_every_state_can_be_shown():
+    """A stage may change its state, in another thread, while its line is made."""
+    assert MARKS.keys() == set(StageState)
 
 
 def test_the_plan_has_each_stage_with_its_reasons_and_the_total(console: Console):

@@ -16,8 +16,10 @@ MARKS = {
     StageState.SKIPPED: ("-", "yellow"),
     StageState.STOPPED: ("■", "yellow"),
     StageState.RUNNING: ("…", "cyan"),
+    StageState.WAITING: ("…", "yellow"),
+    StageState.UNCHANGED: ("=", "dim"),
 }
-"""The symbol and style of each state that is printed."""
+"""The symbol and style of each state; a stage may become unchanged while its line is made, in another thread."""
 WHAT_TO_DO = (
     "What to do: connect to the network and run again, or name a mirror that has the files in MODELYARD_MIRROR (see "
     "Data sets in the README). `modelyard run -v` lists every address that was tried, and how to get each data set."
@@ -47,7 +49,7 @@ class StageDisplay:
 
     def show(self, stages: Mapping[str, Stage]) -> None:
         """Print stages that have ended since the last call, and update the live lines."""
-        running = [stage for stage in stages.values() if stage.state is StageState.RUNNING]
+        running = [stage for stage in stages.values() if stage.state is StageState.RUNNING or _is_blocked(stage)]
         for stage in stages.values():
             if stage.state not in (StageState.WAITING, StageState.RUNNING, StageState.UNCHANGED):
                 self._print_once(stage)
@@ -69,9 +71,14 @@ class StageDisplay:
         line = Text(f"{mark} ", style=style, no_wrap=True, overflow="ellipsis")
         line.append(f"{stage.name:{self._width}} ", style="default")
         line.append(f"{stage.seconds:6.1f} s  ", style="dim")
-        skipped = stage.state is StageState.SKIPPED
-        remark = stage.reason.splitlines()[0] if skipped else next(iter(stage.last_lines(1)), "")
+        has_reason = stage.state is StageState.SKIPPED or _is_blocked(stage)
+        remark = stage.reason.splitlines()[0] if has_reason else next(iter(stage.last_lines(1)), "")
         return line.append(remark, style="dim")
+
+
+def _is_blocked(stage: Stage) -> bool:
+    """Whether a stage could run if another process, which its reason names, had ended."""
+    return stage.state is StageState.WAITING and bool(stage.reason)
 
 
 def print_unavailable(console: Console, unavailable: Mapping[str, str], verbose: bool) -> None:
