@@ -1,4 +1,4 @@
-"""How much longer a rebuild takes than its calls of keras.Model.fit."""
+"""How much more of the cores' time a rebuild takes than its calls of keras.Model.fit compute."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,38 +7,27 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Overhead:
-    """Wall time of a rebuild, and the seconds spent in keras.Model.fit by all experiments."""
+    """Wall time of a rebuild, and the CPU time of keras.Model.fit of all experiments."""
 
     wall_seconds: float
-    fit_seconds: float
-    longest_fit: float
-    jobs: int
+    fit_cpu_seconds: float
+    cores: int
 
     @property
     def ideal(self) -> float:
-        """Seconds if all fits were divided evenly among the jobs."""
-        return self.fit_seconds / self.jobs
+        """Seconds if the fits kept all cores busy and nothing else ran."""
+        return self.fit_cpu_seconds / self.cores
 
     @property
-    def over_ideal(self) -> float:
+    def share(self) -> float:
         """Overhead relative to `ideal`: start-up, evaluation, saving and idle cores."""
         return self.wall_seconds / self.ideal - 1
 
-    @property
-    def floor(self) -> float:
-        """Lower bound of any schedule: a single fit cannot be divided."""
-        return max(self.longest_fit, self.ideal)
-
-    @property
-    def over_floor(self) -> float:
-        """Overhead relative to `floor`."""
-        return self.wall_seconds / self.floor - 1
-
 
 def overhead(rebuild: Mapping[str, Any], cores: int) -> Overhead:
-    """Overhead of a result of the part `rebuild`; stages use one thread, so that there are as many jobs as cores."""
-    fits = [experiment["fit_seconds"] for experiment in rebuild["experiments"].values()]
-    return Overhead(rebuild["wall_seconds"], sum(fits), max(fits), cores)
+    """Overhead of a result of the part `rebuild`; CPU time, because the cores of a fit change while it runs."""
+    fits = sum(experiment["fit_cpu_seconds"] for experiment in rebuild["experiments"].values())
+    return Overhead(rebuild["wall_seconds"], fits, cores)
 
 
 def seconds_by_kind(rebuild: Mapping[str, Any]) -> dict[str, float]:

@@ -1,28 +1,29 @@
-"""Draws an overview of the results: rebuild and notebooks, up-to-date run, one and two jobs, growth with samples."""
+"""Draws an overview of the results, one subplot for each comparison."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.report import RESOURCES, comparable, total
+from benchmarks import goals
+from benchmarks.comparison import REBUILDS, RESOURCES, Parts, later_epochs, resource_ratios
 from modelyard.experiments.plots.style import BLUE, GREEN, RED, SKY, YELLOW, save
 
-Parts = Mapping[str, Mapping[str, Any]]
 COLOURS = {"float32": BLUE, "bfloat16": YELLOW}
-GOALS = {"float32": 0.55, "bfloat16": 0.4}  # of the notebooks' wall time
-MEMORY_GOAL = 1 / 3
 
 
 def draw(parts: Parts, path: Path) -> None:
     """Draw the results; a part without results is marked as not measured."""
-    figure = Figure(figsize=(11, 8), layout="constrained")
-    subplots = figure.subplots(2, 2)
+    figure = Figure(figsize=(11, 12), layout="constrained")
+    subplots = figure.subplots(3, 2)
     drawn = {
-        "Rebuild relative to the notebooks (= 1)": (_ratios, _relative_resources(parts)),
+        "Rebuild relative to the notebooks (= 1)": (_ratios, resource_ratios(parts)),
+        "Busy cores during the rebuild": (_busy_cores, _busy_rebuilds(parts)),
+        "Epoch of one experiment alone": (_alone, _found(parts, "alone")),
         "Run with everything up to date": (_nothing, _found(parts, "nothing")),
         "One job and two jobs": (_jobs, _found(parts, "jobs")),
         "Growth with training samples": (_growth, _found(parts, "growth")),
@@ -40,25 +41,45 @@ def _found(parts: Parts, name: str) -> Mapping[str, Any]:
     return parts.get(name, {}).get("found", {})
 
 
-def _relative_resources(parts: Parts) -> dict[str, list[float]]:
-    """Resources of each rebuild divided by those of the notebooks, by precision."""
-    rebuilds = comparable(parts)
-    return {
-        precision: [rebuild[key] / total(parts["notebooks"]["found"], key) for key in RESOURCES]
-        for precision, rebuild in rebuilds.items()
-    }
+def _busy_rebuilds(parts: Parts) -> dict[str, Mapping[str, Any]]:
+    """The rebuilds whose busy cores were sampled, by precision."""
+    rebuilds = {precision: _found(parts, name).get("all", {}) for name, precision in REBUILDS.items()}
+    return {precision: rebuild for precision, rebuild in rebuilds.items() if rebuild.get("busy_cores")}
 
 
 def _ratios(axes: Axes, found: Mapping[str, Any]) -> None:
     for number, (precision, ratios) in enumerate(found.items()):
         positions = [index + 0.4 * number - 0.2 for index in range(len(ratios))]
-        bars = axes.bar(positions, ratios, 0.38, color=COLOURS[precision], label=precision)
+        bars = axes.bar(positions, list(ratios.values()), 0.38, color=COLOURS[precision], label=precision)
         axes.bar_label(bars, fmt="%.2f")
-        axes.hlines(GOALS[precision], positions[0] - 0.19, positions[0] + 0.19, color=RED)
-        axes.hlines(MEMORY_GOAL, positions[-1] - 0.19, positions[-1] + 0.19, color=RED)
+        axes.hlines(goals.WALL[precision], positions[0] - 0.19, positions[0] + 0.19, color=RED)
+        axes.hlines(goals.MEMORY, positions[-1] - 0.19, positions[-1] + 0.19, color=RED)
     axes.axhline(1, color="black", linewidth=0.5)
     axes.set_xticks(range(len(RESOURCES)), [label.partition(",")[0] for label in RESOURCES.values()])
     axes.plot([], [], color=RED, label="goal")
+    axes.legend()
+
+
+def _busy_cores(axes: Axes, found: Mapping[str, Any]) -> None:
+    for precision, rebuild in found.items():
+        samples = rebuild["busy_cores"]
+        minutes = np.linspace(0, rebuild["wall_seconds"] / 60, len(samples) + 1)
+        axes.stairs(samples, minutes, baseline=None, color=COLOURS[precision], label=precision)
+    axes.set_xlabel("minutes")
+    axes.set_ylim(bottom=0)
+    axes.legend(loc="lower left")
+
+
+def _alone(axes: Axes, found: Mapping[str, Any]) -> None:
+    for number, (side, colour) in enumerate((("notebook", SKY), ("modelyard run", BLUE))):
+        seconds = [median(later_epochs(each[side])) for each in found.values()]
+        positions = [index + 0.4 * number - 0.2 for index in range(len(found))]
+        axes.bar_label(axes.bar(positions, seconds, 0.38, color=colour, label=side), fmt="%.2f")
+    for index, each in enumerate(found.values()):
+        limit = goals.ALONE * median(later_epochs(each["notebook"]))
+        axes.hlines(limit, index + 0.01, index + 0.39, color=RED, label=None if index else "goal")
+    axes.set_xticks(range(len(found)), list(found))
+    axes.set_ylabel("s")
     axes.legend()
 
 

@@ -1,4 +1,4 @@
-"""Measures wall time, CPU time and peak memory of a command and all its descendant processes."""
+"""Measures wall time, CPU time and peak memory of a command and all its descendant processes, and the busy cores."""
 
 import os
 import resource
@@ -16,6 +16,7 @@ from modelyard.core.errors import ModelyardError
 
 POLL_SECONDS = 0.25
 MEMORY_POLL_SECONDS = 1.0  # reading smaps_rollup of a large process takes milliseconds
+BUSY_SECONDS = 5.0
 PROGRESS_SECONDS = 60.0
 MEBI = 2**20
 
@@ -28,6 +29,7 @@ class Usage:
     cpu_seconds: float
     peak_megabytes: float  # of all processes together; shared pages count once
     largest_process_megabytes: float
+    busy_cores: tuple[float, ...]  # by everything on the machine: the mean of each BUSY_SECONDS
 
 
 @dataclass
@@ -56,6 +58,22 @@ class _Tree:
         self.largest = max([self.largest, *sizes])
 
 
+@dataclass
+class _BusyCores:
+    """How many cores of the machine were busy, sampled since this was created."""
+
+    samples: list[float] = field(default_factory=list)
+    polled: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        psutil.cpu_percent(percpu=True)  # each call returns the means since the one before
+
+    def poll(self, now: float) -> None:
+        if now - self.polled >= BUSY_SECONDS:
+            self.polled = now
+            self.samples.append(round(sum(psutil.cpu_percent(percpu=True)) / 100, 2))
+
+
 def run_measured(command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path) -> Usage:
     """Run a command to its end, with its output in a log file, and measure it.
 
@@ -65,11 +83,11 @@ def run_measured(command: Sequence[str], folder: Path, environment: Mapping[str,
     Raises:
         ModelyardError: the command failed; the message holds its last lines.
     """
-    tree, started = _Tree(), time.monotonic()
+    tree, busy, started = _Tree(), _BusyCores(), time.monotonic()
     with log.open("w", encoding="utf-8") as file:
         process = subprocess.Popen(command, cwd=folder, env=dict(environment), stdout=file, stderr=subprocess.STDOUT)
     try:
-        used = _watch(process, tree, started, log)
+        used = _watch(process, tree, busy, started, log)
         wall = time.monotonic() - started
     finally:
         _kill(process)
@@ -77,16 +95,18 @@ def run_measured(command: Sequence[str], folder: Path, environment: Mapping[str,
         raise ModelyardError(f"{' '.join(command)} ended with {process.returncode}:\n{_last_lines(log, 20)}")
     accounted = used.ru_utime + used.ru_stime
     largest = max(tree.largest / MEBI, _rusage_peak(used))
-    return Usage(wall, max(accounted, sum(tree.seconds.values())), max(tree.peak / MEBI, largest), largest)
+    cpu, peak = max(accounted, sum(tree.seconds.values())), max(tree.peak / MEBI, largest)
+    return Usage(wall, cpu, peak, largest, tuple(busy.samples))
 
 
-def _watch(process: subprocess.Popen, tree: _Tree, started: float, log: Path) -> "os.struct_rusage":
+def _watch(process: subprocess.Popen, tree: _Tree, busy: _BusyCores, started: float, log: Path) -> "os.struct_rusage":
     """Poll the process tree until its root has ended; returns the rusage of the root."""
     pidfd, last_progress = os.pidfd_open(process.pid), started
     try:
         while not select.select([pidfd], [], [], POLL_SECONDS)[0]:
             now = time.monotonic()
             tree.poll(process.pid, now)
+            busy.poll(now)
             if now - last_progress >= PROGRESS_SECONDS:
                 last_progress = now
                 last_line = _last_lines(log, 1)[-100:]

@@ -1,8 +1,11 @@
-"""Times the layers of fashion_cnn, a large matrix product and whole training steps, in one process on one core.
+"""Times the layers of fashion_cnn, a large matrix product and whole training steps, on one core.
 
-`profile_step.py REPEATS` appends medians over REPEATS repeats to the file named by BENCHMARK_LOG, as lines of JSON.
+The process has as many threads as a training, because the order of sums and the speed depend on it.
+`profile_step.py REPEATS` appends lines of JSON to the file named by BENCHMARK_LOG: of each layer, the median of REPEATS
+repeats; of each kind of step, the mean of REPEATS steps in each of several rounds, the kinds in turns.
 """
 
+import functools
 import json
 import math
 import os
@@ -22,6 +25,7 @@ from modelyard.models.engine.optimizers import FusedAdam
 
 BATCH = 32
 SHAPE = (28, 28, 1)
+ROUNDS = 5  # of whole steps
 SQUARE = 2048  # rows and columns of the matrix product
 # The layers of fashion_cnn with most of the computation, each with the shape of an input sample.
 LAYERS: tuple[tuple[Callable[[], Any], tuple[int, ...]], ...] = (
@@ -41,14 +45,16 @@ STEPS = {
 def main(repeats: int) -> None:
     """Measure everything and append the results to the log."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    runtime.use(runtime.Runtime(threads=1))
+    runtime.use(runtime.Runtime())
     for precision in ("float32", "mixed_bfloat16"):
         keras.config.set_dtype_policy(precision)
         append_json_line(what="matrix product", precision=precision, **_product(precision, repeats))
         for make, shape in LAYERS:
             append_json_line(what="layer", precision=precision, **_layer(make(), shape, repeats))
-    for name, how in STEPS.items():
-        append_json_line(what="step", name=name, seconds=_step(repeats, **how))
+    fits = {name: _traced_fit(repeats, **how) for name, how in STEPS.items()}
+    for _ in range(ROUNDS):
+        for name, fit in fits.items():
+            append_json_line(what="step", name=name, seconds=_seconds(fit) / repeats)
 
 
 def append_json_line(**values: Any) -> None:
@@ -86,8 +92,10 @@ def _layer(layer: Any, shape: tuple[int, ...], repeats: int) -> dict[str, Any]:
     return {"name": name, "seconds": seconds, "gflops": operations / seconds / 1e9}
 
 
-def _step(repeats: int, optimizer: type, precision: str = "float32", jit_compile: bool = False) -> float:
-    """Seconds per step, with many steps per execution as in the pipeline."""
+def _traced_fit(
+    repeats: int, optimizer: type, precision: str = "float32", jit_compile: bool = False
+) -> Callable[[], Any]:
+    """Build a model and trace its step; returns the function that trains it by REPEATS steps in one execution."""
     keras.config.set_dtype_policy(precision)
     model = keras.Sequential([layers.Input(SHAPE), *(make() for make, shape in LAYERS[:3]), layers.Flatten()])
     model.add(LAYERS[3][0]())
@@ -100,23 +108,20 @@ def _step(repeats: int, optimizer: type, precision: str = "float32", jit_compile
     )
     x, y = tf.random.uniform((BATCH, *SHAPE)), tf.zeros((BATCH,), tf.int32)
     batches = tf.data.Dataset.from_tensors((x, y)).repeat()
-    model.fit(batches, steps_per_epoch=repeats, epochs=1, verbose=0)  # traces and compiles
-    seconds = []
-    for _ in range(3):
-        started = time.perf_counter()
-        model.fit(batches, steps_per_epoch=repeats, epochs=1, verbose=0)
-        seconds.append((time.perf_counter() - started) / repeats)
-    return median(seconds)
+    fit = functools.partial(model.fit, batches, steps_per_epoch=repeats, epochs=1, verbose=0)
+    fit()  # traces and compiles
+    return fit
 
 
 def _median_seconds(work: Callable[[], Any], repeats: int) -> float:
     work()  # traces
-    seconds = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - started)
-    return median(seconds)
+    return median(_seconds(work) for _ in range(repeats))
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

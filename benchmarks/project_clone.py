@@ -44,17 +44,21 @@ class ProjectClone:
         """The output of the last command."""
         return self.root.parent / "output.log"
 
-    def fetch(self, datasets: Collection[str]) -> Path:
-        """Fetch raw files; returns their folder."""
-        self.run("dvc", "repro", "--quiet", *(f"fetch@{name}" for name in sorted(datasets)))
+    @property
+    def raw(self) -> Path:
+        """The folder of the raw files."""
         return self.root / "data" / "raw"
+
+    def fetch(self, datasets: Collection[str]) -> None:
+        """Fetch raw files."""
+        self.run("dvc", "repro", "--quiet", *(f"fetch@{name}" for name in sorted(datasets)))
 
     def create_tracking_database(self) -> None:
         """Let MLflow create its database, which takes seconds once, by building the smallest experiment."""
         self.run("modelyard", "run", "xor_mlp")
 
-    def fits(self) -> dict[str, dict[str, float]]:
-        """Seconds in keras.Model.fit and number of epochs, by experiment."""
+    def fits(self) -> dict[str, dict[str, Any]]:
+        """What fit_timer logged of each fit, by experiment."""
         return {line.pop("of"): line for line in read_json_lines(self._records_file)}
 
     def stage_seconds(self) -> dict[str, float]:

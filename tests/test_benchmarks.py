@@ -1,6 +1,7 @@
 """The benchmarks: measured resources, stored results, and equal training on both sides. No test depends on a time."""
 
 import importlib
+import os
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from benchmarks import machine, overhead, overview_plot, project_clone, records, report
+from benchmarks import comparison, goals, machine, overhead, overview_plot, processes, project_clone, records, report
 from benchmarks.parts import PARTS, nothing
 from benchmarks.parts.notebooks import by_experiment
 from benchmarks.processes import Usage, run_measured
@@ -76,6 +77,16 @@ def test_cpu_time_of_a_child_without_a_waiting_parent_counts(run):
     assert run(NOT_WAITING).cpu_seconds > CPU_SECONDS / 3
 
 
+def test_the_busy_cores_of_the_machine_are_sampled(run, monkeypatch):
+    monkeypatch.setattr(processes, "BUSY_SECONDS", 0.25)
+    computing = run(f"import time\nwhile time.process_time() < {CPU_SECONDS}: pass")
+    assert 0 < max(computing.busy_cores) <= os.cpu_count()
+
+
+def test_a_command_shorter_than_an_interval_has_no_sample(run):
+    assert run("pass").busy_cores == ()
+
+
 def test_a_failing_command_raises_with_its_last_output(run):
     with pytest.raises(ModelyardError, match=r"(?s)ended with 3:.*the reason"):
         run("print('the reason'); raise SystemExit(3)")
@@ -107,6 +118,9 @@ def test_a_notebook_script_logs_fit_and_metric_of_each_experiment(tmp_path):
     experiments = by_experiment(project_clone.read_json_lines(log), NOTEBOOKS["001_networks"])
     assert all(0 <= each["value"] <= 1 and each["fit_seconds"] > 0 for each in experiments.values())
     assert [each["epochs"] for each in experiments.values()] == [10, 10, 1, 1]
+    fits = [line for line in project_clone.read_json_lines(log) if "epoch_seconds" in line]
+    assert [len(fit["epoch_seconds"]) for fit in fits] == [10, 10, 1, 1]
+    assert all(sum(fit["epoch_seconds"]) <= fit["fit_seconds"] and fit["fit_cpu_seconds"] > 0 for fit in fits)
 
 
 def test_the_clone_has_a_fit_timer_no_results_and_valid_settings():
@@ -192,15 +206,18 @@ REBUILD = {
             "metrics": {"accuracy": 0.85},
             "intervals": {"accuracy": [0.84, 0.86]},
             "fit_seconds": 50.0,
+            "fit_cpu_seconds": 55.0,
             "epochs": 15,
         },
         "xor_mlp": {
             "metrics": {"accuracy": 1.0},
             "intervals": {"accuracy": [1.0, 1.0]},
             "fit_seconds": 30.0,
+            "fit_cpu_seconds": 25.0,
             "epochs": 400,
         },
     },
+    "busy_cores": [1.0, 2.0, 2.0, 1.5],
     "stages": {"fetch@xor": 3.0, "train@fashion_cnn": 55.0, "train@xor_mlp": 32.0, "evaluate@xor_mlp": 2.0},
 }
 NOTEBOOK = {
@@ -217,12 +234,20 @@ NOTEBOOK = {
         "experiments": {"xor_mlp": {"metric": "accuracy", "value": 1.0, "fit_seconds": 35.0, "epochs": 400}},
     },
 }
+ALONE = {
+    "fashion_cnn": {
+        "notebook": [[30.0, 10.0, 12.0], [40.0, 11.0, 9.0]],
+        "modelyard run": [[20.0, 8.0, 8.5], [20.0, 7.5, 8.0]],
+        "locks_are_equal": True,
+        "lock_is_equal_on_one_core": False,
+    }
+}
 
 
 @pytest.fixture
 def parts(tmp_path, fixed_commit) -> dict:
-    """Results of two parts, as read from their files."""
-    for name, results in (("notebooks", NOTEBOOK), ("rebuild", {"all": REBUILD})):
+    """Results of three parts, as read from their files."""
+    for name, results in (("notebooks", NOTEBOOK), ("rebuild", {"all": REBUILD}), ("alone", ALONE)):
         record = records.Record(tmp_path / f"{name}.json", Size())
         for key, value in results.items():
             record.add(key, value)
@@ -241,10 +266,8 @@ def test_the_report_has_the_ratio_of_runs_without_work_and_the_cost_of_one_more_
     overview_plot.draw(records.read(tmp_path), tmp_path / "overview.png")
 
 
-def test_overhead_is_wall_time_relative_to_the_fits():
-    found = overhead.overhead(REBUILD, cores=2)
-    assert found.over_ideal == pytest.approx(60 / 40 - 1)
-    assert found.over_floor == pytest.approx(60 / 50 - 1)  # the longest fit is not divided
+def test_overhead_is_the_time_of_the_cores_relative_to_the_cpu_time_of_the_fits():
+    assert overhead.overhead(REBUILD, cores=2).share == pytest.approx(60 * 2 / 80 - 1)
     assert overhead.seconds_by_kind(REBUILD) == {"fit": 80.0, "train without fit": 7.0, "evaluate": 2.0}
 
 
@@ -258,12 +281,31 @@ def test_the_report_has_ratios_and_marks_values_inside_the_interval(parts, tmp_p
     assert "rebuild,all/experiments/fashion_cnn/intervals/accuracy/1,0.86" in (tmp_path / "results.csv").read_text()
 
 
-def test_results_with_different_epochs_are_not_compared(parts, tmp_path):
-    assert list(report.comparable(parts)) == ["float32"]
-    parts["rebuild"]["size"]["epochs_share"] = 0.5
-    assert report.comparable(parts) == {}
+def test_the_first_epoch_of_each_round_is_left_out(parts, tmp_path):
     report.write(parts, tmp_path)
-    assert "ratio" not in (tmp_path / "README.md").read_text()
+    row = "| `fashion_cnn` | 2 | 10.50 (9.00 to 12.00) | 8.00 (7.50 to 8.50) | 0.76 | yes | NO |"
+    assert row in (tmp_path / "README.md").read_text()
+
+
+def test_the_report_says_which_goals_are_reached(parts, tmp_path):
+    report.write(parts, tmp_path)
+    page = (tmp_path / "README.md").read_text()
+    assert f"| `fashion_cnn` alone: seconds per epoch / notebook | {goals.ALONE:.2f} | 0.76 | yes |" in page
+    assert "| rebuild in float32: peak memory / notebooks | 0.33 | 0.50 | no |" in page
+
+
+def test_results_without_busy_cores_have_no_overhead(parts, tmp_path):
+    del parts["rebuild"]["found"]["all"]["busy_cores"]
+    report.write(parts, tmp_path)
+    assert "overhead relative" not in (tmp_path / "README.md").read_text()
+
+
+def test_results_with_different_epochs_are_not_compared(parts, tmp_path):
+    assert list(comparison.comparable(parts)) == ["float32"]
+    parts["rebuild"]["size"]["epochs_share"] = 0.5
+    assert comparison.comparable(parts) == {}
+    report.write(parts, tmp_path)
+    assert "Rebuild and notebooks" not in (tmp_path / "README.md").read_text()
 
 
 def test_the_overview_is_drawn_with_and_without_results(parts, tmp_path):

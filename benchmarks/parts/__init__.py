@@ -6,7 +6,7 @@ Each has `measure(size, done)`, which yields pairs of key and result, and skips 
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
-from benchmarks.parts import growth, jobs, notebooks, nothing, precision, rebuild, steps
+from benchmarks.parts import alone, growth, jobs, notebooks, nothing, precision, rebuild, steps
 from benchmarks.sizes import Size
 
 
@@ -21,6 +21,7 @@ PARTS = {
     "notebooks": Part("cost of the notebooks as plain Keras scripts", notebooks.measure),
     "rebuild": Part("cost of rebuilding the same experiments with the pipeline", rebuild.measure),
     "rebuild_bfloat16": Part("the same in bfloat16", rebuild.measure_bfloat16),
+    "alone": Part("one experiment alone, as a notebook and with the pipeline", alone.measure),
     "nothing": Part("cost of a run when everything is up to date", nothing.measure),
     "jobs": Part("one job compared with two", jobs.measure),
     "growth": Part("cost against the number of training samples", growth.measure),

@@ -23,7 +23,8 @@ def measure(size: Size, done: Collection[str]) -> Iterator[tuple[str, Any]]:
         clone.create_tracking_database()
         for name in remaining:
             usage = clone.run("modelyard", "run", name)
-            yield name, asdict(usage) | clone.fits()[name]
+            fit = clone.fits()[name]
+            yield name, asdict(usage) | {key: fit[key] for key in ("fit_seconds", "epochs")}
 
 
 def _entries(size: Size) -> dict[str, tuple[str, int]]:

@@ -7,9 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.parts.rebuild import adapted
-from benchmarks.processes import run_measured
-from benchmarks.project_clone import ROOT, clone_project, command_environment, datasets_of, read_json_lines
+from benchmarks.parts.rebuild import fetched_clone
+from benchmarks.processes import Usage, run_measured
+from benchmarks.project_clone import ROOT, command_environment, read_json_lines
 from benchmarks.sizes import NOTEBOOKS, Size
 
 
@@ -18,14 +18,14 @@ def measure(size: Size, done: Collection[str]) -> Iterator[tuple[str, Any]]:
     remaining = [name for name in size.notebooks if name not in done]
     if not remaining:
         return
-    adapt, needed = adapted(size, "float32"), set()
-    with clone_project(lambda params: (adapt(params), needed.update(datasets_of(params, size.experiments)))) as clone:
-        raw = clone.fetch(needed)
+    with fetched_clone(size) as clone:
         for name in remaining:
-            yield name, _run(name, raw, size)
+            usage, lines = run_script(name, clone.raw, size)
+            yield name, asdict(usage) | {"experiments": by_experiment(lines, NOTEBOOKS[name])}
 
 
-def _run(name: str, raw: Path, size: Size) -> dict[str, Any]:
+def run_script(name: str, raw: Path, size: Size) -> tuple[Usage, list[dict[str, Any]]]:
+    """Run a notebook on the files of a folder; returns its resources and what it logged of fits and metrics."""
     script = ROOT / "benchmarks" / "notebooks" / f"{name}.py"
     with TemporaryDirectory() as folder:
         records_file = Path(folder) / "benchmark.jsonl"
@@ -36,7 +36,7 @@ def _run(name: str, raw: Path, size: Size) -> dict[str, Any]:
         }
         command = [sys.executable, str(script), str(raw)]
         usage = run_measured(command, Path(folder), environment, Path(folder) / "output.log")
-        return asdict(usage) | {"experiments": by_experiment(read_json_lines(records_file), NOTEBOOKS[name])}
+        return usage, read_json_lines(records_file)
 
 
 def by_experiment(lines: list[dict[str, Any]], names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
