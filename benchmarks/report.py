@@ -65,7 +65,7 @@ def _environment(content: Found) -> str:
 
 def _goals(parts: Parts) -> Iterator[str]:
     rows = [
-        (goal.name, f"{goal.limit:.2f}", f"{goal.value:.2f}", "yes" if goal.is_reached else "no")
+        (goal.name, f"{goal.limit:.2f}", f"{goal.value:.3f}", "yes" if goal.is_reached else "no")
         for goal in goals(parts)
     ]
     if rows:
