@@ -39,11 +39,14 @@ def test_files_of_a_commit_are_read_as_committed(tmp_path) -> None:
     assert (files.json("a.json"), files.json("b.json")) == ({}, None)
 
 
-def test_unreadable_images_are_reported_and_the_learning_curve_comes_first(tmp_path) -> None:
+@pytest.mark.parametrize("started", [True, False])
+def test_unreadable_images_are_reported_and_the_learning_curve_comes_first(started: bool, tmp_path) -> None:
     for name in ("confusion", "learning_curve"):
         draw(tmp_path / "plots" / f"{name}.png")
     (tmp_path / "plots" / "broken.png").write_bytes(b"not an image")
     files = ProjectFiles(tmp_path)
+    if started:
+        files.start_images([tmp_path / "plots", tmp_path / "nothing"])
     assert [image.caption for image in files.images(tmp_path / "plots")] == [
         "Learning curve",
         "Confusion matrix (test samples)",

@@ -10,7 +10,7 @@ from modelyard import params
 from modelyard.core import git
 from modelyard.core.git import Commit
 from modelyard.experiments.compare import EARLIER, compare
-from modelyard.params.results import results_root
+from modelyard.params.results import results_of, results_root
 from modelyard.reporting.changes import ProjectChanges, compare_states, read_state
 from modelyard.reporting.claims import ClaimRow, claim_rows
 from modelyard.reporting.data_cards import DatasetCard, data_cards
@@ -85,6 +85,7 @@ def gather(root: Path, against: str | None = None) -> ReportContents:
     """
     earlier = git.find_commit(root, against) if against else None
     project, files = params.load(root / "params.yaml"), ProjectFiles(root)
+    files.start_images(results_of(project, name, root).plots for name in project.all_experiments)
     now = read_state(files)
     published = params.load_published(project, root / "published.yaml")
     compared = compare(project, published, root / results_root("experiments"), root / results_root("pretrained"))

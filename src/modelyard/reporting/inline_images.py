@@ -28,7 +28,7 @@ CAPTIONS = {
     "readings": "Test texts as the model receives them",
 }
 """Captions by file name without its ending; other files are captioned with their name."""
-EFFORT = 40  # percent, of the WebP encoder: more takes seconds longer and saves almost nothing
+EFFORT = 20  # percent, of the WebP encoder: more than 24 takes two to three times as long and saves a seventh
 
 
 @dataclass(frozen=True)

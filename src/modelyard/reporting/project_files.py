@@ -1,7 +1,7 @@
 """The one reader of a project's files for the report: those in its folder, or those of a commit."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +10,7 @@ from modelyard.core.config import parse_yaml
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import parse_json, read_text
 from modelyard.core.git import Commit
+from modelyard.core.processes import core_count
 from modelyard.reporting.inline_images import InlineImage, inline_image
 
 Content = TypeVar("Content")
@@ -30,6 +31,7 @@ class ProjectFiles:
         self.root = root
         self.commit = commit
         self.missing: list[str] = []
+        self._images: dict[Path, list[Future[InlineImage]]] = {}  # by folder
 
     def text(self, path: str) -> str | None:
         """The content of a text file; None if there is no such file."""
@@ -79,16 +81,27 @@ class ProjectFiles:
         text = self.text(path)
         return None if text is None else parse_yaml(text, self.label(path))
 
+    def start_images(self, folders: Iterable[Path]) -> None:
+        """Start to read and encode the PNG images of folders, while other parts of the report are made."""
+        with_images = {folder: sorted(folder.glob("*.png"), key=_plot_order) for folder in folders}
+        pool = ThreadPoolExecutor(core_count())
+        for folder, paths in with_images.items():
+            names = [path.relative_to(self.root).as_posix() for path in paths]
+            self._images[folder] = [pool.submit(inline_image, *image) for image in zip(paths, names, strict=True)]
+        pool.shutdown(wait=False)
+
     def images(self, folder: Path) -> tuple[InlineImage, ...]:
         """All PNG images in a folder; unreadable ones are reported in `missing`."""
-        paths = sorted(folder.glob("*.png"), key=lambda path: (path.stem != FIRST_PLOT, path.name))
-        with ThreadPoolExecutor() as pool:
-            images = list(pool.map(self._image, paths))
-        return tuple(image for image in images if image)
+        if folder not in self._images:
+            self.start_images([folder])
+        images = []
+        for encoding in self._images.pop(folder):
+            try:
+                images.append(encoding.result())
+            except ModelyardError as error:
+                self.missing.append(str(error))
+        return tuple(images)
 
-    def _image(self, path: Path) -> InlineImage | None:
-        try:
-            return inline_image(path, path.relative_to(self.root).as_posix())
-        except ModelyardError as error:
-            self.missing.append(str(error))
-            return None
+
+def _plot_order(path: Path) -> tuple[bool, str]:
+    return path.stem != FIRST_PLOT, path.name
