@@ -1,5 +1,6 @@
 """Real searches: worker processes on one journal that end, are killed, grow, fail, and are resumed."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -298,6 +299,16 @@ def test_the_storage_is_not_read_while_every_worker_is_busy(tmp_path, storage, m
     searching.run(1, Budget(3))
     assert ["idle"] in reads
     assert ["busy"] not in reads
+
+
+def test_the_cores_are_divided_among_the_busy_workers_and_the_last_has_all(tmp_path, storage, monkeypatch):
+    divided: list[list[int]] = []
+    monkeypatch.setattr(search_module, "divide_cores", divided.append)
+    watch = Watch()
+    search(plan(tmp_path, search_space=SLOW), storage, workers=2, trials=3, watch=watch)
+    assert {len(busy) for busy in divided} >= {1, 2}
+    assert {process for busy in divided for process in busy} == watch.processes
+    assert all(before != after for before, after in itertools.pairwise(divided))
 
 
 def rebuild(folder: Path, stop_after: int | None = None) -> optuna.Study:
