@@ -145,17 +145,21 @@ def test_the_server_leaves_nothing_behind(tmp_path):
     assert not folder.exists()
 
 
-def test_the_server_of_a_killed_process_ends_and_leaves_nothing_behind():
+@pytest.mark.parametrize("module", ["fractions", "imported_for_a_minute"])
+def test_the_server_of_a_killed_process_ends_and_leaves_nothing_behind(module, tmp_path, monkeypatch):
+    (tmp_path / "imported_for_a_minute.py").write_text("import time\ntime.sleep(60)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     starter = (
         "import os, time\n"
         "from modelyard.orchestration.fork_server import VARIABLE, running_server\n"
-        "with running_server(['fractions']):\n"
+        f"with running_server(['{module}']):\n"
         "    print(os.environ[VARIABLE], flush=True)\n"
         "    time.sleep(60)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", starter], stdout=subprocess.PIPE, text=True)
     path = Path(process.stdout.readline().strip())
     wait_until(path.exists, BOUND)
+    (server,) = psutil.Process(process.pid).children()
     process.kill()
     process.wait()
-    wait_until(lambda: not path.parent.exists(), BOUND)
+    wait_until(lambda: not server.is_running() and not path.parent.exists(), BOUND)

@@ -1,8 +1,9 @@
 """A process that imports the heavy libraries once and forks a child for each script to run.
 
-`fork_server.py serve SOCKET MODULE...` starts the server; `fork_server.py run SCRIPT ARGUMENT...` is its client, for
-the server whose socket MODELYARD_FORK_SERVER names. The script gets the client's folder, environment, standard
-streams and signals, and the cores that the client has at each moment; the client gets the script's exit code.
+`fork_server.py serve SOCKET STARTER MODULE...` is the server of the process STARTER; `fork_server.py run SCRIPT
+ARGUMENT...` is a client, of the server whose socket MODELYARD_FORK_SERVER names. The script gets the client's folder,
+environment, standard streams and signals, and the cores that the client has at each moment; the client gets the
+script's exit code.
 Forking is safe as long as the imports compute nothing and start no Python thread; TensorFlow's and MLflow's do not.
 It needs Linux; elsewhere each script imports these libraries itself.
 Not multiprocessing's forkserver: it passes no signals on, and its client would import what takes longer than a script.
@@ -20,6 +21,7 @@ from typing import Any, NoReturn
 
 VARIABLE = "MODELYARD_FORK_SERVER"
 IS_SUPPORTED = hasattr(os, "pidfd_open") and hasattr(os, "sched_setaffinity")
+PR_SET_PDEATHSIG = 1  # of Linux's prctl: the signal that a process gets when the one that started it has ended
 LENGTH = 8  # bytes that hold the size of a request
 FOLLOW_SECONDS = 0.2  # after which a script has the cores that its client was given meanwhile
 
@@ -33,9 +35,10 @@ def running_server(modules: Sequence[str]) -> Iterator[None]:
 
     folder = tempfile.mkdtemp(prefix="fork_server")  # readable for this user alone
     path = os.path.join(folder, "socket")  # noqa: PTH118
-    command = [sys.executable, "-P", __file__, "serve", path, *modules]  # -P: no module of this folder is imported
+    command = [sys.executable, "-P", __file__, "serve", path, str(os.getpid())]  # -P: imports nothing of this folder
+    none = subprocess.DEVNULL
     server = subprocess.Popen(  # noqa: S603
-        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        [*command, *modules], stdin=none, stdout=none, stderr=none, start_new_session=True
     )
     os.environ[VARIABLE] = path
     try:
@@ -47,15 +50,15 @@ def running_server(modules: Sequence[str]) -> Iterator[None]:
         shutil.rmtree(folder)
 
 
-def serve(path: str, modules: list[str]) -> int:
+def serve(path: str, starter: int, modules: Sequence[str]) -> NoReturn:
     """Listen at once, so that early clients can wait; import the modules; then serve until the starter ends.
 
     The imported objects are frozen: a child's garbage collections would copy every page of memory that holds one.
     """
     import gc
     import importlib
-    import shutil
 
+    _end_with(starter, os.path.dirname(path))  # noqa: PTH120
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the scripts
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nothing waits for the supervisors
     listener = socket.socket(socket.AF_UNIX)
@@ -65,15 +68,27 @@ def serve(path: str, modules: list[str]) -> int:
         importlib.import_module(module)
     gc.collect()
     gc.freeze()
-    sources: list[Any] = [listener, sys.stdin]  # standard input ends with the process that started this one
-    while sys.stdin not in select.select(sources, [], [])[0]:
+    while True:
         connection, _ = listener.accept()
         if os.fork() == 0:
             listener.close()
             _supervise(connection)
         connection.close()
-    shutil.rmtree(os.path.dirname(path))  # noqa: PTH120 (the starter was killed, or it would do this itself)
-    return 0
+
+
+def _end_with(starter: int, folder: str) -> None:
+    """End this process when the one that started it has ended, even by SIGKILL, also in the middle of an import."""
+    import ctypes
+    import shutil
+
+    def end(*_: object) -> NoReturn:
+        shutil.rmtree(folder, ignore_errors=True)  # the starter was killed, or it would do this itself
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != starter:
+        end()
 
 
 def run(script: str, arguments: list[str]) -> int:
@@ -101,7 +116,8 @@ def _supervise(connection: socket.socket) -> NoReturn:
     size, files, _, _ = socket.recv_fds(connection, LENGTH, 3)
     with connection.makefile("rb") as stream:
         request = json.loads(stream.read(int.from_bytes(size, "big")))
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number in (signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
     child = multiprocessing.get_context("fork").Process(target=_become_script, args=(connection, request, files))
     child.start()
     pid = child.pid or 0
@@ -159,4 +175,6 @@ def _become_script(connection: socket.socket, request: dict[str, Any], files: li
 
 if __name__ == "__main__":
     verb, first, *rest = sys.argv[1:]
-    sys.exit({"serve": serve, "run": run}[verb](first, rest))
+    if verb == "serve":
+        serve(first, int(rest[0]), rest[1:])
+    sys.exit(run(first, rest))
