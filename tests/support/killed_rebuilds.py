@@ -62,7 +62,7 @@ class KilledRebuilds:
         kill(rebuild.pid, signal.SIGKILL)
         killed = time.monotonic()
         rebuild.wait()
-        wait_until(lambda: not list(self._processes()), ORPHAN_SECONDS)
+        wait_until(lambda: not list(processes_with(MARK, self._project.environment[MARK])), ORPHAN_SECONDS)
         orphans = time.monotonic() - killed
         dvc_lock.read(folder)  # raises if it does not parse
         began = time.monotonic()
@@ -95,12 +95,13 @@ class KilledRebuilds:
         states = [run.info.status for run in runs_in(self._project.folder)]
         return ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
 
-    def _processes(self) -> Iterator[psutil.Process]:
-        for process in psutil.process_iter():
-            with suppress(psutil.Error):
-                is_marked = process.environ().get(MARK) == self._project.environment[MARK]
-                if is_marked and process.status() != psutil.STATUS_ZOMBIE:
-                    yield process
+
+def processes_with(variable: str, value: str) -> Iterator[psutil.Process]:
+    """The running processes with this value of an environment variable."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get(variable) == value and process.status() != psutil.STATUS_ZOMBIE:
+                yield process
 
 
 def built_files(folder: Path) -> dict[str, Any]:
