@@ -80,3 +80,11 @@ def test_a_folder_without_dvc_says_where_to_run(make_project: MakeProject) -> No
     (root / ".dvc").rename(root / "dvc")
     with pytest.raises(ModelyardError, match=r"Run from the folder that holds dvc\.yaml"):
         Pipeline(root)
+
+
+def test_an_unknown_hash_in_the_lock_is_named_with_what_to_do(make_project: MakeProject) -> None:
+    root = make_project(STAGES, PARAMS)
+    (root / "dvc.lock").write_text(LOCK.replace("hash: md5", "hash: md7"))
+    (root / "joined").touch()
+    with pytest.raises(ModelyardError, match=r"dvc\.lock names a `hash` that DVC does not know\. Restore it from git"):
+        Pipeline(root, ["join"]).find_unchanged()

@@ -35,6 +35,10 @@ def explain_dvc_errors(root: Path) -> Iterator[None]:
         if not _mistakes(error):  # with these, DVC could read all files, and knows more than their form
             check_syntax(root)
         raise ModelyardError(f"DVC: {_messages(error)}{_place(error, root)}. {_advice(error)}") from None
+    except NotImplementedError:
+        raise ModelyardError(
+            f"DVC: a {dvc_lock.LOCK} names a `hash` that DVC does not know. {dvc_lock.RESTORE_LOCK}"
+        ) from None
     except UnicodeDecodeError:
         check_syntax(root)
         raise
