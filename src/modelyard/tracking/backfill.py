@@ -30,10 +30,14 @@ TOLERANCE = 1e-6  # relative: history.csv has nine digits
 
 @dataclass(frozen=True)
 class LockedExperiment:
-    """An experiment with its results, and with its two stages as dvc.lock has them."""
+    """An experiment with its results, and with its two stages as dvc.lock has them.
+
+    Of the device, settings say whether it is a GPU; no file says of which kind.
+    """
 
     name: str
     settings: dict[str, Any]
+    device: str
     results: ExperimentResults
     training: dvc_lock.LockedStage
     evaluation: dvc_lock.LockedStage
@@ -91,6 +95,7 @@ def _locked_experiment(project: Project, name: str, stages: dict[str, dvc_lock.L
     return LockedExperiment(
         name=name,
         settings=project.all_experiments[name].model_dump(mode="json"),
+        device=project.runtime.device,
         results=results_of(project, name),
         training=stages[train_stage(section, name)],
         evaluation=stages[evaluate_stage(section, name)],
@@ -137,6 +142,7 @@ def _log_training(experiment: LockedExperiment, run: Run) -> None:
     data = inputs.load_training(experiment.training_folder)
     run.log_backfill_source("result files of an earlier training, or of one elsewhere")
     run.log_inputs(flatten(experiment.settings), data.description, experiment.training_folder)
+    run.log_device(experiment.device)
     for metrics in _epochs(experiment.results):
         run.log_epoch(metrics)
     run.log_model(model, experiment.results.model)
