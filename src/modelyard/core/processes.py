@@ -42,13 +42,13 @@ def divide_cores(processes: Collection[int]) -> None:
         return
     cores = usable_cores()
     shares = len(processes) if len(processes) <= len(cores) else 1
-    bounds = [len(cores) * share // shares for share in range(shares + 1)] if shares else []
     for number, process in enumerate(processes):
         share = number % shares
+        own = cores[len(cores) * share // shares : len(cores) * (share + 1) // shares]
         with suppress(psutil.Error):
-            family = [psutil.Process(process), *psutil.Process(process).children(recursive=True)]
-            for member in family:
-                restrict_to_cores(member.pid, cores[bounds[share] : bounds[share + 1]])
+            leader = psutil.Process(process)
+            for member in (leader, *leader.children(recursive=True)):
+                restrict_to_cores(member.pid, own)
 
 
 def restrict_to_cores(process: int, cores: Collection[int]) -> None:

@@ -7,6 +7,7 @@ lock; and a process killed meanwhile leaves half a file. Here only the stage's o
 from pathlib import Path
 from typing import Any
 
+from modelyard.core.files import write_text
 from modelyard.orchestration.dvc_lock import START, entry_pattern, is_plain
 
 
@@ -24,7 +25,7 @@ def write_entry(stage: Any) -> None:
     content = file.read_text(encoding="utf-8") if file.exists() else START
     # The name of a stage may be on several lines, or be quoted there.
     if is_plain(content) and entry.partition("\n")[0].endswith(":"):
-        _replace(file, with_entry(content, entry))
+        write_text(file, with_entry(content, entry))
         stage.repo.scm_context.track_file(stage.repo.fs.relpath(str(file)))
     else:
         stage.dump(update_pipeline=False)
@@ -34,9 +35,3 @@ def with_entry(content: str, entry: str) -> str:
     """Return the text of a dvc.lock with one stage's lines replaced, or added if it has none."""
     replaced, count = entry_pattern(entry.partition("\n")[0]).subn(lambda _: entry, content)
     return replaced if count else content + entry
-
-
-def _replace(file: Path, content: str) -> None:
-    new = file.with_suffix(".lock.new")
-    new.write_text(content, encoding="utf-8")
-    new.replace(file)

@@ -8,13 +8,14 @@ import json
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from modelyard.core.files import write_text
+from modelyard.orchestration.patching import patched
 
 
 class PathLocks:
@@ -79,3 +80,18 @@ class PathLocks:
         except (FileNotFoundError, ValueError):  # half of it: whoever was writing it has been killed
             content = {}
         return {mode: content.get(mode, {}) for mode in ("read", "write")}
+
+
+def lockable_paths(items: Iterable[Any]) -> list[str]:
+    """Return the paths of dependencies or outputs that DVC locks: of none in another repository or a database."""
+    from dvc.dependency.db import AbstractDependency
+    from dvc.dependency.repo import RepoDependency
+
+    return [item.fs_path for item in items if not isinstance(item, RepoDependency | AbstractDependency)]
+
+
+def paths_are_locked() -> AbstractContextManager[None]:
+    """Within the block, DVC locks no path itself: PathLocks has done that once for all that it does."""
+    from dvc import rwlock
+
+    return patched((rwlock, "rwlock", lambda *_: nullcontext()))

@@ -8,7 +8,7 @@ pyproject.toml therefore pins.
 import gc
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager
 from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
 from types import SimpleNamespace
@@ -17,7 +17,8 @@ from typing import Any
 from ruamel.yaml.error import YAMLError
 
 from modelyard.core.config import load_once
-from modelyard.orchestration.path_locks import PathLocks
+from modelyard.orchestration.patching import patched
+from modelyard.orchestration.path_locks import PathLocks, lockable_paths, paths_are_locked
 
 SEGMENT = r"[^.*?\[\s\d+-][^.*?\[]*"  # neither a pattern nor the index of a list
 PLAIN_KEY = re.compile(rf"{SEGMENT}(\.{SEGMENT})*")
@@ -42,7 +43,7 @@ def parse_once() -> Iterator[None]:
 
     parameters = SimpleNamespace(get=_Parameters(param.dpath).get, search=param.dpath.search)
     parsers = ((_yaml, "parse_yaml", load), (strictyaml, "parse_yaml", load))
-    with _collector_paused(), _replaced(*parsers, (param, "dpath", parameters)):
+    with _collector_paused(), patched(*parsers, (param, "dpath", parameters)):
         yield
 
 
@@ -57,9 +58,6 @@ def read_once(repo: Any, stages: Iterable[Any]) -> Iterator[None]:
     Raises:
         LockError: another process is writing to one of the paths.
     """
-    from dvc import rwlock
-    from dvc.dependency import RepoDependency
-    from dvc.dependency.db import AbstractDependency
     from dvc.output import Output
 
     hash_meta = Output._get_hash_meta
@@ -73,13 +71,10 @@ def read_once(repo: Any, stages: Iterable[Any]) -> Iterator[None]:
             hashed[key] = hash_meta(output)
         return hashed[key]
 
-    used = (each for stage in stages for each in (*stage.deps, *stage.outs))
-    paths = [each.fs_path for each in used if not isinstance(each, RepoDependency | AbstractDependency)]
     locks = PathLocks(repo)
-    locks.take("all", paths, (), ())
-    already_locked = (rwlock, "rwlock", lambda *_: nullcontext())
+    locks.take("all", lockable_paths(each for stage in stages for each in (*stage.deps, *stage.outs)), (), ())
     try:
-        with parse_once(), _replaced(already_locked, (Output, "_get_hash_meta", hash_once)):
+        with parse_once(), paths_are_locked(), patched((Output, "_get_hash_meta", hash_once)):
             yield
     finally:
         locks.release("all")
@@ -161,16 +156,6 @@ class _Parameters:
                 values.setdefault(tuple(str(key) if isinstance(key, int) else key for key in path), []).append(value)
             self._files[id(content)] = content, values  # with the content, so that no other gets its id
         return self._files[id(content)][1]
-
-
-@contextmanager
-def _replaced(*replacements: tuple[Any, str, Any]) -> Iterator[None]:
-    """Within the block, attributes of objects have other values; unittest.mock would do, and takes long to import."""
-    with ExitStack() as stack:
-        for target, name, value in replacements:
-            stack.callback(setattr, target, name, getattr(target, name))
-            setattr(target, name, value)
-        yield
 
 
 @contextmanager

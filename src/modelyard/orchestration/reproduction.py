@@ -7,15 +7,15 @@ therefore pins.
 
 import logging
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from modelyard.orchestration.checkout_guard import CheckoutGuard, Seen
 from modelyard.orchestration.lock_writer import write_entry
-from modelyard.orchestration.path_locks import PathLocks
+from modelyard.orchestration.patching import patched
+from modelyard.orchestration.path_locks import PathLocks, lockable_paths, paths_are_locked
 from modelyard.orchestration.stage import StageState
 from modelyard.orchestration.stage_process import Command
 
@@ -40,7 +40,7 @@ class Reproduction:
             log: a file to which DVC's warnings and errors are appended.
         """
         self._stage, self._dependents, self._locks, self._guard, self._log = stage, dependents, locks, guard, log
-        self._outputs = _paths(stage.outs)
+        self._outputs = lockable_paths(stage.outs)
         self._seen: Seen
 
     def begin(self) -> Command | StageState:
@@ -54,8 +54,8 @@ class Reproduction:
         outcome: Command | StageState = StageState.FAILED
         with self._dvc_state():
             try:
-                made_from_it = [path for stage in self._dependents for path in _paths(stage.outs)]
-                self._locks.take(self._name, _paths(self._stage.deps), self._outputs, made_from_it)
+                made_from_it = [path for stage in self._dependents for path in lockable_paths(stage.outs)]
+                self._locks.take(self._name, lockable_paths(self._stage.deps), self._outputs, made_from_it)
             except LockError as error:
                 raise BusyError(" ".join(str(error).partition("\n\n")[0].split())) from None
             try:
@@ -137,17 +137,9 @@ class Reproduction:
     @contextmanager
     def _dvc_state(self) -> Iterator[None]:
         """Hold DVC's lock of the repository; what DVC says meanwhile goes to the log."""
-        from dvc import rwlock
         from dvc.repo import lock_repo
 
-        def no_lock_of_paths(*_: object) -> Any:  # PathLocks has them, once for all steps
-            return nullcontext()
-
-        with (
-            _messages_in(self._log),
-            lock_repo(self._stage.repo),
-            patch.object(rwlock, "rwlock", no_lock_of_paths),
-        ):
+        with _messages_in(self._log), lock_repo(self._stage.repo), paths_are_locked():
             yield
 
     def _report(self, error: Exception) -> None:
@@ -163,16 +155,6 @@ def _messages_in(log: Path) -> Iterator[None]:
     """Append DVC's warnings to a file; its hints would hide the last lines of the command."""
     handler = logging.FileHandler(log, encoding="utf-8", delay=True)
     handler.setLevel(logging.WARNING)
-    with ExitStack() as replaced:
-        for name in ("dvc", "dvc_data", "dvc_objects"):
-            replaced.enter_context(patch.object(logging.getLogger(name), "handlers", [handler]))
+    loggers = map(logging.getLogger, ("dvc", "dvc_data", "dvc_objects"))
+    with closing(handler), patched(*((logger, "handlers", [handler]) for logger in loggers)):
         yield
-    handler.close()
-
-
-def _paths(items: Iterable[Any]) -> list[str]:
-    """The paths of dependencies or outputs, without those in another repository or a database, as DVC locks them."""
-    from dvc.dependency.db import AbstractDependency
-    from dvc.dependency.repo import RepoDependency
-
-    return [item.fs_path for item in items if not isinstance(item, RepoDependency | AbstractDependency)]

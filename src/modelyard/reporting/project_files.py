@@ -10,7 +10,7 @@ from modelyard.core.config import parse_yaml
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import parse_json, read_text
 from modelyard.core.git import Commit
-from modelyard.core.processes import core_count
+from modelyard.core.processes import usable_cores
 from modelyard.reporting.inline_images import InlineImage, inline_image
 
 Content = TypeVar("Content")
@@ -84,7 +84,7 @@ class ProjectFiles:
     def start_images(self, folders: Iterable[Path]) -> None:
         """Start to read and encode the PNG images of folders, while other parts of the report are made."""
         with_images = {folder: sorted(folder.glob("*.png"), key=_plot_order) for folder in folders}
-        pool = ThreadPoolExecutor(core_count())
+        pool = ThreadPoolExecutor(len(usable_cores()))
         for folder, paths in with_images.items():
             names = [path.relative_to(self.root).as_posix() for path in paths]
             self._images[folder] = [pool.submit(inline_image, *image) for image in zip(paths, names, strict=True)]
