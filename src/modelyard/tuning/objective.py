@@ -14,9 +14,9 @@ from optuna.trial import FrozenTrial, TrialState
 from modelyard import models
 from modelyard.core.config import with_changes
 from modelyard.core.errors import ModelyardError
+from modelyard.data.cross_validation import first_training_samples, split_folds
 from modelyard.data.inputs import TrainingInput, load_training
 from modelyard.params.study import Choices, Range
-from modelyard.tuning.cross_validation import first_training_samples, split_folds
 from modelyard.tuning.plan import Plan
 
 OnEpoch = Callable[[int, int, float], None]

@@ -8,9 +8,9 @@ from support.inputs import describe
 
 from modelyard.core.errors import ModelyardError
 from modelyard.data import scaling
+from modelyard.data.cross_validation import first_training_samples, split_folds
 from modelyard.data.inputs import TrainingInput
 from modelyard.data.samples import Samples
-from modelyard.tuning.cross_validation import first_training_samples, split_folds
 
 
 def numbered(count: int, method: str = "minmax") -> TrainingInput:
@@ -51,7 +51,7 @@ def test_without_folds_the_input_keeps_its_own_split(regression_input):
 
 
 def test_more_folds_than_samples_are_refused():
-    with pytest.raises(ModelyardError, match="5 folds of 4 samples: set the study's `folds` to 4 at most"):
+    with pytest.raises(ModelyardError, match="5 folds of 4 samples: set `folds` to 4 at most"):
         next(split_folds(numbered(4), 5, 1))
 
 

@@ -1,4 +1,4 @@
-"""Training and validation samples of a trial: the split of the input, or k folds."""
+"""Training and validation samples of one fit: the split of the input, or one of k folds."""
 
 from collections.abc import Iterator
 
@@ -23,7 +23,7 @@ def split_folds(data: TrainingInput, folds: int | None, seed: int) -> Iterator[T
         return
     count = len(data.samples)
     if folds > count:
-        raise ModelyardError(f"{folds} folds of {count} samples: set the study's `folds` to {count} at most.")
+        raise ModelyardError(f"{folds} folds of {count} samples: set `folds` to {count} at most.")
     held_out = np.array_split(np.random.RandomState(seed).permutation(count), folds)
     for number, validation in enumerate(held_out):
         training = np.concatenate(held_out[:number] + held_out[number + 1 :])
