@@ -1,5 +1,6 @@
 """An input on disk: what is divided, what the scaling was fitted on, and what comes back."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -210,3 +211,75 @@ def test_a_description_of_another_version_is_refused_with_what_to_do(tmp_path: P
         ModelyardError, match=r"input\.json was written by another version of Modelyard: build it again"
     ):
         inputs.load_training(tmp_path / "training")
+
+
+# --- split by class, group or time ---
+
+
+def _keyed(test: bool = False) -> RawData:
+    """50 samples of 10 people, in no order of time; `test` adds test samples of the data set's own."""
+    random = np.random.default_rng(0)
+    keys = {"who": np.arange(50) % 10, "day": random.permutation(50).astype(float)}
+    raw = RawData(_table().samples, features=("a", "b", "c"), keys=keys)
+    return replace(raw, test=_table(1).samples) if test else raw
+
+
+def test_an_input_split_by_group_keeps_the_group_of_each_sample_on_disk(tmp_path: Path):
+    settings = _settings("standard", test=0.2, test_seed=3, validation=0.25, group="who")
+    training, test = inputs.write_input(_keyed(), "regression", settings, tmp_path / "training", tmp_path / "test")
+    read = inputs.load_training(tmp_path / "training")
+    assert read.description == training.description
+    assert read.description.split_by == "group"
+    who = read.samples.y.astype(int) % 10  # a sample's target is its number
+    np.testing.assert_array_equal(read.groups, who)
+    count = read.description.training_samples
+    assert not set(who[:count]) & set(who[count:])
+    assert not set(who) & set(test.y.astype(int) % 10)
+
+
+def test_an_input_split_in_time_is_sorted_by_it(tmp_path: Path):
+    settings = _settings("none", test=0.2, validation=0.25, time="day")
+    training, test = inputs.prepare(_keyed(), "regression", settings)
+    day = _keyed().keys["day"]
+    assert day[np.concatenate([training.samples.y, test.y]).astype(int)].tolist() == list(range(50))
+    assert (training.description.split_by, training.groups) == ("time", None)
+    inputs.save_training(training, tmp_path / "training")
+    assert not (tmp_path / "training" / "groups.npy").exists()
+
+
+def test_of_a_data_set_with_test_samples_only_the_validation_samples_are_divided():
+    raw, day = _keyed(test=True), _keyed().keys["day"]
+    training, test = inputs.prepare(raw, "regression", _settings("none", test="predefined", validation=0.2, time="day"))
+    assert day[training.samples.y.astype(int)].tolist() == list(range(50))
+    np.testing.assert_array_equal(test.x, raw.test.x)
+    drawn = {"validation": 0.2, "validation_samples": "shuffled", "validation_seed": 1}
+    training, test = inputs.prepare(raw, "regression", _settings("none", test="predefined", group="who", **drawn))
+    who = training.groups
+    assert len(training.validation) == 10
+    assert not set(who[:40]) & set(who[40:])
+    np.testing.assert_array_equal(test.x, raw.test.x)
+
+
+def test_the_first_samples_of_an_input_in_time_are_the_earliest():
+    split = {"test": 0.2, "validation": 0.5, "time": "day", "first": 10}
+    training, _ = inputs.prepare(_keyed(), "regression", _settings("none", **split))
+    assert _keyed().keys["day"][training.samples.y.astype(int)].tolist() == list(range(10))
+
+
+def test_a_stratified_input_has_the_classes_shares_in_each_part():
+    random = np.random.default_rng(0)
+    y = (random.permutation(100) < 20).astype(np.int64)
+    raw = RawData(Samples(np.zeros((100, 2)), y), classes=("no", "yes"))
+    split = {"test": 0.2, "test_seed": 1, "validation": 0.25, "stratify": True}
+    training, test = inputs.prepare(raw, "classification", _settings("none", **split))
+    parts = (training.training, training.validation, test)
+    assert [np.bincount(part.y).tolist() for part in parts] == [[48, 12], [16, 4], [16, 4]]
+    with pytest.raises(ModelyardError, match="`stratify` is for classifications"):
+        inputs.prepare(raw, "regression", _settings("none", **split))
+
+
+def test_other_inputs_are_described_as_ever(tmp_path: Path):
+    training, _ = inputs.prepare(_keyed(), "regression", _settings("none"))
+    inputs.save_training(training, tmp_path / "training")
+    assert {file.name for file in (tmp_path / "training").iterdir()} == {"x.npy", "y.npy", "input.json"}
+    assert "split_by" not in (tmp_path / "training" / "input.json").read_text()

@@ -4,10 +4,19 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
 
 from modelyard.core.errors import ModelyardError
 from modelyard.data.samples import Samples
-from modelyard.data.splits import Split, check_targets, divide_test, divide_validation, keep_first
+from modelyard.data.splits import (
+    Split,
+    check_targets,
+    check_task,
+    divide_test,
+    divide_validation,
+    find_divider,
+    keep_first,
+)
 
 COUNTS = st.integers(1, 300)
 FRACTIONS = st.floats(0.01, 0.99)
@@ -150,9 +159,157 @@ def test_too_few_samples_are_refused_with_the_given_fraction_and_advice(count: i
         ({"test": 1.0, "test_seed": 1}, "less than 1"),
         ({"test": "predefined", "first": 0}, "greater than or equal to 1"),
         ({"test": "predefined", "validation": -0.1}, "greater than or equal to 0"),
+        ({"test": 0.2, "test_seed": 1, "time": "day"}, "with `time` the last samples are the test samples"),
+        ({"test": 0.2, "test_seed": 1, "group": ""}, "at least 1 character"),
+        ({"test": 0.2, "test_seed": 1, "stratify": True, "group": "who"}, "stratify and group exclude each other"),
+        ({"test": 0.2, "group": "who", "time": "day"}, "group and time exclude each other"),
+        ({"test": 0.2, "stratify": True}, "test_seed goes with a fraction"),
+        ({"test": "training_samples", "group": "who"}, "divides nothing: leave out `group`"),
+        (
+            {"test": "predefined", "validation": 0.2, "stratify": True},
+            "with `stratify` the validation samples are drawn",
+        ),
+        (
+            {"test": 0.2, "time": "day", "validation_samples": "shuffled", "validation_seed": 1},
+            "leave out `validation_samples`",
+        ),
     ],
 )
 def test_an_invalid_split_is_refused(given: dict, expected: str):
     with pytest.raises(ValueError) as raised:
         Split(**given)
     assert expected in str(raised.value)
+
+
+# --- by class, group or time ---
+
+CLASSES = ("apple", "pear", "plum")
+Y = st.lists(st.integers(0, 2), min_size=24, max_size=80).map(lambda values: np.array([0, 1, 2] * 4 + values))
+GROUPS = st.lists(st.integers(0, 9), min_size=10, max_size=80).map(lambda values: np.array([0, 1, 2, 3, *values]))
+TIMES = st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=80).map(np.array)
+HALVES = st.floats(0.2, 0.6)
+
+
+def _divided(split: Split, y: np.ndarray, **keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The indices of the training, validation and test samples."""
+    divider = find_divider(split, Samples(np.zeros((len(y), 1)), y), keys, CLASSES)
+    training, test = divide_test(len(y), split, divider)
+    order, held_out = divide_validation(len(training), split, divider and divider.take(training))
+    cut = len(training) - held_out
+    return training[order[:cut]], training[order[cut:]], test
+
+
+@given(Y, HALVES, SEEDS)
+def test_stratified_test_samples_have_the_classes_shares_and_are_those_of_scikit_learn(y, fraction, seed):
+    training, _, test = _divided(Split(test=fraction, test_seed=seed, stratify=True), y)
+    assert sorted([*training, *test]) == list(range(len(y)))
+    for label, count in enumerate(np.bincount(y)):
+        assert abs(np.sum(y[test] == label) - count * len(test) / len(y)) < 1
+    draw = StratifiedShuffleSplit(1, train_size=len(training), test_size=len(test), random_state=seed)
+    ((expected, expected_test),) = draw.split(y, y)
+    assert (training.tolist(), test.tolist()) == (expected.tolist(), expected_test.tolist())
+
+
+@given(Y, SEEDS)
+def test_stratified_validation_samples_have_the_classes_shares_too(y, seed):
+    training, validation, test = _divided(Split(test=0.3, test_seed=seed, validation=0.4, stratify=True), y)
+    assert sorted([*training, *validation, *test]) == list(range(len(y)))
+    rest = np.bincount(y[np.concatenate([training, validation])])
+    for label, count in enumerate(rest):
+        assert abs(np.sum(y[validation] == label) - count * len(validation) / rest.sum()) < 1
+
+
+@given(GROUPS, HALVES, SEEDS)
+def test_no_group_is_in_two_parts_and_the_test_groups_are_those_of_scikit_learn(who, fraction, seed):
+    split = Split(test=fraction, test_seed=seed, validation=0.4, group="who")
+    codes = np.unique(who, return_inverse=True)[1]
+    cut = int(len(np.unique(who)) * (1 - fraction))
+    assume(cut > 1)
+    parts = _divided(split, np.zeros(len(who)), who=who.astype(float))
+    assert sorted(np.concatenate(parts)) == list(range(len(who)))
+    training, validation, test = (set(who[part]) for part in parts)
+    assert not (training & validation or training & test or validation & test)
+    assert all((training, validation, test))
+    groups = len(np.unique(who))
+    ((_, expected),) = GroupShuffleSplit(1, train_size=cut, test_size=groups - cut, random_state=seed).split(
+        codes, groups=codes
+    )
+    assert parts[2].tolist() == expected.tolist()
+    assert len(test) == groups - cut
+
+
+@given(TIMES, HALVES)
+def test_no_sample_is_earlier_than_one_of_the_part_before(times, fraction):
+    split = Split(test=fraction, validation=0.3, time="day")
+    assume(int(int(len(times) * (1 - fraction)) * 0.7))
+    training, validation, test = _divided(split, np.zeros(len(times)), day=times)
+    assert sorted([*training, *validation, *test]) == list(range(len(times)))
+    in_order = times[np.concatenate([training, validation, test])]
+    assert (np.diff(in_order) >= 0).all()
+    assert len(test) == len(times) - int(len(times) * (1 - fraction))
+
+
+def test_another_seed_draws_other_classes_samples_and_other_groups():
+    y, who = np.arange(60) % 3, np.arange(60) // 4
+    for rule in ({"stratify": True}, {"group": "who"}):
+        drawn = [_divided(Split(test=0.3, test_seed=seed, **rule), y, who=who)[2].tolist() for seed in (1, 1, 2)]
+        assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_validation_samples_have_a_seed_of_their_own_where_one_is_given():
+    y = np.arange(60) % 3
+    own = {"validation_samples": "shuffled", "validation_seed": 5}
+    plain, other = (
+        _divided(Split(test=0.3, test_seed=1, validation=0.3, stratify=True, **more), y) for more in ({}, own)
+    )
+    assert plain[2].tolist() == other[2].tolist()
+    assert plain[1].tolist() != other[1].tolist()
+
+
+@pytest.mark.parametrize(
+    ("rule", "keys", "refusal"),
+    [
+        ({"group": "wo"}, {"who": [1.0, 2.0]}, "`split.group: wo`: the table has no such column; did you mean who?"),
+        ({"group": "who"}, {}, "this data set is no table, so it has no columns"),
+        ({"time": "day"}, {"day": [0, 1]}, "`split.time: day`: this column is text, which has no order in time"),
+        (
+            {"time": "day"},
+            {"day": [0.0, np.nan]},
+            "1 of 2 samples have no value in this column, the first of them sample 2",
+        ),
+        ({"group": "who"}, {"who": [-1, 0]}, "1 of 2 samples have no value in this column, the first of them sample 1"),
+    ],
+)
+def test_a_column_that_cannot_divide_is_refused_with_what_to_do(rule: dict, keys: dict, refusal: str):
+    split = Split(test=0.2, **rule, **({} if "time" in rule else {"test_seed": 1}))
+    with pytest.raises(ModelyardError) as raised:
+        find_divider(
+            split, Samples(np.zeros((2, 1)), np.zeros(2)), {key: np.array(column) for key, column in keys.items()}
+        )
+    assert refusal in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("rule", "y", "fraction", "refusal"),
+    [
+        ({"stratify": True}, [0, 0, 1, 1, 2, 0], 0.5, "class 'plum' has one of the 6 that `test: 0.5` divides: add"),
+        ({"stratify": True}, [0, 0, 1, 1, 2, 2], 0.2, "`test: 0.2` of 6 samples keeps 4 and holds out 2"),
+        ({"group": "who"}, [0, 0, 1, 1], 0.7, "`test: 0.7` of 2 groups leaves 0 to train on and holds out 2"),
+    ],
+)
+def test_too_few_samples_of_a_class_or_groups_are_refused(rule: dict, y: list, fraction: float, refusal: str):
+    with pytest.raises(ModelyardError) as raised:
+        _divided(Split(test=fraction, test_seed=1, **rule), np.array(y), who=np.array(y))
+    assert refusal in str(raised.value)
+
+
+def test_a_stratified_regression_is_refused():
+    split = Split(test=0.2, test_seed=1, stratify=True)
+    check_task(split, "classification")
+    with pytest.raises(ModelyardError, match="`stratify` is for classifications, and this data set is for regression"):
+        check_task(split, "regression")
+
+
+def test_settings_that_are_not_used_do_not_show():
+    assert not {"stratify", "group", "time"} & Split(test=0.2, test_seed=1).model_dump().keys()
+    assert Split(test=0.2, time="day").model_dump()["time"] == "day"

@@ -234,6 +234,11 @@ def test_the_committed_files_are_valid():
             BOSTON_SPLIT, "split: {test: 0.2}", ("inputs.boston.split", "test_seed goes with"), id="no test seed"
         ),
         pytest.param(
+            f"diabetes\n    {BOSTON_SPLIT}", "diabetes\n    split: {test: predefined, stratify: true}",
+            ("inputs.diabetes_minmax.split.stratify", "`stratify` is for classifications"),
+            id="stratified regression",
+        ),
+        pytest.param(
             "validation_samples: shuffled, validation_seed: 777", "validation_seed: 777",
             ("inputs.mnist_shuffled.split", "validation_seed goes with `validation_samples: shuffled`"), id="idle seed",
         ),

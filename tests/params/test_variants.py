@@ -86,6 +86,27 @@ def test_test_samples_that_the_data_set_brings_cannot_be_resampled(project: Proj
         resolve(project, "mnist_mlp", {}).with_seed_offset(1, splits=True)
 
 
+@pytest.mark.parametrize("rule", [{"split.stratify": True}, {"split.group": "writer"}])
+def test_splits_by_class_or_group_are_drawn_again(project: Project, rule: dict):
+    resolved = resolve(project, "digits_mlp", rule).with_seed_offset(2, splits=True)
+    assert (resolved.input.split.test_seed, resolved.input.split.by) == (
+        779,
+        resolve(project, "digits_mlp", rule).input.split.by,
+    )
+
+
+def test_a_split_in_time_cannot_be_drawn_again(project: Project):
+    in_time = resolve(project, "digits_mlp", {"split.time": "day", "split.test_seed": None})
+    assert in_time.with_seed_offset(2, splits=False).input == in_time.input
+    with pytest.raises(ModelyardError, match=r"are the last in time \(split\.time: day\), and no seed draws others"):
+        in_time.with_seed_offset(2, splits=True)
+
+
+def test_a_stratified_regression_is_refused(project: Project):
+    with pytest.raises(ModelyardError, match="`stratify` is for classifications, and this data set is for regression"):
+        resolve(project, "boston_mlp", {"split.stratify": True})
+
+
 def test_the_digest_depends_on_every_setting_but_those_for_display(project: Project):
     resolved = resolve(project, "boston_mlp", {})
     same = resolve(project, "boston_mlp", {"training.epochs": 100})

@@ -2,7 +2,9 @@
 
 import errno
 from dataclasses import dataclass
+from operator import not_
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from pydantic import Field, ValidationError
@@ -13,7 +15,16 @@ from modelyard.core.files import atomic_folder, write_json
 from modelyard.data.readers import RawData
 from modelyard.data.samples import Samples, Task
 from modelyard.data.scaling import Method, Scaler, fit, leak_test_range
-from modelyard.data.splits import Split, divide_test, divide_validation, keep_first
+from modelyard.data.splits import (
+    Divider,
+    Split,
+    SplitBy,
+    check_task,
+    divide_test,
+    divide_validation,
+    find_divider,
+    keep_first,
+)
 
 
 class InputSettings(Settings):
@@ -40,6 +51,9 @@ class InputDescription(Settings):
     validation_samples: int
     scaling: Method
     scaler: Scaler
+    split_by: SplitBy | None = Field(
+        default=None, exclude_if=not_, description="by what the samples were divided; folds are divided by it too"
+    )
 
     @property
     def network_dtype(self) -> str:
@@ -49,10 +63,14 @@ class InputDescription(Settings):
 
 @dataclass(frozen=True)
 class TrainingInput:
-    """The samples that training may see; in `samples` the validation samples stand last."""
+    """The samples that training may see; in `samples` the validation samples stand last.
+
+    `groups` has the number of each sample's group, where the samples are split by group.
+    """
 
     description: InputDescription
     samples: Samples
+    groups: np.ndarray | None = None
 
     @property
     def training(self) -> Samples:
@@ -66,6 +84,11 @@ class TrainingInput:
         count = self.description.training_samples
         return Samples(self.samples.x[count:], self.samples.y[count:])
 
+    def take(self, indices: np.ndarray) -> "TrainingInput":
+        """Return the input with the samples at these indices, in this order, and the same description."""
+        groups = None if self.groups is None else self.groups[indices]
+        return TrainingInput(self.description, self.samples.take(indices), groups)
+
 
 def prepare(raw: RawData, task: Task, settings: InputSettings) -> tuple[TrainingInput, Samples]:
     """Divide raw data and fit its scaling on the training samples; all samples stay raw, in their compact type.
@@ -76,10 +99,12 @@ def prepare(raw: RawData, task: Task, settings: InputSettings) -> tuple[Training
     Raises:
         ModelyardError: the split does not fit the data set.
     """
-    samples, test = _divide(raw, settings)
-    kept = keep_first(len(samples), settings.split)
-    order, validation_count = divide_validation(kept, settings.split)
-    samples = samples.take(order)
+    check_task(settings.split, task)
+    training, test = _divide(raw, settings)
+    kept = keep_first(len(training.samples), settings.split)
+    first = training.divider and training.divider.take(np.arange(kept))
+    order, validation_count = divide_validation(kept, settings.split, first)
+    samples = training.samples.take(order)
     training_count = kept - validation_count
     description = InputDescription(
         dataset=settings.dataset,
@@ -93,8 +118,10 @@ def prepare(raw: RawData, task: Task, settings: InputSettings) -> tuple[Training
         validation_samples=validation_count,
         scaling=settings.scaling,
         scaler=fit(settings.scaling, samples.x[:training_count]),
+        split_by=settings.split.by,
     )
-    return TrainingInput(description, samples), test
+    groups = first.take(order).values if first and first.by == "group" else None
+    return TrainingInput(description, samples, groups), test
 
 
 def write_input(
@@ -122,6 +149,8 @@ def save_training(training: TrainingInput, folder: Path) -> None:
     """Write the training and validation samples and their description."""
     with atomic_folder(folder) as temporary:
         _save_samples(training.samples, temporary)
+        if training.groups is not None:
+            _save_array(training.groups, temporary / "groups.npy")
         save_description(training.description, temporary)
 
 
@@ -133,7 +162,9 @@ def save_test(test: Samples, folder: Path) -> None:
 
 def load_training(folder: Path) -> TrainingInput:
     """Open the training and validation samples, memory-mapped."""
-    return TrainingInput(load_description(folder), _open_samples(folder))
+    description = load_description(folder)
+    groups = _open_array(folder / "groups.npy") if description.split_by == "group" else None
+    return TrainingInput(description, _open_samples(folder), groups)
 
 
 def save_description(description: InputDescription, folder: Path) -> None:
@@ -162,29 +193,51 @@ def load_test(folder: Path) -> Samples:
     return _open_samples(folder)
 
 
-def _divide(raw: RawData, settings: InputSettings) -> tuple[Samples, Samples]:
+class _Divisible(NamedTuple):
+    samples: Samples
+    divider: Divider | None
+
+    def take(self, indices: np.ndarray) -> "_Divisible":
+        return _Divisible(self.samples.take(indices), self.divider and self.divider.take(indices))
+
+
+def _divide(raw: RawData, settings: InputSettings) -> tuple[_Divisible, Samples]:
+    """Return the training samples with what they are divided by further, and the test samples."""
+    samples = _Divisible(raw.samples, find_divider(settings.split, raw.samples, raw.keys, raw.classes))
     if settings.split.test == "predefined":
         if raw.test is None:
+            seed = "." if settings.split.time else ", and a `test_seed`."
             raise ModelyardError(
                 f"data set {settings.dataset} has no test samples of its own: "
-                "give `split.test` a fraction, such as 0.2, and a `test_seed`."
+                f"give `split.test` a fraction, such as 0.2{seed}"
             )
-        return raw.samples, raw.test
+        if samples.divider and samples.divider.by == "time":
+            samples = samples.take(np.argsort(samples.divider.values, kind="stable"))
+        return samples, raw.test
     if raw.test is not None:
         raise ModelyardError(
             f"data set {settings.dataset} has test samples of its own: write `split.test: predefined`."
         )
-    training, test = divide_test(len(raw.samples), settings.split)
-    return raw.samples.take(training), raw.samples.take(test)
+    training, test = divide_test(len(raw.samples), settings.split, samples.divider)
+    return samples.take(training), raw.samples.take(test)
 
 
 def _save_samples(samples: Samples, folder: Path) -> None:
-    for name, array in (("x.npy", samples.x), ("y.npy", samples.y)):
-        try:
-            np.save(folder / name, array, allow_pickle=False)
-        except OSError as error:  # on a full disk numpy's error has a text only, no errno
-            raise OSError(error.errno or errno.ENOSPC, error.strerror or str(error), str(folder / name)) from None
+    _save_array(samples.x, folder / "x.npy")
+    _save_array(samples.y, folder / "y.npy")
+
+
+def _save_array(array: np.ndarray, path: Path) -> None:
+    try:
+        np.save(path, array, allow_pickle=False)
+    except OSError as error:  # on a full disk numpy's error has a text only, no errno
+        raise OSError(error.errno or errno.ENOSPC, error.strerror or str(error), str(path)) from None
 
 
 def _open_samples(folder: Path) -> Samples:
-    return Samples(*(np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in ("x.npy", "y.npy")))
+    return Samples(_open_array(folder / "x.npy"), _open_array(folder / "y.npy"))
+
+
+def _open_array(path: Path) -> np.ndarray:
+    array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array

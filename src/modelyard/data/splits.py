@@ -1,18 +1,23 @@
 """Which samples are for testing and which for validation, the order of the rest, and what their targets must allow."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import not_
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from modelyard.core.config import Settings
+from modelyard.core.config import Settings, suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.data.samples import TARGET_KINDS, Samples, Task
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Indices = npt.NDArray[np.integer[Any]]
+SplitBy = Literal["class", "group", "time"]
+Keys = Mapping[str, npt.NDArray[Any]]
+"""By the name of each column of a table, numbers that identify its values (see `RawData.keys`)."""
 
 
 class Split(Settings):
@@ -20,10 +25,33 @@ class Split(Settings):
 
     test: Literal["predefined", "training_samples"] | Fraction = Field(
         description="predefined: the data set has test samples of its own; training_samples: the training samples "
-        "again (the four of XOR cannot be divided); or the fraction of all samples, after a shuffle by `test_seed`"
+        "again (the four of XOR cannot be divided); or the fraction of all samples, after a shuffle by `test_seed` "
+        "(with `group`: of all groups; with `time`: the last ones)"
     )
     test_seed: int | None = Field(
         default=None, ge=0, lt=2**32, description="numpy.random.RandomState(test_seed), as Keras has it"
+    )
+    stratify: bool = Field(
+        default=False,
+        exclude_if=not_,
+        description="for a classification: each part has the same shares of the classes; the test and validation "
+        "samples are drawn by scikit-learn's StratifiedShuffleSplit. The default is false, so that earlier entries "
+        "keep their samples; `modelyard data show` proposes true for each classification",
+    )
+    group: str | None = Field(
+        default=None,
+        exclude_if=not_,
+        min_length=1,
+        description="a column of the table, such as the patient: samples with the same value stay in the same part. "
+        "The groups are drawn by scikit-learn's GroupShuffleSplit, so `test` and `validation` are fractions of the "
+        "groups",
+    )
+    time: str | None = Field(
+        default=None,
+        exclude_if=not_,
+        min_length=1,
+        description="a column of the table with dates or numbers: the samples are sorted by it, and the last ones are "
+        "for testing, those before them for validation. Nothing is drawn, so there is no `test_seed`",
     )
     first: int | None = Field(
         default=None,
@@ -32,35 +60,161 @@ class Split(Settings):
     )
     validation: float = Field(default=0.0, ge=0, lt=1, description="fraction of the training samples for validation")
     validation_samples: Literal["last", "shuffled"] = Field(
-        default="last", description="last: the last samples, as Keras's validation_split; shuffled: drawn at random"
+        default="last",
+        description="last: the last samples, as Keras's validation_split; shuffled: drawn at random. "
+        "With `stratify` or `group` they are always drawn",
     )
     validation_seed: int | None = Field(
         default=None, ge=0, lt=2**32, description="seed of the draw, for `validation_samples: shuffled`"
     )
 
+    @property
+    def by(self) -> SplitBy | None:
+        """By what the samples are divided, other than by position or a plain shuffle."""
+        return "class" if self.stratify else "group" if self.group else "time" if self.time else None
+
+    @property
+    def column(self) -> str | None:
+        """The column that `group` or `time` names."""
+        return self.group or self.time
+
+    @model_validator(mode="after")
+    def _is_by_one_thing(self) -> "Split":
+        given = [key for key in ("stratify", "group", "time") if getattr(self, key)]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} exclude each other: keep the one that matters most")
+        if given and self.test == "training_samples":
+            raise ValueError(f"`test: training_samples` divides nothing: leave out `{given[0]}`, or give a fraction")
+        return self
+
     @model_validator(mode="after")
     def _has_its_seeds(self) -> "Split":
-        if isinstance(self.test, float) != (self.test_seed is not None):
+        if self.time and self.test_seed is not None:
+            raise ValueError(
+                "with `time` the last samples are the test samples, and none is drawn: leave out test_seed"
+            )
+        if self.time and self.validation_samples == "shuffled":
+            raise ValueError(
+                "with `time` the validation samples are the last before the test samples, and none is drawn: leave "
+                "out `validation_samples` and `validation_seed`"
+            )
+        if self.by in ("class", "group") and self.validation and self.test_seed is self.validation_seed is None:
+            key = "stratify" if self.stratify else "group"
+            raise ValueError(
+                f"with `{key}` the validation samples are drawn: add `validation_samples: shuffled` and a "
+                "`validation_seed`"
+            )
+        if not self.time and isinstance(self.test, float) != (self.test_seed is not None):
             raise ValueError("test_seed goes with a fraction of test samples, and only with it")
         if (self.validation_samples == "shuffled") != (self.validation_seed is not None):
             raise ValueError("validation_seed goes with `validation_samples: shuffled`, and only with it")
         return self
 
 
-def divide_test(count: int, split: Split) -> tuple[Indices, Indices]:
+@dataclass(frozen=True)
+class Divider:
+    """The class, group or time of each sample, by which samples are divided.
+
+    Attributes:
+        by: what `values` are.
+        values: class numbers, group numbers or times (n,).
+        names: the names of the classes, for errors.
+    """
+
+    by: SplitBy
+    values: npt.NDArray[Any]
+    names: tuple[str, ...] = ()
+
+    def take(self, indices: Indices) -> "Divider":
+        """Return the divider of the samples at these indices, in this order."""
+        return Divider(self.by, self.values[indices], self.names)
+
+    def hold_out(self, fraction: float, seed: int | None, setting: str) -> tuple[Indices, Indices]:
+        """Return the indices of the samples that are kept, and of those that are held out.
+
+        The last samples in time, or those that scikit-learn's StratifiedShuffleSplit or GroupShuffleSplit draws.
+
+        Args:
+            fraction: of the samples, or of the groups.
+            seed: of the draw.
+            setting: the setting that asks for it, for errors.
+
+        Raises:
+            ModelyardError: there are too few samples, groups or samples of a class.
+        """
+        count = len(np.unique(self.values)) if self.by == "group" else len(self.values)
+        cut = int(count * (1 - fraction))
+        _refuse_empty(cut, count - cut, setting, count, "groups" if self.by == "group" else "samples")
+        if self.by == "time":
+            order = np.argsort(self.values, kind="stable")
+            return order[:cut], order[cut:]
+        from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
+
+        kind = GroupShuffleSplit if self.by == "group" else StratifiedShuffleSplit
+        draw = kind(n_splits=1, train_size=cut, test_size=count - cut, random_state=seed)
+        if self.by == "group":
+            kept, held_out = next(draw.split(self.values, groups=self.values))
+        else:
+            self._refuse_small_classes(cut, count - cut, setting)
+            kept, held_out = next(draw.split(self.values, self.values))
+        return kept, held_out
+
+    def _refuse_small_classes(self, kept: int, held_out: int, setting: str) -> None:
+        classes, counts = np.unique(self.values, return_counts=True)
+        if counts.min() < 2:
+            raise ModelyardError(
+                "`stratify` needs two samples of each class at least, and class "
+                f"{self.names[classes[counts.argmin()]]!r} has one of the {kept + held_out} that `{setting}` divides: "
+                "add samples of this class, drop or merge it, or leave out `stratify`."
+            )
+        if min(kept, held_out) < len(classes):
+            raise ModelyardError(
+                f"`stratify` needs one sample of each of the {len(classes)} classes on both sides, and `{setting}` of "
+                f"{kept + held_out} samples keeps {kept} and holds out {held_out}: change the fraction, or leave out "
+                "`stratify`."
+            )
+
+
+def check_task(split: Split, task: Task) -> None:
+    """Refuse `stratify` where samples have no classes.
+
+    Raises:
+        ModelyardError: it is not a classification.
+    """
+    if split.stratify and TARGET_KINDS[task] != "class":
+        raise ModelyardError(f"`stratify` is for classifications, and this data set is for {task}: leave it out")
+
+
+def find_divider(split: Split, samples: Samples, keys: Keys, classes: tuple[str, ...] = ()) -> Divider | None:
+    """Return by what samples are divided; None for a division by position or a plain shuffle.
+
+    Raises:
+        ModelyardError: there is no such column, it has gaps, or it should be a time and is text.
+    """
+    if split.stratify:
+        return Divider("class", samples.y, classes)
+    if split.by is None or split.column is None:
+        return None
+    return Divider(split.by, _column(split.column, split.by, keys))
+
+
+def divide_test(count: int, split: Split, divider: Divider | None = None) -> tuple[Indices, Indices]:
     """Return the indices of training and test samples, both in the order of use.
 
-    Source: keras.datasets.boston_housing.load_data shuffles by RandomState(seed), cuts at int(n * (1 - fraction)).
-    Not sklearn.model_selection.train_test_split, which draws other samples from the same seed.
+    Source without a divider: keras.datasets.boston_housing.load_data shuffles by RandomState(seed), cuts at
+    int(n * (1 - fraction)). Not sklearn.model_selection.train_test_split, which draws other samples from the same seed.
     """
     if split.test == "training_samples":
         return np.arange(count), np.arange(count)
     if split.test == "predefined":
         raise ValueError("`test: predefined`: the test samples are those of the data set, and nothing is divided")
+    setting = f"test: {split.test}"
+    if divider:
+        return divider.hold_out(split.test, split.test_seed, setting)
     order = np.arange(count)
     np.random.RandomState(split.test_seed).shuffle(order)
     cut = int(count * (1 - split.test))
-    _refuse_empty(cut, count - cut, f"test: {split.test}", count)
+    _refuse_empty(cut, count - cut, setting, count)
     return order[:cut], order[cut:]
 
 
@@ -75,17 +229,23 @@ def keep_first(count: int, split: Split) -> int:
     return split.first or count
 
 
-def divide_validation(count: int, split: Split) -> tuple[Indices, int]:
+def divide_validation(count: int, split: Split, divider: Divider | None = None) -> tuple[Indices, int]:
     """Return the order of the training samples, validation samples last, and the number of validation samples.
 
-    Source: keras.utils.split_dataset's and Model.fit's validation_split, which cuts at int(n * (1 - fraction)).
+    Source without a divider: keras.utils.split_dataset's and Model.fit's validation_split, which cuts at
+    int(n * (1 - fraction)).
     """
+    setting = f"validation: {split.validation}"
+    if divider and split.validation:
+        seed = split.test_seed if split.validation_seed is None else split.validation_seed
+        kept, held_out = divider.hold_out(split.validation, seed, setting)
+        return np.concatenate([kept, held_out]), len(held_out)
     order = np.arange(count)
     if split.validation_samples == "shuffled":
         order = np.random.RandomState(split.validation_seed).permutation(count)
     cut = int(count * (1 - split.validation))
     if split.validation:
-        _refuse_empty(cut, count - cut, f"validation: {split.validation}", count)
+        _refuse_empty(cut, count - cut, setting, count)
     return order, count - cut
 
 
@@ -118,9 +278,32 @@ def check_targets(training: Samples, test: Samples, task: Task, classes: Sequenc
             )
 
 
-def _refuse_empty(kept: int, held_out: int, setting: str, count: int) -> None:
+def _column(name: str, by: SplitBy, keys: Keys) -> npt.NDArray[Any]:
+    """The group numbers, from 0, or the times that a column of a table has."""
+    setting = f"`split.{by}: {name}`"
+    if not keys:
+        raise ModelyardError(f"{setting}: this data set is no table, so it has no columns: leave it out.")
+    if name not in keys:
+        raise ModelyardError(f"{setting}: the table has no such column; {suggest(name, keys)}.")
+    values = keys[name]
+    is_text = values.dtype.kind != "f"
+    if by == "time" and is_text:
+        raise ModelyardError(
+            f"{setting}: this column is text, which has no order in time: name a column of dates or numbers, or write "
+            "its dates as 2024-12-31."
+        )
+    gaps = np.flatnonzero(values < 0 if is_text else ~np.isfinite(values))
+    if len(gaps):
+        raise ModelyardError(
+            f"{setting}: {len(gaps)} of {len(values)} samples have no value in this column, the first of them sample "
+            f"{gaps[0] + 1}: fill the gaps, or remove these samples."
+        )
+    return np.unique(values, return_inverse=True)[1] if by == "group" else values
+
+
+def _refuse_empty(kept: int, held_out: int, setting: str, count: int, of: str = "samples") -> None:
     if not kept or not held_out:
         raise ModelyardError(
-            f"`{setting}` of {count} samples leaves {kept} to train on and holds out {held_out}: "
-            "give a fraction that leaves at least one sample on each side, or more samples."
+            f"`{setting}` of {count} {of} leaves {kept} to train on and holds out {held_out}: "
+            f"give a fraction that leaves at least one {of.removesuffix('s')} on each side, or more {of}."
         )

@@ -11,6 +11,7 @@ from modelyard import models
 from modelyard.core.config import Mistake, parse, suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.data.samples import Task
+from modelyard.data.splits import check_task
 from modelyard.metrics.definitions import history_metric, shown_metrics
 from modelyard.models.engine.tasks import check_loss
 from modelyard.params.claim import Claims
@@ -80,6 +81,11 @@ def _project_mistakes(project: Project) -> Iterator[Mistake]:
         if settings.dataset not in project.datasets:
             reason = f"no such data set; {suggest(settings.dataset, project.datasets)}"
             yield Mistake(("inputs", name, "dataset"), reason)
+            continue
+        try:
+            check_task(settings.split, project.datasets[settings.dataset].task)
+        except ModelyardError as error:
+            yield Mistake(("inputs", name, "split", "stratify"), str(error))
     for section in EXPERIMENT_SECTIONS:
         for name, experiment in getattr(project, section).items():
             yield from _experiment_mistakes((section, name), experiment, project)

@@ -14,6 +14,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.data.inputs import InputSettings
 from modelyard.data.readers import AnyDataset
 from modelyard.data.samples import Task
+from modelyard.data.splits import check_task
 from modelyard.metrics.definitions import history_metric, shown_metrics
 from modelyard.models.engine.tasks import check_loss
 from modelyard.params.claim import Changes, ClaimSettings
@@ -104,6 +105,7 @@ def resolve(project: Project, name: str, changes: Changes) -> ResolvedExperiment
     if experiment.input not in project.inputs:
         raise ModelyardError(f"no such input: {experiment.input}; {suggest(experiment.input, project.inputs)}")
     settings = _changed(project.inputs[experiment.input], parts.input)
+    check_task(settings.split, project.datasets[settings.dataset].task)
     start = None
     if isinstance(experiment, TransferExperiment):
         start = resolve(project, experiment.model.backbone, parts.backbone)
@@ -159,6 +161,11 @@ def _changed(settings: AnySettings, changes: Changes) -> AnySettings:
 
 def _split_seeds(settings: InputSettings, offset: int) -> Changes:
     split = settings.split
+    if split.time:
+        raise ModelyardError(
+            f"the test samples of {settings.dataset} are the last in time (split.time: {split.time}), and no seed "
+            "draws others: leave out `splits`, so that only the training seeds differ"
+        )
     if split.test_seed is None:
         raise ModelyardError(
             f"the test samples of {settings.dataset} are not drawn at random (split.test: {split.test}): "

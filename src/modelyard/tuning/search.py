@@ -16,6 +16,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from modelyard.core.errors import ModelyardError
 from modelyard.core.processes import divide_cores, this_process
+from modelyard.data.cross_validation import divide_folds
+from modelyard.data.inputs import load_training
 from modelyard.params.project import Project
 from modelyard.tuning import retries, storage
 from modelyard.tuning.plan import Plan, make_plan
@@ -103,9 +105,11 @@ class Search:
             max_memory: a worker that holds more bytes after a trial is replaced.
 
         Raises:
-            ModelyardError: the same failure came SAME_FAILURES times in a row, or the storage does not answer.
+            ModelyardError: the samples do not suffice for the folds, the same failure came SAME_FAILURES times in a
+                row, or the storage does not answer.
             KeyboardInterrupt: after every worker was stopped; their trials are enqueued again.
         """
+        _check_folds(self._plan)
         self._own_seed = (_search_number(),) if joined else ()
         until = time.monotonic() + (budget.timeout or float("inf"))
         with self._storage.explain_errors():
@@ -244,6 +248,13 @@ def _is_unfinished_rebuild(plan: Plan, location: StudyStorage) -> bool:
         latest = storage.latest_name(plan.name, opened)
         attributes = optuna.load_study(study_name=latest, storage=opened).user_attrs if latest else {}
     return attributes.get(REBUILD) == STARTED and not storage.space_changes(attributes["space"], plan.space)
+
+
+def _check_folds(plan: Plan) -> None:
+    """Refuse folds for which the samples of an input do not suffice: else each trial would fail on its own."""
+    if plan.study.folds:
+        for name in plan.inputs:
+            divide_folds(load_training(plan.training_folder(name)), plan.study.folds, plan.study.seed)
 
 
 def _search_number() -> int:

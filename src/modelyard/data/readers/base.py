@@ -1,8 +1,8 @@
 """Settings that all data sets have, and the arrays that every reader returns."""
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +16,21 @@ from modelyard.data.sources import FileName, FolderName, Source
 
 @dataclass(frozen=True)
 class RawData:
-    """A data set as its files have it; `test` holds the test samples where the data set has its own."""
+    """A data set as its files have it; `test` holds the test samples where the data set has its own.
+
+    `keys` has each column of a table, features or not, by its name: for each sample a number that identifies the
+    column's value. Numbers are float64, dates float64 in days since 1970, both with NaN where there is none; texts are
+    integers from 0 that count the different texts, with -1 where there is none. `test_keys` has the same of the test
+    samples, with the same integers for the same texts.
+    """
 
     samples: Samples
     test: Samples | None = None
     features: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     words: tuple[str, ...] = ()  # for samples of word numbers: the word of each number
+    keys: Mapping[str, np.ndarray] = field(default_factory=dict)
+    test_keys: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 class Expectations(Settings):
