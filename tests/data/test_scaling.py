@@ -77,6 +77,10 @@ def test_a_constant_feature_whose_mean_is_rounded_gets_the_scale_one():
     assert fit("standard", np.full((7, 1), 0.1)).scale == (1.0,)
 
 
+def test_features_whose_squared_differences_are_too_small_for_a_number_get_the_scale_one():
+    assert fit("standard", np.array([[0.0], [1e-200]])).scale == (1.0,)
+
+
 def test_one_sample_gets_the_scale_one():
     assert fit("standard", np.array([[3.0, 4.0]])) == Scaler(offset=(3.0, 4.0), scale=(1.0, 1.0))
 

@@ -76,7 +76,7 @@ def _standard(x: npt.NDArray[Any]) -> Scaler:
 
 def _scaler(x: npt.NDArray[Any], offset: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]) -> Scaler:
     constant = (x.max(axis=0) == x.min(axis=0)).ravel()  # rounding of the mean would leave a scale of about 1e-17
-    scale = np.where(constant, 1.0, scale)
+    scale = np.where(constant | (scale == 0), 1.0, scale)  # 0: squares of differences below 1e-162
     return Scaler(offset=tuple(offset.tolist()), scale=tuple(scale.tolist()))
 
 
