@@ -91,7 +91,9 @@ TRANSFERS = within("models.families.transfer", "models.families.backbones")
 FRONT_DOORS = {"models", "models.engine", "models.families", "metrics", "data", "data.readers", "experiments"}
 CANNOT_CHANGE = {
     # Reached through the types of params.yaml alone.
-    "fetch": READING | METRICS | within("models", "data.inputs", "data.samples", "data.scaling", "data.splits"),
+    "fetch": READING
+    | METRICS
+    | within("models", "data.inputs", "data.samples", "data.scaling", "data.splits", "data.target_scaling"),
     # Of a task's module it takes how targets are summarized.
     "normalise": (DOWNLOADING - {"data.archives"}) | METRICS | within("models", "experiments.plots"),
     # The samples are split and on disk; of other families only the types of their settings are read.
@@ -111,7 +113,15 @@ CANNOT_CHANGE = {
     # Of params.yaml it reads names and tasks; of a task's module how predictions become metrics.
     "compare": READING
     | DOWNLOADING
-    | within("models", "experiments.plots", "data.inputs", "data.samples", "data.scaling", "data.splits")
+    | within(
+        "models",
+        "experiments.plots",
+        "data.inputs",
+        "data.samples",
+        "data.scaling",
+        "data.splits",
+        "data.target_scaling",
+    )
     | {"metrics.detection"},
 }
 CANNOT_CHANGE |= {other: CANNOT_CHANGE[group] for group, other in SAME_CODE}

@@ -12,6 +12,7 @@ from modelyard.data import scaling
 from modelyard.data.cross_validation import first_training_samples, split_folds
 from modelyard.data.inputs import TrainingInput
 from modelyard.data.samples import Samples
+from modelyard.data.target_scaling import TargetScaler
 
 
 def numbered(count: int, method: str = "minmax") -> TrainingInput:
@@ -40,6 +41,16 @@ def test_the_scaling_is_fitted_on_the_training_samples_of_its_fold(method):
     assert [part.description.scaler for part in parts] == [scaling.fit(method, part.training.x) for part in parts]
     if method != "none":
         assert len({part.description.scaler for part in parts}) > 1
+
+
+def test_the_target_scaling_is_fitted_on_the_training_samples_of_its_fold():
+    data = numbered(20)
+    description = data.description.model_copy(update={"target_scaler": TargetScaler(method="log")})
+    parts = list(split_folds(TrainingInput(description, data.samples), 4, seed=1))
+    for part in parts:
+        scaled = part.description.target_scaler.transform(part.training.y)
+        np.testing.assert_allclose((scaled.mean(), scaled.std()), (0, 1), atol=1e-12)
+    assert len({part.description.target_scaler for part in parts}) > 1
 
 
 def test_the_seed_decides_the_folds():

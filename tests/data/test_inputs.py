@@ -93,6 +93,24 @@ def test_the_scaling_is_fitted_on_the_training_samples(scaling: str):
     assert training.description.scaling == scaling
 
 
+@pytest.mark.parametrize("method", ["standard", "log"])
+def test_the_target_scaling_is_fitted_on_the_training_samples_and_comes_back_from_disk(method: str, tmp_path: Path):
+    settings = _settings("standard").model_copy(update={"target_scaling": method})
+    training, test = inputs.prepare(_table(), "regression", settings)
+    scaled = training.description.target_scaler.transform(training.training.y)
+    np.testing.assert_allclose((scaled.mean(), scaled.std()), (0, 1), atol=1e-12)
+    assert sorted([*training.samples.y, *test.y]) == list(range(50))  # in their own unit
+    inputs.save_training(training, tmp_path / "training")
+    assert inputs.load_training(tmp_path / "training").description == training.description
+
+
+def test_a_target_that_is_not_scaled_leaves_no_trace_on_disk_or_in_the_settings(tmp_path: Path):
+    training, _ = inputs.prepare(_table(), "regression", _settings("standard"))
+    inputs.save_training(training, tmp_path / "training")
+    assert "target_scal" not in (tmp_path / "training" / "input.json").read_text()
+    assert _settings("standard").model_dump().keys() == {"dataset", "split", "scaling"}
+
+
 def test_the_leak_moves_the_test_samples_and_nothing_else():
     honest, honest_test = inputs.prepare(_table(), "regression", _settings("minmax"))
     leaky, untouched = inputs.prepare(_table(), "regression", _settings("minmax_per_split"))

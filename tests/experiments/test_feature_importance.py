@@ -10,8 +10,9 @@ from support.inputs import describe, training_context
 
 from modelyard import models
 from modelyard.core.errors import ModelyardError
-from modelyard.data.inputs import TrainingInput, save_test
+from modelyard.data.inputs import TrainingInput, refit, save_test
 from modelyard.data.samples import Samples
+from modelyard.data.target_scaling import TargetScaler
 from modelyard.experiments import feature_importance, plots
 from modelyard.models import EstimatorTraining, Model
 from modelyard.models.families import boosting, linear
@@ -79,6 +80,19 @@ def test_a_feature_with_more_influence_has_the_higher_importance_and_an_unused_o
 
 def test_only_a_linear_regression_has_coefficients(data, held_back):
     assert set(explained(data, BOOSTING, held_back).measure) == {"importance"}
+
+
+def test_coefficients_of_scaled_targets_lie_in_their_intervals_and_those_of_logarithms_are_not_shown(data, tmp_path):
+    rows = Samples(data.samples.x, data.samples.y - data.samples.y.min())
+    save_test(rows, tmp_path / "rows")
+
+    def explained_with(method: str) -> pd.DataFrame:
+        unfitted = data.description.model_copy(update={"target_scaler": TargetScaler(method=method)})
+        return explained(TrainingInput(refit(unfitted, rows), rows), LINEAR, tmp_path / "rows")
+
+    found = explained_with("standard").query("measure == 'coefficient'")
+    assert found.value.to_numpy() == pytest.approx((found.low + found.high).to_numpy() / 2)
+    assert set(explained_with("log").measure) == {"importance"}
 
 
 def test_the_importance_for_a_classification_is_an_increase_of_the_share_of_wrong_predictions(data, tmp_path):

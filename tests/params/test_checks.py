@@ -115,6 +115,16 @@ def test_the_committed_files_are_valid():
             ("experiments.boston_linear.training.epochs (line", "allowed: seed"), id="epochs of an estimator",
         ),
         pytest.param(
+            "dataset: digits\n", "dataset: digits\n    target_scaling: standard\n",
+            ("inputs.digits.target_scaling", "given 'standard': only the targets of a regression are scaled",
+             "this data set asks for classification; leave it out"), id="scaled classes",
+        ),
+        pytest.param(
+            "dataset: diabetes\n", "dataset: diabetes\n    target_scaling: logarithm\n",
+            ("inputs.diabetes_minmax.target_scaling", "given 'logarithm': allowed: none, standard, log"),
+            id="target scaling",
+        ),
+        pytest.param(
             "loss: mse", "loss: binary_crossentropy",
             ("experiments.boston_mlp.training.loss", "does not fit a regression", "take mse"), id="loss of classes",
         ),

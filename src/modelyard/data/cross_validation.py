@@ -6,8 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from modelyard.core.errors import ModelyardError
-from modelyard.data import scaling
-from modelyard.data.inputs import TrainingInput
+from modelyard.data.inputs import TrainingInput, refit
 from modelyard.data.samples import TARGET_KINDS
 
 Division = tuple[np.ndarray, np.ndarray]
@@ -17,7 +16,7 @@ Division = tuple[np.ndarray, np.ndarray]
 def split_folds(data: TrainingInput, folds: int | None, seed: int) -> Iterator[TrainingInput]:
     """Yield the input as it is, or k inputs whose validation samples are one fold each (see `divide_folds`).
 
-    The scaling is fitted on each fold's training samples.
+    The scalings are fitted on each fold's training samples.
 
     Raises:
         ModelyardError: the samples do not suffice for so many folds.
@@ -113,7 +112,6 @@ def _refuse_unknown_classes(data: TrainingInput, divided: list[Division]) -> Non
 
 
 def _fold(data: TrainingInput, training: np.ndarray, validation: np.ndarray) -> TrainingInput:
-    fold, description = data.take(np.concatenate([training, validation])), data.description
-    scaler = scaling.fit(description.scaling, fold.samples.x[: len(training)])
+    fold = data.take(np.concatenate([training, validation]))
     counts = {"training_samples": len(training), "validation_samples": len(validation)}
-    return replace(fold, description=description.model_copy(update={"scaler": scaler} | counts))
+    return replace(fold, description=refit(data.description.model_copy(update=counts), fold.samples))

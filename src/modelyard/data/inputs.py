@@ -25,6 +25,8 @@ from modelyard.data.splits import (
     find_divider,
     keep_first,
 )
+from modelyard.data.target_scaling import Method as TargetMethod
+from modelyard.data.target_scaling import TargetScaler
 
 
 class InputSettings(Settings):
@@ -34,6 +36,13 @@ class InputSettings(Settings):
     split: Split
     scaling: Method = Field(
         description="fitted on the training samples; minmax_per_split is the leak of notebook 004, kept as a mistake"
+    )
+    target_scaling: TargetMethod = Field(
+        default="none",
+        exclude_if=lambda method: method == "none",
+        description="of a regression, fitted on the training samples; standard: (y - mean) / standard deviation; log: "
+        "the same of log(1 + y), for targets from 0 on that span orders of magnitude. The model inverts it: "
+        "predictions and metrics are in the target's own unit, only the loss of a network is that of scaled targets",
     )
 
 
@@ -51,6 +60,7 @@ class InputDescription(Settings):
     validation_samples: int
     scaling: Method
     scaler: Scaler
+    target_scaler: TargetScaler | None = Field(default=None, exclude_if=not_)
     split_by: SplitBy | None = Field(
         default=None, exclude_if=not_, description="by what the samples were divided; folds are divided by it too"
     )
@@ -91,13 +101,13 @@ class TrainingInput:
 
 
 def prepare(raw: RawData, task: Task, settings: InputSettings) -> tuple[TrainingInput, Samples]:
-    """Divide raw data and fit its scaling on the training samples; all samples stay raw, in their compact type.
+    """Divide raw data and fit its scalings on the training samples; all samples stay raw, in their compact type.
 
     Returns:
         The training input and the test samples.
 
     Raises:
-        ModelyardError: the split does not fit the data set.
+        ModelyardError: the split does not fit the data set, or the target scaling its targets.
     """
     check_task(settings.split, task)
     training, test = _divide(raw, settings)
@@ -117,11 +127,26 @@ def prepare(raw: RawData, task: Task, settings: InputSettings) -> tuple[Training
         training_samples=training_count,
         validation_samples=validation_count,
         scaling=settings.scaling,
-        scaler=fit(settings.scaling, samples.x[:training_count]),
+        scaler=Scaler(),
+        target_scaler=None if settings.target_scaling == "none" else TargetScaler(method=settings.target_scaling),
         split_by=settings.split.by,
     )
     groups = first.take(order).values if first and first.by == "group" else None
-    return TrainingInput(description, samples, groups), test
+    return TrainingInput(refit(description, samples), samples, groups), test
+
+
+def refit(description: InputDescription, samples: Samples) -> InputDescription:
+    """Fit all that is learnt from samples again, on the first `description.training_samples` of these samples.
+
+    Raises:
+        ModelyardError: a target does not allow its scaling.
+    """
+    count, target_scaler = description.training_samples, description.target_scaler
+    learnt = {
+        "scaler": fit(description.scaling, samples.x[:count]),
+        "target_scaler": target_scaler and target_scaler.refit(samples.y, count),
+    }
+    return description.model_copy(update=learnt)
 
 
 def write_input(

@@ -96,8 +96,9 @@ def fit(
         The model and its history: one row per epoch with the loss and metric of training and validation samples.
     """
     engine, family = _FAMILIES[settings.family]
-    description = data.description.model_copy(update={"task": task_of(settings.family, data.description.task)})
-    data = TrainingInput(description, data.samples)
+    task = task_of(settings.family, data.description.task)
+    unused = {} if TASKS[task].uses_targets else {"target_scaler": None}
+    data = TrainingInput(data.description.model_copy(update={"task": task} | unused), data.samples)
     if hasattr(family, "check"):
         family.check(data, settings)
     fitted: tuple[Model, pd.DataFrame] = engine.fit(family, settings, training, data, context)

@@ -82,10 +82,14 @@ def _project_mistakes(project: Project) -> Iterator[Mistake]:
             reason = f"no such data set; {suggest(settings.dataset, project.datasets)}"
             yield Mistake(("inputs", name, "dataset"), reason)
             continue
+        task = project.datasets[settings.dataset].task
         try:
-            check_task(settings.split, project.datasets[settings.dataset].task)
+            check_task(settings.split, task)
         except ModelyardError as error:
             yield Mistake(("inputs", name, "split", "stratify"), str(error))
+        if settings.target_scaling != "none" and task != "regression":
+            reason = f"only the targets of a regression are scaled, this data set asks for {task}; leave it out"
+            yield Mistake(("inputs", name, "target_scaling"), reason)
     for section in EXPERIMENT_SECTIONS:
         for name, experiment in getattr(project, section).items():
             yield from _experiment_mistakes((section, name), experiment, project)

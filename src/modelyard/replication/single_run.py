@@ -29,6 +29,7 @@ CODE = (
     "data/readers",
     "data/scaling.py",
     "data/splits.py",
+    "data/target_scaling.py",
     "experiments/evaluate.py",
     "experiments/tasks",
     "metrics/definitions.py",

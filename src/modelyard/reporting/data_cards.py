@@ -142,7 +142,7 @@ def _input_card(name: str, entry: InputSettings, data: dict[str, Any]) -> InputC
     return InputCard(
         name=name,
         split=entry.split.model_dump(mode="json", exclude_unset=True),
-        scaling=entry.scaling,
+        scaling=entry.scaling + ("" if entry.target_scaling == "none" else f", target {entry.target_scaling}"),
         shape=" x ".join(map(str, data["shape_of_a_row"])),
         parts=tuple(_part(part, values) for part, values in data["parts"].items()),
         constant_features=data["constant_features"]["count"],

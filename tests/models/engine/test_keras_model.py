@@ -1,5 +1,8 @@
 """Keras models: fitting, the scaling layer, checkpoints, layers, and inputs that are refused."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +13,12 @@ from support.inputs import describe, training_context
 from modelyard import models
 from modelyard.core.errors import ModelyardError
 from modelyard.data import scaling
-from modelyard.data.inputs import TrainingInput
+from modelyard.data.inputs import TrainingInput, refit
+from modelyard.data.samples import Samples
+from modelyard.data.target_scaling import TargetScaler
 from modelyard.models import NetworkTraining
 from modelyard.models.engine.training_settings import EarlyStopping
-from modelyard.models.families import cnn, mlp
+from modelyard.models.families import autoencoder, cnn, mlp
 
 ONE_NEURON = mlp.Settings(family="mlp", units=())
 
@@ -130,6 +135,87 @@ def test_the_model_takes_uint8_images_and_scales_them_in_float32_at_any_precisio
     scaled = model.native.get_layer("scaling")(image_input.samples.x)
     assert scaled.dtype == "float32"
     np.testing.assert_allclose(scaled, image_input.samples.x / 255, atol=1e-6)
+
+
+# --- target scaling ---
+
+
+def prices(data: TrainingInput, unit: float = 1.0) -> TrainingInput:
+    """Positive targets around 200,000, in a unit of so many dollars."""
+    y = np.exp(0.3 * data.samples.y) * 100_000 / unit
+    return TrainingInput(data.description, Samples(data.samples.x, y))
+
+
+def with_scaled_targets(method: str, data: TrainingInput) -> TrainingInput:
+    unfitted = data.description.model_copy(update={"target_scaler": TargetScaler(method=method)})
+    return TrainingInput(refit(unfitted, data.samples), data.samples)
+
+
+HIDDEN = mlp.Settings(family="mlp", units=(16,))
+
+
+def test_a_network_learns_large_targets_as_well_as_small_ones(regression_input: TrainingInput, tmp_path: Path) -> None:
+    large, small = (with_scaled_targets("standard", prices(regression_input, unit)) for unit in (1, 100_000))
+    predictions, errors = [], []
+    for data in (large, small):
+        model, history = fit(data, tmp_path, HIDDEN, epochs=40, learning_rate=0.01)
+        predictions.append(model.predict(data.samples.x))
+        errors.append(history.val_mae.to_numpy())
+    np.testing.assert_allclose(predictions[0], predictions[1] * 100_000, rtol=1e-4)
+    np.testing.assert_allclose(errors[0], errors[1] * 100_000, rtol=1e-3)
+    assert np.corrcoef(predictions[0], large.samples.y)[0, 1] > 0.98
+
+
+def test_without_scaling_it_does_not_learn_large_targets(regression_input: TrainingInput, tmp_path: Path) -> None:
+    data = prices(regression_input)
+    model, _ = fit(data, tmp_path, HIDDEN, epochs=40, learning_rate=0.01)
+    assert model.predict(data.samples.x).max() < data.samples.y.min()
+
+
+@pytest.mark.parametrize("method", ["standard", "log"])
+def test_the_history_has_the_loss_of_scaled_targets_and_the_metric_in_their_own_unit(
+    method: str, regression_input: TrainingInput, tmp_path: Path
+) -> None:
+    data = with_scaled_targets(method, prices(regression_input))
+    model, history = fit(data, tmp_path, HIDDEN, epochs=5)
+    predicted, scale = model.predict(data.validation.x), data.description.target_scaler.transform
+    last = history.iloc[-1]
+    assert last.val_mae == pytest.approx(np.abs(predicted - data.validation.y).mean(), rel=1e-5)
+    assert last.val_loss == pytest.approx(np.square(scale(predicted) - scale(data.validation.y)).mean(), rel=1e-3)
+
+
+@pytest.mark.parametrize("method", ["standard", "log"])
+def test_a_network_of_scaled_targets_is_loaded_without_code_of_this_project(
+    method: str, regression_input: TrainingInput, tmp_path: Path
+) -> None:
+    data = with_scaled_targets(method, prices(regression_input))
+    model, _ = fit(data, tmp_path, HIDDEN, epochs=5, checkpoint="val_mae")
+    model.save(tmp_path)
+    expected, x = model.predict(data.samples.x), data.samples.x.astype(np.float32)
+    np.testing.assert_allclose(models.load(tmp_path).predict(data.samples.x), expected, rtol=1e-6)
+    command = (
+        "import keras, numpy; numpy.save('y', keras.saving.load_model('model.keras').predict(numpy.load('x.npy')))"
+    )
+    np.save(tmp_path / "x.npy", x)
+    subprocess.run([sys.executable, "-c", command], cwd=tmp_path, env=os.environ | {"PYTHONPATH": ""}, check=True)
+    np.testing.assert_allclose(np.load(tmp_path / "y.npy")[:, 0], expected, rtol=1e-4)
+
+
+def test_the_checkpoint_of_scaled_targets_fits_the_model(regression_input: TrainingInput, tmp_path: Path) -> None:
+    data = with_scaled_targets("log", prices(regression_input))
+    model, history = fit(data, tmp_path, HIDDEN, epochs=9, learning_rate=1.0, checkpoint="val_mae")
+    assert history.val_mae.idxmin() < len(history) - 1
+    model.native.load_weights(tmp_path / "best.weights.h5")
+    error = np.abs(model.predict(data.validation.x) - data.validation.y).mean()
+    assert error == pytest.approx(history.val_mae.min(), rel=1e-4)
+
+
+def test_an_autoencoder_ignores_the_scaling_of_targets(regression_input: TrainingInput, tmp_path: Path) -> None:
+    settings = autoencoder.Settings(family="autoencoder", latent_dim=2)
+    data = with_scaled_targets("standard", prices(regression_input))
+    models_of_both = [fit(each, tmp_path, settings)[0] for each in (data, regression_input)]
+    assert models_of_both[0].description.target_scaler is None
+    np.testing.assert_array_equal(*(model.predict(data.samples.x) for model in models_of_both))
 
 
 # --- layers ---

@@ -11,8 +11,9 @@ from support.inputs import training_context
 from modelyard import models
 from modelyard.core.errors import ModelyardError
 from modelyard.data import scaling
-from modelyard.data.inputs import TrainingInput, save_description
+from modelyard.data.inputs import TrainingInput, refit, save_description
 from modelyard.data.samples import Samples
+from modelyard.data.target_scaling import TargetScaler
 from modelyard.models import EstimatorTraining
 from modelyard.models.families import baseline, boosting, linear
 
@@ -73,6 +74,59 @@ def test_the_history_ends_with_the_metrics_of_the_fitted_model(image_input: Trai
     for prefix, rows in (("", image_input.training), ("val_", image_input.validation)):
         expected = log_loss(rows.y, model.predict(rows.x))
         assert history[f"{prefix}loss"].iloc[-1] == pytest.approx(expected, abs=1e-6)
+
+
+def with_scaled_targets(method: str, data: TrainingInput) -> TrainingInput:
+    """Positive targets around 200,000 with a scaling fitted to the training samples."""
+    samples = Samples(data.samples.x, np.exp(0.3 * data.samples.y) * 100_000)
+    unfitted = data.description.model_copy(update={"target_scaler": TargetScaler(method=method)})
+    return TrainingInput(refit(unfitted, samples), samples)
+
+
+def scikit_learns_own(method: str, estimator: object) -> object:
+    from sklearn.compose import TransformedTargetRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+    steps = [StandardScaler()] if method == "standard" else [FunctionTransformer(np.log1p, np.expm1), StandardScaler()]
+    return TransformedTargetRegressor(estimator, transformer=make_pipeline(*steps))
+
+
+@pytest.mark.parametrize("method", ["standard", "log"])
+def test_scaled_targets_are_learnt_as_by_scikit_learn_and_a_loaded_model_predicts_the_same(
+    method: str, regression_input: TrainingInput, tmp_path: Path
+) -> None:
+    from sklearn.ensemble import GradientBoostingRegressor
+
+    data = with_scaled_targets(method, regression_input)
+    model, history = fit(boosting.Settings(family="boosting", n_estimators=15), data)
+    plain = GradientBoostingRegressor(n_estimators=15, random_state=7)
+    expected = scikit_learns_own(method, plain).fit(data.training.x, data.training.y).predict(data.samples.x)
+    np.testing.assert_allclose(model.predict(data.samples.x), expected, rtol=1e-9)
+    model.save(tmp_path)
+    np.testing.assert_array_equal(models.load(tmp_path).predict(data.samples.x), model.predict(data.samples.x))
+    errors = np.abs(expected - data.samples.y)
+    assert history.mae.iloc[-1] == pytest.approx(errors[: len(data.training)].mean())
+    assert history.val_mae.iloc[-1] == pytest.approx(errors[len(data.training) :].mean())
+    assert len(history) == 15
+    assert [(layer.name, layer.kind) for layer in model.layers][1] == ("model", "GradientBoostingRegressor")
+
+
+@pytest.mark.parametrize("method", ["none", "minmax", "standard"])
+def test_coefficients_of_scaled_targets_are_those_of_the_targets_own_unit(
+    method: str, regression_input: TrainingInput
+) -> None:
+    data = with_scaled_targets("standard", scaled_by(method, regression_input))
+    unscaled = TrainingInput(data.description.model_copy(update={"target_scaler": None}), data.samples)
+    scaled, plain = (fit(linear.Settings(family="linear"), each)[0].coefficients() for each in (data, unscaled))
+    np.testing.assert_allclose(scaled.coefficient, plain.coefficient, rtol=1e-9)
+
+
+def test_a_regression_of_logarithms_has_no_coefficients(regression_input: TrainingInput, tmp_path: Path) -> None:
+    model, _ = fit(linear.Settings(family="linear"), with_scaled_targets("log", regression_input))
+    model.save(tmp_path)
+    assert not model.is_linear_regression
+    assert {path.name for path in tmp_path.iterdir()} == {"model.skops", "input.json"}
 
 
 def test_a_model_with_an_untrusted_type_is_refused(regression_input: TrainingInput, tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from support.inputs import describe, training_context
 
 from modelyard import metrics, models
 from modelyard.core.errors import ModelyardError
-from modelyard.data.inputs import TrainingInput
+from modelyard.data.inputs import TrainingInput, refit
 from modelyard.data.samples import Samples
+from modelyard.data.target_scaling import TargetScaler
 from modelyard.models import Model, NetworkTraining
 from modelyard.models.engine.keras_model import predict_native
 from modelyard.models.families import autoencoder, backbones, cnn, mlp, transfer
@@ -160,6 +161,24 @@ def test_regression_on_features_of_a_table_is_possible(regression_input: Trainin
     model, _ = fit(regression_input, folder, training_settings=training_settings, layer="scaling", units=())
     found = model.predict(regression_input.samples.x)
     assert np.corrcoef(found, regression_input.samples.y)[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("fine_tuning", [None, TUNING])
+def test_scaled_targets_are_learnt_and_predicted_in_their_own_unit(
+    fine_tuning: transfer.FineTuning | None, regression_input: TrainingInput, tmp_path: Path
+) -> None:
+    folder = save(mlp.Settings(family="mlp", units=(6,)), "mse", regression_input, tmp_path / "table")
+    samples = Samples(regression_input.samples.x, 200_000 + 10_000 * regression_input.samples.y)
+    unfitted = regression_input.description.model_copy(update={"target_scaler": TargetScaler(method="standard")})
+    data = TrainingInput(refit(unfitted, samples), samples)
+    settings = training("mse", epochs=60, learning_rate=0.05)
+    model, history = fit(data, folder, training_settings=settings, layer="scaling", units=(), fine_tuning=fine_tuning)
+    (tmp_path / "saved").mkdir()
+    model.save(tmp_path / "saved")
+    found = models.load(tmp_path / "saved").predict(samples.x)
+    assert np.abs(found - samples.y).mean() < 2_000
+    error = np.abs(found - samples.y)[len(data.training) :].mean()
+    assert history.val_mae.iloc[-1] == pytest.approx(error, rel=1e-4)
 
 
 def test_a_transfer_without_a_backbone_is_refused(other_images: TrainingInput, tmp_path: Path) -> None:

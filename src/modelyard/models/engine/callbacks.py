@@ -7,6 +7,7 @@ from typing import TypeVar
 import keras
 
 from modelyard.core.errors import ModelyardError
+from modelyard.metrics.definitions import find_metric
 from modelyard.models.engine.base import ReportEpoch
 from modelyard.models.engine.training_settings import NetworkTraining
 
@@ -17,15 +18,17 @@ def callbacks(training: NetworkTraining, checkpoint: Path, report: ReportEpoch) 
     """Return the callbacks that the training settings ask for; `checkpoint` is the file of the best weights."""
     chosen: list[keras.callbacks.Callback] = [FiniteLoss(training), EpochReporter(report)]
     if training.checkpoint:
-        chosen.append(
-            keras.callbacks.ModelCheckpoint(
-                str(checkpoint), monitor=training.checkpoint, save_best_only=True, save_weights_only=True
-            )
-        )
+        best = {"save_best_only": True, "save_weights_only": True}
+        chosen.append(keras.callbacks.ModelCheckpoint(str(checkpoint), **_monitor(training.checkpoint), **best))
     if training.early_stopping:
         stopping = training.early_stopping
-        chosen.append(keras.callbacks.EarlyStopping(monitor=stopping.monitor, patience=stopping.patience))
+        chosen.append(keras.callbacks.EarlyStopping(**_monitor(stopping.monitor), patience=stopping.patience))
     return chosen
+
+
+def _monitor(name: str) -> dict[str, str]:
+    """A monitored metric with its direction, which Keras only knows of its own metrics."""
+    return {"monitor": name, "mode": "max" if find_metric(name).higher_is_better else "min"}
 
 
 class FiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
@@ -42,7 +45,8 @@ class FiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]  # keras has n
             raise ModelyardError(
                 f"the loss became {loss} in epoch {epoch + 1} of {self._training.epochs}: training has diverged. "
                 f"Give training.learning_rate a smaller value (optimizer {self._training.optimizer}, learning_rate "
-                f"{self._training.learning_rate or 'default'}), or scale the input (inputs.<input>.scaling)."
+                f"{self._training.learning_rate or 'default'}), or scale the input (inputs.<input>.scaling; "
+                "of a regression also target_scaling)."
             )
 
 

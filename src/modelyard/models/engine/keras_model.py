@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ import numpy as np
 from modelyard.core.config import Settings
 from modelyard.core.errors import ModelyardError
 from modelyard.data.inputs import InputDescription, TrainingInput, load_description, save_description
+from modelyard.data.target_scaling import TargetScaler
 from modelyard.metrics.definitions import history_metric
 from modelyard.models.engine.base import ArraySpec, Layer, TrainingContext
 from modelyard.models.engine.runtime import Runtime
@@ -97,11 +98,18 @@ def fit(
     family: ModuleType, settings: Settings, training: NetworkTraining, data: TrainingInput, context: TrainingContext
 ) -> tuple[KerasModel, "pd.DataFrame"]:
     """Build, compile and fit a network (see `models.fit`)."""
+    native, history = fit_native(family, settings, training, data, context)
+    submodels = family.submodels(native) if hasattr(family, "submodels") else {}
+    return KerasModel(in_target_unit(native, data.description), data.description, submodels), history
+
+
+def fit_native(
+    family: ModuleType, settings: Settings, training: NetworkTraining, data: TrainingInput, context: TrainingContext
+) -> tuple[Any, "pd.DataFrame"]:
+    """Build, compile and fit a Keras model from raw samples to scaled targets; return it with its history."""
     reset(training, context)
     native = build(family, settings, training, data.description)
-    history = compile_and_fit(native, training, data, context)
-    submodels = family.submodels(native) if hasattr(family, "submodels") else {}
-    return KerasModel(native, data.description, submodels), history
+    return native, compile_and_fit(native, training, data, context)
 
 
 def reset(training: NetworkTraining, context: TrainingContext) -> None:
@@ -114,7 +122,7 @@ def reset(training: NetworkTraining, context: TrainingContext) -> None:
 
 
 def build(family: ModuleType, settings: Settings, training: NetworkTraining, description: InputDescription) -> Any:
-    """Build a family's network from raw samples to output, the scaling as its first layer."""
+    """Build a family's network from raw samples to scaled targets, the scaling of samples as its first layer."""
     import keras
 
     output = find_loss(description, training.loss).output(description)
@@ -122,20 +130,28 @@ def build(family: ModuleType, settings: Settings, training: NetworkTraining, des
     return keras.Model(raw, family.build(_scaling_layer(description)(raw), output, settings))
 
 
+def in_target_unit(native: Any, description: InputDescription) -> Any:
+    """Return a network of scaled targets with their scaling inverted at its end; itself where they are not scaled."""
+    import keras
+
+    if description.target_scaler is None:
+        return native
+    return keras.Model(native.inputs, _inverse(description.target_scaler)(native.outputs[0]))
+
+
 def compile_and_fit(
     native: Any, training: NetworkTraining, data: TrainingInput, context: TrainingContext
 ) -> "pd.DataFrame":
-    """Compile and fit a Keras model of raw samples; return its history."""
+    """Compile and fit a Keras model from raw samples to scaled targets; return its history."""
     from modelyard.models.engine import callbacks, optimizers, tf_dataset
 
     _refuse_without_validation(training, data)
     batches = tf_dataset.Batches(data, training, native.output_shape[1:-1])
     steps = math.ceil(data.description.training_samples / training.batch_size)
-    metric = history_metric(data.description.task)
     native.compile(
         optimizer=optimizers.make_optimizer(training),
         loss=find_loss(data.description, training.loss).function or training.loss,
-        metrics=[metric] if metric else None,
+        metrics=_metrics(data.description),
         steps_per_execution=_largest_divisor(steps, context.runtime.steps_per_execution),
     )
     history = native.fit(
@@ -187,6 +203,25 @@ def _scaling_layer(description: InputDescription) -> Any:
         dtype="float32",
         name="scaling",
     )
+
+
+def _inverse(scaler: TargetScaler) -> Callable[[Any], Any]:
+    """The inverse of a target scaling as Keras's own layer and function: saved models need no code."""
+    import keras
+
+    unscale = keras.layers.Rescaling(scaler.scale, offset=scaler.mean, dtype="float32", name="target_scaling")
+    return (lambda scaled: keras.ops.expm1(unscale(scaled))) if scaler.method == "log" else unscale
+
+
+def _metrics(description: InputDescription) -> list[Any] | None:
+    """What Keras computes beside the loss after each epoch: the task's metric, in the target's own unit."""
+    import keras
+
+    name = history_metric(description.task)
+    if name is None or description.target_scaler is None:
+        return [name] if name else None
+    error, inverse = keras.losses.get(name), _inverse(description.target_scaler)
+    return [keras.metrics.MeanMetricWrapper(lambda y, predicted: error(inverse(y), inverse(predicted)), name=name)]
 
 
 def _largest_divisor(steps: int, limit: int) -> int:

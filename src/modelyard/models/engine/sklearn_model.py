@@ -12,7 +12,7 @@ from modelyard.core.config import Settings
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import write_table
 from modelyard.data.inputs import InputDescription, TrainingInput, load_description, save_description
-from modelyard.data.samples import Samples, Task
+from modelyard.data.samples import Samples
 from modelyard.models.engine.base import ArraySpec, Layer, TrainingContext
 from modelyard.models.engine.serialization import make_stable
 from modelyard.models.engine.tasks import estimator_predictions
@@ -52,12 +52,12 @@ class SklearnModel:
     @property
     def layers(self) -> list[Layer]:
         """The steps of the pipeline; the parameters of a linear model are its coefficients."""
-        count = int(np.size(getattr(self.native["model"], "coef_", ())))
-        names, kinds = zip(*((name, type(step).__name__) for name, step in self.native.steps), strict=True)
+        estimator = _estimator(self.native)
+        count = int(np.size(getattr(estimator, "coef_", ())))
         width = int(np.prod(self.description.shape))
         return [
-            Layer(names[0], kinds[0], (width,), 0),
-            Layer(names[1], kinds[1], (len(self.description.classes) or 1,), count),
+            Layer("scaling", type(self.native["scaling"]).__name__, (width,), 0),
+            Layer("model", type(estimator).__name__, (len(self.description.classes) or 1,), count),
         ]
 
     def first_convolution(self, image: np.ndarray) -> None:
@@ -81,8 +81,10 @@ class SklearnModel:
 
     @property
     def is_linear_regression(self) -> bool:
-        """Whether the estimator has one coefficient per feature; a classifier has one per class as well."""
-        return np.ndim(getattr(self.native["model"], "coef_", 0.0)) == 1
+        """Whether there is one coefficient per feature: a classifier has one per class, and a logarithm none."""
+        scaler = self.description.target_scaler
+        is_linear = scaler is None or scaler.method == "standard"
+        return is_linear and np.ndim(getattr(_estimator(self.native), "coef_", 0.0)) == 1
 
     def coefficients(self) -> "pd.DataFrame":
         """Return the coefficient table of a linear regression.
@@ -92,9 +94,12 @@ class SklearnModel:
         """
         import pandas as pd
 
-        scaling, model = self.native["scaling"], self.native["model"]
-        slopes = model.coef_ / scaling.scale_
-        intercept = float(model.intercept_ - slopes @ scaling.mean_)
+        scaling, model = self.native["scaling"], _estimator(self.native)
+        slopes, intercept = model.coef_ / scaling.scale_, model.intercept_
+        if self.description.target_scaler:
+            targets = self.native["model"].transformer_
+            slopes, intercept = slopes * targets.scale_[0], intercept * targets.scale_[0] + targets.mean_[0]
+        intercept = float(intercept - slopes @ scaling.mean_)
         features = self.description.features or [f"feature {number}" for number in range(1, len(slopes) + 1)]
         return pd.DataFrame({"feature": ["intercept", *features], "coefficient": [intercept, *slopes]})
 
@@ -123,11 +128,11 @@ def fit(
     from sklearn.pipeline import Pipeline
 
     description = data.description
-    estimator = family.build(description.task, settings, training.seed)
+    estimator = _of_scaled_targets(family.build(description.task, settings, training.seed), description)
     pipeline = Pipeline([("scaling", _scaling_step(description)), ("model", estimator)])
     scaled = pipeline["scaling"].transform(_flat(data.training.x))
     estimator.fit(scaled, data.training.y)
-    history = pd.DataFrame(_history(estimator, pipeline["scaling"], data))
+    history = pd.DataFrame(_history(pipeline, data))
     for row in history.to_dict("records"):
         context.report({str(name): value for name, value in row.items()})
     return SklearnModel(pipeline, description), history
@@ -146,22 +151,45 @@ def _scaling_step(description: InputDescription) -> Any:
     return step
 
 
-def _history(estimator: Any, scaling: Any, data: TrainingInput) -> Iterator[dict[str, float]]:
+def _of_scaled_targets(estimator: Any, description: InputDescription) -> Any:
+    """The estimator within scikit-learn's own scaling of targets; itself where they are not scaled."""
+    from sklearn.compose import TransformedTargetRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+    if description.target_scaler is None:
+        return estimator
+    transformers = {
+        "standard": StandardScaler(),
+        "log": make_pipeline(FunctionTransformer(np.log1p, np.expm1, check_inverse=False), StandardScaler()),
+    }
+    transformer = transformers[description.target_scaler.method]
+    return TransformedTargetRegressor(estimator, transformer=transformer, check_inverse=False)
+
+
+def _estimator(pipeline: Any) -> Any:
+    """The fitted estimator itself, which a target scaling wraps."""
+    model = pipeline["model"]
+    return getattr(model, "regressor_", model)
+
+
+def _history(pipeline: Any, data: TrainingInput) -> Iterator[dict[str, float]]:
     parts = {"": data.training, "val_": data.validation}
-    task = data.description.task
-    stages = [_stages(estimator, scaling, samples, task, prefix) for prefix, samples in parts.items() if len(samples)]
+    stages = [_stages(pipeline, samples, data.description, prefix) for prefix, samples in parts.items() if len(samples)]
     for number, stage in enumerate(zip(*stages, strict=True), start=1):
         yield {"epoch": number} | {name: value for part in stage for name, value in part.items()}
 
 
-def _stages(estimator: Any, scaling: Any, samples: Samples, task: Task, prefix: str) -> Iterator[dict[str, float]]:
-    """Loss and metric as in a network's history, after each stage of an ensemble or once."""
+def _stages(pipeline: Any, samples: Samples, description: InputDescription, prefix: str) -> Iterator[dict[str, float]]:
+    """Loss and metric, both in the target's own unit, after each stage of an ensemble or once."""
+    task, estimator = description.task, _estimator(pipeline)
     method = estimator_predictions(task).method
     names = ("loss", *filter(None, [metrics.history_metric(task)]))
-    scaled = scaling.transform(_flat(samples.x))
+    scaled = pipeline["scaling"].transform(_flat(samples.x))
     staged = getattr(estimator, f"staged_{method}", lambda x: [getattr(estimator, method)(x)])
+    unscale = description.target_scaler.inverse_transform if description.target_scaler else np.asarray
     for predictions in staged(scaled):
-        columns = metrics.columns(task, samples.y, predictions)
+        columns = metrics.columns(task, samples.y, unscale(predictions))
         values = metrics.values(metrics.bound_metrics(task, columns))
         yield {prefix + name: values[name] for name in names}
 

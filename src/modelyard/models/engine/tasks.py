@@ -138,6 +138,11 @@ def _column(y: np.ndarray, _description: InputDescription, _cells: tuple[int, ..
     return np.asarray(y, dtype=np.float32)[:, np.newaxis]
 
 
+def _scaled_column(y: np.ndarray, description: InputDescription, cells: tuple[int, ...]) -> np.ndarray:
+    """Scaled targets (n, 1)."""
+    return _column(description.target_scaler.transform(y) if description.target_scaler else y, description, cells)
+
+
 def _class_numbers(y: np.ndarray, _description: InputDescription, _cells: tuple[int, ...]) -> np.ndarray:
     """Class numbers (n,)."""
     return np.asarray(y, dtype=np.int32)
@@ -166,7 +171,7 @@ def _unchanged(outputs: np.ndarray) -> np.ndarray:
 
 TASKS: dict[Task, TrainingTask] = {
     "regression": TrainingTask(
-        losses={"mse": TrainingLoss(_one_unit("linear"), _column)},
+        losses={"mse": TrainingLoss(_one_unit("linear"), _scaled_column)},
         decode=lambda outputs: outputs[:, 0],
         estimator=EstimatorPredictions("predict", "float64"),
     ),

@@ -49,13 +49,13 @@ def fit(
     keras_model.reset(training, context)
     backbone = backbones.load(context.backbone, settings.layer, data.description)
     head_settings = mlp.Settings(family="mlp", units=settings.units, dropout=settings.dropout)
-    fitted, history = keras_model.fit(mlp, head_settings, training, _features(backbone, data), context)
-    head = keras_model.without_optimizer(fitted.native, "head")
+    fitted, history = keras_model.fit_native(mlp, head_settings, training, _features(backbone, data), context)
+    head = keras_model.without_optimizer(fitted, "head")
     raw = keras.Input(data.description.shape, dtype=data.description.network_dtype, name="raw")
     network = keras.Model(raw, head(backbone(raw)))
     if settings.fine_tuning:
         history = _fine_tune(network, backbone, settings.fine_tuning, training, data, context, history)
-    return keras_model.KerasModel(network, data.description), history
+    return keras_model.KerasModel(keras_model.in_target_unit(network, data.description), data.description), history
 
 
 def _features(backbone: Any, data: TrainingInput) -> TrainingInput:
