@@ -9,7 +9,7 @@ from modelyard.core.errors import exit_on_error
 from modelyard.core.files import write_json
 from modelyard.data import readers
 from modelyard.data.inputs import write_input
-from modelyard.data.splits import check_targets
+from modelyard.data.splits import check_targets, count_leaks
 from modelyard.experiments import data_card
 
 
@@ -17,9 +17,14 @@ def main(name: str, raw: Path, training: Path, test: Path, card: Path) -> None:
     project = params.load()
     settings = project.inputs[name]
     dataset = project.datasets[settings.dataset]
-    data, test_samples = write_input(readers.read(dataset, raw), dataset.task, settings, training, test)
+    read = readers.read(dataset, raw)
+    data, test_samples = write_input(read, dataset.task, settings, training, test)
     check_targets(data.training, test_samples, dataset.task, data.description.classes)
-    write_json(card, data_card.describe(data, test_samples))
+    leaks = count_leaks(settings.split, read.keys, read.test_keys)
+    described = data_card.describe(data, test_samples, leaks)
+    write_json(card, described)
+    for warning in data_card.warnings(described):
+        typer.echo(f"warning: {warning}")
     typer.echo(f"{len(data.training)} training, {len(data.validation)} validation, {len(test_samples)} test samples")
 
 

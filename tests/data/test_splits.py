@@ -12,6 +12,7 @@ from modelyard.data.splits import (
     Split,
     check_targets,
     check_task,
+    count_leaks,
     divide_test,
     divide_validation,
     find_divider,
@@ -313,3 +314,15 @@ def test_a_stratified_regression_is_refused():
 def test_settings_that_are_not_used_do_not_show():
     assert not {"stratify", "group", "time"} & Split(test=0.2, test_seed=1).model_dump().keys()
     assert Split(test=0.2, time="day").model_dump()["time"] == "day"
+
+
+def test_leaks_to_test_samples_of_the_data_set_are_counted():
+    group = Split(test="predefined", group="who")
+    keys, test_keys = {"who": np.array([0, 0, 1, 2])}, {"who": np.array([1, 2, 2, 5])}
+    assert count_leaks(group, keys, test_keys) == 2
+    assert count_leaks(group.model_copy(update={"first": 3}), keys, test_keys) == 1
+    time = Split(test="predefined", time="day")
+    keys, test_keys = {"day": np.array([5.0, 1.0, 3.0])}, {"day": np.array([0.0, 4.0, 5.0, 6.0])}
+    assert count_leaks(time, keys, test_keys) == 2
+    assert count_leaks(time.model_copy(update={"first": 2}), keys, test_keys) == 1  # the two earliest
+    assert count_leaks(time, keys, {}) == count_leaks(Split(test="predefined"), keys, test_keys) == 0

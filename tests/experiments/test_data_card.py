@@ -85,3 +85,44 @@ def test_missing_values_are_counted_in_features_and_targets():
 def test_a_card_of_rows_with_missing_values_can_be_written():
     rows = Samples(np.array([[np.nan, 1.0], [3.0, 2.0]]), np.array([1.0, 2.0]))
     json.dumps(_card(rows, rows), allow_nan=False)
+
+
+# --- warnings ---
+
+
+def test_an_input_without_doubts_has_no_warnings(image_input: TrainingInput):
+    test = Samples(255 - image_input.samples.x[:4], image_input.samples.y[:4])
+    card = data_card.describe(image_input, test)
+    assert data_card.warnings(card) == []
+    assert not set(data_card.LEAKS.values()) & card.keys()
+
+
+def test_samples_on_both_sides_are_a_warning():
+    assert data_card.warnings(_card(TABLE, TABLE.take(np.array([0, 1])))) == [
+        "2 distinct sample(s) are in both the training and the test data, so their test results say little about new "
+        "samples"
+    ]
+
+
+def test_leaks_of_a_split_by_group_or_time_are_in_the_card_and_a_warning():
+    test = Samples(np.full((1, 3), 99.0), np.array([9.0]))
+    for split_by, start in (
+        ("group", "3 group(s) are in both the training and the test data"),
+        ("time", "3 test sample(s) are earlier than the last training sample"),
+    ):
+        rows = TrainingInput(description_of(TABLE, split_by=split_by), TABLE)
+        card = data_card.describe(rows, test, leaks=3)
+        assert card[data_card.LEAKS[split_by]] == 3
+        (warning,) = data_card.warnings(card)
+        assert warning.startswith(start)
+
+
+def test_classes_of_one_part_are_a_warning():
+    def samples(*y: int) -> Samples:
+        return Samples(np.random.default_rng(sum(y)).normal(size=(len(y), 2)), np.array(y))
+
+    card = _card(samples(0, 1, 2, 0, 3), samples(0, 0), validation_samples=1, classes=("a", "b", "c", "d"))
+    assert data_card.warnings(card) == [
+        "only the training samples have class(es) 'b', 'c', so no test sample measures them",
+        "only the validation samples have class(es) 'd', so no model learns them",
+    ]

@@ -29,6 +29,7 @@ def test_inputs_that_differ_in_scaling_alone_are_grouped(tmp_path) -> None:
     ((first, second),) = cards_of(ProjectFiles(tmp_path))["boston"].groups
     assert (first.scaling, second.scaling) == ("none", "standard")
     assert (first.shape, first.constant_features, first.shared_samples) == ("13", 0, 1)
+    assert [warning[:21] for warning in first.warnings] == ["1 distinct sample(s) "]
     assert first.parts[0].values["samples"] == 404
     assert first.parts[0].values["mean of the target"] == 22.5
 

@@ -198,6 +198,23 @@ def find_divider(split: Split, samples: Samples, keys: Keys, classes: tuple[str,
     return Divider(split.by, _column(split.column, split.by, keys))
 
 
+def count_leaks(split: Split, keys: Keys, test_keys: Keys) -> int:
+    """Return what a data set's own test samples share with its training samples that a split by group or time forbids.
+
+    Args:
+        split: by group: the number of groups on both sides; in time: that of test samples earlier than a training
+            sample.
+        keys: the columns of the training samples.
+        test_keys: those of the test samples; without the column nothing is counted.
+    """
+    if split.column is None or split.column not in test_keys:
+        return 0
+    training, test = keys[split.column], test_keys[split.column]
+    if split.group:
+        return len(np.intersect1d(training[: split.first], test))
+    return int(np.sum(test < np.sort(training)[: split.first].max()))
+
+
 def divide_test(count: int, split: Split, divider: Divider | None = None) -> tuple[Indices, Indices]:
     """Return the indices of training and test samples, both in the order of use.
 

@@ -1,5 +1,6 @@
 """The data card of an input: statistics of its samples that make a mistake in the data visible."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,22 @@ from modelyard.data.samples import Samples
 from modelyard.experiments.tasks import TASKS
 
 LISTED = 20  # constant features named at most
+SHARED = "distinct_rows_in_both_training_and_test"
+LEAKS = {"group": "groups_in_both_training_and_test", "time": "test_rows_earlier_than_a_training_row"}
+"""By what the samples are split, the key of what should be 0; a card has it only where it is not."""
 
 
-def describe(training: TrainingInput, test: Samples) -> dict[str, Any]:
-    """The card as JSON values: sizes, types, ranges, targets, missing values, constant features, shared samples."""
+def describe(training: TrainingInput, test: Samples, leaks: int = 0) -> dict[str, Any]:
+    """The card as JSON values: sizes, types, ranges, targets, missing values, constant features, shared samples.
+
+    Args:
+        training: the training and validation samples.
+        test: the test samples.
+        leaks: what `splits.count_leaks` returns.
+    """
     description = training.description
     parts = {"training": training.training, "validation": training.validation, "test": test}
     constant = _constant_features(training.training.x, description)
-    shared = len(_distinct(training.samples.x) & _distinct(test.x))
     return {
         "dataset": description.dataset,
         "task": description.task,
@@ -24,8 +33,36 @@ def describe(training: TrainingInput, test: Samples) -> dict[str, Any]:
         "shape_of_a_row": list(description.shape),
         "parts": {name: _part(samples, description) for name, samples in parts.items() if len(samples)},
         "constant_features": {"count": len(constant), "names": constant[:LISTED]},
-        "distinct_rows_in_both_training_and_test": shared,
+        SHARED: len(_distinct(training.samples.x) & _distinct(test.x)),
+        **({LEAKS[description.split_by or "group"]: leaks} if leaks else {}),
     }
+
+
+def warnings(card: dict[str, Any]) -> list[str]:
+    """What in a card makes test results doubtful, one sentence each."""
+    messages = {
+        SHARED: "{} distinct sample(s) are in both the training and the test data, so their test results say little "
+        "about new samples",
+        LEAKS[
+            "group"
+        ]: "{} group(s) are in both the training and the test data: a leak, unless new samples are of known groups too",
+        LEAKS["time"]: "{} test sample(s) are earlier than the last training sample: a leak, for no model knows the "
+        "future",
+    }
+    counted = [message.format(card[key]) for key, message in messages.items() if card.get(key)]
+    return [*counted, *_lonely_classes(card["parts"])]
+
+
+def _lonely_classes(parts: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """A sentence for each part that has classes which no other part has."""
+    counts = {name: part["rows_per_class"] for name, part in parts.items() if "rows_per_class" in part}
+    for name, classes in counts.items():
+        others = [part for other, part in counts.items() if other != name]
+        lonely = [label for label, rows in classes.items() if rows and not any(part[label] for part in others)]
+        if others and lonely:
+            more = f" and {len(lonely) - LISTED} more" if len(lonely) > LISTED else ""
+            effect = "so no test sample measures them" if name == "training" else "so no model learns them"
+            yield f"only the {name} samples have class(es) {', '.join(map(repr, lonely[:LISTED]))}{more}, {effect}"
 
 
 def _part(samples: Samples, description: InputDescription) -> dict[str, Any]:

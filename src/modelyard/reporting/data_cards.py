@@ -7,6 +7,7 @@ from typing import Any
 
 from modelyard.data.inputs import InputSettings
 from modelyard.data.sources import Source
+from modelyard.experiments import data_card
 from modelyard.params.project import Project
 from modelyard.reporting.project_files import ProjectFiles
 
@@ -46,6 +47,7 @@ class InputCard:
         parts: its training, validation and test samples.
         constant_features: how many features have one value in all training samples.
         shared_samples: how many distinct samples are both in the training and in the test data.
+        warnings: what makes its test results doubtful.
     """
 
     name: str
@@ -55,6 +57,7 @@ class InputCard:
     parts: tuple[InputPart, ...]
     constant_features: int
     shared_samples: int
+    warnings: tuple[str, ...]
 
     @property
     def keys(self) -> list[str]:
@@ -146,7 +149,8 @@ def _input_card(name: str, entry: InputSettings, data: dict[str, Any]) -> InputC
         shape=" x ".join(map(str, data["shape_of_a_row"])),
         parts=tuple(_part(part, values) for part, values in data["parts"].items()),
         constant_features=data["constant_features"]["count"],
-        shared_samples=data["distinct_rows_in_both_training_and_test"],
+        shared_samples=data[data_card.SHARED],
+        warnings=tuple(data_card.warnings(data)),
     )
 
 
