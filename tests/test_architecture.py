@@ -83,6 +83,9 @@ def code_in(deps: list[str]) -> set[str]:
 SETTINGS_AND_WIRING = {"cli", "core", "params", "tracking", "orchestration"}
 READING = within("data.readers")
 DOWNLOADING = within("data.archives", "data.download", "data.mirrors", "data.sources")
+INPUTS = {
+    f"data.{name}" for name in ("columns", "inputs", "preprocessing", "samples", "scaling", "splits", "target_scaling")
+}
 METRICS = {"metrics.definitions", "metrics.detection"}
 ALL_FAMILIES = {f"models.families.{name}" for name in FAMILIES}
 TRANSFERS = within("models.families.transfer", "models.families.backbones")
@@ -91,9 +94,7 @@ TRANSFERS = within("models.families.transfer", "models.families.backbones")
 FRONT_DOORS = {"models", "models.engine", "models.families", "metrics", "data", "data.readers", "experiments"}
 CANNOT_CHANGE = {
     # Reached through the types of params.yaml alone.
-    "fetch": READING
-    | METRICS
-    | within("models", "data.inputs", "data.samples", "data.scaling", "data.splits", "data.target_scaling"),
+    "fetch": READING | METRICS | INPUTS | within("models"),
     # Of a task's module it takes how targets are summarized.
     "normalise": (DOWNLOADING - {"data.archives"}) | METRICS | within("models", "experiments.plots"),
     # The samples are split and on disk; of other families only the types of their settings are read.
@@ -101,28 +102,25 @@ CANNOT_CHANGE = {
     "train_transfer": READING
     | DOWNLOADING
     | (ALL_FAMILIES - {"models.families.mlp"})
-    | {"models.engine.sklearn_model", "metrics.detection", "data.splits"},
+    | {"models.engine.sklearn_columns", "models.engine.sklearn_model", "metrics.detection", "data.splits"},
     # A saved model brings its layers and its scaling; it is loaded, and asked for predictions.
     "evaluate": READING
     | DOWNLOADING
     | within("models.families", "data.splits")
     | {
         f"models.engine.{name}"
-        for name in ("callbacks", "optimizers", "serialization", "tf_dataset", "training_settings")
+        for name in (
+            "callbacks",
+            "keras_columns",
+            "optimizers",
+            "serialization",
+            "sklearn_columns",
+            "tf_dataset",
+            "training_settings",
+        )
     },
     # Of params.yaml it reads names and tasks; of a task's module how predictions become metrics.
-    "compare": READING
-    | DOWNLOADING
-    | within(
-        "models",
-        "experiments.plots",
-        "data.inputs",
-        "data.samples",
-        "data.scaling",
-        "data.splits",
-        "data.target_scaling",
-    )
-    | {"metrics.detection"},
+    "compare": READING | DOWNLOADING | INPUTS | within("models", "experiments.plots") | {"metrics.detection"},
 }
 CANNOT_CHANGE |= {other: CANNOT_CHANGE[group] for group, other in SAME_CODE}
 

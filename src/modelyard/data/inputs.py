@@ -12,7 +12,11 @@ from pydantic import Field, ValidationError
 from modelyard.core.config import Settings
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import atomic_folder, write_json
+from modelyard.data.columns import Column
+from modelyard.data.preprocessing import Imputation, Preprocessing, Strategy, choose_imputation, fit_scaler, refuse_gaps
+from modelyard.data.preprocessing import fit as fit_preprocessing
 from modelyard.data.readers import RawData
+from modelyard.data.readers.csv_table import CsvFormat
 from modelyard.data.samples import Samples, Task
 from modelyard.data.scaling import Method, Scaler, fit, leak_test_range
 from modelyard.data.splits import (
@@ -27,6 +31,8 @@ from modelyard.data.splits import (
 )
 from modelyard.data.target_scaling import Method as TargetMethod
 from modelyard.data.target_scaling import TargetScaler
+
+MIN_FREQUENCY = 10  # one-hot features of fewer samples are hardly learnt
 
 
 class InputSettings(Settings):
@@ -43,6 +49,18 @@ class InputSettings(Settings):
         description="of a regression, fitted on the training samples; standard: (y - mean) / standard deviation; log: "
         "the same of log(1 + y), for targets from 0 on that span orders of magnitude. The model inverts it: "
         "predictions and metrics are in the target's own unit, only the loss of a network is that of scaled targets",
+    )
+    imputation: Strategy | Imputation | dict[str, Strategy | Imputation] = Field(
+        default="refuse",
+        exclude_if="refuse".__eq__,
+        description="of a table: what stands for gaps, for all columns or by column; keep: a category of its own, or "
+        "for numbers a gap, which only histogram_boosting takes",
+    )
+    min_frequency: int = Field(
+        default=MIN_FREQUENCY,
+        ge=1,
+        exclude_if=MIN_FREQUENCY.__eq__,
+        description="of a table: categories in fewer training samples are taken together as `other`",
     )
 
 
@@ -64,6 +82,20 @@ class InputDescription(Settings):
     split_by: SplitBy | None = Field(
         default=None, exclude_if=not_, description="by what the samples were divided; folds are divided by it too"
     )
+    columns: tuple[Column, ...] = Field(
+        default=(), exclude_if=not_, description="of a table that has more than numbers"
+    )
+    csv_format: CsvFormat | None = Field(default=None, exclude_if=not_, description="of such a table")
+    preprocessing: Preprocessing | None = Field(
+        default=None,
+        exclude_if=not_,
+        description="of such a table: from raw features to what a model computes with",
+    )
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The names of the columns of the user's file that a model takes; none for samples that are no table."""
+        return tuple(column.name for column in self.columns) or self.features
 
     @property
     def network_dtype(self) -> str:
@@ -109,6 +141,7 @@ def prepare(raw: RawData, task: Task, settings: InputSettings) -> tuple[Training
     Raises:
         ModelyardError: the split does not fit the data set, or the target scaling its targets.
     """
+    columns, imputation = _columns(raw, settings)
     check_task(settings.split, task)
     training, test = _divide(raw, settings)
     kept = keep_first(len(training.samples), settings.split)
@@ -130,6 +163,9 @@ def prepare(raw: RawData, task: Task, settings: InputSettings) -> tuple[Training
         scaler=Scaler(),
         target_scaler=None if settings.target_scaling == "none" else TargetScaler(method=settings.target_scaling),
         split_by=settings.split.by,
+        columns=columns,
+        csv_format=raw.csv_format,
+        preprocessing=Preprocessing(imputation=imputation, min_frequency=settings.min_frequency) if columns else None,
     )
     groups = first.take(order).values if first and first.by == "group" else None
     return TrainingInput(refit(description, samples), samples, groups), test
@@ -142,8 +178,14 @@ def refit(description: InputDescription, samples: Samples) -> InputDescription:
         ModelyardError: a target does not allow its scaling.
     """
     count, target_scaler = description.training_samples, description.target_scaler
+    training, preprocessing = samples.x[:count], description.preprocessing
+    if preprocessing:
+        preprocessing = fit_preprocessing(
+            description.columns, preprocessing.imputation, preprocessing.min_frequency, training
+        )
     learnt = {
-        "scaler": fit(description.scaling, samples.x[:count]),
+        "preprocessing": preprocessing,
+        "scaler": _scaler(description.scaling, description.columns, preprocessing, training),
         "target_scaler": target_scaler and target_scaler.refit(samples.y, count),
     }
     return description.model_copy(update=learnt)
@@ -245,6 +287,29 @@ def _divide(raw: RawData, settings: InputSettings) -> tuple[_Divisible, Samples]
         )
     training, test = divide_test(len(raw.samples), settings.split, samples.divider)
     return samples.take(training), raw.samples.take(test)
+
+
+def _columns(raw: RawData, settings: InputSettings) -> tuple[tuple[Column, ...], tuple[Imputation, ...]]:
+    """The columns of a table, with the imputation of each feature; none for data that have nothing to impute."""
+    columns = raw.columns
+    if not columns and settings.imputation != "refuse":
+        if not raw.features:
+            raise ModelyardError("`imputation` is for tables; leave it out.")
+        columns = tuple(Column(name=name, kind="number") for name in raw.features)
+    imputation = choose_imputation(columns, settings.imputation)
+    if columns:
+        refuse_gaps(columns, imputation, raw.samples.x)
+    return columns, imputation
+
+
+def _scaler(
+    method: Method, columns: tuple[Column, ...], preprocessing: Preprocessing | None, training: np.ndarray
+) -> Scaler:
+    if preprocessing is None:
+        return fit(method, training)
+    if method not in ("none", "minmax", "standard"):
+        raise ModelyardError(f"`scaling: {method}` is not for tables with categories or gaps: take minmax or standard.")
+    return fit_scaler(method, preprocessing, columns, training)
 
 
 def _save_samples(samples: Samples, folder: Path) -> None:

@@ -41,10 +41,10 @@ def explain(model: Model, training: TrainingInput, test: Path, shuffles: int) ->
         shuffles: how often each feature is permuted.
 
     Returns:
-        Columns: measure, feature, value, low, high. The measure `coefficient`, only for linear regressions, is the
-        change of the prediction for one standard deviation of the feature, with its 95 % t interval; `importance` is
-        the increase of the error on the test samples when the feature is permuted, with the range of 95 % of the
-        permutations.
+        Columns: measure, feature, value, low, high. The measure `coefficient`, only for a linear regression of numbers,
+        is the change of the prediction for one standard deviation of the feature, with its 95 % t interval;
+        `importance` is the increase of the error on the test samples when the feature is permuted, with the range of
+        95 % of the permutations.
 
     Raises:
         ModelyardError: the samples are not rows of a table, or the task has no error for this.
@@ -104,7 +104,7 @@ def _plot_measure(axes: "Axes", table: "pd.DataFrame", order: list[str], styles:
 
 
 def _is_linear_regression(model: Model) -> TypeGuard[SklearnModel]:
-    return isinstance(model, SklearnModel) and model.is_linear_regression
+    return isinstance(model, SklearnModel) and model.is_linear_regression and not model.description.preprocessing
 
 
 def _importance_metric(model: Model) -> ImportanceMetric:

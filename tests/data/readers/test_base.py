@@ -105,5 +105,5 @@ def test_a_reader_of_one_csv_file_refuses_none_and_several(
     names: list[str], reader: str, kind: type[DatasetSettings], more: dict
 ):
     files = {name: Source(text="") for name in names}
-    with pytest.raises(ValidationError, match=f"reader {reader} reads one CSV file; {len(names)} files are given"):
+    with pytest.raises(ValidationError, match=f"reader {reader} reads one file; {len(names)} files are given"):
         kind(reader=reader, task="regression", description="Made up.", files=files, **more)

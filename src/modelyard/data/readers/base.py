@@ -10,6 +10,8 @@ from pydantic import Field, model_validator
 
 from modelyard.core.config import Settings
 from modelyard.core.errors import ModelyardError
+from modelyard.data.columns import Column
+from modelyard.data.readers.csv_table import CsvFormat
 from modelyard.data.samples import TARGET_KINDS, Samples, Task
 from modelyard.data.sources import FileName, FolderName, Source
 
@@ -31,6 +33,8 @@ class RawData:
     words: tuple[str, ...] = ()  # for samples of word numbers: the word of each number
     keys: Mapping[str, np.ndarray] = field(default_factory=dict)
     test_keys: Mapping[str, np.ndarray] = field(default_factory=dict)
+    columns: tuple[Column, ...] = ()  # for a table that has more than numbers: what each column holds
+    csv_format: CsvFormat | None = None  # of such a table
 
 
 class Expectations(Settings):
@@ -101,14 +105,14 @@ class DatasetSettings(Settings):
         if self.expect.shape not in (None, raw.samples.x.shape[1:]):
             yield f"  expect.shape: {self.expect.shape} expected, {raw.samples.x.shape[1:]} found"
         missing = sum(int(np.sum(~np.isfinite(array))) for part in parts for array in (part.x, part.y))
-        if missing:
+        if missing and not raw.columns:  # gaps of a table's columns are what an input imputes
             yield f"  {missing} value(s) are missing or infinite"
             return
         for name, allowed, arrays in (
             ("range", self.expect.range, [part.x for part in parts]),
             ("target_range", self.expect.target_range, [part.y for part in parts]),
         ):
-            low, high = min(array.min() for array in arrays), max(array.max() for array in arrays)
+            low, high = min(np.nanmin(array) for array in arrays), max(np.nanmax(array) for array in arrays)
             if allowed and not allowed[0] <= low <= high <= allowed[1]:
                 yield f"  expect.{name}: {allowed} expected, {low:g} to {high:g} found"
         # By the task, not by the type of the targets: integer targets of a regression need no names.
@@ -119,12 +123,12 @@ class DatasetSettings(Settings):
 
 
 class CsvDatasetSettings(DatasetSettings):
-    """A data set that is one CSV file."""
+    """A data set that is one file of a table."""
 
     @model_validator(mode="after")
     def _is_one_file(self) -> "CsvDatasetSettings":
         if len(self.files) != 1:
-            raise ValueError(f"reader {self.reader} reads one CSV file; {len(self.files)} files are given")
+            raise ValueError(f"reader {self.reader} reads one file; {len(self.files)} files are given")
         return self
 
     def csv_file(self, folder: Path) -> Path:

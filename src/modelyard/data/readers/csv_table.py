@@ -1,127 +1,156 @@
-"""The rules for CSV tables: one set for training and for `modelyard predict`, so that both read a file the same."""
+"""CSV files: one set of rules for training and for `modelyard predict`, so that both read a file the same."""
 
 import csv
+import gzip
+import io
 import re
+import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import chain, islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING, Literal, TextIO, cast
 
-import numpy as np
+from pydantic import Field
 
-LARGEST = float(np.finfo(np.float32).max)  # a network takes float32
-SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "blanks"}
+from modelyard.core.config import Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "blanks"}
 PLACEHOLDER = re.compile(r"Unnamed: \d+")  # pandas's, for a column without a name
-FLAGS = {"true": 1.0, "false": 0.0}
+CHUNK = 10_000  # rows that are held as Python's own text at a time
 
 
 class TableError(Exception):
     """Why a table, or a row of it, cannot be used, and what to do."""
 
 
-class MissingValueError(TableError):
-    """A row has no value in a column."""
+class CsvFormat(Settings):
+    """How a CSV file is written."""
+
+    separator: Literal[",", ";", "\t", "|"] | None = Field(
+        default=None, description="null: found out from the first two lines"
+    )
+    decimal: Literal[".", ","] = Field(default=".", description="the decimal sign of numbers")
+    encoding: str = Field(default="utf-8", description="of the text, as Python names it, such as cp1252")
 
 
-def read(path: Path) -> Iterator[list[str]]:
-    """Yield the names of the columns, then the values of each row; blanks around both are no part of them.
-
-    Empty lines are no rows. A row can have more or fewer values than there are names (see `Columns`).
-
-    Raises:
-        TableError: not comma-separated text in UTF-8 with a unique name for each column.
-        OSError: the file cannot be opened.
-    """
-    with path.open(newline="", encoding="utf-8-sig") as content:  # spreadsheets write a byte order mark
-        try:
-            head = list(islice(content, 2))
-            lines = csv.reader(chain(head, content), skipinitialspace=True, strict=True)
-            rows = (row for line in lines if any(row := [value.strip() for value in line]) or len(row) > 1)
-            names = next(rows, None)
-            if names is None:
-                raise TableError("it is empty; a header with the names of the columns is needed")
-            _check_separator(head)
-            _check_names(names)
-            yield names
-            yield from rows
-        except csv.Error as error:
-            raise TableError(f"not a CSV table: line {lines.line_num}: {error}") from None
-        except UnicodeDecodeError as error:
-            encoding = "UTF-16" if error.object[:2] in (b"\xff\xfe", b"\xfe\xff") else "Windows-1252 (cp1252)"
-            raise TableError(
-                f"not text in UTF-8 (byte 0x{error.object[error.start]:02x}), but perhaps in {encoding}. "
-                "Save it in UTF-8; spreadsheets call this CSV UTF-8."
-            ) from None
-
-
-class Columns:
-    """Columns of numbers, or of True and False as 1 and 0, among all columns of a table.
+@dataclass(frozen=True)
+class RawTable:
+    """The columns of a file, and the rows that cannot be divided into columns.
 
     Attributes:
-        positions: the position of each column, by its name.
+        columns: the values of each column by name: text, or values with a type where the file has types.
+        rows: the number of each row, counted from 1 below the header.
+        errors: what is wrong with the rows that are left out, by their number.
     """
 
-    def __init__(self, header: Sequence[str], wanted: Iterable[str]) -> None:
-        self._width = len(header)
-        self.positions = {name: header.index(name) for name in wanted}
-        self._have_flags: dict[str, bool] = {}
-
-    def numbers(self, row: Sequence[str]) -> list[float]:
-        """Return the numbers of a row, in the order of the wanted columns.
-
-        Raises:
-            TableError: too few or too many values, a missing value, or one that is not a finite float32 number or not
-                of the same kind as those above it.
-        """
-        if len(row) != self._width:
-            raise TableError(f"{len(row)} values, the header has {self._width} columns")
-        return [self._number(name, row[position]) for name, position in self.positions.items()]
-
-    def _number(self, name: str, text: str) -> float:
-        number = FLAGS.get(text.lower())
-        is_flag = number is not None
-        if number is None:
-            number = _number(name, text)
-        if self._have_flags.setdefault(name, is_flag) != is_flag:
-            others, here = ("numbers", "True or False") if is_flag else ("True or False", "a number")
-            raise TableError(
-                f"{text!r} in column {name!r} is {here}, and above it are {others}: write 1 for True, 0 for False"
-            )
-        return number
+    columns: "dict[str, pa.ChunkedArray]"
+    rows: Sequence[int]
+    errors: Mapping[int, str] = field(default_factory=dict)
 
 
-def _number(name: str, text: str) -> float:
-    if not text:
-        raise MissingValueError(f"no value in column {name!r}")
+def read(path: Path, format_: CsvFormat) -> RawTable:
+    """Read the columns of a file, compressed by gzip or zip if its name ends so; names without blanks around them.
+
+    Empty lines are no rows.
+
+    Raises:
+        TableError: not separated text with a unique name for each column.
+        OSError: the file cannot be opened.
+    """
+    import pyarrow as pa
+
+    with _open(path, format_.encoding) as content:
+        try:
+            head = list(islice(content, 2))
+            separator = format_.separator or _find_separator(head)
+            lines = csv.reader(chain(head, content), delimiter=separator, skipinitialspace=True, strict=True)
+            rows = (row for row in lines if len(row) > 1 or any(map(str.strip, row)))
+            names = [name.strip() for name in next(rows, [])]
+            if not names:
+                raise TableError("it is empty; a header with the names of the columns is needed")
+            check_names(names)
+            chunks: list[list[pa.Array]] = [[] for _ in names]
+            numbers, errors = list[int](), dict[int, str]()
+            while some := list(islice(rows, CHUNK)):
+                fitting = []
+                for number, row in enumerate(some, start=len(numbers) + len(errors) + 1):
+                    if len(row) == len(names):
+                        fitting.append(row)
+                        numbers.append(number)
+                    else:
+                        errors[number] = f"{len(row)} values, the header has {len(names)} columns"
+                for column, values in zip(chunks, zip(*fitting, strict=True), strict=False):
+                    column.append(pa.array(values, pa.string()))
+        except csv.Error as error:
+            raise TableError(f"not a CSV table: line {lines.line_num}: {error}") from None
+        except UnicodeError as error:
+            raise TableError(_explain_encoding(error, path, format_.encoding)) from None
+    columns = {name: pa.chunked_array(column, pa.string()) for name, column in zip(names, chunks, strict=True)}
+    return RawTable(columns, numbers, errors)
+
+
+@contextmanager
+def _open(path: Path, encoding: str) -> Iterator[TextIO]:
+    """Open the text of a file, which may be compressed."""
+    if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
+        encoding = "utf-8-sig"  # spreadsheets write a byte order mark
     try:
-        number = float(text)
-    except ValueError:
-        number = np.nan
-    if not abs(number) <= LARGEST or "_" in text or not text.isascii():  # float reads 1_000 and other scripts' digits
-        raise TableError(
-            f"{text!r} in column {name!r}, where a number belongs: "
-            "write numbers like 1234.5 or 1e-3; encode text as numbers, or drop it"
-        )
-    return number
+        with _open_binary(path) as binary, io.TextIOWrapper(binary, encoding=encoding, newline="") as content:
+            yield content
+    except LookupError:
+        raise TableError(f"`encoding: {encoding}` is unknown; write utf-8, cp1252, latin-1 or utf-16, say") from None
+    except (gzip.BadGzipFile, EOFError, zipfile.BadZipFile) as error:
+        raise TableError(f"the file is broken, or not compressed as its name says ({error})") from None
 
 
-def _check_separator(head: Sequence[str]) -> None:
-    """Refuse a table whose first two lines fit another separator better than commas."""
+@contextmanager
+def _open_binary(path: Path) -> Iterator[IO[bytes]]:
+    if path.suffix == ".gz":
+        with gzip.GzipFile(path) as content:
+            yield cast("IO[bytes]", content)
+    elif path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if not name.endswith("/")]
+            if len(names) != 1:
+                raise TableError(f"the archive has {len(names)} files ({', '.join(names[:5])}); one table is needed")
+            if PurePosixPath(names[0]).is_absolute() or ".." in PurePosixPath(names[0]).parts:
+                raise TableError(f"the archive's file {names[0]!r} has a path that leads outside: pack it again")
+            with archive.open(names[0]) as content:
+                yield content
+    else:
+        with path.open("rb") as content:
+            yield content
+
+
+def _find_separator(head: Sequence[str]) -> str:
+    """Return the separator that gives the first two lines equally many columns: the comma, if it does."""
+    if len(head) < 2:
+        return ","
 
     def widths(separator: str) -> set[int]:
-        return {len(next(csv.reader([line], delimiter=separator, skipinitialspace=True))) for line in head}
+        return {len(next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])) for line in head}
 
-    if len(head) < 2 or (len(widths(",")) == 1 and widths(",") != {1}):
-        return
+    if len(widths(",")) == 1 and widths(",") != {1}:
+        return ","
     for separator, called in SEPARATORS.items():
         if len(widths(separator)) == 1 and widths(separator) != {1}:
-            raise TableError(
-                f"it seems to be separated by {called}, into {widths(separator).pop()} columns: "
-                "save it separated by commas, with decimal points"
-            )
+            if separator == " ":
+                raise TableError(
+                    f"it seems to be separated by {called}, into {widths(separator).pop()} columns: save it separated "
+                    "by commas, semicolons or tabs"
+                )
+            return separator
+    return ","
 
 
-def _check_names(names: Sequence[str]) -> None:
+def check_names(names: Sequence[str]) -> None:
+    """Refuse names of columns that are missing, invisible or not unique."""
     for number, name in enumerate(names, start=1):
         if not name or PLACEHOLDER.fullmatch(name):
             raise TableError(
@@ -137,3 +166,24 @@ def _check_names(names: Sequence[str]) -> None:
     for name, count in Counter(names).items():
         if count > 1:
             raise TableError(f"the header names column {name!r} {count} times: rename or remove all but one")
+
+
+def _explain_encoding(error: UnicodeError, path: Path, encoding: str) -> str:
+    if not isinstance(error, UnicodeDecodeError):  # of a byte order mark that is missing
+        return f"not text in {encoding}: {error}"
+    with _open_binary(path) as binary:
+        lines = binary.read().splitlines(keepends=True)
+    likely = "utf-16" if lines and lines[0][:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252"
+    line = next((number for number, each in enumerate(lines, start=1) if not _is_text(each, encoding)), 1)
+    return (
+        f"line {line} is not text in {encoding.upper()} (byte 0x{error.object[error.start]:02x}). If it is in "
+        f"{likely}, add `encoding: {likely}` to the data set; or save it in UTF-8, which spreadsheets call CSV UTF-8."
+    )
+
+
+def _is_text(line: bytes, encoding: str) -> bool:
+    try:
+        line.decode(encoding)
+    except UnicodeError:
+        return False
+    return True

@@ -1,93 +1,306 @@
-"""The user's own table: one CSV file with a header and numbers in every column but the target of a classification."""
+"""The user's own table: one file with a header, of numbers, categories and dates."""
 
 import re
 import unicodedata
-from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from modelyard.core.config import suggest
+from modelyard.core.config import Settings, suggest
 from modelyard.core.errors import ModelyardError
-from modelyard.data.readers import csv_table
+from modelyard.data.columns import ISO, Column, DatePart, Kind, as_text, is_text, to_numbers, without_gaps
+from modelyard.data.readers import table_file
 from modelyard.data.readers.base import CsvDatasetSettings, RawData
-from modelyard.data.readers.csv_table import TableError
+from modelyard.data.readers.csv_table import CsvFormat, RawTable, TableError
 from modelyard.data.samples import TARGET_KINDS, Samples
 
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-class TableDataset(CsvDatasetSettings):
-    """A table in a CSV file."""
+MOST_CATEGORIES = 1000
+ALWAYS_CATEGORIES = 20  # so many values of text are categories, in however few rows
+ROWS_PER_CATEGORY = 10  # with more values than that, fewer rows for each are text that cannot be learnt from
+ISO_DATE = r"^\d{4}-\d{2}-\d{2}([T ]|$)"
+MIDNIGHT = r"^\D*\d{4}-\d{2}-\d{2}([T ]00:00(:00(\.0+)?)?)?$"
+
+MissingValues = Annotated[
+    tuple[str, ...],
+    BeforeValidator(lambda given: tuple(map(str, given)) if isinstance(given, list | tuple) else given),
+]
+
+
+class DateColumn(Settings):
+    """A column of dates in another form than 2024-01-31."""
+
+    kind: Literal["date"]
+    format: str = Field(description="as in datetime.strptime, such as %d.%m.%Y")
+
+
+class TableDataset(CsvDatasetSettings, CsvFormat):
+    """A table in a CSV, Parquet or Feather file."""
 
     reader: Literal["table"]
     target: str = Field(description="the column to predict")
+    columns: dict[str, Kind | Literal["drop"] | DateColumn] = Field(
+        default={}, description="what a column holds, or drop; the others are found out"
+    )
+    missing: dict[str, MissingValues] = Field(
+        default={}, description="values of a column that mean no value; an empty field always does"
+    )
+    index: str | None = Field(default=None, description="a column that numbers or names the rows: it is no feature")
+
+    @property
+    def csv_format(self) -> CsvFormat:
+        """How the file is written."""
+        return CsvFormat(separator=self.separator, decimal=self.decimal, encoding=self.encoding)
+
+
+class Keys(Mapping[str, np.ndarray]):
+    """The columns of a table as `RawData.keys` has them, each converted when it is asked for."""
+
+    def __init__(self, table: RawTable, settings: TableDataset) -> None:
+        self._table, self._settings = table, settings
+
+    def __getitem__(self, name: str) -> npt.NDArray[np.float64] | npt.NDArray[np.int64]:
+        raw, missing = self._table.columns[name], self._settings.missing.get(name, ())
+        column = _declared(name, self._settings) or _guess(name, raw, self._settings)
+        if column is not None and column.kind != "category":
+            return to_numbers(raw, column, self._settings.decimal).values[:, -1]
+        texts = as_text(without_gaps(raw, missing))
+        codes = to_numbers(raw, Column(name=name, kind="category", categories=_distinct(texts), missing=missing))
+        return np.nan_to_num(codes.values[:, 0], nan=-1).astype(np.int64)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table.columns)
+
+    def __len__(self) -> int:
+        return len(self._table.columns)
 
 
 def read(folder: Path, settings: TableDataset) -> RawData:
-    """Read features as float64 (n, columns - 1); targets as float64, or as class numbers in the order of their names.
+    """Read features as float64 (n, features), NaN for gaps; targets as float64, or as class numbers.
 
-    The classes of a classification are text, whatever they look like.
+    The classes of a classification are text, whatever they look like, in the order of their names.
 
     Raises:
-        ModelyardError: the table breaks a rule of `csv_table`, has no such target, missing values, text instead of
-            numbers, too few rows, a constant target, or classes that are hardly meant so.
+        ModelyardError: the file cannot be read as a table (see `table_file`), has no such target, a value that does not
+            fit its column, text of many values, too few rows, a constant target, or classes that are hardly meant so.
     """
     path = settings.csv_file(folder)
     try:
-        return _read(path, settings)
+        return _read(table_file.read(path, settings.csv_format), settings)
     except TableError as error:
         raise ModelyardError(f"{settings.display_path(path)}: {error}") from None
 
 
-def _read(path: Path, settings: TableDataset) -> RawData:
-    rows = csv_table.read(path)
-    header, target = next(rows), settings.target.strip()
-    if target not in header:
-        raise TableError(f"no column {target!r} (target); {suggest(target, header)}")
-    features = tuple(name for name in header if name != target)
-    has_classes = TARGET_KINDS[settings.task] == "class"
-    columns = csv_table.Columns(header, features if has_classes else (*features, target))
-    position = header.index(target)
-    copies = [name for name in features if re.fullmatch(re.escape(target) + r"\.\d+", name)]
-    values, targets, missing, count = array("d"), list[str](), list[str](), 0
-    for count, row in enumerate(rows, start=1):
-        try:
-            values.extend(columns.numbers(row))
-            if not row[position]:
-                raise csv_table.MissingValueError(f"no value in column {target!r}")
-        except csv_table.MissingValueError as error:
-            missing.append(f"row {count} below the header: {error}")
-        except TableError as error:
-            raise TableError(f"row {count} below the header: {error}") from None
-        targets.append(row[position])
-        copies = [name for name in copies if row[header.index(name)] == row[position]]
-    if missing:
+def find_columns(table: RawTable, settings: TableDataset) -> tuple[Column, ...]:
+    """Return the columns of the features: as the settings have them, or found out from all values.
+
+    Raises:
+        TableError: a setting names no column, or a column is text of too many values.
+    """
+    for setting in (settings.columns, settings.missing, [settings.index] if settings.index else []):
+        for name in setting:
+            if name not in table.columns:
+                raise TableError(f"no column {name!r}; {suggest(name, table.columns)}")
+    found, refused = [], {}
+    for name, raw in table.columns.items():
+        if name in (settings.target.strip(), settings.index) or settings.columns.get(name) == "drop":
+            continue
+        column = _declared(name, settings) or _guess(name, raw, settings)
+        if column is None:
+            refused[name] = len(_distinct(as_text(without_gaps(raw, settings.missing.get(name, ())))))
+        else:
+            found.append(_complete(column, raw))
+    if refused:
+        raise TableError(_explain_text(refused, len(table.rows)))
+    return tuple(found)
+
+
+def _read(table: RawTable, settings: TableDataset) -> RawData:
+    target, names = settings.target.strip(), table.columns
+    if target not in names:
+        raise TableError(f"no column {target!r} (target); {suggest(target, names)}")
+    for row, error in table.errors.items():
+        raise TableError(f"row {row} below the header: {error}")
+    if len(table.rows) < 2 or len(names) < 2:
         raise TableError(
-            f"{len(missing)} row(s) with a missing value. Fill them in or drop these rows; the first: {missing[0]}"
+            f"{len(table.rows)} row(s) and {len(names)} column(s); at least two rows, one feature and the target are "
+            "needed"
         )
-    if count < 2 or not features:
+    columns = find_columns(table, settings)
+    if not columns:
+        raise TableError("no column is left for a feature; take one that is dropped back in")
+    _refuse_copies(table, target, columns)
+    features = tuple(feature for column in columns for feature in column.features)
+    x = np.empty((len(table.rows), len(features)))
+    start = 0
+    for column in columns:
+        x[:, start : start + len(column.features)] = _values(table, column, settings)
+        start += len(column.features)
+    plain = settings.decimal == "." and not np.isnan(x).any()  # then a model takes the features as they are
+    plain = plain and all(column.kind == "number" and not column.missing for column in columns)
+    raw = RawData(
+        Samples(x, np.empty(0)),
+        features=features,
+        columns=() if plain else columns,
+        csv_format=None if plain else settings.csv_format,
+        keys=Keys(table, settings),
+    )
+    if TARGET_KINDS[settings.task] == "class":
+        classes, numbers = _classes(_labels(table, settings), settings)
+        return replace(raw, samples=Samples(x, numbers), classes=classes)
+    return replace(raw, samples=Samples(x, _targets(table, settings)))
+
+
+def _declared(name: str, settings: TableDataset) -> Column | None:
+    kind, missing = settings.columns.get(name), settings.missing.get(name, ())
+    if kind is None or kind == "drop":
+        return None
+    if isinstance(kind, DateColumn):
+        return Column(name=name, kind="date", date_format=kind.format, parts=("days",), missing=missing)
+    return Column(name=name, kind=kind, parts=("days",) if kind == "date" else (), missing=missing)
+
+
+def _guess(name: str, raw: "pa.ChunkedArray", settings: TableDataset) -> Column | None:
+    """What a column holds, by all of its values; None for text of many values, and of no kind that models take."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    missing = settings.missing.get(name, ())
+    values = without_gaps(raw, missing)
+    present = len(values) - values.null_count
+    if not present:
+        raise TableError(f"column {name!r} has no value in any row: add `columns: {{{name}: drop}}` to the data set")
+    if not is_text(values):
+        kind = _kind_of_type(values.type)
+        if kind is None:
+            raise TableError(
+                f"column {name!r} holds {values.type}, which no model takes: add `columns: {{{name}: drop}}` to the "
+                "data set"
+            )
+        return Column(name=name, kind=kind, parts=("days",) if kind == "date" else (), missing=missing)
+    flags = pc.all(pc.is_in(pc.utf8_lower(values), value_set=pa.array(["true", "false"]))).as_py()
+    column = Column(name=name, kind="boolean" if flags else "number", missing=missing)
+    wrong = min(len(to_numbers(raw, column, decimal).errors) for decimal in {settings.decimal, ","})
+    if wrong < present - wrong:  # the few that are no numbers, or another decimal sign, are errors and no categories
+        return column
+    if pc.all(pc.match_substring_regex(values, ISO_DATE)).as_py():
+        return Column(name=name, kind="date", parts=("days",), missing=missing)
+    distinct = pc.count_distinct(values).as_py()
+    if distinct <= ALWAYS_CATEGORIES or distinct <= min(MOST_CATEGORIES, present / ROWS_PER_CATEGORY):
+        return Column(name=name, kind="category", missing=missing)
+    return None
+
+
+def _kind_of_type(of: "pa.DataType") -> Kind | None:
+    import pyarrow as pa
+
+    types = pa.types
+    if types.is_boolean(of):
+        return "boolean"
+    if types.is_integer(of) or types.is_floating(of) or types.is_decimal(of):
+        return "number"
+    return "date" if types.is_timestamp(of) or types.is_date(of) else None
+
+
+def _complete(column: Column, raw: "pa.ChunkedArray") -> Column:
+    """Add the categories of a column, or the parts of its dates; the hour only where a date has one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = without_gaps(raw, column.missing)
+    if column.kind == "category":
+        categories = _distinct(as_text(values))
+        if len(categories) > MOST_CATEGORIES:
+            raise TableError(
+                f"column {column.name!r} has {len(categories)} categories; at most {MOST_CATEGORIES} can be learnt: "
+                f"merge some, or add `columns: {{{column.name}: drop}}` to the data set"
+            )
+        return column.model_copy(update={"categories": categories})
+    if column.kind == "date":
+        parts: tuple[DatePart, ...] = ("year", "month", "weekday", "hour", "days")
+        if is_text(values):
+            has_time = "%H" in column.date_format or "%I" in column.date_format
+            if column.date_format == ISO:
+                has_time = not pc.all(pc.match_substring_regex(values, MIDNIGHT)).as_py()
+        else:
+            has_time = pa.types.is_timestamp(values.type)
+        return column.model_copy(update={"parts": parts if has_time else tuple(p for p in parts if p != "hour")})
+    return column
+
+
+def _explain_text(refused: Mapping[str, int], rows: int) -> str:
+    named = ", ".join(f"{name!r} ({count} different values in {rows} rows)" for name, count in refused.items())
+    lines = ", ".join(f"{name}: drop" for name in refused)
+    return (
+        f"text of many values, from which nothing can be learnt as it is: {named}. Leave the columns out by adding to "
+        f"the data set\n  columns: {{{lines}}}\nor write category for one whose values come again"
+    )
+
+
+def _values(table: RawTable, column: Column, settings: TableDataset) -> npt.NDArray[np.float64]:
+    """The numbers of a column.
+
+    Raises:
+        TableError: it names the first row with a value that does not fit.
+    """
+    found = to_numbers(table.columns[column.name], column, settings.decimal)
+    for row in sorted(found.errors):
+        more = f" ({len(found.errors)} such rows)" if len(found.errors) > 1 else ""
+        raise TableError(f"row {table.rows[row]} below the header: {found.errors[row]}{more}")
+    return found.values
+
+
+def _targets(table: RawTable, settings: TableDataset) -> npt.NDArray[np.float64]:
+    target = settings.target.strip()
+    column = Column(name=target, kind="number", missing=settings.missing.get(target, ()))
+    values = _values(table, column, settings)[:, 0]
+    _refuse_missing_target(np.isnan(values), table, target)
+    if np.ptp(values) == 0:
         raise TableError(
-            f"{count} row(s) and {len(header)} column(s); at least two rows, one feature and the target are needed"
-        )
-    if copies:
-        raise TableError(f"column {copies[0]!r} is a copy of the target {target!r}: remove it")
-    numbers = np.array(values).reshape(count, -1)
-    if has_classes:
-        classes, y = _classes(targets, settings)
-        return RawData(Samples(numbers, y), features=features, classes=classes)
-    x, y = np.ascontiguousarray(numbers[:, :-1]), numbers[:, -1].copy()
-    if np.ptp(y) == 0:
-        raise TableError(
-            f"column {target!r} (target) is {targets[0]} in every row, so there is nothing to predict: "
+            f"column {target!r} (target) is {values[0]:g} in every row, so there is nothing to predict: "
             "choose another target"
         )
-    return RawData(Samples(x, y), features=features)
+    return values
+
+
+def _labels(table: RawTable, settings: TableDataset) -> list[str]:
+    target = settings.target.strip()
+    texts = as_text(without_gaps(table.columns[target], settings.missing.get(target, ())))
+    _refuse_missing_target(~texts.is_valid().to_numpy(), table, target)
+    labels: list[str] = texts.to_pylist()
+    return labels
+
+
+def _refuse_missing_target(missing: npt.NDArray[np.bool_], table: RawTable, target: str) -> None:
+    rows = np.flatnonzero(missing)
+    if len(rows):
+        raise TableError(
+            f"{len(rows)} row(s) with a missing value. Fill them in or drop these rows; the first: "
+            f"row {table.rows[rows[0]]} below the header: no value in column {target!r}"
+        )
+
+
+def _refuse_copies(table: RawTable, target: str, columns: Sequence[Column]) -> None:
+    """Refuse what pandas makes of two columns with the name of the target."""
+    for column in columns:
+        if re.fullmatch(re.escape(target) + r"\.\d+", column.name):
+            copy, original = (as_text(table.columns[name]) for name in (column.name, target))
+            if copy.combine_chunks().equals(original.combine_chunks()):
+                raise TableError(f"column {column.name!r} is a copy of the target {target!r}: remove it")
+
+
+def _distinct(texts: "pa.ChunkedArray") -> tuple[str, ...]:
+    return tuple(sorted(texts.unique().drop_null().to_pylist()))
 
 
 def _classes(labels: Sequence[str], settings: TableDataset) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:

@@ -14,6 +14,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.data.inputs import InputDescription, TrainingInput, load_description, save_description
 from modelyard.data.target_scaling import TargetScaler
 from modelyard.metrics.definitions import history_metric
+from modelyard.models.engine import keras_columns
 from modelyard.models.engine.base import ArraySpec, Layer, TrainingContext
 from modelyard.models.engine.runtime import Runtime
 from modelyard.models.engine.runtime import use as use_runtime
@@ -127,7 +128,7 @@ def build(family: ModuleType, settings: Settings, training: NetworkTraining, des
 
     output = find_loss(description, training.loss).output(description)
     raw = keras.Input(description.shape, dtype=description.network_dtype, name="raw")
-    return keras.Model(raw, family.build(_scaling_layer(description)(raw), output, settings))
+    return keras.Model(raw, family.build(_encode(raw, description), output, settings))
 
 
 def in_target_unit(native: Any, description: InputDescription) -> Any:
@@ -187,6 +188,12 @@ def _layers(native: Any) -> list[Layer]:
         else:
             layers.append(Layer(layer.name, type(layer).__name__, tuple(layer.output.shape[1:]), layer.count_params()))
     return layers
+
+
+def _encode(raw: Any, description: InputDescription) -> Any:
+    if description.preprocessing:
+        return keras_columns.encode(raw, description, description.preprocessing)
+    return _scaling_layer(description)(raw)
 
 
 def _scaling_layer(description: InputDescription) -> Any:

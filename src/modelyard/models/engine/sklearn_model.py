@@ -13,6 +13,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.core.files import write_table
 from modelyard.data.inputs import InputDescription, TrainingInput, load_description, save_description
 from modelyard.data.samples import Samples
+from modelyard.models.engine import sklearn_columns
 from modelyard.models.engine.base import ArraySpec, Layer, TrainingContext
 from modelyard.models.engine.serialization import make_stable
 from modelyard.models.engine.tasks import estimator_predictions
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 FILE = "model.skops"
 # Nodes of a tree point at each other unchecked, so a forged file could crash the process (it cannot run code).
-TRUSTED = ["sklearn.tree._tree.Tree"]
+TRUSTED = ["sklearn.tree._tree.Tree", "numpy.dtype"]
 COEFFICIENTS = "coefficients.csv"
 
 
@@ -94,13 +95,18 @@ class SklearnModel:
         """
         import pandas as pd
 
-        scaling, model = self.native["scaling"], _estimator(self.native)
-        slopes, intercept = model.coef_ / scaling.scale_, model.intercept_
-        if self.description.target_scaler:
+        model, description, preprocessing = _estimator(self.native), self.description, self.description.preprocessing
+        offset, scale = np.zeros(len(model.coef_)), np.ones(len(model.coef_))
+        scaled = slice(len(preprocessing.numbers) if preprocessing else None)  # one-hot features are not scaled
+        offset[scaled], scale[scaled] = description.scaler.offset, description.scaler.scale
+        slopes, intercept = model.coef_ / scale, model.intercept_
+        if description.target_scaler:
             targets = self.native["model"].transformer_
             slopes, intercept = slopes * targets.scale_[0], intercept * targets.scale_[0] + targets.mean_[0]
-        intercept = float(intercept - slopes @ scaling.mean_)
-        features = self.description.features or [f"feature {number}" for number in range(1, len(slopes) + 1)]
+        intercept = float(intercept - slopes @ offset)
+        features = description.features or [f"feature {number}" for number in range(1, len(slopes) + 1)]
+        if preprocessing:
+            features = preprocessing.encoded_names(description.features, description.columns)
         return pd.DataFrame({"feature": ["intercept", *features], "coefficient": [intercept, *slopes]})
 
 
@@ -129,8 +135,12 @@ def fit(
 
     description = data.description
     estimator = _of_scaled_targets(family.build(description.task, settings, training.seed), description)
-    pipeline = Pipeline([("scaling", _scaling_step(description)), ("model", estimator)])
-    scaled = pipeline["scaling"].transform(_flat(data.training.x))
+    x = _flat(data.training.x)
+    scaling = _scaling_step(description)
+    if description.preprocessing:
+        scaling = sklearn_columns.fit_transformer(description, description.preprocessing, x, one_hot=True)
+    pipeline = Pipeline([("scaling", scaling), ("model", estimator)])
+    scaled = scaling.transform(x)
     estimator.fit(scaled, data.training.y)
     history = pd.DataFrame(_history(pipeline, data))
     for row in history.to_dict("records"):
