@@ -13,7 +13,19 @@ from ruamel.yaml import YAML
 from support.paths import ROOT
 
 SOURCE = ROOT / "src" / "modelyard"
-FAMILIES = ("mlp", "cnn", "recurrent", "autoencoder", "detector", "linear", "boosting", "baseline")
+FAMILIES = (
+    "mlp",
+    "cnn",
+    "recurrent",
+    "autoencoder",
+    "detector",
+    "linear",
+    "logistic",
+    "boosting",
+    "histogram_boosting",
+    "forest",
+    "baseline",
+)
 
 # Each group of stages with the script that it runs.
 STAGES = {

@@ -14,13 +14,28 @@ from modelyard import models, tracking
 from modelyard.core.config import Settings
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import write_table
-from modelyard.data.inputs import InputDescription, TrainingInput, save_test, save_training
+from modelyard.data.inputs import InputDescription, TrainingInput, refit, save_test, save_training
 from modelyard.data.samples import Samples
+from modelyard.data.target_scaling import TargetScaler
 from modelyard.experiments import evaluate, train
 from modelyard.metrics import detection
 from modelyard.models import EstimatorTraining, Model, NetworkTraining, Runtime
 from modelyard.models.engine import box_coding
-from modelyard.models.families import autoencoder, baseline, boosting, cnn, detector, linear, mlp, recurrent, transfer
+from modelyard.models.engine.sklearn_model import TRUSTED
+from modelyard.models.families import (
+    autoencoder,
+    baseline,
+    boosting,
+    cnn,
+    detector,
+    forest,
+    histogram_boosting,
+    linear,
+    logistic,
+    mlp,
+    recurrent,
+    transfer,
+)
 from modelyard.params.project import EstimatorExperiment, NetworkExperiment, TransferExperiment
 from modelyard.serving import predict
 from modelyard.serving.batch import PredictionBatch
@@ -30,6 +45,17 @@ CLOSE = 1e-5
 
 def network(loss: str, **changes: object) -> NetworkTraining:
     return NetworkTraining(**({"seed": 7, "epochs": 3, "batch_size": 16, "loss": loss} | changes))
+
+
+def scaled_tabular_input() -> TrainingInput:
+    """The table with positive targets of many orders of magnitude, and their scaling."""
+    data = tabular_input()
+    samples = Samples(data.samples.x, np.exp(data.samples.y))
+    unfitted = data.description.model_copy(update={"target_scaler": TargetScaler(method="log")})
+    return TrainingInput(refit(unfitted, samples), samples)
+
+
+TABLES = (tabular_input, scaled_tabular_input)
 
 
 @dataclass(frozen=True)
@@ -64,6 +90,13 @@ CASES = {
     "linear of images": Case(image_input, linear.Settings(family="linear"), ONCE),
     "boosting of values": Case(tabular_input, boosting.Settings(family="boosting", n_estimators=10), ONCE),
     "boosting of images": Case(image_input, boosting.Settings(family="boosting", n_estimators=10), ONCE),
+    "linear of scaled values": Case(scaled_tabular_input, linear.Settings(family="linear"), ONCE),
+    "mlp of scaled values": Case(scaled_tabular_input, mlp.Settings(family="mlp", units=(5,)), network("mse")),
+    "logistic": Case(image_input, logistic.Settings(family="logistic"), ONCE),
+    "histogram boosting": Case(
+        tabular_input, histogram_boosting.Settings(family="histogram_boosting", max_iter=10), ONCE
+    ),
+    "forest": Case(tabular_input, forest.Settings(family="forest", n_estimators=10), ONCE),
     "baseline": Case(image_input, baseline.Settings(family="baseline"), ONCE),
 }
 
@@ -121,7 +154,7 @@ def without_our_code(folder: Path, rows: np.ndarray) -> np.ndarray:
         return keras.saving.load_model(folder / "model.keras", compile=False).predict(rows, verbose=0)
     import skops.io
 
-    pipeline = skops.io.load(folder / "model.skops", trusted=["sklearn.tree._tree.Tree"])
+    pipeline = skops.io.load(folder / "model.skops", trusted=TRUSTED)
     flat = rows.reshape(len(rows), -1)
     return pipeline.predict_proba(flat) if hasattr(pipeline, "predict_proba") else pipeline.predict(flat)
 
@@ -208,9 +241,7 @@ def test_only_the_requested_test_samples_are_read(tmp_path: Path) -> None:
     assert (len(batch), batch.names) == (2, {"test row": [9, 2]})
 
 
-@pytest.mark.parametrize(
-    "built", [name for name, case in CASES.items() if case.data is not tabular_input], indirect=True
-)
+@pytest.mark.parametrize("built", [name for name, case in CASES.items() if case.data not in TABLES], indirect=True)
 def test_files_are_plotted_with_the_predictions(built: Built, tmp_path: Path) -> None:
     model = built.model
     predict.check_can_plot(model.description)

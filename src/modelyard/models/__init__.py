@@ -2,7 +2,8 @@
 
 A new family is one module in `families/` with a `Settings` and a `build`, its entry in `_FAMILIES` and its `Settings`
 in `ModelSettings`. It may have `TASKS` (tasks that it can be trained for; by default classification and regression),
-`check` (refuses an input before anything is built) and `submodels` (further models that share the weights).
+`check` (refuses an input before anything is built), `submodels` (further models that share the weights) and
+`NATIVE_CATEGORIES` (true: it takes numbers of categories as they are).
 """
 
 from pathlib import Path
@@ -18,7 +19,20 @@ from modelyard.models.engine.base import Model, TrainingContext
 from modelyard.models.engine.runtime import Runtime, device_name
 from modelyard.models.engine.tasks import TASKS
 from modelyard.models.engine.training_settings import EstimatorTraining, NetworkTraining
-from modelyard.models.families import autoencoder, baseline, boosting, cnn, detector, linear, mlp, recurrent, transfer
+from modelyard.models.families import (
+    autoencoder,
+    baseline,
+    boosting,
+    cnn,
+    detector,
+    forest,
+    histogram_boosting,
+    linear,
+    logistic,
+    mlp,
+    recurrent,
+    transfer,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +60,10 @@ ModelSettings = Annotated[
     | autoencoder.Settings
     | detector.Settings
     | linear.Settings
+    | logistic.Settings
     | boosting.Settings
+    | histogram_boosting.Settings
+    | forest.Settings
     | baseline.Settings,
     Field(discriminator="family"),
 ]
@@ -63,7 +80,10 @@ _FAMILIES: dict[str, tuple[ModuleType, ModuleType]] = {  # the module that fits 
     "detector": (keras_model, detector),
     "transfer": (transfer, transfer),
     "linear": (sklearn_model, linear),
+    "logistic": (sklearn_model, logistic),
     "boosting": (sklearn_model, boosting),
+    "histogram_boosting": (sklearn_model, histogram_boosting),
+    "forest": (sklearn_model, forest),
     "baseline": (sklearn_model, baseline),
 }
 

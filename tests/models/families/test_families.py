@@ -16,7 +16,19 @@ from modelyard.core.files import read_zip
 from modelyard.data import scaling
 from modelyard.data.inputs import TrainingInput, save_training
 from modelyard.models import EstimatorTraining, Model, NetworkTraining
-from modelyard.models.families import autoencoder, baseline, boosting, cnn, detector, linear, mlp, recurrent
+from modelyard.models.families import (
+    autoencoder,
+    baseline,
+    boosting,
+    cnn,
+    detector,
+    forest,
+    histogram_boosting,
+    linear,
+    logistic,
+    mlp,
+    recurrent,
+)
 
 MLP = mlp.Settings(family="mlp", units=(5,), activation="tanh")
 CNN = cnn.Settings(family="cnn", filters=(3,), pooling="last", convolution_dropout=0.2, units=(4,), dense_dropout=0.1)
@@ -27,6 +39,9 @@ AUTOENCODER = autoencoder.Settings(family="autoencoder", latent_dim=6)
 DETECTOR = detector.Settings(family="detector", filters=(3, 4), head_filters=(5,))
 BASELINE = baseline.Settings(family="baseline")
 LINEAR = linear.Settings(family="linear")
+LOGISTIC = logistic.Settings(family="logistic", C=0.5)
+HISTOGRAM = histogram_boosting.Settings(family="histogram_boosting", max_iter=8, max_leaf_nodes=5)
+FOREST = forest.Settings(family="forest", n_estimators=7, max_depth=4)
 BOOSTING = boosting.Settings(family="boosting", n_estimators=10, subsample=0.8)
 
 
@@ -64,6 +79,11 @@ CASES = {
         "regression_input", LINEAR, EstimatorTraining(seed=7), ESTIMATOR_FILES | {"coefficients.csv"}
     ),
     "linear of classes": Case("image_input", LINEAR, EstimatorTraining(seed=7), ESTIMATOR_FILES),
+    "logistic": Case("image_input", LOGISTIC, EstimatorTraining(seed=7), ESTIMATOR_FILES),
+    "histogram boosting of values": Case("regression_input", HISTOGRAM, EstimatorTraining(seed=7), ESTIMATOR_FILES),
+    "histogram boosting of classes": Case("image_input", HISTOGRAM, EstimatorTraining(seed=7), ESTIMATOR_FILES),
+    "forest of values": Case("regression_input", FOREST, EstimatorTraining(seed=7), ESTIMATOR_FILES),
+    "forest of classes": Case("image_input", FOREST, EstimatorTraining(seed=7), ESTIMATOR_FILES),
     "boosting of values": Case("regression_input", BOOSTING, EstimatorTraining(seed=7), ESTIMATOR_FILES),
     "boosting of classes": Case("image_input", BOOSTING, EstimatorTraining(seed=7), ESTIMATOR_FILES),
 }
@@ -207,8 +227,8 @@ def test_a_network_on_raw_samples_equals_a_plain_one_on_scaled_samples(name: str
 def test_an_estimator_on_raw_samples_equals_a_plain_one_on_scaled_samples(name: str, trained: Trained) -> None:
     description, training = trained.data.description, trained.data.training
     scaled = description.scaler.transform(trained.data.samples.x).reshape(len(trained.data.samples), -1)
-    family = {"linear": linear, "boosting": boosting, "baseline": baseline}[CASES[name].model.family]
-    plain = family.build(description.task, CASES[name].model, 7).fit(scaled[: len(training)], training.y)
+    _, family = models._FAMILIES[CASES[name].model.family]
+    plain = family.build(description, CASES[name].model, 7).fit(scaled[: len(training)], training.y)
     expected = plain.predict(scaled) if description.task == "regression" else plain.predict_proba(scaled)
     np.testing.assert_allclose(models.load(trained.folder).predict(trained.data.samples.x), expected, atol=1e-5)
 

@@ -23,8 +23,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FILE = "model.skops"
-# Nodes of a tree point at each other unchecked, so a forged file could crash the process (it cannot run code).
-TRUSTED = ["sklearn.tree._tree.Tree", "numpy.dtype"]
+# Types of saved models that skops does not know as safe; none lets a forged file run code.
+TRUSTED = [
+    # Trees are arrays of numbers. Their nodes point at each other unchecked, so a forged file could crash the process.
+    "sklearn.tree._tree.Tree",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    # Histogram boosting checks the columns beside its categories by a partial of check_array, which reads an array.
+    # A partial of any other function is refused, because skops checks the function by itself.
+    "functools.partial",
+    "sklearn.utils.validation.check_array",
+    # The type of the numbers that an encoder of categories writes.
+    "numpy.dtype",
+]
 COEFFICIENTS = "coefficients.csv"
 
 
@@ -134,11 +144,13 @@ def fit(
     from sklearn.pipeline import Pipeline
 
     description = data.description
-    estimator = _of_scaled_targets(family.build(description.task, settings, training.seed), description)
+    estimator = _of_scaled_targets(family.build(description, settings, training.seed), description)
     x = _flat(data.training.x)
-    scaling = _scaling_step(description)
     if description.preprocessing:
-        scaling = sklearn_columns.fit_transformer(description, description.preprocessing, x, one_hot=True)
+        one_hot = not getattr(family, "NATIVE_CATEGORIES", False)
+        scaling = sklearn_columns.fit_transformer(description, description.preprocessing, x, one_hot)
+    else:
+        scaling = _scaling_step(description)
     pipeline = Pipeline([("scaling", scaling), ("model", estimator)])
     scaled = scaling.transform(x)
     estimator.fit(scaled, data.training.y)

@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from modelyard.core.config import Settings as Base
+from modelyard.data.inputs import InputDescription
 from modelyard.data.samples import Task
 
 
@@ -12,7 +13,7 @@ class Settings(Base):
     family: Literal["baseline"]
 
 
-def build(task: Task, _settings: Settings, _seed: int) -> Any:
+def build(description: InputDescription, _settings: Settings, _seed: int) -> Any:
     """Create the unfitted scikit-learn estimator of a task."""
     from sklearn.dummy import DummyClassifier, DummyRegressor
 
@@ -20,4 +21,4 @@ def build(task: Task, _settings: Settings, _seed: int) -> Any:
         "classification": DummyClassifier(strategy="prior"),
         "regression": DummyRegressor(strategy="mean"),
     }
-    return estimators[task]
+    return estimators[description.task]

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from modelyard.core.config import Settings as Base
+from modelyard.data.inputs import InputDescription
 from modelyard.data.samples import Task
 
 
@@ -18,7 +19,7 @@ class Settings(Base):
     subsample: float = Field(default=1.0, gt=0, le=1, description="share of the training samples that each tree sees")
 
 
-def build(task: Task, settings: Settings, seed: int) -> Any:
+def build(description: InputDescription, settings: Settings, seed: int) -> Any:
     """Create the unfitted scikit-learn estimator of a task."""
     from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 
@@ -26,7 +27,7 @@ def build(task: Task, settings: Settings, seed: int) -> Any:
         "classification": GradientBoostingClassifier,
         "regression": GradientBoostingRegressor,
     }
-    return estimators[task](
+    return estimators[description.task](
         n_estimators=settings.n_estimators,
         max_depth=settings.max_depth,
         learning_rate=settings.learning_rate,
