@@ -5,17 +5,14 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, create_trial
-from ruamel.yaml import YAML
 from support.studies import ALL, BASELINE, BEST, PARAMS, PRUNED, VARY, WORSE, study, trial
 
 from modelyard import params
 from modelyard.core.config import read_yaml
 from modelyard.core.errors import ModelyardError
-from modelyard.tuning.apply import LINE_WIDTH, apply, as_yaml, find_winner
+from modelyard.tuning.apply import apply, find_winner
 
 SMALL = """\
 runtime: {}
@@ -265,28 +262,6 @@ def test_file_modes_are_kept(params_file: Path) -> None:
     params_file.chmod(0o640)
     apply(study(*ALL), params_file)
     assert params_file.stat().st_mode & 0o777 == 0o640
-
-
-NAMES = st.text("abc_", min_size=1, max_size=12)
-TEXTS = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]))
-NUMBERS = st.integers(-9, 9) | st.floats(allow_nan=False, allow_infinity=False)
-VALUES = st.recursive(
-    st.none() | st.booleans() | NUMBERS | TEXTS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, min_size=1, max_size=3),
-)
-
-
-@given(st.dictionaries(NAMES, VALUES, min_size=1, max_size=4))
-def test_settings_written_as_yaml_are_read_back_equal(content: dict) -> None:
-    assert YAML(typ="safe").load(as_yaml(content)) == content
-
-
-def test_a_group_is_one_line_where_it_fits() -> None:
-    short, long = {"a": 1, "b": [1, 2]}, {f"key_{number}": "value" for number in range(12)}
-    assert as_yaml({"short": short}) == "short: {a: 1, b: [1, 2]}"
-    lines = as_yaml({"long": long}).splitlines()
-    assert lines[:2] == ["long:", "  key_0: value"]
-    assert max(map(len, lines)) <= LINE_WIDTH
 
 
 def test_the_winner_of_a_second_study_is_named_after_its_experiment() -> None:

@@ -1,0 +1,142 @@
+"""Entries of params.yaml and published.yaml, written as text: lines are added, every other byte is kept."""
+
+import re
+import sys
+from collections.abc import Mapping
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+from modelyard.core.config import read_yaml
+from modelyard.core.errors import ModelyardError
+from modelyard.core.files import atomic_file
+from modelyard.params.checks import load, load_published
+
+LINE_WIDTH, INDENT = 118, "  "  # of an entry before it is indented within its section
+PLAIN = re.compile(r"[A-Za-z_]+([ ./-]?[A-Za-z0-9_]+)*")
+NOT_TEXT = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
+
+
+def as_yaml(content: Mapping[str, Any], indent: str = "", width: int = LINE_WIDTH) -> str:
+    """Return settings as YAML, each group in one line where it fits."""
+    lines = []
+    for key, value in content.items():
+        line = indent + _in_one_line(key, value)
+        if isinstance(value, dict) and len(line) > width:
+            line = f"{indent}{_in_one_line(key, {}).removesuffix(' {}')}\n{as_yaml(value, indent + INDENT, width)}"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def with_value(settings: Mapping[str, Any], keys: tuple[str, ...], value: Any) -> dict[str, Any]:
+    """Return nested settings with another value at the end of `keys`."""
+    key, *rest = keys
+    return {**settings, key: with_value(settings.get(key) or {}, tuple(rest), value) if rest else value}
+
+
+def add_entry(text: str, section: tuple[str, ...], name: str, entry: str, beneath: str = "") -> str:
+    """Return a file's text with an entry of a section, in place of one of the same name where there is one.
+
+    Args:
+        text: the text of the file.
+        section: the keys that lead to the section; none for the whole file.
+        name: the key of the entry.
+        entry: the entry as YAML, its name included.
+        beneath: the entry after which it stands; by default after the last one, and an empty line.
+    """
+    lines = text.removesuffix("\n").split("\n")
+    section_key, entries = _find(text, section)
+    keys = {key.value: (key, value) for key, value in entries.value}
+    if not keys:  # written as {}
+        line = lines[section_key.start_mark.line]
+        lines[section_key.start_mark.line] = re.sub(r":\s*\{\s*\}", ":", line, count=1)
+        first = last = section_key.start_mark.line + 1
+        indent = INDENT * len(section)
+    else:
+        key, value = keys.get(name) or keys[beneath or list(keys)[-1]]
+        last = _last_line(key, value) + 1
+        first = key.start_mark.line if name in keys else last
+        indent = " " * key.start_mark.column
+        entry = entry if beneath or name in keys else f"\n{entry}"
+    added = [(indent + line).rstrip() for line in entry.split("\n")]
+    return "\n".join([*lines[:first], *added, *lines[last:]]) + "\n"
+
+
+def replace_value(text: str, keys: tuple[str, ...], value: str) -> str:
+    """Return a file's text with another plain value at the end of `keys`."""
+    _, node = _find(text, keys)
+    lines = text.split("\n")
+    start, end = node.start_mark, node.end_mark
+    lines[start.line : end.line + 1] = [lines[start.line][: start.column] + value + lines[end.line][end.column :]]
+    return "\n".join(lines)
+
+
+def write_checked(texts: Mapping[Path, str], expected: Mapping[Path, Any], what: str, entry: str) -> None:
+    """Write the new texts of params.yaml and, if given after it, published.yaml.
+
+    Raises:
+        ModelyardError: a text does not hold what is expected, or does not pass the checks of its file; nothing was
+            written. The message names `what` and has the entry.
+    """
+    with TemporaryDirectory() as folder:
+        drafts = {path: Path(folder, path.name) for path in texts}
+        for path, draft in drafts.items():
+            draft.write_text(texts[path], encoding="utf-8")
+        try:
+            for path, draft in drafts.items():
+                if read_yaml(draft) != expected[path]:
+                    raise ModelyardError(f"{path.name} is not written with one entry per line: add the entry yourself.")
+            params_draft, *others = drafts.values()
+            project = load(params_draft)
+            for draft in others:
+                load_published(project, draft)
+        except ModelyardError as error:
+            message = str(error).replace(f"{folder}/", "")
+            unchanged = f"{' and '.join(path.name for path in texts)} unchanged"
+            raise ModelyardError(f"{what} was not written; {unchanged}.\n{message}\n{entry}".rstrip()) from None
+    for path, text in texts.items():
+        with atomic_file(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+            temporary.chmod(path.stat().st_mode)
+
+
+def _find(text: str, keys: tuple[str, ...]) -> tuple[Any, Any]:
+    """Return the key and the value that keys lead to."""
+    key, node = None, YAML().compose(text)
+    for name in keys:
+        key, node = next((key, value) for key, value in node.value if key.value == name)
+    return key, node
+
+
+def _last_line(key: Node, value: Node) -> int:
+    """The line that an entry ends on; the end mark of a block is behind the comments and empty lines after it."""
+    first: int = key.start_mark.line
+    last: int = value.end_mark.line
+    if isinstance(value, MappingNode) and not value.flow_style and value.value:
+        return max(first, _last_line(*value.value[-1]))  # an alias has the marks of what it stands for
+    if isinstance(value, SequenceNode) and not value.flow_style and value.value:
+        return max(first, _last_line(key, value.value[-1]))
+    return max(first, last)
+
+
+def _in_one_line(key: str, value: Any) -> str:
+    yaml = YAML()
+    yaml.default_flow_style, yaml.width = True, sys.maxsize
+    stream = StringIO()
+    yaml.dump({key: _quoted(value)}, stream)
+    return stream.getvalue().strip().removeprefix("{").removesuffix("}")
+
+
+def _quoted(value: Any) -> Any:
+    """Settings with quotes around every text that is not plain words: YAML parsers do not agree on the others."""
+    if isinstance(value, dict):
+        return {key: _quoted(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_quoted(each) for each in value]
+    is_plain = not isinstance(value, str) or (PLAIN.fullmatch(value) and value.lower() not in NOT_TEXT)
+    return value if is_plain else DoubleQuotedScalarString(value)
