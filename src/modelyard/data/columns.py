@@ -175,8 +175,8 @@ def _numbers(raw: "pa.ChunkedArray", column: Column, decimal: str) -> Numbers:
         values[:] = np.nan  # a point is no decimal sign here
     found = Numbers(values[:, np.newaxis])
     is_flag = np.zeros(len(raw), dtype=bool)
-    for row in np.flatnonzero(raw.is_valid().to_numpy() & ~(np.abs(values) <= LARGEST)).tolist():
-        text = str(raw[row].as_py())
+    doubtful = np.flatnonzero(raw.is_valid().to_numpy() & ~(np.abs(values) <= LARGEST))
+    for row, text in zip(doubtful.tolist(), map(str, raw.take(doubtful).to_pylist()), strict=True):
         is_flag[row] = text.lower() in FLAGS
         try:
             values[row] = FLAGS[text.lower()] if is_flag[row] else number(text, column.name, decimal)

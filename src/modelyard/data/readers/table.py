@@ -189,16 +189,32 @@ def _guess(name: str, raw: "pa.ChunkedArray", settings: TableDataset) -> Column 
             )
         return Column(name=name, kind=kind, parts=("days",) if kind == "date" else (), missing=missing)
     flags = pc.all(pc.is_in(pc.utf8_lower(values), value_set=pa.array(["true", "false"]))).as_py()
-    column = Column(name=name, kind="boolean" if flags else "number", missing=missing)
-    wrong = min(len(to_numbers(raw, column, decimal).errors) for decimal in {settings.decimal, ","})
-    if wrong < present - wrong:  # the few that are no numbers, or another decimal sign, are errors and no categories
-        return column
+    if flags or _are_mostly_numbers(values, settings.decimal):
+        return Column(name=name, kind="boolean" if flags else "number", missing=missing)
     if pc.all(pc.match_substring_regex(values, ISO_DATE)).as_py():
         return Column(name=name, kind="date", parts=("days",), missing=missing)
     distinct = pc.count_distinct(values).as_py()
     if distinct <= ALWAYS_CATEGORIES or distinct <= min(MOST_CATEGORIES, present / ROWS_PER_CATEGORY):
         return Column(name=name, kind="category", missing=missing)
     return None
+
+
+def _are_mostly_numbers(values: "pa.ChunkedArray", decimal: str) -> bool:
+    """Whether most values are numbers, perhaps with a decimal comma: then the others are errors, and no categories."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        values.cast(pa.float64())
+    except pa.ArrowInvalid:
+        counts = values.drop_null().value_counts().flatten()
+        texts, number = pa.chunked_array([counts[0]]), Column(name="", kind="number")
+        wrong = min(
+            pc.sum(counts[1].take(pa.array(to_numbers(texts, number, sign).errors, pa.int64()))).as_py() or 0
+            for sign in (decimal, ",")
+        )
+        return bool(2 * wrong < len(values) - values.null_count)
+    return True
 
 
 def _kind_of_type(of: "pa.DataType") -> Kind | None:
