@@ -9,20 +9,24 @@ from modelyard import models, params, tracking
 from modelyard.core.errors import exit_on_error
 from modelyard.core.files import atomic_folder, write_json, write_table
 from modelyard.data import inputs
-from modelyard.experiments import evaluate, plots
+from modelyard.experiments import evaluate, fold_evaluation, plots
 
 
 def main(experiment: str, training: Path, test: Path, model: Path, history: Path, results: Path) -> None:
-    evaluation = evaluate.evaluate(models.load(model, params.load().runtime), test)
-    files = evaluate.plot_evaluation(evaluation, inputs.load_training(training), pd.read_csv(history))
+    project, data = params.load(), inputs.load_training(training)
+    evaluation = evaluate.evaluate(models.load(model, project.runtime), test)
+    files = evaluate.plot_evaluation(evaluation, data, pd.read_csv(history))
     with atomic_folder(results / "figures") as folder:
         for name, plot in files.items():
             plots.save(plot, folder / name)
     write_table(results / "predictions.csv", evaluation.predictions)
-    write_json(results / "details.json", evaluation.details)
+    details = evaluation.details | fold_evaluation.evaluate_folds(
+        project.all_experiments[experiment], data, project.runtime
+    )
+    write_json(results / "details.json", details)
     write_json(results / "metrics.json", evaluation.metrics)
     with tracking.evaluation_run(experiment) as run:
-        run.log_evaluation(evaluation.metrics, evaluation.details, results / "figures")
+        run.log_evaluation(evaluation.metrics, details, results / "figures")
     typer.echo("  ".join(f"{name} {value:.4g}" for name, value in evaluation.metrics.items()))
 
 

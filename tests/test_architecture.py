@@ -109,28 +109,20 @@ CANNOT_CHANGE = {
     "fetch": READING | METRICS | INPUTS | within("models"),
     # Of a task's module it takes how targets are summarized.
     "normalise": (DOWNLOADING - {"data.archives"}) | METRICS | within("models", "experiments.plots"),
-    # The samples are split and on disk; of other families only the types of their settings are read.
-    "train": READING | DOWNLOADING | ALL_FAMILIES | TRANSFERS | {"metrics.detection", "data.splits"},
+    # The samples are split and on disk: whether they suffice for folds is checked, no more. Of other families only the
+    # types of their settings are read.
+    "train": READING
+    | DOWNLOADING
+    | ALL_FAMILIES
+    | TRANSFERS
+    | {"metrics.detection", "data.cross_validation", "data.splits"},
     "train_transfer": READING
     | DOWNLOADING
     | (ALL_FAMILIES - {"models.families.mlp"})
-    | {"models.engine.sklearn_columns", "models.engine.sklearn_model", "metrics.detection", "data.splits"},
-    # A saved model brings its layers and its scaling; it is loaded, and asked for predictions.
-    "evaluate": READING
-    | DOWNLOADING
-    | within("models.families", "data.splits")
-    | {
-        f"models.engine.{name}"
-        for name in (
-            "callbacks",
-            "keras_columns",
-            "optimizers",
-            "serialization",
-            "sklearn_columns",
-            "tf_dataset",
-            "training_settings",
-        )
-    },
+    | {"models.engine.sklearn_columns", "models.engine.sklearn_model", "metrics.detection"}
+    | {"data.cross_validation", "data.splits"},
+    # Of other families only the types of their settings are read; no transfer is fitted anew for folds.
+    "evaluate": READING | DOWNLOADING | ALL_FAMILIES | TRANSFERS,
     # Of params.yaml it reads names and tasks; of a task's module how predictions become metrics.
     "compare": READING | DOWNLOADING | INPUTS | within("models", "experiments.plots") | {"metrics.detection"},
 }

@@ -9,7 +9,7 @@ from scipy.stats import bootstrap
 from support.paths import ROOT
 
 from modelyard import params
-from modelyard.core.files import write_json
+from modelyard.core.files import read_json, write_json
 from modelyard.experiments import compare
 from modelyard.experiments.compare import EARLIER, MISSING, REBUILT, UNREADABLE
 
@@ -270,3 +270,24 @@ def test_a_result_of_another_task_or_a_broken_one_has_a_remark_and_no_value(
     assert "details.json: not valid JSON" in remarks["digits_cnn"]
     assert remarks["digits_cnn"].endswith("To build it again: modelyard run digits_cnn")
     assert UNREADABLE in compare.markdown(table, {})
+
+
+def test_results_of_folds_are_a_remark_of_those_that_have_them(project: params.Project, tmp_path: Path) -> None:
+    for name in ("boston_mlp", "boston_linear"):
+        make_results(tmp_path / name, "regression")
+    details = read_json(tmp_path / "boston_mlp" / "details.json")
+    found = {"mean": 0.8123, "sd": 0.02, "low": 0.79, "high": 0.83, "values": [0.8, 0.82]}
+    folds = {"folds": 5, "repeats": 2, "metrics": {"correlation": found, "mae": found}}
+    write_json(tmp_path / "boston_mlp" / "details.json", details | {"folds": folds})
+    table = compare.overview(compared(project, tmp_path)).set_index("experiment")
+    assert "correlation 0.8123 (0.79 to 0.83) in 5 folds of the training samples, 2 times" in table.remarks.boston_mlp
+    assert "folds" not in table.remarks.boston_linear
+
+
+def test_broken_results_of_folds_are_named(project: params.Project, tmp_path: Path) -> None:
+    make_results(tmp_path / "boston_mlp", "regression")
+    details = read_json(tmp_path / "boston_mlp" / "details.json")
+    write_json(tmp_path / "boston_mlp" / "details.json", details | {"folds": {"folds": 5}})
+    (row,) = compared(project, tmp_path).query("experiment == 'boston_mlp'").itertuples()
+    assert row.state.startswith(UNREADABLE)
+    assert "boston_mlp/details.json: not what an evaluation writes" in row.state

@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 
 from modelyard import models
+from modelyard.core.errors import ModelyardError
 from modelyard.data.inputs import TrainingInput, save_training
 from modelyard.data.samples import Samples
 from modelyard.experiments import train
 from modelyard.models import EstimatorTraining, NetworkTraining, Runtime, TransferSettings
 from modelyard.models.families import boosting, linear, mlp
+from modelyard.params.fold_evaluation import FoldEvaluation
 from modelyard.params.project import EstimatorExperiment, NetworkExperiment, TransferExperiment
 from modelyard.tracking import NullRun
 
@@ -118,3 +120,10 @@ def test_a_failing_training_leaves_the_earlier_model_and_history_as_they_were(
     after = files_under(tmp_path)
     assert after.pop("rows/x.npy") != before.pop("rows/x.npy")
     assert after == before
+
+
+def test_folds_for_which_the_samples_do_not_suffice_are_refused_before_the_training(regression_input, tmp_path) -> None:
+    experiment = LINEAR.model_copy(update={"evaluate": FoldEvaluation(folds=61)})
+    with pytest.raises(ModelyardError, match="61 folds of 60 samples: set `folds` to 60 at most"):
+        run_training(experiment, regression_input, tmp_path)
+    assert not (tmp_path / "model").exists()

@@ -407,3 +407,26 @@ def test_the_sections_that_dvc_needs_are_those_that_the_pipelines_name():
             named |= {entry.partition(".")[0] for entry in stage.get("do", stage).get("params", ())}
     optional = {name for name, field in Project.model_fields.items() if not field.is_required()}
     assert set(NEEDED_BY_DVC) == named & optional
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "split", "refusal"),
+    [
+        ("{folds: 5, repeats: 2}", "{test: 0.2, time: day}", "each repeat would have the same folds: leave it out"),
+        ("{folds: 1}", "{test: predefined}", "greater than or equal to 2"),
+        ("{repeats: 2}", "{test: predefined}", "this key is missing"),
+    ],
+)
+def test_an_evaluation_by_folds_that_makes_no_sense_is_refused(tmp_path: Path, evaluate: str, split: str, refusal: str):
+    path = tmp_path / "params.yaml"
+    text = PARAMS.read_text(encoding="utf-8")
+    diabetes = f"dataset: diabetes\n    {BOSTON_SPLIT}"
+    experiment = "  diabetes_mlp_minmax:\n"
+    assert text.count(experiment) == 1
+    assert diabetes in text
+    text = text.replace(diabetes, f"dataset: diabetes\n    split: {split}")
+    path.write_text(text.replace(experiment, f"{experiment}    evaluate: {evaluate}\n"), encoding="utf-8")
+    with pytest.raises(ModelyardError) as raised:
+        params.load(path)
+    assert "experiments.diabetes_mlp_minmax.evaluate" in str(raised.value)
+    assert refusal in str(raised.value)

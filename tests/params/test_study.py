@@ -10,7 +10,14 @@ from support.paths import PARAMS
 from modelyard import params
 from modelyard.core.config import flatten, with_changes
 from modelyard.core.errors import ModelyardError
-from modelyard.params.study import DEFAULT_LEARNING_RATES, Choices, Range, baseline_values, storage_label
+from modelyard.params.study import (
+    DEFAULT_LEARNING_RATES,
+    Choices,
+    Range,
+    baseline_values,
+    storage_label,
+    study_mistakes,
+)
 
 EPOCHS = "training.epochs: {low: 10, high: 60, step: 10}"
 FILTERS = "model.filters: {choices: [[16, 32], [32, 64], [32, 64, 128], [64, 128]]}"
@@ -140,3 +147,12 @@ def test_a_range_of_integers_holds_the_same_numbers_as_pythons_range(low, span, 
 def test_a_list_among_choices_is_found_by_its_storage_label(choices):
     variation = Choices(choices=tuple(choices))
     assert [variation.by_label[storage_label(choice)] for choice in choices] == choices
+
+
+def test_the_evaluation_by_folds_is_nothing_to_search():
+    project = params.load(PARAMS)
+    study = project.studies["digits_cnn"]
+    evaluated = with_changes(project.experiments["digits_cnn"], {"evaluate": {"folds": 5}})
+    varied = study.model_copy(update={"search_space": {**study.search_space, "evaluate.folds": Range(low=2, high=9)}})
+    (mistake,) = study_mistakes(varied, {**project.experiments, "digits_cnn": evaluated}, project.inputs)
+    assert "digits_cnn has no such key" in mistake.reason

@@ -116,6 +116,12 @@ def test_the_digest_depends_on_every_setting_but_those_for_display(project: Proj
     assert digest(described.to_dict()) == digest(resolved.to_dict())
 
 
+def test_the_digest_does_not_depend_on_the_evaluation_by_folds(project: Project):
+    resolved = resolve(project, "boston_mlp", {})
+    evaluated = with_changes(resolved.experiment, {"evaluate": {"folds": 5}})
+    assert digest(replace(resolved, experiment=evaluated).to_dict()) == digest(resolved.to_dict())
+
+
 def test_the_metrics_depend_on_the_task_and_on_validation_samples(project: Project):
     assert resolve(project, "boston_mlp", {}).metrics == ("correlation", "mae", "mse", "r2", "loss")
     on_validation = ("val_loss", "val_accuracy", "gap")

@@ -178,6 +178,16 @@ def test_without_its_id_file_evaluation_starts_a_new_run(project: Path) -> None:
     assert (new.info.run_name, new.info.status) == ("an_experiment", "FINISHED")
 
 
+def test_metrics_over_folds_are_logged_with_their_interval(project: Path) -> None:
+    (project / "figures").mkdir()
+    over_folds = {"values": [0.8, 0.9], "mean": 0.85, "sd": 0.07, "low": 0.7, "high": 1.0}
+    details = {"intervals": {}, "folds": {"folds": 2, "repeats": 1, "metrics": {"r2": over_folds}}}
+    with tracking.evaluation_run("an_experiment") as run:
+        run.log_evaluation({"r2": 0.8}, details, project / "figures")
+    (found,) = runs_in(project)
+    assert found.data.metrics == {"test_r2": 0.8, "cv_r2_mean": 0.85, "cv_r2_low": 0.7, "cv_r2_high": 1.0}
+
+
 def evaluated(project: Path) -> mlflow.entities.Run:
     """The run that an evaluation is logged to now."""
     (project / "figures").mkdir(exist_ok=True)

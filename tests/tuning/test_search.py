@@ -96,7 +96,7 @@ def test_folds_for_which_the_samples_do_not_suffice_are_refused_before_any_trial
     study = open_study(search_plan, storage)
     with pytest.raises(ModelyardError, match="500 folds of 120 samples: set `folds` to 120 at most"):
         Search(study, storage, search_plan, Watch()).run(1, Budget(3))
-    assert not study.get_trials()
+    assert [trial.state for trial in study.get_trials()] == [TrialState.WAITING]
 
 
 def test_trial_0_is_the_experiment_and_the_score_is_its_validation_metric(tmp_path, storage):

@@ -7,7 +7,8 @@ import numpy as np
 
 from modelyard.core.errors import ModelyardError
 from modelyard.data.inputs import TrainingInput, refit
-from modelyard.data.samples import TARGET_KINDS
+from modelyard.data.samples import TARGET_KINDS, Samples
+from modelyard.data.splits import Divider, Split, divide_validation
 
 Division = tuple[np.ndarray, np.ndarray]
 """The indices of the training and of the validation samples of a fold."""
@@ -45,6 +46,24 @@ def divide_folds(data: TrainingInput, folds: int, seed: int) -> list[Division]:
     return divided
 
 
+def evaluation_folds(
+    data: TrainingInput, folds: int, seed: int, validation: float
+) -> Iterator[tuple[TrainingInput, Samples]]:
+    """Yield k inputs without the samples of one fold (see `divide_folds`), and these samples, to measure a model on.
+
+    Args:
+        data: the input to divide; its test samples are no part of it.
+        folds: how many.
+        seed: of the folds, and of the validation samples.
+        validation: the fraction of each yielded input that is for validation, by the rule of the input's split.
+
+    Raises:
+        ModelyardError: the samples do not suffice for so many folds, or for such a fraction.
+    """
+    for kept, held_out in divide_folds(data, folds, seed):
+        yield _with_validation(data, kept, validation, seed), data.samples.take(held_out)
+
+
 def first_training_samples(data: TrainingInput, training_samples: int | None) -> TrainingInput:
     """Return the input with its first `training_samples` training samples only, and with all validation samples.
 
@@ -61,6 +80,20 @@ def first_training_samples(data: TrainingInput, training_samples: int | None) ->
         )
     kept = data.take(np.concatenate([np.arange(training_samples), np.arange(count, len(data.samples))]))
     return replace(kept, description=data.description.model_copy(update={"training_samples": training_samples}))
+
+
+def _with_validation(data: TrainingInput, kept: np.ndarray, fraction: float, seed: int) -> TrainingInput:
+    """The input with these samples only, a fraction of them for validation."""
+    by, classes = data.description.split_by, data.description.classes
+    if by == "time":
+        split = Split(test="predefined", validation=fraction)
+    else:
+        split = Split(test="predefined", validation=fraction, validation_samples="shuffled", validation_seed=seed)
+    labels = data.samples.y if by == "class" else data.groups
+    divider = None if by in (None, "time") or labels is None else Divider(by, labels[kept], classes)
+    order, held_out = divide_validation(len(kept), split, divider)
+    cut = len(order) - held_out
+    return _fold(data, kept[order[:cut]], kept[order[cut:]])
 
 
 def _divide(data: TrainingInput, folds: int, seed: int) -> Iterator[Division]:

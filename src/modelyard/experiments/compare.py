@@ -150,9 +150,12 @@ def _rows(
         return
     try:
         compared = results.compared(shown_metrics(project.task_of(name)))
+        folds = results.folds
     except ModelyardError as error:
         yield common | about | {"state": f"{UNREADABLE}: {error}. To build it again: modelyard run {name}"}
         return
+    if folds:
+        about["note"] = "; ".join(filter(None, [published.note, folds.text(next(iter(compared)))]))
     for metric, (value, low, high) in compared.items():
         printed = published.metrics.get(metric)
         inside = None if printed is None else _is_inside(printed, low, high)

@@ -6,6 +6,7 @@ from pathlib import Path
 from modelyard import models
 from modelyard.core.config import flatten
 from modelyard.core.files import atomic_folder, write_table
+from modelyard.data.cross_validation import divide_folds
 from modelyard.data.inputs import load_training
 from modelyard.params.project import EstimatorExperiment, NetworkExperiment, TransferExperiment
 from modelyard.tracking import Run
@@ -36,6 +37,8 @@ def train(
         backbone: the folder of the network that a transfer starts from.
     """
     data = load_training(training)
+    if evaluation := getattr(experiment, "evaluate", None):  # refused here, before hours of training
+        divide_folds(data, evaluation.folds, experiment.training.seed)
     run.log_inputs(flatten(experiment.model_dump(mode="json")), data.description, training)
     printer = EpochPrinter(_epochs(experiment), run)
     with atomic_folder(model) as folder:

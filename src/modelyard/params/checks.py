@@ -151,6 +151,10 @@ def _experiment_mistakes(keys: tuple[str, ...], experiment: AnyExperiment, proje
     dataset = project.datasets.get(project.inputs[experiment.input].dataset)
     if dataset is None:  # reported as a mistake of the input
         return
+    evaluation = None if isinstance(experiment, TransferExperiment) else experiment.evaluate
+    if evaluation and evaluation.repeats > 1 and project.inputs[experiment.input].split.time:
+        reason = f"input {experiment.input} is split in time, so each repeat would have the same folds: leave it out"
+        yield Mistake((*keys, "evaluate", "repeats"), reason)
     family = experiment.model.family
     task, possible = models.task_of(family, dataset.task), models.tasks_of(family)
     if task not in possible:

@@ -1,5 +1,6 @@
 """The sections of params.yaml as typed settings."""
 
+from operator import not_
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,9 +15,21 @@ from modelyard.data.mirrors import FetchSettings, all_mirrors, find_cache
 from modelyard.data.readers import AnyDataset
 from modelyard.data.samples import Task
 from modelyard.data.sources import FileName, FolderName, Source
+from modelyard.params.fold_evaluation import FoldEvaluation
 from modelyard.params.study import StudySettings
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case words joined by _")]
+
+
+Evaluate = Annotated[
+    FoldEvaluation | None,
+    Field(
+        default=None,
+        exclude_if=not_,
+        description="evaluate it by k-fold over the training and validation samples as well, with new fits; the "
+        "results are `folds` in details.json. It retrains nothing",
+    ),
+]
 
 
 class NetworkExperiment(Settings):
@@ -25,6 +38,7 @@ class NetworkExperiment(Settings):
     input: str
     model: models.ModelSettings
     training: models.NetworkTraining
+    evaluate: Evaluate
 
 
 class EstimatorExperiment(Settings):
@@ -33,6 +47,7 @@ class EstimatorExperiment(Settings):
     input: str
     model: models.ModelSettings
     training: models.EstimatorTraining
+    evaluate: Evaluate
 
 
 class TransferExperiment(Settings):

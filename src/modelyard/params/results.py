@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from pydantic import FiniteFloat, TypeAdapter, ValidationError
+from pydantic import BaseModel, FiniteFloat, TypeAdapter, ValidationError
 
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import parse_json, read_text
@@ -20,6 +20,7 @@ Content = TypeVar("Content")
 METRICS = TypeAdapter(dict[str, FiniteFloat])
 _DETAILS = TypeAdapter(dict[str, Any])
 INTERVALS = TypeAdapter(dict[str, tuple[FiniteFloat, FiniteFloat]])
+_FOLDS: TypeAdapter["FoldResults | None"] = TypeAdapter("FoldResults | None")
 _CLASSES = TypeAdapter(dict[str, dict[str, float | None]])
 
 PRETRAINED_STAGES = "pretrained/dvc.yaml:"
@@ -72,6 +73,28 @@ def evaluations(experiment: str) -> "dict[str, ExperimentResults]":
         evaluate_stage(section, experiment): ExperimentResults(Path(results_folder(section, experiment)))
         for section in _SECTIONS
     }
+
+
+class MetricOverFolds(BaseModel):
+    """The mean of a metric over folds, and the 95 % confidence interval of the mean."""
+
+    mean: FiniteFloat
+    low: FiniteFloat
+    high: FiniteFloat
+
+
+class FoldResults(BaseModel):
+    """The results of `evaluate`: how many folds, how often, and each metric."""
+
+    folds: int
+    repeats: int
+    metrics: dict[str, MetricOverFolds]
+
+    def text(self, metric: str) -> str:
+        """One metric with its interval, and what was done."""
+        found, times = self.metrics[metric], f", {self.repeats} times" if self.repeats > 1 else ""
+        value = f"{metric} {found.mean:.4g} ({found.low:.4g} to {found.high:.4g})"
+        return f"{value} in {self.folds} folds of the training samples{times}"
 
 
 @dataclass(frozen=True)
@@ -128,6 +151,11 @@ class ExperimentResults:
     def classes(self) -> dict[str, dict[str, float | None]]:
         """Values on test samples by class and name; empty unless it is a classification."""
         return self._checked("details.json", _CLASSES, self.details.get("classes", {}))
+
+    @property
+    def folds(self) -> FoldResults | None:
+        """The results of the evaluation by folds, if the experiment has one."""
+        return self._checked("details.json", _FOLDS, self.details.get("folds"))
 
     def compared(self, metrics: Collection[str]) -> dict[str, tuple[float, float, float]]:
         """The value of each of these metrics, and the ends of its interval.

@@ -8,6 +8,7 @@ from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
 from modelyard.core.config import Mistake, Settings, flatten, suggest, suggest_setting, with_changes
 from modelyard.data.inputs import InputSettings
+from modelyard.params.fold_evaluation import EVALUATE
 
 Number = int | float
 Keys = tuple[str | int, ...]
@@ -152,7 +153,7 @@ def study_mistakes(
         yield Mistake(("experiment",), f"no such experiment; {suggest(study.experiment, experiments)}")
         return
     experiment = experiments[study.experiment]
-    known = flatten(experiment.model_dump())
+    known = flatten(experiment.model_dump(exclude=EVALUATE))
     for key, variation in study.search_space.items():
         if key not in known:
             yield Mistake(("search_space", key), f"{study.experiment} has no such key; {suggest_setting(key, known)}")

@@ -18,6 +18,7 @@ from modelyard.data.splits import check_task
 from modelyard.metrics.definitions import history_metric, shown_metrics
 from modelyard.models.engine.tasks import check_loss
 from modelyard.params.claim import Changes, ClaimSettings
+from modelyard.params.fold_evaluation import EVALUATE
 from modelyard.params.project import AnyExperiment, EstimatorExperiment, Project, TransferExperiment
 
 EXPERIMENT_KEYS, INPUT_KEYS, BACKBONE = ("input", "model", "training"), ("split", "scaling"), "backbone"
@@ -80,7 +81,7 @@ class ResolvedExperiment:
         return {
             "dataset": self.dataset.model_dump(mode="json", exclude=DISPLAY),
             "input": self.input.model_dump(mode="json"),
-            "experiment": self.experiment.model_dump(mode="json"),
+            "experiment": self.experiment.model_dump(mode="json", exclude=EVALUATE),
             "backbone": self.backbone and self.backbone.to_dict(),
         }
 

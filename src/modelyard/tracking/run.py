@@ -101,12 +101,14 @@ class MlflowRun:
         mlflow.set_tags({"model_uri": logged.model_uri, "model_sha256": model_digest(folder)})
 
     def log_evaluation(self, metrics: Mapping[str, float], details: Mapping[str, Any], plots: Path) -> None:
-        """Log test metrics, their confidence intervals, and the plots of a folder."""
+        """Log test metrics and those of folds, with their confidence intervals, and the plots of a folder."""
         import mlflow
 
         test = {f"test_{name}": value for name, value in metrics.items()}
         for name, (low, high) in details["intervals"].items():
             test |= {f"test_{name}_low": low, f"test_{name}_high": high}
+        for name, over_folds in details.get("folds", {}).get("metrics", {}).items():
+            test |= {f"cv_{name}_{key}": over_folds[key] for key in ("mean", "low", "high")}
         mlflow.log_dict(dict(details), "details.json")
         mlflow.log_artifacts(str(plots), "figures")
         mlflow.log_metrics(test)  # last: a run that has them lacks no file

@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial
 from modelyard import params
 from modelyard.core.config import read_yaml
 from modelyard.core.errors import ModelyardError
+from modelyard.params.fold_evaluation import EVALUATE
 from modelyard.params.study import tuned_name
 from modelyard.params.yaml_text import INDENT, add_entry, as_yaml, with_value, write_checked
 from modelyard.tuning.results import StudyResults, format_value, read_study
@@ -105,7 +106,7 @@ def _refuse_changes(results: StudyResults, project: params.Project, file: Path) 
     searched = {results.experiment: results.space["experiment"], **results.space["inputs"]}
     for name, then in searched.items():
         now = project.all_experiments.get(name) or project.inputs.get(name)
-        if now is None or now.model_dump(mode="json") != then:
+        if now is None or now.model_dump(mode="json", exclude=EVALUATE) != then:
             raise ModelyardError(
                 f"{name} in {file.name} has changed since study {results.name} was created, so the study's scores do "
                 f"not hold for it. Undo the change, or search again: modelyard tune {results.entry} --new"

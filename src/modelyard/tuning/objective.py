@@ -16,6 +16,7 @@ from modelyard.core.config import with_changes
 from modelyard.core.errors import ModelyardError
 from modelyard.data.cross_validation import first_training_samples, split_folds
 from modelyard.data.inputs import TrainingInput, load_training
+from modelyard.models.engine.training_settings import without_checkpoint
 from modelyard.params.study import Choices, Range
 from modelyard.tuning.plan import Plan
 
@@ -63,7 +64,7 @@ class Objective:
         for fold in split_folds(self._input(experiment.input), study.folds, study.seed):
             with tempfile.TemporaryDirectory() as folder:
                 context = models.TrainingContext(Path(folder), self.plan.runtime, progress.on_epoch)
-                _, history = models.fit(experiment.model, _without_checkpoint(experiment.training), fold, context)
+                _, history = models.fit(experiment.model, without_checkpoint(experiment.training), fold, context)
             progress.on_fit_end({self.plan.metric: float(history[self.plan.metric].iloc[-1])})
             scores.append(float(history[self.plan.metric].iloc[-1]))
             score = sum(scores) / len(scores)
@@ -144,11 +145,6 @@ def _suggest_value(trial: optuna.Trial, key: str, variation: Range | Choices) ->
     if variation.is_integer:
         return trial.suggest_int(key, int(low), int(high), step=int(step or 1), log=log)
     return trial.suggest_float(key, low, high, step=step, log=log)
-
-
-def _without_checkpoint(training: Any) -> Any:
-    """Training settings that save no weights of the best epoch: a trial keeps no model."""
-    return training.model_copy(update={"checkpoint": None}) if hasattr(training, "checkpoint") else training
 
 
 def _reason(error: Exception) -> str:

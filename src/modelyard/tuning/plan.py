@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from modelyard.metrics.definitions import find_metric, history_metric
 from modelyard.models import Runtime
+from modelyard.params.fold_evaluation import EVALUATE
 from modelyard.params.project import Project
 from modelyard.params.study import Choices, StudySettings, inputs_of
 
@@ -41,7 +42,7 @@ class Plan:
     def space(self) -> dict[str, Any]:
         """The search space, as JSON; scores of studies whose spaces differ cannot be compared."""
         return {
-            "experiment": self.experiment.model_dump(mode="json"),
+            "experiment": self.experiment.model_dump(mode="json", exclude=EVALUATE),
             "inputs": self.inputs,
             "search_space": {
                 key: variation.model_dump(mode="json") for key, variation in self.study.search_space.items()

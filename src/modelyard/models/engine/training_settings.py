@@ -1,6 +1,6 @@
 """Settings of a training: of Keras networks, and of scikit-learn estimators."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import Field
 
@@ -43,8 +43,21 @@ class NetworkTraining(Settings):
         default=False, description="the leak of notebook 002: each epoch draws its validation samples again"
     )
 
+    @property
+    def is_steered_by_validation(self) -> bool:
+        """Whether the validation samples influence the trained model."""
+        return self.early_stopping is not None or self.reshuffle_before_split
+
 
 class EstimatorTraining(Settings):
     """How a scikit-learn estimator is trained: all but the seed belongs to the model settings."""
 
     seed: int = Field(ge=0, lt=2**32)
+
+
+AnyTraining = TypeVar("AnyTraining", bound=Settings)
+
+
+def without_checkpoint(training: AnyTraining) -> AnyTraining:
+    """Return the settings of a training that saves no weights of its best epoch, for a model that is not kept."""
+    return training.model_copy(update={"checkpoint": None}) if "checkpoint" in type(training).model_fields else training
