@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from modelyard.core.config import (
     Mistake,
     Settings,
+    all_values,
     flatten,
     load_once,
     parse,
@@ -195,6 +196,18 @@ def test_advice_for_a_setting_is_its_present_name_if_it_was_renamed(word: str, a
 
 def test_nested_values_are_flattened_to_dotted_keys_and_empty_sections_are_kept():
     assert flatten({"a": {"b": {"c": 1}, "d": {}}, "e": (2,)}) == {"a.b.c": 1, "a.d": {}, "e": (2,)}
+
+
+def test_all_values_of_settings_include_those_that_are_left_out_of_files():
+    class Inner(Settings):
+        hidden: str = Field(default="none", exclude_if="none".__eq__)
+
+    class Outer(Settings):
+        inner: Inner = Inner()
+        numbers: tuple[int, ...] = (1, 2)
+
+    assert Outer().model_dump() == {"inner": {}, "numbers": (1, 2)}
+    assert all_values(Outer()) == {"inner": {"hidden": "none"}, "numbers": (1, 2)}
 
 
 def test_settings_with_changes_are_checked_as_a_file_is():

@@ -125,6 +125,23 @@ def test_the_committed_files_are_valid():
             id="target scaling",
         ),
         pytest.param(
+            "optimizer: adam, loss: mse", "optimizer: adam, loss: mse, class_weights: balanced",
+            ("experiments.boston_mlp.training.class_weights", "given 'balanced': `class_weights` is for a classif",
+             "this is a regression; leave it out"), id="class weights of a regression",
+        ),
+        pytest.param(
+            "{family: linear}\n    training: {seed: 777}",
+            "{family: linear}\n    training: {seed: 777, class_weights: balanced}",
+            ("experiments.boston_linear.training.class_weights", "this is a regression"),
+            id="class weights of an estimator of values",
+        ),
+        pytest.param(
+            "batch_size: 256, optimizer: adam, loss: binary_crossentropy",
+            "batch_size: 256, optimizer: adam, loss: binary_crossentropy, class_weights: balanced",
+            ("experiments.mnist_autoencoder.training.class_weights", "this is a reconstruction"),
+            id="class weights of an autoencoder",
+        ),
+        pytest.param(
             "loss: mse", "loss: binary_crossentropy",
             ("experiments.boston_mlp.training.loss", "does not fit a regression", "take mse"), id="loss of classes",
         ),

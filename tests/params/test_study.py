@@ -127,6 +127,14 @@ def test_a_mistake_in_a_study_is_reported_with_its_place(old, new, parts, messag
 
 
 @pytest.mark.usefixtures("default_runtime")
+def test_a_setting_that_is_left_out_of_files_where_it_is_unset_can_be_searched(tmp_path: Path):
+    searched = "training.class_weights: {choices: [none, balanced]}"
+    (tmp_path / "params.yaml").write_text(PARAMS.read_text(encoding="utf-8").replace(EPOCHS, searched, 1))
+    project = params.load(tmp_path / "params.yaml")
+    study = project.studies["digits_cnn"]
+    assert baseline_values(study, project.experiments["digits_cnn"])["training.class_weights"] == "none"
+
+
 def test_the_default_learning_rates_are_those_of_keras():
     import keras
 

@@ -175,6 +175,11 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def all_values(settings: Settings) -> dict[str, Any]:
+    """Return the values of settings by key, also those that `model_dump` leaves out because they are unset."""
+    return {key: all_values(value) if isinstance(value, Settings) else value for key, value in settings}
+
+
 def with_changes(settings: AnySettings, values: Mapping[str, Any]) -> AnySettings:
     """Return settings with other values at some dotted keys, checked as if they were read from a file.
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from modelyard import models
 from modelyard.core.config import Mistake, parse, suggest
 from modelyard.core.errors import ModelyardError
-from modelyard.data.samples import Task
+from modelyard.data.samples import TARGET_KINDS, Task
 from modelyard.data.splits import check_task
 from modelyard.metrics.definitions import history_metric, shown_metrics
+from modelyard.models.engine.class_weights import check_class_weights
 from modelyard.models.engine.tasks import check_loss
 from modelyard.params.claim import Claims
 from modelyard.params.project import (
@@ -87,7 +88,7 @@ def _project_mistakes(project: Project) -> Iterator[Mistake]:
             check_task(settings.split, task)
         except ModelyardError as error:
             yield Mistake(("inputs", name, "split", "stratify"), str(error))
-        if settings.target_scaling != "none" and task != "regression":
+        if settings.target_scaling != "none" and TARGET_KINDS[task] != "number":
             reason = f"only the targets of a regression are scaled, this data set asks for {task}; leave it out"
             yield Mistake(("inputs", name, "target_scaling"), reason)
     for section in EXPERIMENT_SECTIONS:
@@ -162,6 +163,10 @@ def _experiment_mistakes(keys: tuple[str, ...], experiment: AnyExperiment, proje
         yield Mistake((*keys, "model", "family"), reason)
     elif not isinstance(experiment, EstimatorExperiment):
         yield from _training_mistakes((*keys, "training"), task, len(dataset.classes), experiment.training)
+    try:
+        check_class_weights(experiment.training, task)
+    except ModelyardError as error:
+        yield Mistake((*keys, "training", "class_weights"), str(error))
     if isinstance(experiment, TransferExperiment) and experiment.training.checkpoint:
         reason = "a checkpoint of a transfer would lack the backbone; leave it out"
         yield Mistake((*keys, "training", "checkpoint"), reason)

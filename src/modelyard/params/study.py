@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
-from modelyard.core.config import Mistake, Settings, flatten, suggest, suggest_setting, with_changes
+from modelyard.core.config import Mistake, Settings, all_values, flatten, suggest, suggest_setting, with_changes
 from modelyard.data.inputs import InputSettings
 from modelyard.params.fold_evaluation import EVALUATE
 
@@ -131,7 +131,7 @@ def baseline_values(study: StudySettings, experiment: Any) -> dict[str, Any]:
 
     A learning rate of null is the optimizer's default as a number, unless null is among the choices.
     """
-    settings = flatten(experiment.model_dump())
+    settings = flatten(all_values(experiment))
     values = {key: settings[key] for key in study.search_space}
     rate = "training.learning_rate"
     if rate in values and values[rate] is None and not study.search_space[rate].holds(None):
@@ -153,7 +153,7 @@ def study_mistakes(
         yield Mistake(("experiment",), f"no such experiment; {suggest(study.experiment, experiments)}")
         return
     experiment = experiments[study.experiment]
-    known = flatten(experiment.model_dump(exclude=EVALUATE))
+    known = flatten({key: value for key, value in all_values(experiment).items() if key not in EVALUATE})
     for key, variation in study.search_space.items():
         if key not in known:
             yield Mistake(("search_space", key), f"{study.experiment} has no such key; {suggest_setting(key, known)}")

@@ -16,6 +16,7 @@ from modelyard.data.target_scaling import TargetScaler
 from modelyard.metrics.definitions import history_metric
 from modelyard.models.engine import keras_columns
 from modelyard.models.engine.base import ArraySpec, Layer, TrainingContext
+from modelyard.models.engine.class_weights import class_weights
 from modelyard.models.engine.runtime import Runtime
 from modelyard.models.engine.runtime import use as use_runtime
 from modelyard.models.engine.serialization import make_stable
@@ -160,6 +161,7 @@ def compile_and_fit(
         steps_per_epoch=steps,
         epochs=training.epochs,
         validation_data=batches.validation(),
+        class_weight=class_weights(training, data),
         callbacks=callbacks.callbacks(training, context.folder / CHECKPOINT, context.report),
         shuffle=False,  # the batches come shuffled
         verbose=0,

@@ -15,6 +15,7 @@ from modelyard.data.inputs import InputDescription, TrainingInput, load_descript
 from modelyard.data.samples import Samples
 from modelyard.models.engine import sklearn_columns
 from modelyard.models.engine.base import ArraySpec, Layer, TrainingContext
+from modelyard.models.engine.class_weights import sample_weights
 from modelyard.models.engine.serialization import make_stable
 from modelyard.models.engine.tasks import estimator_predictions
 from modelyard.models.engine.training_settings import EstimatorTraining
@@ -153,7 +154,8 @@ def fit(
         scaling = _scaling_step(description)
     pipeline = Pipeline([("scaling", scaling), ("model", estimator)])
     scaled = scaling.transform(x)
-    estimator.fit(scaled, data.training.y)
+    weights = sample_weights(training, data)
+    estimator.fit(scaled, data.training.y, **({} if weights is None else {"sample_weight": weights}))
     history = pd.DataFrame(_history(pipeline, data))
     for row in history.to_dict("records"):
         context.report({str(name): value for name, value in row.items()})

@@ -23,10 +23,21 @@ class EarlyStopping(Settings):
     patience: int = Field(ge=1)
 
 
-class NetworkTraining(Settings):
-    """How a Keras network is trained."""
+class TrainingSettings(Settings):
+    """What the trainings of networks and of estimators have in common."""
 
     seed: int = Field(ge=0, lt=2**32)
+    class_weights: Literal["none", "balanced"] = Field(
+        default="none",
+        exclude_if="none".__eq__,
+        description="of a classification; balanced: training samples of a rare class count more, so that each class "
+        "counts the same in all (scikit-learn's rule). Validation and metrics stay unweighted",
+    )
+
+
+class NetworkTraining(TrainingSettings):
+    """How a Keras network is trained."""
+
     epochs: int = Field(ge=1)
     batch_size: int = Field(default=32, ge=1)
     optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
@@ -49,10 +60,8 @@ class NetworkTraining(Settings):
         return self.early_stopping is not None or self.reshuffle_before_split
 
 
-class EstimatorTraining(Settings):
-    """How a scikit-learn estimator is trained: all but the seed belongs to the model settings."""
-
-    seed: int = Field(ge=0, lt=2**32)
+class EstimatorTraining(TrainingSettings):
+    """How a scikit-learn estimator is trained: all else belongs to the model settings."""
 
 
 AnyTraining = TypeVar("AnyTraining", bound=Settings)
