@@ -1,0 +1,105 @@
+"""Columns of a table: what their raw values become."""
+
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modelyard.data.columns import UNKNOWN, Column, as_text, number, to_numbers, without_gaps
+
+PARTS = ("year", "month", "weekday", "hour", "days")
+
+
+def values(*raw: object, kind: str = "number", decimal: str = ".", **settings: object) -> np.ndarray:
+    found = to_numbers(pa.chunked_array([list(raw)]), Column(name="a", kind=kind, **settings), decimal)
+    assert found.errors == {}
+    return found.values
+
+
+def errors(*raw: object, kind: str = "number", decimal: str = ".", **settings: object) -> dict[int, str]:
+    return to_numbers(pa.chunked_array([list(raw)]), Column(name="a", kind=kind, **settings), decimal).errors
+
+
+@given(st.lists(st.floats(allow_nan=False, width=32), min_size=1))
+def test_numbers_in_text_are_those_that_python_reads(numbers: list[float]):
+    finite = [each for each in numbers if np.isfinite(each)] or [1.0]
+    np.testing.assert_array_equal(values(*map(repr, finite))[:, 0], finite)
+
+
+def test_an_empty_field_and_a_value_that_means_none_are_gaps():
+    np.testing.assert_array_equal(values("1", " ", "?", "", missing=("?",))[:, 0], [1, np.nan, np.nan, np.nan])
+    np.testing.assert_array_equal(values(1, None, -999, missing=("-999",))[:, 0], [1, np.nan, np.nan])
+    np.testing.assert_array_equal(values(1.5, np.nan, None)[:, 0], [1.5, np.nan, np.nan])
+
+
+def test_what_means_no_value_in_one_way_is_an_error_without_it():
+    assert "if it means no value, add `missing: {a: ['?']}`" in errors("1", "?")[1]
+
+
+def test_a_decimal_comma_is_read_where_it_is_given_and_then_a_point_is_none():
+    np.testing.assert_array_equal(values("0,5", "2", decimal=",")[:, 0], [0.5, 2])
+    assert list(errors("0,5", "1.5", decimal=",")) == [1]
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "1e39", "0x10", "1_000", "5%", "\u0665", "x"])
+def test_what_is_no_number_of_float32_is_refused(text: str):
+    with pytest.raises(ValueError, match="where a number belongs"):
+        number(text, "a")
+    assert list(errors("1", text)) == [1]
+
+
+def test_a_typed_number_too_large_for_float32_is_an_error():
+    assert list(errors(1.0, 1e39)) == [1]
+
+
+def test_categories_have_codes_in_their_order_and_unknown_ones_are_told():
+    found = to_numbers(
+        pa.chunked_array([["b", "a", "", "c"]]), Column(name="a", kind="category", categories=("a", "b"))
+    )
+    np.testing.assert_array_equal(found.values[:, 0], [1, 0, np.nan, UNKNOWN])
+    assert found.unknown == {3: "c"}
+    assert found.gaps.tolist() == [False, False, True, False]
+
+
+def test_whole_numbers_are_the_same_category_whatever_their_type():
+    for raw in (["3"], [3], [3.0], [3.0, None]):
+        assert as_text(pa.chunked_array([raw])).to_pylist()[0] == "3"
+
+
+@given(st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)))
+def test_a_date_becomes_its_parts_in_text_and_with_a_type(moment: datetime):
+    whole = moment.replace(microsecond=0)
+    days = (whole - datetime(1970, 1, 1)).total_seconds() / 86400
+    expected = [[whole.year, whole.month, whole.weekday(), whole.hour, days]]
+    np.testing.assert_allclose(values(whole.isoformat(), kind="date", parts=PARTS), expected, rtol=1e-12)
+    np.testing.assert_allclose(values(whole, kind="date", parts=PARTS), expected, rtol=1e-12)
+
+
+def test_a_date_of_another_form_is_read_with_its_format():
+    np.testing.assert_array_equal(
+        values("31.01.2024", kind="date", parts=("month", "year"), date_format="%d.%m.%Y"), [[1, 2024]]
+    )
+
+
+def test_what_is_no_date_is_told_with_its_row():
+    assert errors("2024-01-31", "2024-02-31", "", kind="date", parts=("year",)) == {
+        1: "'2024-02-31' in column 'a' is no date such as 2024-01-31 or 2024-01-31 09:30"
+    }
+
+
+def test_a_column_has_a_feature_for_each_part_of_its_dates():
+    assert Column(name="a", kind="date", parts=("year", "days")).features == ("a year", "a days")
+    assert Column(name="a", kind="number").features == ("a",)
+
+
+def test_settings_that_are_not_set_are_not_written():
+    assert Column(name="a", kind="number").model_dump() == {"name": "a", "kind": "number"}
+
+
+@given(st.lists(st.sampled_from(["a", " b ", "", "?"])))
+def test_gaps_are_what_is_empty_without_blanks(raw: list[str]):
+    cleaned = without_gaps(pa.chunked_array([raw], pa.string()), ("?",)).to_pylist()
+    assert cleaned == [None if text.strip() in ("", "?") else text.strip() for text in raw]
