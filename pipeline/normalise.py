@@ -23,6 +23,8 @@ def main(name: str, raw: Path, training: Path, test: Path, card: Path) -> None:
     leaks = count_leaks(settings.split, read.keys, read.test_keys)
     described = data_card.describe(data, test_samples, leaks)
     write_json(card, described)
+    for column, kind in described.get("columns", {}).items():
+        typer.echo(f"{column}: {kind}")
     for warning in data_card.warnings(described):
         typer.echo(f"warning: {warning}")
     typer.echo(f"{len(data.training)} training, {len(data.validation)} validation, {len(test_samples)} test samples")

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from modelyard.data.columns import Column
 from modelyard.data.inputs import InputDescription, TrainingInput
 from modelyard.data.samples import Samples
 from modelyard.experiments.tasks import TASKS
@@ -35,6 +36,7 @@ def describe(training: TrainingInput, test: Samples, leaks: int = 0) -> dict[str
         "constant_features": {"count": len(constant), "names": constant[:LISTED]},
         SHARED: len(_distinct(training.samples.x) & _distinct(test.x)),
         **({LEAKS[description.split_by or "group"]: leaks} if leaks else {}),
+        **({"columns": {each.name: _column(each) for each in description.columns}} if description.columns else {}),
     }
 
 
@@ -74,6 +76,13 @@ def _part(samples: Samples, description: InputDescription) -> dict[str, Any]:
         "missing_values": _missing(samples.x) + _missing(samples.y),
         **TASKS[description.task].summarize_targets(samples, description),
     }
+
+
+def _column(column: Column) -> str:
+    """What a column holds, in words."""
+    if column.kind == "category":
+        return f"category ({', '.join(column.categories[:LISTED])}{', ...' if len(column.categories) > LISTED else ''})"
+    return f"date ({', '.join(column.parts)})" if column.kind == "date" else column.kind
 
 
 def _missing(values: np.ndarray) -> int:

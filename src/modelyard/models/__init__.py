@@ -2,8 +2,8 @@
 
 A new family is one module in `families/` with a `Settings` and a `build`, its entry in `_FAMILIES` and its `Settings`
 in `ModelSettings`. It may have `TASKS` (tasks that it can be trained for; by default classification and regression),
-`check` (refuses an input before anything is built), `submodels` (further models that share the weights) and
-`NATIVE_CATEGORIES` (true: it takes numbers of categories as they are).
+`check` (refuses an input before anything is built), `submodels` (further models that share the weights),
+`NATIVE_CATEGORIES` (true: it takes numbers of categories as they are) and `TAKES_GAPS` (true: numbers may be missing).
 """
 
 from pathlib import Path
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from modelyard.data.inputs import TrainingInput
+from modelyard.core.errors import ModelyardError
+from modelyard.data.inputs import InputDescription, TrainingInput
+from modelyard.data.preprocessing import by_feature
 from modelyard.data.samples import Task
 from modelyard.models.engine import keras_model, sklearn_model
 from modelyard.models.engine.base import Model, TrainingContext
@@ -119,10 +121,36 @@ def fit(
     task = task_of(settings.family, data.description.task)
     unused = {} if TASKS[task].uses_targets else {"target_scaler": None}
     data = TrainingInput(data.description.model_copy(update={"task": task} | unused), data.samples)
+    _check_columns(data.description, settings.family)
     if hasattr(family, "check"):
         family.check(data, settings)
     fitted: tuple[Model, pd.DataFrame] = engine.fit(family, settings, training, data, context)
     return fitted
+
+
+def _check_columns(description: InputDescription, family: str) -> None:
+    """Refuse gaps and categories for a family that cannot take them."""
+    preprocessing = description.preprocessing
+    if preprocessing is None:
+        return
+    if not TASKS[description.task].uses_targets:
+        raise ModelyardError(
+            f"{family} is for inputs of numbers without gaps, and this one has categories, dates or an `imputation`: "
+            "take an input without them."
+        )
+    taking = [name for name, (_, module) in _FAMILIES.items() if getattr(module, "TAKES_GAPS", False)]
+    if preprocessing.keeps_gaps and family not in taking:
+        kept = [
+            feature.column.name
+            for feature in by_feature(description.columns)
+            if feature.position in preprocessing.numbers
+            and preprocessing.imputation[feature.position].strategy == "keep"
+        ]
+        names = ", ".join(dict.fromkeys(kept))
+        raise ModelyardError(
+            f"{family} takes no gaps, and this input keeps those of {names}: give them `imputation: median`, or take "
+            f"one of {', '.join(taking)}."
+        )
 
 
 def load(folder: Path, runtime: Runtime | None = None) -> Model:

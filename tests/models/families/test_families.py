@@ -8,13 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.inputs import training_context
+from pydantic import TypeAdapter
+from support.inputs import describe, training_context
 
 from modelyard import models
 from modelyard.core.config import Settings
+from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_zip
 from modelyard.data import scaling
-from modelyard.data.inputs import TrainingInput, save_training
+from modelyard.data.columns import Column
+from modelyard.data.inputs import TrainingInput, refit, save_training
+from modelyard.data.preprocessing import Imputation, Preprocessing
+from modelyard.data.samples import Samples
 from modelyard.models import EstimatorTraining, Model, NetworkTraining
 from modelyard.models.families import (
     autoencoder,
@@ -258,3 +263,30 @@ def test_another_process_writes_equal_bytes(request: pytest.FixtureRequest, tmp_
     subprocess.run([sys.executable, "-c", ANOTHER_PROCESS, *arguments], check=True, cwd=Path(__file__).parents[2])
     for name in names:
         assert contents(tmp_path / name / "here") == contents(tmp_path / name / "there")
+
+
+def test_a_family_that_takes_no_gaps_refuses_an_input_that_keeps_them(tmp_path):
+    columns = (Column(name="age", kind="number"), Column(name="sex", kind="category", categories=("f", "m")))
+    x = np.array([[1.0, 0], [np.nan, 1], [3, 0], [4, 1]] * 5)
+    samples = Samples(x, np.arange(20) % 2)
+    keep = Preprocessing(imputation=(Imputation(strategy="keep"),) * 2, min_frequency=1)
+    description = describe(samples, classes=("a", "b"), features=("age", "sex"), columns=columns, preprocessing=keep)
+    data = TrainingInput(refit(description.model_copy(update={"scaling": "standard"}), samples), samples)
+    settings = mlp.Settings(family="mlp", units=(2,))
+    training = NetworkTraining(seed=0, epochs=1, loss="sparse_categorical_crossentropy")
+    with pytest.raises(ModelyardError, match="mlp takes no gaps, and this input keeps those of age: .*forest"):
+        models.fit(settings, training, data, training_context(tmp_path))
+    for family in ("forest", "histogram_boosting", "baseline"):
+        chosen = TypeAdapter(models.ModelSettings).validate_python({"family": family})
+        model, _ = models.fit(chosen, models.EstimatorTraining(seed=0), data, training_context(tmp_path))
+        assert np.isfinite(model.predict(x)).all()
+
+
+def test_a_reconstruction_refuses_categories_and_gaps(tmp_path):
+    columns = (Column(name="age", kind="number"),)
+    samples = Samples(np.array([[1.0], [np.nan]] * 5), np.zeros(10))
+    median = Preprocessing(imputation=(Imputation(strategy="median"),), min_frequency=1)
+    description = describe(samples, features=("age",), columns=columns, preprocessing=median)
+    data = TrainingInput(refit(description, samples), samples)
+    with pytest.raises(ModelyardError, match="autoencoder is for inputs of numbers without gaps"):
+        models.fit(AUTOENCODER, NetworkTraining(seed=0, epochs=1, loss="mse"), data, training_context(tmp_path))

@@ -6,6 +6,8 @@ from modelyard.core.config import Settings as Base
 from modelyard.data.inputs import InputDescription
 from modelyard.data.samples import Task
 
+TAKES_GAPS = True
+
 
 class Settings(Base):
     """The most frequent class with the shares of the classes as probabilities, or the mean of the targets."""

@@ -8,6 +8,8 @@ from modelyard.core.config import Settings as Base
 from modelyard.data.inputs import InputDescription
 from modelyard.data.samples import Task
 
+TAKES_GAPS = True
+
 
 class Settings(Base):
     """Hyperparameters of scikit-learn's random forest, with its defaults."""

@@ -10,6 +10,7 @@ from modelyard.data.inputs import InputDescription, TrainingInput
 from modelyard.data.preprocessing import by_feature
 from modelyard.data.samples import Task
 
+TAKES_GAPS = True
 NATIVE_CATEGORIES = True  # a column of category numbers is split as it is, without one-hot features
 MOST_CATEGORIES = 255  # scikit-learn counts them in a byte
 
