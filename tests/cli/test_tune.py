@@ -72,12 +72,24 @@ def test_after_ctrl_c_the_finished_trials_are_in_the_report_and_in_mlflow(clone,
 
 def test_a_search_that_stops_after_failures_leaves_a_report_of_them(clone, searching):
     with editing_params(clone) as params:
-        params["studies"]["patients"]["folds"] = 1000  # more than there are rows
+        params["inputs"]["diabetes_standard"]["split"]["validation"] = 0.2
+        del params["studies"]["patients"]["folds"]
+        params["studies"]["patients"]["training_samples"] = 1000  # more than there are
     stopped = searching("patients", "--trials", "20", check=False)
     assert stopped.returncode == 1
     assert "error: stopped: 5 trials in a row failed with the same error" in stopped.stderr
     assert "No trial was completed. See reports/tuning/patients/report.md." in stopped.stdout
-    assert "1000 folds of" in (clone / "reports" / "tuning" / "patients" / "report.md").read_text()
+    assert "`training_samples: 1000` of" in (clone / "reports" / "tuning" / "patients" / "report.md").read_text()
+
+
+@pytest.mark.slow
+def test_more_folds_than_the_samples_allow_are_refused_before_any_trial(clone, searching):
+    with editing_params(clone) as params:
+        params["studies"]["patients"]["folds"] = 1000
+    refused = searching("patients", check=False)
+    assert refused.returncode == 1
+    assert "error: 1000 folds of 353 samples: set `folds` to 353 at most." in refused.stderr
+    assert "trial" not in refused.stdout
 
 
 @pytest.mark.parametrize(

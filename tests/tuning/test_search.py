@@ -91,12 +91,12 @@ def kill_once(number: int) -> Callable[[list[WorkerProcess]], None]:
     return act
 
 
-def test_folds_for_which_the_samples_do_not_suffice_are_refused_before_any_trial(tmp_path, storage):
-    search_plan = plan(tmp_path, folds=500)
-    study = open_study(search_plan, storage)
+def test_folds_for_which_the_samples_do_not_suffice_are_refused_before_a_search(tmp_path):
+    searches.save_samples(tmp_path)
+    search_module.check_folds(plan(tmp_path, folds=120))
+    search_module.check_folds(plan(tmp_path))
     with pytest.raises(ModelyardError, match="500 folds of 120 samples: set `folds` to 120 at most"):
-        Search(study, storage, search_plan, Watch()).run(1, Budget(3))
-    assert [trial.state for trial in study.get_trials()] == [TrialState.WAITING]
+        search_module.check_folds(plan(tmp_path, folds=500))
 
 
 def test_trial_0_is_the_experiment_and_the_score_is_its_validation_metric(tmp_path, storage):

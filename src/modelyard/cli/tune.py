@@ -51,7 +51,7 @@ def search(name: str, options: Options) -> int:
     handle_termination_as_ctrl_c()
     settings = _study_settings(project, name)  # first: importing Optuna, below, takes a second
     from modelyard.tuning import plan, storage
-    from modelyard.tuning.search import Budget, Search
+    from modelyard.tuning.search import Budget, Search, check_folds
 
     workers = options.workers or core_count()
     search_plan = plan.make_plan(project, name, Path.cwd())
@@ -59,6 +59,7 @@ def search(name: str, options: Options) -> int:
     budget = Budget(options.trials or settings.n_trials, options.timeout or settings.timeout)
     study = storage.open_study(search_plan, location, options.new, options.join)
     require_stages([f"normalise@{input_name}" for input_name in search_plan.inputs], console, core_count())
+    check_folds(search_plan)
     try:
         with TrialDisplay(console, study) as display:
             Search(study, location, search_plan, display.show).run(workers, budget, options.join)

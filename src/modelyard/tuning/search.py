@@ -105,11 +105,9 @@ class Search:
             max_memory: a worker that holds more bytes after a trial is replaced.
 
         Raises:
-            ModelyardError: the samples do not suffice for the folds, the same failure came SAME_FAILURES times in a
-                row, or the storage does not answer.
+            ModelyardError: the same failure came SAME_FAILURES times in a row, or the storage does not answer.
             KeyboardInterrupt: after every worker was stopped; their trials are enqueued again.
         """
-        _check_folds(self._plan)
         self._own_seed = (_search_number(),) if joined else ()
         until = time.monotonic() + (budget.timeout or float("inf"))
         with self._storage.explain_errors():
@@ -230,9 +228,11 @@ def rebuild_study(project: Project, name: str, root: Path, on_update: OnUpdate) 
     A rebuild that was stopped is resumed in its study.
 
     Raises:
-        ModelyardError: the storage does not answer, or the same failure comes too often.
+        ModelyardError: the samples do not suffice for the folds, the storage does not answer, or the same failure
+            comes too often.
     """
     plan = make_plan(project, name, root)
+    check_folds(plan)
     location = storage.find_storage(name, None, root)
     study = storage.open_study(plan, location, new=not _is_unfinished_rebuild(plan, location))
     study.set_user_attr(REBUILD, STARTED)
@@ -250,8 +250,12 @@ def _is_unfinished_rebuild(plan: Plan, location: StudyStorage) -> bool:
     return attributes.get(REBUILD) == STARTED and not storage.space_changes(attributes["space"], plan.space)
 
 
-def _check_folds(plan: Plan) -> None:
-    """Refuse folds for which the samples of an input do not suffice: else each trial would fail on its own."""
+def check_folds(plan: Plan) -> None:
+    """Refuse folds for which the samples of an input do not suffice: else each trial would fail on its own.
+
+    Raises:
+        ModelyardError: there are too few samples, groups or samples of a class.
+    """
     if plan.study.folds:
         for name in plan.inputs:
             divide_folds(load_training(plan.training_folder(name)), plan.study.folds, plan.study.seed)
