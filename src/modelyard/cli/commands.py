@@ -24,6 +24,10 @@ app = typer.Typer(
 
 runs = typer.Typer(help="Add missing MLflow runs, and print how to reproduce a run.", no_args_is_help=True)
 app.add_typer(runs, name="runs")
+data = typer.Typer(
+    help="Show a table of your own, add it to params.yaml, and take new versions over.", no_args_is_help=True
+)
+app.add_typer(data, name="data")
 
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_DISABLE_TELEMETRY": "true"}
 """Environment of everything that a command starts: no log noise from libraries (as in pipeline/python)."""
@@ -255,6 +259,89 @@ def runs_explain(
 
     with exit_on_error():
         explain(run)
+
+
+class TableTask(StrEnum):
+    """What can be predicted from a table."""
+
+    CLASSIFICATION = "classification"
+    REGRESSION = "regression"
+
+
+@data.command(
+    "show",
+    epilog="Examples:\n\n"
+    "* `modelyard data show houses.csv` prints what each column holds\n"
+    "* `modelyard data show houses.csv --target price` also proposes the entries for params.yaml\n"
+    "* `modelyard data show houses.csv --target price --add houses` writes them there\n"
+    "* `modelyard data show houses.csv --target price --drop agent --missing rooms=-1` leaves out agent, and takes "
+    "-1 rooms as no value\n"
+    "* `modelyard data show haus.csv --target Preis --separator ';' --decimal , --encoding cp1252` reads what a "
+    "German spreadsheet writes",
+)
+def data_show(
+    file: Annotated[
+        Path, typer.Argument(help="A table: CSV (also .gz or .zip), Parquet or Feather, with named columns.")
+    ],
+    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column to predict.")] = None,
+    task: Annotated[
+        TableTask | None,
+        typer.Option(help="Default: classification of text or few whole numbers, else regression."),
+    ] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Leave a column out; repeat the option for several.")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=KIND",
+            help="What a column holds: number, boolean, category, date, or date:%d.%m.%Y. It is then not dropped.",
+        ),
+    ] = None,
+    missing: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="A value of a column that means no value.")
+    ] = None,
+    separator: Annotated[
+        str | None, typer.Option(metavar="CHARACTER", help="Of CSV: , ; | or tab; default: found out.")
+    ] = None,
+    decimal: Annotated[str | None, typer.Option(metavar="SIGN", help="Of CSV: . or ,")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of CSV, such as cp1252; default: utf-8.")] = None,
+    add: Annotated[str | None, typer.Option(metavar="NAME", help="Write the entries into params.yaml.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print what would be read of a table, what looks wrong with it, and its entries for params.yaml."""
+    from modelyard.cli.data import ShowOptions, show
+
+    with exit_on_error():
+        options = ShowOptions(
+            target,
+            task.value if task else None,
+            tuple(drop or ()),
+            tuple(column or ()),
+            tuple(missing or ()),
+            separator,
+            decimal,
+            encoding,
+        )
+        show(file, options, add, as_json)
+
+
+@data.command(
+    "update",
+    epilog="Example:\n\n* `modelyard data update houses` after houses.csv was edited or replaced",
+)
+def data_update(
+    name: Annotated[str, typer.Argument(help="A data set in params.yaml that is a table with a `path`.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Write the checksum of a table's new version into params.yaml, and print what has changed.
+
+    Nothing is written if the table can no longer be read or its target is gone.
+    """
+    from modelyard.cli.data import update
+
+    with exit_on_error():
+        update(name, as_json)
 
 
 @app.command(

@@ -20,7 +20,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.core.files import atomic_file, temporary_file, write_text
 from modelyard.data.archives import decompress, unpack
 from modelyard.data.mirrors import Cache, is_url
-from modelyard.data.sources import Checksum, Source
+from modelyard.data.sources import Checksum, Source, dvc_remedy
 
 CONNECT_SECONDS = 2.0  # a host that has not accepted a connection by then counts as unreachable
 READ_SECONDS = 30.0
@@ -108,14 +108,16 @@ class FileSet:
     def unavailable_message(self, tried: Mapping[str, list[str]]) -> str:
         """Return the error message for files that are not available: their names, what was tried, what to do.
 
-        The first line is enough where the reader knows about mirrors: it has the names, and a package that brings them.
+        The first line is enough where the reader knows about mirrors: it has the names, and what else brings them.
         """
         names = ", ".join(" or ".join((name, *self.sources[name].alternatives)) for name in tried)
         remedies = dict.fromkeys(self.sources[name].remedy(self.folder) for name in tried)
         addresses = (f"  {address}" for of_file in tried.values() for address in of_file)
         package = f" On Debian or Ubuntu: apt-get install {self.debian}." if self.debian else ""
+        own = (self.sources[name].path for name in tried)
+        kept = "".join(f" {advice}." for path in own if path and (advice := dvc_remedy(self.root / path, self.root)))
         return "\n".join(
-            (f"Not available: {names}.{package}", "Tried:", *addresses, f"What to do: {'; '.join(remedies)}.")
+            (f"Not available: {names}.{package}{kept}", "Tried:", *addresses, f"What to do: {'; '.join(remedies)}.")
         )
 
     def fetch(self, target: Path) -> dict[str, str]:

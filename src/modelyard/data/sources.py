@@ -129,7 +129,8 @@ class Source(Settings):
             return ""
         return (
             f"{self.path} is not the file that params.yaml means: its {self.checksum.mismatch(actual)}. "
-            f"If the file is right, write {self.checksum.key}: {actual} there; if not, restore the earlier file."
+            f"If the file is right, write {self.checksum.key}: {actual} there; if not, restore the "
+            "earlier file. For a table, `modelyard data update` writes it."
         )
 
     def remedy(self, folder: str) -> str:
@@ -143,3 +144,13 @@ class Source(Settings):
             "and name the mirror (a folder or a URL) in the environment, MODELYARD_MIRROR=<mirror>, "
             "or in params.yaml under fetch.mirrors"
         )
+
+
+def dvc_remedy(path: Path, root: Path) -> str:
+    """Return what to do where a file is not there but was added to DVC, itself or its folder; "" if it was not."""
+    for each in (path, *path.parents):
+        pointer = each.with_name(f"{each.name}.dvc") if each.name else each
+        if pointer.is_file():
+            shown = pointer.relative_to(root) if pointer.is_relative_to(root) else pointer
+            return f"DVC keeps it: run `dvc pull {shown}`"
+    return ""

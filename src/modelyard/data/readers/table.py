@@ -96,7 +96,7 @@ def read(folder: Path, settings: TableDataset) -> RawData:
     """
     path = settings.csv_file(folder)
     try:
-        return _read(table_file.read(path, settings.csv_format), settings)
+        return parse(table_file.read(path, settings.csv_format), settings)
     except TableError as error:
         raise ModelyardError(f"{settings.display_path(path)}: {error}") from None
 
@@ -115,7 +115,7 @@ def find_columns(table: RawTable, settings: TableDataset) -> tuple[Column, ...]:
     for name, raw in table.columns.items():
         if name in (settings.target.strip(), settings.index) or settings.columns.get(name) == "drop":
             continue
-        column = _declared(name, settings) or _guess(name, raw, settings)
+        column = find_column(name, raw, settings)
         if column is None:
             refused[name] = len(_distinct(as_text(without_gaps(raw, settings.missing.get(name, ())))))
         else:
@@ -125,7 +125,21 @@ def find_columns(table: RawTable, settings: TableDataset) -> tuple[Column, ...]:
     return tuple(found)
 
 
-def _read(table: RawTable, settings: TableDataset) -> RawData:
+def find_column(name: str, raw: "pa.ChunkedArray", settings: TableDataset) -> Column | None:
+    """Return what a column holds: as the settings have it, or found out; None for text of many values.
+
+    Raises:
+        TableError: it has no value at all, or ones of a type that no model takes.
+    """
+    return _declared(name, settings) or _guess(name, raw, settings)
+
+
+def parse(table: RawTable, settings: TableDataset) -> RawData:
+    """Return what `read` does, of a table whose file was read.
+
+    Raises:
+        TableError: see `read`.
+    """
     target, names = settings.target.strip(), table.columns
     if target not in names:
         raise TableError(f"no column {target!r} (target); {suggest(target, names)}")

@@ -1,0 +1,206 @@
+"""`modelyard data`: what a table of one's own holds, its entries in params.yaml, and new versions of it."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from modelyard.core.errors import ModelyardError
+from modelyard.data.samples import Task
+from modelyard.params import new_entry, new_version
+from modelyard.params.new_entry import Proposal, TableOptions
+
+if TYPE_CHECKING:
+    from modelyard.data.table_profile import ColumnProfile
+
+SEPARATORS = {"tab": "\t", "\\t": "\t"}  # as one can type it
+
+
+@dataclass(frozen=True)
+class ShowOptions:
+    """Options of `data show` as they are typed."""
+
+    target: str | None
+    task: Task | None
+    drop: tuple[str, ...]
+    column: tuple[str, ...]
+    missing: tuple[str, ...]
+    separator: str | None
+    decimal: str | None
+    encoding: str | None
+
+
+def show(file: Path, options: ShowOptions, add: str | None, as_json: bool) -> None:
+    """Print what would be read of a table, and the entries for it; with a name in `add`, write them.
+
+    Raises:
+        ModelyardError: the file cannot be read, an option does not fit it, or the entries cannot be written.
+    """
+    if add and not options.target:
+        raise ModelyardError("--add needs the column to predict: --target COLUMN")
+    proposal = new_entry.propose(file, _table_options(options), add or "")
+    console = Console()
+    if as_json:
+        console.print_json(json.dumps(_as_json(proposal), allow_nan=False))
+    else:
+        _print(console, proposal)
+    if add:
+        new_entry.add(proposal)
+    if as_json:
+        return
+    if add:
+        names = " ".join(proposal.entries["experiments"])
+        console.print(
+            f"params.yaml has these entries now. Next: modelyard run {names}", soft_wrap=True, highlight=False
+        )
+    elif not options.target:
+        console.print("Name the column to predict to get the entries: --target COLUMN", highlight=False)
+    elif not proposal.problem:
+        console.print(f"Paste this into params.yaml, or let --add {proposal.name} write it.", highlight=False)
+
+
+def update(name: str, as_json: bool) -> None:
+    """Take a new version of a data set's file over, and print what has changed.
+
+    Raises:
+        ModelyardError: see `new_version.take_over`.
+    """
+    console, done = Console(), new_version.take_over(name, Path.cwd())
+    if as_json:
+        console.print_json(
+            json.dumps(
+                {
+                    "dataset": name,
+                    "unchanged": not done.checksum,
+                    "checksum": done.checksum,
+                    "rows": done.rows,
+                    "rows_before": done.rows_before,
+                    "changes": dict(done.changes),
+                    "problems": dict(done.problems),
+                }
+            )
+        )
+        return
+    file = done.path.relative_to(Path.cwd()) if done.path.is_relative_to(Path.cwd()) else done.path
+    lines = [f"{name}: unchanged ({file} has the checksum of params.yaml)."]
+    if done.checksum:
+        lines = [f"{name}: params.yaml has the checksum of the new {file} now.", *_changes(done)]
+        pointer = file.with_name(f"{file.name}.dvc")
+        lines += [f"Next: dvc add {file} && dvc push"] if pointer.is_file() else []
+        lines += [f"inputs.{each} cannot be built any more: {problem}" for each, problem in done.problems]
+        lines += [] if done.problems else ["Next: modelyard run"]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _changes(done: new_version.NewVersion) -> Iterable[str]:
+    if done.rows_before is None:
+        yield f"  rows: {done.rows}; data/raw has no copy of the last version to compare with"
+    else:
+        yield (
+            f"  rows: {done.rows_before}, now {done.rows}" if done.rows != done.rows_before else f"  rows: {done.rows}"
+        )
+        yield from (f"  {column}: {change}" for column, change in done.changes)
+        if not done.changes:
+            yield "  no column has another range, other categories or gaps"
+    if done.expected_rows is not None:
+        yield f"  expect.rows is {done.expected_rows} now"
+
+
+def _table_options(options: ShowOptions) -> TableOptions:
+    columns: dict[str, Any] = dict(_pair(each, "--column") for each in options.column)
+    for name, kind in columns.items():
+        if kind.startswith("date:"):
+            columns[name] = {"kind": "date", "format": kind.removeprefix("date:")}
+    missing: dict[str, tuple[str, ...]] = {}
+    for name, value in (_pair(each, "--missing") for each in options.missing):
+        missing[name] = (*missing.get(name, ()), value)
+    separator = options.separator and SEPARATORS.get(options.separator, options.separator)
+    given = {"separator": separator, "decimal": options.decimal, "encoding": options.encoding}
+    return TableOptions(
+        options.target or "",
+        options.task,
+        columns | dict.fromkeys(options.drop, "drop"),
+        missing,
+        {key: value for key, value in given.items() if value is not None},
+    )
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ModelyardError(f"{option} {text}: write COLUMN=VALUE")
+    return name.strip(), value.strip()
+
+
+def _print(console: Console, proposal: Proposal) -> None:
+    examination = proposal.examination
+    size = f"{proposal.rows} rows, {len(examination.columns)} columns"
+    console.print(f"{proposal.file}: {size}", markup=False, highlight=False, soft_wrap=True)
+    console.print(_columns_table(proposal))
+    remarks = [f"{text}." for text in examination.remarks.get("", [])]
+    for line in remarks:
+        console.print(f"Note: {line}", markup=False, highlight=False)
+    for line in proposal.guesses:
+        console.print(f"Guessed: {line}", markup=False, highlight=False)
+    if proposal.entries:
+        console.print()
+        console.print(proposal.text, markup=False, highlight=False, soft_wrap=True)
+        console.print()
+    if proposal.problem:
+        console.print(f"[yellow]These entries cannot be built yet:[/] {escape(proposal.problem)}", highlight=False)
+
+
+def _columns_table(proposal: Proposal) -> Table:
+    columns = proposal.examination.columns
+    table = Table(
+        "column",
+        "kind",
+        "values",
+        "gaps",
+        "remarks",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for column in columns:
+        style = {"target": "bold", "dropped": "dim", "index": "dim"}.get(column.role)
+        remarks = "; ".join(proposal.examination.remarks.get(column.name, []))
+        gaps = str(column.gaps or "")
+        table.add_row(*map(escape, (column.name, _kind(column), column.values, gaps, remarks)), style=style)
+    return table
+
+
+def _kind(column: "ColumnProfile") -> str:
+    if column.role == "feature":
+        return column.kind
+    return "target" if column.role == "target" else column.role
+
+
+def _as_json(proposal: Proposal) -> dict[str, Any]:
+    examination = proposal.examination
+    return {
+        "file": str(proposal.file),
+        "rows": proposal.rows,
+        "columns": [
+            {
+                "name": column.name,
+                "role": column.role,
+                "kind": column.kind,
+                "gaps": column.gaps,
+                "distinct": column.distinct,
+                "values": column.values,
+                "remarks": examination.remarks.get(column.name, []),
+            }
+            for column in examination.columns
+        ],
+        "remarks": examination.remarks.get("", []),
+        "guesses": proposal.guesses,
+        "entries": proposal.entries,
+        "problem": proposal.problem,
+    }

@@ -1,0 +1,280 @@
+"""Entries of params.yaml for a table of one's own: proposed from what the table holds, tried out, and written."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from modelyard.core.config import parse_yaml, read_yaml, suggest
+from modelyard.core.errors import ModelyardError
+from modelyard.core.files import sha256
+from modelyard.data.columns import to_numbers
+from modelyard.data.inputs import InputSettings, prepare
+from modelyard.data.readers import table_file
+from modelyard.data.readers.csv_table import CsvFormat, RawTable, TableError
+from modelyard.data.readers.table import TableDataset, parse
+from modelyard.data.samples import Task
+from modelyard.data.sources import dvc_remedy
+from modelyard.data.splits import check_targets
+from modelyard.data.table_checks import Examination, examine, guess_task
+from modelyard.params.yaml_text import add_entry, as_yaml, with_value, write_checked
+
+WIDTH = 78  # of printed entries
+MANY_GAPS = 0.05  # a share of the rows; with more, a feature says where they are
+LARGE = 100.0  # targets from which a network learns nothing unless they are scaled
+SKEWED = 1.0  # a skewness from which logarithms are nearer to a normal distribution
+LOSSES: dict[Task, str] = {"classification": "sparse_categorical_crossentropy", "regression": "mse"}
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """What the user says of a table; the rest is found out.
+
+    Attributes:
+        columns: the kind of a column, or drop.
+        missing: values of a column that mean no value.
+        csv_format: `separator`, `decimal` and `encoding`, where given.
+    """
+
+    target: str = ""
+    task: Task | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    csv_format: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A table as it would be read, and its entries.
+
+    Attributes:
+        rows: the number of rows.
+        examination: what the columns hold, and what looks wrong.
+        guesses: what was guessed, and why.
+        entries: one or more entries of each section; none without a target.
+        problem: why these entries cannot be built, or "".
+    """
+
+    name: str
+    file: Path
+    rows: int
+    examination: Examination
+    guesses: list[str]
+    entries: dict[str, dict[str, Any]]
+    problem: str = ""
+
+    @property
+    def text(self) -> str:
+        """The entries as they stand in params.yaml."""
+        return "\n".join(f"{section}:\n{as_yaml(entries, '  ', WIDTH)}" for section, entries in self.entries.items())
+
+
+def name_for(file: Path) -> str:
+    """Return a name for the entries of a file."""
+    name = re.sub(r"[^a-z0-9]+", "_", file.name.split(".")[0].lower()).strip("_")
+    return name if name[:1].isalpha() else f"table_{name}".rstrip("_")
+
+
+def propose(file: Path, options: TableOptions, name: str = "", root: Path | None = None) -> Proposal:
+    """Read a table and propose its entries.
+
+    Args:
+        file: the table.
+        options: what the user says of it.
+        name: of the entries; by default that of the file.
+        root: the folder of the project; by default the current one.
+
+    Raises:
+        ModelyardError: the file cannot be read as a table, or an option does not fit it.
+    """
+    name, root = name or name_for(file), root or Path.cwd()
+    table = _read_with(file, options)
+    target, guesses = options.target.strip(), list[str]()
+    for option, given in (
+        ("target", [target] if target else []),
+        ("column", options.columns),
+        ("missing", options.missing),
+    ):
+        for column in given:
+            if column not in table.columns:
+                raise ModelyardError(f"{file}: no column {column!r} (--{option}); {suggest(column, table.columns)}")
+    task = options.task or "classification"
+    if target and not options.task:
+        task, why = guess_task(
+            table.columns[target], options.missing.get(target, ()), options.csv_format.get("decimal", ".")
+        )
+        other = "regression" if task == "classification" else "classification"
+        guesses.append(f"task: {task}, because {target} holds {why}; otherwise give --task {other}")
+    settings = _validated(
+        TableDataset,
+        {
+            "reader": "table",
+            "task": task,
+            "description": f"Predict {target} from {file.name}",
+            "target": target,
+            "columns": dict(options.columns),
+            "missing": dict(options.missing),
+            "files": {_file_name(file): {"path": _path_in(root, file), "sha256": sha256(file)}},
+            **options.csv_format,
+        },
+    )
+    examination = examine(table, settings)
+    notes = examination.remarks.setdefault("", [])
+    if Path(settings.files[_file_name(file)].path or "").is_absolute():
+        notes.append("the file lies outside of this project, and so does what others need: better copy it into it")
+    if dates := [column.name for column in examination.features if column.kind == "date"]:
+        split = f"split: {{test: 0.2, time: {dates[0]}, validation: 0.2}}"
+        notes.append(f"if later rows are to be predicted from earlier ones, write `{split}`")
+    if not target:
+        return Proposal(name, file, len(table.rows), examination, guesses, {})
+    input_settings = _input(name, table, examination, guesses)
+    entries = {
+        "datasets": {name: _dataset(examination.settings)},
+        "inputs": {name: input_settings},
+        "experiments": _experiments(name, task),
+    }
+    problem = find_problem(table, examination.settings, InputSettings.model_validate(input_settings))
+    return Proposal(name, file, len(table.rows), examination, guesses, entries, problem)
+
+
+def _read_with(file: Path, options: TableOptions) -> RawTable:
+    try:
+        return read_table(file, _validated(CsvFormat, options.csv_format))
+    except ModelyardError as error:
+        advised = re.search(r"`encoding: (\S+)`", str(error))
+        raise ModelyardError(f"{error} Here: --encoding {advised[1]}" if advised else str(error)) from None
+
+
+def read_table(file: Path, format_: CsvFormat) -> RawTable:
+    """Read the user's own file.
+
+    Raises:
+        ModelyardError: it is missing, or no table.
+    """
+    if file.is_dir():
+        raise ModelyardError(f"{file} is a folder: give the file of a table in it.")
+    if not file.is_file():
+        raise ModelyardError(f"{file}: no such file; {dvc_remedy(file, Path.cwd()) or 'check the path'}.")
+    try:
+        return table_file.read(file, format_)
+    except TableError as error:
+        raise ModelyardError(f"{file}: {error}") from None
+
+
+def find_problem(table: RawTable, settings: TableDataset, input_settings: InputSettings) -> str:
+    """Return why the samples of an input cannot be made of a table, "" if they can."""
+    try:
+        raw = parse(table, settings)
+        training, test = prepare(raw, settings.task, input_settings)
+        check_targets(training.training, test, settings.task, raw.classes)
+    except (TableError, ModelyardError) as error:
+        return str(error)
+    return ""
+
+
+def add(proposal: Proposal, file: Path = Path("params.yaml")) -> None:
+    """Write the proposed entries into params.yaml; its other lines are kept.
+
+    Raises:
+        ModelyardError: they cannot be built, a name is taken, or the new file does not pass its checks; nothing was
+            written.
+    """
+    if proposal.problem:
+        raise ModelyardError(f"nothing was added to {file.name}, because it could not be built: {proposal.problem}")
+    if not re.fullmatch("[a-z][a-z0-9_]*", proposal.name):
+        raise ModelyardError(
+            f"--add {proposal.name}: a name is lower-case words joined by _, such as {name_for(proposal.file)}"
+        )
+    content = read_yaml(file)
+    for section, entries in proposal.entries.items():
+        for name in entries:
+            if name in (content.get(section) or {}):
+                raise ModelyardError(
+                    f"{file.name} has {section}.{name} already, and nothing is overwritten: give another name, --add "
+                    f"{proposal.name}_2, or remove the entry"
+                )
+    text = file.read_text(encoding="utf-8")
+    for section, entries in proposal.entries.items():
+        written = as_yaml(entries, width=WIDTH)
+        text = add_entry(text, (section,), next(iter(entries)), written)
+        for name, entry in parse_yaml(written, file).items():
+            content = with_value(content, (section, name), entry)
+    write_checked({file: text}, {file: content}, "the entry", "")
+
+
+def _validated(kind: Any, given: Mapping[str, Any]) -> Any:
+    try:
+        return kind.model_validate(given)
+    except ValidationError as invalid:
+        error = invalid.errors()[0]
+        place = " ".join(str(key).replace("columns", "column") for key in error["loc"][:2])
+        raise ModelyardError(f"--{place}: {error['input']!r} is not possible; {error['msg'].lower()}") from None
+
+
+def _file_name(file: Path) -> str:
+    """The plain name that the copy of a file gets."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", file.name).lstrip("._-") or f"table{file.suffix}"
+
+
+def _path_in(root: Path, file: Path) -> str:
+    """The path to write: relative to the project, for a file within it."""
+    whole = file.resolve()
+    return whole.relative_to(root.resolve()).as_posix() if whole.is_relative_to(root.resolve()) else str(whole)
+
+
+def _dataset(settings: TableDataset) -> dict[str, Any]:
+    written = settings.model_dump(mode="json", exclude_defaults=True)
+    keys = ("task", "description", "target", "index", "columns", "missing", "separator", "decimal", "encoding", "files")
+    return {"reader": "table"} | {key: written[key] for key in keys if written.get(key)}
+
+
+def _input(name: str, table: RawTable, examination: Examination, guesses: list[str]) -> dict[str, Any]:
+    is_class = examination.settings.task == "classification"
+    split = {"test": 0.2, "test_seed": 1, "validation": 0.2} | ({"stratify": True} if is_class else {})
+    settings: dict[str, Any] = {"dataset": name, "split": split, "scaling": "standard"}
+    if not is_class and (scaling := _target_scaling(table, examination, guesses)):
+        settings["target_scaling"] = scaling
+    imputation: dict[str, Any] = {}
+    told: dict[str, list[str]] = {}
+    for column in examination.features:
+        if column.gaps:
+            strategy = "most_frequent" if column.kind == "category" else "median"
+            many = column.gaps > MANY_GAPS * len(table.rows) or column.distinct == 1
+            imputation[column.name] = {"strategy": strategy, "add_indicator": True} if many else strategy
+            told.setdefault(f"{strategy}{', and a feature that says where they are,' * many}", []).append(column.name)
+    guesses += [f"imputation: {what} for the gaps of {', '.join(names)}" for what, names in told.items()]
+    return settings | ({"imputation": imputation} if imputation else {})
+
+
+def _target_scaling(table: RawTable, examination: Examination, guesses: list[str]) -> str:
+    target = next(column for column in examination.columns if column.role == "target")
+    if target.column is None or target.low is None or target.high is None:
+        return ""
+    values = to_numbers(table.columns[target.name], target.column, examination.settings.decimal).values[:, 0]
+    if max(abs(target.low), abs(target.high)) < LARGE:
+        return ""
+    from scipy.stats import skew
+
+    skewness = skew(values[~np.isnan(values)])
+    if target.low >= 0 and skewness > SKEWED:
+        guesses.append(f"target_scaling: log, because {target.name} is {target.values}, few of them large")
+        return "log"
+    guesses.append(f"target_scaling: standard, because {target.name} is {target.values}, large for a network")
+    return "standard"
+
+
+def _experiments(name: str, task: Task) -> dict[str, Any]:
+    training = {"seed": 1, "epochs": 100, "loss": LOSSES[task], "early_stopping": {"patience": 10}}
+    return {
+        f"{name}_baseline": {"input": name, "model": {"family": "baseline"}, "training": {"seed": 1}},
+        f"{name}_histogram_boosting": {
+            "input": name,
+            "model": {"family": "histogram_boosting"},
+            "training": {"seed": 1},
+        },
+        f"{name}_mlp": {"input": name, "model": {"family": "mlp", "units": [64, 32]}, "training": training},
+    }

@@ -1,0 +1,118 @@
+"""A new version of a table: what changed, its checksum in params.yaml, and what is refused with nothing written."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from modelyard import params
+from modelyard.core.errors import ModelyardError
+from modelyard.core.files import sha256
+from modelyard.params.new_version import NewVersion, take_over
+
+TABLE = "area,kind,price\n" + "".join(f"{row},{'flat' if row % 2 else 'house'},{row * 2 + 1}\n" for row in range(40))
+PARAMS = """\
+runtime: {}
+transfers: {}
+backbones: {}
+pretrained: {}
+studies: {}
+datasets:
+  houses: # mine
+    reader: table
+    task: regression
+    description: Houses
+    target: price
+    files:
+      houses.csv: {path: my/houses.csv, sha256: %s} # of May
+    expect: {rows: 40, target_range: [0, 500]}
+  inline:
+    reader: table
+    task: regression
+    description: Houses
+    target: price
+    files: {a.csv: {text: "a,price"}}
+inputs:
+  houses: {dataset: houses, split: {test: 0.2, test_seed: 1}, scaling: standard}
+experiments: {}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """The table, with its copy and its entry."""
+    path = tmp_path / "my" / "houses.csv"
+    path.parent.mkdir()
+    path.write_text(TABLE)
+    (tmp_path / "data/raw/houses").mkdir(parents=True)
+    shutil.copy(path, tmp_path / "data/raw/houses")
+    (tmp_path / "params.yaml").write_text(PARAMS % sha256(path))
+    return path
+
+
+def update(file: Path, name: str = "houses") -> NewVersion:
+    root = file.parents[1]
+    return take_over(name, root, root / "params.yaml")
+
+
+def test_an_equal_file_is_unchanged(file: Path) -> None:
+    before = (file.parents[1] / "params.yaml").read_text()
+    assert update(file) == NewVersion(file)
+    assert (file.parents[1] / "params.yaml").read_text() == before
+
+
+def test_the_checksum_and_the_rows_are_written_and_nothing_else(file: Path) -> None:
+    old, before = sha256(file), (file.parents[1] / "params.yaml").read_text()
+    file.write_text(TABLE + "99,hut,100\n")
+    done = update(file)
+    after = (file.parents[1] / "params.yaml").read_text()
+    assert after == before.replace(old, sha256(file)).replace("rows: 40", "rows: 41")
+    assert (done.rows_before, done.rows, done.expected_rows, done.problems) == (40, 41, 41, ())
+    assert dict(done.changes) == {"area": "0 to 39, now 0 to 99", "kind": "new: hut", "price": "1 to 79, now 1 to 100"}
+    assert params.load(file.parents[1] / "params.yaml").datasets["houses"].expect.rows == 41
+    assert update(file).checksum == ""
+
+
+def test_without_a_copy_of_the_last_version_nothing_is_compared(file: Path) -> None:
+    (file.parents[1] / "data/raw/houses/houses.csv").write_text("another version")
+    file.write_text(TABLE + "99,hut,100\n")
+    assert (update(file).rows_before, sha256(file) in (file.parents[1] / "params.yaml").read_text()) == (None, True)
+
+
+def test_an_input_that_can_no_longer_be_built_is_told(file: Path) -> None:
+    file.write_text(TABLE.replace("\n7,", "\n,"))
+    ((name, problem),) = update(file).problems
+    assert name == "houses"
+    assert "imputation: {area: median}" in problem
+
+
+@pytest.mark.parametrize(
+    "new, message",
+    [
+        (TABLE.replace("price", "cost"), "no column 'price' (target)"),
+        (TABLE.replace("\n7,", "\nseven,"), "row 8 below the header: 'seven' in column 'area'"),
+        (TABLE + '"', "my/houses.csv: not a CSV table"),
+        ("", "it is empty"),
+        (TABLE + "1,flat,501\n", "expect.target_range: (0.0, 500.0) expected, 1 to 501 found"),
+    ],
+)
+def test_a_version_that_cannot_be_used_is_refused(new: str, message: str, file: Path) -> None:
+    before = (file.parents[1] / "params.yaml").read_text()
+    file.write_text(new)
+    with pytest.raises(ModelyardError) as raised:
+        update(file)
+    assert message in str(raised.value)
+    assert (file.parents[1] / "params.yaml").read_text() == before
+
+
+def test_other_data_sets_and_missing_files_are_refused(file: Path) -> None:
+    with pytest.raises(ModelyardError, match="no such data set: house; did you mean houses"):
+        update(file, "house")
+    with pytest.raises(ModelyardError, match="data set inline is no table with a `path` of yours"):
+        update(file, "inline")
+    file.unlink()
+    with pytest.raises(ModelyardError, match=r"houses\.csv: no such file; check the path"):
+        update(file)
+    file.with_name("houses.csv.dvc").write_text("outs: []")
+    with pytest.raises(ModelyardError, match=r"DVC keeps it: run `dvc pull .*my/houses\.csv\.dvc`"):
+        update(file)
