@@ -274,7 +274,7 @@ def test_a_family_that_takes_no_gaps_refuses_an_input_that_keeps_them(tmp_path):
     data = TrainingInput(refit(description.model_copy(update={"scaling": "standard"}), samples), samples)
     settings = mlp.Settings(family="mlp", units=(2,))
     training = NetworkTraining(seed=0, epochs=1, loss="sparse_categorical_crossentropy")
-    with pytest.raises(ModelyardError, match="mlp takes no gaps, and this input keeps those of age: .*forest"):
+    with pytest.raises(ModelyardError, match=r"mlp takes no gaps, and this input keeps those of age: .*forest"):
         models.fit(settings, training, data, training_context(tmp_path))
     for family in ("forest", "histogram_boosting", "baseline"):
         chosen = TypeAdapter(models.ModelSettings).validate_python({"family": family})
