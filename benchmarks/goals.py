@@ -18,6 +18,8 @@ MEMORY = 1 / 3  # of the notebooks' peak
 OVERHEAD = 0.15
 UP_TO_DATE = {"20": 0.7, "all": 0.5, "200": 0.25}  # of the wall time of `dvc repro`, by number of experiments
 ONE_MORE_STAGE = 1.1  # of its cost in a small project
+FIRST_RESULTS = 60.0  # seconds, of the two small tables
+TABLE_MEMORY = 4.0  # GiB, of 1,000,000 rows
 ALONE = 0.85  # of the notebook's seconds per epoch
 
 
@@ -53,3 +55,11 @@ def goals(parts: Parts) -> Iterator[Goal]:
     costs = list(seconds_per_stage(nothing, "modelyard run").values())
     if len(costs) > 1:
         yield Goal("up to date, CPU time of one more stage: many / few stages", ONE_MORE_STAGE, costs[-1] / costs[0])
+    tables = parts.get("tables", {}).get("found", {})
+    for name in ("penguins", "titanic"):
+        if name in tables:
+            seconds = tables[name]["show_seconds"] + tables[name]["run_seconds"]
+            yield Goal(f"`{name}`: seconds from the file to the results", FIRST_RESULTS, seconds)
+    if largest := parts.get("table_rows", {}).get("found", {}).get("1000000"):
+        peak = max(largest[step]["peak_megabytes"] for step in ("prepare", "fit"))
+        yield Goal("table of 1,000,000 rows: peak memory, GiB", TABLE_MEMORY, peak / 1024)

@@ -219,6 +219,48 @@ def _growth(found: Found) -> Iterator[str]:
     )
 
 
+def _tables(found: Found) -> Iterator[str]:
+    yield "## People's own tables"
+    yield (
+        "From the file to the results: `modelyard data show FILE --target COLUMN --add NAME`, then `modelyard run` of "
+        "the experiments that it added, in a new project without a tracking database."
+    )
+    yield _table(
+        ["table", "`data show`, s", "`run`, s", "metric of `histogram_boosting`", "plain scikit-learn", "inside"],
+        (_tables_row(name, each) for name, each in found.items()),
+    )
+
+
+def _tables_row(name: str, found: Found) -> Sequence[str]:
+    low, high = found["interval"]
+    return (
+        f"`{name}`",
+        f"{found['show_seconds']:.1f}",
+        f"{found['run_seconds']:.1f} ({found['experiments']} experiments)",
+        f"{found['metric']} {found['value']:.4f} ({low:.4f} to {high:.4f})",
+        f"{found['plain']:.4f}",
+        _yes(low <= found["plain"] <= high),
+    )
+
+
+def _table_rows(found: Found) -> Iterator[str]:
+    yield "## Rows of a table"
+    yield _table(
+        ["rows of 50 columns", "prepared in, s", "peak, MiB", "fitted and evaluated in, s", "peak, MiB"],
+        (_rows_row(int(rows), each["prepare"], each["fit"]) for rows, each in found.items()),
+    )
+
+
+def _rows_row(rows: int, prepare: Found, fit: Found) -> Sequence[str]:
+    return (
+        f"{rows:,}",
+        f"{prepare['wall_seconds']:.1f}",
+        f"{prepare['peak_megabytes']:.0f}",
+        f"{fit['wall_seconds']:.1f}",
+        f"{fit['peak_megabytes']:.0f}",
+    )
+
+
 def _precision(found: Found) -> Iterator[str]:
     yield "## Accuracy in bfloat16 over seeds"
     if len(found) < 2:
@@ -275,6 +317,8 @@ SECTIONS = {
     "nothing": _nothing,
     "jobs": _jobs,
     "growth": _growth,
+    "tables": _tables,
+    "table_rows": _table_rows,
     "precision": _precision,
     "steps": _steps,
 }

@@ -41,6 +41,8 @@ class Size:
     growth_epochs: int = 2
     seeds: tuple[int, ...] = (1, 2, 3)
     precision_share: float = 1.0  # share of the epochs in the part `precision`
+    tables: tuple[str, ...] = ("penguins", "titanic", "california_housing", "taxis")
+    table_rows: tuple[int, ...] = (10_000, 100_000, 1_000_000)
     steps: int = 100  # training steps that the part `steps` times
 
     @property
@@ -65,5 +67,7 @@ QUICK = Size(
     growth_epochs=1,
     seeds=(1,),
     precision_share=0.1,
+    tables=("penguins",),
+    table_rows=(1000,),
     steps=5,
 )

@@ -6,7 +6,7 @@ Each has `measure(size, done)`, which yields pairs of key and result, and skips 
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
-from benchmarks.parts import alone, growth, jobs, notebooks, nothing, precision, rebuild, steps
+from benchmarks.parts import alone, growth, jobs, notebooks, nothing, precision, rebuild, steps, table_rows, tables
 from benchmarks.sizes import Size
 
 
@@ -26,5 +26,7 @@ PARTS = {
     "jobs": Part("one job compared with two", jobs.measure),
     "growth": Part("cost against the number of training samples", growth.measure),
     "precision": Part("accuracy in bfloat16 and float32 over seeds", precision.measure),
+    "tables": Part("people's own tables, beside a plain scikit-learn pipeline", tables.measure),
+    "table_rows": Part("cost against the number of rows of a table", table_rows.measure),
     "steps": Part("time of the layers and of whole training steps, on one core", steps.measure),
 }
