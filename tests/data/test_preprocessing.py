@@ -40,7 +40,9 @@ def test_the_smaller_of_two_values_that_are_equally_frequent_is_taken():
 
 
 def test_one_strategy_for_all_takes_the_most_frequent_category_where_there_is_no_median():
-    assert [each.strategy for each in choose_imputation([AGE, SEX], "median")] == ["median", "most_frequent"]
+    flag = Column(name="flag", kind="boolean")
+    strategies = [each.strategy for each in choose_imputation([AGE, SEX, flag], "median")]
+    assert strategies == ["median", "most_frequent", "most_frequent"]
 
 
 def test_a_kept_gap_is_a_category_of_its_own_and_a_kept_number_stays_missing():

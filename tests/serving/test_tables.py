@@ -49,7 +49,7 @@ def test_a_malformed_row_is_an_error_and_the_others_are_read(line: str, error: s
     "content, message",
     [
         ("a,c\n1,3\n", "1 of 3 columns are missing: b. The header must name them; it names a, c"),
-        ("1,2,3\n4,5,6\n", "3 of 3 columns are missing: a, b, c"),
+        ("x,y,z\n4,5,6\n", "3 of 3 columns are missing: a, b, c"),
         ("a,b,c,b\n1,2,3,4\n", "the header names column 'b' 2 times"),
         ("", "it is empty"),
         ("a,b,c\n", "there is no row below the header"),

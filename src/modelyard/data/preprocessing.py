@@ -17,6 +17,7 @@ Strategy = Literal["refuse", "keep", "median", "most_frequent"]
 Array = npt.NDArray[np.float64]
 
 GAP = -2.0  # the code of a gap that is a category of its own
+WITHOUT_MEDIAN = ("category", "boolean")
 EXAMPLES = 5  # rows or columns that a message names
 
 
@@ -102,25 +103,25 @@ def choose_imputation(
 ) -> tuple[Imputation, ...]:
     """Return the imputation of each feature, from one for all columns or one for each by its name.
 
-    One for all that takes the median takes the most frequent value of categories, which have no median.
+    One for all that takes the median takes the most frequent value of categories and booleans, which have no median.
 
     Raises:
-        ModelyardError: a column that does not exist, or the median of categories.
+        ModelyardError: a column that does not exist, or the median of one that has none.
     """
     names = {column.name: column.kind for column in columns}
     if isinstance(settings, Mapping):
         for name, given in settings.items():
             if name not in names:
                 raise ModelyardError(f"imputation.{name}: no such column among the features; {suggest(name, names)}")
-            if names[name] == "category" and _as_imputation(given).strategy == "median":
-                raise ModelyardError(f"imputation.{name}: categories have no median; take most_frequent or keep")
+            if names[name] in WITHOUT_MEDIAN and _as_imputation(given).strategy == "median":
+                raise ModelyardError(f"imputation.{name}: a {names[name]} has no median; take most_frequent or keep")
         chosen = {name: _as_imputation(settings.get(name, "refuse")) for name in names}
     else:
         general = _as_imputation(settings)
         of_categories = general.model_copy(
             update={"strategy": {"median": "most_frequent"}.get(general.strategy, general.strategy)}
         )
-        chosen = {name: of_categories if kind == "category" else general for name, kind in names.items()}
+        chosen = {name: of_categories if kind in WITHOUT_MEDIAN else general for name, kind in names.items()}
     return tuple(chosen[feature.column.name] for feature in by_feature(columns))
 
 
@@ -182,7 +183,8 @@ def refuse_gaps(columns: Sequence[Column], imputation: Sequence[Imputation], x: 
         for name, (_, rows) in list(gaps.items())[:EXAMPLES]
     ]
     lines = ", ".join(
-        f"{name}: {'most_frequent' if column.kind == 'category' else 'median'}" for name, (column, _) in gaps.items()
+        f"{name}: {'most_frequent' if column.kind in WITHOUT_MEDIAN else 'median'}"
+        for name, (column, _) in gaps.items()
     )
     raise ModelyardError(
         f"there are rows without a value in {len(gaps)} column(s): {', '.join(named)}. Fill them in or drop these "

@@ -56,6 +56,8 @@ def description(*features: str) -> InputDescription:
         pytest.param(GOOD.replace("a,", "ö,").encode("cp1252"), "line 1 is not text in UTF-8 (byte 0xf6)", id="cp1252"),
         pytest.param(GOOD.encode("utf-16"), "add `encoding: utf-16`", id="UTF-16"),
         pytest.param("\n", "it is empty; a header", id="empty"),
+        pytest.param(GOOD.partition("\n")[2], "the first line, 1, 2, 3, has numbers and no names", id="no header"),
+        pytest.param("a,b,a,b,y\n1,2,3,4,5\n", "names column 'a' 2 times, 'b' 2 times", id="two equal names"),
         pytest.param(GOOD + '1,2,"3\n', "not a CSV table: line 5: unexpected end", id="open quote"),
     ],
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from modelyard.core.errors import ModelyardError
@@ -154,7 +155,7 @@ def test_a_class_may_be_called_none(read, word: str):
 
 def test_a_row_with_more_values_than_the_header_is_refused(refusal):
     message = refusal("age,height,kind\n9,1,2,pear\n9,3,4,apple\n")
-    assert "row 1 below the header: 4 values, the header has 3 columns" in message
+    assert "row 1 below the header: 4 values, the header has 3 columns (line 2)" in message
 
 
 def test_a_message_names_the_user_s_own_file_before_its_copy(tmp_path: Path):
@@ -164,3 +165,91 @@ def test_a_message_names_the_user_s_own_file_before_its_copy(tmp_path: Path):
     with pytest.raises(ModelyardError) as raised:
         table.read(tmp_path, settings)
     assert str(raised.value).startswith(f"../home/pears.csv (copied to {tmp_path}/a.csv): no column 'knd'")
+
+
+MIXED = "age,sex,seen,smoker,y\n30,f,2024-01-31 10:00,True,1\n,m,2024-02-01 12:30,False,2\n50,f,,True,3\n"
+
+
+def kinds(raw: RawData) -> dict[str, str]:
+    return {column.name: column.kind for column in raw.columns}
+
+
+def test_kinds_of_columns_are_found_out(read):
+    raw = read(MIXED, task="regression", target="y")
+    assert kinds(raw) == {"age": "number", "sex": "category", "seen": "date", "smoker": "boolean"}
+    assert raw.features == ("age", "sex", "seen year", "seen month", "seen weekday", "seen hour", "seen days", "smoker")
+    np.testing.assert_array_equal(raw.samples.x[:, :2], [[30, 0], [np.nan, 1], [50, 0]])
+    assert np.isnan(raw.samples.x[2, 2:7]).all()
+
+
+def test_dates_without_a_time_have_no_hour(read):
+    raw = read("seen,y\n2024-01-31,1\n2024-02-01,2\n", task="regression", target="y")
+    assert raw.features == ("seen year", "seen month", "seen weekday", "seen days")
+
+
+def test_columns_are_what_the_settings_say(read):
+    raw = read(
+        "code,id,when,y\n1,7,31.01.2024,1\n2,8,01.02.2024,2\n1,9,NA,3\n",
+        task="regression",
+        target="y",
+        columns={"code": "category", "when": table.DateColumn(kind="date", format="%d.%m.%Y")},
+        missing={"when": ["NA"]},
+        index="id",
+    )
+    assert kinds(raw) == {"code": "category", "when": "date"}
+    assert raw.columns[0].categories == ("1", "2")
+    assert raw.columns[1].date_format == "%d.%m.%Y"
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"columns": {"agee": "drop"}}, "no column 'agee'; did you mean age?"),
+        ({"missing": {"se": ["?"]}}, "no column 'se'"),
+        ({"index": "nr"}, "no column 'nr'"),
+        ({"columns": {"sex": "number"}}, "row 1 below the header: 'f' in column 'sex', where a number belongs"),
+        ({"columns": {"age": "date"}}, "row 1 below the header: '30' in column 'age' is no date"),
+        ({"columns": dict.fromkeys(["age", "sex", "seen", "smoker"], "drop")}, "no column is left for a feature"),
+    ],
+)
+def test_settings_that_do_not_fit_the_table_are_refused(refusal, settings: dict, expected: str):
+    assert expected in refusal(MIXED, task="regression", target="y", **settings)
+
+
+def test_text_of_many_values_is_refused_with_the_line_to_write(refusal):
+    rows = "".join(f"person {number},{number % 7},{number}\n" for number in range(100))
+    message = refusal("name,a,y\n" + rows, task="regression", target="y")
+    assert "'name' (100 different values in 100 rows)" in message
+    assert "columns: {name: drop}" in message
+
+
+def test_ten_thousand_categories_are_refused_even_if_they_are_asked_for(refusal):
+    rows = "".join(f"c{number % 10_000},{number}\n" for number in range(10_500))
+    message = refusal("a,y\n" + rows, task="regression", target="y", columns={"a": "category"})
+    assert "column 'a' has 10000 categories; at most 1000" in message
+
+
+def test_a_column_without_any_value_is_refused(refusal):
+    message = refusal("a,b,y\n1,,1\n2,,2\n", task="regression", target="y")
+    assert "column 'b' has no value in any row: add `columns: {b: drop}`" in message
+
+
+def test_keys_identify_the_values_of_each_column_dropped_ones_too(read):
+    raw = read("who,a,seen,y\nx,1,2024-01-01,1\ny,2,2024-01-02,2\nx,,,3\n", "regression", "y", columns={"who": "drop"})
+    assert raw.keys["who"].tolist() == [0, 1, 0]
+    np.testing.assert_array_equal(raw.keys["a"], [1, 2, np.nan])
+    np.testing.assert_array_equal(raw.keys["seen"], [19723, 19724, np.nan])
+    assert set(raw.keys) == {"who", "a", "seen", "y"}
+
+
+@pytest.mark.parametrize("ending", ["parquet", "feather"])
+def test_a_file_with_types_is_read_as_the_same_csv_file(ending: str, read, tmp_path: Path):
+    expected = read(MIXED, task="regression", target="y")
+    frame = pd.read_csv(tmp_path / "mine.csv", parse_dates=["seen"])
+    getattr(frame, f"to_{ending}")(tmp_path / f"mine.{ending}")
+    settings = table.TableDataset(
+        reader="table", task="regression", description="Mine.", target="y", files={f"mine.{ending}": Source(text="")}
+    )
+    raw = table.read(tmp_path, settings)
+    assert raw.columns == expected.columns
+    np.testing.assert_array_equal(raw.samples.x, expected.samples.x)

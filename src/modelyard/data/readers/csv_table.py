@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "blanks"}
 PLACEHOLDER = re.compile(r"Unnamed: \d+")  # pandas's, for a column without a name
+NUMBER = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+([eE][-+]?[0-9]+)?")
 CHUNK = 10_000  # rows that are held as Python's own text at a time
 
 
@@ -70,8 +71,8 @@ def read(path: Path, format_: CsvFormat) -> RawTable:
             head = list(islice(content, 2))
             separator = format_.separator or _find_separator(head)
             lines = csv.reader(chain(head, content), delimiter=separator, skipinitialspace=True, strict=True)
-            rows = (row for row in lines if len(row) > 1 or any(map(str.strip, row)))
-            names = [name.strip() for name in next(rows, [])]
+            rows = ((lines.line_num, row) for row in lines if len(row) > 1 or any(map(str.strip, row)))
+            names = [name.strip() for name in next(rows, (0, []))[1]]
             if not names:
                 raise TableError("it is empty; a header with the names of the columns is needed")
             check_names(names)
@@ -79,12 +80,12 @@ def read(path: Path, format_: CsvFormat) -> RawTable:
             numbers, errors = list[int](), dict[int, str]()
             while some := list(islice(rows, CHUNK)):
                 fitting = []
-                for number, row in enumerate(some, start=len(numbers) + len(errors) + 1):
+                for number, (line, row) in enumerate(some, start=len(numbers) + len(errors) + 1):
                     if len(row) == len(names):
                         fitting.append(row)
                         numbers.append(number)
                     else:
-                        errors[number] = f"{len(row)} values, the header has {len(names)} columns"
+                        errors[number] = f"{len(row)} values, the header has {len(names)} columns (line {line})"
                 for column, values in zip(chunks, zip(*fitting, strict=True), strict=False):
                     column.append(pa.array(values, pa.string()))
         except csv.Error as error:
@@ -163,9 +164,13 @@ def check_names(names: Sequence[str]) -> None:
                 f"the name of column {number}, {name!r}, has invisible characters: write it anew, "
                 "and save the file in UTF-8"
             )
-    for name, count in Counter(names).items():
-        if count > 1:
-            raise TableError(f"the header names column {name!r} {count} times: rename or remove all but one")
+    if repeated := [f"{name!r} {count} times" for name, count in Counter(names).items() if count > 1]:
+        raise TableError(f"the header names column {', '.join(repeated)}: rename or remove all but one of each")
+    if all(NUMBER.fullmatch(name) for name in names):
+        raise TableError(
+            f"the first line, {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}, has numbers and no names of "
+            "columns: write a header above it"
+        )
 
 
 def _explain_encoding(error: UnicodeError, path: Path, encoding: str) -> str:
