@@ -149,15 +149,14 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tracked_project(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A project's root, the current folder, whose runs are tracked; and MLflow as if freshly imported."""
     import mlflow
+    from support.mlflow_runs import forget_mlflow
 
     shutil.copy(empty_store, tmp_path / "mlflow.db")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MODELYARD_TRACKING", "on")
     yield tmp_path
     mlflow.end_run()
-    mlflow.set_tracking_uri(None)
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID"):
-        os.environ.pop(name, None)  # MLflow sets them for processes that it may start
+    forget_mlflow()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +15,17 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pytest
+from support.houses import experiment_of, house_input, houses
+from support.mlflow_runs import forget_mlflow, log_training, store_of
 from support.servers import served
+from support.waiting import wait_until
 
-from modelyard import models, tracking
-from modelyard.data.inputs import TrainingInput, save_training
-from modelyard.experiments import train
-from modelyard.models import EstimatorTraining, NetworkTraining, Runtime
+from modelyard import models
+from modelyard.data.inputs import TrainingInput
+from modelyard.models import EstimatorTraining, NetworkTraining
 from modelyard.models.families import cnn, linear
-from modelyard.params.project import EstimatorExperiment, NetworkExperiment
+from modelyard.params.project import AnyExperiment, EstimatorExperiment, NetworkExperiment
+from modelyard.serving import predict
 
 pytestmark = pytest.mark.slow
 
@@ -43,26 +47,21 @@ class Server:
     address: str
     folder: Path
 
-    def ask(self, rows: object) -> list:
+    def ask(self, rows: object, form: str = "inputs") -> list:
         """What it answers to raw rows."""
-        body = json.dumps({"inputs": rows}).encode()
+        body = json.dumps({form: rows}).encode()
         request = urllib.request.Request(f"{self.address}/invocations", body, HEADERS)  # noqa: S310
         with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
             return json.load(response)["predictions"]
 
 
 @contextmanager
-def champion_served(experiment: object, data: TrainingInput, root: Path) -> Iterator[Server]:
+def champion_served(experiment: AnyExperiment, data: TrainingInput, root: Path) -> Iterator[Server]:
     """Train with tracking on, register what was logged as champion, and serve it with the command of the README."""
-    store = f"sqlite:///{root / 'mlflow.db'}"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DVC_ROOT", str(root))
-        patch.setenv("MODELYARD_TRACKING", "on")
-        save_training(data, root / "rows")
-        with tracking.training_run("an_experiment") as run:
-            train.train(experiment, Runtime(), root / "rows", root / "model", root / "history.csv", run)
-        register_as_champion(store)
-        forget_mlflow()
+    store = store_of(root)
+    log_training(experiment, data, root)
+    register_as_champion(store)
+    forget_mlflow()
     command = ["models", "serve", "-m", "models:/made_up@champion", "--env-manager", "local", "--host", "127.0.0.1"]
     surroundings = os.environ | {"MLFLOW_TRACKING_URI": store, "MLFLOW_DISABLE_TELEMETRY": "true"}
     with served([sys.executable, "-m", "mlflow", *command], root, surroundings, health="/ping") as address:
@@ -75,13 +74,6 @@ def register_as_champion(store: str) -> None:
     client.create_registered_model("made_up")
     version = client.create_model_version("made_up", run.data.tags["model_uri"], run.info.run_id)
     client.set_registered_model_alias("made_up", "champion", version.version)
-
-
-def forget_mlflow() -> None:
-    """Leave MLflow as if freshly imported."""
-    mlflow.set_tracking_uri(None)
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID"):
-        os.environ.pop(name, None)
 
 
 @pytest.fixture
@@ -107,3 +99,28 @@ def test_a_served_estimator_takes_raw_features(regression_input: TrainingInput, 
     rows = regression_input.samples.x[:5]
     with champion_served(LINEAR, regression_input, root) as server:
         np.testing.assert_allclose(server.ask(rows.tolist()), models.load(server.folder).predict(rows), atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["mlp", "histogram_boosting"])
+def test_a_served_model_of_tables_takes_the_named_columns_in_any_order(family: str, root: Path) -> None:
+    data, rows = house_input(root, "price"), houses().head(30)
+    shuffled = rows[["sold", "price", "town", "garden", "rooms", "heating", "area"]]
+    with champion_served(experiment_of(family), data, root) as server:
+        model = models.load(server.folder)
+        expected = model.predict(predict.read([root / "houses.csv"], model.description).x)[:30]
+
+        def check(form: str) -> None:
+            answer = server.ask(json.loads(shuffled.to_json(orient=form)), f"dataframe_{form}")
+            np.testing.assert_allclose([row["prediction"] for row in answer], expected, rtol=1e-5)
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(check, ["records", "split"] * 4))
+        unknown = json.loads(rows.assign(town="Mainz").to_json(orient="records"))
+        assert len(server.ask(unknown, "dataframe_records")) == 30
+        log = "categories of 'town' that training did not see: Mainz (30 row(s))"
+        wait_until(lambda: log in (root / "server.log").read_text(), seconds=30)
+        for name in ("rooms", "town"):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                server.ask(json.loads(rows.drop(columns=name).to_json(orient="records")), "dataframe_records")
+            assert refused.value.code == 400
+            assert name in json.load(refused.value)["message"].partition("Error:")[2]

@@ -3,7 +3,6 @@
 A version holds the model as MLflow serves it, and beside it our own folder, which `models.load` reads.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -166,7 +165,6 @@ def _registry() -> Iterator[Any]:
     """
     if not tracking.is_enabled():
         raise ModelyardError("models are registered in the tracking store, and MODELYARD_TRACKING is off: unset it.")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     with tracking.explain_errors():
         tracking.connect()
     import mlflow

@@ -1,11 +1,13 @@
-"""Training data, models and their tensors in MLflow's terms."""
+"""Training data, models and what they take and give in MLflow's terms."""
 
 import hashlib
 from pathlib import Path
 from typing import Any
 
 from modelyard.core.files import sha256
+from modelyard.data.columns import Kind
 from modelyard.data.inputs import InputDescription
+from modelyard.data.preprocessing import by_feature
 
 
 def input_tags(description: InputDescription, digest: str) -> dict[str, str]:
@@ -31,3 +33,36 @@ def tensor_schema(dtype: str, shape: tuple[int | None, ...]) -> Any:
     from mlflow.types import Schema, TensorSpec
 
     return Schema([TensorSpec(np.dtype(dtype), tuple(-1 if size is None else size for size in shape))])
+
+
+def table_signature(description: InputDescription) -> Any:
+    """The `ModelSignature` of a model of tables: named columns in and out; those that may have gaps are optional."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+    from mlflow.types.schema import AnyType
+
+    # Dates are text: MLflow would guess their format. Its server reads an empty boolean as False, but Any as it is.
+    types = {"number": "double", "category": "string", "date": "string", "boolean": AnyType()}
+    kinds: dict[str, Kind] = {column.name: column.kind for column in description.columns}
+    takes_gaps = {
+        feature.column.name: bool(description.preprocessing and description.preprocessing.takes_gaps(feature.position))
+        for feature in by_feature(description.columns)
+    }
+    inputs = [
+        ColSpec(types[kinds.get(name, "number")], name, required=not takes_gaps.get(name))
+        for name in description.column_names
+    ]
+    outputs = [ColSpec(of, name) for name, of in prediction_types(description).items()]
+    return ModelSignature(Schema(inputs), Schema(outputs))
+
+
+def prediction_types(description: InputDescription) -> dict[str, str]:
+    """What a logged model of tables gives for each sample: name and type of each column.
+
+    That is the likeliest class before the probability of each, the value, or the reconstructed features.
+    """
+    if description.task == "classification":
+        return {"prediction": "string"} | {f"probability_{name}": "double" for name in description.classes}
+    return (
+        {"prediction": "double"} if description.task == "regression" else dict.fromkeys(description.features, "double")
+    )

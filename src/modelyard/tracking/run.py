@@ -6,18 +6,16 @@ Files are the truth: a tracking failure is a warning and loses nothing. With MOD
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from unittest.mock import patch
 
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import write_text
 from modelyard.data.inputs import InputDescription
 from modelyard.orchestration import dvc_lock
 from modelyard.params.results import ExperimentResults, evaluations, train_stages
-from modelyard.tracking import environment
+from modelyard.tracking import environment, logged_model
 from modelyard.tracking.failsafe import FailsafeRun, NullRun
 from modelyard.tracking.mlflow_schema import folder_digest, input_tags, model_digest, tensor_schema
 from modelyard.tracking.store import connect, is_enabled, reason, run_id_file, saved_run_id
@@ -82,23 +80,10 @@ class MlflowRun:
     def log_model(self, model: Any, folder: Path) -> None:
         """Log the fitted model, which is saved in a folder, with the signature of its raw input."""
         import mlflow
-        from mlflow.models import ModelSignature
 
         self._flush()
-        native = model.native
-        if hasattr(native, "optimizer"):  # of our own class, which a server lacks: log the network uncompiled
-            native = type(native)(native.inputs, native.outputs, name=native.name)
-        with patch("mlflow.utils.environment.warn_dependency_requirement_mismatches", create=True):  # see below
-            logged = getattr(mlflow, model.mlflow_flavor).log_model(
-                native,
-                name=self._experiment,
-                signature=ModelSignature(tensor_schema(*model.input_spec), tensor_schema(*model.output_spec)),
-                # The installed versions. Without them MLflow starts another interpreter to guess them; with them it
-                # would read the metadata of all packages, to warn of versions that are not installed.
-                pip_requirements=[f"{package}=={version(package)}" for package in model.pip_packages],
-                **model.mlflow_options,
-            )
-        mlflow.set_tags({"model_uri": logged.model_uri, "model_sha256": model_digest(folder)})
+        uri = logged_model.log(model, folder, self._experiment)
+        mlflow.set_tags({"model_uri": uri, "model_sha256": model_digest(folder)})
 
     def log_evaluation(self, metrics: Mapping[str, float], details: Mapping[str, Any], plots: Path) -> None:
         """Log test metrics and those of folds, with their confidence intervals, and the plots of a folder."""

@@ -1,0 +1,73 @@
+"""A model of tables as MLflow serves it: it takes the named columns of the user's file, in any order.
+
+MLflow copies this file into the logged model and runs it when the model is loaded; nothing is unpickled.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from mlflow import MlflowException
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel
+
+from modelyard import models
+from modelyard.data.inputs import InputDescription
+from modelyard.serving import tables
+from modelyard.serving.batch import Unreadable
+from modelyard.tracking.mlflow_schema import prediction_types
+
+EXAMPLES = 5  # rows that an error names
+
+
+class TableModel(PythonModel):  # type: ignore[misc]
+    """Converts named columns by the rules of `modelyard predict`, and predicts."""
+
+    def load_context(self, context: Any) -> None:
+        """Load the model from its folder."""
+        (folder,) = context.artifacts.values()
+        self._model = models.load(Path(folder))
+
+    def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
+        """Predict for a DataFrame; a value that its column cannot have is an error for all rows."""
+        description = self._model.description
+        try:
+            samples = tables.to_samples(_to_arrow(model_input), description)
+        except Unreadable as error:
+            raise MlflowException.invalid_parameter_value(str(error)) from None
+        for warning in samples.warnings:
+            logging.getLogger("modelyard").warning("warning: %s", warning)
+        if samples.errors:
+            rows = sorted(samples.errors)
+            named = "; ".join(f"row {row + 1}: {samples.errors[row]}" for row in rows[:EXAMPLES])
+            raise MlflowException.invalid_parameter_value(f"{len(rows)} row(s) cannot be predicted: {named}")
+        return _name(self._model.predict(samples.x), description, model_input.index)
+
+
+def _to_arrow(frame: pd.DataFrame) -> dict[str, pa.ChunkedArray]:
+    """The columns by name; NaN is a gap.
+
+    Raises:
+        Unreadable: values of one column are of different types.
+    """
+    columns = {}
+    for name, values in frame.items():
+        try:
+            columns[str(name)] = pa.chunked_array([pa.array(values, from_pandas=True)])
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            raise Unreadable(f"column {name!r} has values of different types, such as numbers and text") from None
+    return columns
+
+
+def _name(outputs: np.ndarray, description: InputDescription, index: pd.Index) -> pd.DataFrame:
+    """A model's outputs in the columns of its signature."""
+    columns = list(outputs.reshape(len(outputs), -1).astype(np.float64).T)
+    if description.task == "classification":
+        columns.insert(0, np.array(description.classes)[outputs.argmax(axis=1)])
+    return pd.DataFrame(dict(zip(prediction_types(description), columns, strict=True)), index)
+
+
+set_model(TableModel())
