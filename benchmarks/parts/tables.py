@@ -44,7 +44,7 @@ def measure(size: Size, done: Collection[str]) -> Iterator[tuple[str, Any]]:
 
 
 def _find(file: str) -> Path:
-    mirrors = all_mirrors(load(ROOT / "params.yaml").fetch)
+    mirrors = all_mirrors(load(ROOT / "params.yaml").fetch, ROOT)
     found = [path for mirror in mirrors if (path := Path(mirror) / FOLDER / file).exists()]
     if not found:
         raise ModelyardError(f"no mirror has {FOLDER}/{file}: name one in MODELYARD_MIRROR")

@@ -133,4 +133,5 @@ class CsvDatasetSettings(DatasetSettings):
 
     def csv_file(self, folder: Path) -> Path:
         """Return the path of the file in the folder of the raw files."""
-        return folder / next(iter(self.files))
+        ((name, source),) = self.files.items()
+        return folder / source.file_names(name)[0]

@@ -34,10 +34,12 @@ class CsvFormat(Settings):
     """How a CSV file is written."""
 
     separator: Literal[",", ";", "\t", "|"] | None = Field(
-        default=None, description="null: found out from the first two lines"
+        default=None, exclude_if=lambda value: value is None, description="null: found out from the first two lines"
     )
-    decimal: Literal[".", ","] = Field(default=".", description="the decimal sign of numbers")
-    encoding: str = Field(default="utf-8", description="of the text, as Python names it, such as cp1252")
+    decimal: Literal[".", ","] = Field(default=".", exclude_if=".".__eq__, description="the decimal sign of numbers")
+    encoding: str = Field(
+        default="utf-8", exclude_if="utf-8".__eq__, description="of the text, as Python names it, such as cp1252"
+    )
 
 
 @dataclass(frozen=True)

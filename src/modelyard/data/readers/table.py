@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
+from operator import not_
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -50,12 +51,14 @@ class TableDataset(CsvDatasetSettings, CsvFormat):
     reader: Literal["table"]
     target: str = Field(description="the column to predict")
     columns: dict[str, Kind | Literal["drop"] | DateColumn] = Field(
-        default={}, description="what a column holds, or drop; the others are found out"
+        default={}, exclude_if=not_, description="what a column holds, or drop; the others are found out"
     )
     missing: dict[str, MissingValues] = Field(
-        default={}, description="values of a column that mean no value; an empty field always does"
+        default={}, exclude_if=not_, description="values of a column that mean no value; an empty field always does"
     )
-    index: str | None = Field(default=None, description="a column that numbers or names the rows: it is no feature")
+    index: str | None = Field(
+        default=None, exclude_if=not_, description="a column that numbers or names the rows: it is no feature"
+    )
 
     @property
     def csv_format(self) -> CsvFormat:
