@@ -29,7 +29,6 @@ from modelyard.serving import predict
 
 pytestmark = pytest.mark.slow
 
-HEADERS = {"Content-Type": "application/json"}
 CNN = NetworkExperiment(
     input="made_up",
     model=cnn.Settings(family="cnn", filters=(3,), units=(4,)),
@@ -49,8 +48,12 @@ class Server:
 
     def ask(self, rows: object, form: str = "inputs") -> list:
         """What it answers to raw rows."""
-        body = json.dumps({form: rows}).encode()
-        request = urllib.request.Request(f"{self.address}/invocations", body, HEADERS)  # noqa: S310
+        return self.post(json.dumps({form: rows}).encode(), "application/json")
+
+    def post(self, body: bytes, content_type: str) -> list:
+        """What it answers to a request."""
+        headers = {"Content-Type": content_type}
+        request = urllib.request.Request(f"{self.address}/invocations", body, headers)  # noqa: S310
         with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
             return json.load(response)["predictions"]
 
@@ -115,6 +118,8 @@ def test_a_served_model_of_tables_takes_the_named_columns_in_any_order(family: s
 
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(check, ["records", "split"] * 4))
+        as_csv = server.post(shuffled.to_csv(index=False).encode(), "text/csv")
+        np.testing.assert_allclose([row["prediction"] for row in as_csv], expected, rtol=1e-5)
         unknown = json.loads(rows.assign(town="Mainz").to_json(orient="records"))
         assert len(server.ask(unknown, "dataframe_records")) == 30
         log = "categories of 'town' that training did not see: Mainz (30 row(s))"

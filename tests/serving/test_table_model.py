@@ -60,7 +60,7 @@ def logged(request: pytest.FixtureRequest, empty_store: Path, tmp_path_factory: 
 
 def as_typed(frame: pd.DataFrame) -> pd.DataFrame:
     """The columns with the types of the signature."""
-    return frame.astype({"rooms": float})
+    return frame.astype({"rooms": float, "garden": float})
 
 
 def read_files(frame: pd.DataFrame, model: Model, folder: Path) -> list[pd.DataFrame]:
@@ -103,12 +103,12 @@ def test_a_classifier_gives_the_class_before_the_probability_of_each(logged: Log
 
 def test_the_signature_has_names_and_types_and_what_may_be_empty(logged: Logged) -> None:
     columns = logged.loaded.metadata.get_input_schema().inputs
-    assert [(column.name, str(column.type).removeprefix("DataType."), column.required) for column in columns] == [
+    assert [(column.name, column.type.name, column.required) for column in columns] == [
         ("area", "double", False),
         ("rooms", "double", True),
         ("town", "string", False),
         ("sold", "string", False),
-        ("garden", "Any", True),
+        ("garden", "double", True),
         ("heating", "string", False),
     ]
 
@@ -133,7 +133,6 @@ def test_a_missing_column_is_an_error_that_names_it(name: str, logged: Logged) -
         ({"rooms": np.nan}, "40 row(s) cannot be predicted: row 1: no value in column 'rooms'; row 2: "),
         ({"garden": None}, "row 1: no value in column 'garden'"),
         ({"sold": "2019-03-01"}, "row 1: '2019-03-01' in column 'sold' is no date like %d.%m.%Y"),
-        ({"garden": "perhaps"}, "row 1: 'perhaps' in column 'garden', where a number belongs"),
         ({"heating": ["1", 2] * 20}, "column 'heating' has values of different types, such as numbers and text"),
     ],
 )
@@ -154,7 +153,7 @@ for name in ("dvc", "optuna", "pooch", "typer", "tenacity", "statsmodels", "plat
     sys.modules[name] = None  # as if it were not installed
 import mlflow, pandas
 loaded = mlflow.pyfunc.load_model(sys.argv[1])
-loaded.predict(pandas.read_csv("houses.csv").astype({"rooms": float, "heating": "Int64"}).astype({"heating": object}))
+loaded.predict(pandas.read_csv("houses.csv").astype({"rooms": float, "garden": float, "heating": object}))
 print(sys.modules["modelyard"].__file__)
 """
 

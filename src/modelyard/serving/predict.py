@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def read(files: Sequence[Path], description: InputDescription) -> PredictionBatch:
-    """Read files of the kind that a model takes: images, texts or CSV tables; unreadable ones are left out."""
+    """Read files of the kind that a model takes: images, texts or tables; unreadable ones are left out."""
     if description.words:
         return texts.read(files, description)
     if len(description.shape) == 3:

@@ -39,10 +39,9 @@ def table_signature(description: InputDescription) -> Any:
     """The `ModelSignature` of a model of tables: named columns in and out; those that may have gaps are optional."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
-    from mlflow.types.schema import AnyType
 
-    # Dates are text: MLflow would guess their format. Its server reads an empty boolean as False, but Any as it is.
-    types = {"number": "double", "category": "string", "date": "string", "boolean": AnyType()}
+    # Of a `datetime` MLflow would guess the format, and an empty `boolean` would be False to its server.
+    types: dict[Kind, str] = {"number": "double", "boolean": "double", "category": "string", "date": "string"}
     kinds: dict[str, Kind] = {column.name: column.kind for column in description.columns}
     takes_gaps = {
         feature.column.name: bool(description.preprocessing and description.preprocessing.takes_gaps(feature.position))
