@@ -169,7 +169,8 @@ def tune(
 def predict(
     model: Annotated[str, typer.Argument(help="An experiment, or a registered model such as `mnist@champion`.")],
     files: Annotated[
-        list[Path] | None, typer.Argument(help="Images, text files, or CSV tables with a header; depends on the model.")
+        list[Path] | None,
+        typer.Argument(help="Images, text files, or tables (CSV, Parquet, Feather); depends on the model."),
     ] = None,
     test_row: Annotated[
         list[int] | None, typer.Option(min=0, help="Index of a test sample, from 0; repeat the option for several.")
