@@ -70,7 +70,7 @@ def _compare(clone: ProjectClone, project: Project, name: str) -> dict[str, Any]
 
 
 def _plain(clone: ProjectClone, project: Project, experiment: str, target: str) -> float:
-    """The metric of a ColumnTransformer and the same estimator, on an experiment's columns, target scaling, split and seed."""
+    """The metric of a ColumnTransformer and the same estimator, with the columns, split and seed of an experiment."""
     entry = project.inputs[project.experiments[experiment].input]
     dataset = project.datasets[entry.dataset]
     raw = readers.read(dataset, clone.raw / entry.dataset)
