@@ -17,7 +17,7 @@ from modelyard.data.inputs import InputSettings, prepare
 from modelyard.data.readers import table_file
 from modelyard.data.readers.csv_table import CsvFormat, RawTable, TableError
 from modelyard.data.readers.table import TableDataset, parse
-from modelyard.data.samples import Task
+from modelyard.data.samples import TARGET_KINDS, Task
 from modelyard.data.sources import dvc_remedy
 from modelyard.data.splits import check_targets
 from modelyard.data.table_checks import Examination, examine, guess_task
@@ -107,7 +107,7 @@ def propose(file: Path, options: TableOptions, name: str = "", root: Path | None
         task, why = guess_task(
             table.columns[target], options.missing.get(target, ()), options.csv_format.get("decimal", ".")
         )
-        other = "regression" if task == "classification" else "classification"
+        (other,) = LOSSES.keys() - {task}
         guesses.append(f"task: {task}, because {target} holds {why}; otherwise give --task {other}")
     settings = _validated(
         TableDataset,
@@ -233,7 +233,7 @@ def _dataset(settings: TableDataset) -> dict[str, Any]:
 
 
 def _input(name: str, table: RawTable, examination: Examination, guesses: list[str]) -> dict[str, Any]:
-    is_class = examination.settings.task == "classification"
+    is_class = TARGET_KINDS[examination.settings.task] == "class"
     split = {"test": 0.2, "test_seed": 1, "validation": 0.2} | ({"stratify": True} if is_class else {})
     settings: dict[str, Any] = {"dataset": name, "split": split, "scaling": "standard"}
     if not is_class and (scaling := _target_scaling(table, examination, guesses)):

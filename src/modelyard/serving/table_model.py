@@ -16,6 +16,7 @@ from mlflow.pyfunc import PythonModel
 
 from modelyard import models
 from modelyard.data.inputs import InputDescription
+from modelyard.data.samples import TARGET_KINDS
 from modelyard.serving import tables
 from modelyard.serving.batch import Unreadable
 from modelyard.tracking.mlflow_schema import prediction_types
@@ -65,7 +66,7 @@ def _to_arrow(frame: pd.DataFrame) -> dict[str, pa.ChunkedArray]:
 def _name(outputs: np.ndarray, description: InputDescription, index: pd.Index) -> pd.DataFrame:
     """A model's outputs in the columns of its signature."""
     columns = list(outputs.reshape(len(outputs), -1).astype(np.float64).T)
-    if description.task == "classification":
+    if TARGET_KINDS[description.task] == "class":
         columns.insert(0, np.array(description.classes)[outputs.argmax(axis=1)])
     return pd.DataFrame(dict(zip(prediction_types(description), columns, strict=True)), index)
 

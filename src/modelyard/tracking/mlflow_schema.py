@@ -8,6 +8,7 @@ from modelyard.core.files import sha256
 from modelyard.data.columns import Kind
 from modelyard.data.inputs import InputDescription
 from modelyard.data.preprocessing import by_feature
+from modelyard.data.samples import TARGET_KINDS
 
 
 def input_tags(description: InputDescription, digest: str) -> dict[str, str]:
@@ -60,8 +61,7 @@ def prediction_types(description: InputDescription) -> dict[str, str]:
 
     That is the likeliest class before the probability of each, the value, or the reconstructed features.
     """
-    if description.task == "classification":
+    kind = TARGET_KINDS[description.task]
+    if kind == "class":
         return {"prediction": "string"} | {f"probability_{name}": "double" for name in description.classes}
-    return (
-        {"prediction": "double"} if description.task == "regression" else dict.fromkeys(description.features, "double")
-    )
+    return {"prediction": "double"} if kind == "number" else dict.fromkeys(description.features, "double")
