@@ -154,3 +154,35 @@ def test_the_task_is_guessed_from_the_target(values: list, task: str) -> None:
     import pyarrow as pa
 
     assert guess_task(pa.chunked_array([pa.array(values)]), (), ".")[0] == task
+
+
+@pytest.mark.parametrize("marker", [-999, 9999])
+def test_a_number_that_is_repeated_far_from_all_others_may_mean_no_value(look, marker: int) -> None:
+    ages = RANDOM.integers(18, 80, ROWS)
+    ages[::20] = marker
+    assert f"{marker} in 10 rows; if no value: --missing odd={marker}" in look(odd=ages).remarks["odd"]
+
+
+def test_a_number_among_the_others_means_what_it_says(look) -> None:
+    distances = np.concatenate([RANDOM.integers(0, 3000, ROWS - 10), [999] * 10])
+    assert not any("if no value" in remark for remark in look(odd=distances).remarks.get("odd", []))
+
+
+def test_a_word_for_a_gap_in_the_target_is_told(look) -> None:
+    target = np.where(np.arange(ROWS) % 20 == 0, "NA", np.where(NOISE > 0, "high", "low"))
+    assert "'NA' in 10 rows; if no value: leave these rows out" in look(target=target).remarks["price"]
+
+
+def test_whole_numbers_that_lose_digits_are_told(look) -> None:
+    remarks = look(odd=[10**17 + int(row) for row in RANDOM.permutation(ROWS)]).remarks["odd"]
+    assert any(remark.startswith("digits beyond 2^53 are lost") for remark in remarks)
+
+
+def test_names_that_look_like_values_are_told(look) -> None:
+    (remark,) = look(**{"70": NOISE + 1, "2024-01-31": NOISE + 2}).remarks[""]
+    assert remark == "column names that look like values: 70, 2024-01-31: is the header missing?"
+
+
+def test_a_constant_target_is_not_said_to_be_predicted(look) -> None:
+    found = look(target=np.ones(ROWS))
+    assert not any("predicts the target" in remark for remarks in found.remarks.values() for remark in remarks)

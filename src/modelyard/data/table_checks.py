@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MARKERS = ("?", "-", "--", ".", "na", "n/a", "nan", "null", "none", "nil", "missing")  # that mean no value
+NUMBERS_FOR_GAPS = (-99, -999, -9999, -99999, 999, 9999, 99999)  # that often mean no value
+EXACT = 2**53  # the whole numbers up to it are exact as float64
+VALUE = re.compile(r"[-+]?\d*[.,]?\d+([eE][-+]?\d+)?|\d{4}-\d\d-\d\d.*|true|false", re.IGNORECASE)
 DATE_FORMATS = tuple(
     date + time
     for date in ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%Y%m%d", "%d.%m.%y")
@@ -95,7 +98,7 @@ def examine(table: RawTable, settings: TableDataset) -> Examination:
     """Find what looks wrong; what the settings say of a column is kept."""
     remarks = defaultdict[str, list[str]](list)
     columns = {column.name: column for column in profile(table, settings)}
-    for step in (_gaps_in_words, _dates, _useless, _ids, _rare_classes, _leaks, _codes):
+    for step in (_gaps_in_words, _gaps_in_numbers, _dates, _useless, _ids, _rare_classes, _leaks, _codes):
         for finding in list(step(table, settings, columns)):
             changed, effect = _with(settings, finding)
             if changed is not settings:
@@ -107,6 +110,8 @@ def examine(table: RawTable, settings: TableDataset) -> Examination:
             f"{copies} of {len(table.rows)} rows are equal to an earlier one: the same may be in the training and "
             "the test samples"
         )
+    if values := [name for name in table.columns if VALUE.fullmatch(name)]:
+        remarks[""].append(f"column names that look like values: {', '.join(values[:FEW])}: is the header missing?")
     return Examination(settings, tuple(columns.values()), dict(remarks))
 
 
@@ -130,7 +135,7 @@ def _gaps_in_words(table: RawTable, settings: TableDataset, columns: Columns) ->
 
     for name, column in columns.items():
         raw = table.columns[name]
-        if not is_text(raw) or name in settings.missing or column.role == "target":
+        if not is_text(raw) or name in settings.missing:
             continue
         words = pc.utf8_lower(without_gaps(raw, ()))
         found = words.filter(pc.is_in(words, value_set=pa.array(MARKERS)))
@@ -141,10 +146,28 @@ def _gaps_in_words(table: RawTable, settings: TableDataset, columns: Columns) ->
         cleared = settings.model_copy(update={"missing": {**settings.missing, name: spelt}})
         cleared_column = find_any_column(name, raw, cleared)
         quoted = ", ".join(map(repr, spelt))
-        if cleared_column is None or cleared_column.kind == "category":
+        if column.role == "target":  # nothing can stand for a gap there
+            yield _Finding(name, f"{quoted} in {len(found)} rows; if no value: leave these rows out")
+        elif cleared_column is None or cleared_column.kind == "category":
             yield _Finding(name, f"{quoted} in {len(found)} rows; if no value: --missing {name}={spelt[0]}")
         else:
             yield _Finding(name, f"{quoted} in {len(found)} rows, taken as no value", "missing", spelt)
+
+
+def _gaps_in_numbers(table: RawTable, settings: TableDataset, columns: Columns) -> Iterator[_Finding]:
+    """Numbers such as -999 that are repeated, far from all others; and whole numbers that lose digits."""
+    for column in _features(columns):
+        if column.kind != "number" or column.errors or column.name in settings.missing:
+            continue
+        numbers = _numbers(column, table, settings)
+        numbers = numbers[~np.isnan(numbers)]
+        for value in NUMBERS_FOR_GAPS:
+            others = numbers[numbers != value]
+            count = len(numbers) - len(others)
+            if count > 1 and len(others) > 1 and np.abs(others - value).min() > np.ptp(others):
+                yield _Finding(column.name, f"{value} in {count} rows; if no value: --missing {column.name}={value}")
+        if column.whole and np.abs(numbers).max() > EXACT:
+            yield _Finding(column.name, f"digits beyond 2^53 are lost; if an id: --drop {column.name}")
 
 
 def _dates(table: RawTable, settings: TableDataset, columns: Columns) -> Iterator[_Finding]:
@@ -297,7 +320,7 @@ def _predicts(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], is_class: 
 
     chosen = np.random.RandomState(0).permutation(len(x))[:MOST_ROWS]
     x, y = x[chosen], y[chosen]
-    if is_class and 2 * len(np.unique(y)) > len(y):
+    if np.ptp(y) == 0 or (is_class and 2 * len(np.unique(y)) > len(y)):
         return ""
     x = np.nan_to_num(x, nan=np.nanmin(x) - 1)  # a gap may be what gives the target away
     tree = (DecisionTreeClassifier if is_class else DecisionTreeRegressor)(min_samples_leaf=2, random_state=0)

@@ -102,6 +102,8 @@ def propose(file: Path, options: TableOptions, name: str = "", root: Path | None
         for column in given:
             if column not in table.columns:
                 raise ModelyardError(f"{file}: no column {column!r} (--{option}); {suggest(column, table.columns)}")
+    if target and options.columns.get(target) == "drop":
+        raise ModelyardError(f"{file}: {target} is the target, and cannot be dropped")
     task = options.task or "classification"
     if target and not options.task:
         task, why = guess_task(
