@@ -16,6 +16,7 @@ from support.tables import assert_fits
 from modelyard import params
 from modelyard.cli.replicate import _claim_table, _pairs, _reported_runs, _summary_table
 from modelyard.replication import claims
+from modelyard.replication.paired_runs import FROM_REPORT, PairedRuns
 
 
 def claim_entry(folder: Path) -> dict[str, Any]:
@@ -49,7 +50,7 @@ def test_results_stay_in_the_reports_where_their_runs_are_not_kept(run_linear: R
     shutil.rmtree(linear_clone / ".modelyard")
     done = run_linear("replicate", "diabetes_linear", "--seeds", "2")
     assert "Claims not run: scaling." in done.stdout
-    assert claim_entry(linear_clone) == before | {"remark": "settled earlier, not run here"}
+    assert claim_entry(linear_clone) == before | {"origin": FROM_REPORT, "remark": FROM_REPORT}
     assert set(lines) < set(table.read_text().splitlines())
 
 
@@ -118,7 +119,7 @@ def test_its_tables_fit_a_terminal_of_80_columns():
     project = params.load(ROOT / "params.yaml")
     declared = params.load_claims(project, ROOT / "claims.yaml")
     reported = json.loads((ROOT / "reports" / "claims.json").read_text())["claims"]
-    nothing = claims.PairedRuns((), ())
-    pairs = {name: _reported_runs(claim, reported[name], nothing) for name, claim in declared.items()}
+    nothing = PairedRuns((), ())
+    pairs = {name: _reported_runs(project, claim, reported[name], nothing) for name, claim in declared.items()}
     assert_fits(_claim_table(claims.assess(declared, pairs)))
     assert_fits(_summary_table(pd.read_csv(ROOT / "reports" / "replication.csv")))

@@ -16,7 +16,16 @@ from modelyard.core.files import read_json, write_json
 from modelyard.params.claim import ClaimSettings, Side
 from modelyard.params.project import Project
 from modelyard.replication import claims
-from modelyard.replication.claims import PairedRuns, Verdict, assess
+from modelyard.replication.claims import Verdict, assess
+from modelyard.replication.paired_runs import (
+    FROM_REPORT,
+    OTHER_CODE,
+    UNKNOWN_CODE,
+    PairedRuns,
+    both_series,
+    paired_runs,
+    reported_runs,
+)
 
 SMALLEST = 0.5
 STUDIES = 50
@@ -26,8 +35,8 @@ COMMON = {"changes": {"training.epochs": 4}, "splits": True}
 def claim(direction: str = "higher", **changes: object) -> ClaimSettings:
     values = {
         "says": "the first is better",
-        "first": Side(experiment="one"),
-        "second": Side(experiment="other"),
+        "first": Side(experiment="digits_mlp"),
+        "second": Side(experiment="digits_mlp_onehot"),
         "metric": "accuracy",
         "direction": direction,
         "smallest": SMALLEST,
@@ -117,7 +126,7 @@ def test_many_claims_need_more_evidence_than_one():
     weak = pairs(0.25, seeds=8, noise=0.3, random_seed=1)
     assert verdict("higher", weak) is Verdict.HOLDS
     names = [f"claim {number}" for number in range(40)]
-    of_many = {name: pairs(0.0, seeds=3, noise=5.0, random_seed=number) for number, name in enumerate(names)}
+    of_many = {name: pairs(0.0, seeds=5, noise=5.0, random_seed=number) for number, name in enumerate(names)}
     results = assess({name: claim() for name in [*names, "weak"]}, of_many | {"weak": weak})
     assert results["weak"].verdict is Verdict.INCONCLUSIVE
     assert results["weak"].p_value_for > assess({"one": claim()}, {"one": weak})["one"].p_value_for
@@ -170,7 +179,7 @@ def test_only_a_difference_too_small_to_matter_is_both_equal_and_different(runs:
 @pytest.fixture
 def results() -> dict[str, claims.ClaimResult]:
     names = {"clear": pairs(2.0), "single": pairs(1.0, seeds=1), "none": pairs(0.0, seeds=0)}
-    changed = Side(experiment="one", changes={"model.dropout": 0.5})
+    changed = Side(experiment="digits_mlp", changes={"model.dropout": 0.5})
     return assess(
         {name: claim(first=changed, notebook="" if name == "none" else "001", **COMMON) for name in names}, names
     )
@@ -178,12 +187,12 @@ def results() -> dict[str, claims.ClaimResult]:
 
 def test_the_table_has_a_row_per_claim_with_sides_effect_and_verdict(results):
     *_, clear, single, none = claims.markdown(results).splitlines()
-    sides = "| `one with model.dropout 0.5` | `other` | training.epochs 4, a split for each seed |"
-    assert f"{sides} accuracy, higher | +1.91 (+1.78 to +2.04) |" in clear
-    assert clear.endswith(" | 10 | **holds** |")
-    assert single.endswith(" | 1 | **inconclusive** |")
+    sides = "| `digits_mlp with model.dropout 0.5` | `digits_mlp_onehot` | training.epochs 4, a split for each seed |"
+    assert f"{sides} accuracy, higher | +1.91 (+1.78 to +2.04) | +10.43 | 1.00 (0.72 to 1.00) | 10 |" in clear
+    assert clear.endswith(" | 10 | **holds** | samples of this kind |")
+    assert single.endswith(" | 1 | **inconclusive**; fewer than 5 pairs, so it was not tested | samples of this kind |")
     assert "| ours |" in none
-    assert none.endswith("|  | 0 | **not run** |")
+    assert none.endswith("|  |  |  | 0 | **not run** | samples of this kind |")
 
 
 def test_the_json_holds_every_run_and_the_interval(results):
@@ -197,14 +206,14 @@ def test_the_json_holds_every_run_and_the_interval(results):
     assert entries["none"]["difference"] is None
 
 
-def test_reported_runs_count_while_the_comparison_is_the_same(results):
+def test_reported_runs_count_while_the_comparison_is_the_same(results, project):
     entry, asked = claims.as_json(results)["claims"]["clear"], results["clear"].claim
     reworded, other = (asked.model_copy(update=change) for change in ({"says": "in other words"}, {"metric": "loss"}))
-    reported = claims.reported_runs(reworded, entry)
+    reported = reported_runs(project, reworded, entry)
     np.testing.assert_array_equal(reported.differences, results["clear"].pairs.differences)
     result = assess({"clear": reworded}, {"clear": reported})["clear"]
-    assert (result.verdict, result.remark) == (Verdict.HOLDS, "settled earlier, not run here")
-    result = assess({"clear": other}, {"clear": claims.reported_runs(other, entry)})["clear"]
+    assert (result.verdict, result.remark) == (Verdict.HOLDS, UNKNOWN_CODE)
+    result = assess({"clear": other}, {"clear": reported_runs(project, other, entry)})["clear"]
     assert (result.verdict, result.remark) == (Verdict.NOT_RUN, "")
 
 
@@ -217,16 +226,14 @@ def test_the_committed_report_is_of_the_claims_of_this_project(project):
     """Readers who have not run them see these values: an edited claim must be run again, or its entry deleted."""
     entries = read_json(ROOT / "reports" / "claims.json")["claims"]
     declared = params.load_claims(project, ROOT / "claims.yaml")
-    assert all(len(claims.reported_runs(declared[name], entry)) == entry["pairs"] for name, entry in entries.items())
+    assert all(len(reported_runs(project, declared[name], entry)) == entry["pairs"] for name, entry in entries.items())
 
 
 def test_the_committed_table_is_that_of_the_committed_values(project):
     entries = read_json(ROOT / "reports" / "claims.json")["claims"]
     declared = params.load_claims(project, ROOT / "claims.yaml")
     pairs_by_name = {
-        name: replace(
-            claims.reported_runs(declared[name], entry), from_report=claims.FROM_REPORT in entry.get("remark", "")
-        )
+        name: replace(reported_runs(project, declared[name], entry), origin=entry["origin"])
         for name, entry in entries.items()
     }
     results = assess({name: declared[name] for name in entries}, pairs_by_name)
@@ -238,7 +245,7 @@ def test_each_claim_of_this_project_is_paired_over_seeds(project):
     declared = params.load_claims(project, ROOT / "claims.yaml")
     assert len(declared) >= 15
     for claim_settings in declared.values():
-        (first, seeds), (second, seeds_of_second) = claims.both_series(project, claim_settings, None)
+        (first, seeds), (second, seeds_of_second) = both_series(project, claim_settings, None)
         assert seeds == seeds_of_second == claim_settings.seeds >= 6
         assert first.resolved.seed == second.resolved.seed
         assert first.key != second.key
@@ -246,9 +253,75 @@ def test_each_claim_of_this_project_is_paired_over_seeds(project):
 
 def test_the_runs_of_a_claim_are_those_whose_seed_both_sides_have(project, tmp_path):
     compared = claim(first=Side(experiment="boston_linear"), second=Side(experiment="boston_mlp"), metric="mae")
-    (first, _), (second, _) = claims.both_series(project, compared, None)
+    (first, _), (second, _) = both_series(project, compared, None)
     for series, offsets in ((first, (0, 1, 3)), (second, (1, 2, 3))):
         for offset in offsets:
             write_json(series.job(offset, tmp_path).file, {"metrics": {"mae": float(offset)}})
-    assert claims.paired_runs(project, compared, tmp_path, None).first.tolist() == [1.0, 3.0]
-    assert claims.paired_runs(project, compared, tmp_path, 2).second.tolist() == [1.0]
+    assert paired_runs(project, compared, tmp_path, None).first.tolist() == [1.0, 3.0]
+    assert paired_runs(project, compared, tmp_path, 2).second.tolist() == [1.0]
+
+
+def test_runs_of_other_code_or_settings_are_reported_as_such(results, project):
+    entry, asked = claims.as_json(results)["claims"]["clear"], results["clear"].claim
+    keys = tuple(series.key for series, _ in both_series(project, asked, None))
+    for stored, origin in ((keys, FROM_REPORT), (("other", keys[1]), OTHER_CODE), (None, UNKNOWN_CODE)):
+        assert reported_runs(project, asked, entry | {"keys": stored}).origin == origin
+
+
+def test_sides_with_different_numbers_of_values_are_refused(results, project):
+    entry = claims.as_json(results)["claims"]["clear"]
+    damaged = entry | {"first": entry["first"] | {"values": [1.0]}}
+    with pytest.raises(ValueError, match="different numbers of values"):
+        reported_runs(project, results["clear"].claim, damaged)
+
+
+def test_a_run_that_diverged_or_lacks_the_metric_is_never_averaged(project, tmp_path):
+    compared = claim(first=Side(experiment="boston_linear"), second=Side(experiment="boston_mlp"), metric="mae")
+    for series, _ in both_series(project, compared, None):
+        for offset in range(6):
+            write_json(series.job(offset, tmp_path).file, {"metrics": {"mae": float(offset)}, "seconds": 1.0})
+    job = series.job(2, tmp_path)
+    for metrics in ({"mae": None}, {"mse": 1.0}):
+        write_json(job.file, {"metrics": metrics, "seconds": 1.0})
+        runs = paired_runs(project, compared, tmp_path, None)
+        assert (len(runs), runs.diverged, runs.seconds) == (6, 1, 2.0)
+        result = assess({"one": compared}, {"one": runs})["one"]
+        assert (result.verdict, result.difference, result.p_value_for) == (Verdict.INCONCLUSIVE, None, None)
+        assert result.remark == "no finite mae with 1 of 6 seeds, so it was not tested"
+        assert claims.as_json({"one": result})["claims"]["one"]["second"]["values"][2] is None
+
+
+@pytest.mark.parametrize("direction", ["higher", "lower", "equal", "different"])
+def test_fewer_than_five_pairs_have_no_verdict(direction: str):
+    result = assess({"one": claim(direction)}, {"one": pairs(9.0, seeds=4)})["one"]
+    assert (result.verdict, result.p_value_for) == (Verdict.INCONCLUSIVE, None)
+    assert "fewer than 5 pairs, so it was not tested; 5 seeds would settle an effect of 0.5" in result.remark
+
+
+def test_redrawn_splits_need_more_evidence_than_other_seeds():
+    once = pairs(0.25, seeds=8, noise=0.3, random_seed=1)
+    redrawn = replace(once, test_ratio=0.6)
+    assert verdict("higher", once) is Verdict.HOLDS
+    assert verdict("higher", redrawn) is Verdict.INCONCLUSIVE
+    results = [assess({"one": claim()}, {"one": runs})["one"].difference for runs in (once, redrawn)]
+    assert results[1].low < results[0].low < results[0].high < results[1].high
+
+
+def test_a_claim_that_is_not_settled_says_what_would_settle_it():
+    noisy = replace(pairs(0.2, seeds=6, noise=1.0), seconds=30.0)
+    plan = assess({"one": claim(seeds=6)}, {"one": noisy})["one"]
+    assert plan.remark == f"{plan.seeds_needed} seeds would settle an effect of 0.5 (power 0.8, " + (
+        f"{plan.seeds_needed / 2:.1f} minutes of training)"
+    )
+    redrawn = assess({"one": claim(seeds=6, splits=True)}, {"one": replace(noisy, test_ratio=0.5)})["one"]
+    assert redrawn.remark.startswith("no number of seeds would settle an effect of 0.5, because re-drawn splits share")
+
+
+def test_the_shares_of_samples_come_from_the_split_of_the_metric(project):
+    declared = params.load_claims(project, ROOT / "claims.yaml")
+    ratios = {name: max(side.test_ratio(each.metric) for side, _ in both_series(project, each, None))
+              for name, each in declared.items()}  # fmt: skip
+    assert ratios["boston_standardised"] == pytest.approx(102 / 404, rel=0.02)
+    assert ratios["digits_minmax"] == pytest.approx(360 / 1149, rel=0.02)
+    assert ratios["dropout"] == pytest.approx(288 / 1149, rel=0.02), "the gap is measured on validation samples"
+    assert ratios["mnist_minmax"] == 0

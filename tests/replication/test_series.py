@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from support.replications import NO_LIMIT, series_of
 
+from modelyard.core.errors import ModelyardError
 from modelyard.models import Runtime
 from modelyard.orchestration.process_pool import Outcome
 from modelyard.params.project import PublishedValues
@@ -121,3 +122,25 @@ def test_a_failed_run_is_not_kept_and_is_tried_again(project, kept, tmp_path, mo
     assert [outcome.error for outcome in outcomes] == ["ValueError: no"] * 2
     assert series.missing_jobs(wanted, kept) == jobs
     assert not kept.exists()
+
+
+def test_a_run_that_diverged_is_kept_and_has_no_statistics(project, kept, tmp_path, monkeypatch, capsys):
+    def diverging(work, jobs, count, seconds):
+        values = ({"mae": float("nan") if number else 1.0, "r2": 0.5} for number in range(len(jobs)))
+        return (Outcome(job, {"metrics": metrics, "seconds": 1.0}) for job, metrics in zip(jobs, values, strict=True))
+
+    monkeypatch.setattr(series, "run_in_pool", diverging)
+    linear = series_of(project, "linear")
+    list(series.run_jobs(series.missing_jobs([(linear, 2)], kept), tmp_path / "raw", 1, NO_LIMIT))
+    assert np.isnan(linear.metrics(kept)[8]["mae"])
+    assert series.missing_jobs([(linear, 2)], kept) == []
+    summary = series.summarize(project, {}, kept)
+    assert "mae" not in set(summary.metric)
+    assert "linear: no statistics of mae, because it is not finite with seed 8" in capsys.readouterr().err
+    assert summary.set_index("metric").loc["r2"].seeds == 2
+
+
+def test_a_first_number_of_samples_excludes_new_splits(project):
+    first = series_of(project, "linear", splits=True, **{"split.first": 50})
+    with pytest.raises(ModelyardError, match=r"split\.first: 50 goes with test samples that stay"):
+        first.resolved.with_seed_offset(1, splits=True)

@@ -366,7 +366,8 @@ def report(
     "* `modelyard replicate dropout one_neuron` tests these two claims\n"
     "* `modelyard replicate boston_mlp --seeds 8` compares the published values with 8 runs\n"
     "* `modelyard replicate boston_mlp --splits` also draws new test samples with each seed\n"
-    "* `modelyard replicate --minutes 5` stops after 5 minutes; run it again to continue"
+    "* `modelyard replicate --minutes 5` stops after 5 minutes; run it again to continue\n"
+    "* `modelyard replicate --minutes 0` trains nothing, and tests the claims again on the stored runs"
 )
 def replicate(
     names: Annotated[list[str] | None, typer.Argument(help="Experiments or claims; default: all claims.")] = None,

@@ -23,8 +23,9 @@ from modelyard.orchestration.process_pool import Outcome
 from modelyard.params.claim import ClaimSettings
 from modelyard.params.project import Project
 from modelyard.params.variants import resolve
-from modelyard.replication import claims, mlflow_log, series
-from modelyard.replication.claims import ClaimResult, PairedRuns
+from modelyard.replication import claims, mlflow_log, paired_runs, series
+from modelyard.replication.claims import ClaimResult
+from modelyard.replication.paired_runs import PairedRuns
 from modelyard.replication.series import Series, run_jobs
 from modelyard.replication.single_run import Job
 from modelyard.tracking import project_root
@@ -65,7 +66,7 @@ def _wanted_series(
     wanted: list[tuple[Series, int]] = []
     for name in names:
         if name in declared:
-            wanted += claims.both_series(project, declared[name], seeds)
+            wanted += paired_runs.both_series(project, declared[name], seeds)
         elif name in project.all_experiments:
             of_experiment = Series(name, resolve(project, name, {}), project.runtime, splits)
             wanted.append((of_experiment, seeds or DEFAULT_SEEDS))
@@ -78,6 +79,9 @@ def _wanted_series(
 
 def _run(jobs: Sequence[Job], workers: int, seconds: float, console: Console) -> bool:
     """Run jobs and print each result; returns whether none failed."""
+    if not seconds:
+        _print_left(len(jobs), len(jobs), console)
+        return True
     datasets: set[str] = set().union(*(job.datasets for job in jobs))
     missing = failures(run_stages([f"fetch@{name}" for name in sorted(datasets)], console))
     for stage, reason in missing.items():
@@ -99,8 +103,12 @@ def _run(jobs: Sequence[Job], workers: int, seconds: float, console: Console) ->
             console.print("Stopped. Finished runs are kept; run again to continue.")
         left = len(jobs) - int(progress.tasks[0].completed)
     if left:
-        console.print(f"{left} of {len(jobs)} runs are left; run again to continue.", highlight=False)
+        _print_left(left, len(jobs), console)
     return not failed and not missing
+
+
+def _print_left(left: int, total: int, console: Console) -> None:
+    console.print(f"{left} of {total} runs are left; run again to continue.", highlight=False)
 
 
 def _line(outcome: Outcome) -> Text:
@@ -124,9 +132,7 @@ def _report(
     write_text(REPORTS / "claims.md", claims.markdown(results))
     if len(summary):
         console.print(_summary_table(summary))
-    tested = {
-        name: result for name, result in results.items() if len(result.pairs.first) and not result.pairs.from_report
-    }
+    tested = {name: result for name, result in results.items() if len(result.pairs.first) and not result.pairs.origin}
     if tested:
         console.print(_claim_table(tested))
     if len(tested) < len(results):
@@ -143,9 +149,9 @@ def _pairs(
     """
     reported, pairs = _reported(), {}
     for name, claim in declared.items():
-        pairs[name] = claims.paired_runs(project, claim, folder, seeds.get(name))
+        pairs[name] = paired_runs.paired_runs(project, claim, folder, seeds.get(name))
         if name in reported and not len(pairs[name].first):
-            pairs[name] = _reported_runs(claim, reported[name], pairs[name])
+            pairs[name] = _reported_runs(project, claim, reported[name], pairs[name])
     return pairs
 
 
@@ -158,9 +164,9 @@ def _reported() -> dict[str, Any]:
         return {}
 
 
-def _reported_runs(claim: ClaimSettings, entry: Any, otherwise: PairedRuns) -> PairedRuns:
+def _reported_runs(project: Project, claim: ClaimSettings, entry: Any, otherwise: PairedRuns) -> PairedRuns:
     try:
-        return claims.reported_runs(claim, entry)
+        return paired_runs.reported_runs(project, claim, entry)
     except (AttributeError, KeyError, TypeError, ValueError):  # an entry of another version: its runs are not known
         return otherwise
 

@@ -130,6 +130,8 @@ def _claim_mistakes(project: Project, claims: Claims) -> Iterator[Mistake]:
         except ModelyardError as error:
             yield Mistake((name,), str(error))
             continue
+        if sides[0] == sides[1]:
+            yield Mistake((name,), "first and second have equal settings, `changes` included; change one of them")
         for side in sides:
             if claim.metric not in side.metrics:
                 yield Mistake((name, "metric"), f"not measured on both sides; {suggest(claim.metric, side.metrics)}")

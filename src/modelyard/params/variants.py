@@ -66,7 +66,7 @@ class ResolvedExperiment:
             splits: whether to add it to the seeds of the test and validation splits as well.
 
         Raises:
-            ModelyardError: `splits` is true, and the test samples are not drawn with a seed.
+            ModelyardError: `splits` is true, and the test samples are not drawn with a seed, or `split.first` is set.
         """
         seed = {"training.seed": self.experiment.training.seed + offset}
         return replace(
@@ -171,6 +171,11 @@ def _split_seeds(settings: InputSettings, offset: int) -> Changes:
         raise ModelyardError(
             f"the test samples of {settings.dataset} are not drawn at random (split.test: {split.test}): "
             "leave out `splits`, so that only the training seeds differ"
+        )
+    if split.first:
+        raise ModelyardError(
+            f"split.first: {split.first} goes with test samples that stay, because a test of re-drawn splits needs "
+            "the fraction of training samples: leave it out, or leave out `splits`"
         )
     seeds = {"split.test_seed": split.test_seed, "split.validation_seed": split.validation_seed}
     return {key: seed + offset for key, seed in seeds.items() if seed is not None}

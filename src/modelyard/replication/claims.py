@@ -3,19 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from modelyard.core.report_text import markdown_table
 from modelyard.metrics.bootstrap import CONFIDENCE
-from modelyard.params.claim import ClaimSettings, claim_from_report
-from modelyard.params.project import Project
-from modelyard.params.variants import resolve_sides
+from modelyard.params.claim import ClaimSettings
+from modelyard.replication.paired_runs import PairedRuns
+from modelyard.replication.paired_tests import (
+    MOST_SEEDS,
+    POWER,
+    Probability,
+    cohens_d,
+    p_values,
+    probability_of_superiority,
+    seeds_needed,
+)
 from modelyard.replication.seed_statistics import SeedStatistics, seed_statistics
-from modelyard.replication.series import Series
 
 HEADER = (
     "claim",
@@ -25,14 +30,14 @@ HEADER = (
     "both with",
     "metric",
     "first minus second (95 % interval)",
+    "Cohen's d",
+    "P(first > second) (95 % interval)",
     "seeds",
     "verdict",
+    "is about",
 )
-FROM_REPORT = "settled earlier, not run here"
-DISPLAY = {"says", "notebook"}  # of a claim: they change no result
 ALPHA = 1 - CONFIDENCE  # the significance level: the probability of at least one wrong verdict among all
-
-Values = npt.NDArray[np.float64]
+FEWEST_PAIRS = 5  # with fewer, the spread is not known well enough for a verdict
 
 
 class Verdict(StrEnum):
@@ -45,24 +50,6 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class PairedRuns:
-    """A metric of both sides of a claim, each of shape (seeds,); `from_report` if claims.json supplied the values."""
-
-    first: Values
-    second: Values
-    from_report: bool = False
-
-    def __len__(self) -> int:
-        return len(self.first)
-
-    @property
-    def differences(self) -> Values:
-        """First minus second, seed by seed."""
-        differences: Values = self.first - self.second
-        return differences
-
-
-@dataclass(frozen=True)
 class ClaimResult:
     """A claim, its runs and its verdict.
 
@@ -72,8 +59,9 @@ class ClaimResult:
         verdict: the outcome.
         p_value_for: the probability of differences that favour the claim as much as these if it were wrong.
         p_value_against: the probability of differences that contradict it as much as these if it were right.
+        level: the significance level that Holm's correction leaves for a claim that is not settled yet.
 
-    Both p values are corrected over all claims (Holm), and None with fewer than two pairs.
+    Both p values are corrected over all claims (Holm), and None if the claim was not tested.
     """
 
     claim: ClaimSettings
@@ -81,16 +69,37 @@ class ClaimResult:
     verdict: Verdict
     p_value_for: float | None = None
     p_value_against: float | None = None
+    level: float = ALPHA
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether there are runs, and all have a value."""
+        return len(self.pairs) > 0 and not self.pairs.diverged
 
     @property
     def difference(self) -> SeedStatistics | None:
-        """The effect size: the mean of first minus second, with its confidence interval."""
-        return seed_statistics(self.pairs.differences) if len(self.pairs) else None
+        """The effect: the mean of first minus second, with its confidence interval."""
+        return seed_statistics(self.pairs.differences, self.pairs.test_ratio) if self.is_measured else None
+
+    @property
+    def cohens_d(self) -> float | None:
+        """The effect in standard deviations of the differences; None without spread."""
+        return cohens_d(self.pairs.differences) if self.is_measured and len(self.pairs) > 1 else None
+
+    @property
+    def probability(self) -> Probability | None:
+        """How probable it is that one run of the first has the higher metric."""
+        return probability_of_superiority(self.pairs.differences, self.pairs.test_ratio) if self.is_measured else None
 
     @property
     def text(self) -> str:
-        """The effect size as text."""
+        """The effect as text."""
         return self.difference.text if self.difference else ""
+
+    @property
+    def scope(self) -> str:
+        """What the verdict is about: samples that were drawn once, or such samples in general."""
+        return "samples of this kind" if self.claim.splits else "this test set"
 
     @property
     def is_negligible(self) -> bool:
@@ -102,65 +111,78 @@ class ClaimResult:
 
     @property
     def remark(self) -> str:
-        """What the verdict alone would hide: a difference too small to matter, or values from an earlier report."""
+        """What the verdict alone would hide."""
         is_small = self.verdict is Verdict.HOLDS and self.claim.direction != "equal" and self.is_negligible
         small = f"by less than the {self.claim.smallest:g} that would matter" if is_small else ""
-        return ", ".join(filter(None, [small, FROM_REPORT if self.pairs.from_report else ""]))
+        return "; ".join(filter(None, [small, self._missing, self._plan, self.pairs.origin]))
+
+    @property
+    def seeds_needed(self) -> int | None:
+        """How many seeds would settle it if the effect were the smallest that matters; None: too many, or not known."""
+        sd = self.difference.sd if self.difference else None
+        if self.verdict is not Verdict.INCONCLUSIVE or sd is None:
+            return None
+        claim = self.claim
+        count = seeds_needed(claim.direction, claim.smallest, sd, self.level, self.pairs.test_ratio)
+        return count and max(count, FEWEST_PAIRS)
+
+    @property
+    def _missing(self) -> str:
+        """Why it could not be tested, or what is missing."""
+        count, wanted = len(self.pairs), self.claim.seeds
+        if self.pairs.diverged:
+            return f"no finite {self.claim.metric} with {self.pairs.diverged} of {count} seeds, so it was not tested"
+        too_few = f"fewer than {FEWEST_PAIRS} pairs, so it was not tested" if 0 < count < FEWEST_PAIRS else ""
+        return too_few or (f"{count} of {wanted} seeds" if 0 < count < wanted else "")
+
+    @property
+    def _plan(self) -> str:
+        """What would settle a claim that is not settled."""
+        if self.verdict is not Verdict.INCONCLUSIVE or not self.difference or self.difference.sd is None:
+            return ""
+        smallest, count, seconds = f"{self.claim.smallest:g}", self.seeds_needed, self.pairs.seconds
+        if count is None and self.claim.splits:
+            return (
+                f"no number of seeds would settle an effect of {smallest}, because re-drawn splits share samples: it "
+                "needs more samples or another design"
+            )
+        if count is None:
+            return f"not even {MOST_SEEDS:,} seeds would settle an effect of {smallest}"
+        if count <= len(self.pairs):
+            return f"{count} seeds would have settled an effect of {smallest} (power {POWER})"
+        cost = f", {count * seconds / 60:.1f} minutes of training" if seconds is not None else ""
+        return f"{count} seeds would settle an effect of {smallest} (power {POWER}{cost})"
 
 
 def assess(claims: Mapping[str, ClaimSettings], pairs: Mapping[str, PairedRuns]) -> dict[str, ClaimResult]:
     """The verdict on each claim, by paired t tests at a level of 5 % over all of them (Holm's correction).
 
+    Where each seed draws its own split, the t test is the corrected resampled one (Nadeau and Bengio 2003). A claim
+    with fewer than FEWEST_PAIRS pairs, or with a run that diverged, is not tested.
+
     Args:
         claims: the claims by name.
         pairs: the runs of each.
     """
-    p_values = _holm({name: _p_values(claims[name], runs) for name, runs in pairs.items() if len(runs) > 1})
+    tested = {name: runs for name, runs in pairs.items() if len(runs) >= FEWEST_PAIRS and not runs.diverged}
+    corrected = _holm({name: _p_values(claims[name], runs) for name, runs in tested.items()})
+    rejected = sum(p_value < ALPHA for both in corrected.values() for p_value in both)
     results = {}
     for name, claim in claims.items():
-        of_claim = p_values.get(name, (None, None))
-        results[name] = ClaimResult(claim, pairs[name], _verdict(pairs[name], *of_claim), *of_claim)
+        p_value_for, p_value_against = corrected.get(name, (None, None))
+        hypotheses = 2 * len(tested.keys() | {name})
+        level = ALPHA / max(1, hypotheses - rejected)  # of the next hypothesis that Holm's method would look at
+        verdict = _verdict(pairs[name], p_value_for, p_value_against)
+        results[name] = ClaimResult(claim, pairs[name], verdict, p_value_for, p_value_against, level)
     return results
-
-
-def paired_runs(project: Project, claim: ClaimSettings, folder: Path, seeds: int | None) -> PairedRuns:
-    """The runs kept in `folder` for both sides of a claim: of `seeds` seeds, or of the number that the claim states."""
-    first, second = (
-        {
-            seed: values[claim.metric]
-            for seed, values in series.metrics(folder).items()
-            if series.seed_offset(seed) < count
-        }
-        for series, count in both_series(project, claim, seeds)
-    )
-    common = sorted(first.keys() & second.keys())
-    return PairedRuns(
-        np.array([first[seed] for seed in common], float), np.array([second[seed] for seed in common], float)
-    )
-
-
-def reported_runs(claim: ClaimSettings, entry: Mapping[str, Any]) -> PairedRuns:
-    """The runs of a claim's entry in claims.json; none if its comparison has changed since."""
-    # Compared as JSON: lists of claims.yaml are tuples.
-    now, then = (each.model_dump(mode="json", exclude=DISPLAY) for each in (claim, claim_from_report(entry)))
-    first, second = (np.array(entry[side]["values"] if now == then else [], float) for side in ("first", "second"))
-    return PairedRuns(first, second, from_report=bool(len(first)))
-
-
-def both_series(project: Project, claim: ClaimSettings, seeds: int | None) -> list[tuple[Series, int]]:
-    """The series of both sides of a claim, each with its number of seeds."""
-    sides = zip(claim.sides, resolve_sides(project, claim), strict=True)
-    return [
-        (Series(side.experiment, resolved, project.runtime, claim.splits, side.changes), seeds or claim.seeds)
-        for side, resolved in sides
-    ]
 
 
 def as_json(results: Mapping[str, ClaimResult]) -> dict[str, Any]:
     """The content of claims.json, which the report reads."""
     return {
         "confidence": CONFIDENCE,
-        "test": "t test of the differences, paired over seeds",
+        "test": "t test of the differences, paired over seeds; where each seed draws its own split, the corrected "
+        "resampled t test (Nadeau and Bengio 2003); equivalence by two one-sided tests (TOST)",
         "correction": f"Holm over the two tests of each of {_count_tested(results)} claims",
         "claims": {name: _entry(result) for name, result in results.items()},
     }
@@ -174,27 +196,8 @@ def markdown(results: Mapping[str, ClaimResult]) -> str:
 
 def _p_values(claim: ClaimSettings, pairs: PairedRuns) -> tuple[float, float]:
     """The p values for and against one claim, uncorrected."""
-    differences, smallest = pairs.differences, claim.smallest
-    if claim.direction == "lower":
-        differences = -differences
-    if claim.direction in ("higher", "lower"):
-        return _p_value_above(differences, 0.0), _p_value_above(-differences, -smallest)
-    equal = max(_p_value_above(differences, -smallest), _p_value_above(-differences, -smallest))  # two one-sided tests
-    different = min(1.0, 2 * min(_p_value_above(differences, 0.0), _p_value_above(-differences, 0.0)))
-    return (equal, different) if claim.direction == "equal" else (different, equal)
-
-
-def _p_value_above(differences: Values, bound: float) -> float:
-    """The one-sided p value of "the mean difference is above a bound".
-
-    Equal differences, as of metrics that are all 0 or 1, have no variance for a t test: a sign test replaces it.
-    """
-    from scipy.stats import binomtest, ttest_1samp
-
-    if np.ptp(differences) < 1e-12:
-        count = len(differences)
-        return float(binomtest(count if differences[0] > bound else 0, count, alternative="greater").pvalue)
-    return float(ttest_1samp(differences, bound, alternative="greater").pvalue)
+    in_favour, against = p_values(claim.direction, pairs.differences, claim.smallest, pairs.test_ratio)
+    return float(in_favour), float(against)
 
 
 def _holm(p_values: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
@@ -222,23 +225,38 @@ def _verdict(pairs: PairedRuns, p_value_for: float | None, p_value_against: floa
 def _entry(result: ClaimResult) -> dict[str, Any]:
     settings, pairs, difference = result.claim.model_dump(mode="json"), result.pairs, result.difference
     return settings | {
-        "first": {**settings["first"], "values": pairs.first.tolist()},
-        "second": {**settings["second"], "values": pairs.second.tolist()},
+        "first": {**settings["first"], "values": _finite_or_none(pairs.first)},
+        "second": {**settings["second"], "values": _finite_or_none(pairs.second)},
         "pairs": len(pairs),
+        "test_ratio": pairs.test_ratio,
+        "seconds": pairs.seconds,
+        "keys": pairs.keys,
+        "origin": pairs.origin,
         "difference": difference and difference._asdict(),
+        "cohens_d": result.cohens_d,
+        "probability": result.probability and result.probability._asdict(),
         "p_value_for": result.p_value_for,
         "p_value_against": result.p_value_against,
         "verdict": result.verdict,
+        "scope": result.scope,
+        "seeds_needed": result.seeds_needed,
         "remark": result.remark,
     }
+
+
+def _finite_or_none(values: np.ndarray) -> list[float | None]:
+    """Values for JSON, which has no NaN."""
+    return [value if np.isfinite(value) else None for value in values.tolist()]
 
 
 def _row(result: ClaimResult) -> list[str]:
     claim = result.claim
     sides = [f"`{claim.first}`", f"`{claim.second}`", claim.shared_changes]
-    effect = [f"{claim.metric}, {claim.direction}", result.text, str(len(result.pairs))]
-    verdict = ", ".join(filter(None, [f"**{result.verdict}**", result.remark]))
-    return [claim.says, claim.notebook or "ours", *sides, *effect, verdict]
+    d = "" if result.cohens_d is None else f"{result.cohens_d:+.2f}"
+    probability = "{:.2f} ({:.2f} to {:.2f})".format(*result.probability) if result.probability else ""
+    effect = [f"{claim.metric}, {claim.direction}", result.text, d, probability, str(len(result.pairs))]
+    verdict = "; ".join(filter(None, [f"**{result.verdict}**", result.remark]))
+    return [claim.says, claim.notebook or "ours", *sides, *effect, verdict, result.scope]
 
 
 def _count_tested(results: Mapping[str, ClaimResult]) -> int:
@@ -250,7 +268,13 @@ def _legend(results: Mapping[str, ClaimResult]) -> str:
     return (
         "Each claim compares two experiments seed by seed, on equal test samples. It holds if a paired t test supports "
         "it; it does not hold if the test shows that the difference is below the smallest one that matters, or has the "
-        f"opposite sign. The level of 5 % applies to all {_count_tested(results)} tested claims together (Holm). Most "
-        "comparisons train on part of the samples and for a few epochs, so that all of them take minutes: a verdict is "
-        "about the comparison in its row, as claims.yaml defines it, and says nothing beyond it."
+        "opposite sign. Equality is an equivalence test (TOST). Where each seed draws its own split, the splits share "
+        "samples, and the test is the corrected resampled t test (Nadeau and Bengio 2003), whose verdict is about "
+        "samples of this kind; where all seeds have the same test samples, the verdict is about this test set. The "
+        f"level of 5 % applies to all {_count_tested(results)} tested claims together (Holm). Cohen's d is the mean "
+        "difference in standard deviations of the differences. P(first > second) is the probability that one run of "
+        "the first has the higher metric. The number of seeds that would settle a claim is for a test of its own, with "
+        "new seeds: seeds that are added until a verdict fits make it wrong more often than in 5 %. Most comparisons "
+        "train on part of the samples and for a few epochs, so that all of them take minutes: a verdict is about the "
+        "comparison in its row, as claims.yaml defines it, and says nothing beyond it."
     )

@@ -35,7 +35,7 @@ def _series_run(series: Series, runs: list[CompletedRun]) -> CompletedRun:
         start_time=min(run.start_time for run in runs),
         end_time=end,
         params=_params(series.resolved),
-        metrics=[LoggedMetric(name, value, len(runs), end) for name, value in _statistics(values)],
+        metrics=[LoggedMetric(name, value, len(runs), end) for name, value in _statistics(series, values)],
         tags={"experiment": series.experiment, "mlflow.note.content": _description(series, values)},
     )
 
@@ -43,7 +43,7 @@ def _series_run(series: Series, runs: list[CompletedRun]) -> CompletedRun:
 def _seed_run(series: Series, file: Path) -> CompletedRun:
     """A kept run; it ended when its file was written."""
     content, end = read_json(file), datetime.fromtimestamp(file.stat().st_mtime, UTC)
-    values = {_metric_name(name): value for name, value in content["metrics"].items()}
+    values = {_metric_name(name): value for name, value in content["metrics"].items() if value is not None}
     values |= {"epochs": content["epochs"], "seconds": content["seconds"]}
     return CompletedRun(
         name=f"{series.experiment} seed {content['seed']}",
@@ -68,9 +68,9 @@ def _values_by_metric(runs: list[CompletedRun]) -> dict[str, np.ndarray]:
     return {name: np.array([values[name] for values in of_runs]) for name in common}
 
 
-def _statistics(values_by_metric: Mapping[str, np.ndarray]) -> Iterator[tuple[str, float]]:
+def _statistics(series: Series, values_by_metric: Mapping[str, np.ndarray]) -> Iterator[tuple[str, float]]:
     for name, values in values_by_metric.items():
-        for statistic, value in seed_statistics(values)._asdict().items():
+        for statistic, value in seed_statistics(values, series.test_ratio(name))._asdict().items():
             if value is not None:
                 yield f"{name}_{statistic}", value
 
@@ -86,6 +86,6 @@ def _params(resolved: ResolvedExperiment) -> dict[str, Any]:
 def _description(series: Series, values_by_metric: Mapping[str, np.ndarray]) -> str:
     """The text that MLflow shows at the top of the run's page."""
     name = f"test_{headline_metric(series.resolved.task)}"
-    statistics = seed_statistics(values_by_metric[name])
+    statistics = seed_statistics(values_by_metric[name], series.test_ratio(name))
     interval = ", 95 % interval {:.4g} to {:.4g}".format(*statistics.interval) if statistics.interval else ""
     return f"{name} over {len(values_by_metric[name])} seeds: mean {statistics.mean:.4g}{interval}."

@@ -1,10 +1,10 @@
-"""How much a metric varies between seeds."""
+"""How much a metric varies between seeds, and between splits."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from modelyard.metrics.bootstrap import CONFIDENCE
+from modelyard.metrics.fold_statistics import fold_statistics
 
 
 class SeedStatistics(NamedTuple):
@@ -29,20 +29,17 @@ class SeedStatistics(NamedTuple):
         return f"{self.mean:+.3g}" + (" ({:+.3g} to {:+.3g})".format(*self.interval) if self.interval else "")
 
 
-def seed_statistics(values: np.ndarray) -> SeedStatistics:
+def seed_statistics(values: np.ndarray, test_ratio: float = 0.0) -> SeedStatistics:
     """The statistics of one value per seed.
 
     Args:
         values: shape (seeds,), at least one; the interval of equal values has no width.
-
-    Source of the interval: scipy.stats.ttest_1samp.
+        test_ratio: where each seed draws its own split, the number of samples that it is measured on, divided by the
+            number that it is trained on; with 0, the interval is that of scipy.stats.ttest_1samp.
     """
-    from scipy.stats import ttest_1samp
-
     mean = float(np.mean(values))
     if len(values) < 2:
         return SeedStatistics(mean, None, None, None)
     if np.ptp(values) == 0:
         return SeedStatistics(mean, 0.0, mean, mean)
-    interval = ttest_1samp(values, 0).confidence_interval(CONFIDENCE)
-    return SeedStatistics(mean, float(np.std(values, ddof=1)), float(interval.low), float(interval.high))
+    return SeedStatistics(*fold_statistics(values, test_ratio))

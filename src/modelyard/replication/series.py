@@ -6,9 +6,10 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from pydantic import FiniteFloat, TypeAdapter
 
 from modelyard import metrics
 from modelyard.core.errors import ModelyardError
@@ -17,8 +18,7 @@ from modelyard.models import Runtime
 from modelyard.orchestration.process_pool import Outcome, run_in_pool
 from modelyard.params.claim import Changes, Side
 from modelyard.params.project import Project, PublishedValues
-from modelyard.params.results import METRICS
-from modelyard.params.variants import ResolvedExperiment, digest, resolve
+from modelyard.params.variants import GAP, ResolvedExperiment, digest, resolve
 from modelyard.replication.seed_statistics import seed_statistics
 from modelyard.replication.single_run import Job, code_checksums, prepared_inputs, train_and_evaluate
 
@@ -40,6 +40,17 @@ COLUMNS = (
     "z",
     "inside",
 )
+
+
+_METRICS = TypeAdapter(dict[str, FiniteFloat | None])
+"""The metrics in the file of a run: None where its training diverged, because JSON has no NaN."""
+
+
+class KeptRun(NamedTuple):
+    """The metrics of a run, NaN where its training diverged, and the seconds that it took, None if not known."""
+
+    metrics: dict[str, float]
+    seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -72,13 +83,30 @@ class Series:
         settings = {"resolved": self.resolved.to_dict(), "runtime": self.runtime.model_dump(), "splits": self.splits}
         return digest(settings | {"code": code_checksums()})
 
+    def test_ratio(self, metric: str) -> float:
+        """The number of samples that a metric is measured on, divided by the number of training samples.
+
+        0 if all runs are measured on the same samples.
+        """
+        if not self.splits:
+            return 0.0
+        split = self.resolved.input.split
+        if metric == GAP or metric.startswith("val_"):
+            return split.validation / (1 - split.validation)
+        test = float(split.test)  # a fraction, or the test samples could not be drawn again
+        return test / ((1 - test) * (1 - split.validation))
+
     def seed_offset(self, seed: int) -> int:
         """By how much the seed of a run exceeds that of params.yaml."""
         return seed - self.resolved.seed
 
     def metrics(self, folder: Path) -> dict[int, dict[str, float]]:
-        """The metrics of each kept run, by seed."""
-        return {seed: read_json(file)["metrics"] for seed, file in self.files(folder).items()}
+        """The metrics of each kept run, by seed; NaN where its training diverged."""
+        return {seed: run.metrics for seed, run in self.runs(folder).items()}
+
+    def runs(self, folder: Path) -> dict[int, KeptRun]:
+        """Each kept run, by seed."""
+        return {seed: _kept_run(file) for seed, file in self.files(folder).items()}
 
     def files(self, folder: Path) -> dict[int, Path]:
         """The file of each kept run, by seed; `folder` holds the runs of all series."""
@@ -105,10 +133,16 @@ def missing_jobs(wanted: Iterable[tuple[Series, int]], folder: Path) -> list[Job
 def _is_kept(file: Path) -> bool:
     """Whether a run was kept in this file; a damaged one counts as not run, and is replaced by the next run."""
     try:
-        METRICS.validate_python(read_json(file)["metrics"])
+        _METRICS.validate_python(read_json(file)["metrics"])
     except (FileNotFoundError, KeyError, ModelyardError, TypeError, ValueError):
         return False
     return True
+
+
+def _kept_run(file: Path) -> KeptRun:
+    content = read_json(file)
+    metrics = {name: np.nan if value is None else value for name, value in content["metrics"].items()}
+    return KeptRun(metrics, content.get("seconds"))
 
 
 def run_jobs(jobs: Sequence[Job], raw: Path, workers: int, seconds: float) -> Generator[Outcome, None, None]:
@@ -128,7 +162,10 @@ def run_jobs(jobs: Sequence[Job], raw: Path, workers: int, seconds: float) -> Ge
         for outcome in run_in_pool(train_and_evaluate, prepared, workers, end - time.monotonic()):
             job = outcome.job.job
             if not outcome.error:
-                write_json(job.file, {"experiment": job.experiment, "seed": job.resolved.seed, **outcome.result})
+                values = outcome.result["metrics"].items()
+                metrics = {name: value if np.isfinite(value) else None for name, value in values}
+                content = {"experiment": job.experiment, "seed": job.resolved.seed, **outcome.result}
+                write_json(job.file, content | {"metrics": metrics})
             yield Outcome(job, outcome.result, outcome.error)
 
 
@@ -136,9 +173,9 @@ def summarize(project: Project, published: Mapping[str, PublishedValues], folder
     """The statistics over seeds of each experiment of params.yaml that was run, and where its published value lies.
 
     Returns:
-        A table with the columns experiment, splits, metric, seeds, mean, sd, low, high (95 % t interval of the mean),
-        least, most, published, z (of the published value: standard deviations from the mean), inside (whether the
-        published value lies between least and most).
+        A table with the columns experiment, splits, metric, seeds, mean, sd, low, high (95 % t interval of the mean;
+        with splits, of the corrected resampled t test), least, most, published, z (of the published value: standard
+        deviations from the mean), inside (whether the published value lies between least and most).
     """
     import pandas as pd
 
@@ -185,9 +222,17 @@ def _summary_rows(
 ) -> Iterator[dict[str, Any]]:
     """One row per metric; none without runs."""
     for metric in metrics.shown_metrics(series.resolved.task) if runs else ():
-        values = np.array([run[metric] for run in runs.values()])
+        values = np.array([run.get(metric, np.nan) for run in runs.values()])
+        if not np.isfinite(values).all():
+            seeds = ", ".join(str(seed) for seed, value in zip(runs, values, strict=True) if not np.isfinite(value))
+            reason = f"no statistics of {metric}, because it is not finite with seed {seeds} (the training diverged)"
+            print(f"warning: {series.experiment}: {reason}", file=sys.stderr)  # noqa: T201
+            continue
         row = {"experiment": series.experiment, "splits": series.splits, "metric": metric, "seeds": len(values)}
-        row |= seed_statistics(values)._asdict() | {"least": values.min(), "most": values.max()}
+        row |= seed_statistics(values, series.test_ratio(metric))._asdict() | {
+            "least": values.min(),
+            "most": values.max(),
+        }
         value = published.get(metric)
         yield row | {"published": value} | ({} if value is None else _compare(value, values))
 

@@ -25,7 +25,9 @@ class ClaimRow:
         verdict: as in claims.json.
         remark: what restricts the verdict.
         style: the CSS class of the verdict, or empty.
+        scope: what the verdict is about: this test set, or samples of this kind.
         effect: the mean difference with its 95 % interval, as text.
+        effect_size: Cohen's d and P(first > second), as text; empty in reports that do not have them.
         p_values: for and against the claim, as text.
         pairs: the number of seeds that both sides were trained with.
         bar: the effect on an axis of its own; None without an interval.
@@ -38,7 +40,9 @@ class ClaimRow:
     verdict: str
     remark: str
     style: str
+    scope: str
     effect: str
+    effect_size: str
     p_values: str
     pairs: int
     bar: IntervalBar | None
@@ -69,12 +73,27 @@ def _row(entry: dict[str, Any], project: Project) -> ClaimRow:
         verdict=entry["verdict"],
         remark=entry.get("remark", ""),
         style=STYLES.get(entry["verdict"], ""),
+        scope=entry.get("scope", ""),
         effect=effect.text if effect else "",
+        effect_size=_effect_size(entry),
         p_values=" / ".join(f"{p_value:.2g}" for p_value in p_values if p_value is not None),
         pairs=entry["pairs"],
         bar=bar,
         zero=axis.position(0.0),
         negligible=(axis.position(-claim.smallest), axis.position(claim.smallest)),
+    )
+
+
+def _effect_size(entry: dict[str, Any]) -> str:
+    d, probability = entry.get("cohens_d"), entry.get("probability")
+    return ", ".join(
+        filter(
+            None,
+            [
+                "" if d is None else f"d {d:+.2f}",
+                "P {value:.2f} ({low:.2f} to {high:.2f})".format(**probability) if probability else "",
+            ],
+        )
     )
 
 

@@ -1,0 +1,121 @@
+"""The runs of both sides of a claim: those that are kept, or those of an earlier report."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from modelyard.params.claim import ClaimSettings, claim_from_report
+from modelyard.params.project import Project
+from modelyard.params.variants import resolve_sides
+from modelyard.replication.series import Series
+
+FROM_REPORT = "settled earlier, not run here"
+OTHER_CODE = f"{FROM_REPORT}, by other code or settings"
+UNKNOWN_CODE = f"{FROM_REPORT}, by code that was not recorded"
+DISPLAY = {"says", "notebook"}  # of a claim: they change no result
+
+Values = npt.NDArray[np.float64]
+Sides = list[tuple[Series, int]]
+
+
+@dataclass(frozen=True)
+class PairedRuns:
+    """A metric of both sides of a claim, each of shape (seeds,); NaN where a training diverged.
+
+    Attributes:
+        first: the values of the first side.
+        second: those of the second.
+        test_ratio: of re-drawn splits: the number of samples that a run is measured on, divided by the number that it
+            is trained on; 0 if all runs are measured on the same samples.
+        seconds: what a pair took, on average; None if it is not known.
+        keys: the hashes of code, settings and runtime of both sides; None if they are not known.
+        origin: empty for kept runs; else from where the values come.
+    """
+
+    first: Values
+    second: Values
+    test_ratio: float = 0.0
+    seconds: float | None = None
+    keys: tuple[str, str] | None = None
+    origin: str = ""
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    @property
+    def differences(self) -> Values:
+        """First minus second, seed by seed."""
+        differences: Values = self.first - self.second
+        return differences
+
+    @property
+    def diverged(self) -> int:
+        """How many pairs have no finite difference."""
+        return int(np.sum(~np.isfinite(self.differences)))
+
+
+def paired_runs(project: Project, claim: ClaimSettings, folder: Path, seeds: int | None) -> PairedRuns:
+    """The runs kept in `folder` for both sides of a claim: of `seeds` seeds, or of the number that the claim states."""
+    sides = both_series(project, claim, seeds)
+    first, second = (
+        {seed: run for seed, run in series.runs(folder).items() if series.seed_offset(seed) < count}
+        for series, count in sides
+    )
+    common = sorted(first.keys() & second.keys())
+    first_values, second_values = (
+        np.array([runs[seed].metrics.get(claim.metric, np.nan) for seed in common]) for runs in (first, second)
+    )
+    seconds = [runs[seed].seconds for runs in (first, second) for seed in common]
+    known = [each for each in seconds if each is not None]
+    return PairedRuns(
+        first_values,
+        second_values,
+        test_ratio=_test_ratio(sides, claim),
+        seconds=2 * float(np.mean(known)) if known else None,
+        keys=_keys(sides),
+    )
+
+
+def reported_runs(project: Project, claim: ClaimSettings, entry: Mapping[str, Any]) -> PairedRuns:
+    """The runs of a claim's entry in claims.json; none if its comparison has changed since.
+
+    Raises:
+        ValueError: its sides have different numbers of values.
+    """
+    # Compared as JSON: lists of claims.yaml are tuples.
+    now, then = (each.model_dump(mode="json", exclude=DISPLAY) for each in (claim, claim_from_report(entry)))
+    first, second = (np.array(entry[side]["values"] if now == then else [], float) for side in ("first", "second"))
+    if len(first) != len(second):
+        raise ValueError("the sides have different numbers of values")
+    sides = both_series(project, claim, None)
+    keys = entry.get("keys") and (entry["keys"][0], entry["keys"][1])
+    origin = _origin(keys, _keys(sides)) if len(first) else ""
+    return PairedRuns(first, second, _test_ratio(sides, claim), entry.get("seconds"), keys, origin)
+
+
+def both_series(project: Project, claim: ClaimSettings, seeds: int | None) -> Sides:
+    """The series of both sides of a claim, each with its number of seeds."""
+    sides = zip(claim.sides, resolve_sides(project, claim), strict=True)
+    return [
+        (Series(side.experiment, resolved, project.runtime, claim.splits, side.changes), seeds or claim.seeds)
+        for side, resolved in sides
+    ]
+
+
+def _test_ratio(sides: Sides, claim: ClaimSettings) -> float:
+    return max(series.test_ratio(claim.metric) for series, _ in sides)
+
+
+def _keys(sides: Sides) -> tuple[str, str]:
+    (first, _), (second, _) = sides
+    return first.key, second.key
+
+
+def _origin(then: tuple[str, str] | None, now: tuple[str, str]) -> str:
+    if then is None:
+        return UNKNOWN_CODE
+    return FROM_REPORT if then == now else OTHER_CODE

@@ -1,0 +1,147 @@
+"""Tests, effect sizes and power of paired differences, where scipy and statsmodels do not have them for shared samples.
+
+Re-drawn splits of one data set share samples, so that n differences say less than n independent ones. All functions
+take `test_ratio`: the number of samples that a model is measured on, divided by the number that it is trained on; 0
+where the differences are independent, because only the seed of the training differs.
+"""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from modelyard.metrics.bootstrap import CONFIDENCE
+
+POWER = 0.8  # Cohen, Statistical Power Analysis for the Behavioral Sciences (1988)
+MOST_SEEDS = 100_000
+CONSTANT = 1e-12  # differences that vary by less are equal but for rounding
+
+Direction = Literal["higher", "lower", "equal", "different"]
+Values = npt.NDArray[np.float64]
+
+
+class Probability(NamedTuple):
+    """A probability and its confidence interval at the level CONFIDENCE."""
+
+    value: float
+    low: float
+    high: float
+
+
+def effective_count(count: int, test_ratio: float) -> float:
+    """How many independent differences would say as much about the mean.
+
+    Source: the variance of the corrected resampled t test, variance * (1 / n + test_ratio); see
+    metrics.fold_statistics, which has its interval.
+    """
+    return 1 / (1 / count + test_ratio)
+
+
+def p_value_above(differences: Values, bound: float, test_ratio: float = 0.0) -> Values:
+    """The one-sided p value of "the mean difference is above a bound", of shape (...,).
+
+    The corrected resampled t test; with a `test_ratio` of 0 it is that of scipy.stats.ttest_1samp. Equal differences,
+    as of metrics that are all 0 or 1, have no variance for a t test: a sign test of the effective count replaces it.
+
+    Args:
+        differences: shape (..., n), at least two.
+        bound: what the mean is compared with.
+        test_ratio: see the module.
+    """
+    from scipy.stats import t
+
+    count = differences.shape[-1]
+    effective = effective_count(count, test_ratio)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = (differences.mean(-1) - bound) * np.sqrt(effective) / differences.std(-1, ddof=1)
+    by_sign = np.where(differences[..., 0] > bound, 0.5**effective, 1.0)
+    p_values: Values = np.where(np.ptp(differences, -1) < CONSTANT, by_sign, t.sf(statistic, count - 1))
+    return p_values
+
+
+def p_values(
+    direction: Direction, differences: Values, smallest: float, test_ratio: float = 0.0
+) -> tuple[Values, Values]:
+    """The p values for and against a claim about the mean of first minus second.
+
+    "Equal" is the equivalence test (TOST): two one-sided tests, against either end of what does not matter.
+
+    Args:
+        direction: what is claimed of the first.
+        differences: shape (..., n).
+        smallest: the smallest difference that matters.
+        test_ratio: see the module.
+    """
+
+    def above(values: Values, bound: float) -> Values:
+        return p_value_above(values, bound, test_ratio)
+
+    if direction == "lower":
+        differences = -differences
+    if direction in ("higher", "lower"):
+        return above(differences, 0.0), above(-differences, -smallest)
+    equal = np.maximum(above(differences, -smallest), above(-differences, -smallest))
+    different = np.minimum(1.0, 2 * np.minimum(above(differences, 0.0), above(-differences, 0.0)))
+    return (equal, different) if direction == "equal" else (different, equal)
+
+
+def cohens_d(differences: Values) -> float | None:
+    """The mean difference in standard deviations of the differences (d_z); None if they are equal."""
+    return None if np.ptp(differences) < CONSTANT else float(np.mean(differences) / np.std(differences, ddof=1))
+
+
+def probability_of_superiority(differences: Values, test_ratio: float = 0.0) -> Probability:
+    """The probability that the first has the higher metric in one run of both; ties count half.
+
+    Source: Bouthillier et al., Accounting for Variance in Machine Learning Benchmarks (2021), who take a bootstrap
+    interval of some 30 pairs. Of five equal signs it has no width, so the interval is Wilson's, of the effective count.
+    """
+    from statsmodels.stats.proportion import proportion_confint
+
+    value = float(np.mean((np.sign(differences) + 1) / 2))
+    effective = effective_count(len(differences), test_ratio)
+    low, high = proportion_confint(value * effective, effective, 1 - CONFIDENCE, method="wilson")
+    return Probability(value, float(low), float(high))
+
+
+def power(direction: Direction, effect: float, sd: float, count: int, level: float, test_ratio: float = 0.0) -> float:
+    """The probability that a test shows a mean difference of `effect`.
+
+    Args:
+        direction: "higher" and "lower" have a one-sided test, "equal" and "different" a two-sided one.
+        effect: the true mean difference in that direction, above 0.
+        sd: the standard deviation of the differences.
+        count: their number.
+        level: the significance level.
+        test_ratio: see the module.
+
+    Source: statsmodels.stats.power.TTestPower, with the effective count.
+    """
+    from statsmodels.stats.power import TTestPower
+
+    effective = effective_count(count, test_ratio)
+    sides = 1 if direction in ("higher", "lower") else 2
+    if sd < CONSTANT:
+        return float(sides * 0.5**effective < level)
+    # Half of a two-sided level on the side of the effect: the other side adds next to nothing.
+    return float(TTestPower().power(effect / sd, effective, level / sides, df=count - 1, alternative="larger"))
+
+
+def seeds_needed(direction: Direction, effect: float, sd: float, level: float, test_ratio: float = 0.0) -> int | None:
+    """How many pairs show a mean difference of `effect` with the probability POWER; None if MOST_SEEDS do not.
+
+    The arguments are those of `power`.
+    """
+
+    def suffices(count: int) -> bool:
+        return power(direction, effect, sd, count, level, test_ratio) >= POWER
+
+    low, high = 1, 2  # more seeds have more power; doubled first, because power is NaN far above what is needed
+    while not suffices(high):
+        if high >= MOST_SEEDS:
+            return None
+        low, high = high, min(2 * high, MOST_SEEDS)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if suffices(middle) else (middle, high)
+    return high
