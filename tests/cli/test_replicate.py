@@ -21,7 +21,7 @@ from modelyard.replication.paired_runs import FROM_REPORT, PairedRuns
 
 def claim_entry(folder: Path) -> dict[str, Any]:
     """The entry of the claim in reports/claims.json."""
-    return json.loads((folder / "reports" / "claims.json").read_text())["claims"]["scaling"]
+    return json.loads((folder / "reports" / "claims.json").read_text())["claims"]["fewer_samples"]
 
 
 def test_a_claim_is_tested_and_written(replicated: tuple[Path, str]):
@@ -49,7 +49,7 @@ def test_results_stay_in_the_reports_where_their_runs_are_not_kept(run_linear: R
     lines = table.read_text().splitlines()
     shutil.rmtree(linear_clone / ".modelyard")
     done = run_linear("replicate", "diabetes_linear", "--seeds", "2")
-    assert "Claims not run: scaling." in done.stdout
+    assert "Claims not run: fewer_samples." in done.stdout
     assert claim_entry(linear_clone) == before | {"origin": FROM_REPORT, "remark": FROM_REPORT}
     assert set(lines) < set(table.read_text().splitlines())
 
@@ -101,7 +101,7 @@ def test_a_wrong_claim_is_refused_before_anything_is_run(project: Path):
     assert not (project / "reports").exists()
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"claims": [1]}', '{"claims": {"scaling": {"says": 1}}}'])
+@pytest.mark.parametrize("content", ["", "[]", '{"claims": [1]}', '{"claims": {"fewer_samples": {"says": 1}}}'])
 @pytest.mark.usefixtures("project")
 def test_reported_claims_that_are_not_readable_count_as_not_run(content: str, tmp_path: Path):
     Path("reports").mkdir()
@@ -109,8 +109,8 @@ def test_reported_claims_that_are_not_readable_count_as_not_run(content: str, tm
     project = params.load()
     declared = params.load_claims(project)
     name = next(iter(declared))
-    if "scaling" in content:
-        Path("reports/claims.json").write_text(content.replace("scaling", name))
+    if "fewer_samples" in content:
+        Path("reports/claims.json").write_text(content.replace("fewer_samples", name))
     pairs = _pairs(project, declared, tmp_path / "kept", {})
     assert not len(pairs[name].first)
 

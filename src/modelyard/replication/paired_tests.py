@@ -41,7 +41,7 @@ def p_value_above(differences: Values, bound: float, test_ratio: float = 0.0) ->
     """The one-sided p value of "the mean difference is above a bound", of shape (...,).
 
     The corrected resampled t test; with a `test_ratio` of 0 it is that of scipy.stats.ttest_1samp. Equal differences,
-    as of metrics that are all 0 or 1, have no variance for a t test: a sign test of the effective count replaces it.
+    as of metrics that are all 0 or 1, have no variance for a t test: a sign test replaces it.
 
     Args:
         differences: shape (..., n), at least two.
@@ -54,7 +54,7 @@ def p_value_above(differences: Values, bound: float, test_ratio: float = 0.0) ->
     effective = effective_count(count, test_ratio)
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = (differences.mean(-1) - bound) * np.sqrt(effective) / differences.std(-1, ddof=1)
-    by_sign = np.where(differences[..., 0] > bound, 0.5**effective, 1.0)
+    by_sign = np.where(differences[..., 0] > bound, _probability_of_equal_signs(count, test_ratio), 1.0)
     p_values: Values = np.where(np.ptp(differences, -1) < CONSTANT, by_sign, t.sf(statistic, count - 1))
     return p_values
 
@@ -122,7 +122,7 @@ def power(direction: Direction, effect: float, sd: float, count: int, level: flo
     effective = effective_count(count, test_ratio)
     sides = 1 if direction in ("higher", "lower") else 2
     if sd < CONSTANT:
-        return float(sides * 0.5**effective < level)
+        return float(sides * _probability_of_equal_signs(count, test_ratio) < level)
     # Half of a two-sided level on the side of the effect: the other side adds next to nothing.
     return float(TTestPower().power(effect / sd, effective, level / sides, df=count - 1, alternative="larger"))
 
@@ -145,3 +145,14 @@ def seeds_needed(direction: Direction, effect: float, sd: float, level: float, t
         middle = (low + high) // 2
         low, high = (low, middle) if suffices(middle) else (middle, high)
     return high
+
+
+def _probability_of_equal_signs(count: int, test_ratio: float) -> float:
+    """The probability that differences are all positive if either sign is as probable: 0.5 ** count without splits.
+
+    Re-drawn splits have the correlation that the corrected t test assumes, test_ratio / (1 + test_ratio): given a
+    standard normal z that they share, a difference is positive with the probability Phi(z * sqrt(test_ratio)).
+    """
+    from scipy.stats import norm
+
+    return float(norm.expect(lambda z: norm.cdf(np.sqrt(test_ratio) * z) ** count))
