@@ -101,7 +101,7 @@ def promote_predict_and_roll_back(elsewhere: Path, monkeypatch: pytest.MonkeyPat
     np.testing.assert_allclose(predicted("line@champion"), FIT.predict(TABLE.to_numpy()), rtol=1e-6)
     np.testing.assert_allclose(predicted("line@challenger"), MEAN.predict(TABLE.to_numpy()), rtol=1e-6)
     served = mlflow.pyfunc.load_model("models:/line@champion")
-    np.testing.assert_allclose(served.predict(TABLE.to_numpy()), FIT.predict(TABLE.to_numpy()), atol=1e-5)
+    np.testing.assert_allclose(served.predict(TABLE).prediction, FIT.predict(TABLE.to_numpy()), atol=1e-5)
 
     back = modelyard("rollback", "line")
     assert back.output == "line@champion is version 1 (mean) again; it replaces version 2 (fit).\n"

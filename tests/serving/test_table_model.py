@@ -168,6 +168,6 @@ def test_a_server_needs_no_more_than_the_requirements(
         [sys.executable, "-c", ELSEWHERE, str(folder)],
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert done.stdout.strip() == str(folder / "code" / "modelyard" / "__init__.py")
+    assert done.stdout.strip() == str(folder / "artifacts" / "modelyard.zip" / "modelyard" / "__init__.py")
     assert "modelyard" not in (folder / "requirements.txt").read_text()
     assert not list(folder.rglob("*.pkl"))

@@ -1,11 +1,13 @@
 """A model of tables as MLflow serves it: it takes the named columns of the user's file, in any order.
 
-MLflow copies this file into the logged model and runs it when the model is loaded; nothing is unpickled.
+MLflow copies this file into the logged model and runs it when the model is loaded; nothing is unpickled. The package
+may not be installed there, so nothing of it is imported before `load_context` has made it available.
 """
 
 import logging
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,12 +16,8 @@ from mlflow import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel
 
-from modelyard import models
-from modelyard.data.inputs import InputDescription
-from modelyard.data.samples import TARGET_KINDS
-from modelyard.serving import tables
-from modelyard.serving.batch import Unreadable
-from modelyard.tracking.mlflow_schema import prediction_types
+if TYPE_CHECKING:
+    from modelyard.data.inputs import InputDescription
 
 EXAMPLES = 5  # rows that an error names
 
@@ -28,12 +26,17 @@ class TableModel(PythonModel):  # type: ignore[misc]
     """Converts named columns by the rules of `modelyard predict`, and predicts."""
 
     def load_context(self, context: Any) -> None:
-        """Load the model from its folder."""
-        (folder,) = context.artifacts.values()
-        self._model = models.load(Path(folder))
+        """Load the model from its folder, with the code that it was logged with."""
+        sys.path.insert(0, context.artifacts["code"])
+        from modelyard import models
+
+        self._model = models.load(Path(context.artifacts["model"]))
 
     def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
         """Predict for a DataFrame; a value that its column cannot have is an error for all rows."""
+        from modelyard.serving import tables
+        from modelyard.serving.batch import Unreadable
+
         description = self._model.description
         try:
             samples = tables.to_samples(_to_arrow(model_input), description)
@@ -49,22 +52,23 @@ class TableModel(PythonModel):  # type: ignore[misc]
 
 
 def _to_arrow(frame: pd.DataFrame) -> dict[str, pa.ChunkedArray]:
-    """The columns by name; NaN is a gap.
-
-    Raises:
-        Unreadable: values of one column are of different types.
-    """
+    """The columns by name; NaN is a gap."""
     columns = {}
     for name, values in frame.items():
         try:
             columns[str(name)] = pa.chunked_array([pa.array(values, from_pandas=True)])
         except (pa.ArrowInvalid, pa.ArrowTypeError):
-            raise Unreadable(f"column {name!r} has values of different types, such as numbers and text") from None
+            raise MlflowException.invalid_parameter_value(
+                f"column {name!r} has values of different types, such as numbers and text"
+            ) from None
     return columns
 
 
-def _name(outputs: np.ndarray, description: InputDescription, index: pd.Index) -> pd.DataFrame:
+def _name(outputs: np.ndarray, description: "InputDescription", index: pd.Index) -> pd.DataFrame:
     """A model's outputs in the columns of its signature."""
+    from modelyard.data.samples import TARGET_KINDS
+    from modelyard.tracking.mlflow_schema import prediction_types
+
     columns = list(outputs.reshape(len(outputs), -1).astype(np.float64).T)
     if TARGET_KINDS[description.task] == "class":
         columns.insert(0, np.array(description.classes)[outputs.argmax(axis=1)])

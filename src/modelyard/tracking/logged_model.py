@@ -3,13 +3,15 @@
 import warnings
 from collections.abc import Iterable
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from modelyard.core.files import write_zip
 from modelyard.orchestration.patching import patched
 from modelyard.tracking.mlflow_schema import table_signature, tensor_schema
 
+PACKAGE = Path(__file__).parents[1]
 # What the package's own code needs, as it converts the columns of a table; the library of the model comes on top.
 PACKAGES_OF_TABLES = ("numpy", "pandas", "pyarrow", "psutil", "pydantic", "ruamel.yaml")
 
@@ -30,17 +32,22 @@ def _log_table(model: Any, folder: Path, name: str) -> Any:
     """Log our own folder and code, so that a server needs no more than the packages of the requirements."""
     import mlflow
 
-    package = files("modelyard")
-    with warnings.catch_warnings():
+    with TemporaryDirectory() as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*input example")  # MLflow wants one, beside the signature
         return mlflow.pyfunc.log_model(
             name=name,
-            python_model=str(package / "serving" / "table_model.py"),
-            artifacts={"model": str(folder.resolve())},
-            code_paths=[str(package)],
+            python_model=str(PACKAGE / "serving" / "table_model.py"),
+            artifacts={"model": str(folder.resolve()), "code": str(_archive_code(Path(temporary)))},
             signature=table_signature(model.description),
             pip_requirements=_installed((*PACKAGES_OF_TABLES, *model.pip_packages)),
         )
+
+
+def _archive_code(folder: Path) -> Path:
+    """Write the package as one file from which Python imports: MLflow's `code_paths` are sent file by file."""
+    archive = folder / "modelyard.zip"
+    write_zip(archive, {str(path.relative_to(PACKAGE.parent)): path.read_bytes() for path in PACKAGE.rglob("*.py")})
+    return archive
 
 
 def _log_native(model: Any, name: str) -> Any:
