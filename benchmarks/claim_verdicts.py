@@ -1,0 +1,181 @@
+"""Simulates claims whose truth is known, and counts false verdicts, power and the coverage of intervals.
+
+    .venv/bin/python -m benchmarks.claim_verdicts     # writes docs/claims.md and docs/pictures/claim_power.png
+
+Takes about a minute.
+"""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy.stats import norm
+
+from modelyard.core.files import atomic_file, write_text
+from modelyard.core.report_text import markdown_table
+from modelyard.replication.claims import ALPHA
+from modelyard.replication.paired_tests import p_value_above, p_values, probability_of_superiority
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE, BEGIN, END = ROOT / "docs" / "claims.md", "<!-- results -->", "<!-- end -->"
+PICTURE = ROOT / "docs" / "pictures" / "claim_power.png"
+
+CLAIMS = 2000  # of each setting
+SMALLEST = 1.0
+SD = SMALLEST / 2  # of the differences, from each source
+EFFECTS = (0.0, 0.5, 1.0, 1.5, 2.0)  # in `smallest`: none, half of it, and real ones
+REPEATS = (5, 7, 10, 15, 20)
+SOURCES = {"seeds": "other seeds", "splits": "other splits", "both": "other seeds and splits"}
+METRICS = ("normal", "skewed", "discrete", "skewed, one side")
+SAMPLES, TEST = 150, 30  # each split draws its test samples from all samples
+TEST_RATIO = TEST / (SAMPLES - TEST)
+STEP = SMALLEST / 4  # between the values of a discrete metric
+
+Values = npt.NDArray[np.float64]
+
+
+def simulate(claims: int = CLAIMS, seed: int = 0) -> pd.DataFrame:
+    """Test made-up claims "the first is higher", each alone.
+
+    Returns:
+        A row per source of variance, metric, effect, number of repeats, and test (corrected, as claims are tested, or
+        not). Columns: the shares of claims that hold and that do not, of false verdicts, of intervals of the mean that
+        cover it, and (of a normal metric) of those of P(first > second).
+    """
+    random = np.random.default_rng(seed)
+    rows = []
+    for source, metric in itertools.product(SOURCES, METRICS):
+        noise = _noise(random, source, metric, claims)
+        for effect, repeats, is_corrected in itertools.product(EFFECTS, REPEATS, (True, False)):
+            setting = {"source": source, "metric": metric, "effect": effect, "repeats": repeats}
+            test_ratio = TEST_RATIO if is_corrected and source != "seeds" else 0.0
+            differences = effect * SMALLEST + noise[:, :repeats]
+            differences = np.round(differences / STEP) * STEP if metric == "discrete" else differences
+            row = setting | {"is_corrected": is_corrected} | _shares(differences, effect * SMALLEST, test_ratio)
+            if metric == "normal":
+                sd = SD * np.sqrt(2 if source == "both" else 1)
+                row["probability"] = _covered(differences, norm.cdf(effect * SMALLEST / sd), test_ratio)
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def limit(claims: int = CLAIMS) -> float:
+    """The share of false verdicts that a test at the level ALPHA may show by chance: three standard errors more."""
+    return ALPHA + 3 * np.sqrt(ALPHA * (1 - ALPHA) / claims)
+
+
+def _noise(random: np.random.Generator, source: str, metric: str, claims: int) -> Values:
+    """Differences without an effect, of shape (claims, repeats).
+
+    Each seed adds noise of its own. Each split measures other samples of the same data set, whose differences are drawn
+    once per claim: the truth is the mean of all such samples, not that of the data set.
+    """
+    repeats, noise = max(REPEATS), 0.0
+    if source != "splits":
+        noise = noise + SD * _unit(random, metric, (claims, repeats))
+    if source != "seeds":
+        of_samples = SD * np.sqrt(TEST) * _unit(random, metric, (claims, SAMPLES))
+        drawn = random.random((claims, repeats, SAMPLES)).argpartition(TEST, axis=-1)[..., :TEST]
+        noise = noise + np.take_along_axis(of_samples[:, None, :], drawn, axis=-1).mean(-1)
+    return noise
+
+
+def _unit(random: np.random.Generator, metric: str, shape: tuple[int, int]) -> Values:
+    """Differences with mean 0 and standard deviation 1."""
+    if metric == "skewed":  # both sides are skewed to the same side
+        return (random.exponential(size=shape) - random.exponential(size=shape)) / np.sqrt(2)
+    if metric == "skewed, one side":  # the first is sometimes much worse
+        return 1 - random.exponential(size=shape)
+    return random.normal(size=shape)
+
+
+def _shares(differences: Values, truth: float, test_ratio: float) -> dict[str, float]:
+    corrected = holm_of_two(np.array(p_values("higher", differences, SMALLEST, test_ratio)))
+    holds = corrected[0] < ALPHA
+    fails = ~holds & (corrected[1] < ALPHA)
+    is_false = holds if truth <= 0 else fails if truth >= SMALLEST else np.zeros_like(holds)
+    above, below = (p_value_above(sign * differences, sign * truth, test_ratio) for sign in (1, -1))
+    covered = np.minimum(above, below) >= ALPHA / 2  # the interval is what a two-sided test does not reject
+    return {"holds": holds.mean(), "fails": fails.mean(), "false": is_false.mean(), "coverage": covered.mean()}
+
+
+def holm_of_two(p_values_of_both: Values) -> Values:
+    """Holm's correction of two p values each, of shape (2, claims); replication.claims corrects over all claims."""
+    others = p_values_of_both[::-1]
+    smaller = p_values_of_both <= others
+    return np.minimum(1, np.where(smaller, 2 * p_values_of_both, np.maximum(2 * others, p_values_of_both)))
+
+
+def _covered(differences: Values, truth: float, test_ratio: float) -> float:
+    """The share of intervals of P(first > second) that hold the truth; they depend on the number of signs alone."""
+    repeats = differences.shape[-1]
+    intervals = [
+        probability_of_superiority(np.where(np.arange(repeats) < wins, 1.0, -1.0), test_ratio)
+        for wins in range(repeats + 1)
+    ]
+    is_covered = np.array([each.low <= truth <= each.high for each in intervals])
+    return float(is_covered[(differences > 0).sum(-1)].mean())
+
+
+def _tables(results: pd.DataFrame) -> str:
+    tested = results[results.is_corrected]
+    parts = [
+        f"{CLAIMS:,} claims of each setting; a split measures {TEST} of {SAMPLES} samples. False verdicts, in percent, "
+        f"of the effect with most of them: at most {limit():.1%} is chance ({ALPHA:.0%} and three standard errors).",
+        _table(results, "false", "max"),
+        "Intervals of the mean difference that cover it, in percent, of the effect with fewest:",
+        _table(results, "coverage", "min"),
+        "Intervals of P(first > second) that cover it, in percent, of a normal metric and the effect with fewest:",
+        _table(tested[tested.metric == "normal"], "probability", "min"),
+        f"![Power]({PICTURE.relative_to(PAGE.parent).as_posix()})",
+    ]
+    return "\n\n".join(part.strip() for part in parts)
+
+
+def _table(results: pd.DataFrame, column: str, most: str) -> str:
+    """Shares in percent: a row per setting, a column per number of repeats."""
+    keys = ["source", "metric", "is_corrected"]
+    table = results[results.is_corrected | (results.source != "seeds")]
+    table = table.pivot_table(index=keys, columns="repeats", values=column, aggfunc=most, sort=False)
+    rows = [
+        (
+            SOURCES[source],
+            metric,
+            "corrected" if is_corrected and source != "seeds" else "t test",
+            *(f"{100 * value:.1f}" for value in values),
+        )
+        for (source, metric, is_corrected), values in zip(table.index, table.to_numpy(), strict=True)
+    ]
+    return markdown_table(("runs differ by", "metric", "test", *(f"{repeats} repeats" for repeats in REPEATS)), rows)
+
+
+def _draw_power(results: pd.DataFrame) -> None:
+    figure = Figure(figsize=(9, 3), layout="constrained")
+    panels = figure.subplots(1, len(SOURCES), sharey=True)
+    tested = results[results.is_corrected & (results.metric == "normal")]
+    for axes, (source, title) in zip(panels, SOURCES.items(), strict=True):
+        for repeats in REPEATS:
+            line = tested[(tested.source == source) & (tested.repeats == repeats)]
+            axes.plot(line.effect, line.holds, "o-", markersize=3, label=f"{repeats} repeats")
+        axes.axhline(ALPHA, color="grey", linewidth=0.8, linestyle=":")
+        axes.set(title=title, xlabel="true effect / smallest")
+    panels[0].set_ylabel("share that holds")
+    panels[-1].legend(fontsize="small")
+    with atomic_file(PICTURE) as temporary:
+        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
+
+
+def main() -> None:
+    """Write the results into the page, between its markers."""
+    results = simulate()
+    _draw_power(results)
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    write_text(PAGE, f"{before}{BEGIN}\n\n{_tables(results)}\n\n{END}{after}")
+
+
+if __name__ == "__main__":
+    main()
