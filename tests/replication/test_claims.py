@@ -307,6 +307,19 @@ def test_redrawn_splits_need_more_evidence_than_other_seeds():
     assert results[1].low < results[0].low < results[0].high < results[1].high
 
 
+@pytest.mark.parametrize(
+    ("changes", "scope"),
+    [
+        ({"splits": True}, "samples of this kind"),
+        ({}, "this test set"),
+        ({"metric": "val_loss"}, "these validation samples"),
+        ({"metric": "gap"}, "these validation samples"),
+    ],
+)
+def test_a_verdict_says_which_samples_it_is_about(changes: dict, scope: str):
+    assert assess({"one": claim(**changes)}, {"one": pairs(2.0)})["one"].scope == scope
+
+
 def test_a_claim_that_is_not_settled_says_what_would_settle_it():
     noisy = replace(pairs(0.2, seeds=6, noise=1.0), seconds=30.0)
     plan = assess({"one": claim(seeds=6)}, {"one": noisy})["one"]

@@ -21,6 +21,7 @@ from modelyard.replication.paired_tests import (
     seeds_needed,
 )
 from modelyard.replication.seed_statistics import SeedStatistics, seed_statistics
+from modelyard.replication.series import is_on_validation
 
 HEADER = (
     "claim",
@@ -99,7 +100,9 @@ class ClaimResult:
     @property
     def scope(self) -> str:
         """What the verdict is about: samples that were drawn once, or such samples in general."""
-        return "samples of this kind" if self.claim.splits else "this test set"
+        if self.claim.splits:
+            return "samples of this kind"
+        return "these validation samples" if is_on_validation(self.claim.metric) else "this test set"
 
     @property
     def is_negligible(self) -> bool:

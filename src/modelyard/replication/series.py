@@ -91,7 +91,7 @@ class Series:
         if not self.splits:
             return 0.0
         split = self.resolved.input.split
-        if metric == GAP or metric.startswith("val_"):
+        if is_on_validation(metric):
             return split.validation / (1 - split.validation)
         test = float(split.test)  # a fraction, or the test samples could not be drawn again
         return test / ((1 - test) * (1 - split.validation))
@@ -118,6 +118,11 @@ class Series:
         resolved = self.resolved.with_seed_offset(seed_offset, self.splits)
         file = folder / self.experiment / self.key / f"{resolved.seed}.json"
         return Job(self.experiment, resolved, self.runtime, file)
+
+
+def is_on_validation(metric: str) -> bool:
+    """Whether a metric is measured on validation samples."""
+    return metric == GAP or metric.startswith("val_")
 
 
 def missing_jobs(wanted: Iterable[tuple[Series, int]], folder: Path) -> list[Job]:
