@@ -288,8 +288,8 @@ def test_a_table_with_a_hole_is_fetched_and_then_refused_with_the_place_of_the_h
     out = [f"data/inputs/mine/{name}" for name in ("training", "test", "data.json")]
     done = run("pipeline/python", "pipeline/normalise.py", "mine", "data/raw/mine", *out, check=False)
     assert done.returncode == 1
-    assert "mine.csv (copied to data/raw/mine/mine.csv): 1 row(s) with a missing value." in done.stderr
-    assert "row 2 below the header: no value in column 'b'" in done.stderr
+    assert "'b' in 1 (row 2 below the header is the first)" in done.stderr
+    assert "imputation: {b: median}" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (clone / "data" / "inputs").exists()
 
