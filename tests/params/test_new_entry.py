@@ -147,3 +147,13 @@ def test_nothing_is_overwritten_and_nothing_is_added_that_cannot_be_built(projec
 def test_names_of_files_become_names_of_entries() -> None:
     names = {"Houses 2024.csv.gz": "houses_2024", "2024.csv": "table_2024", "é.csv": "table"}
     assert {file: name_for(Path(file)) for file in names} == names
+
+
+def test_the_gaps_of_true_and_false_get_the_most_frequent_value(project: Path) -> None:
+    rows = 40
+    flags = [None if row % 10 == 0 else row % 3 == 0 for row in range(rows)]
+    table = pd.DataFrame({"flag": pd.array(flags, "boolean"), "price": np.random.default_rng(0).normal(size=rows)})
+    table.to_parquet("flags.parquet")
+    proposal = propose(Path("flags.parquet"), TableOptions("price"))
+    assert proposal.problem == ""
+    assert proposal.entries["inputs"]["flags"]["imputation"]["flag"]["strategy"] == "most_frequent"

@@ -14,6 +14,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.core.files import sha256
 from modelyard.data.columns import to_numbers
 from modelyard.data.inputs import InputSettings, prepare
+from modelyard.data.preprocessing import WITHOUT_MEDIAN
 from modelyard.data.readers import table_file
 from modelyard.data.readers.csv_table import CsvFormat, RawTable, TableError
 from modelyard.data.readers.table import TableDataset, parse
@@ -244,7 +245,7 @@ def _input(name: str, table: RawTable, examination: Examination, guesses: list[s
     told: dict[str, list[str]] = {}
     for column in examination.features:
         if column.gaps:
-            strategy = "most_frequent" if column.kind == "category" else "median"
+            strategy = "most_frequent" if column.kind in WITHOUT_MEDIAN else "median"
             many = column.gaps > MANY_GAPS * len(table.rows) or column.distinct == 1
             imputation[column.name] = {"strategy": strategy, "add_indicator": True} if many else strategy
             told.setdefault(f"{strategy}{', and a feature that says where they are,' * many}", []).append(column.name)
