@@ -144,9 +144,8 @@ def _print(console: Console, proposal: Proposal) -> None:
     size = f"{proposal.rows} rows, {len(examination.columns)} columns"
     console.print(f"{proposal.file}: {size}", markup=False, highlight=False, soft_wrap=True)
     console.print(_columns_table(proposal))
-    remarks = [f"{text}." for text in examination.remarks.get("", [])]
-    for line in remarks:
-        console.print(f"Note: {line}", markup=False, highlight=False)
+    for text in examination.remarks.get("", []):
+        console.print(f"Note: {text}.", markup=False, highlight=False)
     for line in proposal.guesses:
         console.print(f"Guessed: {line}", markup=False, highlight=False)
     if proposal.entries:
@@ -158,17 +157,8 @@ def _print(console: Console, proposal: Proposal) -> None:
 
 
 def _columns_table(proposal: Proposal) -> Table:
-    columns = proposal.examination.columns
-    table = Table(
-        "column",
-        "kind",
-        "values",
-        "gaps",
-        "remarks",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    for column in columns:
+    table = Table("column", "kind", "values", "gaps", "remarks", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in proposal.examination.columns:
         style = {"target": "bold", "dropped": "dim", "index": "dim"}.get(column.role)
         remarks = "; ".join(proposal.examination.remarks.get(column.name, []))
         gaps = str(column.gaps or "")
@@ -177,9 +167,7 @@ def _columns_table(proposal: Proposal) -> Table:
 
 
 def _kind(column: "ColumnProfile") -> str:
-    if column.role == "feature":
-        return column.kind
-    return "target" if column.role == "target" else column.role
+    return column.kind if column.role == "feature" else column.role
 
 
 def _as_json(proposal: Proposal) -> dict[str, Any]:

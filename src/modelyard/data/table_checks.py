@@ -137,12 +137,11 @@ def _gaps_in_words(table: RawTable, settings: TableDataset, columns: Columns) ->
         raw = table.columns[name]
         if not is_text(raw) or name in settings.missing:
             continue
-        words = pc.utf8_lower(without_gaps(raw, ()))
-        found = words.filter(pc.is_in(words, value_set=pa.array(MARKERS)))
+        values = without_gaps(raw, ())
+        found = values.filter(pc.is_in(pc.utf8_lower(values), value_set=pa.array(MARKERS)))
         if not len(found):
             continue
-        values = without_gaps(raw, ())
-        spelt = tuple(sorted(values.filter(pc.is_in(words, value_set=pa.array(MARKERS))).unique().to_pylist()))
+        spelt = tuple(sorted(found.unique().to_pylist()))
         cleared = settings.model_copy(update={"missing": {**settings.missing, name: spelt}})
         cleared_column = find_any_column(name, raw, cleared)
         quoted = ", ".join(map(repr, spelt))
