@@ -45,7 +45,14 @@ def _no_tracking_and_no_data_from_outside(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("MODELYARD_TRACKING", "off")
     monkeypatch.setenv("MODELYARD_CACHE", "off")
     monkeypatch.setattr(mirrors, "SYSTEM_DATASETS", "/nowhere/datasets")
-    for name in ("MODELYARD_MIRROR", "MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME"):
+    for name in (
+        "MODELYARD_MIRROR",
+        "MODELYARD_REBUILD",
+        "MLFLOW_TRACKING_URI",
+        "DVC_ROOT",
+        "DVC_STAGE",
+        "DVC_EXP_NAME",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
