@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import not_
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -24,24 +25,20 @@ ISO = "ISO8601"
 DAY = np.timedelta64(1, "D")
 
 
-def _is_empty(value: object) -> bool:
-    return not value
-
-
 class Column(Settings):
     """One column of a table that a model takes."""
 
     name: str
     kind: Kind
     categories: tuple[str, ...] = Field(
-        default=(), exclude_if=_is_empty, description="of a category: the values with the codes 0, 1, ..."
+        default=(), exclude_if=not_, description="of a category: the values with the codes 0, 1, ..."
     )
     missing: tuple[str, ...] = Field(
-        default=(), exclude_if=_is_empty, description="values that mean no value, besides an empty field"
+        default=(), exclude_if=not_, description="values that mean no value, besides an empty field"
     )
     date_format: str = Field(default=ISO, exclude_if=ISO.__eq__, description="as in datetime.strptime")
     parts: tuple[DatePart, ...] = Field(
-        default=(), exclude_if=_is_empty, description="of a date: the numbers that stand for it"
+        default=(), exclude_if=not_, description="of a date: the numbers that stand for it"
     )
 
     @property
@@ -144,6 +141,11 @@ def _advice(text: str, name: str, decimal: str) -> str:
     """The line of params.yaml that makes sense of a text where a number belongs."""
     if decimal == "." and "," in text and _is_number(text.replace(".", "").replace(",", ".")):
         return "; if the comma is a decimal comma, add `decimal: ','` to the data set"
+    if decimal == "," and "." in text and _is_number(text.replace(",", "")):
+        return (
+            "; the data set says `decimal: ','`: leave that out if the point is the decimal sign, or write the number "
+            "without a point between thousands"
+        )
     if _is_number(text):
         return f"; as large as float32 holds, {LARGEST:.2g}"
     return (

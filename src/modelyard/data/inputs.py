@@ -97,6 +97,10 @@ class InputDescription(Settings):
         """The names of the columns of the user's file that a model takes; none for samples that are no table."""
         return tuple(column.name for column in self.columns) or self.features
 
+    def takes_gaps(self, feature: int) -> bool:
+        """Whether a feature of a table may have no value."""
+        return self.preprocessing is not None and self.preprocessing.takes_gaps(feature)
+
     @property
     def network_dtype(self) -> str:
         """The type of a network's raw input: pixels and word numbers as they are, all else as float32."""

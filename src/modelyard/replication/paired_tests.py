@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelyard.metrics.bootstrap import CONFIDENCE
+from modelyard.metrics.fold_statistics import variance_factor
 
 POWER = 0.8  # Cohen, Statistical Power Analysis for the Behavioral Sciences (1988)
 MOST_SEEDS = 100_000
@@ -29,12 +30,8 @@ class Probability(NamedTuple):
 
 
 def effective_count(count: int, test_ratio: float) -> float:
-    """How many independent differences would say as much about the mean.
-
-    Source: the variance of the corrected resampled t test, variance * (1 / n + test_ratio); see
-    metrics.fold_statistics, which has its interval.
-    """
-    return 1 / (1 / count + test_ratio)
+    """How many independent differences would say as much about the mean."""
+    return 1 / variance_factor(count, test_ratio)
 
 
 def p_value_above(differences: Values, bound: float, test_ratio: float = 0.0) -> Values:

@@ -83,7 +83,7 @@ def to_samples(columns: "Mapping[str, pa.ChunkedArray]", description: InputDescr
         found = to_numbers(columns[column.name], column, decimal)
         values.append(found.values)
         errors = found.errors | errors
-        if not _takes_gaps(description, first):
+        if not description.takes_gaps(first):
             for row in np.flatnonzero(found.gaps).tolist():
                 errors.setdefault(row, f"no value in column {column.name!r}")
         if found.unknown:
@@ -119,7 +119,3 @@ def _columns(description: InputDescription) -> tuple[Column, ...]:
     count = int(np.prod(description.shape))
     names = description.features or [f"feature {number}" for number in range(1, count + 1)]
     return tuple(Column(name=name, kind="number") for name in names)
-
-
-def _takes_gaps(description: InputDescription, feature: int) -> bool:
-    return description.preprocessing is not None and description.preprocessing.takes_gaps(feature)

@@ -45,8 +45,7 @@ def table_signature(description: InputDescription) -> Any:
     types: dict[Kind, str] = {"number": "double", "boolean": "double", "category": "string", "date": "string"}
     kinds: dict[str, Kind] = {column.name: column.kind for column in description.columns}
     takes_gaps = {
-        feature.column.name: bool(description.preprocessing and description.preprocessing.takes_gaps(feature.position))
-        for feature in by_feature(description.columns)
+        feature.column.name: description.takes_gaps(feature.position) for feature in by_feature(description.columns)
     }
     inputs = [
         ColSpec(types[kinds.get(name, "number")], name, required=not takes_gaps.get(name))

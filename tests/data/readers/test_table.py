@@ -1,5 +1,6 @@
 """A person's own CSV table: what is read, and what is refused with advice."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -182,6 +183,12 @@ def test_kinds_of_columns_are_found_out(read):
     assert np.isnan(raw.samples.x[2, 2:7]).all()
 
 
+def test_true_and_false_with_gaps_are_booleans(read):
+    raw = read("a,smoker,y\n1,True,1\n2,,2\n3,false,3\n", task="regression", target="y")
+    assert kinds(raw) == {"a": "number", "smoker": "boolean"}
+    np.testing.assert_array_equal(raw.samples.x[:, 1], [1, np.nan, 0])
+
+
 def test_dates_without_a_time_have_no_hour(read):
     raw = read("seen,y\n2024-01-31,1\n2024-02-01,2\n", task="regression", target="y")
     assert raw.features == ("seen year", "seen month", "seen weekday", "seen days")
@@ -214,6 +221,19 @@ def test_columns_are_what_the_settings_say(read):
 )
 def test_settings_that_do_not_fit_the_table_are_refused(refusal, settings: dict, expected: str):
     assert expected in refusal(MIXED, task="regression", target="y", **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"columns": {"y": "drop"}}, "columns.y: it is the target"),
+        ({"columns": {"y": "number"}}, "columns.y: it is the target"),
+        ({"index": "y"}, "index: 'y' is the target"),
+    ],
+)
+def test_settings_that_contradict_the_target_are_refused(read, settings: dict, expected: str):
+    with pytest.raises(ValueError, match=re.escape(expected)):
+        read(MIXED, task="regression", target="y", **settings)
 
 
 def test_text_of_many_values_is_refused_with_the_line_to_write(refusal):

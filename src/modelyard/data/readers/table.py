@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from modelyard.core.config import Settings, suggest
 from modelyard.core.errors import ModelyardError
-from modelyard.data.columns import ISO, Column, DatePart, Kind, as_text, is_text, to_numbers, without_gaps
+from modelyard.data.columns import FLAGS, ISO, Column, DatePart, Kind, as_text, is_text, to_numbers, without_gaps
 from modelyard.data.readers import table_file
 from modelyard.data.readers.base import CsvDatasetSettings, RawData
 from modelyard.data.readers.csv_table import CsvFormat, RawTable, TableError
@@ -59,6 +59,15 @@ class TableDataset(CsvDatasetSettings, CsvFormat):
     index: str | None = Field(
         default=None, exclude_if=not_, description="a column that numbers or names the rows: it is no feature"
     )
+
+    @model_validator(mode="after")
+    def _has_a_target_apart(self) -> "TableDataset":
+        target = self.target.strip()
+        if target in self.columns:
+            raise ValueError(f"columns.{target}: it is the target, whose kind follows from `task`; leave it out")
+        if target == self.index:
+            raise ValueError(f"index: {target!r} is the target; name another column, or leave it out")
+        return self
 
     @property
     def csv_format(self) -> CsvFormat:
@@ -205,7 +214,7 @@ def _guess(name: str, raw: "pa.ChunkedArray", settings: TableDataset) -> Column 
                 "data set"
             )
         return Column(name=name, kind=kind, parts=("days",) if kind == "date" else (), missing=missing)
-    flags = pc.all(pc.is_in(pc.utf8_lower(values), value_set=pa.array(["true", "false"]))).as_py()
+    flags = pc.all(pc.is_in(pc.utf8_lower(values.drop_null()), value_set=pa.array(list(FLAGS)))).as_py()
     if flags or _are_mostly_numbers(values, settings.decimal):
         return Column(name=name, kind="boolean" if flags else "number", missing=missing)
     if pc.all(pc.match_substring_regex(values, ISO_DATE)).as_py():
