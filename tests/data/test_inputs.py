@@ -35,6 +35,14 @@ def _images() -> RawData:
     return RawData(train, test=test, classes=("even", "odd"))
 
 
+@pytest.mark.parametrize("imputation", ["refuse", "median", {"area": "median"}, {"strategy": "keep"}])
+def test_settings_can_be_written_and_read_again(imputation: object):
+    settings = InputSettings(dataset="made_up", split=SPLIT, scaling="none", imputation=imputation)
+    written = settings.model_dump(mode="json")
+    assert ("imputation" in written) == (imputation != "refuse")
+    assert InputSettings.model_validate(written) == settings
+
+
 def test_an_input_comes_back_from_disk_as_it_was(tmp_path: Path):
     training, test = inputs.prepare(_table(), "regression", _settings("standard"))
     inputs.save_training(training, tmp_path / "training")

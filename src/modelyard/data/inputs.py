@@ -52,7 +52,7 @@ class InputSettings(Settings):
     )
     imputation: Strategy | Imputation | dict[str, Strategy | Imputation] = Field(
         default="refuse",
-        exclude_if="refuse".__eq__,
+        exclude_if=lambda strategies: strategies == "refuse",
         description="of a table: what stands for gaps, for all columns or by column; keep: a category of its own, or "
         "for numbers a gap, which only histogram_boosting takes",
     )
