@@ -17,6 +17,7 @@ from typer.testing import Result
 
 from modelyard import models
 from modelyard.data.inputs import TrainingInput, save_test
+from modelyard.data.readers import table_file
 from modelyard.models import EstimatorTraining
 from modelyard.models.families import linear
 from modelyard.orchestration import dvc_lock
@@ -122,6 +123,29 @@ def test_predictions_of_a_table_are_written_with_the_numbers_of_its_rows(project
     assert written.row.tolist() == [1, 3]
     expected = models.load(project / "results" / VALUES / "model").predict(rows[[0, 2]])
     np.testing.assert_allclose(written.prediction, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_table_is_predicted_and_written_part_by_part(ending: str, project, regression_input, monkeypatch):
+    rows = pd.DataFrame(regression_input.samples.x[:7], columns=["a", "b", "c"])
+    rows.to_parquet("houses.parquet")
+    assert predict(VALUES, "houses.parquet", "-o", f"whole.{ending}").exit_code == 0
+    monkeypatch.setattr(table_file, "PART", 3)
+    result = predict(VALUES, "houses.parquet", "-o", f"parts.{ending}")
+    assert (result.exit_code, result.stderr) == (0, "")
+    read = pd.read_csv if ending == "csv" else pd.read_parquet
+    whole, parts = read(f"whole.{ending}"), read(f"parts.{ending}")
+    assert parts.row.tolist() == [1, 2, 3, 4, 5, 6, 7]
+    pd.testing.assert_frame_equal(whole, parts, rtol=1e-6)
+
+
+def test_of_many_errors_the_first_hundred_are_printed(project):
+    Path("houses.csv").write_text("a,b,c\n" + "1,x,3\n" * 150 + "1,2,3\n")
+    result = predict(VALUES, "houses.csv", "-o", "answers.csv")
+    assert result.exit_code == 1
+    assert result.stderr.count("below the header") == 100
+    assert "error: more than 100; further ones are not printed" in result.stderr
+    assert len(pd.read_csv("answers.csv")) == 1
 
 
 def test_a_narrow_terminal_shows_the_whole_name_of_a_file(project, image_input):

@@ -177,3 +177,25 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     assert os.read(reader, 10) == b"a"
     os.close(reader)
     assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+def test_tables_are_written_below_each_other_completely_or_not_at_all(name: str, tmp_path: Path):
+    read = pd.read_csv if name == "a.csv" else pd.read_parquet
+    tables = [pd.DataFrame({"n": [start, start + 1], "text": ["é,", '"']}) for start in (1, 3)]
+    files.write_tables(tmp_path / name, iter(tables))
+    assert read(tmp_path / name).n.tolist() == [1, 2, 3, 4]
+
+    def broken():
+        yield tables[0]
+        raise _Killed
+
+    with pytest.raises(_Killed):
+        files.write_tables(tmp_path / name, broken())
+    assert read(tmp_path / name).n.tolist() == [1, 2, 3, 4]
+    assert _names(tmp_path) == [name]
+
+
+def test_without_a_table_no_file_is_written(tmp_path: Path):
+    files.write_tables(tmp_path / "a.csv", [])
+    assert _names(tmp_path) == []

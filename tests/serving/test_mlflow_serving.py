@@ -15,6 +15,7 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pytest
+from support.batches import join
 from support.houses import experiment_of, house_input, houses
 from support.mlflow_runs import forget_mlflow, log_training, store_of
 from support.servers import served
@@ -110,7 +111,7 @@ def test_a_served_model_of_tables_takes_the_named_columns_in_any_order(family: s
     shuffled = rows[["sold", "price", "town", "garden", "rooms", "heating", "area"]]
     with champion_served(experiment_of(family), data, root) as server:
         model = models.load(server.folder)
-        expected = model.predict(predict.read([root / "houses.csv"], model.description).x)[:30]
+        expected = model.predict(join(predict.read([root / "houses.csv"], model.description)).x)[:30]
 
         def check(form: str) -> None:
             answer = server.ask(json.loads(shuffled.to_json(orient=form)), f"dataframe_{form}")

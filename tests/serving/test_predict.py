@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from support.batches import join
 from support.training_inputs import box_input, image_input, tabular_input, text_input
 
 from modelyard import models, tracking
@@ -203,7 +204,7 @@ def write_text_of(row: np.ndarray, words: tuple[str, ...], path: Path) -> Path:
 @pytest.mark.parametrize("built", CASES, indirect=True)
 def test_predictions_for_files_equal_those_for_the_test_samples_in_them(built: Built, tmp_path: Path) -> None:
     model = built.model
-    batch = predict.read(write_files(built.test.x, model.description, tmp_path), model.description)
+    batch = join(predict.read(write_files(built.test.x, model.description, tmp_path), model.description))
     np.testing.assert_array_equal(batch.x, built.test.x)
     table = predict.prediction_table(batch, model.predict(batch.x), model.description)
     kept = built.kept
@@ -245,7 +246,7 @@ def test_only_the_requested_test_samples_are_read(tmp_path: Path) -> None:
 def test_files_are_plotted_with_the_predictions(built: Built, tmp_path: Path) -> None:
     model = built.model
     predict.check_can_plot(model.description)
-    batch = predict.read(write_files(built.test.x[:3], model.description, tmp_path), model.description)
+    batch = join(predict.read(write_files(built.test.x[:3], model.description, tmp_path), model.description))
     figure = predict.plot_predictions(batch, model.predict(batch.x), model.description)
     figure.savefig(tmp_path / "plot.png")
     assert Image.open(tmp_path / "plot.png").width > 100
@@ -258,7 +259,7 @@ def test_boxes_are_in_pixels_of_the_original_image(tmp_path_factory: pytest.Temp
     image.resize((64, 32), Image.Resampling.NEAREST).save(tmp_path / "large.png")
     tables = []
     for name in ("small.png", "large.png"):
-        batch = predict.read([tmp_path / name], model.description)
+        batch = join(predict.read([tmp_path / name], model.description))
         tables.append(predict.prediction_table(batch, model.predict(batch.x), model.description))
     small, large = tables
     assert len(small) == len(large) >= 1

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowException
+from support.batches import join
 from support.houses import FEATURES, experiment_of, house_input, houses
 from support.mlflow_runs import forget_mlflow, log_training
 
@@ -68,14 +69,14 @@ def read_files(frame: pd.DataFrame, model: Model, folder: Path) -> list[pd.DataF
     frame.to_csv(folder / "rows.csv", index=False)
     frame.to_parquet(folder / "rows.parquet")
     frame.to_feather(folder / "rows.feather")
-    batches = [predict.read([folder / f"rows.{end}"], model.description) for end in ("csv", "parquet", "feather")]
+    batches = [join(predict.read([folder / f"rows.{end}"], model.description)) for end in ("csv", "parquet", "feather")]
     assert [batch.errors for batch in batches] == [(), (), ()]
     return [predict.prediction_table(batch, model.predict(batch.x), model.description) for batch in batches]
 
 
 @pytest.mark.parametrize("logged", ["linear", "mlp", "histogram_boosting"], indirect=True)
 def test_predict_and_the_logged_model_agree_in_any_order_of_columns(logged: Logged, tmp_path: Path) -> None:
-    training = predict.read([logged.root / "houses.csv"], logged.model.description)
+    training = join(predict.read([logged.root / "houses.csv"], logged.model.description))
     expected = logged.model.predict(training.x)[:40]
     assert np.ptp(expected) > 1
     shuffled = ROWS[["sold", "price", "town", "garden", "rooms", "heating", "area"]]

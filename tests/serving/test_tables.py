@@ -4,8 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.batches import join
 from support.training_inputs import tabular_input
 
+from modelyard.data.columns import Column
+from modelyard.data.readers import csv_table
 from modelyard.serving import tables
 from modelyard.serving.batch import PredictionBatch
 
@@ -14,7 +17,7 @@ DESCRIPTION = tabular_input().description
 
 def read_table(content: str, tmp_path: Path, name: str = "rows.csv") -> PredictionBatch:
     (tmp_path / name).write_bytes(content.encode())
-    return tables.read([tmp_path / name], DESCRIPTION)
+    return join(tables.read([tmp_path / name], DESCRIPTION))
 
 
 def test_columns_are_found_by_name_in_any_order_and_unused_ones_are_a_warning(tmp_path: Path) -> None:
@@ -68,7 +71,32 @@ def test_a_malformed_table_does_not_stop_the_next_from_being_read(tmp_path: Path
     (tmp_path / "good.csv").write_bytes("\ufeffa,b,c\r\n1,2,3\r\n".encode())
     (tmp_path / "image.png").write_bytes(b"\x89PNG\xff")
     files = [tmp_path / name for name in ("image.png", "good.csv", "absent.csv")]
-    batch = tables.read(files, DESCRIPTION)
+    batch = join(tables.read(files, DESCRIPTION))
     assert batch.names == {"file": [str(tmp_path / "good.csv")], "row": [1]}
     np.testing.assert_array_equal(batch.x, [[1, 2, 3]])
     assert [text.split(": ")[0] for text in batch.errors] == [str(files[0]), str(files[2])]
+
+
+def test_a_table_is_read_in_parts_and_a_break_in_a_later_one_keeps_those_above(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(csv_table, "PART", 2)
+    (tmp_path / "rows.csv").write_text('a,b,c,d\n1,2,3,0\n4,5,6,0\n7,x,9,0\n1,2,3,0\n"1,2,3,0\n')
+    *samples, remarks, errors = tables.read([tmp_path / "rows.csv"], DESCRIPTION)
+    assert [batch.names["row"] for batch in samples] == [[1, 2], [4]]
+    assert [len(batch.errors) for batch in samples] == [0, 1]
+    assert remarks.warnings == (f"{tmp_path}/rows.csv: unused columns: d",)
+    (error,) = errors.errors
+    assert error.endswith("; what is above that was read")
+
+
+def test_categories_that_training_did_not_see_are_counted_over_all_parts(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(csv_table, "PART", 2)
+    columns = (Column(name="a", kind="category", categories=("x",)), *map(number_column, "bc"))
+    (tmp_path / "rows.csv").write_text("a,b,c\n" + "x,1,1\n" + "y,1,1\n" * 3 + "z,1,1\n")
+    batch = join(tables.read([tmp_path / "rows.csv"], DESCRIPTION.model_copy(update={"columns": columns})))
+    (warning,) = batch.warnings
+    assert warning.endswith("categories of 'a' that training did not see: y, z (4 row(s))")
+    assert len(batch) == 5
+
+
+def number_column(name: str) -> Column:
+    return Column(name=name, kind="number")

@@ -163,6 +163,8 @@ def tune(
     epilog="Examples:\n\n"
     "* `modelyard predict mnist_cnn 7.png other.jpg --show predictions.png` also plots them\n"
     "* `modelyard predict boston_mlp houses.csv -o predictions.csv` writes a CSV file\n"
+    "* `modelyard predict boston_mlp houses.parquet -o predictions.parquet` takes a table larger than "
+    "memory\n"
     "* `modelyard predict mnist_cnn --test-row 17` prints the true class as well\n"
     "* `modelyard predict mnist@champion 7.png` uses the registered model"
 )
@@ -175,7 +177,10 @@ def predict(
     test_row: Annotated[
         list[int] | None, typer.Option(min=0, help="Index of a test sample, from 0; repeat the option for several.")
     ] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the predictions to a CSV file.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Write the predictions to a file: Parquet if its name ends so, else CSV."),
+    ] = None,
     show: Annotated[
         Path | None, typer.Option(help="Plot up to 16 samples with their predictions to a PNG file.")
     ] = None,

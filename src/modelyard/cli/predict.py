@@ -2,17 +2,19 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from modelyard import models, params
 from modelyard.core.errors import ModelyardError
-from modelyard.core.files import write_table
+from modelyard.core.files import write_tables
 from modelyard.experiments import plots
 from modelyard.orchestration import dvc_lock
 from modelyard.params.results import evaluate_stage, train_stage
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 UNLIMITED = 10_000  # columns
+MOST_ERRORS = 100  # that are printed
+PROGRESS_COLUMNS = (SpinnerColumn(), TextColumn("{task.completed:,} rows predicted"), TimeElapsedColumn())
 NOT_INVERTED = (
     "warning: no image is inverted: dark stays dark, light stays light. A model trained on light strokes on a dark "
     "background needs images like that."
@@ -44,15 +48,42 @@ def predict(
     model = models.load(_model_folder(name))
     if show:
         serving.check_can_plot(model.description)
-    batch = serving.take_test_samples(test_samples, test) if test else serving.read(files, model.description)
-    _print_problems(batch)
-    if len(batch):
+    batches = [serving.take_test_samples(test_samples, test)] if test else serving.read(files, model.description)
+    counts: Counter[str] = Counter()
+    predicted = _predict(model, batches, show, counts)
+    if output:
+        write_tables(output, _with_progress(predicted))
+    elif tables := list(predicted):
+        _print(tables, Console(markup=False))  # names may hold [brackets]
+    if counts["errors"] and not counts["samples"]:
+        _print_problem("Nothing is left to predict.")
+    return int(counts["errors"] > 0)
+
+
+def _predict(
+    model: models.Model, batches: Iterable[PredictionBatch], show: Path | None, counts: Counter[str]
+) -> Iterator["pd.DataFrame"]:
+    """Yield the predictions for each batch, and print its problems; of images and texts, one batch, also plot it."""
+    for batch in batches:
+        _print_problems(batch, counts)
+        counts["samples"] += len(batch)
+        if not len(batch):
+            continue
         outputs = model.predict(batch.x)
-        _write(serving.prediction_table(batch, outputs, model.description), output)
         if show:
             show.parent.mkdir(parents=True, exist_ok=True)
             plots.save(serving.plot_predictions(batch, outputs, model.description), show)
-    return int(bool(batch.errors))
+        yield serving.prediction_table(batch, outputs, model.description)
+
+
+def _with_progress(tables: Iterable["pd.DataFrame"]) -> Iterator["pd.DataFrame"]:
+    """Yield tables while a terminal shows how many rows there were."""
+    console = Console(stderr=True)
+    with Progress(*PROGRESS_COLUMNS, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=None)
+        for table in tables:
+            yield table
+            progress.advance(task, len(table))
 
 
 def _check_arguments(
@@ -83,29 +114,29 @@ def _test_folder(name: str) -> Path:
     return dvc_lock.verified_dependency(evaluate_stage(params.load().section_of(name), name), "test", Path.cwd())
 
 
-def _print_problems(batch: PredictionBatch) -> None:
-    """Print warnings and errors to standard error; standard output has the predictions only."""
-    lines = [f"warning: {warning}" for warning in batch.warnings]
+def _print_problems(batch: PredictionBatch, counts: Counter[str]) -> None:
+    """Print warnings, and errors up to MOST_ERRORS; count the errors."""
+    for warning in batch.warnings:
+        _print_problem(f"warning: {warning}")
     if batch.image_sizes is not None and batch.warnings:
-        lines.append(NOT_INVERTED)
-    lines += [f"error: {error}" for error in batch.errors]
-    if batch.errors and not len(batch):
-        lines.append("Nothing is left to predict.")
-    for line in lines:
-        print(line, file=sys.stderr)  # noqa: T201
+        _print_problem(NOT_INVERTED)
+    for error in batch.errors:
+        counts["errors"] += 1
+        if counts["errors"] <= MOST_ERRORS:
+            _print_problem(f"error: {error}")
+        elif counts["errors"] == MOST_ERRORS + 1:
+            _print_problem(f"error: more than {MOST_ERRORS}; further ones are not printed")
 
 
-def _write(table: "pd.DataFrame", output: Path | None) -> None:
-    if output:
-        write_table(output, table)
-    else:
-        _print(table, Console(markup=False))  # names may hold [brackets]
+def _print_problem(line: str) -> None:
+    """Print to standard error; standard output has the predictions only."""
+    print(line, file=sys.stderr)  # noqa: T201
 
 
-def _print(table: "pd.DataFrame", console: Console) -> None:
+def _print(tables: Sequence["pd.DataFrame"], console: Console) -> None:
     """Print predictions as a table, or one below the other where the terminal is too narrow for that."""
-    names = list(map(str, table.columns))
-    rows = [list(map(_text, row)) for row in table.itertuples(index=False)]
+    names = list(map(str, tables[0].columns))
+    rows = [list(map(_text, row)) for table in tables for row in table.itertuples(index=False)]
     shown = Table(*names)
     for row in rows:
         shown.add_row(*row)

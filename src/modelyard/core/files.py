@@ -6,8 +6,9 @@ import secrets
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -138,7 +139,34 @@ def parse_json(text: str, path: Path) -> Any:
 
 def write_table(path: Path, table: "pd.DataFrame") -> None:
     """Write a table as CSV with nine significant digits, which represent every float32 exactly."""
-    write_text(path, table.to_csv(index=False, float_format="%.9g", lineterminator="\n"))
+    write_tables(path, [table])
+
+
+def write_tables(path: Path, tables: Iterable["pd.DataFrame"]) -> None:
+    """Write tables with equal columns below each other, as CSV or, if the name ends so, as Parquet.
+
+    One table is in memory at a time. Without any, no file is written.
+    """
+    parts = iter(tables)
+    for first in parts:  # before the file is opened
+        with atomic_file(path) as temporary:
+            (_write_parquet if path.suffix == ".parquet" else _write_csv)(temporary, first, parts)
+
+
+def _write_csv(path: Path, first: "pd.DataFrame", others: Iterable["pd.DataFrame"]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for table in chain([first], others):
+            table.to_csv(file, index=False, header=table is first, float_format="%.9g", lineterminator="\n")
+
+
+def _write_parquet(path: Path, first: "pd.DataFrame", others: Iterable["pd.DataFrame"]) -> None:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
+
+    schema = pa.Schema.from_pandas(first, preserve_index=False)
+    with ParquetWriter(path, schema) as file:
+        for table in chain([first], others):
+            file.write_table(pa.Table.from_pandas(table, schema, preserve_index=False))
 
 
 def write_zip(path: Path, content: dict[str, bytes]) -> None:

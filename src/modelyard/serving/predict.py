@@ -1,6 +1,6 @@
 """Predictions for files or test samples, as a table and as a plot."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,13 +18,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def read(files: Sequence[Path], description: InputDescription) -> PredictionBatch:
-    """Read files of the kind that a model takes: images, texts or tables; unreadable ones are left out."""
+def read(files: Sequence[Path], description: InputDescription) -> Iterator[PredictionBatch]:
+    """Read files of the kind that a model takes: images, texts or tables; unreadable ones are left out.
+
+    Only tables, which may be larger than memory, are read in several batches.
+    """
     if description.words:
-        return texts.read(files, description)
-    if len(description.shape) == 3:
-        return images.read(files, description)
-    return tables.read(files, description)
+        yield texts.read(files, description)
+    elif len(description.shape) == 3:
+        yield images.read(files, description)
+    else:
+        yield from tables.read(files, description)
 
 
 def take_test_samples(numbers: Sequence[int], folder: Path) -> PredictionBatch:

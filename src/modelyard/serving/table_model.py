@@ -42,7 +42,7 @@ class TableModel(PythonModel):  # type: ignore[misc]
             samples = tables.to_samples(_to_arrow(model_input), description)
         except Unreadable as error:
             raise MlflowException.invalid_parameter_value(str(error)) from None
-        for warning in samples.warnings:
+        for warning in tables.warn_of_unknown(samples.unknown):
             logging.getLogger("modelyard").warning("warning: %s", warning)
         if samples.errors:
             rows = sorted(samples.errors)

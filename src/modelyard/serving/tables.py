@@ -1,6 +1,8 @@
 """Samples from files of tables, whose columns are found by name."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,44 +24,45 @@ class ConvertedRows(NamedTuple):
     Attributes:
         x: float64 (n, features); rows with an error are to be left out.
         errors: what is wrong with a row, by its position from 0.
-        warnings: what was changed so that the model can take the rows.
+        unknown: by column, how many rows have each category that training did not see.
     """
 
     x: np.ndarray
     errors: dict[int, str]
-    warnings: list[str]
+    unknown: dict[str, Counter[str]]
 
 
-def read(files: Sequence[Path], description: InputDescription) -> PredictionBatch:
-    """Read CSV, Parquet or Feather files as samples (n, features); other columns, such as the target, are ignored.
+def read(files: Sequence[Path], description: InputDescription) -> Iterator[PredictionBatch]:
+    """Read CSV, Parquet or Feather files in parts, as samples (n, features); columns that no model takes are ignored.
 
-    The rules are those of training. A row that breaks one is an error of the batch; so is a file that does, or that
+    The rules are those of training. A row that breaks one is an error of its batch; so is a file that does, or that
     lacks one of the columns.
     """
-    file_of: list[str] = []
-    row_of: list[int] = []
-    parts: list[np.ndarray] = []
-    warnings: list[str] = []
     errors: list[str] = []
+    for file, parts in open_all(files, lambda file: _open(file, description), errors):
+        name, unknown = shown_name(file), defaultdict[str, Counter[str]](Counter)
+        try:
+            for table in parts:
+                samples = to_samples(table.columns, description)
+                for column, categories in samples.unknown.items():
+                    unknown[column].update(categories)
+                yield _batch(table, samples, name, len(files) > 1)
+        except Unreadable as error:
+            errors.append(f"{name}: {error}; what is above that was read")
+        warnings = [*_unused_columns(table, description), *warn_of_unknown(unknown)]
+        yield _remarks([f"{name}: {warning}" for warning in warnings], [], description)
+    if errors:
+        yield _remarks([], errors, description)
 
-    def open_table(file: Path) -> RawTable:
-        return _open(file, description)
 
-    for file, table in open_all(files, open_table, errors):
-        name, used = shown_name(file), _columns(description)
-        unused = [column for column in table.columns if column not in {each.name for each in used}]
-        warnings += [f"{name}: unused columns: {', '.join(unused)}"] if unused else []
-        samples = to_samples(table.columns, description)
-        warnings += [f"{name}: {warning}" for warning in samples.warnings]
-        wrong = dict(table.errors) | {table.rows[position]: error for position, error in samples.errors.items()}
-        errors += [f"{name}: row {row} below the header: {wrong[row]}" for row in sorted(wrong)]
-        good = [position for position in range(len(table.rows)) if position not in samples.errors]
-        parts.append(samples.x[good])
-        row_of += [table.rows[position] for position in good]
-        file_of += [name] * len(good)
-    names: dict[str, list[Any]] = {"row": row_of} if len(files) == 1 else {"file": file_of, "row": row_of}
-    x = np.concatenate(parts) if parts else stack([], description.shape, "float64")
-    return PredictionBatch(names, x, tuple(warnings), tuple(errors))
+def _batch(table: RawTable, samples: ConvertedRows, name: str, are_several: bool) -> PredictionBatch:
+    wrong = dict(table.errors) | {table.rows[position]: error for position, error in samples.errors.items()}
+    errors = [f"{name}: row {row} below the header: {wrong[row]}" for row in sorted(wrong)]
+    good = [position for position in range(len(table.rows)) if position not in samples.errors]
+    names: dict[str, list[Any]] = {"file": [name] * len(good)} if are_several else {}
+    return PredictionBatch(
+        names | {"row": [table.rows[position] for position in good]}, samples.x[good], errors=tuple(errors)
+    )
 
 
 def to_samples(columns: "Mapping[str, pa.ChunkedArray]", description: InputDescription) -> ConvertedRows:
@@ -68,18 +71,13 @@ def to_samples(columns: "Mapping[str, pa.ChunkedArray]", description: InputDescr
     Raises:
         Unreadable: a column is missing.
     """
-    used = _columns(description)
-    missing = [column.name for column in used if column.name not in columns]
-    if missing:
-        raise Unreadable(
-            f"{len(missing)} of {len(used)} columns are missing: {', '.join(missing)}. "
-            f"The header must name them; it names {', '.join(columns)}"
-        )
+    _refuse_missing_columns(columns, description)
     decimal = description.csv_format.decimal if description.csv_format else "."
-    values, warnings = [], []
+    values = []
     errors: dict[int, str] = {}
+    unknown: dict[str, Counter[str]] = {}
     first = 0
-    for column in used:
+    for column in _columns(description):
         found = to_numbers(columns[column.name], column, decimal)
         values.append(found.values)
         errors = found.errors | errors
@@ -87,29 +85,63 @@ def to_samples(columns: "Mapping[str, pa.ChunkedArray]", description: InputDescr
             for row in np.flatnonzero(found.gaps).tolist():
                 errors.setdefault(row, f"no value in column {column.name!r}")
         if found.unknown:
-            unknown = sorted(set(found.unknown.values()))
-            more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-            warnings.append(
-                f"categories of {column.name!r} that training did not see: {', '.join(unknown[:5])}{more} "
-                f"({len(found.unknown)} row(s))"
-            )
+            unknown[column.name] = Counter(found.unknown.values())
         first += len(column.features)
-    return ConvertedRows(np.concatenate(values, axis=1), errors, warnings)
+    return ConvertedRows(np.concatenate(values, axis=1), errors, unknown)
 
 
-def _open(file: Path, description: InputDescription) -> RawTable:
+def warn_of_unknown(unknown: Mapping[str, Counter[str]]) -> Iterator[str]:
+    """One warning for each column with categories that training did not see."""
+    for column, counts in unknown.items():
+        categories = sorted(counts)
+        more = f" and {len(categories) - 5} more" if len(categories) > 5 else ""
+        yield (
+            f"categories of {column!r} that training did not see: {', '.join(categories[:5])}{more} "
+            f"({counts.total()} row(s))"
+        )
+
+
+def _open(file: Path, description: InputDescription) -> Iterator[RawTable]:
+    """The parts of a table that has the columns and at least one row."""
+    parts = (part for part in _parts(file, description) if part.rows or part.errors)
+    first = next(parts, None)
+    if first is None:
+        raise Unreadable("there is no row below the header")
+    return chain([first], parts)
+
+
+def _parts(file: Path, description: InputDescription) -> Iterator[RawTable]:
     try:
-        table = table_file.read(file, description.csv_format or CsvFormat())
+        for part in table_file.read_parts(file, description.csv_format or CsvFormat()):
+            _refuse_missing_columns(part.columns, description)
+            yield part
     except FileNotFoundError:
         raise Unreadable("no such file") from None
     except OSError as error:
         raise Unreadable(f"it cannot be read ({error.strerror})") from None
     except TableError as error:
         raise Unreadable(str(error)) from None
-    to_samples({name: values.slice(0, 0) for name, values in table.columns.items()}, description)
-    if not table.rows and not table.errors:
-        raise Unreadable("there is no row below the header")
-    return table
+
+
+def _remarks(warnings: Sequence[str], errors: Sequence[str], description: InputDescription) -> PredictionBatch:
+    """A batch without samples."""
+    return PredictionBatch({}, stack([], description.shape, "float64"), tuple(warnings), tuple(errors))
+
+
+def _unused_columns(table: RawTable, description: InputDescription) -> Iterator[str]:
+    used = {column.name for column in _columns(description)}
+    if unused := [column for column in table.columns if column not in used]:
+        yield f"unused columns: {', '.join(unused)}"
+
+
+def _refuse_missing_columns(given: Collection[str], description: InputDescription) -> None:
+    used = _columns(description)
+    missing = [column.name for column in used if column.name not in given]
+    if missing:
+        raise Unreadable(
+            f"{len(missing)} of {len(used)} columns are missing: {', '.join(missing)}. "
+            f"The header must name them; it names {', '.join(given)}"
+        )
 
 
 def _columns(description: InputDescription) -> tuple[Column, ...]:

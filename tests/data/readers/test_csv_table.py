@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.batches import join
 from support.inputs import describe
 
 from modelyard.core.errors import ModelyardError
@@ -63,7 +64,7 @@ def description(*features: str) -> InputDescription:
 )  # fmt: skip
 def test_training_and_prediction_refuse_a_table_with_the_same_words(content: str | bytes, refusal: str, file: Path):
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    batch = tables.read([file], description("a", "b"))
+    batch = join(tables.read([file], description("a", "b")))
     assert refusal in batch.errors[0]
     assert (read_to_train(file), len(batch)) == (batch.errors[0], 0)
 
@@ -71,7 +72,7 @@ def test_training_and_prediction_refuse_a_table_with_the_same_words(content: str
 @pytest.mark.parametrize("text", ["four", "nan", "inf", "1e39", "0x10", "1_000", '"1,000"', "5%", "\u0665"])
 def test_training_and_prediction_refuse_a_value_with_the_same_words(text: str, file: Path):
     file.write_text(GOOD.replace("4,", f"{text},"), encoding="utf-8")
-    (error,) = tables.read([file], description("a", "b")).errors
+    (error,) = join(tables.read([file], description("a", "b"))).errors
     refusal = read_to_train(file)
     assert isinstance(refusal, str)
     assert refusal.endswith(error.removeprefix(f"{file}: "))
@@ -88,13 +89,13 @@ def test_true_and_false_are_one_and_zero(file: Path):
     file.write_text("a,b,y\n1,True,3\n4,FALSE,6\n")
     samples, features = read_to_train(file)
     assert samples.x.tolist() == [[1, 1], [4, 0]]
-    assert tables.read([file], description(*features)).x.tolist() == samples.x.tolist()
+    assert join(tables.read([file], description(*features))).x.tolist() == samples.x.tolist()
 
 
 @pytest.mark.parametrize(("first", "second"), [("True", "1"), ("2", "false")])
 def test_a_column_of_both_numbers_and_flags_is_refused(first: str, second: str, file: Path):
     file.write_text(f"a,b\n{first},1\n{second},2\n")
-    (error,) = tables.read([file], description("a", "b")).errors
+    (error,) = join(tables.read([file], description("a", "b"))).errors
     assert f"row 2 below the header: '{second}' in column 'a' is " in error
     assert "write 1 for True, 0 for False" in error
 
@@ -104,7 +105,7 @@ def test_another_separator_than_the_comma_is_found_out(separator: str, file: Pat
     file.write_text(GOOD.replace(",", separator))
     samples, features = read_to_train(file)
     assert (features, samples.x.tolist()) == (("a", "b"), [[1, 2], [4, 5], [7, 8]])
-    assert tables.read([file], description("a", "b")).x.tolist() == samples.x.tolist()
+    assert join(tables.read([file], description("a", "b"))).x.tolist() == samples.x.tolist()
 
 
 def test_a_decimal_comma_is_told_with_the_line_to_write_and_then_read(file: Path):
@@ -195,9 +196,9 @@ def test_what_training_reads_prediction_reads_the_same_and_both_refuse_the_rest(
     except ModelyardError:
         names = next(csv.reader(content.removeprefix("\ufeff").splitlines(keepends=True)))
         features = [name.strip() for name in names if name.strip() != "y"]
-        assert tables.read([file], description(*features)).errors
+        assert join(tables.read([file], description(*features))).errors
         return
     gaps = np.isnan(raw.samples.x).any(axis=1)
-    batch = tables.read([file], description(*raw.features).model_copy(update={"columns": raw.columns}))
+    batch = join(tables.read([file], description(*raw.features).model_copy(update={"columns": raw.columns})))
     np.testing.assert_array_equal(batch.x, raw.samples.x[~gaps])
     assert len(batch.errors) == gaps.sum()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "blanks"}
 PLACEHOLDER = re.compile(r"Unnamed: \d+")  # pandas's, for a column without a name
 NUMBER = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+([eE][-+]?[0-9]+)?")
-CHUNK = 10_000  # rows that are held as Python's own text at a time
+PART = 10_000  # rows that are held as Python's own text at a time
 
 
 class TableError(Exception):
@@ -57,10 +57,11 @@ class RawTable:
     errors: Mapping[int, str] = field(default_factory=dict)
 
 
-def read(path: Path, format_: CsvFormat) -> RawTable:
-    """Read the columns of a file, compressed by gzip or zip if its name ends so; names without blanks around them.
+def read_parts(path: Path, format_: CsvFormat) -> Iterator[RawTable]:
+    """Read a file in parts of at most PART rows; the first part has the columns even if there is no row.
 
-    Empty lines are no rows.
+    The file is compressed by gzip or zip if its name ends so. Names have no blanks around them; empty lines are no
+    rows.
 
     Raises:
         TableError: not separated text with a unique name for each column.
@@ -78,24 +79,25 @@ def read(path: Path, format_: CsvFormat) -> RawTable:
             if not names:
                 raise TableError("it is empty; a header with the names of the columns is needed")
             check_names(names)
-            chunks: list[list[pa.Array]] = [[] for _ in names]
-            numbers, errors = list[int](), dict[int, str]()
-            while some := list(islice(rows, CHUNK)):
-                fitting = []
-                for number, (line, row) in enumerate(some, start=len(numbers) + len(errors) + 1):
+            count = 0
+            while (part := list(islice(rows, PART))) or not count:
+                fitting, numbers, errors = [], list[int](), dict[int, str]()
+                for number, (line, row) in enumerate(part, start=count + 1):
                     if len(row) == len(names):
                         fitting.append(row)
                         numbers.append(number)
                     else:
                         errors[number] = f"{len(row)} values, the header has {len(names)} columns (line {line})"
-                for column, values in zip(chunks, zip(*fitting, strict=True), strict=False):
-                    column.append(pa.array(values, pa.string()))
+                columns = zip(*fitting, strict=True) if fitting else [()] * len(names)
+                arrays = (pa.chunked_array([pa.array(values, pa.string())]) for values in columns)
+                yield RawTable(dict(zip(names, arrays, strict=True)), numbers, errors)
+                if not part:
+                    return
+                count += len(part)
         except csv.Error as error:
             raise TableError(f"not a CSV table: line {lines.line_num}: {error}") from None
         except UnicodeError as error:
             raise TableError(_explain_encoding(error, path, format_.encoding)) from None
-    columns = {name: pa.chunked_array(column, pa.string()) for name, column in zip(names, chunks, strict=True)}
-    return RawTable(columns, numbers, errors)
 
 
 @contextmanager
