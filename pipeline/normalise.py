@@ -21,7 +21,7 @@ def main(name: str, raw: Path, training: Path, test: Path, card: Path) -> None:
     data, test_samples = write_input(read, dataset.task, settings, training, test)
     check_targets(data.training, test_samples, dataset.task, data.description.classes)
     leaks = count_leaks(settings.split, read.keys, read.test_keys)
-    described = data_card.describe(data, test_samples, leaks)
+    described = data_card.describe(data, test_samples, leaks, read.left_out)
     write_json(card, described)
     for column, kind in described.get("columns", {}).items():
         typer.echo(f"{column}: {kind}")

@@ -94,7 +94,7 @@ def code_in(deps: list[str]) -> set[str]:
 # What a stage imports, mostly for the types of params.yaml, and what cannot change its outputs all the same.
 SETTINGS_AND_WIRING = {"cli", "core", "params", "tracking", "orchestration"}
 READING = within("data.readers")
-DOWNLOADING = within("data.archives", "data.download", "data.mirrors", "data.sources")
+DOWNLOADING = within("data.archives", "data.download", "data.mirrors", "data.sources", "data.trees")
 INPUTS = {
     f"data.{name}" for name in ("columns", "inputs", "preprocessing", "samples", "scaling", "splits", "target_scaling")
 }
@@ -108,7 +108,7 @@ CANNOT_CHANGE = {
     # Reached through the types of params.yaml alone.
     "fetch": READING | METRICS | INPUTS | within("models"),
     # Of a task's module it takes how targets are summarized.
-    "normalise": (DOWNLOADING - {"data.archives"}) | METRICS | within("models", "experiments.plots"),
+    "normalise": (DOWNLOADING - {"data.archives", "data.trees"}) | METRICS | within("models", "experiments.plots"),
     # The samples are split and on disk: whether they suffice for folds is checked, no more. Of other families only the
     # types of their settings are read.
     "train": READING

@@ -3,6 +3,7 @@
 import errno
 import gzip
 import hashlib
+import shutil
 import socket
 import threading
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from support.archives import CONTENTS, GOOD, MEMBERS, TWO, file_contents, packed
+from support.images import make_folder
 
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import sha256
@@ -20,6 +22,7 @@ from modelyard.data import download
 from modelyard.data.download import FileSet, HostReachability
 from modelyard.data.mirrors import Cache
 from modelyard.data.sources import Source
+from modelyard.data.trees import checksum_of
 
 CONTENT = b"content of a raw file\n" * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -607,3 +610,43 @@ def test_the_password_of_a_mirror_is_never_shown(tmp_path: Path):
     for text in (str(failed.value), files.unavailable_message(missing)):
         assert "://...@127.0.0.1:9/mirror/data/a.bin" in text
         assert "s3cr3t" not in text
+
+
+# --- folders of one's own ---
+
+
+def _folder_set(root: Path) -> FileSet:
+    tree = checksum_of(make_folder(root / "photos"))
+    return FileSet({"photos.tar": Source(path="photos", tree=tree)}, "", (), root=root)
+
+
+def test_an_own_folder_is_kept_as_one_archive_of_its_files_and_nothing_is_written_into_it(tmp_path: Path):
+    files = _folder_set(tmp_path)
+    (tmp_path / "photos/.DS_Store").touch()
+    before = sorted(tmp_path.glob("photos/**/*"))
+    assert files.fetch(tmp_path / "raw") == {"photos.tar": str(tmp_path / "photos")}
+    assert [path.name for path in (tmp_path / "raw").iterdir()] == ["photos.tar"]
+    assert checksum_of(tmp_path / "raw/photos.tar") == checksum_of(tmp_path / "photos")
+    assert files.fetch(tmp_path / "raw") == {"photos.tar": "already here, verified"}
+    assert sorted(tmp_path.glob("photos/**/*")) == before
+
+
+def test_an_own_folder_that_is_edited_missing_or_a_file_is_refused_and_the_copy_is_kept(tmp_path: Path):
+    files = _folder_set(tmp_path)
+    (tmp_path / "photos/dark/000.png").write_bytes(b"other")
+    with pytest.raises(ModelyardError, match="photos is not the folder that"):
+        files.fetch(tmp_path / "raw")
+    assert not (tmp_path / "raw").exists()
+    shutil.rmtree(tmp_path / "photos")
+    make_folder(tmp_path / "photos")
+    files.fetch(tmp_path / "raw")
+    kept = (tmp_path / "raw/photos.tar").read_bytes()
+    shutil.rmtree(tmp_path / "photos")
+    assert files.fetch(tmp_path / "raw") == {"photos.tar": "already here, verified"}
+    (tmp_path / "photos").write_text("a file")
+    with pytest.raises(ModelyardError, match="a file, not a folder"):
+        files.fetch(tmp_path / "elsewhere")
+    with pytest.raises(ModelyardError, match="a folder, not a file"):
+        FileSet({"a": Source(path="raw", sha256=SHA256)}, "", (), root=tmp_path).fetch(tmp_path / "elsewhere")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert (tmp_path / "raw/photos.tar").read_bytes() == kept

@@ -2,12 +2,15 @@
 
 import gzip
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from support.images import make_folder
 
 from modelyard.data.sources import Checksum, Source
+from modelyard.data.trees import checksum_of
 
 URL, SHA256, MD5 = "https://here/a.tar.gz", "0" * 64, "1" * 32
 
@@ -28,6 +31,9 @@ URL, SHA256, MD5 = "https://here/a.tar.gz", "0" * 64, "1" * 32
         ({"url": URL, "sha256": "0" * 64, "decompressed": "0" * 64}, "need either sha256 or md5"),
         ({"text": "a", "decompressed": "0" * 64}, "text needs none of them"),
         ({"url": URL, "decompressed": "0" * 64, "members": {"a.bin": "0" * 32}}, "the sha256 of the archive"),
+        ({"url": URL, "tree": "0" * 64}, "tree is the checksum of a folder of yours"),
+        ({"path": "a", "tree": "0" * 64, "sha256": "0" * 64}, "need either sha256 or md5"),
+        ({"path": "a", "tree": "0" * 64, "members": {"a.bin": "0" * 32}}, "the sha256 of the archive"),
     ],
 )
 def test_a_source_has_one_location_and_its_checksum(places: dict, expected: str):
@@ -90,3 +96,20 @@ def test_an_own_gzip_file_is_edited_where_its_content_is_another(tmp_path: Path)
 def test_the_checksum_is_the_one_that_is_given():
     assert Source(url=URL, sha256=SHA256).checksum == Checksum("sha256", SHA256)
     assert Source(url=URL, md5=MD5).checksum == Checksum("md5", MD5)
+
+
+def test_an_own_folder_is_edited_where_a_file_in_it_is_another(tmp_path: Path):
+    folder = make_folder(tmp_path / "photos")
+    tree = checksum_of(folder)
+    source = Source(path="photos", tree=tree)
+    assert (source.checksum, source.file_names("photos.tar")) == (Checksum("sha256", tree, tree=True), ("photos.tar",))
+    assert source.edited_message(tmp_path) == ""
+    (folder / "dark/new.png").write_bytes(b"new")
+    message = source.edited_message(tmp_path)
+    assert "photos is not the folder that params.yaml means: its files have the checksum" in message
+    assert f"write tree: {checksum_of(folder)} there" in message
+    (folder / "dark/link.png").symlink_to("/etc/passwd")
+    assert "dark/link.png is a link that leads outside of the folder" in source.edited_message(tmp_path)
+    shutil.rmtree(folder)
+    assert source.edited_message(tmp_path) == ""
+    assert "put your folder there" in source.remedy("")

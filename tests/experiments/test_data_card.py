@@ -126,3 +126,14 @@ def test_classes_of_one_part_are_a_warning():
         "only the training samples have class(es) 'b', 'c', so no test sample measures them",
         "only the validation samples have class(es) 'd', so no model learns them",
     ]
+
+
+def test_files_that_were_left_out_are_counted_and_named():
+    card = data_card.describe(
+        TrainingInput(description_of(TABLE), TABLE), TABLE, left_out=[f"a/{number}.png: broken" for number in range(30)]
+    )
+    assert card["left_out"]["count"] == 30
+    assert any(
+        text.startswith("30 file(s) were left out: a/0.png: broken; a/1.png") for text in data_card.warnings(card)
+    )
+    assert "left_out" not in _card(TABLE, TABLE)

@@ -21,6 +21,7 @@ from modelyard.core.files import atomic_file, temporary_file, write_text
 from modelyard.data.archives import decompress, unpack
 from modelyard.data.mirrors import Cache, is_url
 from modelyard.data.sources import Checksum, Source, dvc_remedy
+from modelyard.data.trees import pack
 
 CONNECT_SECONDS = 2.0  # a host that has not accepted a connection by then counts as unreachable
 READ_SECONDS = 30.0
@@ -53,7 +54,7 @@ class HostReachability:
     def reachable(self, address: str) -> bool:
         """Return whether the file of a path exists, or the host of a URL accepts connections."""
         if not is_url(address):
-            return _is_file(Path(address))
+            return _exists(Path(address))
         if self._accepted is None:
             self._accepted = _try_hosts(self._hosts)
         return self._accepted.get(_host(address), False)
@@ -194,6 +195,8 @@ class FileSet:
         is_remote = is_url(address)
         if not hosts.reachable(address):
             raise _Refused(f"no answer within {CONNECT_SECONDS:g} s" if is_remote else "no such file")
+        if not is_remote and not self.sources[name].is_at(Path(address)):
+            raise _Refused("a folder, not a file" if Path(address).is_dir() else "a file, not a folder")
         if not is_remote and not os.access(address, os.R_OK):
             raise _Refused("no permission to read it")
         with temporary_file(folder / name) if is_remote else nullcontext(Path(address)) as file:
@@ -204,9 +207,9 @@ class FileSet:
                 self.cache.add(file, in_mirror)
 
 
-def _is_file(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     try:
-        return path.is_file()
+        return path.is_file() or path.is_dir()
     except OSError:  # in a folder that may not be opened
         return False
 
@@ -264,7 +267,7 @@ def _write_verified(file: Path, expected: Checksum, source: Source, target: Path
             return
         ((name, checksum_of_kept),) = source.written_files(target.name).items()
         with atomic_file(target.with_name(name)) as temporary:
-            write = decompress if expected.decompressed else shutil.copyfile
+            write = pack if expected.tree else decompress if expected.decompressed else shutil.copyfile
             write(file, temporary)
             _verify(expected, checksum_of_kept.actual(temporary))
     except ModelyardError as error:  # of an archive

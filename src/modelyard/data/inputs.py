@@ -17,6 +17,7 @@ from modelyard.data.preprocessing import Imputation, Preprocessing, Strategy, ch
 from modelyard.data.preprocessing import fit as fit_preprocessing
 from modelyard.data.readers import RawData
 from modelyard.data.readers.csv_table import CsvFormat
+from modelyard.data.readers.image_file import ImageFormat
 from modelyard.data.samples import Samples, Task
 from modelyard.data.scaling import Method, Scaler, fit, leak_test_range
 from modelyard.data.splits import (
@@ -90,6 +91,9 @@ class InputDescription(Settings):
         default=None,
         exclude_if=not_,
         description="of such a table: from raw features to what a model computes with",
+    )
+    image_format: ImageFormat | None = Field(
+        default=None, exclude_if=not_, description="of image files: how they become samples, when predicting as well"
     )
 
     @property
@@ -170,6 +174,7 @@ def prepare(raw: RawData, task: Task, settings: InputSettings) -> tuple[Training
         columns=columns,
         csv_format=raw.csv_format,
         preprocessing=Preprocessing(imputation=imputation, min_frequency=settings.min_frequency) if columns else None,
+        image_format=raw.image_format,
     )
     groups = first.take(order).values if first and first.by == "group" else None
     return TrainingInput(refit(description, samples), samples, groups), test

@@ -1,6 +1,7 @@
 """The data card of an input: statistics of its samples that make a mistake in the data visible."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,19 +11,20 @@ from modelyard.data.inputs import InputDescription, TrainingInput
 from modelyard.data.samples import Samples
 from modelyard.experiments.tasks import TASKS
 
-LISTED = 20  # constant features named at most
+LISTED = 20  # constant features, classes and files named at most
 SHARED = "distinct_rows_in_both_training_and_test"
 LEAKS = {"group": "groups_in_both_training_and_test", "time": "test_rows_earlier_than_a_training_row"}
 """By what the samples are split, the key of what should be 0; a card has it only where it is not."""
 
 
-def describe(training: TrainingInput, test: Samples, leaks: int = 0) -> dict[str, Any]:
+def describe(training: TrainingInput, test: Samples, leaks: int = 0, left_out: Sequence[str] = ()) -> dict[str, Any]:
     """The card as JSON values: sizes, types, ranges, targets, missing values, constant features, shared samples.
 
     Args:
         training: the training and validation samples.
         test: the test samples.
         leaks: what `splits.count_leaks` returns.
+        left_out: files that cannot be read, each with the reason.
     """
     description = training.description
     parts = {"training": training.training, "validation": training.validation, "test": test}
@@ -36,6 +38,7 @@ def describe(training: TrainingInput, test: Samples, leaks: int = 0) -> dict[str
         "constant_features": {"count": len(constant), "names": constant[:LISTED]},
         SHARED: len(_distinct(training.samples.x) & _distinct(test.x)),
         **({LEAKS[description.split_by or "group"]: leaks} if leaks else {}),
+        **({"left_out": {"count": len(left_out), "files": list(left_out[:LISTED])}} if left_out else {}),
         **({"columns": {each.name: _column(each) for each in description.columns}} if description.columns else {}),
     }
 
@@ -52,6 +55,9 @@ def warnings(card: dict[str, Any]) -> list[str]:
         "future",
     }
     counted = [message.format(card[key]) for key, message in messages.items() if card.get(key)]
+    if left_out := card.get("left_out"):
+        more = "; ..." if left_out["count"] > LISTED else ""
+        counted.append(f"{left_out['count']} file(s) were left out: {'; '.join(left_out['files'])}{more}")
     return [*counted, *_lonely_classes(card["parts"])]
 
 
@@ -97,4 +103,5 @@ def _constant_features(x: np.ndarray, description: InputDescription) -> list[str
 
 
 def _distinct(x: np.ndarray) -> set[bytes]:
-    return {row.tobytes() for row in x}
+    """A checksum of each distinct sample: the samples themselves may be too large for memory."""
+    return {hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in x}

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from modelyard.core.errors import ModelyardError
-from modelyard.data.readers import boston, canvases, cifar, diabetes, flattened_images, idx, reuters, table
+from modelyard.data.readers import boston, canvases, cifar, diabetes, flattened_images, idx, images, reuters, table
 from modelyard.data.readers.base import DatasetSettings, RawData
 
 __all__ = ["AnyDataset", "DatasetSettings", "RawData", "read"]
@@ -24,6 +24,7 @@ AnyDataset = Annotated[
     | diabetes.DiabetesDataset
     | flattened_images.FlattenedImagesDataset
     | idx.IdxDataset
+    | images.ImagesDataset
     | reuters.ReutersDataset
     | table.TableDataset,
     Field(discriminator="reader"),
@@ -36,6 +37,7 @@ _READERS: dict[str, Callable[[Path, Any], RawData]] = {
     "diabetes": diabetes.read,
     "flattened_images": flattened_images.read,
     "idx": idx.read,
+    "images": images.read,
     "reuters": reuters.read,
     "table": table.read,
 }

@@ -12,6 +12,7 @@ from modelyard.core.config import Settings
 from modelyard.core.errors import ModelyardError
 from modelyard.data.columns import Column
 from modelyard.data.readers.csv_table import CsvFormat
+from modelyard.data.readers.image_file import ImageFormat
 from modelyard.data.samples import TARGET_KINDS, Samples, Task
 from modelyard.data.sources import FileName, FolderName, Source
 
@@ -35,6 +36,8 @@ class RawData:
     test_keys: Mapping[str, np.ndarray] = field(default_factory=dict)
     columns: tuple[Column, ...] = ()  # for a table that has more than numbers: what each column holds
     csv_format: CsvFormat | None = None  # of such a table
+    image_format: ImageFormat | None = None  # for image files: how they were decoded
+    left_out: tuple[str, ...] = ()  # files that cannot be read, each with the reason
 
 
 class Expectations(Settings):
@@ -104,7 +107,8 @@ class DatasetSettings(Settings):
             yield f"  expect.rows: {self.expect.rows} expected, {count} found"
         if self.expect.shape not in (None, raw.samples.x.shape[1:]):
             yield f"  expect.shape: {self.expect.shape} expected, {raw.samples.x.shape[1:]} found"
-        missing = sum(int(np.sum(~np.isfinite(array))) for part in parts for array in (part.x, part.y))
+        floats = [array for part in parts for array in (part.x, part.y) if array.dtype.kind == "f"]
+        missing = sum(int(np.sum(~np.isfinite(array))) for array in floats)
         if missing and not raw.columns:  # gaps of a table's columns are what an input imputes
             yield f"  {missing} value(s) are missing or infinite"
             return
@@ -122,16 +126,16 @@ class DatasetSettings(Settings):
                 yield f"  classes: {len(raw.classes)} are named, class {highest} found"
 
 
-class CsvDatasetSettings(DatasetSettings):
-    """A data set that is one file of a table."""
+class OneFileSettings(DatasetSettings):
+    """A data set that is one file: a table, or all pictures."""
 
     @model_validator(mode="after")
-    def _is_one_file(self) -> "CsvDatasetSettings":
+    def _is_one_file(self) -> "OneFileSettings":
         if len(self.files) != 1:
             raise ValueError(f"reader {self.reader} reads one file; {len(self.files)} files are given")
         return self
 
-    def csv_file(self, folder: Path) -> Path:
+    def file_in(self, folder: Path) -> Path:
         """Return the path of the file in the folder of the raw files."""
         ((name, source),) = self.files.items()
         return folder / source.file_names(name)[0]

@@ -5,13 +5,13 @@ from typing import Literal
 
 import numpy as np
 
-from modelyard.data.readers.base import CsvDatasetSettings, RawData
+from modelyard.data.readers.base import OneFileSettings, RawData
 from modelyard.data.samples import Samples
 
 FEATURES = ("CRIM", "ZN", "INDUS", "CHAS", "NOX", "RM", "AGE", "DIS", "RAD", "TAX", "PTRATIO", "B", "LSTAT")
 
 
-class BostonDataset(CsvDatasetSettings):
+class BostonDataset(OneFileSettings):
     """The Boston housing data set."""
 
     reader: Literal["boston"]
@@ -19,5 +19,5 @@ class BostonDataset(CsvDatasetSettings):
 
 def read(folder: Path, settings: BostonDataset) -> RawData:
     """Read features as float64 (506, 13), the median value of homes in 1000 dollars as float64 (506,)."""
-    table = np.loadtxt(settings.csv_file(folder), delimiter=",")
+    table = np.loadtxt(settings.file_in(folder), delimiter=",")
     return RawData(Samples(table[:, :-1], table[:, -1]), features=FEATURES)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from modelyard.core.config import Settings
 from modelyard.core.errors import ModelyardError
-from modelyard.data.readers.base import CsvDatasetSettings, RawData
+from modelyard.data.readers.base import OneFileSettings, RawData
 from modelyard.data.samples import Samples
 
 Pixels = Annotated[int, Field(ge=1)]
@@ -21,7 +21,7 @@ class DrawnTestPart(Settings):
     seed: int = Field(ge=0, lt=2**32, description="sklearn.model_selection.StratifiedShuffleSplit(random_state=seed)")
 
 
-class FlattenedImagesDataset(CsvDatasetSettings):
+class FlattenedImagesDataset(OneFileSettings):
     """Flattened images in a CSV file."""
 
     reader: Literal["flattened_images"]
@@ -38,7 +38,7 @@ def read(folder: Path, settings: FlattenedImagesDataset) -> RawData:
     Raises:
         ModelyardError: a line is no image of this shape, or a class is too small for the test part.
     """
-    samples = read_samples(settings.csv_file(folder), settings.image_shape)
+    samples = read_samples(settings.file_in(folder), settings.image_shape)
     if settings.resize:
         samples = Samples(_resized(samples.x, settings.resize), samples.y)
     if settings.test_part is None:

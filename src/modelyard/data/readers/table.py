@@ -1,12 +1,9 @@
 """The user's own table: one file with a header, of numbers, categories and dates."""
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
 from operator import not_
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -19,7 +16,8 @@ from modelyard.core.config import Settings, suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.data.columns import FLAGS, ISO, Column, DatePart, Kind, as_text, is_text, to_numbers, without_gaps
 from modelyard.data.readers import table_file
-from modelyard.data.readers.base import CsvDatasetSettings, RawData
+from modelyard.data.readers.base import OneFileSettings, RawData
+from modelyard.data.readers.class_names import find_similar
 from modelyard.data.readers.csv_table import CsvFormat, RawTable, TableError
 from modelyard.data.samples import TARGET_KINDS, Samples
 
@@ -45,7 +43,7 @@ class DateColumn(Settings):
     format: str = Field(description="as in datetime.strptime, such as %d.%m.%Y")
 
 
-class TableDataset(CsvDatasetSettings, CsvFormat):
+class TableDataset(OneFileSettings, CsvFormat):
     """A table in a CSV, Parquet or Feather file."""
 
     reader: Literal["table"]
@@ -106,7 +104,7 @@ def read(folder: Path, settings: TableDataset) -> RawData:
         ModelyardError: the file cannot be read as a table (see `table_file`), has no such target, a value that does not
             fit its column, text of many values, too few rows, a constant target, or classes that are hardly meant so.
     """
-    path = settings.csv_file(folder)
+    path = settings.file_in(folder)
     try:
         return parse(table_file.read(path, settings.csv_format), settings)
     except TableError as error:
@@ -353,7 +351,11 @@ def _classes(labels: Sequence[str], settings: TableDataset) -> tuple[tuple[str, 
         classes = tuple(sorted(counts))
         if len(classes) < 2:
             raise TableError(f"only one class, {classes[0]!r}, in column {settings.target!r}")
-        _refuse_similar(classes)
+        if similar := find_similar(classes):
+            raise TableError(
+                f"classes {similar[0]!r} and {similar[1]!r} are probably one: write them alike, or list all classes "
+                "under `classes` if they differ"
+            )
         single = [name for name in classes if counts[name] == 1]
         if single:
             raise TableError(
@@ -366,24 +368,3 @@ def _classes(labels: Sequence[str], settings: TableDataset) -> tuple[tuple[str, 
     if unknown:
         raise TableError(f"class {unknown[0]!r} is not among `classes`; {suggest(unknown[0], classes)}")
     return classes, np.array([numbers[label] for label in labels], dtype=np.int64)
-
-
-def _refuse_similar(classes: Sequence[str]) -> None:
-    """Refuse classes that differ in case, in forms of the same characters or in how a number is written."""
-    seen: dict[str | Decimal, str] = {}
-    for name in classes:
-        other = seen.setdefault(_meaning(name), name)
-        if other is not name:
-            raise TableError(
-                f"classes {other!r} and {name!r} are probably one: write them alike, or list all classes under "
-                "`classes` if they differ"
-            )
-
-
-def _meaning(name: str) -> str | Decimal:
-    """What a class name says, apart from case and from characters that look the same or are not seen."""
-    with suppress(InvalidOperation):
-        if (number := Decimal(name)).is_finite():
-            return number
-    shown = "".join(character for character in unicodedata.normalize("NFKC", name) if character.isprintable())
-    return " ".join(shown.casefold().split())
