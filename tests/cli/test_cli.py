@@ -14,7 +14,7 @@ from modelyard.params.schemas import ROOT_TYPES, json_schema
 
 COMMANDS = {
     "run", "experiments", "runs", "tune", "predict", "promote", "rollback", "replicate", "explain", "report", "doctor",
-    "ui", "schema",
+    "ui", "schema", "clean",
 }  # fmt: skip
 
 
@@ -42,6 +42,7 @@ def test_without_a_command_the_help_lists_all_commands_and_where_to_start():
         ("rollback", ["modelyard rollback mnist"]),
         ("ui", ["--port", "modelyard ui --port 5001"]),
         ("doctor", ["versions, processor, disk"]),
+        ("clean", ["--yes", "copies of registered models"]),
         ("experiments", ["data set, model family and main metric"]),
         ("schema", ["JSON Schema of params.yaml", "modelyard schema claims"]),
         ("runs", ["backfill", "explain"]),

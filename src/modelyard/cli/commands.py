@@ -195,6 +195,23 @@ def predict(
         raise typer.Exit(predict(model, files or [], test_row or [], output, show))
 
 
+@app.command(
+    epilog="Examples:\n\n"
+    "* `modelyard clean` prints what would be removed, and asks\n"
+    "* `modelyard clean --yes` does not ask"
+)
+def clean(yes: Annotated[bool, typer.Option("-y", "--yes", help="Remove without asking.")] = False) -> None:
+    """Free disk space: remove what neither this folder nor a branch, tag or DVC experiment refers to.
+
+    That is: objects of DVC's cache, data and models of entries that params.yaml no longer names, copies of registered
+    models, and what killed runs left. Runs of MLflow, studies, and whatever git keeps stay.
+    """
+    from modelyard.cli.clean import clean
+
+    with exit_on_error():
+        raise typer.Exit(clean(yes))
+
+
 @app.command()
 def doctor() -> None:
     """Print versions, processor, disk space, where MLflow runs are stored, and which data sets are available."""

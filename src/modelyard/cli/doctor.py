@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from modelyard import params
+from modelyard.cli.clean import usage
 from modelyard.cli.display import WHAT_TO_DO
 from modelyard.core.addresses import masked
 from modelyard.core.errors import ModelyardError
@@ -76,7 +77,8 @@ def _machine() -> dict[str, str]:
         "Python": f"{platform.python_version()} on {' '.join(system)}{support}",
         "processor": f"{_cores()}; {_cpu_features()}",
         "memory": f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free",
-        "disk": f"{disk.free / 2**30:.1f} GiB free here",
+        "disk": f"{disk.free / 2**30:.1f} GiB free here; in use: {usage(Path.cwd())}; `modelyard clean` removes what "
+        "nothing refers to",
     }
 
 

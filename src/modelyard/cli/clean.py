@@ -1,0 +1,135 @@
+"""`modelyard clean`: what takes the disk and what nothing refers to, and removing that after it was shown."""
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.filesize import decimal
+from rich.markup import escape
+from rich.table import Table
+
+from modelyard import params
+from modelyard.orchestration import unused_cache
+from modelyard.orchestration.run_lock import only_run
+from modelyard.params.project import EXPERIMENT_SECTIONS, Project
+from modelyard.params.results import results_root
+
+# What is in a folder of results beside what git keeps.
+NOT_IN_GIT = ("model", "history.csv", "predictions.csv", "figures")
+USED = {
+    "raw data": "data/raw",
+    "inputs": "data/inputs",
+    "results": "results",
+    "DVC cache": ".dvc/cache",
+    "artifacts of MLflow": "mlartifacts",
+    "MLflow database": "mlflow.db",
+    "studies, kept runs, copies of registered models": ".modelyard",
+}
+"""Folders and files of a project that grow with its use."""
+
+
+@dataclass(frozen=True)
+class Unused:
+    """Files that nothing refers to.
+
+    Attributes:
+        what: what they are.
+        paths: files and folders.
+        remove: removes them.
+    """
+
+    what: str
+    paths: list[Path]
+    remove: Callable[[], None]
+
+
+def clean(yes: bool) -> int:
+    """Print what nothing refers to, and remove it once the user agrees; returns the exit code.
+
+    Raises:
+        ModelyardError: params.yaml or a file of DVC is wrong, or DVC is busy.
+    """
+    console, root = Console(), Path.cwd()
+    project = params.load()
+    with only_run(root, 0, console.print):
+        with console.status("Looking for what nothing refers to ...", spinner_style="dim"):
+            found = [unused for unused in _find(project, root) if unused.paths]
+            sizes = [sum(map(size, unused.paths)) for unused in found]
+        if not found:
+            console.print("There is nothing to remove.")
+            return 0
+        _print(console, found, sizes, root)
+        if not yes and not typer.confirm("Remove these files?"):
+            console.print("Nothing was removed.")
+            return 0
+        for unused in found:
+            unused.remove()
+        console.print(f"Removed {decimal(sum(sizes))}.", highlight=False)
+    return 0
+
+
+def usage(root: Path) -> str:
+    """What takes the disk in a project, the largest first."""
+    sizes = {what: size(root / path) for what, path in USED.items()}
+    largest = sorted(((count, what) for what, count in sizes.items() if count), reverse=True)
+    return ", ".join(f"{what} {decimal(count)}" for count, what in largest) or "nothing yet"
+
+
+def size(path: Path) -> int:
+    """The bytes of a file, or of all files in a folder; links count nothing."""
+    if path.is_symlink() or not path.exists():
+        return 0
+    return path.stat().st_size if path.is_file() else sum(map(size, path.iterdir()))
+
+
+def _find(project: Project, root: Path) -> Iterator[Unused]:
+    yield Unused(
+        "DVC cache: used by no file here, no branch, tag or experiment of DVC",
+        unused_cache.find_unused(root),
+        partial(unused_cache.remove_unused, root),
+    )
+    for what, folder, names in (
+        ("raw data", "data/raw", {*project.datasets, *project.backbones}),
+        ("input", "data/inputs", {*project.inputs}),
+    ):
+        yield _files(f"{what} that params.yaml does not name", _others(root / folder, names))
+    roots = sorted({results_root(section) for section in EXPERIMENT_SECTIONS})
+    results = [folder for each in roots for folder in _others(root / each, project.all_experiments)]
+    ours = [folder / name for folder in results for name in NOT_IN_GIT if (folder / name).exists()]
+    yield _files("results of experiments that params.yaml does not name; what git keeps stays", ours)
+    yield _files("copies of registered models, downloaded again when used", _others(root / ".modelyard/models", ()))
+    places = ("data", "reports", ".modelyard", *roots)
+    yield _files("left by killed runs", [path for place in places for path in (root / place).rglob(".*.part")])
+
+
+def _files(what: str, paths: list[Path]) -> Unused:
+    return Unused(what, paths, partial(_remove, paths))
+
+
+def _others(folder: Path, names: Iterable[str]) -> list[Path]:
+    """What a folder holds besides what is hidden or has one of these names."""
+    known = set(names)
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in found if path.name not in known and not path.name.startswith(".")]
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _print(console: Console, found: list[Unused], sizes: list[int], root: Path) -> None:
+    table = Table("size", "what", "where", box=SIMPLE_HEAD, pad_edge=False)
+    for unused, count in zip(found, sizes, strict=True):
+        first = escape(str(unused.paths[0].relative_to(root)))
+        more = f" and {len(unused.paths) - 1} more" if len(unused.paths) > 1 else ""
+        table.add_row(decimal(count), unused.what, first + more)
+    console.print(table, highlight=False)

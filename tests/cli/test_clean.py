@@ -1,0 +1,75 @@
+"""`modelyard clean`: it shows what nothing refers to, asks, and removes that and nothing else."""
+
+from pathlib import Path
+
+import pytest
+from support.commands import modelyard
+
+from modelyard.cli import clean
+
+
+@pytest.fixture
+def cluttered(project: Path) -> Path:
+    """A project with DVC, and files of entries that it has, and of those that it does not have any more."""
+    from dvc.repo import Repo
+
+    Repo.init(str(project), no_scm=True).close()
+    for name in (
+        "data/raw/xor/xor.csv",
+        "data/raw/gone/gone.csv",
+        "data/inputs/gone/training/x.npy",
+        "results/xor_mlp/model/model.keras",
+        "results/gone/model/model.keras",
+        "results/gone/metrics.json",
+        ".modelyard/models/0123/model.keras",
+        ".modelyard/runs/xor_mlp",
+        "data/inputs/.xor.abcd.part/x.npy",
+    ):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_bytes(b"x" * 1000)
+    return project
+
+
+def files(root: Path) -> set[str]:
+    places = (root / name for name in ("data", "results", ".modelyard"))
+    return {str(path.relative_to(root)) for place in places for path in place.rglob("*") if path.is_file()}
+
+
+def test_what_nothing_refers_to_is_shown_and_removed_once_one_agrees(cluttered: Path, monkeypatch) -> None:
+    before = files(cluttered)
+    asked = modelyard("clean", columns=200)
+    assert asked.exit_code == 1
+    assert "Remove these files? [y/N]" in asked.output
+    for shown in (
+        "data/raw/gone",
+        "data/inputs/gone",
+        "results/gone/model",
+        ".modelyard/models/0123",
+        ".xor.abcd.part",
+    ):
+        assert shown in asked.output
+    assert files(cluttered) == before
+    done = modelyard("clean", "--yes", columns=200)
+    assert (done.exit_code, "Removed 5.0 kB." in done.output) == (0, True)
+    kept = {"data/raw/xor/xor.csv", "results/xor_mlp/model/model.keras", "results/gone/metrics.json"}
+    assert files(cluttered) == kept | {".modelyard/runs/xor_mlp"}
+    assert "There is nothing to remove." in modelyard("clean").output
+
+
+def test_a_mistake_in_params_yaml_removes_nothing(cluttered: Path) -> None:
+    before = files(cluttered)
+    with (cluttered / "params.yaml").open("a") as params:
+        params.write("\nexperimentz: {}\n")
+    result = modelyard("clean", "--yes")
+    assert result.exit_code == 1
+    assert "experimentz" in result.output
+    assert files(cluttered) == before
+
+
+def test_usage_lists_what_takes_the_disk_the_largest_first(tmp_path: Path) -> None:
+    assert clean.usage(tmp_path) == "nothing yet"
+    (tmp_path / "results/a").mkdir(parents=True)
+    (tmp_path / "results/a/model").write_bytes(b"x" * 3000)
+    (tmp_path / "mlflow.db").write_bytes(b"x" * 1000)
+    (tmp_path / "mlartifacts").symlink_to(tmp_path / "results")
+    assert clean.usage(tmp_path) == "results 3.0 kB, MLflow database 1.0 kB"
