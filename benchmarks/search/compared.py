@@ -1,0 +1,137 @@
+"""The methods that the benchmark compares, by name."""
+
+from importlib.util import find_spec
+
+from optuna.samplers import CmaEsSampler, RandomSampler
+
+from benchmarks.search.methods import (
+    Method,
+    epochs_read_off,
+    epochs_searched,
+    fold_bound,
+    halving,
+    hyperband,
+    median,
+    no_pruner,
+    optuna_search,
+    promote,
+    screen,
+    screen_then,
+    tpe,
+    with_patience,
+)
+from benchmarks.search.spaces import Space
+
+PLAIN = "TPE"
+TODAY = "TPE, median pruner"
+
+
+def _random(seed: int) -> RandomSampler:
+    return RandomSampler(seed)
+
+
+def _cma_es(seed: int) -> CmaEsSampler:
+    return CmaEsSampler(seed=seed, warn_independent_sampling=False)
+
+
+SAMPLERS = {
+    PLAIN: Method(optuna_search(tpe())),
+    "random": Method(optuna_search(_random)),
+    "TPE, 5 start-up trials": Method(optuna_search(tpe(n_startup_trials=5))),
+    "TPE, univariate": Method(optuna_search(tpe(multivariate=False))),
+    "TPE, grouped": Method(optuna_search(tpe(multivariate=True, group=True))),
+}
+"""Every trial in full."""
+
+if find_spec("cmaes"):  # no dependency of the project
+    SAMPLERS["CMA-ES"] = Method(optuna_search(_cma_es))
+
+PRUNERS = {
+    TODAY: Method(optuna_search(tpe(), median)),
+    "random, median pruner": Method(optuna_search(_random, median)),
+    **{
+        f"TPE, halving from {first} by {factor}": Method(optuna_search(tpe(), halving(first, factor)))
+        for first in (1, 3)
+        for factor in (2, 3, 4)
+    },
+    "random, halving from 1 by 3": Method(optuna_search(_random, halving(1, 3))),
+    "TPE, 5 start-up trials, halving from 1 by 3": Method(optuna_search(tpe(n_startup_trials=5), halving(1, 3))),
+    "TPE, 5 start-up trials, halving from 3 by 3": Method(optuna_search(tpe(n_startup_trials=5), halving(3, 3))),
+    "TPE, Hyperband": Method(optuna_search(tpe(), hyperband)),
+    "TPE, patience 2": Method(optuna_search(tpe(), train=with_patience(2))),
+    "TPE, patience 4": Method(optuna_search(tpe(), train=with_patience(4))),
+}
+"""Trials that end early; each is trained from its first epoch."""
+
+LOOKS = {
+    **{
+        f"look at {candidates} for {epochs}, best {keep}": Method(screen(candidates, keep, epochs))
+        for epochs, candidates, keep in (
+            (1, 10, 2),
+            (1, 20, 2),
+            (1, 20, 5),
+            (1, 40, 5),
+            (1, 40, 10),
+            (1, 80, 10),
+            (3, 20, 2),
+            (3, 20, 5),
+            (3, 40, 5),
+        )
+    },
+    "TPE proposes 40 for 1, best 5": Method(screen(40, 5, 1, tpe())),
+    "TPE proposes 20 for 3, best 5": Method(screen(20, 5, 3, tpe())),
+    "look at 20 for 1, best 5, then TPE": Method(screen_then(20, 5, 1, tpe(), no_pruner)),
+    "look at 20 for 1, best 5, then TPE, median pruner": Method(screen_then(20, 5, 1, tpe(), median)),
+    "look at 40 for 1, best 5, then TPE, halving from 3 by 3": Method(screen_then(40, 5, 1, tpe(), halving(3, 3))),
+}
+"""Many for few epochs, the best of them from the start in full."""
+
+RESUMED = {
+    "promote from 1 by 2, resumed": Method(promote(1, 2), resumes=True),
+    "promote from 1 by 3, resumed": Method(promote(1, 3), resumes=True),
+    "promote from 1 by 3, trained again": Method(promote(1, 3)),
+    "promote from 3 by 3, resumed": Method(promote(3, 3), resumes=True),
+    "look at 20 for 1, best 5, resumed": Method(screen(20, 5, 1), resumes=True),
+    "TPE, median pruner, curves kept": Method(optuna_search(tpe(), median), resumes=True),
+    "TPE, halving from 1 by 3, curves kept": Method(optuna_search(tpe(), halving(1, 3)), resumes=True),
+}
+"""Whole states or curves are kept, so that no epoch is trained twice."""
+
+FOLDS = {
+    "TPE, fold bound": Method(optuna_search(tpe(), fold_bound)),
+    "TPE, median pruner, also in the first fold": Method(optuna_search(tpe(), median), steps_in_first_fit=True),
+    "TPE, halving from 1 by 3, also in the first fold": Method(
+        optuna_search(tpe(), halving(1, 3)), steps_in_first_fit=True
+    ),
+    "TPE, halving from 3 by 3, also in the first fold": Method(
+        optuna_search(tpe(), halving(3, 3)), steps_in_first_fit=True
+    ),
+    "look at 20 for 1, best 5, then TPE, halving from 3 by 3, also in the first fold": Method(
+        screen_then(20, 5, 1, tpe(), halving(3, 3)), steps_in_first_fit=True
+    ),
+}
+"""Only where a configuration is scored by folds: when its folds are not all trained."""
+
+GROUPS = {
+    "Every trial in full": SAMPLERS,
+    "Trials that end early, each trained from its first epoch": PRUNERS,
+    "A look at many, the best from their first epoch in full": LOOKS,
+    "Trainings that go on where they were, or curves that are kept": RESUMED,
+    "Folds that are left out": FOLDS,
+}
+
+EPOCHS = {
+    "TPE, epochs searched": Method(optuna_search(tpe(), train=epochs_searched)),
+    "TPE, epochs searched, median pruner": Method(optuna_search(tpe(), median, epochs_searched)),
+    "TPE, epochs searched, curves kept": Method(optuna_search(tpe(), train=epochs_searched), resumes=True),
+    "TPE, epochs read off the curve": Method(optuna_search(tpe(), train=epochs_read_off)),
+    "TPE, epochs read off the curve, median pruner": Method(optuna_search(tpe(), median, epochs_read_off)),
+}
+"""Of spaces with the number of epochs as one more setting, of three values; compared with the first of them."""
+
+
+def methods_for(space: Space) -> dict[str, Method]:
+    """The methods that apply to a space."""
+    return {
+        name: each for group in GROUPS.values() if group is not FOLDS or space.folds for name, each in group.items()
+    }

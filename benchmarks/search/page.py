@@ -1,0 +1,204 @@
+"""Writes the results as a Markdown page with a plot."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from benchmarks.search import measures
+from benchmarks.search.compared import GROUPS, PLAIN, TODAY
+from benchmarks.search.replay import BUDGET
+from benchmarks.search.spaces import SPACES
+from modelyard.core.files import atomic_file, write_text
+from modelyard.core.report_text import markdown_table
+
+PLOT = "search.png"
+SHOWN = 4  # methods in the plot beside plain TPE and today's
+
+Found = Mapping[str, Any]
+
+
+def write(results: Found, real: Found | None, folder: Path) -> None:
+    """Write the page and its plot."""
+    write_text(folder / "README.md", page(results, real))
+    draw(results, folder / PLOT)
+
+
+def page(results: Found, real: Found | None) -> str:
+    """The whole page."""
+    spaces = results["spaces"]
+    parts = [
+        "# Search methods compared",
+        f"`python -m benchmarks.search replay --seeds {results['seeds']}`: each method searches the tables of fully "
+        f"trained configurations {results['seeds']} times. The real samplers and pruners of Optuna "
+        f"{results['optuna']} propose and prune; a table says what a training would have reported. Every search trains "
+        f"the baseline first and ends when it has cost {BUDGET} full trainings.",
+        _definitions(),
+        "## Spaces",
+        markdown_table(
+            ["space", "configurations", "fits", "epochs", *_target_columns(spaces), "best of the table"],
+            [[name, *_space_row(name, found)] for name, found in spaces.items()],
+        ),
+        "*Of the table* is the share of configurations that reach the target.",
+        "## Summary",
+        "Cost to plain TPE's score after 20 and 40 trials, divided by plain TPE's own; in brackets the share of "
+        "searches that never get there. `-`: at least half do not. Sorted by the geometric mean.",
+        _summary(spaces),
+        f"![best score against cost]({PLOT})",
+        *_space_tables(spaces),
+        "## The number of epochs",
+        "The same spaces with the number of epochs as one more setting: a third, two thirds or all of them. With a "
+        "constant learning rate a training of few epochs is the beginning of a longer one, so that one training gives "
+        "the score of each number. Ratios to plain TPE that searches the number.",
+        _summary(results["epochs"]),
+        "## When to stop",
+        _stops(spaces),
+        *_real(real),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _definitions() -> str:
+    """The measures as their module states them."""
+    return (measures.__doc__ or "").partition("\n\n")[2].strip()
+
+
+def _target_columns(spaces: Mapping[str, Found]) -> list[str]:
+    trials = next(iter(spaces.values()))["targets"]
+    return [column for number in trials for column in (f"target after {number} trials", "of the table")]
+
+
+def _space_row(name: str, found: Found) -> list[str]:
+    space, targets = SPACES[name], found["targets"]
+    columns = [str(len(space.configurations)), str(space.fits), str(space.epochs)]
+    for target in targets.values():
+        columns += [f"{target['score']:.4g}", f"{target['share_of_table']:.1%}"]
+    return [*columns, f"{found['best_of_table']:.4g}"]
+
+
+def ranked(spaces: Mapping[str, Found]) -> list[str]:
+    """The methods that were replayed on every space, those of the smallest cost first."""
+    common = set.intersection(*(set(found["methods"]) for found in spaces.values()))
+    return sorted(common, key=lambda name: (_mean_ratio(name, spaces), name))
+
+
+def _mean_ratio(method: str, spaces: Mapping[str, Found]) -> float:
+    ratios = [
+        found["methods"][method][trials]["ratio"][0] or math.inf
+        for found in spaces.values()
+        for trials in found["targets"]
+    ]
+    return float(np.exp(np.mean(np.log(ratios))))
+
+
+def _summary(spaces: Mapping[str, Found]) -> str:
+    head = ["method", *(f"{name}, {trials}" for name, found in spaces.items() for trials in found["targets"]), "mean"]
+    rows = []
+    for method in ranked(spaces):
+        cells = [
+            f"{_value(found['methods'][method][trials]['ratio'][0], '.2f')} "
+            f"({found['methods'][method][trials]['never'][0]:.0%})"
+            for found in spaces.values()
+            for trials in found["targets"]
+        ]
+        mean = _mean_ratio(method, spaces)
+        rows.append([method, *cells, "-" if math.isinf(mean) else f"{mean:.2f}"])
+    return markdown_table(head, rows)
+
+
+def _stops(spaces: Mapping[str, Found]) -> str:
+    """What a stop rule saves and misses, of plain TPE and of the methods of the smallest cost."""
+    head = ["space", "method", *(f"{patience} full trainings: saved, missed" for patience in measures.PATIENCES)]
+    rows = [
+        [name, method, *(f"{each['saved']:.0%}, {each['missed']:.4f}" for each in found["methods"][method]["stop"])]
+        for name, found in spaces.items()
+        for method in dict.fromkeys([PLAIN, TODAY, *ranked(spaces)[:SHOWN]])
+    ]
+    return markdown_table(head, rows)
+
+
+def _space_tables(spaces: Mapping[str, Found]) -> list[str]:
+    parts = []
+    for name, found in spaces.items():
+        parts.append(f"## {name}")
+        for trials, target in found["targets"].items():
+            parts.append(
+                f"### {name}: plain TPE's score after {trials} trials, {target['score']:.4g}, which cost "
+                f"{target['cost']:.3g} full trainings"
+            )
+            parts.append(_table(found["methods"], trials))
+    return parts
+
+
+def _table(methods: Mapping[str, Found], trials: str) -> str:
+    head = ["method", "cost in full trainings", "ratio", "never", "score", "gain", "test", "test gain"]
+    rows = []
+    for group, names in GROUPS.items():
+        known = [name for name in names if name in methods]
+        rows += [[f"**{group}**", *[""] * 7]] if known else []
+        for name in known:
+            one = methods[name][trials]
+            rows.append(
+                [
+                    name,
+                    _interval(one["cost"], ".3g"),
+                    _interval(one["ratio"], ".2f"),
+                    _interval(one["never"], ".0%"),
+                    _value(one["score"][0], ".4f"),
+                    _interval(one["gain"], "+.4f"),
+                    _value(one["test"][0], ".4f"),
+                    _interval(one["test_gain"], "+.4f"),
+                ]
+            )
+    return markdown_table(head, rows)
+
+
+def _interval(found: list[float | None], form: str) -> str:
+    value, low, high = (_value(each, form) for each in found)
+    return f"{value} ({low} to {high})"
+
+
+def _value(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _real(real: Found | None) -> list[str]:
+    """Medians over the seeds of real searches."""
+    if real is None:
+        return []
+    head = ["space", "method", "seconds", "CPU seconds", "cost in full trainings", "reached", "as replayed"]
+    rows = []
+    for name, found in real["spaces"].items():
+        for method, searches in found["methods"].items():
+            medians = [np.median([each[key] for each in searches]) for key in ("seconds", "cpu_seconds", "cost")]
+            shares = [np.mean([each[key] for each in searches]) for key in ("is_reached", "is_as_replayed")]
+            rows.append([name, method, *(f"{each:.3g}" for each in medians), *(f"{each:.0%}" for each in shares)])
+    text = (
+        f"`python -m benchmarks.search real --seeds {real['seeds']}`: the same searches with real trainings, one at a "
+        "time, until they have the score that plain TPE has after 20 trials in the replay. Medians over the seeds. "
+        "Seconds are wall time without the start of the process. *As replayed*: the search finished the same "
+        "configurations at the same cost as on the table."
+    )
+    return ["## Real searches", text, markdown_table(head, rows)]
+
+
+def draw(results: Found, path: Path) -> None:
+    """Draw the median best score against the cost, a panel for each space."""
+    spaces = results["spaces"]
+    shown = dict.fromkeys([PLAIN, TODAY, "random", *ranked(spaces)[:SHOWN]])
+    figure = Figure(figsize=(5.2 * len(spaces), 4.6), layout="constrained")
+    for axes, (name, found) in zip(figure.subplots(1, len(spaces), squeeze=False)[0], spaces.items(), strict=True):
+        cost = np.linspace(0, BUDGET, measures.POINTS)
+        for number, method in enumerate(shown):
+            curve = [math.nan if each is None else each for each in found["methods"][method]["curve"]]
+            axes.step(cost, curve, where="post", label=method, color="black" if method == PLAIN else f"C{number}")
+        for target in found["targets"].values():
+            axes.axhline(target["score"], color="grey", linewidth=0.6, linestyle=":")
+        axes.set(title=name, xlabel="cost in full trainings", ylabel=f"best validation {SPACES[name].metric}, median")
+        axes.set_xlim(0, BUDGET)
+    axes.legend(fontsize="small", loc="best")
+    with atomic_file(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)

@@ -1,0 +1,282 @@
+"""The benchmark of searches: what a search costs, counted by hand on tables of four configurations."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+from optuna.samplers import RandomSampler
+
+from benchmarks.search import compared, measures, table
+from benchmarks.search.ledger import Finished, Ledger, SearchEnded
+from benchmarks.search.methods import (
+    FoldBoundPruner,
+    Method,
+    halving,
+    optuna_search,
+    parameters,
+    promote,
+    screen,
+    screen_then,
+    suggest,
+    tpe,
+)
+from benchmarks.search.replay import Search, TableSource, replay
+from benchmarks.search.spaces import SPACES, Space
+from benchmarks.search.table import Table
+from modelyard.core.errors import ModelyardError
+
+EPOCHS, SAMPLES = 4, 10
+FULL = EPOCHS * SAMPLES
+GRID = {"training.optimizer": ("adam", "sgd"), "training.learning_rate": (0.1, 0.2)}
+SPACE = Space("none", GRID, dict(zip(GRID, ("adam", 0.1), strict=True)), "accuracy", EPOCHS)
+BASELINE, SLOW, BEST, WORST = range(4)
+CURVES = [[0.3, 0.4, 0.5, 0.5], [0.2, 0.3, 0.6, 0.7], [0.4, 0.5, 0.7, 0.9], [0.1, 0.2, 0.2, 0.2]]
+
+
+@pytest.fixture(autouse=True)
+def quiet_optuna():
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+@pytest.fixture
+def tiny() -> Table:
+    curves = np.array(CURVES)[:, None]
+    return Table(
+        SPACE, curves, test=np.array([0.4, 0.6, 0.8, 0.1]), seconds=np.ones(4), samples=SAMPLES, metric="accuracy"
+    )
+
+
+@pytest.fixture
+def folded() -> Table:
+    """Two folds, the second without a difference between configurations."""
+    curves = np.stack([np.array(CURVES), np.full((4, EPOCHS), 0.5)], axis=1)
+    return Table(replace(SPACE, folds=2), curves, np.zeros(4), np.ones(4), SAMPLES, "accuracy")
+
+
+def costs(searched: Search) -> dict[int, int]:
+    """What a search had cost when it had finished each configuration."""
+    return {each.row: each.spent for each in searched.finished}
+
+
+# --- accounts ---
+
+
+def test_a_finished_configuration_costs_nothing_when_it_is_proposed_again(tiny):
+    searched = replay(Method(optuna_search(RandomSampler)), tiny, seed=0, budget=100)
+    assert sorted(searched.finished)[-1].spent == 4 * FULL
+    assert len(searched.spent_after_trial) > 4
+
+
+def test_a_look_at_all_costs_an_epoch_each_and_the_best_is_trained_from_its_first_epoch(tiny):
+    searched = replay(Method(screen(candidates=3, keep=1, epochs=1)), tiny, seed=0)
+    looks = 3 * SAMPLES
+    assert costs(searched) == {
+        BASELINE: FULL,
+        BEST: looks + 2 * FULL,
+        SLOW: looks + 3 * FULL,
+        WORST: looks + 4 * FULL,
+    }
+
+
+def test_resumed_trainings_pay_no_epoch_twice(tiny):
+    searched = replay(Method(screen(candidates=3, keep=1, epochs=1), resumes=True), tiny, seed=0)
+    looks = 3 * SAMPLES
+    assert costs(searched)[BEST] == FULL + looks + (EPOCHS - 1) * SAMPLES
+    assert costs(searched)[WORST] == 4 * FULL
+
+
+def test_promotion_pays_each_rung_once(tiny):
+    """Two are looked at for two epochs each, then the better one is trained on."""
+    searched = replay(Method(promote(first=2, factor=2), resumes=True), tiny, seed=0)
+    assert searched.finished[1].row in (BEST, SLOW)
+    assert searched.finished[1].spent == FULL + 2 * 2 * SAMPLES + 2 * SAMPLES
+
+
+def test_a_pruned_trial_costs_its_epochs_until_then(tiny):
+    ledger = Ledger(TableSource(tiny))
+
+    def prune(step: int, _: float) -> None:
+        if step == 2:
+            raise optuna.TrialPruned
+
+    with pytest.raises(optuna.TrialPruned):
+        ledger.train(BEST, prune)
+    assert (ledger.spent, ledger.finished) == (2 * SAMPLES, [])
+    ledger.train(BEST)
+    assert ledger.spent == 2 * SAMPLES + FULL
+
+
+def test_patience_ends_a_fit_whose_score_stalls(tiny):
+    ledger = Ledger(TableSource(tiny))
+    assert ledger.train(WORST, patience=1) == 0.2
+    assert ledger.spent == 3 * SAMPLES
+
+
+def test_one_training_serves_all_numbers_of_epochs(tiny):
+    ledger = Ledger(TableSource(tiny))
+    assert ledger.train(SLOW, ends=(1, 3)) == 0.6
+    assert ledger.spent == 3 * SAMPLES
+
+
+def test_steps_are_folds_or_also_the_epochs_of_the_first(folded):
+    for in_first, steps in ((False, [1, 2]), (True, [1, 2, 3, 4, 8])):
+        ledger, seen = Ledger(TableSource(folded), steps_in_first_fit=in_first), []
+        score = ledger.train(BEST, lambda step, score, seen=seen: seen.append((step, score)))
+        assert [step for step, _ in seen] == steps
+        assert [seen[-1][1], score] == pytest.approx([0.7, 0.7])
+        assert (seen[-1][0], ledger.spent) == (ledger.max_steps, 2 * FULL)
+
+
+def test_a_search_ends_with_its_budget_or_its_goal(tiny):
+    ledger = Ledger(TableSource(tiny), budget=FULL + 1)
+    ledger.train(BASELINE)
+    ledger.train(SLOW)  # during which the budget ends
+    with pytest.raises(SearchEnded):
+        ledger.train(BEST)
+    ledger = Ledger(TableSource(tiny), goal=0.7)
+    ledger.train(SLOW)
+    with pytest.raises(SearchEnded):
+        ledger.look(BEST, 1)
+
+
+# --- methods ---
+
+
+def test_a_configuration_and_the_parameters_of_its_trial_are_the_same(tiny):
+    study = optuna.create_study()
+    for row in range(4):
+        study.enqueue_trial(parameters(tiny.space, row))
+        trial = study.ask()
+        assert suggest(trial, tiny.space) == row
+        study.tell(trial, 0.0)
+
+
+def test_fold_bound_prunes_only_what_can_no_longer_win():
+    study = optuna.create_study(direction="maximize", pruner=FoldBoundPruner(2))
+    for folds, is_pruned in (((0.5, 0.7), False), ((0.6, 0.4), False), ((0.4, 0.9), True)):
+        trial = study.ask()
+        trial.report(folds[0], 1)
+        assert trial.should_prune() is is_pruned  # the best possible: 0.4 + 0.7, no more than 0.5 + 0.7
+        trial.report(sum(folds) / 2, 2)
+        study.tell(trial, sum(folds) / 2)
+
+
+@pytest.mark.parametrize("of", ["tiny", "folded"])
+def test_a_look_before_tpe_is_told_to_the_study(of, request):
+    of = request.getfixturevalue(of)
+    searched = replay(Method(screen_then(3, 1, 2, tpe(), halving(1, 2))), of, seed=0, budget=20)
+    looks = 3 * 2 * SAMPLES
+    full = of.full_training
+    assert costs(searched)[BASELINE] == full
+    assert costs(searched)[BEST] == 2 * full + looks
+
+
+@pytest.mark.parametrize("space", ["digits_cnn", "boston_mlp"])  # without folds and with
+def test_every_method_searches_every_space(space):
+    """On made-up curves, with a small budget."""
+    of = SPACES[space]
+    quality = np.random.default_rng(0).random(len(of.configurations))
+    curves = np.repeat(quality[:, None, None] * np.linspace(0.5, 1, of.epochs), of.fits, axis=1)
+    made_up = Table(of, curves, quality, quality, SAMPLES, "accuracy")
+    for name, method in (compared.methods_for(of) | compared.EPOCHS).items():
+        searched = replay(method, made_up, seed=0, budget=10)
+        assert searched.finished[0] == (
+            made_up.full_training,
+            pytest.approx(quality[of.row(of.baseline)]),
+            of.row(of.baseline),
+        ), name
+        assert searched.spent_after_trial[-1] <= 11 * made_up.full_training, name
+        assert len(searched.finished) > 1, name
+
+
+def test_epochs_that_are_read_off_the_curve_are_trained_once(tiny):
+    searched = replay(compared.EPOCHS["TPE, epochs read off the curve"], tiny, seed=0, budget=100)
+    assert sorted(searched.finished)[-1].spent == 4 * FULL
+    assert {each.row: each.score for each in searched.finished} == {
+        row: max(CURVES[row][0], CURVES[row][1], CURVES[row][3]) for row in range(4)
+    }
+
+
+# --- measures ---
+
+
+def test_a_stop_rule_saves_what_follows_a_while_without_a_better_score(tiny):
+    scores = [0.5, 0.7, 0.7, 0.6, 0.9]
+    finished = [Finished(FULL * number, score, 0) for number, score in enumerate(scores, start=1)]
+    searched = Search(finished, [each.spent for each in finished])
+    assert measures.stop_rule(tiny, [searched], 1) == {"patience": 1, "saved": 0.4, "missed": 0.2}
+    assert measures.stop_rule(tiny, [searched], 3) == {"patience": 3, "saved": 0.0, "missed": 0.0}
+
+
+def test_costs_ratios_and_searches_that_never_arrive_are_counted_by_hand(tiny, monkeypatch):
+    monkeypatch.setattr(measures, "TRIALS", (2,))
+    searches = {}
+    for name, orders in {"TPE": [(0, 1, 2)] * 4, "other": [(1, 0), (1, 0), (1, 2), (3, 0)]}.items():
+        searches[name] = []
+        for order in orders:
+            ledger = Ledger(TableSource(tiny))
+            for row in order:
+                ledger.train(row)
+            searches[name].append(Search(ledger.finished, ledger.spent_after_trial))
+    found = measures.measure(tiny, searches)
+    assert found["targets"]["2"] == {"score": 0.7, "cost": 2.0, "share_of_table": 0.5}
+    other = found["methods"]["other"]["2"]
+    assert (other["cost"][0], other["ratio"][0], other["never"][0]) == (1.0, 0.5, 0.25)
+    assert other["score"][0] == pytest.approx((0.7 + 0.7 + 0.9 + 0.5) / 4)
+    assert other["test_gain"][0] == pytest.approx((0.6 + 0.6 + 0.8 + 0.4) / 4 - 0.6)
+    assert found["methods"]["TPE"]["2"]["gain"] == [0.0, 0.0, 0.0]
+    assert math.isclose(found["methods"]["TPE"]["curve"][2], 0.5)
+
+
+# --- tables ---
+
+
+@pytest.fixture
+def written(tiny, tmp_path, monkeypatch) -> Path:
+    """What `train` writes of the four configurations."""
+    monkeypatch.setitem(SPACES, "none", SPACE)
+    monkeypatch.setattr(table, "FOLDER", tmp_path / "tables")
+    (tmp_path / "tables").mkdir()
+    lines = [
+        {"row": row, "curves": [CURVES[row]], "test": [tiny.test[row]], "seconds": [1.0], "samples": SAMPLES}
+        for row in range(4)
+    ]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (tmp_path / "none.jsonl").write_text(text)
+    return tmp_path
+
+
+def test_a_packed_table_is_read_as_it_was_trained(written, tiny):
+    read = table.load("none", table.pack("none", written).parent)
+    np.testing.assert_array_equal(read.curves, tiny.curves)
+    np.testing.assert_array_equal(read.test, tiny.test)
+    assert (read.samples, read.sign, read.full_training) == (SAMPLES, 1, FULL)
+
+
+def test_an_interrupted_training_goes_on_with_what_is_missing(written, monkeypatch):
+    file = written / "none.jsonl"
+    file.write_text(file.read_text()[:-20])  # killed while it wrote the last line
+    with pytest.raises(ModelyardError, match="1 of 4 configurations are not trained"):
+        table.pack("none", written)
+    trained = []
+
+    def train_rows(_: str, left: list[int], __: int):
+        trained.extend(left)
+        yield {"row": WORST, "curves": [CURVES[WORST]], "test": [0.1], "seconds": [1.0], "samples": SAMPLES}
+
+    monkeypatch.setattr(table, "_train_rows", train_rows)
+    table.train("none", written, workers=1)
+    assert trained == [WORST]
+    assert table.pack("none", written).exists()
+
+
+def test_a_table_of_another_grid_is_refused(written, monkeypatch):
+    path = table.pack("none", written)
+    grid = GRID | {"training.learning_rate": (0.1, 0.3)}
+    monkeypatch.setitem(SPACES, "none", replace(SPACE, grid=grid))
+    with pytest.raises(ModelyardError, match="another grid"):
+        table.load("none", path.parent)
