@@ -108,7 +108,7 @@ def test_a_version_that_cannot_be_used_is_refused(new: str, message: str, file: 
 def test_other_data_sets_and_missing_files_are_refused(file: Path) -> None:
     with pytest.raises(ModelyardError, match="no such data set: house; did you mean houses"):
         update(file, "house")
-    with pytest.raises(ModelyardError, match="data set inline is no table with a `path` of yours"):
+    with pytest.raises(ModelyardError, match="data set inline is neither a table nor images with a `path`"):
         update(file, "inline")
     file.unlink()
     with pytest.raises(ModelyardError, match=r"houses\.csv: no such file; check the path"):

@@ -25,7 +25,8 @@ app = typer.Typer(
 runs = typer.Typer(help="Add missing MLflow runs, and print how to reproduce a run.", no_args_is_help=True)
 app.add_typer(runs, name="runs")
 data = typer.Typer(
-    help="Show a table of your own, add it to params.yaml, and take new versions over.", no_args_is_help=True
+    help="Show a table or images of your own, add them to params.yaml, and take new versions over.",
+    no_args_is_help=True,
 )
 app.add_typer(data, name="data")
 
@@ -291,6 +292,28 @@ class TableTask(StrEnum):
     REGRESSION = "regression"
 
 
+class ImageColour(StrEnum):
+    """The colours of samples that are images."""
+
+    GREY = "grey"
+    RGB = "rgb"
+
+
+class ImageFit(StrEnum):
+    """How images of other proportions become samples."""
+
+    LETTERBOX = "letterbox"
+    CROP = "crop"
+    STRETCH = "stretch"
+
+
+class BrokenImages(StrEnum):
+    """What to do with files that cannot be read."""
+
+    REFUSE = "refuse"
+    LEAVE_OUT = "leave_out"
+
+
 @data.command(
     "show",
     epilog="Examples:\n\n"
@@ -299,12 +322,17 @@ class TableTask(StrEnum):
     "* `modelyard data show houses.csv --target price --add houses` writes them there\n"
     "* `modelyard data show houses.csv --target price --drop agent --missing rooms=-1` leaves out agent, and takes "
     "-1 rooms as no value\n"
+    "* `modelyard data show photos --add photos` does it for a folder with a subfolder of images for each class\n"
     "* `modelyard data show haus.csv --target Preis --separator ';' --decimal , --encoding cp1252` reads what a "
     "German spreadsheet writes",
 )
 def data_show(
     file: Annotated[
-        Path, typer.Argument(help="A table: CSV (also .gz or .zip), Parquet or Feather, with named columns.")
+        Path,
+        typer.Argument(
+            help="A table: CSV (also .gz or .zip), Parquet or Feather, with named columns. Or images: a folder, or "
+            "a .zip or .tar of it, with a subfolder for each class, or train and test with such subfolders."
+        ),
     ],
     target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column to predict.")] = None,
     task: Annotated[
@@ -329,10 +357,21 @@ def data_show(
     ] = None,
     decimal: Annotated[str | None, typer.Option(metavar="SIGN", help="Of CSV: . or ,")] = None,
     encoding: Annotated[str | None, typer.Option(help="Of CSV, such as cp1252; default: utf-8.")] = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="HEIGHTxWIDTH", help="Of images: to which they are resized.")
+    ] = None,
+    colour: Annotated[ImageColour | None, typer.Option(help="Of images; default: rgb, if any has colours.")] = None,
+    fit: Annotated[
+        ImageFit | None,
+        typer.Option(help="Of images: the whole with black borders (default), the middle, or other proportions."),
+    ] = None,
+    broken: Annotated[
+        BrokenImages | None, typer.Option(help="What to do with files that are no images; default: refuse.")
+    ] = None,
     add: Annotated[str | None, typer.Option(metavar="NAME", help="Write the entries into params.yaml.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print what would be read of a table, what looks wrong with it, and its entries for params.yaml."""
+    """Print what would be read of a table or of images, what looks wrong, and the entries for params.yaml."""
     from modelyard.cli.data import ShowOptions, show
 
     with exit_on_error():
@@ -345,21 +384,26 @@ def data_show(
             separator,
             decimal,
             encoding,
+            size,
+            colour.value if colour else None,
+            fit.value if fit else None,
+            broken.value if broken else None,
         )
         show(file, options, add, as_json)
 
 
 @data.command(
     "update",
-    epilog="Example:\n\n* `modelyard data update houses` after houses.csv was edited or replaced",
+    epilog="Examples:\n\n* `modelyard data update houses` after houses.csv was edited or replaced\n"
+    "* `modelyard data update photos` after images were added to the folder, or removed",
 )
 def data_update(
-    name: Annotated[str, typer.Argument(help="A data set in params.yaml that is a table with a `path`.")],
+    name: Annotated[str, typer.Argument(help="A data set in params.yaml that is a table, or images, with a `path`.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Write the checksum of a table's new version into params.yaml, and print what has changed.
+    """Write the checksum of a new version of a table or of images into params.yaml, and print what has changed.
 
-    Nothing is written if the table can no longer be read or its target is gone.
+    Nothing is written if it can no longer be read or its target is gone.
     """
     from modelyard.cli.data import update
 

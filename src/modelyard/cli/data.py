@@ -1,8 +1,10 @@
-"""`modelyard data`: what a table of one's own holds, its entries in params.yaml, and new versions of it."""
+"""`modelyard data`: what a table or folder of images holds, its entries in params.yaml, and new versions of it."""
 
 import json
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +13,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from modelyard.cli import data_images
 from modelyard.core.errors import ModelyardError
 from modelyard.data.samples import Task
+from modelyard.data.trees import is_tree
 from modelyard.params import new_entry, new_version
-from modelyard.params.new_entry import Proposal, TableOptions
+from modelyard.params.new_entry import Proposal, TableOptions, TableProposal
+from modelyard.params.new_image_entry import propose_images
 
 if TYPE_CHECKING:
     from modelyard.data.table_profile import ColumnProfile
 
+IMAGE_OPTIONS = ("size", "colour", "fit", "broken")
 SEPARATORS = {"tab": "\t", "\\t": "\t"}  # as one can type it
 
 
@@ -34,22 +40,43 @@ class ShowOptions:
     separator: str | None
     decimal: str | None
     encoding: str | None
+    size: str | None = None
+    colour: str | None = None
+    fit: str | None = None
+    broken: str | None = None
+
+    @property
+    def of_images(self) -> dict[str, str]:
+        """The options that are given and are for images."""
+        given = {"size": self.size, "colour": self.colour, "fit": self.fit, "broken": self.broken}
+        return {name: value for name, value in given.items() if value is not None}
+
+    @property
+    def of_tables(self) -> list[str]:
+        """The names of the options that are given and are for tables."""
+        return [each.name for each in fields(self) if each.name not in IMAGE_OPTIONS and getattr(self, each.name)]
 
 
 def show(file: Path, options: ShowOptions, add: str | None, as_json: bool) -> None:
-    """Print what would be read of a table, and the entries for it; with a name in `add`, write them.
+    """Print what would be read of a table or of images, and the entries; with a name in `add`, write them.
 
     Raises:
         ModelyardError: the file cannot be read, an option does not fit it, or the entries cannot be written.
     """
-    if add and not options.target:
-        raise ModelyardError("--add needs the column to predict: --target COLUMN")
-    proposal = new_entry.propose(file, _table_options(options), add or "")
+    proposal: Proposal
+    if is_tree(file):
+        proposal = propose_images(file, _image_settings(file, options), add or "")
+        content, print_content = data_images.as_json(proposal), partial(data_images.print_images, proposal=proposal)
+    else:
+        proposal = _propose_table(file, options, add)
+        content, print_content = _as_json(proposal), partial(_print, proposal=proposal)
     console = Console()
     if as_json:
-        console.print_json(json.dumps(_as_json(proposal), allow_nan=False))
+        content |= {"guesses": proposal.guesses, "entries": proposal.entries, "problem": proposal.problem}
+        console.print_json(json.dumps({"file": str(file), **content}, allow_nan=False))
     else:
-        _print(console, proposal)
+        print_content(console)
+        _print_entries(console, proposal)
     if add:
         new_entry.add(proposal)
     if as_json:
@@ -59,14 +86,14 @@ def show(file: Path, options: ShowOptions, add: str | None, as_json: bool) -> No
         console.print(
             f"params.yaml has these entries now. Next: modelyard run {names}", soft_wrap=True, highlight=False
         )
-    elif not options.target:
+    elif not proposal.entries:
         console.print("Name the column to predict to get the entries: --target COLUMN", highlight=False)
     elif not proposal.problem:
         console.print(f"Paste this into params.yaml, or let --add {proposal.name} write it.", highlight=False)
 
 
 def update(name: str, as_json: bool) -> None:
-    """Take a new version of a data set's file over, and print what has changed.
+    """Take a new version of a data set's file or folder over, and print what has changed.
 
     Raises:
         ModelyardError: see `new_version.take_over`.
@@ -101,16 +128,35 @@ def update(name: str, as_json: bool) -> None:
 
 def _changes(done: new_version.NewVersion) -> Iterable[str]:
     if done.rows_before is None:
-        yield f"  rows: {done.rows}; data/raw has no copy of the last version to compare with"
+        yield f"  {done.unit}: {done.rows}; data/raw has no copy of the last version to compare with"
     else:
-        yield (
-            f"  rows: {done.rows_before}, now {done.rows}" if done.rows != done.rows_before else f"  rows: {done.rows}"
-        )
-        yield from (f"  {column}: {change}" for column, change in done.changes)
+        before = "" if done.rows_before == done.rows else f"{done.rows_before}, now "
+        yield f"  {done.unit}: {before}{done.rows}"
+        yield from (f"  {name}: {change}" for name, change in done.changes)
         if not done.changes:
             yield "  no column has another range, other categories or gaps"
     if done.expected_rows is not None:
         yield f"  expect.rows is {done.expected_rows} now"
+
+
+def _propose_table(file: Path, options: ShowOptions, add: str | None) -> TableProposal:
+    if options.of_images:
+        raise ModelyardError(f"--{next(iter(options.of_images))} is for images, and {file} is a table: leave it out")
+    if add and not options.target:
+        raise ModelyardError("--add needs the column to predict: --target COLUMN")
+    return new_entry.propose(file, _table_options(options), add or "")
+
+
+def _image_settings(file: Path, options: ShowOptions) -> dict[str, Any]:
+    if options.of_tables:
+        raise ModelyardError(f"--{options.of_tables[0]} is for tables, and {file} holds images: leave it out")
+    given: dict[str, Any] = dict(options.of_images)
+    if options.size is not None:
+        sides = re.fullmatch(r"(\d+)(?:x(\d+))?", options.size)
+        if sides is None:
+            raise ModelyardError(f"--size {options.size}: write HEIGHTxWIDTH, such as 64x64")
+        given["size"] = [int(sides[1]), int(sides[2] or sides[1])]
+    return given
 
 
 def _table_options(options: ShowOptions) -> TableOptions:
@@ -139,13 +185,16 @@ def _pair(text: str, option: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _print(console: Console, proposal: Proposal) -> None:
+def _print(console: Console, proposal: TableProposal) -> None:
     examination = proposal.examination
     size = f"{proposal.rows} rows, {len(examination.columns)} columns"
     console.print(f"{proposal.file}: {size}", markup=False, highlight=False, soft_wrap=True)
     console.print(_columns_table(proposal))
     for text in examination.remarks.get("", []):
         console.print(f"Note: {text}.", markup=False, highlight=False)
+
+
+def _print_entries(console: Console, proposal: Proposal) -> None:
     for line in proposal.guesses:
         console.print(f"Guessed: {line}", markup=False, highlight=False)
     if proposal.entries:
@@ -156,7 +205,7 @@ def _print(console: Console, proposal: Proposal) -> None:
         console.print(f"[yellow]These entries cannot be built yet:[/] {escape(proposal.problem)}", highlight=False)
 
 
-def _columns_table(proposal: Proposal) -> Table:
+def _columns_table(proposal: TableProposal) -> Table:
     table = Table("column", "kind", "values", "gaps", "remarks", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in proposal.examination.columns:
         style = {"target": "bold", "dropped": "dim", "index": "dim"}.get(column.role)
@@ -170,10 +219,9 @@ def _kind(column: "ColumnProfile") -> str:
     return column.kind if column.role == "feature" else column.role
 
 
-def _as_json(proposal: Proposal) -> dict[str, Any]:
+def _as_json(proposal: TableProposal) -> dict[str, Any]:
     examination = proposal.examination
     return {
-        "file": str(proposal.file),
         "rows": proposal.rows,
         "columns": [
             {
@@ -188,7 +236,4 @@ def _as_json(proposal: Proposal) -> dict[str, Any]:
             for column in examination.columns
         ],
         "remarks": examination.remarks.get("", []),
-        "guesses": proposal.guesses,
-        "entries": proposal.entries,
-        "problem": proposal.problem,
     }

@@ -84,9 +84,14 @@ def is_tree(path: Path) -> bool:
     return tarfile.is_tarfile(path)
 
 
-def hash_files(tree: Tree) -> dict[str, str]:
-    """Return the SHA-256 of each file."""
-    return {name: hashlib.sha256(content).hexdigest() for name, content in tree.contents("checking files")}
+def hash_files(path: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file of a folder or an archive.
+
+    Raises:
+        ModelyardError: see `open_tree`.
+    """
+    with open_tree(path) as tree:
+        return {name: hashlib.sha256(content).hexdigest() for name, content in tree.contents("checking files")}
 
 
 def tree_checksum(hashes: Mapping[str, str]) -> str:
@@ -106,8 +111,7 @@ def checksum_of(path: Path) -> str:
     Raises:
         ModelyardError: see `open_tree`.
     """
-    with open_tree(path) as tree:
-        return tree_checksum(hash_files(tree))
+    return tree_checksum(hash_files(path))
 
 
 def kept_checksum_of(folder: Path, notes: Path) -> str:

@@ -48,22 +48,20 @@ class TableOptions:
     csv_format: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Proposal:
-    """A table as it would be read, and its entries.
+    """The entries for a person's own data.
 
     Attributes:
-        rows: the number of rows.
-        examination: what the columns hold, and what looks wrong.
+        name: of the data set and the input; names of experiments begin with it.
+        file: the data.
         guesses: what was guessed, and why.
-        entries: one or more entries of each section; none without a target.
+        entries: one or more entries of each section; none for a table without a target.
         problem: why these entries cannot be built, or "".
     """
 
     name: str
     file: Path
-    rows: int
-    examination: Examination
     guesses: list[str]
     entries: dict[str, dict[str, Any]]
     problem: str = ""
@@ -74,13 +72,26 @@ class Proposal:
         return "\n".join(f"{section}:\n{as_yaml(entries, '  ', WIDTH)}" for section, entries in self.entries.items())
 
 
-def name_for(file: Path) -> str:
-    """Return a name for the entries of a file."""
+@dataclass(frozen=True, kw_only=True)
+class TableProposal(Proposal):
+    """A table as it would be read, and its entries.
+
+    Attributes:
+        rows: the number of rows.
+        examination: what the columns hold, and what looks wrong.
+    """
+
+    rows: int
+    examination: Examination
+
+
+def name_for(file: Path, kind: str = "table") -> str:
+    """Return a name for the entries of a file; that of its kind where its own has no letter to begin with."""
     name = re.sub(r"[^a-z0-9]+", "_", file.name.split(".")[0].lower()).strip("_")
-    return name if name[:1].isalpha() else f"table_{name}".rstrip("_")
+    return name if name[:1].isalpha() else f"{kind}_{name}".rstrip("_")
 
 
-def propose(file: Path, options: TableOptions, name: str = "", root: Path | None = None) -> Proposal:
+def propose(file: Path, options: TableOptions, name: str = "", root: Path | None = None) -> TableProposal:
     """Read a table and propose its entries.
 
     Args:
@@ -112,7 +123,7 @@ def propose(file: Path, options: TableOptions, name: str = "", root: Path | None
         )
         (other,) = LOSSES.keys() - {task}
         guesses.append(f"task: {task}, because {target} holds {why}; otherwise give --task {other}")
-    settings = _validated(
+    settings = validated(
         TableDataset,
         {
             "reader": "table",
@@ -121,19 +132,21 @@ def propose(file: Path, options: TableOptions, name: str = "", root: Path | None
             "target": target,
             "columns": dict(options.columns),
             "missing": dict(options.missing),
-            "files": {_file_name(file): {"path": _path_in(root, file), "sha256": sha256(file)}},
+            "files": {file_name_for(file): {"path": path_in(root, file), "sha256": sha256(file)}},
             **options.csv_format,
         },
     )
     examination = examine(table, settings)
     notes = examination.remarks.setdefault("", [])
-    if Path(settings.files[_file_name(file)].path or "").is_absolute():
+    if Path(settings.files[file_name_for(file)].path or "").is_absolute():
         notes.append("the file lies outside of this project, and so does what others need: better copy it into it")
     if dates := [column.name for column in examination.features if column.kind == "date"]:
         split = f"split: {{test: 0.2, time: {dates[0]}, validation: 0.2}}"
         notes.append(f"if later rows are to be predicted from earlier ones, write `{split}`")
     if not target:
-        return Proposal(name, file, len(table.rows), examination, guesses, {})
+        return TableProposal(
+            name=name, file=file, rows=len(table.rows), examination=examination, guesses=guesses, entries={}
+        )
     input_settings = _input(name, table, examination, guesses)
     entries = {
         "datasets": {name: _dataset(examination.settings)},
@@ -141,12 +154,20 @@ def propose(file: Path, options: TableOptions, name: str = "", root: Path | None
         "experiments": _experiments(name, task),
     }
     problem = find_problem(table, examination.settings, InputSettings.model_validate(input_settings))
-    return Proposal(name, file, len(table.rows), examination, guesses, entries, problem)
+    return TableProposal(
+        name=name,
+        file=file,
+        rows=len(table.rows),
+        examination=examination,
+        guesses=guesses,
+        entries=entries,
+        problem=problem,
+    )
 
 
 def _read_with(file: Path, options: TableOptions) -> RawTable:
     try:
-        return read_table(file, _validated(CsvFormat, options.csv_format))
+        return read_table(file, validated(CsvFormat, options.csv_format))
     except ModelyardError as error:
         advised = re.search(r"`encoding: (\S+)`", str(error))
         raise ModelyardError(f"{error} Here: --encoding {advised[1]}" if advised else str(error)) from None
@@ -209,7 +230,12 @@ def add(proposal: Proposal, file: Path = Path("params.yaml")) -> None:
     write_checked({file: text}, {file: content}, "the entry", "")
 
 
-def _validated(kind: Any, given: Mapping[str, Any]) -> Any:
+def validated(kind: Any, given: Mapping[str, Any]) -> Any:
+    """Return settings of a kind.
+
+    Raises:
+        ModelyardError: the first mistake, by the option that gives the setting.
+    """
     try:
         return kind.model_validate(given)
     except ValidationError as invalid:
@@ -218,13 +244,13 @@ def _validated(kind: Any, given: Mapping[str, Any]) -> Any:
         raise ModelyardError(f"--{place}: {error['input']!r} is not possible; {error['msg'].lower()}") from None
 
 
-def _file_name(file: Path) -> str:
-    """The plain name that the copy of a file gets."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", file.name).lstrip("._-") or f"table{file.suffix}"
+def file_name_for(file: Path, kind: str = "table") -> str:
+    """Return the plain name that the copy of a file gets."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", file.name).lstrip("._-") or f"{kind}{file.suffix}"
 
 
-def _path_in(root: Path, file: Path) -> str:
-    """The path to write: relative to the project, for a file within it."""
+def path_in(root: Path, file: Path) -> str:
+    """Return the path to write: relative to the project, for a file within it."""
     whole = file.resolve()
     return whole.relative_to(root.resolve()).as_posix() if whole.is_relative_to(root.resolve()) else str(whole)
 
