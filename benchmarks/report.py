@@ -261,6 +261,28 @@ def _rows_row(rows: int, prepare: Found, fit: Found) -> Sequence[str]:
     )
 
 
+def _images(found: Found) -> Iterator[str]:
+    yield "## People's own images"
+    yield (
+        "A folder of colour images of 64 to 128 pixels a side, JPEG and PNG: `modelyard data show --add`, fetched and "
+        "prepared as samples of 64 x 64 by `dvc repro`, and `modelyard data update` when no file has changed."
+    )
+    yield _table(
+        ["images", "`data show`, s", "prepared in, s", "peak, MiB", "found unchanged in, s"],
+        (_images_row(int(count), each["show"], each["prepare"], each["unchanged"]) for count, each in found.items()),
+    )
+
+
+def _images_row(count: int, show: Found, prepare: Found, unchanged: Found) -> Sequence[str]:
+    return (
+        f"{count:,}",
+        f"{show['wall_seconds']:.1f}",
+        f"{prepare['wall_seconds']:.1f}",
+        f"{prepare['peak_megabytes']:.0f}",
+        f"{unchanged['wall_seconds']:.1f}",
+    )
+
+
 def _precision(found: Found) -> Iterator[str]:
     yield "## Accuracy in bfloat16 over seeds"
     if len(found) < 2:
@@ -319,6 +341,7 @@ SECTIONS = {
     "growth": _growth,
     "tables": _tables,
     "table_rows": _table_rows,
+    "images": _images,
     "precision": _precision,
     "steps": _steps,
 }

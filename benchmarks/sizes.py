@@ -43,6 +43,7 @@ class Size:
     precision_share: float = 1.0  # share of the epochs in the part `precision`
     tables: tuple[str, ...] = ("penguins", "titanic", "california_housing", "taxis")
     table_rows: tuple[int, ...] = (10_000, 100_000, 1_000_000)
+    images: tuple[int, ...] = (5_000, 50_000)  # files of the part `images`
     steps: int = 100  # training steps that the part `steps` times
 
     @property
@@ -69,5 +70,6 @@ QUICK = Size(
     precision_share=0.1,
     tables=("penguins",),
     table_rows=(1000,),
+    images=(200,),
     steps=5,
 )

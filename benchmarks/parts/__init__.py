@@ -6,7 +6,19 @@ Each has `measure(size, done)`, which yields pairs of key and result, and skips 
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
-from benchmarks.parts import alone, growth, jobs, notebooks, nothing, precision, rebuild, steps, table_rows, tables
+from benchmarks.parts import (
+    alone,
+    growth,
+    images,
+    jobs,
+    notebooks,
+    nothing,
+    precision,
+    rebuild,
+    steps,
+    table_rows,
+    tables,
+)
 from benchmarks.sizes import Size
 
 
@@ -28,5 +40,6 @@ PARTS = {
     "precision": Part("accuracy in bfloat16 and float32 over seeds", precision.measure),
     "tables": Part("people's own tables, beside a plain scikit-learn pipeline", tables.measure),
     "table_rows": Part("cost against the number of rows of a table", table_rows.measure),
+    "images": Part("cost against the number of a person's own images", images.measure),
     "steps": Part("time of the layers and of whole training steps, on one core", steps.measure),
 }

@@ -4,10 +4,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support.images import make_folder
 
 from modelyard import params
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import sha256
+from modelyard.data.trees import checksum_of, pack
 from modelyard.params.new_version import NewVersion, take_over
 
 TABLE = "area,kind,price\n" + "".join(f"{row},{'flat' if row % 2 else 'house'},{row * 2 + 1}\n" for row in range(40))
@@ -116,3 +118,90 @@ def test_other_data_sets_and_missing_files_are_refused(file: Path) -> None:
     file.with_name("houses.csv.dvc").write_text("outs: []")
     with pytest.raises(ModelyardError, match=r"DVC keeps it: run `dvc pull .*my/houses\.csv\.dvc`"):
         update(file)
+
+
+# --- images ---
+
+IMAGES = """\
+runtime: {}
+transfers: {}
+backbones: {}
+pretrained: {}
+studies: {}
+datasets:
+  photos: # mine
+    reader: images
+    task: classification
+    description: Photos
+    size: [8, 8]
+    colour: grey
+    files:
+      photos.tar: {path: my/photos, tree: %s} # of May
+    expect: {rows: 24}
+inputs:
+  photos: {dataset: photos, split: {test: 0.25, test_seed: 1, stratify: true}, scaling: pixels}
+experiments: {}
+"""
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of images, with its copy and its entry."""
+    folder = make_folder(tmp_path / "my" / "photos", 12)
+    (tmp_path / "data/raw/photos").mkdir(parents=True)
+    pack(folder, tmp_path / "data/raw/photos/photos.tar")
+    (tmp_path / "params.yaml").write_text(IMAGES % checksum_of(folder))
+    return folder
+
+
+def test_a_new_version_of_a_folder_is_compared_by_class_and_its_checksum_written(photos: Path) -> None:
+    root = photos.parents[1]
+    assert update(photos, "photos") == NewVersion(photos)
+    old, before = checksum_of(photos), (root / "params.yaml").read_text()
+    (photos / "dark/000.png").unlink()
+    shutil.copy(photos / "dark/002.png", photos / "dark/001.png")
+    make_folder(photos / "new", 2)
+    (photos / "new/bright").rename(photos / "grey")
+    shutil.rmtree(photos / "new")
+    done = update(photos, "photos")
+    after = (root / "params.yaml").read_text()
+    assert after == before.replace(old, checksum_of(photos)).replace("rows: 24", "rows: 25")
+    assert (done.unit, done.rows_before, done.rows, done.expected_rows) == ("images", 24, 25, 25)
+    assert dict(done.changes) == {
+        "dark": "12 images, now 11",
+        "grey": "new: 2 images",
+        "files": "2 new, 1 gone, 1 changed",
+    }
+    assert done.problems == ()
+    assert update(photos, "photos").checksum == ""
+
+
+def test_a_new_version_that_can_no_longer_be_divided_is_told(photos: Path) -> None:
+    (photos.parents[1] / "data/raw/photos/photos.tar").unlink()
+    for file in sorted((photos / "dark").iterdir())[2:]:
+        file.unlink()
+    text = (photos.parents[1] / "params.yaml").read_text()
+    (photos.parents[1] / "params.yaml").write_text(text.replace("test: 0.25", "test: 0.05"))
+    done = update(photos, "photos")
+    assert (done.rows, done.rows_before, done.changes) == (14, None, ())
+    assert "`stratify` needs" in done.problems[0][1]
+
+
+@pytest.mark.parametrize("change", ["broken", "class", "link"])
+def test_a_folder_that_cannot_be_used_is_refused(change: str, photos: Path) -> None:
+    before = (photos.parents[1] / "params.yaml").read_text()
+    if change == "broken":
+        (photos / "dark/000.png").write_text("no image")
+        message = "params.yaml is unchanged, because .* dark/000.png: not an image"
+    elif change == "class":
+        (photos / "dark").rename(photos / "Bright")
+        message = "the folders 'Bright' and 'bright' are probably one class"
+    else:
+        (photos / "dark/link.png").symlink_to("/etc/passwd")
+        message = "dark/link.png is a link that leads outside"
+    with pytest.raises(ModelyardError, match=f"(?s){message}"):
+        update(photos, "photos")
+    assert (photos.parents[1] / "params.yaml").read_text() == before
+    shutil.rmtree(photos)
+    with pytest.raises(ModelyardError, match="my/photos: no such folder; check the path"):
+        update(photos, "photos")

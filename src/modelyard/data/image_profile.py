@@ -22,7 +22,7 @@ EXACT_SIDE = 96  # up to which images of one size are left as they are
 FEW = 10  # images of a class
 UNBALANCED = 10  # times as many images of one class as of another
 LONG = 2.5  # times as long as wide
-DARK = 16  # of 255
+DARK = 24  # of 255; twelve bits end at 15, and resizing sharpens
 NAMED = 3  # files in a remark
 
 
