@@ -11,6 +11,8 @@ from support.training_inputs import image_input
 
 from modelyard.data.inputs import InputDescription
 from modelyard.data.readers import image_file
+from modelyard.data.readers.image_file import ImageFormat, decode
+from modelyard.data.scaling import Scaler
 from modelyard.serving import images
 from modelyard.serving.batch import PredictionBatch
 
@@ -151,3 +153,15 @@ def test_unreadable_images_are_errors_and_the_others_are_read(tmp_path: Path) ->
     assert batch.errors[-1].endswith("absent.png: no such file")
     assert "32 bits" in batch.errors[-2]
     assert "a folder; name the files in it, such as" in batch.errors[3]
+
+
+def test_a_model_of_image_files_gets_the_pixels_that_its_reader_made_without_warnings(tmp_path: Path) -> None:
+    image_format = ImageFormat(size=(8, 8), colour="grey", fit="crop")
+    description = GREY.model_copy(update={"image_format": image_format})
+    photo = np.random.default_rng(0).integers(0, 256, (90, 60, 4), dtype=np.uint8)
+    batch = read_image(Image.fromarray(photo), tmp_path, description)
+    np.testing.assert_array_equal(batch.x[0], decode(tmp_path / "image.png", image_format).pixels)
+    assert batch.warnings == ()
+    assert (batch.x != read_image(Image.fromarray(photo), tmp_path).x).any()  # stretched
+    minmax = description.model_copy(update={"scaling": "minmax", "scaler": Scaler(offset=(0.0,), scale=(100.0,))})
+    np.testing.assert_array_equal(read_image(Image.fromarray(photo), tmp_path, minmax).x, batch.x)
