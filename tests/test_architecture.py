@@ -96,9 +96,10 @@ SETTINGS_AND_WIRING = {"cli", "core", "params", "tracking", "orchestration"}
 READING = within("data.readers")
 DOWNLOADING = within("data.archives", "data.download", "data.mirrors", "data.sources", "data.trees")
 INPUTS = {
-    f"data.{name}" for name in ("columns", "inputs", "preprocessing", "samples", "scaling", "splits", "target_scaling")
+    f"data.{name}"
+    for name in ("columns", "inputs", "preprocessing", "samples", "scaling", "slices", "splits", "target_scaling")
 }
-METRICS = {"metrics.definitions", "metrics.detection"}
+METRICS = {"metrics.definitions", "metrics.detection", "metrics.ranking"}
 ALL_FAMILIES = {f"models.families.{name}" for name in FAMILIES}
 TRANSFERS = within("models.families.transfer", "models.families.backbones")
 
@@ -106,25 +107,31 @@ TRANSFERS = within("models.families.transfer", "models.families.backbones")
 FRONT_DOORS = {"models", "models.engine", "models.families", "metrics", "data", "data.readers", "experiments"}
 CANNOT_CHANGE = {
     # Reached through the types of params.yaml alone.
-    "fetch": READING | METRICS | INPUTS | within("models"),
+    "fetch": READING | METRICS | INPUTS | within("models", "data.decision_threshold"),
     # Of a task's module it takes how targets are summarized.
-    "normalise": (DOWNLOADING - {"data.archives", "data.trees"}) | METRICS | within("models", "experiments.plots"),
+    "normalise": (DOWNLOADING - {"data.archives", "data.trees"})
+    | METRICS
+    | within("models", "experiments.plots", "data.decision_threshold"),
     # The samples are split and on disk: whether they suffice for folds is checked, no more. Of other families only the
     # types of their settings are read.
     "train": READING
     | DOWNLOADING
     | ALL_FAMILIES
     | TRANSFERS
-    | {"metrics.detection", "data.cross_validation", "data.splits"},
+    | {"metrics.detection", "metrics.ranking", "data.cross_validation", "data.slices", "data.splits"},
     "train_transfer": READING
     | DOWNLOADING
     | (ALL_FAMILIES - {"models.families.mlp"})
     | {"models.engine.sklearn_columns", "models.engine.sklearn_model", "metrics.detection"}
-    | {"data.cross_validation", "data.splits"},
+    | {"metrics.ranking", "data.cross_validation", "data.slices", "data.splits"},
     # Of other families only the types of their settings are read; no transfer is fitted anew for folds.
-    "evaluate": READING | DOWNLOADING | ALL_FAMILIES | TRANSFERS,
+    "evaluate": READING | DOWNLOADING | ALL_FAMILIES | TRANSFERS | {"data.slices"},
     # Of params.yaml it reads names and tasks; of a task's module how predictions become metrics.
-    "compare": READING | DOWNLOADING | INPUTS | within("models", "experiments.plots") | {"metrics.detection"},
+    "compare": READING
+    | DOWNLOADING
+    | INPUTS
+    | within("models", "experiments.plots")
+    | {"metrics.detection", "metrics.ranking", "data.decision_threshold"},
 }
 CANNOT_CHANGE |= {other: CANNOT_CHANGE[group] for group, other in SAME_CODE}
 
@@ -258,7 +265,7 @@ def test_a_kept_run_over_seeds_depends_on_all_code_that_can_change_its_metrics()
     module = "modelyard.replication.single_run"
     reached = {name.removeprefix("modelyard.") for name in graph().find_upstream_modules(module)} - {"modelyard"}
     unchanging = within(*SETTINGS_AND_WIRING) | DOWNLOADING | within("experiments.plots") | FRONT_DOORS
-    unchanging |= {"metrics.bootstrap", "data.samples"}
+    unchanging |= {"metrics.bootstrap", "data.samples", "data.slices"}
     assert reached - unchanging - covered_by([f"src/modelyard/{name}" for name in CODE]) == set()
 
 

@@ -55,6 +55,51 @@ def test_an_input_comes_back_from_disk_as_it_was(tmp_path: Path):
         assert found.x.dtype == written.x.dtype
 
 
+def _people() -> RawData:
+    """50 samples with a column that is no feature."""
+    sex = np.where(np.arange(50) % 3, "female", "male").astype(object)
+    return replace(_table(), keys={"sex": (np.arange(50) % 3 > 0).astype(np.int64)}, texts={"sex": sex})
+
+
+@pytest.mark.parametrize("split", [SPLIT, {"test": 0.5, "test_seed": 3, "group": "sex"}, {"test": "training_samples"}])
+def test_slices_of_test_samples_are_written_beside_them_and_leave_the_training_as_it_is(tmp_path: Path, split) -> None:
+    for name, slices in (("with", ("sex",)), ("without", ())):
+        settings = InputSettings(dataset="made_up", split=split, scaling="standard", slices=slices)
+        inputs.write_input(_people(), "regression", settings, tmp_path / name / "training", tmp_path / name / "test")
+    found = inputs.load_slices(tmp_path / "with" / "test")
+    rows = inputs.load_test(tmp_path / "with" / "test").y.astype(int)
+    assert found["sex"].tolist() == ["female" if row % 3 else "male" for row in rows]
+    assert inputs.load_slices(tmp_path / "without" / "test") == {}
+    for file in sorted(path.relative_to(tmp_path / "without") for path in (tmp_path / "without").rglob("*.*")):
+        assert (tmp_path / "with" / file).read_bytes() == (tmp_path / "without" / file).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [(_people(), "no such column; did you mean sex"), (_table(), "this data set is no table")],
+)
+def test_slices_of_an_unknown_column_are_refused_before_anything_is_written(tmp_path: Path, raw, said: str) -> None:
+    settings = InputSettings(dataset="made_up", split=SPLIT, scaling="standard", slices=("sexe",))
+    with pytest.raises(ModelyardError, match=said):
+        inputs.write_input(raw, "regression", settings, tmp_path / "training", tmp_path / "test")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_slices_need_test_samples_with_columns() -> None:
+    settings = _settings("pixels", test="predefined").model_copy(update={"slices": ("sex",)})
+    with pytest.raises(ModelyardError, match="test samples of its own"):
+        inputs.slice_test(_images(), settings)
+
+
+@given(st.integers(0, 1000))
+def test_positions_lead_from_training_samples_to_the_data_set(seed: int) -> None:
+    settings = _settings("none", test=0.2, test_seed=seed, validation=0.25, first=20)
+    raw = _table()
+    training, _ = inputs.prepare(raw, "regression", settings)
+    positions = inputs.training_positions(raw, settings)
+    np.testing.assert_array_equal(raw.samples.x[positions], training.samples.x)
+
+
 def test_the_description_comes_back_to_the_last_bit(tmp_path: Path):
     training, _ = inputs.prepare(_table(), "regression", _settings("standard"))
     inputs.save_description(training.description, tmp_path)

@@ -63,6 +63,11 @@ def test_classification_metrics_equal_scikit_learns(image_input: TrainingInput, 
             "loss": sklearn_metrics.log_loss(test.y, np.clip(probabilities, 1e-7, 1 - 1e-7)),
             "accuracy": sklearn_metrics.accuracy_score(test.y, chosen),
             "macro_f1": sklearn_metrics.f1_score(test.y, chosen, average="macro"),
+            "balanced_accuracy": sklearn_metrics.balanced_accuracy_score(test.y, chosen),
+            "roc_auc": sklearn_metrics.roc_auc_score(test.y, probabilities[:, 1]),
+            "average_precision": sklearn_metrics.average_precision_score(test.y, probabilities[:, 1]),
+            "log_loss": sklearn_metrics.log_loss(test.y, np.clip(probabilities, 1e-7, 1 - 1e-7)),
+            "brier_score": sklearn_metrics.brier_score_loss(test.y, probabilities[:, 1]),
         },
         abs=1e-6,
     )
@@ -117,7 +122,14 @@ def test_a_regression_has_no_metrics_of_classes(of_values: tuple[Evaluation, Plo
         ("of_values", ["layers.png", "learning_curve.png", "predicted_against_true.png"]),
         (
             "of_images",
-            ["confusion.png", "first_training_images.png", "layers.png", "learning_curve.png", "worst_mistakes.png"],
+            [
+                "calibration.png",
+                "confusion.png",
+                "first_training_images.png",
+                "layers.png",
+                "learning_curve.png",
+                "worst_mistakes.png",
+            ],
         ),
     ],
     indirect=["any_evaluation"],
@@ -130,7 +142,27 @@ def test_a_classification_of_tables_has_no_plots_of_images(regression_input: Tra
     rows = Samples(regression_input.samples.x, (regression_input.samples.y > 3).astype(np.uint8))
     data = TrainingInput(describe(rows, 12, ("low", "high")), rows)
     _, files = evaluated(data, data.validation, tmp_path)
-    assert sorted(files) == ["confusion.png", "layers.png", "learning_curve.png"]
+    assert sorted(files) == ["calibration.png", "confusion.png", "layers.png", "learning_curve.png"]
+
+
+def test_each_slice_has_its_samples_and_the_headline_metric_with_an_interval(
+    image_input: TrainingInput, tmp_path: Path
+) -> None:
+    test, size = mislabelled(image_input), np.arange(45) // 15 * 10
+    save_test(test, tmp_path / "test", {"size": size.astype(str), "half": np.where(size < 20, "9 to 10", "20 to 21")})
+    evaluation = evaluate(fit(image_input)[0], tmp_path / "test")
+    table = evaluation.predictions
+    right = (table.truth == table.prediction).groupby(size).mean()
+    slices = evaluation.details["slices"]
+    assert slices["metric"] == "accuracy"
+    assert list(slices["columns"]["half"]) == ["9 to 10", "20 to 21"]  # by their numbers
+    for name, found in slices["columns"]["size"].items():
+        assert (found["rows"], found["value"]) == (15, right[int(name)])
+        assert found["low"] < found["value"] < found["high"]
+
+
+def test_without_slices_details_have_none(of_values: tuple[Evaluation, Plots]) -> None:
+    assert "slices" not in of_values[0].details
 
 
 @pytest.mark.parametrize("data_name", ["image_input", "regression_input"])

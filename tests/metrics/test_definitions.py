@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from modelyard import metrics
 from modelyard.data.samples import Task
-from modelyard.metrics import METRICS
+from modelyard.metrics import METRICS, Metric
 
 SEEDS = st.integers(0, 10_000)
 
@@ -42,6 +42,51 @@ def test_classification_metrics_equal_those_of_scikit_learn(seed: int):
     assert found["accuracy"] == pytest.approx(sklearn.metrics.accuracy_score(truth, prediction))
     assert found["macro_f1"] == pytest.approx(sklearn.metrics.f1_score(truth, prediction, average="macro"))
     assert found["loss"] == pytest.approx(-np.log(clipped).mean())
+
+
+@given(SEEDS)
+def test_balanced_accuracy_equals_that_of_scikit_learn(seed: int):
+    truth, probabilities = _classified(seed)
+    present = np.unique(truth)  # scikit-learn warns of predicted classes that are not true ones
+    recalls = sklearn.metrics.recall_score(truth, probabilities.argmax(axis=1), labels=present, average="macro")
+    assert values_of("classification", truth, probabilities)["balanced_accuracy"] == pytest.approx(recalls)
+
+
+TWO_CLASSES = {"roc_auc", "average_precision", "log_loss", "brier_score"}
+
+
+@given(SEEDS, st.integers(1, 30), st.sampled_from([np.float32, np.float64]))
+def test_metrics_of_two_classes_equal_those_of_scikit_learn(seed: int, levels: int, dtype: type):
+    """With few levels many probabilities are equal, and one class is often missing."""
+    random = np.random.default_rng(seed)
+    truth = random.integers(0, 2, int(random.integers(1, 30)))
+    positive = (random.integers(0, levels + 1, len(truth)) / levels).astype(dtype)
+    found = values_of("classification", truth, np.stack([1 - positive, positive], axis=1))
+    both = len(np.unique(truth)) == 2
+    assert found["roc_auc"] == pytest.approx(sklearn.metrics.roc_auc_score(truth, positive) if both else 0.5)
+    precision = sklearn.metrics.average_precision_score(truth, positive) if truth.any() else 0.0
+    assert found["average_precision"] == pytest.approx(precision)
+    assert found["brier_score"] == pytest.approx(np.mean((truth - positive.astype(float)) ** 2))
+    clipped = np.clip(positive.astype(float), 1e-7, 1 - 1e-7)
+    assert found["log_loss"] == pytest.approx(sklearn.metrics.log_loss(truth, clipped, labels=[0, 1]), rel=1e-5)
+
+
+def test_metrics_of_two_classes_are_of_two_classes_only():
+    assert {metric.name for metric in METRICS["classification"] if metric.of_two_classes} == TWO_CLASSES
+    assert not TWO_CLASSES & values_of("classification", np.array([0, 2]), np.eye(3)[:2]).keys()
+    assert TWO_CLASSES < set(metrics.metric_names("classification")) == set(metrics.metric_names("classification", 2))
+    assert not TWO_CLASSES & set(metrics.metric_names("classification", 3))
+    assert metrics.shown_metrics("classification", ["brier_score", "log_loss", "roc_auc"])[3:] == (
+        "roc_auc",
+        "brier_score",
+    )
+
+
+def test_another_prediction_than_the_likeliest_class_has_its_own_probability():
+    found = metrics.classification_columns(np.array([1, 0]), np.array([[0.6, 0.4], [0.9, 0.1]]), np.array([1, 0]))
+    assert found["prediction"].tolist() == [1, 0]
+    assert found["probability"].tolist() == [0.4, 0.9]
+    assert found["positive"].tolist() == [0.4, 0.1]
 
 
 def test_the_loss_of_a_classification_is_scikit_learns_log_loss():
@@ -97,7 +142,7 @@ def test_r2_of_equal_samples_is_0():
     assert metrics.values(metrics.bound_metrics("reconstruction", columns)) == {"mse": 1.0, "mae": 1.0, "r2": 0.0}
 
 
-def _stacked(task: str) -> dict[str, np.ndarray]:
+def _stacked(task: str, classes: int) -> dict[str, np.ndarray]:
     """Columns (7, 30): seven resamples side by side, as a bootstrap has them."""
     random = np.random.default_rng(3)
     which = random.integers(0, 30, (7, 30))
@@ -105,7 +150,10 @@ def _stacked(task: str) -> dict[str, np.ndarray]:
         rows = random.normal(size=(30, 4, 2))
         found = metrics.reconstruction_columns(rows, rows + random.normal(size=rows.shape), rows.mean(axis=0))
     elif task == "classification":
-        found = metrics.columns(task, random.integers(0, 9, 30), random.dirichlet(np.ones(9), 30))
+        positive = random.integers(0, 7, 30) / 6
+        few = metrics.columns(task, random.integers(0, 2, 30), np.stack([1 - positive, positive], axis=1))
+        many = metrics.columns(task, random.integers(0, 9, 30), random.dirichlet(np.ones(9), 30))
+        found = many if classes > 2 else few
     else:
         truth = random.normal(size=30)
         found = metrics.columns(task, truth, truth + random.normal(size=30))
@@ -113,12 +161,14 @@ def _stacked(task: str) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize(
-    ("task", "name"),
-    [(task, metric.name) for task in METRICS for metric in METRICS[task] if task != "detection"],  # see test_detection
+    ("task", "record"),
+    [(task, metric) for task in METRICS for metric in METRICS[task] if task != "detection"],  # see test_detection
+    ids=lambda each: getattr(each, "name", each),
 )
 @pytest.mark.parametrize("axis", [-1, 0])
-def test_a_metric_along_an_axis_is_the_metric_of_each_resample(task: str, name: str, axis: int):
-    metric, columns = metrics.bound_metrics(task, _stacked(task))[name]
+def test_a_metric_along_an_axis_is_the_metric_of_each_resample(task: str, record: Metric, axis: int):
+    stacked = _stacked(task, classes=2 if record.of_two_classes else 9)
+    metric, columns = metrics.bound_metrics(task, stacked)[record.name]
     each = [metric(*(column[row] for column in columns)) for row in range(7)]
     together = metric(*(column if axis == -1 else column.T for column in columns), axis=axis)
     np.testing.assert_allclose(together, each, rtol=1e-12)
@@ -195,7 +245,7 @@ def test_the_headline_metric_is_better_when_higher(task: Task):
 @pytest.mark.parametrize("task", METRICS)
 def test_errors_and_losses_are_better_when_lower(task: Task):
     lower = {metric.name for metric in METRICS[task] if not metric.higher_is_better}
-    assert lower == {"loss", "mae", "mse"} & {metric.name for metric in METRICS[task]}
+    assert lower == {"loss", "mae", "mse", "log_loss", "brier_score"} & {metric.name for metric in METRICS[task]}
 
 
 def test_a_metric_is_found_with_or_without_the_prefix_of_validation():

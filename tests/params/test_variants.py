@@ -124,5 +124,9 @@ def test_the_digest_does_not_depend_on_the_evaluation_by_folds(project: Project)
 
 def test_the_metrics_depend_on_the_task_and_on_validation_samples(project: Project):
     assert resolve(project, "boston_mlp", {}).metrics == ("correlation", "mae", "mse", "r2", "loss")
+    assert "balanced_accuracy" in resolve(project, "digits_cnn", {}).metrics
+    assert "roc_auc" in resolve(project, "xor_mlp", {}).metrics
+    assert "roc_auc" not in resolve(project, "digits_cnn", {}).metrics
     on_validation = ("val_loss", "val_accuracy", "gap")
-    assert resolve(project, "digits_mlp", {}).metrics == ("accuracy", "macro_f1", "loss", *on_validation)
+    of_classes = ("accuracy", "macro_f1", "loss", "balanced_accuracy")
+    assert resolve(project, "digits_mlp", {}).metrics == (*of_classes, *on_validation)

@@ -15,6 +15,8 @@ from rich.table import Table
 from modelyard import models, params
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import write_tables
+from modelyard.data.decision_threshold import goal_name
+from modelyard.data.inputs import InputDescription
 from modelyard.experiments import plots
 from modelyard.orchestration import dvc_lock
 from modelyard.params.results import evaluate_stage, train_stage
@@ -48,6 +50,7 @@ def predict(
     model = models.load(_model_folder(name))
     if show:
         serving.check_can_plot(model.description)
+    _print_threshold(model.description)
     batches = [serving.take_test_samples(test_samples, test)] if test else serving.read(files, model.description)
     counts: Counter[str] = Counter()
     predicted = _predict(model, batches, show, counts)
@@ -131,6 +134,16 @@ def _print_problems(batch: PredictionBatch, counts: Counter[str]) -> None:
 def _print_problem(line: str) -> None:
     """Print to standard error; standard output has the predictions only."""
     print(line, file=sys.stderr)  # noqa: T201
+
+
+def _print_threshold(description: InputDescription) -> None:
+    """Print to standard error by which threshold classes are decided, unless the likelier one is taken."""
+    if threshold := description.threshold:
+        text = (
+            f"class {description.classes[1]} from a probability of {threshold.value:.4g} on: the threshold was chosen "
+            f"on validation samples for the best {goal_name(threshold.goal)}"
+        )
+        _print_problem(text)
 
 
 def _print(tables: Sequence["pd.DataFrame"], console: Console) -> None:

@@ -1,6 +1,7 @@
 """Inputs of models: a data set, divided, with a fitted scaling, as memory-mapped arrays on disk."""
 
 import errno
+from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import not_
 from pathlib import Path
@@ -11,8 +12,9 @@ from pydantic import Field, ValidationError
 
 from modelyard.core.config import Settings
 from modelyard.core.errors import ModelyardError
-from modelyard.core.files import atomic_folder, write_json
+from modelyard.core.files import atomic_folder, read_json, write_json
 from modelyard.data.columns import Column
+from modelyard.data.decision_threshold import DecisionThreshold
 from modelyard.data.preprocessing import Imputation, Preprocessing, Strategy, choose_imputation, fit_scaler, refuse_gaps
 from modelyard.data.preprocessing import fit as fit_preprocessing
 from modelyard.data.readers import RawData
@@ -20,6 +22,7 @@ from modelyard.data.readers.csv_table import CsvFormat
 from modelyard.data.readers.image_file import ImageFormat
 from modelyard.data.samples import Samples, Task
 from modelyard.data.scaling import Method, Scaler, fit, leak_test_range
+from modelyard.data.slices import slice_column
 from modelyard.data.splits import (
     Divider,
     Split,
@@ -34,6 +37,9 @@ from modelyard.data.target_scaling import Method as TargetMethod
 from modelyard.data.target_scaling import TargetScaler
 
 MIN_FREQUENCY = 10  # one-hot features of fewer samples are hardly learnt
+SLICES = "slices.json"
+MEASURED_ONLY = {"slices"}
+"""The key of an input that changes no sample; excluded where settings are compared."""
 
 
 class InputSettings(Settings):
@@ -62,6 +68,12 @@ class InputSettings(Settings):
         ge=1,
         exclude_if=MIN_FREQUENCY.__eq__,
         description="of a table: categories in fewer training samples are taken together as `other`",
+    )
+    slices: tuple[str, ...] = Field(
+        default=(),
+        exclude_if=not_,
+        description="columns of the table, features or not: the evaluation also measures the test samples of each "
+        "value alone, and of the quarters of a column of many numbers. It retrains nothing",
     )
 
 
@@ -94,6 +106,9 @@ class InputDescription(Settings):
     )
     image_format: ImageFormat | None = Field(
         default=None, exclude_if=not_, description="of image files: how they become samples, when predicting as well"
+    )
+    threshold: DecisionThreshold | None = Field(
+        default=None, exclude_if=not_, description="of a model of two classes that has one: chosen in its training"
     )
 
     @property
@@ -140,6 +155,10 @@ class TrainingInput:
         return TrainingInput(self.description, self.samples.take(indices), groups)
 
 
+Slices = Mapping[str, np.ndarray]
+"""By the name of a column, the value or range of each test sample there (n,), as text."""
+
+
 def prepare(raw: RawData, task: Task, settings: InputSettings) -> tuple[TrainingInput, Samples]:
     """Divide raw data and fit its scalings on the training samples; all samples stay raw, in their compact type.
 
@@ -151,12 +170,9 @@ def prepare(raw: RawData, task: Task, settings: InputSettings) -> tuple[Training
     """
     columns, imputation = _columns(raw, settings)
     check_task(settings.split, task)
-    training, test = _divide(raw, settings)
-    kept = keep_first(len(training.samples), settings.split)
-    first = training.divider and training.divider.take(np.arange(kept))
-    order, validation_count = divide_validation(kept, settings.split, first)
-    samples = training.samples.take(order)
-    training_count = kept - validation_count
+    training, validation_count, test = _divide(raw, settings)
+    samples = training.samples
+    training_count = len(samples) - validation_count
     description = InputDescription(
         dataset=settings.dataset,
         task=task,
@@ -176,8 +192,13 @@ def prepare(raw: RawData, task: Task, settings: InputSettings) -> tuple[Training
         preprocessing=Preprocessing(imputation=imputation, min_frequency=settings.min_frequency) if columns else None,
         image_format=raw.image_format,
     )
-    groups = first.take(order).values if first and first.by == "group" else None
-    return TrainingInput(refit(description, samples), samples, groups), test
+    groups = training.divider.values if training.divider and training.divider.by == "group" else None
+    return TrainingInput(refit(description, samples), samples, groups), test.samples
+
+
+def training_positions(raw: RawData, settings: InputSettings) -> np.ndarray:
+    """Return where in a data set each training and validation sample of an input stands (n,), from 0."""
+    return _divide(raw, settings)[0].positions
 
 
 def refit(description: InputDescription, samples: Samples) -> InputDescription:
@@ -208,10 +229,29 @@ def write_input(
     Returns:
         What `prepare` returns: the test samples as they are, also where a leak was written.
     """
+    slices = slice_test(raw, settings)
     training_input, test_samples = prepare(raw, task, settings)
     save_training(training_input, training)
-    save_test(evaluation_samples(test_samples, training_input.description), test)
+    save_test(evaluation_samples(test_samples, training_input.description), test, slices)
     return training_input, test_samples
+
+
+def slice_test(raw: RawData, settings: InputSettings) -> Slices:
+    """Return the slices of an input's test samples; none where it asks for none.
+
+    Raises:
+        ModelyardError: there is no such column, or it has too many values.
+    """
+    if not settings.slices:
+        return {}
+    if raw.test is not None:
+        raise ModelyardError(
+            f"`slices`: data set {settings.dataset} has test samples of its own, of which no columns are kept: leave "
+            "it out."
+        )
+    labels = {column: slice_column(column, raw.keys, raw.texts) for column in settings.slices}
+    positions = _divide(raw, settings)[2].positions
+    return {column: values[positions] for column, values in labels.items()}
 
 
 def evaluation_samples(test: Samples, description: InputDescription) -> Samples:
@@ -230,10 +270,12 @@ def save_training(training: TrainingInput, folder: Path) -> None:
         save_description(training.description, temporary)
 
 
-def save_test(test: Samples, folder: Path) -> None:
-    """Write the test samples."""
+def save_test(test: Samples, folder: Path, slices: Slices | None = None) -> None:
+    """Write the test samples and, if there are any, their slices."""
     with atomic_folder(folder) as temporary:
         _save_samples(test, temporary)
+        if slices:
+            write_json(temporary / SLICES, {column: labels.tolist() for column, labels in slices.items()})
 
 
 def load_training(folder: Path) -> TrainingInput:
@@ -269,17 +311,38 @@ def load_test(folder: Path) -> Samples:
     return _open_samples(folder)
 
 
+def load_slices(folder: Path) -> Slices:
+    """Read the slices of the test samples; none where the input has none. Only `experiments.evaluate` calls this."""
+    path = folder / SLICES
+    return {column: np.array(labels) for column, labels in read_json(path).items()} if path.exists() else {}
+
+
 class _Divisible(NamedTuple):
+    """Samples, where each stands in the data set, and what they are divided by further."""
+
     samples: Samples
-    divider: Divider | None
+    positions: np.ndarray
+    divider: Divider | None = None
 
     def take(self, indices: np.ndarray) -> "_Divisible":
-        return _Divisible(self.samples.take(indices), self.divider and self.divider.take(indices))
+        return _Divisible(
+            self.samples.take(indices), self.positions[indices], self.divider and self.divider.take(indices)
+        )
 
 
-def _divide(raw: RawData, settings: InputSettings) -> tuple[_Divisible, Samples]:
-    """Return the training samples with what they are divided by further, and the test samples."""
-    samples = _Divisible(raw.samples, find_divider(settings.split, raw.samples, raw.keys, raw.classes))
+def _divide(raw: RawData, settings: InputSettings) -> tuple[_Divisible, int, _Divisible]:
+    """Return the training samples, those for validation last, the number of the latter, and the test samples."""
+    training, test = _divide_test(raw, settings)
+    kept = keep_first(len(training.samples), settings.split)
+    divider = training.divider and training.divider.take(np.arange(kept))
+    order, validation_count = divide_validation(kept, settings.split, divider)
+    return training.take(order), validation_count, test
+
+
+def _divide_test(raw: RawData, settings: InputSettings) -> tuple[_Divisible, _Divisible]:
+    """Return the training samples and the test samples."""
+    divider = find_divider(settings.split, raw.samples, raw.keys, raw.classes)
+    samples = _Divisible(raw.samples, np.arange(len(raw.samples)), divider)
     if settings.split.test == "predefined":
         if raw.test is None:
             seed = "." if settings.split.time else ", and a `test_seed`."
@@ -289,13 +352,13 @@ def _divide(raw: RawData, settings: InputSettings) -> tuple[_Divisible, Samples]
             )
         if samples.divider and samples.divider.by == "time":
             samples = samples.take(np.argsort(samples.divider.values, kind="stable"))
-        return samples, raw.test
+        return samples, _Divisible(raw.test, np.arange(len(raw.test)))
     if raw.test is not None:
         raise ModelyardError(
             f"data set {settings.dataset} has test samples of its own: write `split.test: predefined`."
         )
     training, test = divide_test(len(raw.samples), settings.split, samples.divider)
-    return samples.take(training), raw.samples.take(test)
+    return samples.take(training), samples.take(test)
 
 
 def _columns(raw: RawData, settings: InputSettings) -> tuple[tuple[Column, ...], tuple[Imputation, ...]]:

@@ -149,7 +149,7 @@ def _rows(
         yield common | about
         return
     try:
-        compared = results.compared(shown_metrics(project.task_of(name)))
+        compared = results.compared(shown_metrics(project.task_of(name), results.metrics))
         folds = results.folds
     except ModelyardError as error:
         yield common | about | {"state": f"{UNREADABLE}: {error}. To build it again: modelyard run {name}"}

@@ -3,9 +3,12 @@
 This is the only module that opens test samples: whoever needs some of them asks here.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from modelyard import metrics, models
 from modelyard.data import inputs
@@ -43,7 +46,7 @@ def load_test_samples(test: Path) -> Samples:
 
 
 def evaluate(model: models.Model, test: Path) -> Evaluation:
-    """Evaluate a model on all test samples of a folder."""
+    """Evaluate a model on all test samples of a folder, and on the slices of them that the input asks for."""
     samples = load_test_samples(test)
     scored = TASKS[model.description.task].score(model, samples, model.predict(samples.x))
     bound = scored.bound_metrics
@@ -53,6 +56,9 @@ def evaluate(model: models.Model, test: Path) -> Evaluation:
         "interval": {"confidence": CONFIDENCE, "method": "percentile bootstrap", "resamples": RESAMPLES},
         **scored.details,
     }
+    if slices := inputs.load_slices(test):
+        headline = metrics.headline_metric(model.description.task)
+        details["slices"] = {"metric": headline, "columns": _measure_slices(bound[headline], slices)}
     return Evaluation(scored, metrics.values(bound), details)
 
 
@@ -67,6 +73,33 @@ def plot_evaluation(evaluation: Evaluation, training: inputs.TrainingInput, hist
         "layers.png": plots.layer_diagram(model.layers),
     }
     return files | _plot_first_convolution(model, training) | TASKS[task].plot(evaluation.scored, training)
+
+
+def _measure_slices(metric: metrics.BoundMetric, slices: inputs.Slices) -> dict[str, Any]:
+    """By column and slice: the number of its samples, and their metric with its interval."""
+    return {
+        column: {
+            name: _measure_slice(metric, labels == name) for name in sorted(set(labels.tolist()), key=_first_number)
+        }
+        for column, labels in slices.items()
+    }
+
+
+def _measure_slice(metric: metrics.BoundMetric, members: np.ndarray) -> dict[str, float]:
+    part = metrics.BoundMetric(metric.formula, tuple(array[members] for array in metric.arrays))
+    return {
+        "rows": int(members.sum()),
+        "value": part.value,
+        **bootstrap_interval(part.formula, part.arrays)._asdict(),
+    }
+
+
+def _first_number(name: str) -> tuple[float, str]:
+    """The order of slices: by the number that a name begins with, then by the name."""
+    try:
+        return float(name.partition(" to ")[0]), name
+    except ValueError:
+        return math.inf, name
 
 
 def _plot_first_convolution(model: models.Model, training: inputs.TrainingInput) -> Plots:

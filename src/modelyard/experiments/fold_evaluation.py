@@ -57,11 +57,9 @@ def _folds(
     experiment: NetworkExperiment | EstimatorExperiment, data: TrainingInput, folds: int, repeats: int
 ) -> Iterator[tuple[TrainingInput, Samples, int]]:
     """What each fit is trained on and measured on, and its seed, which differs between the repeats."""
-    needs_validation = getattr(experiment.training, "is_steered_by_validation", False)
-    share = data.description.validation_samples / len(data.samples) if needs_validation else 0.0
     for repeat in range(repeats):
         seed = (experiment.training.seed + repeat) % 2**32
-        for fitted_on, held_out in evaluation_folds(data, folds, seed, share):
+        for fitted_on, held_out in evaluation_folds(data, folds, seed, validation_share(experiment, data)):
             yield fitted_on, held_out, seed
 
 
@@ -72,13 +70,26 @@ def _fit_and_measure(
     seed: int,
     runtime: models.Runtime,
 ) -> dict[str, float]:
+    model = fit_fold(experiment, fitted_on, seed, runtime)
+    samples, task = evaluation_samples(held_out, model.description), model.description.task
+    bound = TASKS[task].score(model, samples, model.predict(samples.x)).bound_metrics
+    return {name: bound[name].value for name in shown_metrics(task, bound)}
+
+
+def fit_fold(
+    experiment: NetworkExperiment | EstimatorExperiment, fitted_on: TrainingInput, seed: int, runtime: models.Runtime
+) -> models.Model:
+    """Fit the model of an experiment to a part of its samples, with another seed; nothing is kept."""
     training = without_checkpoint(experiment.training).model_copy(update={"seed": seed})
     with TemporaryDirectory() as folder:
         context = models.TrainingContext(Path(folder), runtime, lambda _: None)
-        model, _ = models.fit(experiment.model, training, fitted_on, context)
-    samples, task = evaluation_samples(held_out, model.description), model.description.task
-    bound = TASKS[task].score(model, samples, model.predict(samples.x)).bound_metrics
-    return {name: bound[name].value for name in shown_metrics(task)}
+        return models.fit(experiment.model, training, fitted_on, context)[0]
+
+
+def validation_share(experiment: NetworkExperiment | EstimatorExperiment, data: TrainingInput) -> float:
+    """The share of the samples that each fit gets for validation: none if they do not steer it."""
+    is_steered = experiment.training.is_steered_by_validation
+    return data.description.validation_samples / len(data.samples) if is_steered else 0.0
 
 
 def _statistics(values: list[float], test_ratio: float) -> dict[str, Any]:

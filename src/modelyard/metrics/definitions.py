@@ -1,6 +1,6 @@
 """Metrics of each task: their formulas, vectorized along an axis for the bootstrap, and all that is known of them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -8,10 +8,12 @@ import numpy as np
 
 from modelyard.data.samples import Task
 from modelyard.metrics import detection
+from modelyard.metrics.ranking import average_precision, roc_auc
 
 Columns = Mapping[str, np.ndarray]
 Formula = Callable[..., np.ndarray]
 
+POSITIVE = "positive"  # the column of the second class's probability, where there are two classes
 SMALLEST_PROBABILITY = 1e-7  # as Keras clips, so that a certain mistake costs 16.1 and not infinity
 
 
@@ -39,6 +41,7 @@ class Metric:
         rank: Position in a comparison; 0 is the headline metric, None is not compared.
         in_target_unit: Whether the metric has the unit of the target.
         in_history: Whether Keras computes it after each epoch, beside the loss and under the same name.
+        of_two_classes: Whether it is for classifications of two classes only.
     """
 
     name: str
@@ -48,11 +51,21 @@ class Metric:
     rank: int | None = None
     in_target_unit: bool = False
     in_history: bool = False
+    of_two_classes: bool = False
 
 
-def shown_metrics(task: Task) -> tuple[str, ...]:
-    """Names of the compared metrics of a task, the headline metric first."""
-    ranked = sorted((metric.rank, metric.name) for metric in METRICS[task] if metric.rank is not None)
+def metric_names(task: Task, classes: int = 0) -> tuple[str, ...]:
+    """Names of all metrics of a task; `classes` is the number of classes, 0 where it is not known."""
+    return tuple(metric.name for metric in METRICS[task] if classes in (0, 2) or not metric.of_two_classes)
+
+
+def shown_metrics(task: Task, measured: Collection[str] = ()) -> tuple[str, ...]:
+    """Names of the compared metrics of a task, the headline metric first; those of two classes only if measured."""
+    ranked = sorted(
+        (metric.rank, metric.name)
+        for metric in METRICS[task]
+        if metric.rank is not None and (not metric.of_two_classes or metric.name in measured)
+    )
     return tuple(name for _, name in ranked)
 
 
@@ -89,10 +102,11 @@ def is_in_target_unit(name: str) -> bool:
 
 
 def bound_metrics(task: Task, columns: Columns) -> dict[str, BoundMetric]:
-    """Bind every metric of a task to its columns, each of shape (n,)."""
+    """Bind every metric of a task to its columns, each of shape (n,); those of two classes only if there are two."""
     return {
         metric.name: BoundMetric(metric.formula, tuple(columns[name] for name in metric.columns))
         for metric in METRICS[task]
+        if not metric.of_two_classes or POSITIVE in columns
     }
 
 
@@ -129,15 +143,23 @@ def _metrics_named(name: str, tasks: Iterable[Task]) -> Iterator[Metric]:
     return (metric for task in tasks for metric in METRICS[task] if metric.name == plain)
 
 
-def _classification_columns(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndarray]:
-    """Columns (n,) of a classification: truth, prediction, its probability and the sample's cross-entropy."""
-    of_truth = probabilities[np.arange(len(truth)), truth]
-    return {
+def classification_columns(
+    truth: np.ndarray, probabilities: np.ndarray, prediction: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """Columns (n,) of a classification: truth, prediction, its probability and the sample's cross-entropy.
+
+    Of two classes also the probability of the second, which is the positive one. The prediction is the likeliest class
+    unless another is given.
+    """
+    samples = np.arange(len(truth))
+    prediction = probabilities.argmax(axis=1) if prediction is None else prediction
+    columns = {
         "truth": truth.astype(np.int64),
-        "prediction": probabilities.argmax(axis=1),
-        "probability": probabilities.max(axis=1),
-        "loss": cross_entropy(of_truth),
+        "prediction": prediction,
+        "probability": probabilities[samples, prediction],
+        "loss": cross_entropy(probabilities[samples, truth]),
     }
+    return columns | ({POSITIVE: probabilities[:, 1]} if probabilities.shape[1] == 2 else {})
 
 
 def _regression_columns(truth: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
@@ -153,6 +175,25 @@ def cross_entropy(probability_of_truth: np.ndarray) -> np.ndarray:
 def accuracy(truth: np.ndarray, prediction: np.ndarray, axis: int = -1) -> np.ndarray:
     """Share of samples whose class is right."""
     return mean(truth == prediction, axis)
+
+
+def balanced_accuracy(truth: np.ndarray, prediction: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Unweighted mean of the recall of the classes that occur in the truth."""
+    right = truth == prediction
+    recalls = [_share_of(right, truth == label, axis) for label in np.unique(truth)]
+    balanced: np.ndarray = np.nanmean(recalls, axis=0)
+    return balanced
+
+
+def _share_of(right: np.ndarray, of_class: np.ndarray, axis: int) -> np.ndarray:
+    """Share of right predictions among the samples of a class; NaN without such samples."""
+    count = np.sum(of_class, axis=axis)
+    return np.where(count, np.sum(right & of_class, axis=axis) / np.maximum(count, 1), np.nan)
+
+
+def brier_score(truth: np.ndarray, positive: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Mean squared distance of the second class's probability from 1 where that class is true, else from 0."""
+    return mean_squared_error(truth, positive, axis)
 
 
 def macro_f1(truth: np.ndarray, prediction: np.ndarray, axis: int = -1) -> np.ndarray:
@@ -240,6 +281,18 @@ METRICS: dict[Task, tuple[Metric, ...]] = {
         Metric("loss", mean, ("loss",), higher_is_better=False, rank=2),
         Metric("accuracy", accuracy, ("truth", "prediction"), higher_is_better=True, rank=0, in_history=True),
         Metric("macro_f1", macro_f1, ("truth", "prediction"), higher_is_better=True, rank=1),
+        Metric("balanced_accuracy", balanced_accuracy, ("truth", "prediction"), higher_is_better=True),
+        Metric("roc_auc", roc_auc, ("truth", POSITIVE), higher_is_better=True, rank=3, of_two_classes=True),
+        Metric(
+            "average_precision",
+            average_precision,
+            ("truth", POSITIVE),
+            higher_is_better=True,
+            rank=4,
+            of_two_classes=True,
+        ),
+        Metric("log_loss", mean, ("loss",), higher_is_better=False, of_two_classes=True),
+        Metric("brier_score", brier_score, ("truth", POSITIVE), higher_is_better=False, rank=5, of_two_classes=True),
     ),
     "regression": (
         Metric("loss", mean_squared_error, ("truth", "prediction"), higher_is_better=False),
@@ -270,7 +323,7 @@ METRICS: dict[Task, tuple[Metric, ...]] = {
 """The metrics of each task, in the order of metrics.json."""
 
 COLUMNS: dict[Task, Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]] = {
-    "classification": _classification_columns,
+    "classification": classification_columns,
     "regression": _regression_columns,
 }
 """Columns of a task from truth and predictions, where each sample has one of both."""

@@ -10,9 +10,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 from pydantic import Field
 
 from modelyard.core.errors import ModelyardError
+from modelyard.data.decision_threshold import Goal, check_threshold, check_validation, choose_threshold
 from modelyard.data.inputs import InputDescription, TrainingInput
 from modelyard.data.preprocessing import by_feature
 from modelyard.data.samples import Task
@@ -124,8 +126,19 @@ def fit(
     _check_columns(data.description, settings.family)
     if hasattr(family, "check"):
         family.check(data, settings)
-    fitted: tuple[Model, pd.DataFrame] = engine.fit(family, settings, training, data, context)
-    return fitted
+    if training.threshold:
+        check_threshold(task, len(data.description.classes), data.description.validation_samples)
+        check_validation(data.validation, data.description.classes)
+    model, history = engine.fit(family, settings, training, data, context)
+    if training.threshold:
+        model.description = _with_threshold(model, training.threshold, data)
+    return model, history
+
+
+def _with_threshold(model: Model, goal: Goal, data: TrainingInput) -> InputDescription:
+    validation = data.validation
+    threshold = choose_threshold(goal, np.asarray(validation.y), model.predict(validation.x)[:, 1])
+    return model.description.model_copy(update={"threshold": threshold})
 
 
 def _check_columns(description: InputDescription, family: str) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 from modelyard import models
 from modelyard.core.config import Mistake, parse, suggest
 from modelyard.core.errors import ModelyardError
+from modelyard.data.decision_threshold import check_threshold
 from modelyard.data.samples import TARGET_KINDS, Task
 from modelyard.data.splits import check_task
-from modelyard.metrics.definitions import history_metric, shown_metrics
+from modelyard.metrics.definitions import history_metric, metric_names, shown_metrics
 from modelyard.models.engine.class_weights import check_class_weights
 from modelyard.models.engine.tasks import check_loss
 from modelyard.params.claim import Claims
@@ -115,7 +116,8 @@ def _published_mistakes(project: Project, published: Published) -> Iterator[Mist
         if name not in project.all_experiments:
             yield Mistake((name,), f"no such experiment; {suggest(name, project.all_experiments)}")
             continue
-        known = shown_metrics(project.task_of(name))
+        task, classes = project.task_of(name), project.datasets[project.dataset_of(name)].classes
+        known = shown_metrics(task, metric_names(task, len(classes)))
         for metric in entry.metrics:
             if metric not in known:
                 yield Mistake((name, "metrics", metric), f"no such metric; {suggest(metric, known)}")
@@ -169,6 +171,11 @@ def _experiment_mistakes(keys: tuple[str, ...], experiment: AnyExperiment, proje
         check_class_weights(experiment.training, task)
     except ModelyardError as error:
         yield Mistake((*keys, "training", "class_weights"), str(error))
+    if experiment.training.threshold:
+        try:
+            check_threshold(task, len(dataset.classes), project.inputs[experiment.input].split.validation)
+        except ModelyardError as error:
+            yield Mistake((*keys, "training", "threshold"), str(error))
     if isinstance(experiment, TransferExperiment) and experiment.training.checkpoint:
         reason = "a checkpoint of a transfer would lack the backbone; leave it out"
         yield Mistake((*keys, "training", "checkpoint"), reason)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, FiniteFloat, TypeAdapter, ValidationError
 
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import parse_json, read_text
+from modelyard.data.decision_threshold import DecisionThreshold, goal_name
 from modelyard.params.project import Project
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ METRICS = TypeAdapter(dict[str, FiniteFloat])
 _DETAILS = TypeAdapter(dict[str, Any])
 INTERVALS = TypeAdapter(dict[str, tuple[FiniteFloat, FiniteFloat]])
 _FOLDS: TypeAdapter["FoldResults | None"] = TypeAdapter("FoldResults | None")
+_SLICES: TypeAdapter["SliceResults | None"] = TypeAdapter("SliceResults | None")
+_THRESHOLD: TypeAdapter["ThresholdResults | None"] = TypeAdapter("ThresholdResults | None")
 _CLASSES = TypeAdapter(dict[str, dict[str, float | None]])
 
 PRETRAINED_STAGES = "pretrained/dvc.yaml:"
@@ -97,6 +100,38 @@ class FoldResults(BaseModel):
         return f"{value} in {self.folds} folds of the training samples{times}"
 
 
+class SliceResult(BaseModel):
+    """A metric of the test samples of one slice, its 95 % confidence interval, and their number."""
+
+    rows: int
+    value: FiniteFloat
+    low: FiniteFloat
+    high: FiniteFloat
+
+
+class SliceResults(BaseModel):
+    """The headline metric of each slice, by column and value."""
+
+    metric: str
+    columns: dict[str, dict[str, SliceResult]]
+
+
+class ThresholdResults(DecisionThreshold):
+    """A decision threshold, and what it gains on the test samples."""
+
+    test: FiniteFloat
+    test_at_half: FiniteFloat
+
+    def text(self, positive_class: str) -> str:
+        """What is decided by it, what it was chosen for, and the values with it and without it."""
+        return (
+            f"class {positive_class} is predicted from a probability of {self.value:.4g} on, chosen for the best "
+            f"{goal_name(self.goal)} of {self.validation_samples} validation samples: {self.validation:.4g} there, "
+            f"{self.validation_at_half:.4g} with 0.5; {self.test:.4g} on the test samples, {self.test_at_half:.4g} "
+            "with 0.5"
+        )
+
+
 @dataclass(frozen=True)
 class ExperimentResults:
     """The files that training and evaluation of one experiment write."""
@@ -151,6 +186,21 @@ class ExperimentResults:
     def classes(self) -> dict[str, dict[str, float | None]]:
         """Values on test samples by class and name; empty unless it is a classification."""
         return self._checked("details.json", _CLASSES, self.details.get("classes", {}))
+
+    @property
+    def positive_class(self) -> str:
+        """The class of which the metrics of two classes are; empty for other tasks and numbers of classes."""
+        return str(self.details.get("positive_class", ""))
+
+    @property
+    def threshold(self) -> ThresholdResults | None:
+        """The decision threshold, if the model has one."""
+        return self._checked("details.json", _THRESHOLD, self.details.get("threshold"))
+
+    @property
+    def slices(self) -> SliceResults | None:
+        """The results of each slice, if the input asks for slices."""
+        return self._checked("details.json", _SLICES, self.details.get("slices"))
 
     @property
     def folds(self) -> FoldResults | None:

@@ -11,11 +11,11 @@ from pydantic import ValidationError
 from modelyard import models
 from modelyard.core.config import AnySettings, suggest, with_changes
 from modelyard.core.errors import ModelyardError
-from modelyard.data.inputs import InputSettings
+from modelyard.data.inputs import MEASURED_ONLY, InputSettings
 from modelyard.data.readers import AnyDataset
 from modelyard.data.samples import Task
 from modelyard.data.splits import check_task
-from modelyard.metrics.definitions import history_metric, shown_metrics
+from modelyard.metrics.definitions import history_metric, metric_names, shown_metrics
 from modelyard.models.engine.tasks import check_loss
 from modelyard.params.claim import Changes, ClaimSettings
 from modelyard.params.fold_evaluation import EVALUATE
@@ -50,7 +50,8 @@ class ResolvedExperiment:
         """The metrics that a claim can compare."""
         in_history = ("loss", *filter(None, [history_metric(self.task)]))
         on_validation = (*(f"val_{name}" for name in in_history), GAP) if self.input.split.validation else ()
-        return tuple(dict.fromkeys((*shown_metrics(self.task), "loss", *on_validation)))
+        measured = metric_names(self.task, len(self.dataset.classes))
+        return tuple(dict.fromkeys((*shown_metrics(self.task, measured), "loss", *measured, *on_validation)))
 
     def self_and_backbones(self) -> Iterator["ResolvedExperiment"]:
         """This experiment, then the one that it starts from, and so on."""
@@ -80,7 +81,7 @@ class ResolvedExperiment:
         """Every setting that can change the result, ready for JSON."""
         return {
             "dataset": self.dataset.model_dump(mode="json", exclude=DISPLAY),
-            "input": self.input.model_dump(mode="json"),
+            "input": self.input.model_dump(mode="json", exclude=MEASURED_ONLY),
             "experiment": self.experiment.model_dump(mode="json", exclude=EVALUATE),
             "backbone": self.backbone and self.backbone.to_dict(),
         }

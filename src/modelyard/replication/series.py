@@ -226,7 +226,8 @@ def _summary_rows(
     series: Series, runs: dict[int, dict[str, float]], published: Mapping[str, float]
 ) -> Iterator[dict[str, Any]]:
     """One row per metric; none without runs."""
-    for metric in metrics.shown_metrics(series.resolved.task) if runs else ():
+    measured = {name for run in runs.values() for name in run}
+    for metric in metrics.shown_metrics(series.resolved.task, measured) if runs else ():
         values = np.array([run.get(metric, np.nan) for run in runs.values()])
         if not np.isfinite(values).all():
             seeds = ", ".join(str(seed) for seed, value in zip(runs, values, strict=True) if not np.isfinite(value))

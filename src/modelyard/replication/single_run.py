@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # The code that can change a metric, within the package: an edit of it invalidates the runs that are kept.
 CODE = (
     "data/columns.py",
+    "data/decision_threshold.py",
     "data/inputs.py",
     "data/preprocessing.py",
     "data/readers",
@@ -36,6 +37,7 @@ CODE = (
     "experiments/tasks",
     "metrics/definitions.py",
     "metrics/detection.py",
+    "metrics/ranking.py",
     "models",
     "replication/single_run.py",
 )

@@ -157,7 +157,7 @@ def _value_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterato
 
 
 def _metric_changes(project: Project, name: str, before: ProjectState, now: ProjectState) -> Iterator[MetricChange]:
-    for rank, metric in enumerate(shown_metrics(project.task_of(name))):
+    for rank, metric in enumerate(shown_metrics(project.task_of(name), now.metrics[name])):
         old, new = before.metrics[name].get(metric), now.metrics[name].get(metric)
         if old is None or new is None or f"{old:.4g}" == f"{new:.4g}":
             continue

@@ -16,6 +16,7 @@ from modelyard.reporting.claims import ClaimRow, claim_rows
 from modelyard.reporting.data_cards import DatasetCard, data_cards
 from modelyard.reporting.experiments import ExperimentSection, experiment_sections
 from modelyard.reporting.inline_images import InlineImage
+from modelyard.reporting.label_errors import LabelErrorSection, label_error_sections
 from modelyard.reporting.project_files import ProjectFiles
 from modelyard.reporting.replication import ReplicationRow, replication_rows
 from modelyard.reporting.studies import StudySection, study_sections
@@ -41,6 +42,7 @@ class ReportContents:
         replication: the metrics over seeds.
         studies: a section for each Optuna study.
         feature_importance: the plots of `modelyard explain`.
+        label_errors: what `modelyard label-errors` found.
         missing: a message for each file that is missing or unreadable.
     """
 
@@ -58,6 +60,7 @@ class ReportContents:
     replication: list[ReplicationRow]
     studies: list[StudySection]
     feature_importance: tuple[InlineImage, ...]
+    label_errors: list[LabelErrorSection]
     missing: list[str]
 
     @property
@@ -107,5 +110,6 @@ def gather(root: Path, against: str | None = None) -> ReportContents:
         replication=replication_rows(files),
         studies=study_sections(files),
         feature_importance=files.images(root / "reports" / "explain"),
+        label_errors=label_error_sections(files),
         missing=[*files.missing, *(files_then.missing if files_then else ())],
     )

@@ -13,7 +13,8 @@ from modelyard.params.project import Project
 from modelyard.params.results import ExperimentResults, evaluate_stage, results_of, train_stage
 from modelyard.reporting.inline_images import InlineImage
 from modelyard.reporting.project_files import ProjectFiles
-from modelyard.reporting.tables import ResultRow, ResultTable
+from modelyard.reporting.slices import SliceRow, slice_rows
+from modelyard.reporting.tables import ResultRow, ResultTable, interval_text
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,11 @@ class ExperimentSection:
         settings: what params.yaml sets, by dotted key.
         defaults: the other settings, by dotted key.
         last_epoch: the last row of history.csv.
+        metrics: every metric with its interval, as text.
         classes: values by class and by name, on test samples.
+        positive_class: of two classes, the one that the metrics are of; else empty.
+        threshold: what decides between two classes, in words; empty for the likelier class.
+        slices: the headline metric of each slice, the whole test set first.
         seconds: how long `train` and `evaluate` took when they last ran here.
         model_md5: the MD5 of the model's folder in dvc.lock; empty if it is not there.
         plots: its plots.
@@ -39,15 +44,14 @@ class ExperimentSection:
     settings: dict[str, Any]
     defaults: dict[str, Any]
     last_epoch: dict[str, float]
+    metrics: dict[str, str]
     classes: dict[str, dict[str, float | None]]
+    positive_class: str
+    threshold: str
+    slices: list[SliceRow]
     seconds: dict[str, float]
     model_md5: str
     plots: tuple[InlineImage, ...]
-
-    @property
-    def metrics(self) -> dict[str, str]:
-        """Every metric with its interval, as text."""
-        return {result.metric: result.text for result in self.row.metrics}
 
     @property
     def class_columns(self) -> list[str]:
@@ -100,11 +104,29 @@ def _section(
         settings=settings,
         defaults=defaults,
         last_epoch=files.attempt(f"{results.folder}/history.csv", lambda: _last_epoch(results), {}),
-        classes=files.attempt(f"{results.folder}/details.json", lambda: results.classes, {}) if row.metrics else {},
+        **_measured(files, results, row),
         seconds={step: seconds[stage] for step, stage in stages.items() if stage in seconds},
         model_md5=outputs.get(results.model.relative_to(files.root).as_posix(), ""),
         plots=plots,
     )
+
+
+def _measured(files: ProjectFiles, results: ExperimentResults, row: ResultRow) -> dict[str, Any]:
+    """What metrics.json and details.json have for a section."""
+    nothing: dict[str, Any] = {"metrics": {}, "classes": {}, "positive_class": "", "threshold": "", "slices": []}
+
+    def read() -> dict[str, Any]:
+        names = dict.fromkeys([*(result.metric for result in row.metrics), *results.metrics])
+        threshold = results.threshold
+        return {
+            "metrics": {name: interval_text(*values) for name, values in results.compared(names).items()},
+            "classes": results.classes,
+            "positive_class": results.positive_class,
+            "threshold": threshold.text(results.positive_class) if threshold else "",
+            "slices": slice_rows(results),
+        }
+
+    return files.attempt(f"{results.folder}/details.json", read, nothing) if row.metrics else nothing
 
 
 def _seconds(files: ProjectFiles) -> dict[str, float] | None:

@@ -16,6 +16,7 @@ CAPTIONS = {
     "learning_curve": "Learning curve",
     "layers": "Layers",
     "confusion": "Confusion matrix (test samples)",
+    "calibration": "Calibration (test samples): how often a class comes true by its probability",
     "predicted_against_true": "Predicted against true values (test samples)",
     "first_training_images": "First training images with predicted class; red: true/predicted",
     "worst_mistakes": "Most confident errors (test samples): true/predicted",

@@ -10,6 +10,11 @@ from modelyard.experiments.compare import remarks
 from modelyard.reporting.interval_bars import BarAxis, IntervalBar
 
 
+def interval_text(value: float, low: float, high: float) -> str:
+    """A value and its interval."""
+    return f"{value:.4g} ({low:.4g} to {high:.4g})"
+
+
 @dataclass(frozen=True)
 class MetricWithInterval:
     """A metric of an experiment with its 95 % interval and the published value, if there is one."""
@@ -24,7 +29,7 @@ class MetricWithInterval:
     @property
     def text(self) -> str:
         """The value and its interval."""
-        return f"{self.value:.4g} ({self.low:.4g} to {self.high:.4g})"
+        return interval_text(self.value, self.low, self.high)
 
 
 @dataclass(frozen=True)

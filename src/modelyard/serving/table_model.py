@@ -66,12 +66,13 @@ def _to_arrow(frame: pd.DataFrame) -> dict[str, pa.ChunkedArray]:
 
 def _name(outputs: np.ndarray, description: "InputDescription", index: pd.Index) -> pd.DataFrame:
     """A model's outputs in the columns of its signature."""
+    from modelyard.data.decision_threshold import predicted_classes
     from modelyard.data.samples import TARGET_KINDS
     from modelyard.tracking.mlflow_schema import prediction_types
 
     columns = list(outputs.reshape(len(outputs), -1).astype(np.float64).T)
     if TARGET_KINDS[description.task] == "class":
-        columns.insert(0, np.array(description.classes)[outputs.argmax(axis=1)])
+        columns.insert(0, np.array(description.classes)[predicted_classes(outputs, description.threshold)])
     return pd.DataFrame(dict(zip(prediction_types(description), columns, strict=True)), index)
 
 

@@ -58,7 +58,7 @@ def table_signature(description: InputDescription) -> Any:
 def prediction_types(description: InputDescription) -> dict[str, str]:
     """What a logged model of tables gives for each sample: name and type of each column.
 
-    That is the likeliest class before the probability of each, the value, or the reconstructed features.
+    That is the predicted class before the probability of each, the value, or the reconstructed features.
     """
     kind = TARGET_KINDS[description.task]
     if kind == "class":

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from modelyard.data.inputs import MEASURED_ONLY
 from modelyard.metrics.definitions import find_metric, history_metric
 from modelyard.models import Runtime
 from modelyard.params.fold_evaluation import EVALUATE
@@ -77,7 +78,7 @@ def make_plan(project: Project, name: str, root: Path) -> Plan:
         name=name,
         study=study,
         experiment=experiment,
-        inputs={each: project.inputs[each].model_dump(mode="json") for each in names},
+        inputs={each: project.inputs[each].model_dump(mode="json", exclude=MEASURED_ONLY) for each in names},
         metric=f"val_{metric}",
         runtime=project.runtime,
         root=root.resolve(),

@@ -24,7 +24,7 @@ class RawData:
     `keys` has each column of a table, features or not, by its name: for each sample a number that identifies the
     column's value. Numbers are float64, dates float64 in days since 1970, both with NaN where there is none; texts are
     integers from 0 that count the different texts, with -1 where there is none. `test_keys` has the same of the test
-    samples, with the same integers for the same texts.
+    samples, with the same integers for the same texts. `texts` has each column as text, with "" where there is none.
     """
 
     samples: Samples
@@ -34,6 +34,7 @@ class RawData:
     words: tuple[str, ...] = ()  # for samples of word numbers: the word of each number
     keys: Mapping[str, np.ndarray] = field(default_factory=dict)
     test_keys: Mapping[str, np.ndarray] = field(default_factory=dict)
+    texts: Mapping[str, np.ndarray] = field(default_factory=dict)
     columns: tuple[Column, ...] = ()  # for a table that has more than numbers: what each column holds
     csv_format: CsvFormat | None = None  # of such a table
     image_format: ImageFormat | None = None  # for image files: how they were decoded

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import not_
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -95,6 +95,14 @@ class Keys(Mapping[str, np.ndarray]):
         return len(self._table.columns)
 
 
+class Texts(Keys):
+    """The columns of a table as `RawData.texts` has them."""
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        raw = without_gaps(self._table.columns[name], self._settings.missing.get(name, ()))
+        return np.asarray(as_text(raw).fill_null("").to_numpy())
+
+
 def read(folder: Path, settings: TableDataset) -> RawData:
     """Read features as float64 (n, features), NaN for gaps; targets as float64, or as class numbers.
 
@@ -178,6 +186,7 @@ def parse(table: RawTable, settings: TableDataset) -> RawData:
         columns=() if plain else columns,
         csv_format=None if plain else settings.csv_format,
         keys=Keys(table, settings),
+        texts=Texts(table, settings),
     )
     if TARGET_KINDS[settings.task] == "class":
         classes, numbers = _classes(_labels(table, settings), settings)

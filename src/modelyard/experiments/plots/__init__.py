@@ -1,5 +1,6 @@
 """Plots of one experiment in one style: safe for colour-blind readers, axes labelled, the same bytes each time."""
 
+from modelyard.experiments.plots.calibration import calibration
 from modelyard.experiments.plots.curves import learning_curve, precision_recall
 from modelyard.experiments.plots.detections import detections
 from modelyard.experiments.plots.image_grids import image_grid, prediction_grid, reconstructions, titled_images
@@ -16,6 +17,7 @@ __all__ = [
     "RIGHT",
     "WRONG",
     "Reading",
+    "calibration",
     "confusion",
     "detections",
     "feature_maps",

@@ -23,10 +23,15 @@ def prediction_grid(images: np.ndarray, truth: np.ndarray, prediction: np.ndarra
     return figure
 
 
-def titled_images(images: np.ndarray, titles: Sequence[tuple[str, str]], white: float) -> Figure:
-    """Up to 16 images (n, height, width, channels) of values up to `white`, with titles of a text and a colour each."""
-    count = min(GRID**2, len(images))
-    columns = math.ceil(math.sqrt(count))
+def titled_images(
+    images: np.ndarray, titles: Sequence[tuple[str, str]], white: float, columns: int | None = None
+) -> Figure:
+    """Images (n, height, width, channels) of values up to `white`, with titles of a text and a colour each.
+
+    Without a number of columns these are up to 16 in a square.
+    """
+    count = len(images) if columns else min(GRID**2, len(images))
+    columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     figure = Figure(figsize=(max(2.4, 2 * columns), 2.3 * rows), layout="constrained")
     all_axes = figure.subplots(rows, columns, squeeze=False).ravel()

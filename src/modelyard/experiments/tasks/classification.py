@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelyard import metrics
+from modelyard.data.decision_threshold import HALF, goal_at, predicted_classes
 from modelyard.data.inputs import InputDescription, TrainingInput
 from modelyard.data.samples import Samples
 from modelyard.experiments.tasks.interface import (
@@ -16,7 +17,7 @@ from modelyard.experiments.tasks.interface import (
     class_counts,
     white_level,
 )
-from modelyard.metrics.definitions import BoundMetric
+from modelyard.metrics.definitions import POSITIVE, BoundMetric
 from modelyard.models import Model
 
 if TYPE_CHECKING:
@@ -31,26 +32,36 @@ def score(model: Model, test: Samples, outputs: np.ndarray) -> ScoredPredictions
     """Predicted classes beside the true ones, with precision, recall and F1 of each class."""
     import pandas as pd
 
-    columns = metrics.columns("classification", np.asarray(test.y), outputs)
-    truth, prediction = columns["truth"], columns["prediction"]
-    per_class = {
-        name: metrics.class_metrics(truth, prediction, number) for number, name in enumerate(model.description.classes)
-    }
+    classes, threshold = model.description.classes, model.description.threshold
+    columns = metrics.classification_columns(np.asarray(test.y), outputs, predicted_classes(outputs, threshold))
     bound = metrics_from_table(columns)
-    return ScoredPredictions(model, test, outputs, pd.DataFrame(columns), bound, {"classes": per_class})
+    truth, prediction, positive = columns["truth"], columns["prediction"], columns.pop(POSITIVE, None)
+    details: dict[str, Any] = {
+        "classes": {name: metrics.class_metrics(truth, prediction, number) for number, name in enumerate(classes)}
+    }
+    if positive is not None:
+        details["positive_class"] = classes[1]
+    if positive is not None and threshold:
+        test_values = {
+            name: goal_at(threshold.goal, truth, positive, value)
+            for name, value in (("test", threshold.value), ("test_at_half", HALF))
+        }
+        details["threshold"] = threshold.model_dump(mode="json") | test_values
+    return ScoredPredictions(model, test, outputs, pd.DataFrame(columns), bound, details)
 
 
 def metrics_from_table(columns: Mapping[str, np.ndarray]) -> dict[str, BoundMetric]:
-    """The metrics of the columns truth, prediction and loss."""
+    """The metrics of the columns truth, prediction and loss, and of the probability of the positive class."""
     return metrics.bound_metrics("classification", columns)
 
 
 def plot(scored: ScoredPredictions, training: TrainingInput) -> Plots:
-    """The confusion matrix; for images a grid and the worst mistakes, for texts the first of them."""
+    """The confusion matrix and the calibration; for images a grid and the worst mistakes, for texts the first."""
     from modelyard.experiments import plots
 
     description, table = scored.model.description, scored.predictions
     files = {"confusion.png": plots.confusion(table.truth.to_numpy(), table.prediction.to_numpy(), description.classes)}
+    files["calibration.png"] = _plot_calibration(scored)
     if len(description.shape) == 3:
         files["first_training_images.png"] = _plot_first_images(scored.model, training.training)
         files["worst_mistakes.png"] = _plot_worst_mistakes(scored)
@@ -65,13 +76,13 @@ def summarize_targets(samples: Samples, description: InputDescription) -> dict[s
 
 
 def prediction_table(predicted: PredictedSamples) -> "pd.DataFrame":
-    """The likeliest class of each sample and its probability, after the true class where it is known."""
+    """The predicted class of each sample and its probability, after the true class where it is known."""
     import pandas as pd
 
     names = np.array(predicted.description.classes)
     truth = {} if predicted.truth is None else {"truth": names[predicted.truth]}
-    outputs = predicted.outputs
-    return pd.DataFrame(truth | {"class": names[outputs.argmax(axis=1)], "probability": outputs.max(axis=1)})
+    prediction, probability = _predictions(predicted)
+    return pd.DataFrame(truth | {"class": names[prediction], "probability": probability})
 
 
 def plot_predictions(predicted: PredictedSamples) -> "Figure":
@@ -79,7 +90,7 @@ def plot_predictions(predicted: PredictedSamples) -> "Figure":
     from modelyard.experiments import plots
 
     description = predicted.description
-    prediction = predicted.outputs.argmax(axis=1)
+    prediction, probabilities = _predictions(predicted)
     truth = prediction if predicted.truth is None else predicted.truth
     classes = [[description.classes[number] for number in side] for side in (truth, prediction)]
     if description.words:
@@ -87,18 +98,33 @@ def plot_predictions(predicted: PredictedSamples) -> "Figure":
         return plots.readings([plots.Reading(*text) for text in zip(words, *classes, strict=True)])
     titles = [
         (f"{title} ({probability:.1%})", colour)
-        for (title, colour), probability in zip(
-            map(plots.prediction_title, *classes), predicted.outputs.max(axis=1), strict=True
-        )
+        for (title, colour), probability in zip(map(plots.prediction_title, *classes), probabilities, strict=True)
     ]
     return plots.titled_images(predicted.x, titles, white_level(description))
+
+
+def _predictions(predicted: PredictedSamples) -> tuple[np.ndarray, np.ndarray]:
+    """The predicted class numbers (n,) and their probabilities (n,)."""
+    prediction = predicted_classes(predicted.outputs, predicted.description.threshold)
+    return prediction, predicted.outputs[np.arange(len(prediction)), prediction]
+
+
+def _plot_calibration(scored: ScoredPredictions) -> "Figure":
+    """Of two classes, the probability of the positive one; else that of the predicted class."""
+    from modelyard.experiments import plots
+
+    truth, outputs, classes = scored.predictions.truth.to_numpy(), scored.outputs, scored.model.description.classes
+    if len(classes) == 2:
+        return plots.calibration(truth == 1, outputs[:, 1], f"class {classes[1]}")
+    return plots.calibration(truth == outputs.argmax(axis=1), outputs.max(axis=1), "the predicted class")
 
 
 def _plot_first_images(model: Model, samples: Samples) -> "Figure":
     from modelyard.experiments import plots
 
     first = samples.take(np.arange(min(plots.GRID**2, len(samples))))
-    return plots.prediction_grid(first.x, first.y, model.predict(first.x).argmax(axis=1), model.description.classes)
+    prediction = predicted_classes(model.predict(first.x), model.description.threshold)
+    return plots.prediction_grid(first.x, first.y, prediction, model.description.classes)
 
 
 def _plot_worst_mistakes(scored: ScoredPredictions) -> "Figure":

@@ -214,8 +214,8 @@ def _stages(pipeline: Any, samples: Samples, description: InputDescription, pref
     unscale = description.target_scaler.inverse_transform if description.target_scaler else np.asarray
     for predictions in staged(scaled):
         columns = metrics.columns(task, samples.y, unscale(predictions))
-        values = metrics.values(metrics.bound_metrics(task, columns))
-        yield {prefix + name: values[name] for name in names}
+        bound = metrics.bound_metrics(task, columns)
+        yield {prefix + name: bound[name].value for name in names}
 
 
 def _flat(x: np.ndarray) -> np.ndarray:

@@ -1,10 +1,12 @@
 """Settings of a training: of Keras networks, and of scikit-learn estimators."""
 
+from operator import not_
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import Field
 
 from modelyard.core.config import Settings
+from modelyard.data.decision_threshold import Goal
 from modelyard.metrics.definitions import monitored_metrics
 from modelyard.models.engine.tasks import loss_names
 
@@ -33,6 +35,18 @@ class TrainingSettings(Settings):
         description="of a classification; balanced: training samples of a rare class count more, so that each class "
         "counts the same in all (scikit-learn's rule). Validation and metrics stay unweighted",
     )
+    threshold: Goal | None = Field(
+        default=None,
+        exclude_if=not_,
+        description="of two classes: after the training, choose the probability from which the second class is "
+        "predicted, so that the validation samples have the best f1 (of the second class) or balanced_accuracy, or the "
+        "lowest mean cost of the two errors: {false_positive: 1, false_negative: 5}. The default is 0.5",
+    )
+
+    @property
+    def is_steered_by_validation(self) -> bool:
+        """Whether the validation samples influence the trained model."""
+        return self.threshold is not None
 
 
 class NetworkTraining(TrainingSettings):
@@ -57,7 +71,7 @@ class NetworkTraining(TrainingSettings):
     @property
     def is_steered_by_validation(self) -> bool:
         """Whether the validation samples influence the trained model."""
-        return self.early_stopping is not None or self.reshuffle_before_split
+        return super().is_steered_by_validation or self.early_stopping is not None or self.reshuffle_before_split
 
 
 class EstimatorTraining(TrainingSettings):

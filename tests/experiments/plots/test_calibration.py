@@ -1,0 +1,35 @@
+"""The reliability diagram: points are shares of bins, as scikit-learn computes them, with the number of samples."""
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+from sklearn.calibration import calibration_curve
+
+from modelyard.experiments import plots
+from modelyard.experiments.plots.calibration import _wilson
+
+
+def test_points_are_those_of_scikit_learn_and_bars_count_all_samples() -> None:
+    random = np.random.default_rng(0)
+    probability = np.append(random.random(300) ** 2, [0.0, 1.0])
+    happened = random.random(302) < probability
+    figure = plots.calibration(happened, probability, "class yes")
+    upper, lower = figure.axes
+    points = next(line for line in upper.lines if line.get_marker() == "o")
+    share, mean = calibration_curve(happened, probability, n_bins=10)
+    np.testing.assert_allclose(points.get_xdata(), mean)
+    np.testing.assert_allclose(points.get_ydata(), share)
+    assert sum(bar.get_height() for bar in lower.patches) == 302
+    assert (upper.get_ylabel(), lower.get_xlabel()) == ("share of class yes", "probability of class yes")
+
+
+@pytest.mark.parametrize(("count", "hits"), [(1, 0), (1, 1), (20, 3), (500, 499)])
+def test_the_interval_is_wilsons(count: int, hits: int) -> None:
+    found = _wilson(np.array([hits / count]), np.array([count]))
+    expected = binomtest(hits, count).proportion_ci(0.95, method="wilson")
+    assert (found[0][0], found[1][0]) == pytest.approx((expected.low, expected.high), abs=1e-4)
+
+
+def test_one_sample_can_be_plotted() -> None:
+    figure = plots.calibration(np.array([True]), np.array([0.5], np.float32), "class yes")
+    assert len(figure.axes) == 2
