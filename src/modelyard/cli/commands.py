@@ -468,6 +468,26 @@ def explain(
         explain_models(experiments, shuffles)
 
 
+@app.command(
+    "label-errors",
+    epilog="Examples:\n\n"
+    "* `modelyard label-errors digits_cnn` writes reports/label_errors/digits_cnn.csv, and a PNG file with the images\n"
+    "* `modelyard label-errors titanic_forest --folds 10 --most 50` fits ten models and lists 50 samples",
+)
+def label_errors(
+    experiment: Annotated[str, typer.Argument(help="A classification in params.yaml; its model is fitted anew.")],
+    folds: Annotated[
+        int, typer.Option(min=2, help="Number of models; each predicts the samples that it was not fitted on.")
+    ] = 5,
+    most: Annotated[int, typer.Option(min=1, help="Number of samples to write.")] = 150,
+) -> None:
+    """List the training and validation samples whose class is most doubtful, by confident learning."""
+    from modelyard.cli.label_errors import find
+
+    with exit_on_error():
+        find(experiment, folds, most)
+
+
 class SchemaFile(StrEnum):
     """The files that have a JSON Schema."""
 

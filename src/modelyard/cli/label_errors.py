@@ -1,0 +1,74 @@
+"""`modelyard label-errors`: the training and validation samples whose label is most doubtful."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Table
+
+from modelyard import params
+from modelyard.cli.prerequisites import require_stages
+from modelyard.core.config import suggest
+from modelyard.core.errors import ModelyardError
+from modelyard.core.files import write_table
+from modelyard.data import inputs, readers
+from modelyard.data.cross_validation import divide_folds
+from modelyard.experiments import label_errors, plots
+from modelyard.experiments.tasks import white_level
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FOLDER = Path("reports/label_errors")
+PRINTED = 15
+
+
+def find(name: str, folds: int, count: int) -> None:
+    """Rank, write and print the samples of an experiment whose label is most doubtful.
+
+    Raises:
+        ModelyardError: there is no such experiment, it is no classification, or its data does not suffice.
+    """
+    console, project = Console(), params.load()
+    if name not in project.experiments:
+        raise ModelyardError(f"no such experiment: {name}; {suggest(name, project.experiments)}")
+    experiment = project.experiments[name]
+    settings = project.inputs[experiment.input]
+    dataset = project.datasets[settings.dataset]
+    label_errors.check_task(project.task_of(name))
+    require_stages([f"normalise@{experiment.input}"], console)
+    data = inputs.load_training(Path("data/inputs") / experiment.input / "training")
+    divide_folds(data, folds, experiment.training.seed)  # refused before the first fit
+    with Progress(console=console) as progress:
+        task = progress.add_task(f"fitting {folds} models", total=folds)
+        probabilities = label_errors.out_of_fold_probabilities(
+            experiment, data, folds, project.runtime, lambda number: progress.update(task, completed=number)
+        )
+    ranked = label_errors.find_label_errors(data.samples.y, probabilities)
+    positions = inputs.training_positions(readers.read(dataset, Path("data/raw") / settings.dataset), settings)
+    first = ranked.head(count)
+    table = label_errors.describe_samples(first, data, positions)
+    written = [FOLDER / f"{name}.csv"]
+    write_table(written[0], table)  # makes the folder
+    if len(data.description.shape) == 3:
+        images = data.samples.x[first.index[: label_errors.PICTURES]]
+        written.append(FOLDER / f"{name}.png")
+        plots.save(label_errors.plot_label_errors(table, images, white_level(data.description)), written[1])
+    console.print(_table(table.head(PRINTED)))
+    console.print(
+        f"{ranked.likely_error.sum()} of {len(ranked)} training and validation samples have a likely label error. "
+        "Rows count from 1 in the order of the data set.",
+        highlight=False,
+    )
+    console.print(f"Written: {', '.join(map(str, written))}", highlight=False)
+
+
+def _table(table: "pd.DataFrame") -> Table:
+    shown = Table("row", "label", "probability", "suggested", "probability", title="Most doubtful labels")
+    for row in table.itertuples():
+        probabilities = (f"{row.probability_of_label:.3g}", f"{row.probability_of_suggested:.3g}")
+        suggested = escape(str(row.suggested)) if row.likely_error else f"({escape(str(row.suggested))})"
+        shown.add_row(str(row.row), escape(str(row.label)), probabilities[0], suggested, probabilities[1])
+    return shown
