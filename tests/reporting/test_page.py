@@ -47,6 +47,7 @@ def test_metrics_are_shown_with_intervals_and_published_values(report: Report) -
         "train: 4.2 s evaluate: 1 min 30 s model MD5 fedcba9876543210fedcba9876543210.dir",
         "Last epoch epoch 2 loss 1.25",
         "All files: MD5 0123456789abcdef0123456789abcdef.dir",
+        "License: CC BY 4.0 (UCI Machine Learning Repository, Optical Recognition of Handwritten Digits)",
         "boston_housing.csv sha256 8594f084258ead302f20a7479463f7a7584d33fe00042d442a7101530c8b46de",
         "Distinct samples in both training and test data: 1",
         "boston scaling: none , boston_standard scaling: standard Samples of shape 13, target in 1000 dollars",

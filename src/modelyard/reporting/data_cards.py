@@ -78,6 +78,7 @@ class DatasetCard:
         name: its key in params.yaml.
         task: what it is for.
         description: one sentence.
+        license: under what terms the data may be used; empty if params.yaml does not say.
         files: checksums by file name.
         raw_md5: the MD5 of the folder of raw files in dvc.lock; empty if it is not there.
         inputs: the inputs prepared from it.
@@ -86,6 +87,7 @@ class DatasetCard:
     name: str
     task: str
     description: str
+    license: str
     files: dict[str, str]
     raw_md5: str
     inputs: tuple[InputCard, ...]
@@ -112,6 +114,7 @@ def data_cards(files: ProjectFiles, project: Project, outputs: Mapping[str, str]
             name=name,
             task=entry.task,
             description=entry.description,
+            license=entry.license,
             files={file: _checksum(source) for file, source in entry.files.items()},
             raw_md5=outputs.get(f"data/raw/{name}", ""),
             inputs=tuple(_inputs(files, project, name)),

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import not_
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,7 @@ class DatasetSettings(Settings):
     reader: str
     task: Task
     description: str = Field(description="one sentence: what the samples are and what is predicted")
+    license: str = Field(default="", exclude_if=not_, description="under what terms the data may be used; for display")
     folder: FolderName = Field(default="", description="the data set's folder inside a mirror")
     debian: str = Field(default="", description="a Debian package that installs the files for all users")
     files: dict[FileName, Source]
