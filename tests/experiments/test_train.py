@@ -12,6 +12,7 @@ from modelyard.data.inputs import TrainingInput, save_training
 from modelyard.data.samples import Samples
 from modelyard.experiments import train
 from modelyard.models import EstimatorTraining, NetworkTraining, Runtime, TransferSettings
+from modelyard.models.engine import callbacks
 from modelyard.models.families import boosting, linear, mlp
 from modelyard.params.fold_evaluation import FoldEvaluation
 from modelyard.params.project import EstimatorExperiment, NetworkExperiment, TransferExperiment
@@ -127,3 +128,63 @@ def test_folds_for_which_the_samples_do_not_suffice_are_refused_before_the_train
     with pytest.raises(ModelyardError, match="61 folds of 60 samples: set `folds` to 60 at most"):
         run_training(experiment, regression_input, tmp_path)
     assert not (tmp_path / "model").exists()
+
+
+class InterruptedRun(NullRun):
+    """Is interrupted at the end of an epoch."""
+
+    def __init__(self, epoch: int) -> None:
+        self._epoch = epoch
+
+    def log_epoch(self, epoch: dict) -> None:
+        if epoch["epoch"] == self._epoch:
+            raise KeyboardInterrupt
+
+
+def start(experiment: train.AnyExperiment, folder: Path, run: NullRun | None = None, name: str = "killed") -> None:
+    out, state = folder / name, folder / "states" / f"{name}.npz"
+    train.train(
+        experiment, Runtime(), folder / "rows", out / "model", out / "history.csv", run or NullRun(), None, state
+    )
+
+
+def test_a_training_that_was_stopped_goes_on_and_one_with_other_settings_starts_again(
+    regression_input: TrainingInput, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callbacks, "SECONDS_BETWEEN_STATES", 0.0)
+    save_training(regression_input, tmp_path / "rows")
+    for name, changed in (
+        ("same", NETWORK),
+        ("other", NETWORK.model_copy(update={"model": mlp.Settings(family="mlp", units=(2,))})),
+    ):
+        with pytest.raises(KeyboardInterrupt):
+            start(NETWORK, tmp_path, InterruptedRun(3), name)
+        assert list((tmp_path / "states").iterdir()) == [tmp_path / "states" / f"{name}.npz"]
+        capsys.readouterr()
+        start(changed, tmp_path, name=name)
+        first_line = capsys.readouterr().out.splitlines()[0]
+        expected = {
+            "same": "goes on after 2 epochs",
+            "other": "a training with other settings, data, code or versions: not",
+        }
+        assert expected[name] in first_line
+        assert list((tmp_path / "states").iterdir()) == []
+    start(NETWORK, tmp_path, name="unbroken")
+    assert files_under(tmp_path / "same") == files_under(tmp_path / "unbroken") != files_under(tmp_path / "other")
+
+
+def test_the_state_belongs_to_the_settings_the_data_and_the_runtime(
+    regression_input: TrainingInput, tmp_path: Path
+) -> None:
+    save_training(regression_input, tmp_path / "rows")
+    other = NETWORK.model_copy(update={"training": NetworkTraining(seed=8, epochs=3, loss="mse")})
+    folded = NETWORK.model_copy(update={"evaluate": FoldEvaluation(folds=3)})
+
+    def key(experiment: NetworkExperiment = NETWORK, threads: int = 4) -> str:
+        return train._kept_state(tmp_path / "state.npz", experiment, Runtime(threads=threads), [tmp_path / "rows"]).key
+
+    first = key()
+    assert first == key() == key(folded)
+    assert len({first, key(other), key(threads=1)}) == 3
+    np.save(tmp_path / "rows" / "y.npy", regression_input.samples.y + 1)
+    assert key() != first

@@ -231,8 +231,8 @@ def test_the_committed_files_are_valid():
             id="unknown backbone",
         ),
         pytest.param(
-            "cnn_2, units: [64]}\n    training: {", "cnn_2, units: [64]}\n    training: {checkpoint: val_loss, ",
-            ("transfers.mnist_transfer.training.checkpoint", "would lack the backbone; leave it out"),
+            "codes, units: [64]}\n    training: {", "codes, units: [64]}\n    training: {checkpoint: val_loss, ",
+            ("transfers.mnist_codes_classifier.training.checkpoint", "would lack the backbone; leave it out"),
             id="a checkpoint of a transfer",
         ),
         pytest.param(
@@ -448,3 +448,74 @@ def test_an_evaluation_by_folds_that_makes_no_sense_is_refused(tmp_path: Path, e
         params.load(path)
     assert "experiments.diabetes_mlp_minmax.evaluate" in str(raised.value)
     assert refusal in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "added", "parts"),
+    [
+        (
+            MLP_TRAINING, "early_stopping: {patience: 5, restore_best: true}, ",
+            ("experiments.boston_mlp.training.early_stopping (line", "needs validation samples: give input boston a"),
+        ),
+        (
+            MLP_TRAINING, "schedule: {kind: reduce_on_plateau}, ",
+            ("experiments.boston_mlp.training.schedule (line", "it needs validation samples"),
+        ),
+        (MLP_TRAINING, "checkpoint: val_loss, ", ("boston_mlp.training.checkpoint (line", "it needs validation")),
+        (
+            MLP_TRAINING, "schedule: {kind: cosine, epochs: 101}, ",
+            ("experiments.boston_mlp.training (line", "schedule has 101 epochs, the training has 100"),
+        ),
+        (
+            MLP_TRAINING, "schedule: {kind: cosin}, ",
+            ("experiments.boston_mlp.training.schedule", "cosine"),
+        ),
+        (
+            MLP_TRAINING, "augmentation: {flip: horizontal}, ",
+            ("experiments.boston_mlp.training.augmentation (line", "this data set has samples of shape (13,)"),
+        ),
+        (
+            "    training: {seed: 777, epochs: 20, batch_size: 256,", "augmentation: {shift: 0.1}, ",
+            ("experiments.mnist_autoencoder.training.augmentation", "not the targets of a reconstruction"),
+        ),
+        (
+            "    training: {seed: 777, epochs: 10, batch_size: 32, optimizer: adam, loss: detection}",
+            "augmentation: {shift: 0.1}, ", ("not the targets of a detection",),
+        ),
+        (
+            "layer: codes, units: [64]}\n    training: {seed: 777, epochs: 10,", "augmentation: {shift: 0.1}, ",
+            ("transfers.mnist_codes_classifier.training.augmentation", "features of each image once"),
+        ),
+    ],
+)  # fmt: skip
+def test_training_options_that_do_not_fit_the_experiment_are_refused(message, old: str, added: str, parts: tuple):
+    text = message(old, old.replace("{seed: 777, ", f"{{{added}seed: 777, "))
+    assert text.startswith(HEADING)
+    for part in parts:
+        assert part in text
+
+
+def test_the_best_epoch_of_a_training_in_two_phases_is_refused(message):
+    old = "layer: codes, units: [64]}\n    training: {seed: 777, epochs: 10,"
+    new = (
+        "layer: codes, units: [64], fine_tuning: {epochs: 2, learning_rate: 0.001}}\n"
+        "    training: {seed: 777, epochs: 10, early_stopping: {patience: 2, restore_best: true},"
+    )
+    assert "early_stopping.restore_best (line" in message(old, new)
+
+
+def test_a_study_may_vary_the_new_options(changed):
+    space = """
+      model.batch_normalisation: {choices: [false, true]}
+      model.stride: {choices: [1, 2]}
+      model.pooling_kind: {choices: [max, average]}
+      training.optimizer: {choices: [adam, adamw]}
+      training.schedule: {choices: [null, {kind: cosine}, {kind: cosine, warmup_epochs: 2}]}
+      training.augmentation: {choices: [null, {shift: 0.1}]}
+"""
+    old = "      model.kernel_size: {choices: [2, 3, 5]}\n"
+    project = params.load(changed(old, old + space.lstrip("\n")))
+    assert "training.schedule" in project.studies["digits_cnn"].search_space
+    wrong = changed(old, old + space.lstrip("\n").replace("warmup_epochs: 2", "warmup_epochs: 40"))
+    with pytest.raises(ModelyardError, match="warmup_epochs is 40, and the schedule has 40 epochs"):
+        params.load(wrong)

@@ -166,7 +166,7 @@ def _experiment_mistakes(keys: tuple[str, ...], experiment: AnyExperiment, proje
         reason = f"{family} is for {' or '.join(possible)}, this data set asks for {task}"
         yield Mistake((*keys, "model", "family"), reason)
     elif not isinstance(experiment, EstimatorExperiment):
-        yield from _training_mistakes((*keys, "training"), task, len(dataset.classes), experiment.training)
+        yield from _training_mistakes((*keys, "training"), task, experiment, project)
     try:
         check_class_weights(experiment.training, task)
     except ModelyardError as error:
@@ -179,22 +179,43 @@ def _experiment_mistakes(keys: tuple[str, ...], experiment: AnyExperiment, proje
     if isinstance(experiment, TransferExperiment) and experiment.training.checkpoint:
         reason = "a checkpoint of a transfer would lack the backbone; leave it out"
         yield Mistake((*keys, "training", "checkpoint"), reason)
+    stopping = getattr(experiment.training, "early_stopping", None)
+    if stopping and stopping.restore_best and getattr(experiment.model, "fine_tuning", None):
+        reason = "each of the two trainings of fine_tuning has a best epoch; leave it out"
+        yield Mistake((*keys, "training", "early_stopping", "restore_best"), reason)
 
 
 def _training_mistakes(
-    keys: tuple[str, ...], task: Task, classes: int, training: models.NetworkTraining
+    keys: tuple[str, ...], task: Task, experiment: NetworkExperiment | TransferExperiment, project: Project
 ) -> Iterator[Mistake]:
-    """A loss that does not fit the task, or callbacks that watch what is not measured."""
+    """A loss that does not fit the task, what is monitored and not measured, and an augmentation of no images."""
+    training, settings = experiment.training, project.inputs[experiment.input]
     try:
-        check_loss(task, classes, training.loss)
+        check_loss(task, len(project.datasets[settings.dataset].classes), training.loss)
     except ModelyardError as error:
         yield Mistake((*keys, "loss"), str(error))
-    metric, stopping = history_metric(task), training.early_stopping
+    metric = history_metric(task)
     measured = ["val_loss", f"val_{metric}"] if metric else ["val_loss"]
-    monitors = {("checkpoint",): training.checkpoint, ("early_stopping", "monitor"): stopping and stopping.monitor}
-    for key, monitor in monitors.items():
-        if monitor is not None and monitor not in measured:
-            yield Mistake((*keys, *key), f"not measured in a {task}; allowed: {', '.join(measured)}")
+    for key, monitor in training.monitors.items():
+        if monitor not in measured:
+            yield Mistake((*keys, *key.split(".")), f"not measured in a {task}; allowed: {', '.join(measured)}")
+    if training.needs_validation and not settings.split.validation:
+        reason = f"it needs validation samples: give input {experiment.input} a `split.validation`, such as 0.1"
+        yield Mistake((*keys, training.needs_validation[0]), reason)
+    if training.augmentation:
+        yield from _augmentation_mistakes((*keys, "augmentation"), task, experiment, project)
+
+
+def _augmentation_mistakes(
+    keys: tuple[str, ...], task: Task, experiment: NetworkExperiment | TransferExperiment, project: Project
+) -> Iterator[Mistake]:
+    shape = _sample_shape(experiment, project)
+    if isinstance(experiment, TransferExperiment):
+        yield Mistake(keys, "a transfer computes the features of each image once; leave it out")
+    elif TARGET_KINDS[task] not in ("class", "number"):
+        yield Mistake(keys, f"it changes images and not the targets of a {task}; leave it out")
+    elif shape and len(shape) != 3:
+        yield Mistake(keys, f"it is for images, and this data set has samples of shape {shape}; leave it out")
 
 
 def _transfer_mistakes(keys: tuple[str, ...], transfer: TransferExperiment, project: Project) -> Iterator[Mistake]:

@@ -14,7 +14,7 @@ Number = int | float
 Keys = tuple[str | int, ...]
 """The keys that lead to a value of the file, and the index in a list."""
 
-DEFAULT_LEARNING_RATES = {"adam": 0.001, "rmsprop": 0.001, "sgd": 0.01}
+DEFAULT_LEARNING_RATES = {"adam": 0.001, "adamw": 0.001, "rmsprop": 0.001, "sgd": 0.01}
 """The defaults of Keras, where an experiment has null."""
 
 

@@ -18,6 +18,7 @@ from modelyard.data.splits import check_targets
 from modelyard.experiments import evaluate
 from modelyard.experiments.tasks import TASKS
 from modelyard.metrics import METRICS
+from modelyard.models.engine.training_settings import trained_epoch
 from modelyard.params.variants import GAP, ResolvedExperiment, digest
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ def train_and_evaluate(prepared: PreparedJob) -> dict[str, Any]:
     """Train and evaluate once.
 
     Returns:
-        `metrics`: those on test samples; those of the last epoch on validation samples as val_*; `gap`, validation
+        `metrics`: those on test samples; those of the epoch whose weights the model has (the
+        last, unless the best is restored) on validation samples as val_*; `gap`, validation
         loss minus training loss, both of the trained model. Also the number of `epochs`, and the `seconds` it took.
     """
     start = time.monotonic()
@@ -99,7 +101,8 @@ def train_and_evaluate(prepared: PreparedJob) -> dict[str, Any]:
     with TemporaryDirectory() as folder:
         model, history = _fit(prepared.job.resolved, prepared, Path(folder))
     data = prepared.folder(prepared.job.resolved)
-    values = {str(name): float(value) for name, value in history.iloc[-1].items() if str(name).startswith("val_")}
+    trained = history.iloc[trained_epoch(prepared.job.resolved.experiment.training, history)]
+    values = {str(name): float(value) for name, value in trained.items() if str(name).startswith("val_")}
     values |= _gap(model, inputs.load_training(data / "training"))
     values |= evaluate.evaluate(model, data / "test").metrics
     return {"metrics": values, "epochs": len(history), "seconds": time.monotonic() - start}

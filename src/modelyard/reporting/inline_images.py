@@ -20,6 +20,7 @@ CAPTIONS = {
     "predicted_against_true": "Predicted against true values (test samples)",
     "first_training_images": "First training images with predicted class; red: true/predicted",
     "worst_mistakes": "Most confident errors (test samples): true/predicted",
+    "occlusion": "What predictions of test images rest on; for each class the first right one and the worst error",
     "filters": "Filters of the first convolution",
     "feature_maps": "First training image and its feature maps after the first convolution",
     "reconstructions": "Test images and, below them, their reconstructions",

@@ -16,7 +16,7 @@ from modelyard.core.config import with_changes
 from modelyard.core.errors import ModelyardError
 from modelyard.data.cross_validation import first_training_samples, split_folds
 from modelyard.data.inputs import TrainingInput, load_training
-from modelyard.models.engine.training_settings import without_checkpoint
+from modelyard.models.engine.training_settings import trained_epoch, without_checkpoint
 from modelyard.params.study import Choices, Range
 from modelyard.tuning.plan import Plan
 
@@ -65,8 +65,8 @@ class Objective:
             with tempfile.TemporaryDirectory() as folder:
                 context = models.TrainingContext(Path(folder), self.plan.runtime, progress.on_epoch)
                 _, history = models.fit(experiment.model, without_checkpoint(experiment.training), fold, context)
-            progress.on_fit_end({self.plan.metric: float(history[self.plan.metric].iloc[-1])})
-            scores.append(float(history[self.plan.metric].iloc[-1]))
+            scores.append(float(history[self.plan.metric].iloc[trained_epoch(experiment.training, history)]))
+            progress.on_fit_end({self.plan.metric: scores[-1]})
             score = sum(scores) / len(scores)
             if not math.isfinite(score):
                 raise ModelyardError(f"{self.plan.metric} became {score}")

@@ -18,6 +18,7 @@ HISTORY = pd.DataFrame({"epoch": [1, 2], "loss": [3.0, 2.0], "mae": [1.5, 1.2], 
 CURVE = (np.array([0.5, 1.0]), np.array([1.0, 0.5]), 0.75)
 BOXES = np.array([[[1, 0, 1, 4, 5], [-1, 0, 0, 0, 0]]] * 20, dtype=np.float32)
 FOUND = [np.array([[1, 0, 1, 4, 4, 0.9], [2, 4, 4, 6, 6, 0.1]])] * 20
+OCCLUDED = plots.Occlusion(COLOURED[0], 0, 1, np.linspace(-1, 2, 36).reshape(6, 6))
 PLOTS = {
     "confusion": lambda: plots.confusion(np.array([0, 1, 2]), np.array([0, 2, 2]), CLASSES),
     "confusion of many": lambda: plots.confusion(np.arange(46), np.arange(46), tuple(map(str, range(46)))),
@@ -27,6 +28,7 @@ PLOTS = {
     "image_grid": lambda: plots.image_grid(IMAGES, 4),
     "layer_diagram": lambda: plots.layer_diagram([Layer("dense", "Dense", (10,), 100)] * 3),
     "learning_curve": lambda: plots.learning_curve(HISTORY, "mae"),
+    "occlusions": lambda: plots.occlusions([[OCCLUDED, None], [OCCLUDED, OCCLUDED]], CLASSES, 255),
     "precision_recall": lambda: plots.precision_recall({"shirt": CURVE}),
     "predicted_against_true": lambda: plots.predicted_against_true(np.array([1.0, 2.0]), np.array([1.5, 1.9])),
     "prediction_grid": lambda: plots.prediction_grid(IMAGES, np.arange(20) % 3, np.arange(20) % 2, CLASSES),
@@ -50,6 +52,8 @@ EMPTY = {
     "black images": lambda: plots.image_grid(NOTHING, 2),
     "black reconstructions": lambda: plots.reconstructions(NOTHING, NOTHING),
     "no mistaken image": lambda: plots.prediction_grid(NOTHING[:0], np.zeros(0, int), np.zeros(0, int), CLASSES),
+    "no evidence": lambda: plots.occlusions([[OCCLUDED._replace(evidence=np.zeros((6, 6)))]], CLASSES, 255),
+    "no image to cover": lambda: plots.occlusions([[None], [None]], CLASSES, 255),
     "no box": lambda: plots.detections(NOTHING, BOXES[:3, 1:], [np.zeros((0, 6))] * 3, CLASSES),
     "no text": lambda: plots.readings([]),
 }

@@ -17,7 +17,8 @@ from modelyard.data.inputs import TrainingInput, refit
 from modelyard.data.samples import Samples
 from modelyard.data.target_scaling import TargetScaler
 from modelyard.models import NetworkTraining
-from modelyard.models.engine.training_settings import EarlyStopping
+from modelyard.models.engine import keras_model
+from modelyard.models.engine.training_settings import EarlyStopping, PlateauSchedule, trained_epoch
 from modelyard.models.families import autoencoder, cnn, mlp
 
 ONE_NEURON = mlp.Settings(family="mlp", units=())
@@ -96,6 +97,41 @@ def test_the_checkpoint_has_the_weights_of_the_best_epoch_and_the_model_those_of
     assert validation_loss() == pytest.approx(history.val_loss.min(), rel=1e-4)
 
 
+LARGE_STEPS = {"epochs": 9, "learning_rate": 1.0}
+
+
+@pytest.mark.parametrize("patience", [1, 20])
+def test_the_model_has_the_weights_of_the_best_epoch_if_they_are_restored(
+    patience: int, regression_input: TrainingInput, tmp_path: Path
+) -> None:
+    stopping = EarlyStopping(patience=patience, restore_best=True)
+    model, history = fit(regression_input, tmp_path, early_stopping=stopping, **LARGE_STEPS)
+    best = history.val_loss.idxmin()
+    assert best < len(history) - 1
+    assert best == trained_epoch(training(early_stopping=stopping), history)
+    validation = regression_input.validation
+    loss = np.mean(np.square(model.predict(validation.x) - validation.y))
+    assert loss == pytest.approx(history.val_loss.min(), rel=1e-4)
+
+
+def test_a_plateau_reduces_the_learning_rate_and_the_history_has_it(
+    regression_input: TrainingInput, tmp_path: Path
+) -> None:
+    schedule = PlateauSchedule(kind="reduce_on_plateau", patience=2, factor=0.5, min_learning_rate=3e-13)
+    options = {"optimizer": "sgd", "learning_rate": 1e-12, "schedule": schedule}
+    _, history = fit(regression_input, tmp_path, epochs=8, **options)
+    assert list(history.columns) == ["epoch", "loss", "mae", "val_loss", "val_mae", "learning_rate"]
+    expected = np.array([1, 1, 1, 0.5, 0.5, 0.3, 0.3, 0.3]) * 1e-12
+    np.testing.assert_allclose(history.learning_rate, expected, rtol=1e-5)
+
+
+def test_a_cosine_has_the_learning_rate_of_each_epochs_start_in_the_history(
+    regression_input: TrainingInput, tmp_path: Path
+) -> None:
+    _, history = fit(regression_input, tmp_path, epochs=4, learning_rate=0.1, schedule={"kind": "cosine"})
+    np.testing.assert_allclose(history.learning_rate, 0.05 * (1 + np.cos(np.pi * np.arange(4) / 4)), rtol=1e-5)
+
+
 def test_a_diverging_training_stops_with_advice(regression_input: TrainingInput, tmp_path: Path) -> None:
     with pytest.raises(ModelyardError, match=r"diverged.*training\.learning_rate.*sgd, learning_rate 1000000\.0"):
         fit(regression_input, tmp_path, epochs=50, optimizer="sgd", learning_rate=1e6)
@@ -103,12 +139,18 @@ def test_a_diverging_training_stops_with_advice(regression_input: TrainingInput,
 
 @pytest.mark.parametrize(
     "setting",
-    [{"early_stopping": EarlyStopping(patience=1)}, {"checkpoint": "val_loss"}, {"reshuffle_before_split": True}],
+    [
+        {"early_stopping": EarlyStopping(patience=1)},
+        {"checkpoint": "val_loss"},
+        {"reshuffle_before_split": True},
+        {"epochs": 3, "schedule": PlateauSchedule(kind="reduce_on_plateau", patience=1)},
+    ],
 )
 def test_settings_that_need_validation_samples_are_refused_without_them(
     setting: dict, regression_input: TrainingInput, tmp_path: Path
 ) -> None:
-    with pytest.raises(ModelyardError, match=r"need validation samples.*give its `split` a `validation` fraction"):
+    (key, *_) = (each for each in setting if each != "epochs")
+    with pytest.raises(ModelyardError, match=rf"{key} need.* validation samples.*give its `split` a `validation`"):
         fit(without_validation(regression_input), tmp_path, **setting)
 
 
@@ -253,6 +295,36 @@ def test_layers_have_kind_shape_and_number_of_parameters(regression_input: Train
     assert [each.parameters for each in model.layers][2:] == [3 * 4 + 4, 4 + 1]
 
 
+SAME = {"padding": "same", "pooling": "each"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "kinds", "shape"),
+    [
+        ({"filters": (2, 3), "stride": 2, "padding": "same"}, ["Conv2D", "Conv2D"], (2, 2, 3)),
+        ({"filters": (2, 3), "stride": 2}, ["Conv2D", "Conv2D"], (1, 1, 3)),
+        ({"filters": (2,), "stride": 5, "kernel_size": 3, "pooling": "last"}, ["Conv2D", "MaxPooling2D"], (1, 1, 2)),
+        ({"filters": (2,), "stride": 7, **SAME}, ["Conv2D", "MaxPooling2D"], (1, 1, 2)),
+        ({"filters": (2,), "pooling_kind": "average", **SAME}, ["Conv2D", "AveragePooling2D"], (4, 4, 2)),
+        (
+            {"filters": (2,), "batch_normalisation": True, **SAME},
+            ["Conv2D", "BatchNormalization", "Activation", "MaxPooling2D"],
+            (4, 4, 2),
+        ),
+    ],
+)
+def test_a_cnn_has_the_layers_that_its_settings_name(
+    settings: dict, kinds: list, shape: tuple, image_input: TrainingInput
+) -> None:
+    described = training(loss="sparse_categorical_crossentropy")
+    native = keras_model.build(
+        cnn, cnn.Settings(family="cnn", **settings), described, image_input.description
+    )  # the first two layers are input and scaling
+    flatten = next(number for number, layer in enumerate(native.layers) if layer.name == "features")
+    assert [type(layer).__name__ for layer in native.layers[2:flatten]] == kinds
+    assert native.layers[flatten - 1].output.shape[1:] == shape
+
+
 # --- refused inputs ---
 
 
@@ -268,6 +340,9 @@ def test_a_cnn_refuses_samples_that_are_not_images(regression_input: TrainingInp
         ({"filters": (2,), "kernel_size": 9}, "convolution 1 .* map of 8 x 8, too small for kernel_size 9"),
         ({"filters": (2, 2), "pooling": "each"}, "convolution 2 .* map of 3 x 3.*pooling each"),
         ({"filters": (2,) * 4, "pooling": "each", "padding": "same"}, "convolution 4 .* map of 1 x 1.*padding same"),
+        ({"filters": (2, 2, 2), "stride": 2}, "convolution 3 .* map of 1 x 1.* stride 2, .*smaller kernel or stride"),
+        ({"filters": (2,), "stride": 6, "pooling": "last"}, "convolution 1 .* map of 8 x 8.* stride 6"),
+        ({"filters": (2,), "stride": 8, "pooling": "last", "padding": "same"}, "convolution 1 .* stride 8"),
     ],
 )
 def test_a_cnn_refuses_images_too_small_for_its_convolutions(

@@ -37,6 +37,10 @@ from modelyard.models.families import (
 
 MLP = mlp.Settings(family="mlp", units=(5,), activation="tanh")
 CNN = cnn.Settings(family="cnn", filters=(3,), pooling="last", convolution_dropout=0.2, units=(4,), dense_dropout=0.1)
+NORMALISED_CNN = cnn.Settings(
+    family="cnn", filters=(3, 4), stride=2, padding="same", batch_normalisation=True, pooling="last",
+    pooling_kind="average",
+)  # fmt: skip
 RECURRENT = recurrent.Settings(
     family="recurrent", vocabulary_size=12, embedding_dim=4, layer="gru", units=5, dropout=0.1, dense_units=(3,)
 )
@@ -75,6 +79,18 @@ CASES = {
         NETWORK_FILES | {"best.weights.h5"},
     ),
     "cnn": Case("image_input", CNN, network("sparse_categorical_crossentropy"), NETWORK_FILES),
+    "cnn with batch normalisation": Case(
+        "image_input",
+        NORMALISED_CNN,
+        network(
+            "sparse_categorical_crossentropy",
+            augmentation={"flip": "horizontal", "shift": 0.1},
+            schedule={"kind": "cosine"},
+            optimizer="adamw",
+            early_stopping={"patience": 2, "restore_best": True},
+        ),
+        NETWORK_FILES,
+    ),
     "recurrent": Case("word_input", RECURRENT, network("sparse_categorical_crossentropy"), NETWORK_FILES),
     "autoencoder": Case("image_input", AUTOENCODER, network("mse"), NETWORK_FILES | {"encoder.keras", "decoder.keras"}),
     "detector": Case("box_input", DETECTOR, network("detection"), NETWORK_FILES),
@@ -210,6 +226,17 @@ def test_a_network_on_raw_samples_equals_a_plain_one_on_scaled_samples(name: str
             layers.MaxPooling2D(2),
             layers.Flatten(),
             layers.Dense(4, "relu"),
+            layers.Dense(2, "softmax"),
+        ],
+        "cnn with batch normalisation": [
+            layers.Conv2D(3, 3, 2, "same", use_bias=False),
+            layers.BatchNormalization(),
+            layers.Activation("relu"),
+            layers.Conv2D(4, 3, 2, "same", use_bias=False),
+            layers.BatchNormalization(),
+            layers.Activation("relu"),
+            layers.AveragePooling2D(2),
+            layers.Flatten(),
             layers.Dense(2, "softmax"),
         ],
         "autoencoder": [layers.Flatten(), layers.Dense(6, "relu"), layers.Dense(64)],

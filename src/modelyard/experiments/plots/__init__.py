@@ -6,6 +6,7 @@ from modelyard.experiments.plots.detections import detections
 from modelyard.experiments.plots.image_grids import image_grid, prediction_grid, reconstructions, titled_images
 from modelyard.experiments.plots.kernels import feature_maps, filters
 from modelyard.experiments.plots.layers import layer_diagram
+from modelyard.experiments.plots.occlusion import Occlusion, occlude, occlusions
 from modelyard.experiments.plots.readings import Reading, readings
 from modelyard.experiments.plots.style import COLOURS, DPI, GRID, RIGHT, WRONG, prediction_title, save
 from modelyard.experiments.plots.targets import confusion, predicted_against_true
@@ -16,6 +17,7 @@ __all__ = [
     "GRID",
     "RIGHT",
     "WRONG",
+    "Occlusion",
     "Reading",
     "calibration",
     "confusion",
@@ -25,6 +27,8 @@ __all__ = [
     "image_grid",
     "layer_diagram",
     "learning_curve",
+    "occlude",
+    "occlusions",
     "precision_recall",
     "predicted_against_true",
     "prediction_grid",

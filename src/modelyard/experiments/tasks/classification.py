@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TEXTS = 12  # shown in readings.png
+OCCLUDED_CLASSES = 10  # shown in occlusion.png
 IMPORTANCE_METRIC: ImportanceMetric | None = ImportanceMetric("accuracy", "share of wrong predictions")
 
 
@@ -56,7 +57,10 @@ def metrics_from_table(columns: Mapping[str, np.ndarray]) -> dict[str, BoundMetr
 
 
 def plot(scored: ScoredPredictions, training: TrainingInput) -> Plots:
-    """The confusion matrix and the calibration; for images a grid and the worst mistakes, for texts the first."""
+    """The confusion matrix and the calibration; for images a grid and the worst mistakes, for texts the first.
+
+    For images and a network with convolutions also what its predictions rest on.
+    """
     from modelyard.experiments import plots
 
     description, table = scored.model.description, scored.predictions
@@ -65,6 +69,8 @@ def plot(scored: ScoredPredictions, training: TrainingInput) -> Plots:
     if len(description.shape) == 3:
         files["first_training_images.png"] = _plot_first_images(scored.model, training.training)
         files["worst_mistakes.png"] = _plot_worst_mistakes(scored)
+        if any(layer.kind == "Conv2D" for layer in scored.model.layers):
+            files["occlusion.png"] = _plot_occlusions(scored)
     if description.words:
         files["readings.png"] = _plot_first_texts(scored)
     return files
@@ -140,6 +146,22 @@ def _plot_worst_mistakes(scored: ScoredPredictions) -> "Figure":
         worst.prediction.to_numpy(),
         scored.model.description.classes,
     )
+
+
+def _plot_occlusions(scored: ScoredPredictions) -> "Figure":
+    """Of each class a test image that is classified right, the first, and the most confident mistake below it."""
+    from modelyard.experiments import plots
+
+    model, table = scored.model, scored.predictions
+    rows: list[list[plots.Occlusion | None]] = [[], []]
+    for number in range(len(model.description.classes[:OCCLUDED_CLASSES])):
+        of_class = table[table.truth == number]
+        is_right = of_class.prediction == number
+        mistakes = of_class[~is_right].sort_values("probability", ascending=False, kind="stable")
+        for row, found in zip(rows, (of_class[is_right], mistakes), strict=True):
+            chosen = [plots.occlude(model.predict, scored.test.x[index], number) for index in found.index[:1]]
+            row.append(chosen[0] if chosen else None)
+    return plots.occlusions(rows, model.description.classes, white_level(model.description))
 
 
 def _plot_first_texts(scored: ScoredPredictions) -> "Figure":

@@ -9,6 +9,7 @@ import numpy as np
 
 from modelyard.data.inputs import InputDescription
 from modelyard.models.engine.runtime import Runtime
+from modelyard.models.engine.training_state import StateFile
 
 ReportEpoch = Callable[[dict[str, float]], None]
 
@@ -87,9 +88,11 @@ class TrainingContext:
         runtime: Threads, precision and execution of TensorFlow.
         report: Is called with the metrics of each epoch.
         backbone: The folder of the network that a transfer starts from.
+        state: Where the state of a long training is kept between its epochs; None: nowhere.
     """
 
     folder: Path
     runtime: Runtime
     report: ReportEpoch
     backbone: Path | None = None
+    state: StateFile | None = None

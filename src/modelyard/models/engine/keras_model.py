@@ -15,6 +15,7 @@ from modelyard.data.inputs import InputDescription, TrainingInput, load_descript
 from modelyard.data.target_scaling import TargetScaler
 from modelyard.metrics.definitions import history_metric
 from modelyard.models.engine import keras_columns
+from modelyard.models.engine.augmentation import augmented
 from modelyard.models.engine.base import ArraySpec, Layer, TrainingContext
 from modelyard.models.engine.class_weights import class_weights
 from modelyard.models.engine.runtime import Runtime
@@ -150,23 +151,30 @@ def compile_and_fit(
     _refuse_without_validation(training, data)
     batches = tf_dataset.Batches(data, training, native.output_shape[1:-1])
     steps = math.ceil(data.description.training_samples / training.batch_size)
-    native.compile(
-        optimizer=optimizers.make_optimizer(training),
+    network = augmented(native, training)
+    network.compile(
+        optimizer=optimizers.make_optimizer(training, steps),
         loss=find_loss(data.description, training.loss).function or training.loss,
         metrics=_metrics(data.description),
         steps_per_execution=_largest_divisor(steps, context.runtime.steps_per_execution),
     )
-    history = native.fit(
-        batches.training(),
+    checkpoint = context.folder / CHECKPOINT
+    chosen, done = callbacks.callbacks(training, native, checkpoint, context.report), 0
+    if context.state and not training.reshuffle_before_split:  # whose validation samples depend on all earlier epochs
+        keeper = callbacks.StateKeeper(context.state, tuple(chosen), checkpoint)
+        chosen, done = [*chosen, keeper], keeper.epochs
+    network.fit(
+        batches.training(skipped=done * steps),
         steps_per_epoch=steps,
+        initial_epoch=done,
         epochs=training.epochs,
         validation_data=batches.validation(),
         class_weight=class_weights(training, data),
-        callbacks=callbacks.callbacks(training, context.folder / CHECKPOINT, context.report),
+        callbacks=chosen,
         shuffle=False,  # the batches come shuffled
         verbose=0,
     )
-    return _table(history)
+    return _table(next(each for each in chosen if isinstance(each, callbacks.EpochReporter)).rows)
 
 
 def predict_native(native: Any, x: np.ndarray) -> np.ndarray:
@@ -238,22 +246,19 @@ def _largest_divisor(steps: int, limit: int) -> int:
     return max(divisor for divisor in range(1, min(steps, limit) + 1) if steps % divisor == 0)
 
 
-def _table(history: Any) -> "pd.DataFrame":
+def _table(rows: list[dict[str, float]]) -> "pd.DataFrame":
     import pandas as pd
 
-    from modelyard.models.engine.callbacks import in_reading_order
-
-    table = pd.DataFrame(in_reading_order(history.history))
+    table = pd.DataFrame(rows)
     table.insert(0, "epoch", np.arange(1, len(table) + 1))
     return table
 
 
 def _refuse_without_validation(training: NetworkTraining, data: TrainingInput) -> None:
-    needs = training.early_stopping or training.checkpoint or training.reshuffle_before_split
-    if needs and not data.description.validation_samples:
+    if training.needs_validation and not data.description.validation_samples:
         raise ModelyardError(
-            "early_stopping, checkpoint and reshuffle_before_split need validation samples, and this input has none: "
-            "give its `split` a `validation` fraction."
+            f"{' and '.join(training.needs_validation)} need validation samples, and this input has none: give its "
+            "`split` a `validation` fraction."
         )
 
 

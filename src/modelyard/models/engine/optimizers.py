@@ -3,15 +3,41 @@
 import keras
 import tensorflow as tf
 
-from modelyard.models.engine.training_settings import NetworkTraining
+from modelyard.models.engine.training_settings import CosineSchedule, NetworkTraining
+
+ADAMW_WEIGHT_DECAY = 0.004  # the default of Keras's AdamW
 
 
-def make_optimizer(training: NetworkTraining) -> keras.optimizers.Optimizer:
-    """Return the optimizer with its learning rate, or its own default where none is set."""
-    optimizer = FusedAdam() if training.optimizer == "adam" else keras.optimizers.get(training.optimizer)
+def make_optimizer(training: NetworkTraining, steps: int) -> keras.optimizers.Optimizer:
+    """Return the optimizer with its learning rate, or its own default where none is set.
+
+    Args:
+        training: The training settings.
+        steps: Steps of an epoch, by which a cosine schedule falls.
+    """
+    optimizer = _optimizer(training)
     if training.learning_rate is not None:
         optimizer.learning_rate = training.learning_rate
+    if isinstance(training.schedule, CosineSchedule):
+        optimizer.learning_rate = _cosine(training.schedule, float(optimizer.learning_rate), training.epochs, steps)
     return optimizer
+
+
+def _optimizer(training: NetworkTraining) -> keras.optimizers.Optimizer:
+    if training.optimizer == "adam":
+        return FusedAdam()
+    if training.optimizer == "adamw":  # Adam with weight decay is all that Keras's AdamW is
+        return FusedAdam(weight_decay=training.weight_decay or ADAMW_WEIGHT_DECAY)
+    return keras.optimizers.get(training.optimizer)
+
+
+def _cosine(schedule: CosineSchedule, rate: float, epochs: int, steps: int) -> keras.optimizers.schedules.CosineDecay:
+    warmup = schedule.warmup_epochs
+    fall = (schedule.epochs or epochs) - warmup
+    rising = {"warmup_target": rate, "warmup_steps": warmup * steps} if warmup else {}
+    return keras.optimizers.schedules.CosineDecay(
+        0.0 if warmup else rate, decay_steps=fall * steps, alpha=schedule.alpha, **rising
+    )
 
 
 class FusedAdam(keras.optimizers.Adam):  # type: ignore[misc]  # keras has no types

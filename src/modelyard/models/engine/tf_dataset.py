@@ -27,12 +27,17 @@ class Batches:
         self._x = tf.constant(np.asarray(data.samples.x, dtype=description.network_dtype))
         self._y = tf.constant(encode_targets(data.samples.y, description, cells)) if encode_targets else self._x
 
-    def training(self) -> tf.data.Dataset:
-        """Endless batches, reshuffled each epoch; the last batch of an epoch may be smaller."""
+    def training(self, skipped: int = 0) -> tf.data.Dataset:
+        """Endless batches, reshuffled each epoch; the last batch of an epoch may be smaller.
+
+        Args:
+            skipped: So many batches are left out, those of a training that goes on.
+        """
         order = self._order(self._training.seed)
         if self._training.reshuffle_before_split:
             order = order.take(self._data.description.training_samples)
-        return self._gathered(order.batch(self._training.batch_size).repeat())
+        batches = order.batch(self._training.batch_size).repeat()
+        return self._gathered(batches.skip(skipped) if skipped else batches)
 
     def validation(self) -> tf.data.Dataset | None:
         """The validation samples in order; with the leak of notebook 002, the remainder of another shuffle."""

@@ -49,7 +49,8 @@ def fit(
     keras_model.reset(training, context)
     backbone = backbones.load(context.backbone, settings.layer, data.description)
     head_settings = mlp.Settings(family="mlp", units=settings.units, dropout=settings.dropout)
-    fitted, history = keras_model.fit_native(mlp, head_settings, training, _features(backbone, data), context)
+    first = replace(context, state=None) if settings.fine_tuning else context  # which takes most of the time
+    fitted, history = keras_model.fit_native(mlp, head_settings, training, _features(backbone, data), first)
     head = keras_model.without_optimizer(fitted, "head")
     raw = keras.Input(data.description.shape, dtype=data.description.network_dtype, name="raw")
     network = keras.Model(raw, head(backbone(raw)))
