@@ -305,6 +305,8 @@ SAME = {"padding": "same", "pooling": "each"}
         ({"filters": (2, 3), "stride": 2}, ["Conv2D", "Conv2D"], (1, 1, 3)),
         ({"filters": (2,), "stride": 5, "kernel_size": 3, "pooling": "last"}, ["Conv2D", "MaxPooling2D"], (1, 1, 2)),
         ({"filters": (2,), "stride": 7, **SAME}, ["Conv2D", "MaxPooling2D"], (1, 1, 2)),
+        ({"filters": (2, 3), "convolutions": 2, "kernel_size": 2}, ["Conv2D"] * 4, (4, 4, 3)),
+        ({"filters": (2, 3), "convolutions": 2, **SAME}, ["Conv2D", "Conv2D", "MaxPooling2D"] * 2, (2, 2, 3)),
         ({"filters": (2,), "pooling_kind": "average", **SAME}, ["Conv2D", "AveragePooling2D"], (4, 4, 2)),
         (
             {"filters": (2,), "batch_normalisation": True, **SAME},
@@ -340,6 +342,7 @@ def test_a_cnn_refuses_samples_that_are_not_images(regression_input: TrainingInp
         ({"filters": (2,), "kernel_size": 9}, "convolution 1 .* map of 8 x 8, too small for kernel_size 9"),
         ({"filters": (2, 2), "pooling": "each"}, "convolution 2 .* map of 3 x 3.*pooling each"),
         ({"filters": (2,) * 4, "pooling": "each", "padding": "same"}, "convolution 4 .* map of 1 x 1.*padding same"),
+        ({"filters": (2, 2), "convolutions": 3}, "convolution 2 .* map of 2 x 2, too small"),
         ({"filters": (2, 2, 2), "stride": 2}, "convolution 3 .* map of 1 x 1.* stride 2, .*smaller kernel or stride"),
         ({"filters": (2,), "stride": 6, "pooling": "last"}, "convolution 1 .* map of 8 x 8.* stride 6"),
         ({"filters": (2,), "stride": 8, "pooling": "last", "padding": "same"}, "convolution 1 .* stride 8"),

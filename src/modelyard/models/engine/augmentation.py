@@ -41,7 +41,9 @@ def _layers(settings: Augmentation, seed: int) -> list[Any]:
     """A layer for each kind of change, in float32 as the scaling."""
     from keras import layers
 
-    changes = [(layers.RandomFlip, (direction,)) for direction in FLIPS[settings.flip]]
+    changes: list[tuple[Any, tuple[Any, ...]]] = [
+        (layers.RandomFlip, (direction,)) for direction in FLIPS[settings.flip]
+    ]
     if settings.shift:
         changes.append((layers.RandomTranslation, (settings.shift, settings.shift)))
     if settings.rotate:

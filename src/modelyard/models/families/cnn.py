@@ -20,6 +20,9 @@ class Settings(Base):
 
     family: Literal["cnn"]
     filters: Annotated[tuple[Count, ...], Field(min_length=1, description="of each convolution")]
+    convolutions: Count = Field(
+        default=1, exclude_if=(1).__eq__, description="one after another for each of `filters`, the last one pooled"
+    )
     kernel_size: Count = 3
     stride: Count = Field(default=1, exclude_if=(1).__eq__, description="of the convolutions")
     padding: Literal["valid", "same"] = "valid"
@@ -48,9 +51,11 @@ def build(scaled: Any, output: Output, settings: Settings) -> Any:
         )
     tensor = scaled
     for number, filters in enumerate(settings.filters, start=1):
-        _refuse_too_small(tensor, number, settings)
-        tensor = _convolution(tensor, filters, settings)
-        if _is_pooled(number, settings):
+        for is_last in [*[False] * (settings.convolutions - 1), True]:
+            is_pooled = is_last and _is_pooled(number, settings)
+            _refuse_too_small(tensor, number, is_pooled, settings)
+            tensor = _convolution(tensor, filters, settings)
+        if is_pooled:
             pooling = layers.MaxPooling2D if settings.pooling_kind == "max" else layers.AveragePooling2D
             tensor = pooling(2)(tensor)
     if settings.convolution_dropout:
@@ -78,9 +83,9 @@ def _is_pooled(number: int, settings: Settings) -> bool:
     return settings.pooling == "each" or (settings.pooling == "last" and number == len(settings.filters))
 
 
-def _refuse_too_small(tensor: Any, number: int, settings: Settings) -> None:
+def _refuse_too_small(tensor: Any, number: int, is_pooled: bool, settings: Settings) -> None:
     needed = settings.kernel_size if settings.padding == "valid" else 1
-    if _is_pooled(number, settings):
+    if is_pooled:
         needed += settings.stride  # a map of one pixel cannot be halved
     if min(tensor.shape[1:3]) < needed:
         strided = f"stride {settings.stride}, " if settings.stride > 1 else ""
