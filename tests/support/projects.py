@@ -78,7 +78,7 @@ def make_project(folder: Path) -> Path:
     folder.mkdir(parents=True)
     for name in ("params.yaml", "published.yaml", "claims.yaml"):
         shutil.copyfile(ROOT / name, folder / name)
-    write_text(folder / ".gitignore", "/reports/index.html\n/reports/report.md\n")
+    write_text(folder / ".gitignore", "/reports/index.html\n/reports/report.md\ncard.md\n")
     write_text(folder / "dvc.lock", LOCK)
     write_text(folder / "pretrained" / "dvc.lock", PRETRAINED_LOCK)
     make_results(folder, "boston_mlp", REGRESSION)

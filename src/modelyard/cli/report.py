@@ -20,7 +20,8 @@ def report(target: Path, against: str | None) -> None:
     page, summary = (escape(str(file)) for file in (target, target.with_name("report.md")))
     console.print(
         f"{page} ({megabytes:.1f} MB): {len(contents.built)} of {len(contents.experiments)} experiments. "
-        f"It needs no other file. Markdown summary for a pull request: {summary}.",
+        f"It needs no other file. Markdown summary for a pull request: {summary}. A card of each model: card.md in its "
+        "results folder.",
         highlight=False,
         soft_wrap=True,
     )

@@ -1,15 +1,16 @@
-"""The report: one HTML page and a Markdown summary of all results, made from the project's files alone."""
+"""The report: one HTML page, a Markdown summary and a card of each model, made from the project's files alone."""
 
 from pathlib import Path
 
 from modelyard.core.files import write_text
 from modelyard.reporting.contents import ReportContents, gather
 from modelyard.reporting.markdown import markdown_summary
+from modelyard.reporting.model_cards import write_cards
 from modelyard.reporting.page import html_page
 
 
 def write(root: Path, target: Path, against: str | None = None) -> ReportContents:
-    """Write the HTML report, and beside it report.md, a short summary for pull requests.
+    """Write the HTML report, beside it report.md, a short summary for pull requests, and the cards of the models.
 
     Args:
         root: the project's folder.
@@ -17,7 +18,7 @@ def write(root: Path, target: Path, against: str | None = None) -> ReportContent
         against: a commit to compare with.
 
     Returns:
-        What both files show.
+        What the first two show.
 
     Raises:
         ModelyardError: params.yaml or another file is invalid, or there is no such commit.
@@ -25,4 +26,5 @@ def write(root: Path, target: Path, against: str | None = None) -> ReportContent
     contents = gather(root, against)
     write_text(target, html_page(contents))
     write_text(target.with_name("report.md"), markdown_summary(contents))
+    write_cards(root)
     return contents

@@ -89,7 +89,6 @@ def _section(
     name = row.experiment
     section, results = project.section_of(name), results_of(project, name, files.root)
     stages = {"train": train_stage(section, name), "evaluate": evaluate_stage(section, name)}
-    settings, defaults = _settings(project.all_experiments[name])
     plots = files.images(results.plots)
     if row.state == MISSING:
         files.missing.append(f"{name}: {MISSING}. To build it: modelyard run {name}")
@@ -101,8 +100,8 @@ def _section(
         row=row,
         dataset=dataset,
         folder=results.folder.relative_to(files.root).as_posix(),
-        settings=settings,
-        defaults=defaults,
+        settings=stated_settings(project.all_experiments[name]),
+        defaults=_defaults(project.all_experiments[name]),
         last_epoch=files.attempt(f"{results.folder}/history.csv", lambda: _last_epoch(results), {}),
         **_measured(files, results, row),
         seconds={step: seconds[stage] for step, stage in stages.items() if stage in seconds},
@@ -134,11 +133,15 @@ def _seconds(files: ProjectFiles) -> dict[str, float] | None:
     return None if content is None else {stage: float(seconds) for stage, seconds in content.items()}
 
 
-def _settings(experiment: BaseModel) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The settings that params.yaml states, and the defaults of the others."""
-    every = flatten(experiment.model_dump(mode="json"))
-    stated = flatten(experiment.model_dump(mode="json", exclude_unset=True))
-    return stated, {key: value for key, value in every.items() if key not in stated and value is not None}
+def stated_settings(experiment: BaseModel) -> dict[str, Any]:
+    """The settings that params.yaml states, by dotted key."""
+    return flatten(experiment.model_dump(mode="json", exclude_unset=True))
+
+
+def _defaults(experiment: BaseModel) -> dict[str, Any]:
+    """The other settings that have a value."""
+    stated, every = stated_settings(experiment), flatten(experiment.model_dump(mode="json"))
+    return {key: value for key, value in every.items() if key not in stated and value is not None}
 
 
 def _last_epoch(results: ExperimentResults) -> dict[str, float]:

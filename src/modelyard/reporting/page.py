@@ -15,7 +15,7 @@ def html_page(contents: ReportContents) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": _number, "setting": _setting, "duration": duration_text}
+    environment.filters |= {"number": _number, "setting": setting_text, "duration": duration_text}
     environment.tests["in_target_unit"] = is_in_target_unit
     template = files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
     return environment.from_string(template).render(report=contents)
@@ -30,10 +30,10 @@ def _number(value: Any) -> str:
     return f"{number:,.0f}" if number.is_integer() and abs(number) < 1e15 else f"{number:.4g}"
 
 
-def _setting(value: Any) -> str:
+def setting_text(value: Any) -> str:
     """A value as params.yaml would have it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_setting, value))}]"
+        return f"[{', '.join(map(setting_text, value))}]"
     return "not set" if value is None else str(value)

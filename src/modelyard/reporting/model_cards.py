@@ -1,0 +1,201 @@
+"""A card for each model in Markdown: purpose, data, training, results, limits, and how to use and rebuild it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any
+
+from modelyard import params
+from modelyard.core.errors import ModelyardError
+from modelyard.core.files import write_text
+from modelyard.core.report_text import markdown_table
+from modelyard.params.project import Project, Published
+from modelyard.params.results import ExperimentResults, results_of
+from modelyard.reporting.changes import read_state
+from modelyard.reporting.data_cards import DatasetCard, InputCard, data_cards
+from modelyard.reporting.experiments import stated_settings
+from modelyard.reporting.page import setting_text
+from modelyard.reporting.project_files import ProjectFiles
+from modelyard.reporting.replication import ReplicationRow, replication_rows
+from modelyard.reporting.slices import slice_rows
+from modelyard.reporting.tables import interval_text
+
+TEMPLATE, FILE = "card.md.jinja", "card.md"
+WEAK_CLASS = 0.1  # of F1 below the mean of the classes: worth a warning
+ONE_TRAINING = (
+    "The intervals say how much the results depend on the choice of test samples, not on the luck of one training."
+)
+NO_CHECK = "It answers samples of any kind; for those unlike the training samples its answers mean little."
+
+
+@dataclass(frozen=True)
+class CardSources:
+    """What all cards of a project are made from."""
+
+    files: ProjectFiles
+    project: Project
+    published: Published
+    datasets: dict[str, DatasetCard]
+    replication: list[ReplicationRow]
+    outputs: dict[str, str]
+
+    @classmethod
+    def read(cls, root: Path) -> "CardSources":
+        """Read the files of a project.
+
+        Raises:
+            ModelyardError: params.yaml or published.yaml is wrong.
+        """
+        files, project = ProjectFiles(root), params.load(root / "params.yaml")
+        outputs = read_state(files).outputs
+        cards = {card.name: card for card in data_cards(files, project, outputs)}
+        published = params.load_published(project, root / "published.yaml")
+        return cls(files, project, published, cards, replication_rows(files), outputs)
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """The values of a card, as text; rows of tables as sequences of cells."""
+
+    name: str
+    purpose: str
+    dataset: DatasetCard
+    data: list[tuple[str, str]]
+    settings: list[tuple[str, str]]
+    samples: int
+    positive_class: str
+    results: list[tuple[str, str, str]]
+    over_seeds: list[tuple[str, str, str, str, str]]
+    folds: str
+    threshold: str
+    slice_metric: str
+    slices: list[tuple[str, str, str, str]]
+    class_header: list[str]
+    classes: list[list[str]]
+    limits: list[str]
+    takes: str
+    model_md5: str
+
+
+def write_cards(root: Path) -> list[Path]:
+    """Write card.md into the results folder of each experiment that was evaluated; returns the files.
+
+    An experiment whose result files are wrong gets none; the report lists what is wrong with them.
+
+    Raises:
+        ModelyardError: params.yaml or published.yaml is wrong.
+    """
+    sources, written = CardSources.read(root), []
+    for name in sources.project.all_experiments:
+        results = results_of(sources.project, name, root)
+        with suppress(ModelyardError):
+            if results.is_evaluated:
+                write_text(results.folder / FILE, model_card(sources, name))
+                written.append(results.folder / FILE)
+    return written
+
+
+def model_card(sources: CardSources, name: str) -> str:
+    """The card of an experiment.
+
+    Raises:
+        ModelyardError: a result file is wrong, or there is no such experiment.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701 (Markdown)
+    environment.globals["table"] = _table
+    template = package_files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
+    text = environment.from_string(template).render(card=_card(sources, name)).strip()
+    return f"{text}\n"
+
+
+def _card(sources: CardSources, name: str) -> ModelCard:
+    project, root = sources.project, sources.files.root
+    experiment, results = project.all_experiments[name], results_of(project, name, root)
+    dataset = sources.datasets[project.dataset_of(name)]
+    data = next((card for card in dataset.inputs if card.name == experiment.input), None)
+    over_seeds = [row for row in sources.replication if row.experiment == name and row.seeds > 1]
+    threshold, slices = (results.threshold, slice_rows(results)) if results.is_evaluated else (None, [])
+    classes = results.classes if results.is_evaluated else {}
+    note = sources.published[name].note if name in sources.published else ""
+    task = project.task_of(name)
+    return ModelCard(
+        name=name,
+        purpose=f"A model of the family `{experiment.model.family}` for {task}.{f' It shows: {note}.' if note else ''}",
+        dataset=dataset,
+        data=list(_data(dataset, experiment.input, data, project.unit_of(name))),
+        settings=[(f"`{key}`", setting_text(value)) for key, value in stated_settings(experiment).items()],
+        samples=results.details["rows"] if results.is_evaluated else 0,
+        positive_class=results.positive_class if results.is_evaluated else "",
+        results=list(_results(sources, name, results)) if results.is_evaluated else [],
+        over_seeds=[
+            (row.metric, "drawn by each seed" if row.splits else "the same", str(row.seeds), row.mean, row.min_to_max)
+            for row in over_seeds
+        ],
+        folds=_folds(results),
+        threshold=threshold.text(results.positive_class) if threshold else "",
+        slice_metric=slices[0].metric if slices else "",
+        slices=[(row.column, row.name or "all test samples", str(row.rows), row.text) for row in slices],
+        class_header=["class", *("samples" if key == "rows" else key for key in next(iter(classes.values()), {}))],
+        classes=[[label, *map(_number, values.values())] for label, values in classes.items()],
+        limits=[*_limits(data, classes, [row.name for row in slices if row.is_small], bool(over_seeds))],
+        takes=_takes(data),
+        model_md5=sources.outputs.get(results.model.relative_to(root).as_posix(), ""),
+    )
+
+
+def _data(dataset: DatasetCard, input_name: str, data: InputCard | None, unit: str) -> Iterator[tuple[str, str]]:
+    yield "data set", f"`{dataset.name}`"
+    yield "license", dataset.license or "params.yaml states none"
+    yield "input", f"`{input_name}`"
+    if data:
+        yield "samples", ", ".join(f"{part.values.get('samples', '')} {part.name}" for part in data.parts)
+        yield "shape of a sample", data.shape
+        yield "scaling", data.scaling
+    if unit:
+        yield "unit of the target", unit
+
+
+def _results(sources: CardSources, name: str, results: ExperimentResults) -> Iterator[tuple[str, str, str]]:
+    published = sources.published[name].metrics if name in sources.published else {}
+    for metric, values in results.compared(list(results.metrics)).items():
+        yield metric, interval_text(*values), f"{published[metric]:.4g}" if metric in published else ""
+
+
+def _folds(results: ExperimentResults) -> str:
+    folds = results.folds if results.is_evaluated else None
+    return "; ".join(map(folds.text, folds.metrics)) + "." if folds else ""
+
+
+def _limits(
+    data: InputCard | None, classes: dict[str, dict[str, float | None]], few: Sequence[str], is_replicated: bool
+) -> Iterator[str]:
+    yield NO_CHECK
+    if not is_replicated:
+        yield ONE_TRAINING
+    yield from (f"{warning}." for warning in (data.warnings if data else ()))
+    scores = {label: values.get("f1") or 0.0 for label, values in classes.items()}
+    mean = sum(scores.values()) / len(scores) if scores else 0.0
+    weak = [f"{label} (F1 {score:.2f})" for label, score in scores.items() if score < mean - WEAK_CLASS]
+    if weak:
+        yield f"Worse than on average at: {', '.join(weak)}."
+    if few:
+        yield f"Slices with few samples, of which little is known: {', '.join(few)}."
+
+
+def _takes(data: InputCard | None) -> str:
+    shape = f" of shape {data.shape}" if data else ""
+    return (
+        f"It takes raw samples{shape}: scaling, and whatever else was learnt from the training samples, is part of it."
+    )
+
+
+def _number(value: Any) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return markdown_table(header, [[str(cell).replace("|", "\\|") for cell in row] for row in rows])
