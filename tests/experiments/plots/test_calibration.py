@@ -13,7 +13,7 @@ def test_points_are_those_of_scikit_learn_and_bars_count_all_samples() -> None:
     random = np.random.default_rng(0)
     probability = np.append(random.random(300) ** 2, [0.0, 1.0])
     happened = random.random(302) < probability
-    figure = plots.calibration(happened, probability, "class yes")
+    figure = plots.calibration(happened, probability, "class yes", "class yes")
     upper, lower = figure.axes
     points = next(line for line in upper.lines if line.get_marker() == "o")
     share, mean = calibration_curve(happened, probability, n_bins=10)
@@ -31,5 +31,5 @@ def test_the_interval_is_wilsons(count: int, hits: int) -> None:
 
 
 def test_one_sample_can_be_plotted() -> None:
-    figure = plots.calibration(np.array([True]), np.array([0.5], np.float32), "class yes")
+    figure = plots.calibration(np.array([True]), np.array([0.5], np.float32), "class yes", "class yes")
     assert len(figure.axes) == 2

@@ -9,7 +9,7 @@ BINS = 10
 CONFIDENCE_Z = 1.96  # of a normal distribution: 95 %
 
 
-def calibration(happened: np.ndarray, probability: np.ndarray, of: str) -> Figure:
+def calibration(happened: np.ndarray, probability: np.ndarray, of: str, share_of: str) -> Figure:
     """A reliability diagram of ten bins of equal width over the number of samples in each.
 
     Each point is the share of a bin's samples for which the class came true, with its 95 % Wilson interval, at the mean
@@ -18,7 +18,8 @@ def calibration(happened: np.ndarray, probability: np.ndarray, of: str) -> Figur
     Args:
         happened: whether the class is the true one (n,).
         probability: its probability (n,).
-        of: what the probability is of, for the axes.
+        of: what the probability is of, for an axis.
+        share_of: the samples for which it came true, for the other axis.
     """
     number = np.minimum((probability * BINS).astype(int), BINS - 1)
     counts = np.bincount(number, minlength=BINS)
@@ -28,13 +29,13 @@ def calibration(happened: np.ndarray, probability: np.ndarray, of: str) -> Figur
     )
     figure = Figure(figsize=(5, 5.4), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    upper.set(ylabel=f"share of {of}", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    upper.set(ylabel=f"share of {share_of}", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     upper.plot([0, 1], [0, 1], color="grey", linewidth=1, label="calibrated")
     low, high = _wilson(share, counts[used])
     reach = np.stack([share - low, high - share])
     style = {"color": COLOURS["train"], "markersize": 5, "capsize": 2, "label": "test samples (95 % interval)"}
     upper.errorbar(mean, share, yerr=np.maximum(reach, 0), fmt="o", **style)
-    upper.legend(frameon=False, loc="upper left", fontsize="small")
+    figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize="small")
     lower.set(xlabel=f"probability of {of}", ylabel="samples", ylim=(0, 1.25 * counts.max()))
     bars = lower.bar((np.arange(BINS) + 0.5) / BINS, counts, width=0.9 / BINS, color=COLOURS["train"], alpha=0.5)
     lower.bar_label(bars, [str(count) if count else "" for count in counts], fontsize="x-small")

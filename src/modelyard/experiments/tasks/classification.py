@@ -121,8 +121,9 @@ def _plot_calibration(scored: ScoredPredictions) -> "Figure":
 
     truth, outputs, classes = scored.predictions.truth.to_numpy(), scored.outputs, scored.model.description.classes
     if len(classes) == 2:
-        return plots.calibration(truth == 1, outputs[:, 1], f"class {classes[1]}")
-    return plots.calibration(truth == outputs.argmax(axis=1), outputs.max(axis=1), "the predicted class")
+        return plots.calibration(truth == 1, outputs[:, 1], f"class {classes[1]}", f"class {classes[1]}")
+    right = truth == outputs.argmax(axis=1)
+    return plots.calibration(right, outputs.max(axis=1), "the predicted class", "right predictions")
 
 
 def _plot_first_images(model: Model, samples: Samples) -> "Figure":
