@@ -34,6 +34,7 @@ from modelyard.models.families import (
     linear,
     logistic,
     mlp,
+    perceptron,
     recurrent,
     transfer,
 )
@@ -65,6 +66,7 @@ ModelSettings = Annotated[
     | detector.Settings
     | linear.Settings
     | logistic.Settings
+    | perceptron.Settings
     | boosting.Settings
     | histogram_boosting.Settings
     | forest.Settings
@@ -85,6 +87,7 @@ _FAMILIES: dict[str, tuple[ModuleType, ModuleType]] = {  # the module that fits 
     "transfer": (transfer, transfer),
     "linear": (sklearn_model, linear),
     "logistic": (sklearn_model, logistic),
+    "perceptron": (sklearn_model, perceptron),
     "boosting": (sklearn_model, boosting),
     "histogram_boosting": (sklearn_model, histogram_boosting),
     "forest": (sklearn_model, forest),

@@ -61,6 +61,11 @@ def test_an_article_is_cut_at_its_end(read):
     assert read([[1, 2, 3, 4], [1, 2, 3, 4, 5, 6]]).samples.x.tolist() == [[1, 4, 5, 6, 7]] * 2
 
 
+def test_an_article_can_be_cut_at_its_beginning(read):
+    cut = read([[1, 2, 3, 4, 5, 6], [1, 2], []], truncating="pre").samples.x.tolist()
+    assert cut == [[1, 6, 7, 8, 9], [1, 4, 5, 0, 0], [1, 0, 0, 0, 0]]
+
+
 def test_a_word_that_is_not_among_the_frequent_ones_becomes_2(read):
     assert read([[6, 7, 30_979]]).samples.x.tolist() == [[1, 9, 2, 2, 0]]
     assert read([[6, 7, 8]], num_words=11).samples.x.tolist() == [[1, 9, 10, 2, 0]]

@@ -32,6 +32,7 @@ from modelyard.models.families import (
     linear,
     logistic,
     mlp,
+    perceptron,
     recurrent,
 )
 
@@ -49,6 +50,7 @@ DETECTOR = detector.Settings(family="detector", filters=(3, 4), head_filters=(5,
 BASELINE = baseline.Settings(family="baseline")
 LINEAR = linear.Settings(family="linear")
 LOGISTIC = logistic.Settings(family="logistic", C=0.5)
+PERCEPTRON = perceptron.Settings(family="perceptron", max_iter=5)
 HISTOGRAM = histogram_boosting.Settings(family="histogram_boosting", max_iter=8, max_leaf_nodes=5)
 FOREST = forest.Settings(family="forest", n_estimators=7, max_depth=4)
 BOOSTING = boosting.Settings(family="boosting", n_estimators=10, subsample=0.8)
@@ -101,6 +103,7 @@ CASES = {
     ),
     "linear of classes": Case("image_input", LINEAR, EstimatorTraining(seed=7), ESTIMATOR_FILES),
     "logistic": Case("image_input", LOGISTIC, EstimatorTraining(seed=7), ESTIMATOR_FILES),
+    "perceptron": Case("image_input", PERCEPTRON, EstimatorTraining(seed=7), ESTIMATOR_FILES),
     "histogram boosting of values": Case("regression_input", HISTOGRAM, EstimatorTraining(seed=7), ESTIMATOR_FILES),
     "histogram boosting of classes": Case("image_input", HISTOGRAM, EstimatorTraining(seed=7), ESTIMATOR_FILES),
     "forest of values": Case("regression_input", FOREST, EstimatorTraining(seed=7), ESTIMATOR_FILES),

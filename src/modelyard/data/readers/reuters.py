@@ -28,7 +28,10 @@ class ReutersDataset(DatasetSettings):
     num_words: int = Field(
         ge=10, le=10_000, description="word numbers kept, the frequent first; a rarer word becomes 2"
     )
-    maxlen: int = Field(ge=2, description="numbers of a sample: an article is cut at its end, or padded there with 0")
+    maxlen: int = Field(ge=2, description="numbers of a sample: an article is cut, or padded at its end with 0")
+    truncating: Literal["post", "pre"] = Field(
+        default="post", exclude_if="post".__eq__, description="cut a long article at its end (post) or beginning (pre)"
+    )
 
     @model_validator(mode="after")
     def _has_both_files(self) -> "ReutersDataset":
@@ -68,8 +71,9 @@ def _verified(path: Path, expected: str | None) -> bytes:
 
 def _numbers(articles: npt.NDArray[np.object_], settings: ReutersDataset) -> npt.NDArray[np.uint16]:
     ranks = np.zeros((len(articles), settings.maxlen), np.int64)
+    kept = slice(settings.maxlen - 1) if settings.truncating == "post" else slice(1 - settings.maxlen, None)
     for row, article in zip(ranks, articles, strict=True):
-        row[1 : len(article) + 1] = article[: settings.maxlen - 1]
+        row[1 : len(article) + 1] = article[kept]
     numbers = np.where(ranks + OFFSET < settings.num_words, ranks + OFFSET, RARER)
     numbers[ranks == 0] = 0
     numbers[:, 0] = START
