@@ -55,7 +55,9 @@ def test_a_published_value_is_inside_our_interval_or_outside_it(project: params.
     assert rows.inside.drop("r2").to_dict() == {"correlation": True, "mae": False, "mse": True}
     assert rows.loc["r2", ["published", "inside"]].isna().all()
     assert rows.loc["mse", ["value", "low", "high"]].to_list() == [20.0, 10.0, 31.3058]
-    cells = "| 20 (10 to 31.31) | 0.7 (0.63 to 0.77) | correlation 0.7958 inside, mae 4.381 outside, mse 31.31 inside |"
+    cells = (
+        "| 20 (10 to 31.31) | 0.7 (0.63 to 0.77) |  | correlation 0.7958 inside, mae 4.381 outside, mse 31.31 inside |"
+    )
     assert cells in compare.markdown(rows.reset_index(), {})
 
 
@@ -99,7 +101,7 @@ def test_markdown_has_one_table_for_each_data_set(project: params.Project, tmp_p
         assert set(rule) == set("| -")
         assert {row.count("|") for row in rows} == {header.count("|")}
     (digits,) = (part for part in parts if part.startswith("digits\n"))
-    assert "| experiment | notebook | accuracy | macro_f1 | loss | published | remarks |" in digits
+    assert "| experiment | notebook | accuracy | macro_f1 | loss | behind the best | published | remarks |" in digits
     assert "| `digits_cnn` | 001 | 0.9 (0.81 to 0.99) | 0.88 (0.792 to 0.968) |" in digits
 
 
@@ -129,7 +131,7 @@ def test_two_tasks_on_one_data_set_have_their_own_columns_and_headline_metrics(
     make_results(tmp_path / "mnist_cnn", "classification")
     table = compared(project, tmp_path)
     (mnist,) = (part for part in compare.markdown(table, {}).split("\n## ") if part.startswith("mnist\n"))
-    assert "| experiment | notebook | accuracy | macro_f1 | loss | r2 | mse | mae | published | remarks |" in mnist
+    assert "| experiment | notebook | accuracy | macro_f1 | loss | r2 | mse | mae | behind the best |" in mnist
     cells = (
         "| `mnist_autoencoder` | 001 |  |  |  | 0.9 (0.81 to 0.99) | 0.01 (0.009 to 0.011) | 0.04 (0.036 to 0.044) |"
     )

@@ -10,8 +10,9 @@ import pandas as pd
 
 from modelyard.core.errors import ModelyardError
 from modelyard.core.report_text import markdown_table
+from modelyard.experiments.ranking import distances, read_predictions
 from modelyard.experiments.tasks import TASKS
-from modelyard.metrics.bootstrap import PairedDifference, paired_difference
+from modelyard.metrics.bootstrap import Distance, PairedDifference, paired_difference
 from modelyard.metrics.definitions import headline_metric, shown_metrics
 from modelyard.params.project import Project, PublishedValues
 from modelyard.params.results import ExperimentResults
@@ -30,14 +31,20 @@ COLUMNS = (
     "high",
     "published",
     "inside",
+    "behind",
+    "behind_low",
+    "behind_high",
     "notebook",
     "state",
     "note",
 )
 LEGEND = (
-    "Metrics on the test samples, each with its 95 % bootstrap interval over those samples. *published* is the value "
-    "that the notebook printed, inside our interval or outside it. The interval covers the choice of test samples "
-    "only: another seed changes a metric too."
+    "Metrics on the test samples, each with its 95 % confidence interval over those samples (docs/intervals.md). "
+    "*published* is the value that the notebook printed, inside our interval or outside it. The interval covers the "
+    "choice of test samples only: another seed changes a metric too. *behind the best* is by how much the best "
+    "experiment on the same test samples exceeds it in the first metric; the intervals of a table hold together "
+    "(multiple comparisons with the best, by a paired bootstrap), and an experiment whose interval reaches 0 is "
+    "indistinguishable from the best."
 )
 GAINS = (
     "The winner of each study against its baseline, the experiment that the study started from, on the same test "
@@ -59,18 +66,19 @@ def compare(
 
     Returns:
         Columns: dataset, experiment, metric, value, low, high (95 % interval), published, inside (whether the
-        published value lies in the interval), notebook, state, note. An experiment without readable results has one
-        row without a metric.
+        published value lies in the interval), behind, behind_low, behind_high (of the main metric: by how much the
+        best experiment on the same test samples exceeds it, with an interval; see `ranking`), notebook, state, note.
+        An experiment without readable results has one row without a metric.
     """
+    files = {
+        name: ExperimentResults((pretrained if name in project.pretrained else results) / name)
+        for name in project.all_experiments
+    }
+    behind, nothing = distances(project, files), PublishedValues(notebook="")
     rows = [
         row
-        for name in project.all_experiments
-        for row in _rows(
-            project,
-            name,
-            ExperimentResults((pretrained if name in project.pretrained else results) / name),
-            published.get(name, PublishedValues(notebook="")),
-        )
+        for name, of_experiment in files.items()
+        for row in _rows(project, name, of_experiment, published.get(name, nothing), behind.get(name))
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     order = {dataset: position for position, dataset in enumerate(project.datasets)}
@@ -126,7 +134,7 @@ def tuning_gains(project: Project, results: Path) -> dict[str, PairedDifference]
         task = project.task_of(name)
         metric = headline_metric(task)
         try:
-            baseline, tuned = (TASKS[task].metrics_from_table(_columns(file)) for file in files)
+            baseline, tuned = (TASKS[task].metrics_from_table(read_predictions(file)) for file in files)
             if metric in baseline:
                 if len({len(array) for bound in (baseline, tuned) for array in bound[metric].arrays}) > 1:
                     raise ValueError("they have different numbers of samples")
@@ -141,7 +149,7 @@ def tuning_gains(project: Project, results: Path) -> dict[str, PairedDifference]
 
 
 def _rows(
-    project: Project, name: str, results: ExperimentResults, published: PublishedValues
+    project: Project, name: str, results: ExperimentResults, published: PublishedValues, distance: Distance | None
 ) -> Iterator[dict[str, Any]]:
     common = {"dataset": project.dataset_of(name), "experiment": name}
     about = {"notebook": published.notebook, "state": _state(results), "note": published.note}
@@ -160,7 +168,14 @@ def _rows(
         printed = published.metrics.get(metric)
         inside = None if printed is None else _is_inside(printed, low, high)
         measured = {"metric": metric, "value": value, "low": low, "high": high}
-        yield common | measured | {"published": printed, "inside": inside} | about
+        yield common | measured | {"published": printed, "inside": inside} | _behind(distance) | about
+        distance = None  # it is of the main metric, the first
+
+
+def _behind(distance: Distance | None) -> dict[str, float]:
+    if distance is None:
+        return {}
+    return {"behind": distance.value, "behind_low": distance.interval.low, "behind_high": distance.interval.high}
 
 
 def _is_inside(published: float, low: float, high: float) -> bool:
@@ -181,8 +196,24 @@ def _metric_table(rows: pd.DataFrame) -> str:
     for name, group in rows.groupby("experiment", sort=False):
         by_metric = group.set_index("metric")
         cells = [_with_interval(by_metric.loc[metric]) if metric in by_metric.index else "" for metric in metrics]
-        lines.append([f"`{name}`", group.iloc[0].notebook, *cells, _published(group), remarks(group)])
-    return markdown_table(["experiment", "notebook", *metrics, "published", "remarks"], lines)
+        behind = behind_best(group.iloc[0])
+        lines.append([f"`{name}`", group.iloc[0].notebook, *cells, behind, _published(group), remarks(group)])
+    return markdown_table(["experiment", "notebook", *metrics, "behind the best", "published", "remarks"], lines)
+
+
+def behind_best(row: Any) -> str:
+    """How far the experiment of a row with the main metric is behind the best, and whether it could be the best."""
+    if pd.isna(row.behind):
+        return ""
+    if row.behind == 0 == row.behind_high:
+        return "**best**"
+    distance = f"{row.behind:.4g} ({row.behind_low:.4g} to {row.behind_high:.4g})"
+    return f"{distance}, **indistinguishable**" if is_indistinguishable(row) else distance
+
+
+def is_indistinguishable(row: Any) -> bool:
+    """Whether the experiment of a row with the main metric is the best, or its distance from the best reaches 0."""
+    return bool(row.behind_low <= 0)
 
 
 def _gain_table(gains: Mapping[str, PairedDifference]) -> str:
@@ -191,10 +222,6 @@ def _gain_table(gains: Mapping[str, PairedDifference]) -> str:
         for name, gain in gains.items()
     ]
     return markdown_table(["experiment", "metric", "baseline", "tuned", "gain"], lines)
-
-
-def _columns(file: Path) -> dict[str, Any]:
-    return {str(name): column.to_numpy() for name, column in pd.read_csv(file).items()}
 
 
 def _warning(rows: pd.DataFrame) -> str:

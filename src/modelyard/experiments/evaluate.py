@@ -14,7 +14,7 @@ from modelyard import metrics, models
 from modelyard.data import inputs
 from modelyard.data.samples import Samples
 from modelyard.experiments.tasks import TASKS, Plots, ScoredPredictions
-from modelyard.metrics.bootstrap import CONFIDENCE, RESAMPLES, bootstrap_interval
+from modelyard.metrics.bootstrap import CONFIDENCE, RESAMPLES, confidence_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,10 +50,15 @@ def evaluate(model: models.Model, test: Path) -> Evaluation:
     samples = load_test_samples(test)
     scored = TASKS[model.description.task].score(model, samples, model.predict(samples.x))
     bound = scored.bound_metrics
+    found = {name: confidence_interval(metric) for name, metric in bound.items()}
     details: dict[str, Any] = {
         "rows": len(samples),
-        "intervals": {name: list(bootstrap_interval(metric.formula, metric.arrays)) for name, metric in bound.items()},
-        "interval": {"confidence": CONFIDENCE, "method": "percentile bootstrap", "resamples": RESAMPLES},
+        "intervals": {name: list(each.interval) for name, each in found.items()},
+        "interval": {
+            "confidence": CONFIDENCE,
+            "methods": {name: each.method for name, each in found.items()},
+            "resamples": RESAMPLES,
+        },
         **scored.details,
     }
     if slices := inputs.load_slices(test):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from modelyard.experiments.compare import remarks
+from modelyard.experiments.compare import behind_best, is_indistinguishable, remarks
 from modelyard.reporting.interval_bars import BarAxis, IntervalBar
 
 
@@ -34,7 +34,19 @@ class MetricWithInterval:
 
 @dataclass(frozen=True)
 class ResultRow:
-    """An experiment in its table; `bar` shows its headline metric."""
+    """An experiment in its table.
+
+    Attributes:
+        experiment: its name.
+        notebook: the notebook that it comes from.
+        remarks: what the table says of it.
+        state: whether it was built here.
+        metrics: its metrics, the headline metric first.
+        bar: the headline metric; None without results.
+        behind: by how much the best experiment exceeds it, as text; empty if they share no test samples.
+        behind_bar: the same, on an axis of its own.
+        could_be_best: whether it is the best, or indistinguishable from it.
+    """
 
     experiment: str
     notebook: str
@@ -42,6 +54,9 @@ class ResultRow:
     state: str
     metrics: tuple[MetricWithInterval, ...]
     bar: IntervalBar | None
+    behind: str = ""
+    behind_bar: IntervalBar | None = None
+    could_be_best: bool = False
 
     @property
     def headline(self) -> MetricWithInterval | None:
@@ -57,6 +72,7 @@ class ResultTable:
     metric: str
     axis: BarAxis | None
     rows: tuple[ResultRow, ...]
+    behind_axis: BarAxis | None = None
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -75,17 +91,23 @@ def _table(dataset: str, metric: str, rows: pd.DataFrame) -> ResultTable:
     in_bars = rows[(rows.metric == metric) & rows.value.notna()]
     values = pd.concat([in_bars.low, in_bars.high, in_bars.published.dropna()]).astype(float)
     axis = BarAxis.of(values) if len(values) else None
-    return ResultTable(dataset, metric, axis, tuple(_rows(rows, axis)))
+    ends = pd.concat([in_bars.behind_low, in_bars.behind_high]).dropna().astype(float)
+    behind_axis = BarAxis.of([0.0, *ends]) if len(ends) else None
+    return ResultTable(dataset, metric, axis, tuple(_rows(rows, axis, behind_axis)), behind_axis)
 
 
-def _rows(rows: pd.DataFrame, axis: BarAxis | None) -> Iterator[ResultRow]:
+def _rows(rows: pd.DataFrame, axis: BarAxis | None, behind_axis: BarAxis | None) -> Iterator[ResultRow]:
     for name, group in rows.groupby("experiment", sort=False):
         metrics = tuple(_metric(row) for row in group.dropna(subset="value").itertuples())
-        first, bar = group.iloc[0], None
+        first: Any = group.iloc[0]
+        bar = behind_bar = None
         if axis and metrics:
             headline = metrics[0]
             bar = axis.bar(headline.low, headline.high, headline.value, headline.published)
-        yield ResultRow(str(name), first.notebook, remarks(group), first.state, metrics, bar)
+        if behind_axis and pd.notna(first.behind):
+            behind_bar = behind_axis.bar(first.behind_low, first.behind_high, first.behind)
+        rank = (behind_best(first).replace("**", ""), behind_bar, is_indistinguishable(first))
+        yield ResultRow(str(name), first.notebook, remarks(group), first.state, metrics, bar, *rank)
 
 
 def _metric(row: Any) -> MetricWithInterval:

@@ -1,0 +1,203 @@
+"""Measures how often the 95 % intervals of metrics on test samples cover the true value.
+
+    .venv/bin/python -m benchmarks.interval_coverage     # writes docs/intervals.md
+
+Takes about a quarter of an hour.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import rankdata
+
+from modelyard import metrics
+from modelyard.core.files import write_text
+from modelyard.core.report_text import markdown_table
+from modelyard.metrics import BoundMetric, detection
+from modelyard.metrics.bootstrap import Interval, bootstrap_interval, confidence_interval
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE, BEGIN, END = ROOT / "docs" / "intervals.md", "<!-- results -->", "<!-- end -->"
+TRIALS = {50: 1000, 500: 400, 10_000: 100}  # by number of samples: the larger, the slower
+POPULATION = 100_000  # images whose mean average precision counts as the true one
+DRAWS = Callable[[np.random.Generator, int], BoundMetric]
+
+Values = npt.NDArray[np.float64]
+
+
+class Case(NamedTuple):
+    """A metric of made-up test samples, and its value of all samples that there could be."""
+
+    metric: str
+    samples: str
+    truth: float
+    draw: DRAWS
+    counts: tuple[int, ...] = tuple(TRIALS)
+
+
+def cases() -> Iterator[Case]:
+    """Every metric whose coverage is measured, in easy and in hard samples."""
+    for right in (0.6, 0.9, 0.99):
+        yield Case("accuracy", f"{right:.0%} right", right, _guesses(right))
+    for shares, right in (((1 / 3, 1 / 3, 1 / 3), 0.9), ((0.8, 0.15, 0.05), 0.9), ((1 / 3, 1 / 3, 1 / 3), 0.99)):
+        confusion = _confusion(shares, right)
+        samples = f"classes of {' / '.join(f'{share:.0%}' for share in shares)}, {right:.0%} right"
+        yield Case("macro F1", samples, _macro_f1(confusion), _classes(confusion))
+    for name, noise in (("correlation", 1.0), ("correlation", 0.2)):
+        yield Case(name, "normal targets and errors", 1 / np.sqrt(1 + noise**2), _numbers(noise, skewed=False))
+        yield Case(name, "skewed targets, normal errors", 1 / np.sqrt(1 + noise**2), _numbers(noise, skewed=True))
+    for area in (0.8, 0.98):
+        yield Case("AUC", "two normal classes", area, _scores(area))
+    yield Case("loss", "log-normal losses", float(np.exp(0.5)), _losses)
+    yield Case("mean average precision", "three classes, one to three boxes", _true_map(), _boxes, (50, 500))
+
+
+def _guesses(right: float) -> DRAWS:
+    def draw(random: np.random.Generator, count: int) -> BoundMetric:
+        return BoundMetric(metrics.accuracy, (np.ones(count, int), (random.random(count) < right).astype(int)))
+
+    return draw
+
+
+def _confusion(shares: tuple[float, ...], right: float) -> Values:
+    """The probability of each pair of true and predicted class."""
+    classes = len(shares)
+    wrong = (1 - right) / (classes - 1)
+    confusion: Values = np.array(shares)[:, None] * np.where(np.eye(classes), right, wrong)
+    return confusion
+
+
+def _macro_f1(confusion: Values) -> float:
+    return float(np.mean(2 * np.diag(confusion) / (confusion.sum(0) + confusion.sum(1))))
+
+
+def _classes(confusion: Values) -> DRAWS:
+    def draw(random: np.random.Generator, count: int) -> BoundMetric:
+        cells = random.choice(confusion.size, count, p=confusion.ravel())
+        return BoundMetric(metrics.macro_f1, np.divmod(cells, len(confusion)))
+
+    return draw
+
+
+def _numbers(noise: float, skewed: bool) -> DRAWS:
+    """Targets with mean 0 and variance 1, and predictions with errors of this standard deviation."""
+
+    def draw(random: np.random.Generator, count: int) -> BoundMetric:
+        truth = random.exponential(size=count) - 1 if skewed else random.normal(size=count)
+        return BoundMetric(metrics.correlation, (truth, truth + noise * random.normal(size=count)))
+
+    return draw
+
+
+def _scores(area: float) -> DRAWS:
+    """Scores of two classes, normal with equal variances."""
+    from scipy.stats import norm
+
+    distance = np.sqrt(2) * norm.ppf(area)
+
+    def draw(random: np.random.Generator, count: int) -> BoundMetric:
+        truth = random.random(count) < 0.5
+        truth[:2] = True, False  # neither class is missing
+        return BoundMetric(area_under_curve, (truth.astype(int), random.normal(size=count) + distance * truth))
+
+    return draw
+
+
+def area_under_curve(truth: np.ndarray, score: np.ndarray, axis: int = -1) -> np.ndarray:
+    """The area under the ROC curve; 0.5 where a class is missing. Not a metric of any experiment."""
+    positive = truth.sum(axis)
+    pairs = positive * (truth.shape[axis] - positive)
+    above = (rankdata(score, axis=axis) * truth).sum(axis) - positive * (positive + 1) / 2
+    return np.where(pairs, above / np.maximum(pairs, 1), 0.5)
+
+
+def _losses(random: np.random.Generator, count: int) -> BoundMetric:
+    return BoundMetric(metrics.definitions.mean, (random.lognormal(size=count),))
+
+
+def _boxes(random: np.random.Generator, count: int) -> BoundMetric:
+    """Images with boxes of three classes; nine in ten are found, and one box in ten found is none."""
+    boxes = random.integers(1, 4, count)
+    image = np.repeat(np.arange(count), boxes)
+    slot = np.concatenate([np.arange(number) for number in boxes])
+    label = random.integers(0, 3, len(image))
+    targets = np.full((count, 3, 5), -1.0)
+    left = 10.0 * slot  # side by side, so that no box overlaps another
+    targets[image, slot] = np.column_stack([label, left, 0 * left, left + 8, 0 * left + 8])
+    found = random.random(len(image)) < 0.9
+    false = random.random(len(image)) < 0.1
+    hits, misses = np.flatnonzero(found), np.flatnonzero(false)
+    box = np.vstack([targets[image[hits], slot[hits], 1:], targets[image[misses], slot[misses], 1:] + 30])
+    score = np.concatenate([random.beta(4, 2, len(hits)), random.beta(2, 3, len(misses))])
+    shown = detection.Boxes(np.append(image[hits], image[misses]), np.append(label[hits], label[misses]), box, score)
+    return metrics.bound_detection_metrics(targets, shown)["mean_average_precision"]
+
+
+def _true_map() -> float:
+    return _boxes(np.random.default_rng(1), POPULATION).value
+
+
+def coverage(trials: Mapping[int, int], chosen: Iterable[Case]) -> pd.DataFrame:
+    """How often the interval that the project shows covers the true value, and how often a percentile bootstrap does.
+
+    Args:
+        trials: the number of made-up test sets by their number of samples.
+        chosen: the cases.
+
+    Returns:
+        Columns: metric, samples, count, method, covered and percentile (shares), width and percentile_width (medians).
+    """
+    rows = []
+    for case in chosen:
+        for count in sorted(set(trials) & set(case.counts)):
+            random = np.random.default_rng(count)
+            drawn = [case.draw(random, count) for _ in range(trials[count])]
+            shown = [confidence_interval(metric) for metric in drawn]
+            plain = [bootstrap_interval(*metric) for metric in drawn]
+            row = {"metric": case.metric, "samples": case.samples, "count": count}
+            row["method"] = " or ".join(sorted({each.method for each in shown}))
+            row |= _shares("covered", "width", [each.interval for each in shown], case.truth)
+            rows.append(row | _shares("percentile", "percentile_width", plain, case.truth))
+    return pd.DataFrame(rows)
+
+
+def _shares(covered: str, width: str, intervals: Sequence[Interval], truth: float) -> dict[str, float]:
+    low, high = np.array(intervals).T
+    return {covered: np.mean((low <= truth) & (truth <= high)), width: np.median(high - low)}
+
+
+def _table(results: pd.DataFrame) -> str:
+    rows = [
+        (
+            row.metric,
+            row.samples,
+            f"{row.count:,}",
+            row.method,
+            f"{100 * row.covered:.1f}",
+            f"{100 * row.percentile:.1f}",
+            f"{row.width:.3g}",
+        )
+        for row in results.to_records()
+    ]
+    header = ("metric", "made-up samples", "test samples", "method", "covers, %", "percentile bootstrap, %", "width")
+    return markdown_table(header, rows)
+
+
+def main() -> None:
+    """Write the results into the page, between its markers."""
+    errors = ", ".join(
+        f"{trials:,} of {count:,} samples (± {200 * np.sqrt(0.95 * 0.05 / trials):.1f})"
+        for count, trials in TRIALS.items()
+    )
+    text = f"Made-up test sets: {errors}; in brackets two standard errors of a coverage of 95 %, in percent."
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    write_text(PAGE, f"{before}{BEGIN}\n\n{text}\n\n{_table(coverage(TRIALS, cases()))}\n\n{END}{after}")
+
+
+if __name__ == "__main__":
+    main()

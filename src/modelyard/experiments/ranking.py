@@ -1,0 +1,53 @@
+"""How far each experiment is behind the best of those that predicted the same test samples."""
+
+import hashlib
+import sys
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from modelyard.experiments.tasks import TASKS
+from modelyard.metrics.bootstrap import Distance, distances_from_best
+from modelyard.metrics.definitions import BoundMetric, headline_metric
+from modelyard.params.project import Project
+from modelyard.params.results import ExperimentResults
+
+OF_SAMPLES = ("truth", "squared_distance")
+"""Columns of a predictions.csv that depend on the test samples alone: where they are equal, so are the samples."""
+
+
+def distances(project: Project, results: Mapping[str, ExperimentResults]) -> dict[str, Distance]:
+    """The distance of each experiment whose predictions are here, and share the test samples with those of another."""
+    groups: dict[tuple[str, ...], dict[str, BoundMetric]] = defaultdict(dict)
+    for name, files in results.items():
+        if not files.predictions.exists():
+            continue
+        task = project.task_of(name)
+        metric = headline_metric(task)
+        try:
+            columns = read_predictions(files.predictions)
+            bound = TASKS[task].metrics_from_table(columns)
+            if metric in bound:
+                samples = next(columns[column] for column in OF_SAMPLES if column in columns)
+                key = (project.dataset_of(name), metric, hashlib.sha256(samples.tobytes()).hexdigest())
+                groups[key][name] = bound[metric]
+        except (KeyError, StopIteration, TypeError, ValueError) as error:  # of another task, half-written
+            print(  # noqa: T201
+                f"warning: {name} is not compared with the best: its predictions.csv is not readable "
+                f"({type(error).__name__}: {error}). Build it again: modelyard run {name}",
+                file=sys.stderr,
+            )
+    compared = (group for group in groups.values() if len(group) > 1)
+    return {
+        name: distance
+        for group in compared
+        for name, distance in zip(group, distances_from_best(list(group.values())), strict=True)
+    }
+
+
+def read_predictions(file: Path) -> dict[str, Any]:
+    """The columns of a predictions.csv."""
+    return {str(name): column.to_numpy() for name, column in pd.read_csv(file).items()}
