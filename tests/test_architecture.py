@@ -21,6 +21,7 @@ FAMILIES = (
     "detector",
     "linear",
     "logistic",
+    "perceptron",
     "boosting",
     "histogram_boosting",
     "forest",

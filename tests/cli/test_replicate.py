@@ -14,7 +14,7 @@ from support.pipelines import Run
 from support.tables import assert_fits
 
 from modelyard import params
-from modelyard.cli.replicate import _claim_table, _pairs, _reported_runs, _summary_table
+from modelyard.cli.replicate import _assess, _claim_table, _reported_runs, _summary_table
 from modelyard.replication import claims
 from modelyard.replication.paired_runs import FROM_REPORT, PairedRuns
 
@@ -111,8 +111,8 @@ def test_reported_claims_that_are_not_readable_count_as_not_run(content: str, tm
     name = next(iter(declared))
     if "fewer_samples" in content:
         Path("reports/claims.json").write_text(content.replace("fewer_samples", name))
-    pairs = _pairs(project, declared, tmp_path / "kept", {})
-    assert not len(pairs[name].first)
+    results = _assess(project, declared, tmp_path / "kept", {})
+    assert not len(results[name].pairs.first)
 
 
 def test_its_tables_fit_a_terminal_of_80_columns():
@@ -120,6 +120,6 @@ def test_its_tables_fit_a_terminal_of_80_columns():
     declared = params.load_claims(project, ROOT / "claims.yaml")
     reported = json.loads((ROOT / "reports" / "claims.json").read_text())["claims"]
     nothing = PairedRuns((), ())
-    pairs = {name: _reported_runs(project, claim, reported[name], nothing) for name, claim in declared.items()}
+    pairs = {name: _reported_runs(project, claim, reported.get(name), nothing) for name, claim in declared.items()}
     assert_fits(_claim_table(claims.assess(declared, pairs)))
     assert_fits(_summary_table(pd.read_csv(ROOT / "reports" / "replication.csv")))

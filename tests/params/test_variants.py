@@ -39,6 +39,14 @@ def test_another_input_brings_its_data_set(project: Project):
     assert resolved.dataset == project.datasets["diabetes"]
 
 
+def test_changes_of_a_data_set_change_how_its_files_are_read(project: Project):
+    changes = {"dataset.num_words": 5000, "dataset.expect.range": (0, 4999), "model.vocabulary_size": 5000}
+    resolved = resolve(project, "reuters_rnn", changes)
+    assert (resolved.dataset.num_words, resolved.dataset.expect.range) == (5000, (0, 4999))
+    assert resolved.dataset.files == project.datasets["reuters"].files
+    assert resolved.to_dict() != resolve(project, "reuters_rnn", {"model.vocabulary_size": 5000}).to_dict()
+
+
 def test_changes_of_a_backbone_are_of_the_network_that_a_transfer_starts_from(project: Project):
     resolved = resolve(project, "mnist_transfer", {"backbone.training.epochs": 1, "training.epochs": 2})
     assert resolved.backbone.experiment.training.epochs == 1
@@ -52,6 +60,11 @@ def test_changes_of_a_backbone_are_of_the_network_that_a_transfer_starts_from(pr
         ("boston_mpl", {}, "no such experiment: boston_mpl; did you mean boston_mlp?"),
         ("boston_mlp", {"modle.units": ()}, "changes.modle.units: did you mean model?"),
         ("boston_mlp", {"model.unts": ()}, "did you mean units?"),
+        ("boston_mlp", {"dataset": "diabetes"}, "changes.dataset: did you mean dataset.*?"),
+        ("reuters_rnn", {"dataset.num_word": 100}, "did you mean num_words?"),
+        ("reuters_rnn", {"dataset.num_words": 1}, "greater than or equal to 10"),
+        ("reuters_rnn", {"dataset.files": {}}, "changes.dataset.files: the raw files stay those of the data set"),
+        ("reuters_rnn", {"dataset.reader": "table"}, "changes.dataset.reader: the raw files stay"),
         ("boston_mlp", {"training.epochs": 0}, "greater than or equal to 1"),
         ("boston_mlp", {"training.epochs": "50"}, "valid integer"),
         ("boston_mlp", {"input": "bostn"}, "no such input: bostn; did you mean boston?"),

@@ -132,6 +132,46 @@ def test_many_claims_need_more_evidence_than_one():
     assert results["weak"].p_value_for > assess({"one": claim()}, {"one": weak})["one"].p_value_for
 
 
+def test_a_second_look_is_taken_only_at_its_number_of_seeds():
+    planned = claim(seeds=6, second_look=12)
+    runs = pairs(1.2, seeds=12, noise=0.8)
+    first = assess({"one": planned}, {"one": runs.take(6)})["one"]
+    assert (first.verdict, first.next_look) == (Verdict.INCONCLUSIVE, 12)
+    between = assess({"one": planned}, {"one": runs.take(11)})["one"]
+    assert (between.p_value_for, len(between.pairs)) == (first.p_value_for, 6)
+    second = assess({"one": planned}, {"one": runs})["one"]
+    assert (second.verdict, second.next_look, len(second.pairs)) == (Verdict.HOLDS, None, 12)
+    early = assess({"one": planned}, {"one": pairs(9.0, seeds=5)})["one"]
+    assert (early.p_value_for, early.next_look, early.remark) == (None, 6, "5 of 6 seeds")
+
+
+def test_a_claim_that_is_settled_at_its_first_look_has_no_second():
+    result = assess({"one": claim(seeds=6, second_look=12)}, {"one": pairs(5.0, seeds=6)})["one"]
+    assert (result.verdict, result.next_look, result.remark) == (Verdict.HOLDS, None, "")
+
+
+def test_each_look_spends_its_share_of_the_error():
+    runs = pairs(0.3, seeds=12, noise=0.5)
+    alone = [assess({"one": claim()}, {"one": runs.take(count)})["one"].p_value_for for count in (6, 12)]
+    both = assess({"one": claim(seeds=6, second_look=12)}, {"one": runs})["one"].p_value_for
+    assert both == pytest.approx(min(alone[0] / 0.25, alone[1] / 0.75))
+
+
+def test_a_run_that_diverged_leaves_no_next_look():
+    runs = PairedRuns(np.array([1.0] * 5 + [np.nan]), np.zeros(6))
+    assert assess({"one": claim(seeds=6, second_look=12)}, {"one": runs})["one"].next_look is None
+
+
+def test_a_crossed_claim_allows_for_other_test_samples():
+    runs = pairs(1.0)
+    on_these = assess({"one": claim()}, {"one": runs})["one"]
+    crossed = assess({"one": claim(crossed=True)}, {"one": replace(runs, sample_variance=0.5)})["one"]
+    assert (on_these.verdict, on_these.scope) == (Verdict.HOLDS, "this test set")
+    assert (crossed.verdict, crossed.scope) == (Verdict.INCONCLUSIVE, "samples of this kind")
+    assert crossed.difference.low < on_these.difference.low < on_these.difference.high < crossed.difference.high
+    assert "no number of seeds would settle an effect of 0.5: it needs more test samples" in crossed.remark
+
+
 @pytest.mark.slow
 def test_the_familywise_error_is_at_most_five_percent():
     wrong = 0
@@ -246,7 +286,7 @@ def test_each_claim_of_this_project_is_paired_over_seeds(project):
     assert len(declared) >= 15
     for claim_settings in declared.values():
         (first, seeds), (second, seeds_of_second) = both_series(project, claim_settings, None)
-        assert seeds == seeds_of_second == claim_settings.seeds >= 6
+        assert seeds == seeds_of_second == claim_settings.looks[-1] >= 6
         assert first.resolved.seed == second.resolved.seed
         assert first.key != second.key
 

@@ -12,6 +12,7 @@ from modelyard.metrics.fold_statistics import fold_statistics
 from modelyard.replication import paired_tests
 from modelyard.replication.paired_tests import (
     cohens_d,
+    error_shares,
     p_value_above,
     p_values,
     power,
@@ -49,6 +50,34 @@ def test_a_bound_is_outside_the_interval_of_the_folds_if_the_test_rejects_it(val
 def test_shared_samples_never_make_a_test_surer(values, ratio, bound):
     alone, corrected = p_value_above(values, bound), p_value_above(values, bound, ratio)
     assert abs(corrected - 0.5) <= abs(alone - 0.5) + 1e-12 or np.ptp(values) == 0
+
+
+def test_the_shares_of_looks_grow_and_add_up_to_the_whole_error():
+    assert error_shares((8, 16)).tolist() == [0.25, 0.75]
+    assert error_shares((5, 10, 20)).tolist() == [0.0625, 0.1875, 0.75]
+    assert error_shares((7,)).tolist() == [1.0]
+
+
+def test_verdicts_of_a_crossed_design_are_right_about_other_samples_too():
+    """Seeds and test samples each move the mean; half of 4,000 claims are above 0 and tested against it."""
+    random = np.random.default_rng(0)
+    seeds, of_samples = 0.5, 0.3
+    differences = random.normal(scale=seeds, size=(4000, 8)) + random.normal(scale=of_samples, size=(4000, 1))
+    rejected = p_value_above(differences, 0.0, sample_variance=of_samples**2) < 0.05
+    assert rejected.mean() == pytest.approx(0.05, abs=0.012)
+    assert (p_value_above(differences, 0.0) < 0.05).mean() > 0.15
+
+
+def test_without_seed_variance_a_crossed_design_is_a_normal_test_of_the_samples():
+    assert p_value_above(np.full(5, 1.0), 0.0, sample_variance=0.25) == pytest.approx(stats.norm.sf(2))
+    assert power("higher", 1.0, 0.0, 5, 0.05, sample_variance=0.25) == pytest.approx(
+        stats.norm.sf(stats.norm.isf(0.05) - 2)
+    )
+
+
+def test_no_number_of_seeds_suffices_where_the_test_samples_do_not():
+    assert seeds_needed("higher", 0.5, 1.0, 0.05, sample_variance=0.01) > seeds_needed("higher", 0.5, 1.0, 0.05)
+    assert seeds_needed("higher", 0.5, 1.0, 0.05, sample_variance=0.05) is None
 
 
 @quickly

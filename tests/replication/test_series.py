@@ -1,5 +1,7 @@
 """Runs over seeds: done once, kept in files, done again when settings or code change, and summarized."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -138,6 +140,18 @@ def test_a_run_that_diverged_is_kept_and_has_no_statistics(project, kept, tmp_pa
     assert "mae" not in set(summary.metric)
     assert "linear: no statistics of mae, because it is not finite with seed 8" in capsys.readouterr().err
     assert summary.set_index("metric").loc["r2"].seeds == 2
+
+
+def test_a_run_keeps_its_predictions_where_a_claim_needs_them(project, kept, run_here):
+    without = series_of(project, "linear")
+    crossed = replace(without, keeps_predictions=True)
+    run_here([(without, 2)])
+    assert not list(kept.rglob("*.npz"))
+    assert len(series.missing_jobs([(crossed, 2), (without, 2)], kept)) == 2
+    run_here([(crossed, 2), (without, 2)])
+    for seed, values in without.metrics(kept).items():
+        assert crossed.bound_metric(seed, "mae", kept).value == pytest.approx(values["mae"])
+        assert len(crossed.bound_metric(seed, "mae", kept).arrays[0]) == 30
 
 
 def test_a_first_number_of_samples_excludes_new_splits(project):

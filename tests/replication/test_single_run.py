@@ -40,6 +40,15 @@ def test_each_input_is_prepared_once_and_deleted_at_the_end(project, kept, tmp_p
     assert not folder.exists()
 
 
+def test_a_data_set_that_is_read_in_two_ways_is_prepared_twice(project, kept, tmp_path):
+    wanted = [(series_of(project, "linear"), 1), (series_of(project, "linear", **{"dataset.target": "a"}), 1)]
+    with single_run.prepared_inputs(series.missing_jobs(wanted, kept), tmp_path / "raw") as prepared:
+        folders = [job.folder(job.job.resolved) for job in prepared]
+        targets = [inputs.load_training(folder / "training").samples.y for folder in folders]
+    assert len(set(folders)) == 2
+    assert not np.array_equal(*targets)
+
+
 def test_a_run_reads_the_data_sets_of_its_experiment_and_of_its_backbone(project, kept):
     job = series_of(project, "network").job(0, kept)
     assert job.datasets == {"line"}

@@ -1,6 +1,7 @@
 """`modelyard replicate`: train experiments with several seeds, and test claims."""
 
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -50,23 +51,36 @@ def replicate(names: Sequence[str], seeds: int | None, minutes: float, workers: 
     project, folder = params.load(), project_root() / ".modelyard" / "replication"
     declared = params.load_claims(project)
     chosen = names or list(declared)
-    wanted = _wanted_series(project, declared, chosen, seeds, splits)
-    jobs = series.missing_jobs(wanted, folder)
-    count = workers or core_count()
-    succeeded = _run(jobs, count, 60 * minutes, console) if jobs else True
-    _report(project, declared, folder, dict.fromkeys(chosen, seeds), console)
+    of_chosen, end = dict.fromkeys(chosen, seeds), time.monotonic() + 60 * minutes
+    looks = {name: seeds or declared[name].seeds for name in chosen if name in declared}
+    succeeded = True
+    while True:
+        wanted = _wanted_series(project, declared, chosen, looks, seeds, splits)
+        if jobs := series.missing_jobs(wanted, folder):
+            succeeded = _run(jobs, workers or core_count(), max(0.0, end - time.monotonic()), console)
+        results = _assess(project, declared, folder, of_chosen)
+        further = {name: count for name in looks if (count := results[name].next_look) and not seeds}
+        if not further or series.missing_jobs(wanted, folder):
+            break
+        looks |= further
+    _report(project, results, folder, console)
     mlflow_log.write((each for each, _ in wanted), folder)
     return 0 if succeeded else 1
 
 
 def _wanted_series(
-    project: Project, declared: Mapping[str, ClaimSettings], names: Sequence[str], seeds: int | None, splits: bool
+    project: Project,
+    declared: Mapping[str, ClaimSettings],
+    names: Sequence[str],
+    looks: Mapping[str, int],
+    seeds: int | None,
+    splits: bool,
 ) -> list[tuple[Series, int]]:
-    """The series to run, each with its number of seeds."""
+    """The series to run, each with its number of seeds: of a claim that of its look."""
     wanted: list[tuple[Series, int]] = []
     for name in names:
         if name in declared:
-            wanted += paired_runs.both_series(project, declared[name], seeds)
+            wanted += paired_runs.both_series(project, declared[name], looks[name])
         elif name in project.all_experiments:
             of_experiment = Series(name, resolve(project, name, {}), project.runtime, splits)
             wanted.append((of_experiment, seeds or DEFAULT_SEEDS))
@@ -117,16 +131,9 @@ def _line(outcome: Outcome) -> Text:
     return line.append(outcome.error or f"{outcome.result['seconds']:.1f} s", style="dim")
 
 
-def _report(
-    project: Project,
-    declared: Mapping[str, ClaimSettings],
-    folder: Path,
-    seeds: Mapping[str, int | None],
-    console: Console,
-) -> None:
+def _report(project: Project, results: Mapping[str, ClaimResult], folder: Path, console: Console) -> None:
     """Write and print the results of the runs kept in `folder`; reported results of other runs stay in the reports."""
     summary = series.summarize(project, params.load_published(project), folder)
-    results = claims.assess(declared, _pairs(project, declared, folder, seeds))
     write_table(SEEDS_TABLE, series.with_earlier_rows(summary, SEEDS_TABLE, project))
     write_json(CLAIMS, claims.as_json(results))
     write_text(REPORTS / "claims.md", claims.markdown(results))
@@ -140,10 +147,10 @@ def _report(
     console.print("Written: reports/replication.csv, reports/claims.json, reports/claims.md", highlight=False)
 
 
-def _pairs(
+def _assess(
     project: Project, declared: Mapping[str, ClaimSettings], folder: Path, seeds: Mapping[str, int | None]
-) -> dict[str, PairedRuns]:
-    """The paired runs of each claim: those kept in `folder`, else those of reports/claims.json.
+) -> dict[str, ClaimResult]:
+    """The verdicts by the runs kept in `folder`, else by those of reports/claims.json.
 
     `seeds` is the number of seeds by claim; None or absent: the number that the claim states.
     """
@@ -152,7 +159,7 @@ def _pairs(
         pairs[name] = paired_runs.paired_runs(project, claim, folder, seeds.get(name))
         if name in reported and not len(pairs[name].first):
             pairs[name] = _reported_runs(project, claim, reported[name], pairs[name])
-    return pairs
+    return claims.assess(declared, pairs)
 
 
 def _reported() -> dict[str, Any]:

@@ -27,10 +27,13 @@ from modelyard.params.project import (
     TransferExperiment,
 )
 from modelyard.params.study import study_mistakes
-from modelyard.params.variants import resolve_sides
+from modelyard.params.variants import ResolvedExperiment, resolve_sides
 
 SHARED_FOLDERS = (EXPERIMENT_SECTIONS, ("datasets", "backbones"))
 """Sections whose entries share a parent folder, of results or of raw files: a name must be unique among them."""
+
+ONLY_TRAINING = {"first": None, "validation": 0.0, "validation_samples": "last", "validation_seed": None}
+"""Settings of a split that change no test samples, and one value for each."""
 
 NEEDED_BY_DVC = {
     "runtime": "the defaults",
@@ -134,10 +137,24 @@ def _claim_mistakes(project: Project, claims: Claims) -> Iterator[Mistake]:
             continue
         if sides[0] == sides[1]:
             yield Mistake((name,), "first and second have equal settings, `changes` included; change one of them")
+        if claim.crossed:
+            yield from _crossed_mistakes(name, *sides)
         for side in sides:
             if claim.metric not in side.metrics:
                 yield Mistake((name, "metric"), f"not measured on both sides; {suggest(claim.metric, side.metrics)}")
                 break
+
+
+def _crossed_mistakes(name: str, first: ResolvedExperiment, second: ResolvedExperiment) -> Iterator[Mistake]:
+    """Sides whose predictions cannot be paired by test sample."""
+    if "detection" in (first.task, second.task):
+        yield Mistake((name, "crossed"), "a detection has boxes, not a prediction for each test sample; leave it out")
+    samples = [
+        (each.input.dataset, each.dataset, each.input.split.model_copy(update=ONLY_TRAINING))
+        for each in (first, second)
+    ]
+    if samples[0] != samples[1]:
+        yield Mistake((name, "crossed"), "both sides need the same test samples: the same data set, and an equal split")
 
 
 def _repeated_names(project: Project) -> Iterator[Mistake]:

@@ -1,6 +1,7 @@
 """One entry of claims.yaml: a statement about two experiments, and the comparison that tests it."""
 
 from collections.abc import Mapping
+from operator import not_
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -13,7 +14,8 @@ Changes = dict[str, Any]
 
 _CHANGES = (
     "dotted keys and their values: model.*, training.*, input (another entry of `inputs`), split.* and scaling (of the "
-    "input); with backbone. before any of these, a setting of the experiment that a transfer starts from"
+    "input), dataset.* (how its files are read); with backbone. before any of these, a setting of the experiment that "
+    "a transfer starts from"
 )
 
 
@@ -49,7 +51,18 @@ class ClaimSettings(Settings):
     )
     smallest: float = Field(gt=0, description="the smallest difference that matters, in the unit of the metric")
     seeds: int = Field(ge=2, description="how many seeds both sides are trained with")
+    second_look: int | None = Field(
+        default=None,
+        exclude_if=not_,
+        description="how many seeds in all, if the first `seeds` do not settle it; each look has a share of the error",
+    )
     splits: bool = Field(default=False, description="whether each seed draws its own test samples as well")
+    crossed: bool = Field(
+        default=False,
+        exclude_if=not_,
+        description="whether the test samples, which all seeds share, are resampled as well: the verdict is then about "
+        "samples of this kind, not about this test set",
+    )
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -61,14 +74,38 @@ class ClaimSettings(Settings):
         return first, second
 
     @property
+    def looks(self) -> tuple[int, ...]:
+        """The numbers of seeds after which it is tested."""
+        return (self.seeds,) if self.second_look is None else (self.seeds, self.second_look)
+
+    @property
     def shared_changes(self) -> str:
         """What both sides have changed, as text."""
-        return ", ".join(filter(None, [format_changes(self.changes), "a split for each seed" if self.splits else ""]))
+        design = "a split for each seed" if self.splits else "test samples resampled" if self.crossed else ""
+        return ", ".join(filter(None, [format_changes(self.changes), design]))
 
     @model_validator(mode="after")
     def _sides_differ(self) -> "ClaimSettings":
         if self.first == self.second:
             raise ValueError("first and second are the same; give one of them `changes`")
+        return self
+
+    @model_validator(mode="after")
+    def _has_test_samples_to_resample(self) -> "ClaimSettings":
+        if not self.crossed:
+            return self
+        if self.splits:
+            raise ValueError("with `splits` each seed draws its own test samples: leave out `crossed`, or `splits`")
+        if self.metric == "gap" or self.metric.startswith("val_"):
+            raise ValueError(f"`crossed` resamples test samples, and {self.metric} is measured on others: leave it out")
+        if self.second_look is not None:
+            raise ValueError("`crossed` and `second_look` exclude each other: plan `seeds` large enough")
+        return self
+
+    @model_validator(mode="after")
+    def _looks_grow(self) -> "ClaimSettings":
+        if self.second_look is not None and self.second_look <= self.seeds:
+            raise ValueError(f"second_look is the number of seeds in all: give more than the {self.seeds} of `seeds`")
         return self
 
 

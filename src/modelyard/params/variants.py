@@ -21,7 +21,9 @@ from modelyard.params.claim import Changes, ClaimSettings
 from modelyard.params.fold_evaluation import EVALUATE
 from modelyard.params.project import AnyExperiment, EstimatorExperiment, Project, TransferExperiment
 
-EXPERIMENT_KEYS, INPUT_KEYS, BACKBONE = ("input", "model", "training"), ("split", "scaling"), "backbone"
+EXPERIMENT_KEYS, INPUT_KEYS = ("input", "model", "training"), ("split", "scaling")
+DATASET, BACKBONE = "dataset", "backbone"
+RAW = ("reader", "files", "folder")  # of a data set: what is fetched stays as it is
 DISPLAY = {"description", "folder"}  # of a data set: they change no result
 GAP = "gap"
 
@@ -107,13 +109,14 @@ def resolve(project: Project, name: str, changes: Changes) -> ResolvedExperiment
     if experiment.input not in project.inputs:
         raise ModelyardError(f"no such input: {experiment.input}; {suggest(experiment.input, project.inputs)}")
     settings = _changed(project.inputs[experiment.input], parts.input)
-    check_task(settings.split, project.datasets[settings.dataset].task)
+    dataset = _changed(project.datasets[settings.dataset], parts.dataset)
+    check_task(settings.split, dataset.task)
     start = None
     if isinstance(experiment, TransferExperiment):
         start = resolve(project, experiment.model.backbone, parts.backbone)
     elif parts.backbone:
         raise ModelyardError(f"{name} starts from no other experiment: leave out the changes of `backbone`")
-    resolved = ResolvedExperiment(project.datasets[settings.dataset], settings, experiment, start)
+    resolved = ResolvedExperiment(dataset, settings, experiment, start)
     if not isinstance(experiment, EstimatorExperiment):
         check_loss(resolved.task, len(resolved.dataset.classes), experiment.training.loss)
     return resolved
@@ -132,21 +135,28 @@ def resolve_sides(project: Project, claim: ClaimSettings) -> tuple[ResolvedExper
 class _ChangesByPart(NamedTuple):
     experiment: Changes
     input: Changes
+    dataset: Changes
     backbone: Changes
 
 
 def _split_changes(changes: Changes) -> _ChangesByPart:
-    parts = _ChangesByPart({}, {}, {})
+    parts = _ChangesByPart({}, {}, {}, {})
     for key, value in changes.items():
         first, _, rest = key.partition(".")
         if first == BACKBONE and rest:
             parts.backbone[rest] = value
+        elif first == DATASET and rest:
+            if rest.partition(".")[0] in RAW:
+                raise ModelyardError(f"changes.{key}: the raw files stay those of the data set; give it another entry")
+            parts.dataset[rest] = value
         elif first in EXPERIMENT_KEYS:
             parts.experiment[key] = value
         elif first in INPUT_KEYS:
             parts.input[key] = value
         else:
-            raise ModelyardError(f"changes.{key}: {suggest(first, (*EXPERIMENT_KEYS, *INPUT_KEYS, BACKBONE))}")
+            raise ModelyardError(
+                f"changes.{key}: {suggest(first, (*EXPERIMENT_KEYS, *INPUT_KEYS, f'{DATASET}.*', f'{BACKBONE}.*'))}"
+            )
     return parts
 
 

@@ -16,6 +16,7 @@ from modelyard.replication.paired_tests import (
     POWER,
     Probability,
     cohens_d,
+    error_shares,
     p_values,
     probability_of_superiority,
     seeds_needed,
@@ -80,7 +81,8 @@ class ClaimResult:
     @property
     def difference(self) -> SeedStatistics | None:
         """The effect: the mean of first minus second, with its confidence interval."""
-        return seed_statistics(self.pairs.differences, self.pairs.test_ratio) if self.is_measured else None
+        pairs = self.pairs
+        return seed_statistics(pairs.differences, pairs.test_ratio, pairs.sample_variance) if self.is_measured else None
 
     @property
     def cohens_d(self) -> float | None:
@@ -100,7 +102,7 @@ class ClaimResult:
     @property
     def scope(self) -> str:
         """What the verdict is about: samples that were drawn once, or such samples in general."""
-        if self.claim.splits:
+        if self.claim.splits or self.claim.crossed:
             return "samples of this kind"
         return "these validation samples" if is_on_validation(self.claim.metric) else "this test set"
 
@@ -120,19 +122,26 @@ class ClaimResult:
         return "; ".join(filter(None, [small, self._missing, self._plan, self.pairs.origin]))
 
     @property
+    def next_look(self) -> int | None:
+        """How many seeds it is to be tested with next; None if it is settled, or no look is left."""
+        if self.verdict not in (Verdict.INCONCLUSIVE, Verdict.NOT_RUN) or self.pairs.diverged:
+            return None
+        return next((count for count in self.claim.looks if count > len(self.pairs)), None)
+
+    @property
     def seeds_needed(self) -> int | None:
         """How many seeds would settle it if the effect were the smallest that matters; None: too many, or not known."""
         sd = self.difference.sd if self.difference else None
         if self.verdict is not Verdict.INCONCLUSIVE or sd is None:
             return None
-        claim = self.claim
-        count = seeds_needed(claim.direction, claim.smallest, sd, self.level, self.pairs.test_ratio)
+        claim, pairs = self.claim, self.pairs
+        count = seeds_needed(claim.direction, claim.smallest, sd, self.level, pairs.test_ratio, pairs.sample_variance)
         return count and max(count, FEWEST_PAIRS)
 
     @property
     def _missing(self) -> str:
         """Why it could not be tested, or what is missing."""
-        count, wanted = len(self.pairs), self.claim.seeds
+        count, wanted = len(self.pairs), self.next_look or self.claim.seeds
         if self.pairs.diverged:
             return f"no finite {self.claim.metric} with {self.pairs.diverged} of {count} seeds, so it was not tested"
         too_few = f"fewer than {FEWEST_PAIRS} pairs, so it was not tested" if 0 < count < FEWEST_PAIRS else ""
@@ -144,6 +153,8 @@ class ClaimResult:
         if self.verdict is not Verdict.INCONCLUSIVE or not self.difference or self.difference.sd is None:
             return ""
         smallest, count, seconds = f"{self.claim.smallest:g}", self.seeds_needed, self.pairs.seconds
+        if count is None and self.claim.crossed:
+            return f"no number of seeds would settle an effect of {smallest}: it needs more test samples"
         if count is None and self.claim.splits:
             return (
                 f"no number of seeds would settle an effect of {smallest}, because re-drawn splits share samples: it "
@@ -167,7 +178,8 @@ def assess(claims: Mapping[str, ClaimSettings], pairs: Mapping[str, PairedRuns])
         claims: the claims by name.
         pairs: the runs of each.
     """
-    tested = {name: runs for name, runs in pairs.items() if len(runs) >= FEWEST_PAIRS and not runs.diverged}
+    pairs = {name: _at_last_look(claims[name], runs) for name, runs in pairs.items()}
+    tested = {name: runs for name, runs in pairs.items() if _is_tested(claims[name], runs)}
     corrected = _holm({name: _p_values(claims[name], runs) for name, runs in tested.items()})
     rejected = sum(p_value < ALPHA for both in corrected.values() for p_value in both)
     results = {}
@@ -198,9 +210,32 @@ def markdown(results: Mapping[str, ClaimResult]) -> str:
 
 
 def _p_values(claim: ClaimSettings, pairs: PairedRuns) -> tuple[float, float]:
-    """The p values for and against one claim, uncorrected."""
-    in_favour, against = p_values(claim.direction, pairs.differences, claim.smallest, pairs.test_ratio)
+    """The p values for and against one claim, corrected over its looks but not over the claims."""
+    looks = list(zip(claim.looks, error_shares(claim.looks), strict=True)) if claim.second_look else [(len(pairs), 1.0)]
+    corrected = [
+        np.array(
+            p_values(
+                claim.direction, pairs.differences[:count], claim.smallest, pairs.test_ratio, pairs.sample_variance
+            )
+        )
+        / share
+        for count, share in looks
+        if count <= len(pairs)
+    ]
+    in_favour, against = np.minimum(1.0, np.min(corrected, axis=0))
     return float(in_favour), float(against)
+
+
+def _at_last_look(claim: ClaimSettings, pairs: PairedRuns) -> PairedRuns:
+    """The pairs of the last look that was reached: those beyond it are not looked at before the next."""
+    reached = [count for count in claim.looks if count <= len(pairs)] if claim.second_look else []
+    return pairs.take(reached[-1]) if reached else pairs
+
+
+def _is_tested(claim: ClaimSettings, pairs: PairedRuns) -> bool:
+    """Whether there are enough runs, and all have a value; a look is never taken early."""
+    fewest = claim.seeds if claim.second_look else 0
+    return len(pairs) >= max(FEWEST_PAIRS, fewest) and not pairs.diverged
 
 
 def _holm(p_values: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
@@ -232,6 +267,7 @@ def _entry(result: ClaimResult) -> dict[str, Any]:
         "second": {**settings["second"], "values": _finite_or_none(pairs.second)},
         "pairs": len(pairs),
         "test_ratio": pairs.test_ratio,
+        **({"sample_variance": pairs.sample_variance} if result.claim.crossed else {}),
         "seconds": pairs.seconds,
         "keys": pairs.keys,
         "origin": pairs.origin,

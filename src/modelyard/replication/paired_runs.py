@@ -1,13 +1,14 @@
 """The runs of both sides of a claim: those that are kept, or those of an earlier report."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from modelyard.metrics.bootstrap import variance_over_samples
 from modelyard.params.claim import ClaimSettings, claim_from_report
 from modelyard.params.project import Project
 from modelyard.params.variants import resolve_sides
@@ -31,6 +32,8 @@ class PairedRuns:
         second: those of the second.
         test_ratio: of re-drawn splits: the number of samples that a run is measured on, divided by the number that it
             is trained on; 0 if all runs are measured on the same samples.
+        sample_variance: of a crossed design: the variance of the mean difference when the test samples, which all runs
+            share, are drawn again; else 0.
         seconds: what a pair took, on average; None if it is not known.
         keys: the hashes of code, settings and runtime of both sides; None if they are not known.
         origin: empty for kept runs; else from where the values come.
@@ -39,12 +42,17 @@ class PairedRuns:
     first: Values
     second: Values
     test_ratio: float = 0.0
+    sample_variance: float = 0.0
     seconds: float | None = None
     keys: tuple[str, str] | None = None
     origin: str = ""
 
     def __len__(self) -> int:
         return len(self.first)
+
+    def take(self, count: int) -> "PairedRuns":
+        """The first `count` pairs."""
+        return replace(self, first=self.first[:count], second=self.second[:count])
 
     @property
     def differences(self) -> Values:
@@ -62,7 +70,11 @@ def paired_runs(project: Project, claim: ClaimSettings, folder: Path, seeds: int
     """The runs kept in `folder` for both sides of a claim: of `seeds` seeds, or of the number that the claim states."""
     sides = both_series(project, claim, seeds)
     first, second = (
-        {seed: run for seed, run in series.runs(folder).items() if series.seed_offset(seed) < count}
+        {
+            seed: run
+            for seed, run in series.runs(folder).items()
+            if series.seed_offset(seed) < count and (run.has_predictions or not claim.crossed)
+        }
         for series, count in sides
     )
     common = sorted(first.keys() & second.keys())
@@ -75,6 +87,7 @@ def paired_runs(project: Project, claim: ClaimSettings, folder: Path, seeds: int
         first_values,
         second_values,
         test_ratio=_test_ratio(sides, claim),
+        sample_variance=_sample_variance(sides, claim, folder, common),
         seconds=2 * float(np.mean(known)) if known else None,
         keys=_keys(sides),
     )
@@ -94,20 +107,34 @@ def reported_runs(project: Project, claim: ClaimSettings, entry: Mapping[str, An
     sides = both_series(project, claim, None)
     keys = entry.get("keys") and (entry["keys"][0], entry["keys"][1])
     origin = _origin(keys, _keys(sides)) if len(first) else ""
-    return PairedRuns(first, second, _test_ratio(sides, claim), entry.get("seconds"), keys, origin)
+    variance = entry.get("sample_variance", 0.0)
+    return PairedRuns(first, second, _test_ratio(sides, claim), variance, entry.get("seconds"), keys, origin)
 
 
 def both_series(project: Project, claim: ClaimSettings, seeds: int | None) -> Sides:
     """The series of both sides of a claim, each with its number of seeds."""
     sides = zip(claim.sides, resolve_sides(project, claim), strict=True)
     return [
-        (Series(side.experiment, resolved, project.runtime, claim.splits, side.changes), seeds or claim.seeds)
+        (
+            Series(side.experiment, resolved, project.runtime, claim.splits, side.changes, claim.crossed),
+            seeds or claim.looks[-1],
+        )
         for side, resolved in sides
     ]
 
 
 def _test_ratio(sides: Sides, claim: ClaimSettings) -> float:
     return max(series.test_ratio(claim.metric) for series, _ in sides)
+
+
+def _sample_variance(sides: Sides, claim: ClaimSettings, folder: Path, seeds: Sequence[int]) -> float:
+    (first, _), (second, _) = sides
+    if not claim.crossed or not seeds:
+        return 0.0
+    return variance_over_samples(
+        (first.bound_metric(seed, claim.metric, folder), second.bound_metric(seed, claim.metric, folder))
+        for seed in seeds
+    )
 
 
 def _keys(sides: Sides) -> tuple[str, str]:

@@ -1,10 +1,15 @@
 """Tests, effect sizes and power of paired differences, where scipy and statsmodels do not have them for shared samples.
 
-Re-drawn splits of one data set share samples, so that n differences say less than n independent ones. All functions
+Re-drawn splits of one data set share samples, so that n differences say less than n independent ones. The functions
 take `test_ratio`: the number of samples that a model is measured on, divided by the number that it is trained on; 0
 where the differences are independent, because only the seed of the training differs.
+
+Where all seeds share their test samples and a verdict is about other samples too (a crossed design), the functions take
+`sample_variance`: the variance of the mean difference when the test samples are drawn again
+(`metrics.bootstrap.variance_over_samples`). It adds to that of the seeds, and no number of seeds reduces it.
 """
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -34,7 +39,19 @@ def effective_count(count: int, test_ratio: float) -> float:
     return 1 / variance_factor(count, test_ratio)
 
 
-def p_value_above(differences: Values, bound: float, test_ratio: float = 0.0) -> Values:
+def standard_error(differences: Values, sample_variance: float) -> tuple[Values, Values]:
+    """The standard error of the mean difference in a crossed design, and its degrees of freedom, both of shape (...,).
+
+    Source: Welch and Satterthwaite's degrees of freedom of a sum of variances; that of the samples counts as known.
+    """
+    count = differences.shape[-1]
+    of_seeds = differences.var(-1, ddof=1) / count
+    with np.errstate(divide="ignore"):
+        freedom = (count - 1) * (1 + sample_variance / of_seeds) ** 2
+    return np.sqrt(of_seeds + sample_variance), freedom
+
+
+def p_value_above(differences: Values, bound: float, test_ratio: float = 0.0, sample_variance: float = 0.0) -> Values:
     """The one-sided p value of "the mean difference is above a bound", of shape (...,).
 
     The corrected resampled t test; with a `test_ratio` of 0 it is that of scipy.stats.ttest_1samp. Equal differences,
@@ -44,10 +61,15 @@ def p_value_above(differences: Values, bound: float, test_ratio: float = 0.0) ->
         differences: shape (..., n), at least two.
         bound: what the mean is compared with.
         test_ratio: see the module.
+        sample_variance: see the module.
     """
     from scipy.stats import t
 
     count = differences.shape[-1]
+    if sample_variance:
+        error, freedom = standard_error(differences, sample_variance)
+        crossed: Values = t.sf((differences.mean(-1) - bound) / error, freedom)
+        return crossed
     effective = effective_count(count, test_ratio)
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = (differences.mean(-1) - bound) * np.sqrt(effective) / differences.std(-1, ddof=1)
@@ -57,7 +79,7 @@ def p_value_above(differences: Values, bound: float, test_ratio: float = 0.0) ->
 
 
 def p_values(
-    direction: Direction, differences: Values, smallest: float, test_ratio: float = 0.0
+    direction: Direction, differences: Values, smallest: float, test_ratio: float = 0.0, sample_variance: float = 0.0
 ) -> tuple[Values, Values]:
     """The p values for and against a claim about the mean of first minus second.
 
@@ -68,10 +90,11 @@ def p_values(
         differences: shape (..., n).
         smallest: the smallest difference that matters.
         test_ratio: see the module.
+        sample_variance: see the module.
     """
 
     def above(values: Values, bound: float) -> Values:
-        return p_value_above(values, bound, test_ratio)
+        return p_value_above(values, bound, test_ratio, sample_variance)
 
     if direction == "lower":
         differences = -differences
@@ -80,6 +103,21 @@ def p_values(
     equal = np.maximum(above(differences, -smallest), above(-differences, -smallest))
     different = np.minimum(1.0, 2 * np.minimum(above(differences, 0.0), above(-differences, 0.0)))
     return (equal, different) if direction == "equal" else (different, equal)
+
+
+def error_shares(looks: Sequence[int]) -> Values:
+    """The share of the error that each look at a growing number of pairs may spend; they add up to 1.
+
+    A p value divided by its share is valid whatever the looks have in common (Bonferroni), for any test.
+
+    Args:
+        looks: the numbers of pairs, planned before the first run.
+
+    Source: the power family of spending functions, (n / last) ** 2, of Kim and DeMets, Design and Analysis of Group
+    Sequential Tests Based on the Type I Error Spending Rate Function (1987).
+    """
+    spent = (np.array(looks) / looks[-1]) ** 2
+    return np.diff(spent, prepend=0.0)
 
 
 def cohens_d(differences: Values) -> float | None:
@@ -101,7 +139,15 @@ def probability_of_superiority(differences: Values, test_ratio: float = 0.0) -> 
     return Probability(value, float(low), float(high))
 
 
-def power(direction: Direction, effect: float, sd: float, count: int, level: float, test_ratio: float = 0.0) -> float:
+def power(
+    direction: Direction,
+    effect: float,
+    sd: float,
+    count: int,
+    level: float,
+    test_ratio: float = 0.0,
+    sample_variance: float = 0.0,
+) -> float:
     """The probability that a test shows a mean difference of `effect`.
 
     Args:
@@ -111,27 +157,40 @@ def power(direction: Direction, effect: float, sd: float, count: int, level: flo
         count: their number.
         level: the significance level.
         test_ratio: see the module.
+        sample_variance: see the module.
 
     Source: statsmodels.stats.power.TTestPower, with the effective count.
     """
+    from scipy.stats import norm
     from statsmodels.stats.power import TTestPower
 
-    effective = effective_count(count, test_ratio)
     sides = 1 if direction in ("higher", "lower") else 2
+    if sd < CONSTANT and sample_variance:
+        return float(norm.sf(norm.isf(level / sides) - effect / np.sqrt(sample_variance)))
     if sd < CONSTANT:
         return float(sides * _probability_of_equal_signs(count, test_ratio) < level)
+    variance = sd**2 / effective_count(count, test_ratio)
+    freedom = (count - 1) * (1 + sample_variance / variance) ** 2
+    effective = sd**2 / (variance + sample_variance)
     # Half of a two-sided level on the side of the effect: the other side adds next to nothing.
-    return float(TTestPower().power(effect / sd, effective, level / sides, df=count - 1, alternative="larger"))
+    return float(TTestPower().power(effect / sd, effective, level / sides, df=freedom, alternative="larger"))
 
 
-def seeds_needed(direction: Direction, effect: float, sd: float, level: float, test_ratio: float = 0.0) -> int | None:
+def seeds_needed(
+    direction: Direction,
+    effect: float,
+    sd: float,
+    level: float,
+    test_ratio: float = 0.0,
+    sample_variance: float = 0.0,
+) -> int | None:
     """How many pairs show a mean difference of `effect` with the probability POWER; None if MOST_SEEDS do not.
 
     The arguments are those of `power`.
     """
 
     def suffices(count: int) -> bool:
-        return power(direction, effect, sd, count, level, test_ratio) >= POWER
+        return power(direction, effect, sd, count, level, test_ratio, sample_variance) >= POWER
 
     low, high = 1, 2  # more seeds have more power; doubled first, because power is NaN far above what is needed
     while not suffices(high):

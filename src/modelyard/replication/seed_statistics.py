@@ -4,7 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from modelyard.metrics.bootstrap import CONFIDENCE
 from modelyard.metrics.fold_statistics import fold_statistics
+from modelyard.replication.paired_tests import standard_error
 
 
 class SeedStatistics(NamedTuple):
@@ -29,17 +31,24 @@ class SeedStatistics(NamedTuple):
         return f"{self.mean:+.3g}" + (" ({:+.3g} to {:+.3g})".format(*self.interval) if self.interval else "")
 
 
-def seed_statistics(values: np.ndarray, test_ratio: float = 0.0) -> SeedStatistics:
+def seed_statistics(values: np.ndarray, test_ratio: float = 0.0, sample_variance: float = 0.0) -> SeedStatistics:
     """The statistics of one value per seed.
 
     Args:
         values: shape (seeds,), at least one; the interval of equal values has no width.
         test_ratio: where each seed draws its own split, the number of samples that it is measured on, divided by the
             number that it is trained on; with 0, the interval is that of scipy.stats.ttest_1samp.
+        sample_variance: the variance of the mean when the test samples are drawn again; see `paired_tests`.
     """
+    from scipy.stats import t
+
     mean = float(np.mean(values))
     if len(values) < 2:
         return SeedStatistics(mean, None, None, None)
+    if sample_variance:
+        error, freedom = standard_error(values, sample_variance)
+        half = float(t.ppf((1 + CONFIDENCE) / 2, freedom) * error)
+        return SeedStatistics(mean, float(np.std(values, ddof=1)), mean - half, mean + half)
     if np.ptp(values) == 0:
         return SeedStatistics(mean, 0.0, mean, mean)
     return SeedStatistics(*fold_statistics(values, test_ratio))

@@ -14,13 +14,21 @@ from pydantic import FiniteFloat, TypeAdapter
 from modelyard import metrics
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_json, write_json
+from modelyard.experiments.tasks import TASKS
+from modelyard.metrics.definitions import BoundMetric
 from modelyard.models import Runtime
 from modelyard.orchestration.process_pool import Outcome, run_in_pool
 from modelyard.params.claim import Changes, Side
 from modelyard.params.project import Project, PublishedValues
 from modelyard.params.variants import GAP, ResolvedExperiment, digest, resolve
 from modelyard.replication.seed_statistics import seed_statistics
-from modelyard.replication.single_run import Job, code_checksums, prepared_inputs, train_and_evaluate
+from modelyard.replication.single_run import (
+    Job,
+    code_checksums,
+    predictions_of,
+    prepared_inputs,
+    train_and_evaluate,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +59,7 @@ class KeptRun(NamedTuple):
 
     metrics: dict[str, float]
     seconds: float | None
+    has_predictions: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,7 @@ class Series:
         runtime: how a training uses the machine.
         splits: whether each seed draws its own test samples as well.
         changes: where the settings differ from params.yaml.
+        keeps_predictions: whether each run keeps its predictions on test samples.
     """
 
     experiment: str
@@ -70,6 +80,7 @@ class Series:
     runtime: Runtime
     splits: bool = False
     changes: Changes = field(default_factory=dict)
+    keeps_predictions: bool = False
 
     @property
     def title(self) -> str:
@@ -117,7 +128,12 @@ class Series:
         """The run whose seeds exceed those of params.yaml by `seed_offset`."""
         resolved = self.resolved.with_seed_offset(seed_offset, self.splits)
         file = folder / self.experiment / self.key / f"{resolved.seed}.json"
-        return Job(self.experiment, resolved, self.runtime, file)
+        return Job(self.experiment, resolved, self.runtime, file, self.keeps_predictions)
+
+    def bound_metric(self, seed: int, metric: str, folder: Path) -> BoundMetric:
+        """A metric of a kept run with what it is computed from, for each test sample."""
+        with np.load(predictions_of(self.files(folder)[seed]), allow_pickle=False) as columns:
+            return TASKS[self.resolved.task].metrics_from_table(dict(columns))[metric]
 
 
 def is_on_validation(metric: str) -> bool:
@@ -131,8 +147,13 @@ def missing_jobs(wanted: Iterable[tuple[Series, int]], folder: Path) -> list[Job
     for series, seeds in wanted:
         for offset in range(seeds):
             job = series.job(offset, folder)
-            jobs[offset, job.file] = job
-    return [jobs[each] for each in sorted(jobs) if not _is_kept(jobs[each].file)]
+            other = jobs.get((offset, job.file), job)  # two claims can share a run, and one needs its predictions
+            jobs[offset, job.file] = job if job.keeps_predictions else other
+    return [jobs[each] for each in sorted(jobs) if not _is_done(jobs[each])]
+
+
+def _is_done(job: Job) -> bool:
+    return _is_kept(job.file) and (not job.keeps_predictions or job.predictions.exists())
 
 
 def _is_kept(file: Path) -> bool:
@@ -147,7 +168,7 @@ def _is_kept(file: Path) -> bool:
 def _kept_run(file: Path) -> KeptRun:
     content = read_json(file)
     metrics = {name: np.nan if value is None else value for name, value in content["metrics"].items()}
-    return KeptRun(metrics, content.get("seconds"))
+    return KeptRun(metrics, content.get("seconds"), predictions_of(file).exists())
 
 
 def run_jobs(jobs: Sequence[Job], raw: Path, workers: int, seconds: float) -> Generator[Outcome, None, None]:
@@ -167,6 +188,10 @@ def run_jobs(jobs: Sequence[Job], raw: Path, workers: int, seconds: float) -> Ge
         for outcome in run_in_pool(train_and_evaluate, prepared, workers, end - time.monotonic()):
             job = outcome.job.job
             if not outcome.error:
+                predictions = outcome.result.pop("predictions", {})
+                if predictions:
+                    job.predictions.parent.mkdir(parents=True, exist_ok=True)
+                    np.savez_compressed(job.predictions, **predictions)
                 values = outcome.result["metrics"].items()
                 metrics = {name: value if np.isfinite(value) else None for name, value in values}
                 content = {"experiment": job.experiment, "seed": job.resolved.seed, **outcome.result}

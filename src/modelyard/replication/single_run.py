@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,12 +47,21 @@ CODE = (
 
 @dataclass(frozen=True)
 class Job:
-    """A run to do: the experiment with its seeds set, and the file that keeps its metrics."""
+    """A run to do: the experiment with its seeds set, and the file that keeps its metrics.
+
+    With `keeps_predictions`, the file `predictions` keeps the columns of its predictions on test samples as well.
+    """
 
     experiment: str
     resolved: ResolvedExperiment
     runtime: models.Runtime
     file: Path
+    keeps_predictions: bool = False
+
+    @property
+    def predictions(self) -> Path:
+        """The file of the predictions."""
+        return predictions_of(self.file)
 
     @property
     def datasets(self) -> set[str]:
@@ -71,6 +81,11 @@ class PreparedJob:
         return self.folders[_input_key(resolved)]
 
 
+def predictions_of(file: Path) -> Path:
+    """The file of the predictions of a run, beside that of its metrics."""
+    return file.with_suffix(".npz")
+
+
 @contextmanager
 def prepared_inputs(jobs: Sequence[Job], raw: Path) -> Iterator[list[PreparedJob]]:
     """Prepare each input of the jobs once, in a folder that is deleted after the block.
@@ -82,9 +97,11 @@ def prepared_inputs(jobs: Sequence[Job], raw: Path) -> Iterator[list[PreparedJob
     experiments = {_input_key(each): each for job in jobs for each in job.resolved.self_and_backbones()}
     with TemporaryDirectory() as temporary:
         folders = {key: Path(temporary) / key for key in experiments}
-        for dataset in dict.fromkeys(resolved.input.dataset for resolved in experiments.values()):
-            of_dataset = {key: each for key, each in experiments.items() if each.input.dataset == dataset}
-            _prepare(of_dataset, raw / dataset, folders)
+        groups: dict[str, dict[str, ResolvedExperiment]] = defaultdict(dict)  # each reads a data set in one way
+        for key, each in experiments.items():
+            groups[digest([each.input.dataset, each.to_dict()["dataset"]])][key] = each
+        for group in groups.values():
+            _prepare(group, raw / next(iter(group.values())).input.dataset, folders)
         yield [PreparedJob(job, folders) for job in jobs]
 
 
@@ -92,9 +109,10 @@ def train_and_evaluate(prepared: PreparedJob) -> dict[str, Any]:
     """Train and evaluate once.
 
     Returns:
-        `metrics`: those on test samples; those of the epoch whose weights the model has (the
-        last, unless the best is restored) on validation samples as val_*; `gap`, validation
-        loss minus training loss, both of the trained model. Also the number of `epochs`, and the `seconds` it took.
+        `metrics`: those on test samples; those of the epoch whose weights the model has (the last, unless the best is
+        restored) on validation samples as val_*; `gap`, validation loss minus training loss, both of the trained
+        model. Also the number of `epochs`, the `seconds` it took, and the columns of its `predictions`; none unless the
+        job keeps them.
     """
     start = time.monotonic()
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns that every network is traced again
@@ -104,8 +122,16 @@ def train_and_evaluate(prepared: PreparedJob) -> dict[str, Any]:
     trained = history.iloc[trained_epoch(prepared.job.resolved.experiment.training, history)]
     values = {str(name): float(value) for name, value in trained.items() if str(name).startswith("val_")}
     values |= _gap(model, inputs.load_training(data / "training"))
-    values |= evaluate.evaluate(model, data / "test").metrics
-    return {"metrics": values, "epochs": len(history), "seconds": time.monotonic() - start}
+    evaluation = evaluate.evaluate(model, data / "test")
+    columns = evaluation.predictions.items() if prepared.job.keeps_predictions else ()
+    predictions = {str(name): column.to_numpy() for name, column in columns}
+    seconds = time.monotonic() - start
+    return {
+        "metrics": values | evaluation.metrics,
+        "epochs": len(history),
+        "seconds": seconds,
+        "predictions": predictions,
+    }
 
 
 @cache
@@ -143,7 +169,7 @@ def _loss(model: models.Model, samples: Samples) -> float:
 
 
 def _prepare(experiments: dict[str, ResolvedExperiment], raw: Path, folders: dict[str, Path]) -> None:
-    """Prepare the inputs of experiments on one data set, as the stage normalise does."""
+    """Prepare the inputs of experiments on one data set that is read in one way, as the stage normalise does."""
     dataset = next(iter(experiments.values())).dataset
     data = readers.read(dataset, raw)
     for key, resolved in experiments.items():
