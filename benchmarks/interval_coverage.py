@@ -12,13 +12,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import rankdata
 
 from modelyard import metrics
 from modelyard.core.files import write_text
 from modelyard.core.report_text import markdown_table
 from modelyard.metrics import BoundMetric, detection
 from modelyard.metrics.bootstrap import Interval, bootstrap_interval, confidence_interval
+from modelyard.metrics.ranking import roc_auc
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE, BEGIN, END = ROOT / "docs" / "intervals.md", "<!-- results -->", "<!-- end -->"
@@ -51,7 +51,7 @@ def cases() -> Iterator[Case]:
         yield Case(name, "normal targets and errors", 1 / np.sqrt(1 + noise**2), _numbers(noise, skewed=False))
         yield Case(name, "skewed targets, normal errors", 1 / np.sqrt(1 + noise**2), _numbers(noise, skewed=True))
     for area in (0.8, 0.98):
-        yield Case("AUC", "two normal classes", area, _scores(area))
+        yield Case("ROC AUC", "two normal classes", area, _scores(area))
     yield Case("loss", "log-normal losses", float(np.exp(0.5)), _losses)
     yield Case("mean average precision", "three classes, one to three boxes", _true_map(), _boxes, (50, 500))
 
@@ -102,17 +102,9 @@ def _scores(area: float) -> DRAWS:
     def draw(random: np.random.Generator, count: int) -> BoundMetric:
         truth = random.random(count) < 0.5
         truth[:2] = True, False  # neither class is missing
-        return BoundMetric(area_under_curve, (truth.astype(int), random.normal(size=count) + distance * truth))
+        return BoundMetric(roc_auc, (truth.astype(int), random.normal(size=count) + distance * truth))
 
     return draw
-
-
-def area_under_curve(truth: np.ndarray, score: np.ndarray, axis: int = -1) -> np.ndarray:
-    """The area under the ROC curve; 0.5 where a class is missing. Not a metric of any experiment."""
-    positive = truth.sum(axis)
-    pairs = positive * (truth.shape[axis] - positive)
-    above = (rankdata(score, axis=axis) * truth).sum(axis) - positive * (positive + 1) / 2
-    return np.where(pairs, above / np.maximum(pairs, 1), 0.5)
 
 
 def _losses(random: np.random.Generator, count: int) -> BoundMetric:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from modelyard.core.errors import ModelyardError
 from modelyard.core.report_text import markdown_table
-from modelyard.experiments.ranking import distances, read_predictions
+from modelyard.experiments.distance_from_best import distances, read_predictions
 from modelyard.experiments.tasks import TASKS
 from modelyard.metrics.bootstrap import Distance, PairedDifference, paired_difference
 from modelyard.metrics.definitions import headline_metric, shown_metrics
@@ -67,8 +67,8 @@ def compare(
     Returns:
         Columns: dataset, experiment, metric, value, low, high (95 % interval), published, inside (whether the
         published value lies in the interval), behind, behind_low, behind_high (of the main metric: by how much the
-        best experiment on the same test samples exceeds it, with an interval; see `ranking`), notebook, state, note.
-        An experiment without readable results has one row without a metric.
+        best experiment on the same test samples exceeds it, with its interval), notebook, state, note. An experiment
+        without readable results has one row without a metric.
     """
     files = {
         name: ExperimentResults((pretrained if name in project.pretrained else results) / name)

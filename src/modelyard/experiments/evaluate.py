@@ -95,7 +95,7 @@ def _measure_slice(metric: metrics.BoundMetric, members: np.ndarray) -> dict[str
     return {
         "rows": int(members.sum()),
         "value": part.value,
-        **bootstrap_interval(part.formula, part.arrays)._asdict(),
+        **confidence_interval(part).interval._asdict(),
     }
 
 
