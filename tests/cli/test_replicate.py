@@ -94,7 +94,7 @@ def test_a_wrong_name_or_option_is_refused_before_anything_is_run(arguments: tup
 
 def test_a_wrong_claim_is_refused_before_anything_is_run(project: Path):
     claims = project / "claims.yaml"
-    claims.write_text(claims.read_text().replace("metric: gap", "metric: gpa"))
+    claims.write_text(claims.read_text().replace("metric: gap", "metric: gpa", 1))
     result = modelyard("replicate", "boston_mlp")
     assert result.exit_code == 1
     assert "error: claims.yaml has a mistake; nothing was run.\n  dropout.metric (line " in result.output
