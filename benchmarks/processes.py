@@ -30,6 +30,7 @@ class Usage:
     peak_megabytes: float  # of all processes together; shared pages count once
     largest_process_megabytes: float
     busy_cores: tuple[float, ...]  # by everything on the machine: the mean of each BUSY_SECONDS
+    own_megabytes: float = 0.0  # as peak_megabytes, without pages of files, which the system drops when it needs room
 
 
 @dataclass
@@ -38,6 +39,7 @@ class _Tree:
 
     seconds: dict[tuple[int, float], float] = field(default_factory=dict)
     peak: int = 0
+    own: int = 0
     largest: int = 0
     memory_polled: float = 0.0
 
@@ -54,8 +56,9 @@ class _Tree:
                 times = process.cpu_times()
                 self.seconds[process.pid, process.create_time()] = times.user + times.system
                 sizes += [_proportional_bytes(process.pid)] if with_memory else []
-        self.peak = max(self.peak, sum(sizes))
-        self.largest = max([self.largest, *sizes])
+        self.peak = max(self.peak, sum(size for size, _ in sizes))
+        self.own = max(self.own, sum(own for _, own in sizes))
+        self.largest = max([self.largest, *(size for size, _ in sizes)])
 
 
 @dataclass
@@ -96,7 +99,7 @@ def run_measured(command: Sequence[str], folder: Path, environment: Mapping[str,
     accounted = used.ru_utime + used.ru_stime
     largest = max(tree.largest / MEBI, _rusage_peak(used))
     cpu, peak = max(accounted, sum(tree.seconds.values())), max(tree.peak / MEBI, largest)
-    return Usage(wall, cpu, peak, largest, tuple(busy.samples))
+    return Usage(wall, cpu, peak, largest, tuple(busy.samples), tree.own / MEBI)
 
 
 def _watch(process: subprocess.Popen, tree: _Tree, busy: _BusyCores, started: float, log: Path) -> "os.struct_rusage":
@@ -136,12 +139,11 @@ def _kill(process: subprocess.Popen) -> None:
         process.wait()
 
 
-def _proportional_bytes(pid: int) -> int:
-    """Proportional set size of a process: shared pages are divided among the processes that use them."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    return 0
+def _proportional_bytes(pid: int) -> tuple[int, int]:
+    """Proportional set size of a process, and that without pages of files: shared pages are divided among processes."""
+    lines = (line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines())
+    sizes = {name: int(size) * 1024 for name, size, *_ in lines if name in ("Pss:", "Pss_Anon:")}
+    return sizes.get("Pss:", 0), sizes.get("Pss_Anon:", 0)
 
 
 def _last_lines(log: Path, count: int) -> str:

@@ -268,7 +268,14 @@ def _images(found: Found) -> Iterator[str]:
         "prepared as samples of 64 x 64 by `dvc repro`, and `modelyard data update` when no file has changed."
     )
     yield _table(
-        ["images", "`data show`, s", "prepared in, s", "peak, MiB", "found unchanged in, s"],
+        [
+            "images",
+            "`data show`, s",
+            "prepared in, s",
+            "peak, MiB",
+            "without pages of files, MiB",
+            "found unchanged in, s",
+        ],
         (_images_row(int(count), each["show"], each["prepare"], each["unchanged"]) for count, each in found.items()),
     )
 
@@ -279,6 +286,7 @@ def _images_row(count: int, show: Found, prepare: Found, unchanged: Found) -> Se
         f"{show['wall_seconds']:.1f}",
         f"{prepare['wall_seconds']:.1f}",
         f"{prepare['peak_megabytes']:.0f}",
+        f"{prepare['own_megabytes']:.0f}",
         f"{unchanged['wall_seconds']:.1f}",
     )
 

@@ -1,5 +1,6 @@
 """Samples: features and targets, for one of the tasks."""
 
+import mmap
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ class Samples:
             return Samples(self.x[indices], self.y[indices])
         rows = ((position, self.x[index]) for position, index in enumerate(indices))
         x = write_rows(rows, (len(indices), *self.x.shape[1:]), self.x.dtype, self.on_disk)
+        if isinstance(self.x.base, mmap.mmap):
+            self.x.base.madvise(mmap.MADV_DONTNEED)  # lets go of the pages that were read; the file has them
         return Samples(x, self.y[indices], self.on_disk)
 
 
