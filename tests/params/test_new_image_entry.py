@@ -144,6 +144,13 @@ def test_a_folder_of_another_place_or_name_is_named_by_its_path(project: Path, t
     assert propose_images(Path(), {}, root=project).entries["datasets"].keys() == {"photos"}
 
 
+def test_a_folder_with_a_table_in_it_is_refused_with_its_name(project: Path) -> None:
+    shutil.rmtree("photos/dark")
+    Path("photos/houses.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ModelyardError, match=r"only one, 'bright'.*; for a table, give its file, photos/houses\.csv"):
+        propose()
+
+
 def test_other_proportions_are_a_guess(project: Path) -> None:
     Image.fromarray(np.arange(200, dtype=np.uint8).reshape(10, 20)).save("photos/dark/wide.png")
     assert any(text.startswith("fit: letterbox") for text in propose().guesses)

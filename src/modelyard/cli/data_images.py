@@ -20,7 +20,7 @@ def print_images(console: Console, proposal: ImageProposal) -> None:
     console.print(_classes_table(proposal))
     console.print(f"Sizes: {describe_sizes(found)}", markup=False, highlight=False)
     console.print(f"Modes: {describe_modes(found)}", markup=False, highlight=False)
-    if found.problems:
+    if found.problems and describe(found.problems) not in proposal.problem:
         console.print(describe(found.problems), style="yellow", markup=False, highlight=False)
     for text in proposal.remarks:
         console.print(f"Note: {text}.", markup=False, highlight=False)

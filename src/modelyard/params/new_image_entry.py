@@ -13,6 +13,7 @@ from modelyard.data.image_profile import ImageProfile, find_remarks, profile, su
 from modelyard.data.inputs import InputSettings, prepare
 from modelyard.data.readers import RawData
 from modelyard.data.readers.images import ImagesDataset, describe
+from modelyard.data.readers.table_file import WITH_TYPES
 from modelyard.data.samples import Samples, Task
 from modelyard.data.sources import dvc_remedy
 from modelyard.data.splits import check_targets
@@ -20,6 +21,7 @@ from modelyard.data.trees import tree_checksum
 from modelyard.params.new_entry import LOSSES, Proposal, file_name_for, name_for, path_in, validated
 
 KIND = "images"
+TABLES = (".csv", *WITH_TYPES)
 TASK: Task = "classification"
 FILTERS = (16, 32, 64)  # of the convolutions that are proposed, as many as the images can be halved
 LAST_SIDE = 4  # of what the last convolution gets
@@ -53,7 +55,7 @@ def propose_images(file: Path, given: Mapping[str, Any], name: str = "", root: P
     root = root or Path.cwd()
     if not file.exists():
         raise ModelyardError(f"{file}: no such file or folder; {dvc_remedy(file, root) or 'check the path'}.")
-    found = profile(file)
+    found = _profile(file)
     (height, width), why_size = suggest_size(found)
     colour, why_colour = suggest_colour(found)
     guesses = []
@@ -125,6 +127,14 @@ def _raw(found: ImageProfile) -> RawData:
         )
     )
     return RawData(train, test if len(test) else None, classes=found.folders.classes)
+
+
+def _profile(file: Path) -> ImageProfile:
+    try:
+        return profile(file)
+    except ModelyardError as error:
+        tables = sorted(path for path in file.iterdir() if path.suffix in TABLES) if file.is_dir() else []
+        raise ModelyardError(f"{error}; for a table, give its file, {tables[0]}" if tables else str(error)) from None
 
 
 def _input(name: str, found: ImageProfile) -> dict[str, Any]:

@@ -24,9 +24,7 @@ MODES: dict[Colour, Literal["L", "RGB"]] = {"grey": "L", "rgb": "RGB"}  # Pillow
 CHANNELS: dict[Colour, int] = {"grey": 1, "rgb": 3}
 KINDS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PCX", "PNG", "PPM", "TIFF", "WEBP")
 """Pillow's names of what is read. Its other decoders are not tried: some start other programs."""
-MOST_PIXELS = (
-    100_000_000  # of an image in memory: 1.6 GB at the worst, with the copies that decoders and conversions make
-)
+MOST_PIXELS = 100_000_000  # of an image in memory: 1.6 GB at the worst, with the copies that decoders make
 LARGE = 4_000_000  # pixels from which an image is reduced first, and decoded alone
 SIXTEEN_TO_EIGHT_BITS = 257  # 65535 / 255
 ORIENTATION = 0x0112  # in EXIF
