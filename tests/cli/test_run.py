@@ -188,6 +188,17 @@ def test_a_project_without_experiments_is_refused(option: str, project: Path):
     assert (result.exit_code, "params.yaml has no experiment to build" in result.output) == (1, True)
 
 
+def test_an_experiment_on_request_is_built_where_it_is_named_only(clone: Path, run: Run):
+    """Also by the comparison, which needs every experiment."""
+    with editing(clone / "params.yaml") as settings:
+        settings["experiments"]["xor_mlp"]["on_request"] = True
+    for names, others, named in (([], True, False), (["xor_mlp"], False, True)):
+        lines = run("modelyard", "run", *names, "--dry-run").stdout.splitlines()
+        stages = {line.split()[0] for line in lines if line and not line.startswith(" ")}
+        assert ("train@xor_perceptron" in stages, "compare" in stages) == (others, others)
+        assert ({"train@xor_mlp", "evaluate@xor_mlp"} <= stages, "evaluate@xor_mlp" in stages) == (named, named)
+
+
 FORKED_STATE = """
 import importlib, json, sys, threading
 for name in sys.argv[1:]:

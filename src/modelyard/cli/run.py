@@ -28,7 +28,7 @@ from modelyard.orchestration.fork_server import IS_SUPPORTED, running_server
 from modelyard.orchestration.run_lock import only_run
 from modelyard.orchestration.scheduler import SUCCEEDED, Pipeline, Stage, StageState
 from modelyard.params.project import Project, Published
-from modelyard.params.results import PRETRAINED_STAGES, evaluate_stage, results_root
+from modelyard.params.results import PRETRAINED_STAGES, evaluate_stage, results_root, train_stage
 from modelyard.tracking import is_enabled, report_relocation
 from modelyard.tracking.environment import REBUILD
 
@@ -119,13 +119,13 @@ def _plan(console: Console, project: Project, targets: Collection[str]) -> tuple
         refuse_edited_files(project, pipeline.stages)
         pipeline.find_unchanged()
         unavailable = _unavailable_data(project, pipeline.stages, Path.cwd())
-        pipeline.skip(unavailable, TOLERANT)
+        pipeline.skip(unavailable | _left_out(project, targets, pipeline.stages), TOLERANT)
     return pipeline, unavailable
 
 
 def _chosen_stages(project: Project, names: Sequence[str], demo: bool) -> dict[str, str]:
     """The evaluation stage of each experiment to rebuild."""
-    wanted = names or project.all_experiments
+    wanted = names or [name for name in project.all_experiments if not _is_on_request(project, name)]
     if not wanted:
         raise ModelyardError("params.yaml has no experiment to build; add one under `experiments`.")
     stages = {name: evaluate_stage(project.section_of(name), name) for name in wanted}
@@ -133,6 +133,22 @@ def _chosen_stages(project: Project, names: Sequence[str], demo: bool) -> dict[s
     if demo and not chosen:
         raise ModelyardError(f"all data of {', '.join(wanted)} must be downloaded: leave out --demo.")
     return chosen
+
+
+def _is_on_request(project: Project, experiment: str) -> bool:
+    return getattr(project.all_experiments[experiment], "on_request", False)
+
+
+def _left_out(project: Project, targets: Collection[str], stages: Mapping[str, Stage]) -> dict[str, str]:
+    """The stages of experiments that nobody asked for, which the comparison would bring along, with the reason."""
+    reasons = {}
+    for name in project.all_experiments:
+        section = project.section_of(name)
+        if _is_on_request(project, name) and evaluate_stage(section, name) not in targets:
+            for stage in (train_stage(section, name), evaluate_stage(section, name)):
+                reasons[stage] = f"it takes long: modelyard run {name}"
+    waiting = {name for name, stage in stages.items() if stage.state is StageState.WAITING}
+    return {name: reason for name, reason in reasons.items() if name in waiting}
 
 
 def _needs_no_download(project: Project, experiment: str) -> bool:

@@ -4,8 +4,8 @@ from pydantic import Field
 
 from modelyard.core.config import Settings
 
-EVALUATE = {"evaluate"}
-"""The key in an experiment; excluded where settings are compared, for it changes no model and no test metric."""
+EVALUATE = {"evaluate", "on_request"}
+"""Keys in an experiment that are excluded where settings are compared: they change no model and no test metric."""
 
 
 class FoldEvaluation(Settings):

@@ -32,6 +32,16 @@ Evaluate = Annotated[
 ]
 
 
+OnRequest = Annotated[
+    bool,
+    Field(
+        default=False,
+        exclude_if=not_,
+        description="it takes long: `modelyard run` builds it only where it is named; `dvc repro` always",
+    ),
+]
+
+
 class NetworkExperiment(Settings):
     """An experiment that trains a Keras network."""
 
@@ -39,6 +49,7 @@ class NetworkExperiment(Settings):
     model: models.ModelSettings
     training: models.NetworkTraining
     evaluate: Evaluate
+    on_request: OnRequest
 
 
 class EstimatorExperiment(Settings):
@@ -48,6 +59,7 @@ class EstimatorExperiment(Settings):
     model: models.ModelSettings
     training: models.EstimatorTraining
     evaluate: Evaluate
+    on_request: OnRequest
 
 
 class TransferExperiment(Settings):
