@@ -120,7 +120,7 @@ def test_experiments_of_every_section_are_compared(project: params.Project, tmp_
     assert set(rows_of(table, "cifar10_vgg16").state) == {EARLIER}
     assert rows_of(table, "mnist_transfer").value.to_dict() == {"accuracy": 0.9, "macro_f1": 0.88, "loss": 0.3}
     of_cifar = table[table.dataset == "cifar10"].experiment
-    assert list(of_cifar.unique()) == ["cifar10_ann", "cifar10_cnn", "cifar10_vgg16"]
+    assert list(of_cifar.unique()) == ["cifar10_ann", "cifar10_cnn", "cifar10_augmented", "cifar10_vgg16"]
 
 
 def test_two_tasks_on_one_data_set_have_their_own_columns_and_headline_metrics(
