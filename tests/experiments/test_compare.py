@@ -186,6 +186,45 @@ def test_a_published_value_is_compared_up_to_its_printed_decimals(published: flo
     assert compare._is_inside(published, 0.66365, 0.66365) is inside
 
 
+def test_experiments_on_the_same_test_samples_are_compared_with_the_best(
+    project: params.Project, tmp_path: Path
+) -> None:
+    samples = np.arange(500)
+    wrong = {"digits_cnn": 20, "digits_mlp": 22, "digits_mlp_onehot": 170, "mnist_cnn": 30}
+    for number, (name, count) in enumerate(wrong.items()):
+        make_results(tmp_path / name, "classification")
+        write_predictions(tmp_path / name, (samples + 7 * number) % 500 >= count)
+    table = compared(project, tmp_path)
+    rows = {name: rows_of(table, name).loc["accuracy"] for name in wrong}
+    assert rows["digits_cnn"].behind == rows["digits_cnn"].behind_high == 0
+    assert rows["digits_mlp"].behind_low <= 0 < rows["digits_mlp"].behind
+    assert 0.2 < rows["digits_mlp_onehot"].behind_low < 0.3 < rows["digits_mlp_onehot"].behind_high < 0.4
+    assert np.isnan(rows["mnist_cnn"].behind)  # the only one of its data set
+    assert rows_of(table, "digits_cnn").behind.drop("accuracy").isna().all()
+    markdown = compare.markdown(table, {})
+    assert "| 0.3 (0.27 to 0.33) | **best** |" in markdown
+    assert markdown.count("**indistinguishable**") == 1
+
+
+def test_other_test_samples_are_not_compared(project: params.Project, tmp_path: Path) -> None:
+    for name, count in (("digits_cnn", 100), ("digits_mlp", 90)):
+        make_results(tmp_path / name, "classification")
+        write_predictions(tmp_path / name, np.ones(count, dtype=bool))
+    assert compared(project, tmp_path).behind.isna().all()
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n"])
+def test_predictions_that_are_not_readable_have_no_distance_from_the_best(
+    project: params.Project, tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("digits_cnn", "digits_mlp"):
+        make_results(tmp_path / name, "classification")
+        write_predictions(tmp_path / name, np.ones(10, dtype=bool))
+    (tmp_path / "digits_mlp" / "predictions.csv").write_text(content)
+    assert compared(project, tmp_path).behind.isna().all()
+    assert "warning: digits_mlp is not compared with the best" in capsys.readouterr().err
+
+
 TUNED = """
   digits_mlp_tuned:
     input: digits
@@ -205,7 +244,7 @@ def with_tuned(tmp_path: Path) -> params.Project:
 
 def write_predictions(folder: Path, right: np.ndarray) -> None:
     """Predictions of samples of class 1, of which some are right."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     truth = np.ones(len(right), dtype=int)
     columns = {"truth": truth, "prediction": np.where(right, 1, 2), "probability": 0.9, "loss": 0.1}
     pd.DataFrame(columns).to_csv(folder / "predictions.csv", index=False)

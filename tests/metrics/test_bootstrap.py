@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from modelyard import metrics
 from modelyard.metrics import BoundMetric, bootstrap, bound_detection_metrics, detection, headline_metric
-from modelyard.metrics.bootstrap import Interval, PairedDifference, bootstrap_interval, paired_difference
+from modelyard.metrics.bootstrap import (
+    FEW,
+    Interval,
+    PairedDifference,
+    bootstrap_interval,
+    confidence_interval,
+    distances_from_best,
+    paired_difference,
+    variance_over_samples,
+)
 
 RANDOM_SEED = 12345
 STATED = 0.95  # the level that reports name
@@ -101,6 +110,101 @@ def test_every_metric_of_a_task_has_an_interval(task: str):
 def test_the_interval_of_one_sample_is_its_value():
     columns = (np.array([3.0]), np.array([5.0]))
     assert bootstrap_interval(metrics.mean_squared_error, columns) == Interval(4.0, 4.0)
+
+
+# --- the interval that is shown ---
+
+
+@pytest.mark.parametrize("right", [0, 1, 45, 49, 50])
+def test_the_interval_of_an_accuracy_is_wilsons(right: int):
+    truth = np.zeros(50, int)
+    found = confidence_interval(BoundMetric(metrics.accuracy, (truth, (np.arange(50) >= right).astype(int))))
+    exact = scipy.stats.binomtest(right, 50).proportion_ci(STATED, method="wilson")
+    assert found.method == "Wilson"
+    assert found.interval == pytest.approx((exact.low, exact.high))
+
+
+def test_a_macro_f1_without_a_wrong_prediction_has_an_interval_with_a_width():
+    truth = np.arange(60) % 3
+    perfect, wrong = (
+        confidence_interval(BoundMetric(metrics.macro_f1, (truth, prediction)))
+        for prediction in (truth, np.where(truth == 2, 0, truth))
+    )
+    assert (perfect.method, perfect.interval.high) == ("Wilson", pytest.approx(1.0))
+    assert 0.9 < perfect.interval.low < 0.97
+    assert wrong.method == "BCa bootstrap"
+
+
+@pytest.mark.parametrize("count", [FEW, FEW + 1])
+def test_bias_and_skewness_are_corrected_where_samples_are_few(count: int):
+    losses = np.random.default_rng(8).lognormal(sigma=2, size=count)
+    found = confidence_interval(BoundMetric(metrics.definitions.mean, (losses,)))
+    method = "BCa" if count == FEW else "percentile"
+    expected = scipy.stats.bootstrap(
+        (losses,), np.mean, n_resamples=1000, batch=50, method=method, rng=np.random.default_rng(0), vectorized=True
+    ).confidence_interval
+    assert found.method == f"{method} bootstrap"
+    assert found.interval == pytest.approx((expected.low, expected.high))
+
+
+@pytest.mark.parametrize("values", [[3.0], [2.0, 2.0, 2.0]])
+def test_without_spread_the_interval_is_the_value(values: list[float]):
+    found = confidence_interval(BoundMetric(metrics.definitions.mean, (np.array(values),)))
+    assert found.interval == pytest.approx((values[0], values[0]))
+
+
+def test_the_variance_over_samples_is_that_of_a_mean_of_all_pairs():
+    random = np.random.default_rng(9)
+    shared = random.normal(size=400)  # a sample is easier or harder in the runs of all seeds
+    pairs = [
+        tuple(BoundMetric(metrics.definitions.mean, (shift * shared + random.normal(size=400),)) for shift in (2, 1))
+        for _ in range(5)
+    ]
+    differences = np.mean([first.arrays[0] - second.arrays[0] for first, second in pairs], axis=0)
+    assert variance_over_samples(pairs) == pytest.approx(differences.var() / 400, rel=0.15)
+
+
+# --- the best of several models ---
+
+
+def models_with(shares: list[float], samples: int, seed: int) -> list[BoundMetric]:
+    """Accuracies of models that are right about these shares of the same samples, some of which are hard for all."""
+    random = np.random.default_rng(seed)
+    hard = random.normal(size=samples)
+    own = random.normal(size=(len(shares), samples))
+    right = (hard + own) / np.sqrt(2) < scipy.stats.norm.ppf(shares)[:, np.newaxis]
+    return [accuracy(np.ones(samples, int), each.astype(int)) for each in right]
+
+
+def test_the_distance_of_the_best_is_zero_and_a_clear_distance_is_found():
+    models = models_with([0.9, 0.7, 0.89], 1000, seed=1)
+    best, clear, close = distances_from_best(models)
+    assert (best.value, best.interval) == (0, (0, 0))
+    assert clear.value == pytest.approx(models[0].value - models[1].value)
+    assert 0 < clear.interval.low < clear.value < clear.interval.high
+    assert close.interval.low <= 0
+
+
+def test_the_truly_best_of_many_equal_models_is_hardly_ever_told_from_the_best():
+    """The last of eight, better by next to nothing, is truly the best; in at most 5 % another seems to be."""
+    wrong = [distances_from_best(models_with([0.8] * 7 + [0.8001], 200, n))[-1].interval.low > 0 for n in range(120)]
+    assert sum(wrong) <= 12  # three standard errors more than 5 % of 120
+
+
+def test_more_models_need_more_evidence():
+    two, many = (distances_from_best(models_with([0.85, 0.8] + [0.5] * more, 400, seed=3))[1] for more in (0, 10))
+    assert two.value == many.value
+    assert many.interval.low < two.interval.low < two.interval.high < many.interval.high
+
+
+def test_equal_predictions_are_no_distance_apart():
+    same = right(0.8, samples=50, seed=1)
+    assert [distance.interval for distance in distances_from_best([same, same])] == [(0, 0), (0, 0)]
+
+
+def test_of_one_sample_no_model_is_known_to_be_worse():
+    one, other = accuracy(np.zeros(1), np.zeros(1)), accuracy(np.zeros(1), np.ones(1))
+    assert [distance.interval.low for distance in distances_from_best([one, other])] == [0, 0]
 
 
 # --- paired differences ---

@@ -1,5 +1,7 @@
 """The result tables."""
 
+import numpy as np
+import pandas as pd
 from support.paths import ROOT
 from support.projects import CLASSIFICATION, REGRESSION, make_results
 
@@ -42,3 +44,21 @@ def test_experiments_without_results_have_a_table_without_an_axis(tmp_path) -> N
     table = tables_of(tmp_path)["boston", ""]
     assert (table.axis, table.metrics) == (None, ())
     assert {(row.headline, row.bar) for row in table.rows} == {(None, None)}
+
+
+def test_a_table_shows_how_far_each_experiment_is_behind_the_best(tmp_path) -> None:
+    for name, wrong in {"digits_mlp": 40, "digits_cnn": 2, "digits_mlp_onehot": 3}.items():
+        make_results(tmp_path, name, CLASSIFICATION)
+        right = np.roll(np.arange(100) >= wrong, 7 * wrong).astype(int)
+        columns = {"truth": 1, "prediction": right, "probability": 0.9, "loss": 0.1}
+        pd.DataFrame(columns).to_csv(tmp_path / "results" / name / "predictions.csv", index=False)
+    table = tables_of(tmp_path)["digits", "accuracy"]
+    rows = {row.experiment: row for row in table.rows}
+    zero = table.behind_axis.position(0.0)
+    assert (rows["digits_cnn"].behind, rows["digits_cnn"].could_be_best) == ("best", True)
+    assert rows["digits_mlp_onehot"].could_be_best
+    assert rows["digits_mlp_onehot"].behind.endswith(", indistinguishable")
+    assert rows["digits_mlp_onehot"].behind_bar.left < zero
+    assert not rows["digits_mlp"].could_be_best
+    assert rows["digits_mlp"].behind_bar.left > zero
+    assert tables_of(tmp_path)["boston", ""].behind_axis is None

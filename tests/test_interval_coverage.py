@@ -1,0 +1,33 @@
+"""Intervals of made-up test sets whose true metric is known: a small version of benchmarks/interval_coverage.py."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks import interval_coverage
+
+TRIALS = 150
+
+
+@pytest.fixture(scope="module")
+def results() -> pd.DataFrame:
+    """The cases that are computed at once; the others are too slow for a test."""
+    chosen = [case for case in interval_coverage.cases(detection=False) if case.metric in ("accuracy", "loss")]
+    return interval_coverage.coverage({50: TRIALS}, chosen).set_index(["metric", "samples"])
+
+
+def test_the_intervals_of_an_accuracy_cover_it(results):
+    assert (results.loc["accuracy"].covered >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / TRIALS)).all()
+    assert set(results.loc["accuracy"].method) == {"Wilson"}
+
+
+def test_a_percentile_bootstrap_misses_an_accuracy_near_one(results):
+    assert results.loc[("accuracy", "99% right"), "percentile"] < 0.6
+
+
+def test_skewed_losses_are_covered_better_with_the_correction(results):
+    assert (results.loc["loss"].covered >= results.loc["loss"].percentile).all()
+
+
+def test_no_method_is_named_that_was_not_used(results):
+    assert set(results.loc["loss"].method) == {"BCa bootstrap"}
