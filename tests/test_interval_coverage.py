@@ -25,9 +25,5 @@ def test_a_percentile_bootstrap_misses_an_accuracy_near_one(results):
     assert results.loc[("accuracy", "99% right"), "percentile"] < 0.6
 
 
-def test_skewed_losses_are_covered_better_with_the_correction(results):
-    assert (results.loc["loss"].covered >= results.loc["loss"].percentile).all()
-
-
 def test_no_method_is_named_that_was_not_used(results):
     assert set(results.loc["loss"].method) == {"BCa bootstrap"}

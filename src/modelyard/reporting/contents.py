@@ -17,6 +17,7 @@ from modelyard.reporting.data_cards import DatasetCard, data_cards
 from modelyard.reporting.experiments import ExperimentSection, experiment_sections
 from modelyard.reporting.inline_images import InlineImage
 from modelyard.reporting.label_errors import LabelErrorSection, label_error_sections
+from modelyard.reporting.notebook_findings import NotebookFindings, notebook_findings
 from modelyard.reporting.project_files import ProjectFiles
 from modelyard.reporting.replication import ReplicationRow, replication_rows
 from modelyard.reporting.studies import StudySection, study_sections
@@ -40,6 +41,7 @@ class ReportContents:
         data_cards: a card for each data set.
         claims: the tested claims.
         replication: the metrics over seeds.
+        findings: what claims and runs over seeds say about each notebook.
         studies: a section for each Optuna study.
         feature_importance: the plots of `modelyard explain`.
         label_errors: what `modelyard label-errors` found.
@@ -58,6 +60,7 @@ class ReportContents:
     data_cards: list[DatasetCard]
     claims: list[ClaimRow]
     replication: list[ReplicationRow]
+    findings: list[NotebookFindings]
     studies: list[StudySection]
     feature_importance: tuple[InlineImage, ...]
     label_errors: list[LabelErrorSection]
@@ -95,6 +98,7 @@ def gather(root: Path, against: str | None = None) -> ReportContents:
     tables = result_tables(compared)
     files_then = ProjectFiles(root, earlier) if earlier else None
     changes = compare_states(project, read_state(files_then), now) if files_then else None
+    claims, replication = claim_rows(files, project), replication_rows(files)
     return ReportContents(
         title=root.resolve().name,
         created=datetime.now(UTC),
@@ -106,8 +110,9 @@ def gather(root: Path, against: str | None = None) -> ReportContents:
         units=project.units,
         experiments=experiment_sections(files, project, tables, now.outputs),
         data_cards=data_cards(files, project, now.outputs),
-        claims=claim_rows(files, project),
-        replication=replication_rows(files),
+        claims=claims,
+        replication=replication,
+        findings=notebook_findings(claims, replication, published),
         studies=study_sections(files),
         feature_importance=files.images(root / "reports" / "explain"),
         label_errors=label_error_sections(files),

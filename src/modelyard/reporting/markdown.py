@@ -17,6 +17,12 @@ CLAIMS_NOTE = (
     "A verdict is about the comparison described in `reports/claims.md`; most claims train on part of the samples and "
     "for a few epochs."
 )
+FINDINGS_TITLE = "What we can and cannot say about the notebooks"
+FINDINGS_NOTE = (
+    "Generated from the verdicts and from the runs over seeds. A difference is the first experiment minus the second, "
+    "with its 95 % interval; a printed value is inside the spread if it lies between the smallest and the largest of "
+    "our runs."
+)
 NO_CHANGES = "No changes in settings, data, metrics or verdicts."
 
 
@@ -28,6 +34,8 @@ def markdown_summary(contents: ReportContents) -> str:
     parts.append(overview_table(built))
     if contents.claims:
         parts += ["## Claims", CLAIMS_NOTE, markdown_table(CLAIM_COLUMNS, map(_claim_cells, contents.claims))]
+    if contents.findings:
+        parts += [f"## {FINDINGS_TITLE}", FINDINGS_NOTE, *(f"- {_plain(each.paragraph)}" for each in contents.findings)]
     if len(built) < len(table):
         names = ", ".join(f"`{name}`" for name in table.experiment[~table.index.isin(built.index)])
         parts.append(f"Not built yet: {names}.")
@@ -83,6 +91,11 @@ def _metric_cells(change: MetricChange) -> tuple[str, ...]:
 def _value_cells(change: ValueChange) -> tuple[str, ...]:
     before, now = ("not set" if value is None else _escaped(str(value)) for value in (change.before, change.now))
     return f"`{change.name}`", before, now
+
+
+def _plain(text: str) -> str:
+    """A text that starts no markup."""
+    return "".join(f"\\{letter}" if letter in "*_<>[]" else letter for letter in text)
 
 
 def _escaped(text: str) -> str:
