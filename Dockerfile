@@ -34,7 +34,7 @@ RUN uv pip install --quiet --verify-hashes --constraints requirements.lock --req
 # --- the project's files: readable by everybody, writable by nobody, compiled to bytecode
 FROM dependencies AS project
 WORKDIR /opt/modelyard/project
-COPY LICENSE README.md pyproject.toml *.schema.json params.yaml claims.yaml published.yaml dvc.yaml dvc.lock .dvcignore ./
+COPY LICENSE README.md pyproject.toml requirements.lock *.schema.json params.yaml claims.yaml published.yaml dvc.yaml dvc.lock .dvcignore ./
 COPY .dvc .dvc
 COPY pipeline pipeline
 COPY pretrained pretrained

@@ -2,10 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 COMPILE := uv pip compile pyproject.toml --group dev --generate-hashes --python-version 3.11 --quiet \
-	--no-header --no-annotate --no-emit-index-url
+	--no-header --annotation-style line --no-emit-index-url
 
 .PHONY: help install run demo report ui doctor test test-slow test-all container-test compose-test bench lint \
-	check-lock check-schemas format lock schema readme clean
+	check-lock check-schemas format lock schema wheel readme clean
 
 help: ## list all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,11 @@ lock: install ## pin the newest allowed versions in requirements.lock
 
 schema: install ## write the JSON Schemas with which editors check params.yaml, claims.yaml and published.yaml
 	@for file in params claims published; do $(BIN)/modelyard schema $$file > $$file.schema.json; done
+
+wheel: install ## build the package as a wheel, in dist/
+	@rm -rf build dist
+	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist .
+	@ls dist/*.whl
 
 readme: install ## bring the README's results and pictures up to date with the last rebuild
 	$(BIN)/python docs/fill_readme.py

@@ -1,6 +1,5 @@
 """Update the result table and plots of the README, and docs/costs.md, after a complete rebuild."""
 
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,14 +7,14 @@ from pathlib import Path
 import pandas as pd
 
 from modelyard.core.errors import ModelyardError, exit_on_error
-from modelyard.core.files import read_json, write_text
+from modelyard.core.files import read_json
 from modelyard.core.processes import core_count
 from modelyard.core.report_text import markdown_table
 from modelyard.experiments.compare import overview
 from modelyard.orchestration.scheduler import TIMES
 from modelyard.params import load
 from modelyard.params.results import evaluate_stage, train_stage
-from modelyard.reporting.markdown import overview_table
+from modelyard.reporting.markdown import fill, overview_table
 
 README, COSTS = Path("README.md"), Path("docs/costs.md")
 COMPARISON = Path("reports/comparison.csv")
@@ -53,15 +52,6 @@ def _costs() -> Iterator[tuple[str, float, float]]:
         stages = (train_stage(section, name), evaluate_stage(section, name))
         if all(stage in seconds for stage in stages):
             yield name, *(seconds[stage] for stage in stages)
-
-
-def fill(path: Path, content: str) -> None:
-    """Replace the text between the markers of a page."""
-    page = path.read_text(encoding="utf-8")
-    write_text(
-        path,
-        re.sub(r"(?s)(<!-- results -->\n).*?(\n<!-- end -->)", lambda found: f"{found[1]}{content}{found[2]}", page),
-    )
 
 
 def require_complete_rebuild() -> None:

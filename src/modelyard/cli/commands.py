@@ -100,6 +100,35 @@ def run(
         raise typer.Exit(rebuild(experiments or [], RunOptions(jobs, demo, strict, dry, verbose, wait)))
 
 
+@app.command(
+    epilog="Examples:\n\n"
+    "* `modelyard new houses --table houses.csv --target price` with a baseline, boosting and a network\n"
+    "* `modelyard new houses --empty` without data"
+)
+def new(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that does not exist yet; also the name.")],
+    table: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A table (CSV, Parquet, Feather) to copy into it.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of the table to predict.")] = None,
+    empty: Annotated[bool, typer.Option("--empty", help="Without data and experiments.")] = False,
+) -> None:
+    """Create a project of your own that depends on this package."""
+    from modelyard.cli.new import create
+
+    with exit_on_error():
+        create(folder, table, target, empty)
+
+
+@app.command()
+def upgrade() -> None:
+    """Take over the installed version's dvc.yaml and scripts in a project of `modelyard new`. Edited files are kept."""
+    from modelyard.cli.upgrade import upgrade
+
+    with exit_on_error():
+        upgrade()
+
+
 @app.command()
 def experiments() -> None:
     """List all experiments, each with its data set, model family and main metric."""
@@ -418,12 +447,16 @@ def data_update(
 def report(
     against: Annotated[str | None, typer.Option(metavar="REV", help="A commit or branch to compare with.")] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="HTML file to write.")] = Path("reports/index.html"),
+    readme: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write the results between the markers of a Markdown file."),
+    ] = None,
 ) -> None:
     """Write all results to one HTML file that works offline, and a Markdown summary."""
     from modelyard.cli.report import report as write
 
     with exit_on_error():
-        write(output, against)
+        write(output, against, readme)
 
 
 @app.command(

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from modelyard import params
+from modelyard.cli import package_code
 from modelyard.cli.display import StageDisplay, checking_status
 from modelyard.core.errors import ModelyardError
 from modelyard.orchestration.run_lock import only_run
@@ -13,6 +14,12 @@ from modelyard.orchestration.scheduler import SUCCEEDED, Pipeline, Stage, StageS
 from modelyard.params.project import Project
 
 LOG_LINES = 12  # shown of the log of a failed stage
+
+
+def report_package_changes(console: Console) -> None:
+    """Note which code of the package is installed, on which stages depend, and print what of it has changed."""
+    if changes := package_code.refresh(Path.cwd()):
+        console.print(changes, markup=False, highlight=False, soft_wrap=True)
 
 
 def refuse_edited_files(project: Project, stages: Collection[str]) -> None:
@@ -37,6 +44,7 @@ def run_stages(targets: Collection[str], console: Console, jobs: int = 1) -> dic
         ModelyardError: see `refuse_edited_files`; nothing was run.
     """
     with only_run(Path.cwd(), None, console.print):
+        report_package_changes(console)
         with checking_status(console):
             pipeline = Pipeline(Path.cwd(), targets)
             refuse_edited_files(params.load(), pipeline.stages)

@@ -6,16 +6,20 @@ from rich.console import Console
 from rich.markup import escape
 
 from modelyard import reporting
+from modelyard.experiments.compare import overview
+from modelyard.reporting.markdown import fill, overview_table
 
 
-def report(target: Path, against: str | None) -> None:
+def report(target: Path, against: str | None, readme: Path | None) -> None:
     """Write the report of the current folder, and print where it is, its size, and what is missing.
 
     Raises:
-        ModelyardError: params.yaml or a result file is invalid, or there is no such commit.
+        ModelyardError: params.yaml or a result file is invalid, there is no such commit, or no place in `readme`.
     """
     console = Console()
     contents = reporting.write(Path.cwd(), target, against)
+    if readme:
+        fill(readme, overview_table(overview(contents.compared)))
     megabytes = target.stat().st_size / 1e6
     page, summary = (escape(str(file)) for file in (target, target.with_name("report.md")))
     console.print(

@@ -18,7 +18,7 @@ from rich.text import Text
 from modelyard import params
 from modelyard.cli.display import StageDisplay, checking_status, print_plan, print_unavailable
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
-from modelyard.cli.prerequisites import LOG_LINES, refuse_edited_files
+from modelyard.cli.prerequisites import LOG_LINES, refuse_edited_files, report_package_changes
 from modelyard.cli.runs import backfill_after_rebuild, print_tracking_failures
 from modelyard.core.errors import ModelyardError
 from modelyard.core.processes import core_count
@@ -114,6 +114,7 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
 
 def _plan(console: Console, project: Project, targets: Collection[str]) -> tuple[Pipeline, dict[str, str]]:
     """The stages that the targets need, each with what is to be done, and the data that is out of reach."""
+    report_package_changes(console)
     with checking_status(console):
         pipeline = Pipeline(Path.cwd(), targets, TYPICAL_TIMES)
         refuse_edited_files(project, pipeline.stages)

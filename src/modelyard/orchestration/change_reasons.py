@@ -1,6 +1,7 @@
 """Why DVC would run a stage: which value, file, output or command changed."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from modelyard.core.config import flatten
@@ -12,6 +13,7 @@ CHANGE_TEXTS = {
     "not in cache": "is not in DVC's cache",
 }
 NOTHING = "nothing"
+PARAMS = "params.yaml"
 LONGEST = 60  # characters; longer values are cut
 
 
@@ -39,14 +41,15 @@ def _reasons(stage: Any, status: list[Any]) -> Iterator[str]:
 
 
 def _changed_values(stage: Any, path: str) -> Iterator[str]:
-    """Yield each changed value of a file of parameters as `key: before -> now`."""
+    """Yield each changed value of a file of parameters as `key: before -> now`, with the file if it is another one."""
+    file = "" if Path(path).name == PARAMS else f"{path}: "
     for parameters in stage.params:
         if str(parameters) != path:
             continue
         before, now = flatten(parameters.hash_info.value or {}), flatten(parameters.read_params())
         for key in sorted(before.keys() | now.keys()):
             if before.get(key) != now.get(key):
-                yield f"{key}: {_short(before, key)} -> {_short(now, key)}"
+                yield f"{file}{key}: {_short(before, key)} -> {_short(now, key)}"
 
 
 def _short(values: Mapping[str, Any], key: str) -> str:

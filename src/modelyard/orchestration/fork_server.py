@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 VARIABLE = "MODELYARD_FORK_SERVER"
+CLIENT = "MODELYARD_FORK_CLIENT"  # the variable with the path of this file, for pipeline/python
 IS_SUPPORTED = hasattr(os, "pidfd_open") and hasattr(os, "sched_setaffinity")
 PR_SET_PDEATHSIG = 1  # of Linux's prctl: the signal that a process gets when the one that started it has ended
 LENGTH = 8  # bytes that hold the size of a request
@@ -40,11 +41,11 @@ def running_server(modules: Sequence[str]) -> Iterator[None]:
     server = subprocess.Popen(  # noqa: S603
         [*command, *modules], stdin=none, stdout=none, stderr=none, start_new_session=True
     )
-    os.environ[VARIABLE] = path
+    os.environ |= {VARIABLE: path, CLIENT: __file__}
     try:
         yield
     finally:
-        del os.environ[VARIABLE]
+        del os.environ[VARIABLE], os.environ[CLIENT]
         server.kill()
         server.wait()
         shutil.rmtree(folder)

@@ -9,6 +9,7 @@ import pandas as pd
 from modelyard import params
 from modelyard.core import git
 from modelyard.core.git import Commit
+from modelyard.core.project_name import project_name
 from modelyard.experiments.compare import EARLIER, compare
 from modelyard.params.results import results_of, results_root
 from modelyard.reporting.changes import ProjectChanges, compare_states, read_state
@@ -29,7 +30,7 @@ class ReportContents:
     """Everything that the report shows.
 
     Attributes:
-        title: the name of the project's folder.
+        title: the name of the project, or of its folder where pyproject.toml has none.
         created: when the report was made.
         commit: what is checked out; None where git finds no commit.
         against: the commit to compare with.
@@ -100,7 +101,7 @@ def gather(root: Path, against: str | None = None) -> ReportContents:
     changes = compare_states(project, read_state(files_then), now) if files_then else None
     claims, replication = claim_rows(files, project), replication_rows(files)
     return ReportContents(
-        title=root.resolve().name,
+        title=project_name(root) or root.resolve().name,
         created=datetime.now(UTC),
         commit=git.checked_out(root),
         against=earlier,

@@ -190,7 +190,7 @@ def _version(client: Any, name: str, number: str) -> Version:
 def _run_of(client: Any, experiment: str, folder: Path) -> Any | None:
     """The latest run of an experiment that logged exactly the model in a folder."""
     runs = client.search_runs(
-        [client.get_experiment_by_name(tracking.MLFLOW_EXPERIMENT).experiment_id],
+        [client.get_experiment_by_name(tracking.mlflow_experiment()).experiment_id],
         f"attributes.run_name = '{experiment}' and tags.model_sha256 = '{model_digest(folder)}'",
         max_results=1,
     )

@@ -4,13 +4,13 @@ from modelyard.tracking.environment import environment_tags
 from modelyard.tracking.failsafe import FailsafeRun, NullRun
 from modelyard.tracking.run import MlflowRun, Run, backfill_run, evaluation_run, training_run
 from modelyard.tracking.store import (
-    MLFLOW_EXPERIMENT,
     check_address,
     connect,
     explain_errors,
     is_enabled,
     mask_password,
     masked_tracking_uri,
+    mlflow_experiment,
     project_root,
     reason,
     report_relocation,
@@ -18,7 +18,6 @@ from modelyard.tracking.store import (
 )
 
 __all__ = [
-    "MLFLOW_EXPERIMENT",
     "FailsafeRun",
     "MlflowRun",
     "NullRun",
@@ -32,6 +31,7 @@ __all__ = [
     "is_enabled",
     "mask_password",
     "masked_tracking_uri",
+    "mlflow_experiment",
     "project_root",
     "reason",
     "report_relocation",

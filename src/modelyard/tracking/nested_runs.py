@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from modelyard.tracking.environment import environment_tags
 from modelyard.tracking.failsafe import FailsafeRun, NullRun
-from modelyard.tracking.store import MLFLOW_EXPERIMENT, connect, is_enabled, project_root
+from modelyard.tracking.store import connect, is_enabled, mlflow_experiment, project_root
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -112,7 +112,7 @@ def _complete(client: "MlflowClient", known: "Run", run: CompletedRun) -> None:
 
 
 def _experiment_id(client: "MlflowClient") -> str:
-    return str(client.get_experiment_by_name(MLFLOW_EXPERIMENT).experiment_id)
+    return str(client.get_experiment_by_name(mlflow_experiment()).experiment_id)
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from modelyard.core.errors import ModelyardError
 from modelyard.core.processes import has_died
-from modelyard.tracking.store import MLFLOW_EXPERIMENT, connect, explain_errors, masked_tracking_uri
+from modelyard.tracking.store import connect, explain_errors, masked_tracking_uri, mlflow_experiment
 
 MAX_RUNS = 1000  # of one search
 
@@ -84,7 +84,7 @@ def _search(condition: str) -> list[RunRecord]:
         import mlflow
 
         runs = mlflow.search_runs(
-            experiment_names=[MLFLOW_EXPERIMENT], filter_string=condition, output_format="list", max_results=MAX_RUNS
+            experiment_names=[mlflow_experiment()], filter_string=condition, output_format="list", max_results=MAX_RUNS
         )
     return [_record(run) for run in runs]
 

@@ -14,9 +14,10 @@ from urllib.request import getproxies, proxy_bypass
 
 from modelyard.core import addresses
 from modelyard.core.errors import ModelyardError
+from modelyard.core.project_name import project_name
 from modelyard.tracking.relocation import relocate_artifacts
 
-MLFLOW_EXPERIMENT = "modelyard"
+DEFAULT_EXPERIMENT = "modelyard"
 VARIABLE = "MLFLOW_TRACKING_URI"
 # Set before MLflow is imported; values that the user has set win.
 MLFLOW_DEFAULTS = {
@@ -69,6 +70,11 @@ def project_root() -> Path:
     return Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
 
 
+def mlflow_experiment() -> str:
+    """The MLflow experiment of this project: projects may share a server."""
+    return project_name(project_root()) or DEFAULT_EXPERIMENT
+
+
 def is_enabled() -> bool:
     """Whether runs are tracked: unless MODELYARD_TRACKING is off, 0, false or no."""
     return os.environ.get("MODELYARD_TRACKING", "on").lower() not in ("off", "0", "false", "no")
@@ -102,22 +108,23 @@ def connect() -> None:
     folder.mkdir(exist_ok=True)
     with FileLock(folder / "mlflow.lock"):
         report_relocation()
-        experiment = mlflow.get_experiment_by_name(MLFLOW_EXPERIMENT)
+        name = mlflow_experiment()
+        experiment = mlflow.get_experiment_by_name(name)
         if experiment is None:
             is_server = tracking_uri().partition(":")[0] in SERVER  # which stores artifacts itself
             artifacts = None if is_server else (project_root() / "mlartifacts").as_uri()
             try:
-                mlflow.create_experiment(MLFLOW_EXPERIMENT, artifact_location=artifacts)
+                mlflow.create_experiment(name, artifact_location=artifacts)
             except mlflow.MlflowException as error:  # another machine was first, or a slow server was asked twice
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise
         elif experiment.lifecycle_stage != "active":
             raise ModelyardError(
-                f"the experiment {MLFLOW_EXPERIMENT} of {masked_tracking_uri()} was deleted. Restore it: "
+                f"the experiment {name} of {masked_tracking_uri()} was deleted. Restore it: "
                 f"{VARIABLE}='{masked_tracking_uri()}' mlflow experiments restore --experiment-id "
                 f"{experiment.experiment_id}"
             )
-    mlflow.set_experiment(MLFLOW_EXPERIMENT)
+    mlflow.set_experiment(name)
 
 
 def check_address() -> None:
@@ -148,7 +155,7 @@ def check_address() -> None:
 def report_relocation() -> None:
     """Use the artifacts of this folder where it was moved or copied together with its database, and say so."""
     if database_file() == _own_database():
-        for line in relocate_artifacts(_own_database(), project_root() / "mlartifacts", MLFLOW_EXPERIMENT):
+        for line in relocate_artifacts(_own_database(), project_root() / "mlartifacts", mlflow_experiment()):
             print(line, file=sys.stderr)  # noqa: T201
 
 

@@ -1,0 +1,27 @@
+"""`modelyard upgrade`: the pipeline's files of the installed version, in place of those of an earlier one."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from modelyard.cli import package_code
+from modelyard.core.errors import ModelyardError
+
+
+def upgrade() -> None:
+    """Take over the new files, and print which were written and which kept because they were edited.
+
+    Raises:
+        ModelyardError: the project was not created by `modelyard new`.
+    """
+    console, root = Console(), Path.cwd()
+    if not package_code.uses_lock(root):
+        raise ModelyardError(
+            f"the stages of this project do not depend on {package_code.LOCK}, as in a project of `modelyard new`: "
+            "there is nothing to take over."
+        )
+    written, kept = package_code.take_over(root)
+    lines = [f"{path}: written" for path in written]
+    lines += [f"{path}: edited here and kept; the new one is {path}.new" for path in kept]
+    for line in lines or ["The files of the pipeline are those of the installed version."]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

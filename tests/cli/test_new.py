@@ -1,0 +1,219 @@
+"""`modelyard new`: what is created, and what is refused with nothing left behind."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from check_jsonschema.cli import main as check_jsonschema
+from click.testing import CliRunner
+from ruamel.yaml import YAML
+from support.commands import modelyard
+from support.houses import houses
+from support.paths import ROOT
+
+from modelyard import params
+from modelyard.cli import new
+from modelyard.core.files import sha256
+from modelyard.core.project_name import project_name
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a table."""
+    folder = tmp_path_factory.mktemp("new")
+    houses().to_csv(folder / "houses.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def identity(folder: Path) -> dict[str, str]:
+    """An environment in which git knows who commits, whatever the configuration of the machine."""
+    names = {f"GIT_{role}_{key}": "a@b" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
+    return names | {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
+
+
+@pytest.fixture(scope="module")
+def created(folder: Path, identity: dict[str, str]) -> tuple[Path, str]:
+    """A project on the table, which no test may change, and what the command printed."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in identity.items():
+            patch.setenv(name, value)
+        patch.chdir(folder)
+        result = modelyard("new", "houses", "--table", "houses.csv", "--target", "price")
+    assert result.exit_code == 0, result.output
+    return folder / "houses", result.output
+
+
+@pytest.fixture
+def project(created: tuple[Path, str]) -> Path:
+    return created[0]
+
+
+def git(project: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=project, check=True, capture_output=True, text=True).stdout
+
+
+def test_the_command_says_what_it_guessed_and_what_to_do(created: tuple[Path, str]):
+    output = created[1]
+    assert (
+        "houses is a project on houses.csv (120 rows) with houses_baseline, houses_histogram_boosting, houses_mlp"
+        in output
+    )
+    assert "Guessed: task: regression" in output
+    assert output.splitlines()[-1] == "Next: cd houses && make run"
+
+
+def test_it_has_the_proposed_entries_and_a_search(project: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(project)
+    settings = params.load()
+    assert [entry.model.family for entry in settings.experiments.values()] == ["baseline", "histogram_boosting", "mlp"]
+    assert settings.studies.keys() == {"houses_histogram_boosting"}
+    assert settings.datasets["houses"].files["houses.csv"].path == "houses.csv"
+    assert params.load_published(settings) == {}
+
+
+def test_dvc_keeps_the_table_and_git_all_else(project: Path):
+    tracked = git(project, "ls-files").split()
+    assert "houses.csv" not in tracked
+    assert {"houses.csv.dvc", "params.yaml", "pipeline/package.yaml", "requirements.lock", ".dvc/config"} <= set(
+        tracked
+    )
+    assert git(project, "status", "--porcelain") == ""
+    assert git(project, "log", "--format=%s").strip() == "Create the project"
+
+
+def test_it_has_none_of_the_packages_source_but_the_scripts(project: Path):
+    code = sorted(name for name in git(project, "ls-files").split() if name.endswith(".py"))
+    scripts = sorted(f"pipeline/{path.name}" for path in (ROOT / "pipeline").glob("*.py"))
+    assert code == [*scripts, "tests/test_pipeline.py"]
+
+
+def test_the_lock_names_the_wheel_by_file_and_hash(project: Path):
+    (wheel,) = (project / "wheels").iterdir()
+    lock = (project / "requirements.lock").read_text()
+    assert f"    --hash=sha256:{sha256(wheel)}\n    # wheels/{wheel.name}\n" in lock
+    assert zipfile.is_zipfile(wheel)
+
+
+def test_the_lock_pins_what_the_package_needs_and_no_development_tools(project: Path):
+    locked = dict(re.findall(r"(?m)^([\w.-]+)==(\S+)", (project / "requirements.lock").read_text()))
+    ours = dict(re.findall(r"(?m)^([\w.-]+)==(\S+)", (ROOT / "requirements.lock").read_text()))
+    assert {name: number for name, number in locked.items() if name != "modelyard"}.items() <= ours.items()
+    assert {"tensorflow", "keras", "mlflow", "dvc", "pytest", "uv", "numpy"} <= locked.keys()
+    assert locked.keys() & {"mypy", "ruff", "playwright", "hypothesis", "moto"} == set()
+    hashes = (project / "requirements.lock").read_text().count("--hash=sha256:")
+    assert hashes > len(locked)
+
+
+def test_the_name_is_that_of_the_folder(project: Path):
+    assert project_name(project) == "houses"
+    assert (project / "README.md").read_text().startswith("# houses\n\nPredict price from houses.csv.")
+
+
+def test_no_template_is_left_unrendered(project: Path):
+    for path in ("README.md", "pyproject.toml"):
+        text = (project / path).read_text()
+        assert "{{" not in text
+        assert "{%" not in text
+        assert "\n\n\n" not in text
+    tomllib.loads((project / "pyproject.toml").read_text())
+
+
+def test_every_link_and_make_target_of_the_readme_exists(project: Path):
+    text = (project / "README.md").read_text()
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        assert (project / target).exists(), target
+    targets = set(re.findall(r"(?m)^([a-z]+):", (project / "Makefile").read_text()))
+    used = set(re.findall(r"make ([a-z]+)", text + (project / ".github/workflows/check.yml").read_text()))
+    assert used <= targets
+
+
+def test_the_workflow_is_valid_by_its_schema(project: Path):
+    workflow = str(project / ".github" / "workflows" / "check.yml")
+    result = CliRunner().invoke(check_jsonschema, ["--builtin-schema", "vendor.github-workflows", workflow])
+    assert result.exit_code == 0, result.output
+    assert YAML(typ="safe").load(Path(workflow))["permissions"] == {"contents": "read"}
+
+
+def test_hadolint_finds_no_mistake_in_the_dockerfile(project: Path):
+    hadolint = Path(sys.executable).parent / "hadolint"
+    done = subprocess.run([hadolint, "Dockerfile"], cwd=project, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_make_installs_in_the_dockerfile_what_it_installs_here(project: Path):
+    """Both take uv from the lock by the same line."""
+    line = "awk '/^[a-z]/ {ours = /^uv==/} ours' requirements.lock"
+    assert all(line in (project / name).read_text() for name in ("Makefile", "Dockerfile"))
+
+
+def test_an_empty_project_has_no_entries(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(folder)
+    result = modelyard("new", "nothing", "--empty")
+    assert result.exit_code == 0, result.output
+    assert "modelyard data show FILE" in result.output
+    monkeypatch.chdir(folder / "nothing")
+    assert params.load().experiments == {}
+    assert "modelyard data show houses.csv" in Path("README.md").read_text()
+    assert "\n\n\n" not in Path("README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["old", "--empty"], "old exists, and nothing is overwritten"),
+        (["my houses", "--empty"], "'my houses' is no name for a package: letters, digits, and -, _ and ."),
+        (["my houses", "--empty"], "such as my-houses."),
+        (["modelyard", "--empty"], "other than modelyard itself"),
+        (["-", "--empty"], "is no name for a package"),
+        (["new", "--table", "none.csv", "--target", "price"], "none.csv: no such file"),
+        (["new", "--table", "old", "--target", "price"], "old is a folder"),
+        (["new", "--table", "text.csv", "--target", "price"], "text.csv: "),
+        (
+            ["new", "--table", "houses.csv", "--target", "prize"],
+            "houses.csv: no column 'prize' (--target); did you mean price?",
+        ),
+        (["new", "--table", "rare.csv", "--target", "kind"], "rare.csv"),
+        (["new", "--table", "houses.csv"], "--table needs the column to predict: --target COLUMN"),
+        (["new", "--target", "price"], "give one of --table FILE --target COLUMN, or --empty"),
+        (["new"], "give one of --table FILE --target COLUMN, or --empty"),
+        (["new", "--empty", "--table", "houses.csv"], "give one of --table FILE --target COLUMN, or --empty"),
+    ],
+)
+def test_what_cannot_be_created_is_refused_and_leaves_nothing(tmp_path: Path, monkeypatch, arguments, message):
+    (tmp_path / "old").mkdir()
+    houses().to_csv(tmp_path / "houses.csv", index=False)
+    (tmp_path / "text.csv").write_bytes(b"\xff\xfe\x00broken")
+    (tmp_path / "rare.csv").write_text("a,kind\n1,x\n2,x\n3,y\n4,x\n")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    monkeypatch.chdir(tmp_path)
+    result = modelyard("new", *arguments)
+    assert result.exit_code == 1
+    assert message in str(result.output)
+    assert "Traceback" not in result.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_without_git_nothing_is_created(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(new.shutil, "which", lambda name: None if name == "git" else shutil.which(name))
+    result = modelyard("new", "houses", "--empty")
+    assert (result.exit_code, "install git" in result.output, list(tmp_path.iterdir())) == (1, True, [])
+
+
+def test_without_an_identity_nothing_is_committed_and_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
+        monkeypatch.setenv(name, "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "user.useConfigOnly")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "true")
+    result = modelyard("new", "houses", "--empty")
+    assert result.exit_code == 0, result.output
+    assert "git does not know who you are, so nothing is committed" in result.output
+    assert ".gitignore" in git(tmp_path / "houses", "ls-files", "--cached")
