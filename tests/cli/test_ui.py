@@ -12,6 +12,7 @@ from support.commands import modelyard
 from modelyard.cli import ui
 
 Serve = Callable[[str], tuple[int, str]]
+PAGE = "/#/experiments/1/runs?view"
 SERVER = """
 import os, signal, sys, time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -41,6 +42,7 @@ def serve(project: Path, free_port: int, monkeypatch: pytest.MonkeyPatch, capfd:
 
     def serve(program: str) -> tuple[int, str]:
         monkeypatch.setattr(ui, "_command", lambda port: [sys.executable, "-c", program, str(port)])
+        monkeypatch.setattr(ui, "_page", lambda: PAGE)
         return ui.serve(free_port), capfd.readouterr().out
 
     return serve
@@ -56,7 +58,20 @@ def test_a_taken_port_is_refused_with_another(taken_port: int):
 def test_the_address_is_printed_once_the_server_answers(serve: Serve, free_port: int):
     code, output = serve(SERVER)
     assert code == 0
-    assert f"Open http://127.0.0.1:{free_port} in the browser" in output
+    assert f"Open http://127.0.0.1:{free_port}{PAGE} in the browser" in output
+
+
+@pytest.mark.parametrize("variable, opened", [("DISPLAY", 1), ("WAYLAND_DISPLAY", 1), ("OTHER", 0)])
+def test_the_page_is_opened_where_there_is_a_screen(
+    serve: Serve, free_port: int, monkeypatch: pytest.MonkeyPatch, variable: str, opened: int
+):
+    pages = []
+    monkeypatch.setattr(ui.webbrowser, "open", pages.append)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, ":0")
+    serve(SERVER)
+    assert pages == [f"http://127.0.0.1:{free_port}{PAGE}"] * opened
 
 
 def test_no_address_is_printed_of_a_server_that_does_not_start(serve: Serve):

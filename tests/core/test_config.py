@@ -8,8 +8,10 @@ import pytest
 import ruamel.yaml.scanner
 from pydantic import Field
 from ruamel.yaml import YAML
+from support.paths import ROOT
 
 from modelyard.core.config import (
+    RENAMED,
     Mistake,
     Settings,
     all_values,
@@ -253,3 +255,8 @@ def test_yaml_is_parsed_in_c(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_text_is_parsed_once():
     assert load_once("parsed: once\n") is load_once("parsed: once\n")
+
+
+def test_every_renamed_key_is_in_the_list_of_changes():
+    listed = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert [each for each in RENAMED.items() if "| `{}` | `{}` |".format(*each) not in listed] == []

@@ -1,6 +1,7 @@
 """A real, small rebuild: its runs grouped and tied to dvc.lock, backfilled from files, explained, seen in a browser."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -146,17 +147,35 @@ def test_the_browser_shows_a_run_with_its_curve_and_its_files(rebuilt: TrackedPr
     page.on("response", lambda answer: errors.append(f"{answer.status} {answer.url}") if answer.status >= 500 else None)
     page.on("request", lambda request: requests.append(request.url))
     runs = rebuilt.runs()
-    with served(["modelyard", "ui"], rebuilt.folder, rebuilt.environment) as address:
-        # --- the table of runs
-        page.goto(f"{address}/#/experiments/{runs['xor_mlp'].info.experiment_id}/runs")
-        links = {name: page.locator(f"a[href$='/runs/{run.info.run_id}']") for name, run in runs.items()}
+    with served(["modelyard", "ui", "--no-browser"], rebuilt.folder, rebuilt.environment) as address:
+        # --- the table of runs, at the address that the command prints
+        log = rebuilt.folder / "server.log"
+        wait_until(lambda: "Open http" in log.read_text(), BOUND)
+        page.goto(re.search(r"Open (\S+) in the browser", log.read_text())[1])
+        links = {name: page.locator(f"a[href*='/runs/{run.info.run_id}']") for name, run in runs.items()}
         assert {name: link.first.inner_text() for name, link in links.items()} == {name: name for name in EXPERIMENTS}
+        page.get_by_text("The latest results:").first.wait_for()
 
-        # --- one run
+        # --- its columns, also on a narrow screen
+        for width in (1500, 1000):
+            page.set_viewport_size({"width": width, "height": 900})
+            for column in ("result", "published"):
+                page.get_by_role("columnheader", name=column, exact=True).wait_for()
+        page.set_viewport_size({"width": 1600, "height": 1200})
+        for column in ("Duration", "test_accuracy"):
+            page.get_by_role("columnheader", name=column, exact=True).wait_for()
+        accuracy = runs["xor_mlp"].data.metrics["test_accuracy"]
+        page.get_by_role("gridcell", name=f"accuracy {accuracy:.4g} (", exact=False).first.wait_for()
+
+        # --- one run: what it is, its result and a plot
         links["xor_mlp"].first.click()
         page.get_by_text(runs["xor_mlp"].info.run_id).first.wait_for()
-        for tag in ("git_commit", "rebuild", "notebook"):
+        for tag in ("result", "git_commit", "rebuild", "notebook"):
             page.get_by_text(tag).first.wait_for()
+        page.get_by_text("Model family mlp on the data set xor").first.wait_for()
+        plot = page.locator("img[src*='get-artifact']").first
+        plot.scroll_into_view_if_needed()
+        wait_until(lambda: plot.evaluate("image => image.naturalWidth") > 0, BOUND)
 
         # --- its curves: a point per epoch
         page.get_by_role("tab", name="Model metrics").click()

@@ -256,12 +256,13 @@ def doctor() -> None:
 )
 def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the local server.")] = 5000,
+    browser: Annotated[bool, typer.Option(help="Open the table of runs in the browser.")] = True,
 ) -> None:
-    """Start the MLflow UI with the runs of this project."""
+    """Start the MLflow UI with the runs of this project, and open its table of runs."""
     from modelyard.cli.ui import serve
 
     with exit_on_error():
-        raise typer.Exit(serve(port))
+        raise typer.Exit(serve(port, browser))
 
 
 @app.command(

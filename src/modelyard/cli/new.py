@@ -172,7 +172,8 @@ def _lock(wheel: Path) -> str:
     entries = {found[1]: found[0] for found in ENTRY.finditer(text)}
     needed = _needed({name: set(", ".join(VIA.findall(entry)).split(", ")) for name, entry in entries.items()})
     package = f"modelyard=={version('modelyard')} \\\n    --hash=sha256:{sha256(wheel)}\n    # wheels/{wheel.name}\n"
-    return "".join(sorted([*(VIA.sub("", entries[name]) for name in needed), package]))
+    lines = {name: VIA.sub("", entries[name]) for name in needed} | {"modelyard": package}
+    return "".join(lines[name] for name in sorted(lines))
 
 
 def _needed(wanted_by: Mapping[str, set[str]]) -> set[str]:

@@ -245,22 +245,22 @@ def _result_table(
 ) -> Table:
     """The results of the chosen experiments; those of `stale` are marked as from an earlier rebuild.
 
-    A narrow terminal has no room for notes, and shows all else of an experiment below each other.
+    A narrow terminal has no room for notes, and shows all else of an experiment below each other. Without published
+    values there is no column for them.
     """
     from modelyard.experiments.compare import REBUILT, compare, overview
 
     compared = compare(project, published, Path(results_root("experiments")), Path(results_root("pretrained")))
     compared.loc[compared.experiment.isin(stale) & (compared.state == REBUILT), "state"] = STALE
-    is_wide = width >= WIDE
+    is_wide, has_published = width >= WIDE, bool(published)
     headers = (Column("experiment", no_wrap=True), Column("on test samples (95 % interval)", no_wrap=is_wide))
-    table = Table(
-        *headers, *(("published", "remarks") if is_wide else ()), title="Results", box=SIMPLE_HEAD, pad_edge=False
-    )
+    more = [*["published"] * has_published, "remarks"] if is_wide else []
+    table = Table(*headers, *more, title="Results", box=SIMPLE_HEAD, pad_edge=False)
     shown = compared[compared.experiment.isin(chosen)]
     row: Any  # pandas types a cell as the union of all it could be
     for row in overview(shown if is_wide else shown.assign(note="")).itertuples():
         if is_wide:
-            table.add_row(row.experiment, row.value, row.published, escape(row.remarks))
+            table.add_row(row.experiment, row.value, *[row.published] * has_published, escape(row.remarks))
         else:
             printed = f"published: {row.published}" if row.published else ""
             table.add_row(row.experiment, "\n".join(filter(None, [row.value, printed, escape(row.remarks)])))

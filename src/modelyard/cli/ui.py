@@ -6,25 +6,34 @@ import socket
 import subprocess
 import sys
 import time
+import webbrowser
 from contextlib import suppress
+from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
+from modelyard import params
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.core.errors import ModelyardError
+from modelyard.experiments.compare import compare, overview
+from modelyard.metrics.definitions import headline_metric
+from modelyard.params.results import results_root
+from modelyard.reporting.markdown import overview_table
 from modelyard.tracking import (
     check_address,
     masked_tracking_uri,
     project_root,
     report_relocation,
+    runs_page,
     tracking_uri,
 )
+from modelyard.tracking.store import database_file
 
 POLL_SECONDS = 0.2  # while the server starts
 ENVIRONMENT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # not needed here; the server starts in half the time
 
 
-def serve(port: int) -> int:
-    """Run the MLflow server until Ctrl-C, and print its address once it answers; returns the exit code.
+def serve(port: int, open_browser: bool = True) -> int:
+    """Run the MLflow server until Ctrl-C, and show the table of runs once it answers; returns the exit code.
 
     Raises:
         ModelyardError: the port is taken, the runs are on a server, which has its own UI, or their database does not
@@ -38,14 +47,48 @@ def serve(port: int) -> int:
     server = _start(command)
     try:
         address = f"http://127.0.0.1:{port}"
+        has_runs = (file := database_file()) is not None and file.exists()
+        page = _page() if has_runs else None  # while the server starts; a new database only one process may create
         if _wait_until_it_answers(server, address):
-            print(f"Open {address} in the browser (Ctrl-C stops the server).", flush=True)  # noqa: T201
+            whole = address + (_page() if page is None else page)
+            print(f"Open {whole} in the browser (Ctrl-C stops the server).", flush=True)  # noqa: T201
+            if open_browser:
+                _open(whole)
         return server.wait()
     except KeyboardInterrupt:
         return 130
     finally:
         server.terminate()
         server.wait()
+
+
+def _page() -> str:
+    """The page with the runs, to be appended to the address of the server; empty where that cannot be prepared."""
+    metrics, results = list[str](), ""
+    with suppress(ModelyardError):  # of settings or result files: who builds with them is told
+        metrics, results = _contents()
+    try:
+        return runs_page.prepare(metrics, results)
+    except ModelyardError as error:
+        print(f"warning: the table of runs has no columns of its own: {error}", file=sys.stderr)  # noqa: T201
+        return ""
+
+
+def _contents() -> tuple[list[str], str]:
+    """The headline metrics of the project's experiments, and their latest results in Markdown."""
+    project = params.load()
+    compared = compare(
+        project, params.load_published(project), Path(results_root("experiments")), Path(results_root("pretrained"))
+    )
+    tasks = dict.fromkeys(project.task_of(name) for name in project.all_experiments)
+    return [headline_metric(task) for task in tasks], overview_table(overview(compared))
+
+
+def _open(page: str) -> None:
+    """Show a page in the user's browser if there is a screen: elsewhere a text browser would take over the terminal."""
+    if any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")):
+        with suppress(webbrowser.Error):
+            webbrowser.open(page)
 
 
 def _command(port: int) -> list[str]:

@@ -15,6 +15,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.core.files import atomic_folder
 from modelyard.models import Model
 from modelyard.orchestration import dvc_lock
+from modelyard.tracking.descriptions import NOTE
 from modelyard.tracking.mlflow_schema import model_digest
 
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -63,7 +64,10 @@ def register(name: str, experiment: str, model: Model, folder: Path, tags: Mappi
             client.create_registered_model(name)
         tags = {"experiment": experiment, "model_md5": dvc_lock.md5(folder), **tags}
         # A server requires the model_id.
-        version = client.create_model_version(name, uri, run.info.run_id, tags, model_id=model_id)
+        described = run.data.tags.get(NOTE)
+        version = client.create_model_version(
+            name, uri, run.info.run_id, tags, description=described, model_id=model_id
+        )
         return Version(name, str(version.version), tags)
 
 
@@ -80,6 +84,7 @@ def set_champion(version: Version, replacing: Version | None) -> None:
         if replacing:
             client.set_model_version_tag(version.name, version.number, "replaced", replacing.number)
         client.set_registered_model_alias(version.name, CHAMPION, version.number)
+        _describe(client, version)
 
 
 def set_challenger(version: Version) -> None:
@@ -107,6 +112,7 @@ def roll_back(name: str) -> tuple[Version, Version]:
         former = _version(client, name, before)
         folder_of(former)
         client.set_registered_model_alias(name, CHAMPION, former.number)
+        _describe(client, former)
         client.delete_model_version_tag(name, present.number, "replaced")
     return former, present
 
@@ -185,6 +191,16 @@ def _aliases(client: Any) -> dict[str, dict[str, str]]:
 
 def _version(client: Any, name: str, number: str) -> Version:
     return Version(name, number, client.get_model_version(name, number).tags)
+
+
+def _describe(client: Any, champion: Version) -> None:
+    """Describe a registered model by its champion: what it is, why it is champion, and how to use it."""
+    name, tags = champion.name, champion.tags
+    described = client.get_model_version(name, champion.number).description or ""
+    reason = " ".join(filter(None, (tags.get("reason"), tags.get("forced") and f"Forced: {tags['forced']}.")))
+    use = f"`modelyard predict {name}@{CHAMPION} FILE` uses it; `modelyard rollback {name}` restores the one before it."
+    text = f"The champion is {champion}. {reason}\n\n{use}\n\n{described}"
+    client.update_registered_model(name, text.strip())
 
 
 def _run_of(client: Any, experiment: str, folder: Path) -> Any | None:

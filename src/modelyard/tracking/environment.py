@@ -19,12 +19,12 @@ SOURCES = (".", ":!*dvc.lock", ":!results", ":!reports")
 def environment_tags(experiment: str = "") -> dict[str, str]:
     """The tags that record what produced a run; those without a value are left out."""
     tags = {
+        "notebook": _notebook_of(experiment),
+        "rebuild": os.environ.get(REBUILD, ""),
         **_commit_tags(),
         "dvc_stage": os.environ.get("DVC_STAGE", ""),
         "dvc_experiment": os.environ.get("DVC_EXP_NAME", ""),
-        "rebuild": os.environ.get(REBUILD, ""),
         "process": this_process(),
-        "notebook": _notebook_of(experiment),
     }
     return {tag: value for tag, value in tags.items() if value}
 

@@ -15,7 +15,7 @@ from modelyard.core.files import write_text
 from modelyard.data.inputs import InputDescription
 from modelyard.orchestration import dvc_lock
 from modelyard.params.results import ExperimentResults, evaluations, train_stages
-from modelyard.tracking import environment, logged_model
+from modelyard.tracking import descriptions, environment, logged_model
 from modelyard.tracking.failsafe import FailsafeRun, NullRun
 from modelyard.tracking.mlflow_schema import folder_digest, input_tags, model_digest, tensor_schema
 from modelyard.tracking.store import connect, is_enabled, reason, run_id_file, saved_run_id
@@ -45,7 +45,7 @@ class MlflowRun:
             mlflow.start_run(run_id)
             self._save_id()
         else:
-            tags = environment.environment_tags(self._experiment)
+            tags = descriptions.first_tags(self._experiment) | environment.environment_tags(self._experiment)
             mlflow.start_run(run_name=self._experiment, tags=tags, log_system_metrics=self._system_metrics)
             self._save_id()
             if patch := environment.uncommitted_patch():
@@ -95,8 +95,10 @@ class MlflowRun:
         for name, over_folds in details.get("folds", {}).get("metrics", {}).items():
             test |= {f"cv_{name}_{key}": over_folds[key] for key in ("mean", "low", "high")}
         mlflow.log_dict(dict(details), "details.json")
-        mlflow.log_artifacts(str(plots), "figures")
-        mlflow.log_metrics(test)  # last: a run that has them lacks no file
+        mlflow.log_artifacts(str(plots), descriptions.FIGURES)
+        run_id = mlflow.active_run().info.run_id
+        mlflow.set_tags(descriptions.result_tags(self._experiment, metrics, details, plots, run_id))
+        mlflow.log_metrics(test)  # last: a run that has them lacks nothing
         if commit := environment.describe_commit():
             mlflow.set_tag("evaluation_commit", commit)
 

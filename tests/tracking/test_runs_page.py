@@ -1,0 +1,62 @@
+"""The saved view of the table of runs, and the description above it."""
+
+import json
+from pathlib import Path
+
+import mlflow
+import pytest
+from support.mlflow_runs import store_of
+
+from modelyard.tracking import runs_page
+from modelyard.tracking.descriptions import NOTE
+
+
+def tags_of(project: Path, name: str = "modelyard") -> dict[str, str]:
+    return mlflow.MlflowClient(store_of(project)).get_experiment_by_name(name).tags
+
+
+def test_the_view_has_the_result_the_published_value_the_duration_and_the_metrics(project: Path):
+    page = runs_page.prepare(["accuracy", "r2"], "| a |")
+    assert page == "/#/experiments/1/runs?workflowType=machine_learning&viewStateShareKey=modelyard"
+    view = json.loads(tags_of(project)["mlflow.sharedViewState.modelyard"])
+    assert view["name"] == "Results"
+    state = json.loads(view["state"])
+    metrics = ["metrics.`test_accuracy`", "metrics.`test_r2`"]
+    assert state["selectedColumns"] == ["tags.`result`", "tags.`published`", *metrics]
+    assert state["columnOrder"] == ["tags.`result`", "tags.`published`", "duration", *metrics]
+
+
+def test_an_unchanged_view_is_not_written_again_and_other_metrics_are(project: Path):
+    runs_page.prepare(["accuracy"], "")
+    first = tags_of(project)
+    runs_page.prepare(["accuracy"], "")
+    assert tags_of(project) == first
+    runs_page.prepare(["accuracy", "r2"], "")
+    assert "test_r2" in tags_of(project)["mlflow.sharedViewState.modelyard"]
+
+
+@pytest.mark.parametrize("damaged", ["", "{", "[]", '{"name": "x"}'])
+def test_a_damaged_view_is_written_again(project: Path, damaged: str):
+    runs_page.prepare(["accuracy"], "")
+    mlflow.MlflowClient(store_of(project)).set_experiment_tag("1", "mlflow.sharedViewState.modelyard", damaged)
+    runs_page.prepare(["accuracy"], "")
+    assert "test_accuracy" in tags_of(project)["mlflow.sharedViewState.modelyard"]
+
+
+def test_the_description_has_the_latest_results(project: Path):
+    for results in ("| old |", "| new |"):
+        runs_page.prepare([], results)
+    assert tags_of(project)[NOTE].endswith("of the project **modelyard**. The latest results:\n\n| new |")
+
+
+def test_a_description_that_a_person_wrote_is_kept(project: Path):
+    runs_page.prepare([], "| old |")
+    mlflow.MlflowClient(store_of(project)).set_experiment_tag("1", NOTE, "Ask Ann.")
+    runs_page.prepare([], "| new |")
+    assert tags_of(project)[NOTE] == "Ask Ann."
+
+
+def test_the_experiment_has_the_name_of_the_project(project: Path):
+    (project / "pyproject.toml").write_text('[project]\nname = "houses"\n')
+    runs_page.prepare([], "")
+    assert "of the project **houses**" in tags_of(project, "houses")[NOTE]
