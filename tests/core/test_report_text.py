@@ -2,7 +2,7 @@
 
 import pytest
 
-from modelyard.core.report_text import duration_text, markdown_table
+from modelyard.core.report_text import duration_text, markdown_table, shortened
 
 
 def test_a_table_has_a_header_a_rule_and_its_rows():
@@ -15,3 +15,11 @@ def test_a_table_has_a_header_a_rule_and_its_rows():
 )
 def test_a_duration_has_the_units_of_its_size(seconds: float, text: str):
     assert duration_text(seconds) == text
+
+
+def test_a_text_is_shortened_by_whole_paragraphs():
+    text = "one\n\n| a |\n| b |\n\nthree"
+    assert shortened(text, len(text)) == text
+    assert shortened(text, len(text) - 1) == "one\n\n| a |\n| b |\n\n…"
+    assert shortened(text, 10) == "one\n\n…"
+    assert all(len(shortened(text, length)) <= length for length in range(3, 40))

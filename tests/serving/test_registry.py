@@ -125,6 +125,24 @@ def test_a_rollback_restores_each_earlier_champion_until_the_first(tracked_proje
     assert champion() == "1"
 
 
+def test_a_model_is_described_by_its_champion_and_a_version_by_its_card(tracked_project: Path) -> None:
+    model = fit_model("linear", DATA)
+    card = "A line.\n\n" + "\n\n".join(["A long card."] * 1000)
+    tags = {"reason": "It is better."}
+    version = registry.register("line", "first", model, save_model(model, tracked_project / "first"), tags, card)
+    registry.set_champion(version, replacing=None)
+    client = mlflow.MlflowClient()
+    assert client.get_model_version("line", "1").description.startswith("A line.\n\nA long card.")
+    described = client.get_registered_model("line").description
+    assert described.startswith("The champion is version 1 (first). It is better.\n\n`modelyard predict line@champion")
+    assert "A line." in described
+    assert len(described) <= 5000
+    registry.set_champion(version_of("second", tracked_project, seed=1), replacing=version)
+    assert client.get_registered_model("line").description.startswith("The champion is version 2 (second).")
+    registry.roll_back("line")
+    assert client.get_registered_model("line").description.startswith("The champion is version 1 (first).")
+
+
 def test_a_rollback_skips_challengers(tracked_project: Path) -> None:
     first = champions("first", folder=tracked_project)[0]
     registry.set_challenger(version_of("second", tracked_project, seed=1))

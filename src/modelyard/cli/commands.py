@@ -103,6 +103,7 @@ def run(
 @app.command(
     epilog="Examples:\n\n"
     "* `modelyard new houses --table houses.csv --target price` with a baseline, boosting and a network\n"
+    "* `modelyard new animals --images pets/` with a baseline and a convolutional network\n"
     "* `modelyard new houses --empty` without data"
 )
 def new(
@@ -111,13 +112,17 @@ def new(
         Path | None, typer.Option(metavar="FILE", help="A table (CSV, Parquet, Feather) to copy into it.")
     ] = None,
     target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of the table to predict.")] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Images to copy into it, in a subfolder for each class; or an archive."),
+    ] = None,
     empty: Annotated[bool, typer.Option("--empty", help="Without data and experiments.")] = False,
 ) -> None:
     """Create a project of your own that depends on this package."""
-    from modelyard.cli.new import create
+    from modelyard.cli.new import Data, create
 
     with exit_on_error():
-        create(folder, table, target, empty)
+        create(folder, Data(table, target, images), empty)
 
 
 @app.command()

@@ -1,12 +1,13 @@
 """`modelyard new`: a project of one's own that depends on the installed package."""
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ from modelyard.core import git
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import atomic_folder, sha256, write_text
 from modelyard.core.project_name import NAME
+from modelyard.data.trees import LITTER
 from modelyard.params import new_entry
 from modelyard.params.new_entry import Proposal, TableOptions
+from modelyard.params.new_image_entry import ImageProposal, propose_images
 
 TEMPLATES = package_code.TEMPLATES
 COPIED = {
@@ -36,39 +39,66 @@ COPIED = {
 }
 """The template of each file that is the same in every project."""
 RENDERED = {"README.md": "README.md.jinja", "pyproject.toml": "pyproject.toml.jinja"}
-SEARCH_SPACE = {
-    "model.learning_rate": {"low": 0.02, "high": 0.3, "log": True},
-    "model.max_iter": {"low": 50, "high": 400},
-    "model.max_leaf_nodes": {"low": 7, "high": 63},
+SEARCHES: dict[str, dict[str, Any]] = {
+    "histogram_boosting": {
+        "search_space": {
+            "model.learning_rate": {"low": 0.02, "high": 0.3, "log": True},
+            "model.max_iter": {"low": 50, "high": 400},
+            "model.max_leaf_nodes": {"low": 7, "high": 63},
+        },
+        "n_trials": 12,
+        "seed": 1,
+    },
+    "cnn": {
+        "search_space": {
+            "training.learning_rate": {"low": 0.0003, "high": 0.003, "log": True},
+            "model.dense_dropout": {"low": 0.0, "high": 0.5},
+        },
+        "n_trials": 8,
+        "seed": 1,
+    },
 }
-STUDY = {"search_space": SEARCH_SPACE, "n_trials": 12, "seed": 1}
-"""A search for the boosting, which takes seconds."""
+"""A search for an experiment of each of these model families."""
 DVC_CONFIG = "[core]\n    analytics = false\n    check_update = false\n"
 TOOLS = {"pytest", "uv"}  # beside the package
 ENTRY = re.compile(r"(?m)^([a-z0-9][a-z0-9._-]*)==\S+ \\\n(?:    .*\n)+")  # of a lock file
 VIA = re.compile(r"(?m)^ +# via (.*)\n")  # its note of who needs it
 
 
-def create(folder: Path, table: Path | None, target: str | None, is_empty: bool) -> None:
+@dataclass(frozen=True)
+class Data:
+    """The user's own data for a new project: a table with its target, or images; without both, none."""
+
+    table: Path | None = None
+    target: str | None = None
+    images: Path | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """The file or folder."""
+        return self.table or self.images
+
+
+def create(folder: Path, data: Data, is_empty: bool) -> None:
     """Create a project in a folder that does not exist yet.
 
     Raises:
-        ModelyardError: the folder exists, its name is none of a package, the table cannot be read or its entries not
+        ModelyardError: the folder exists, its name is none of a package, the data cannot be read or its entries not
             be built, or git cannot be run; nothing was created.
     """
     console = Console()
-    _check(folder, table, target, is_empty)
+    _check(folder, data, is_empty)
     with atomic_folder(folder) as draft:
-        entries = _write(draft, folder.name, table, target or "")
+        entries = _write(draft, folder.name, data)
         (draft / "wheels").mkdir()
         wheel = write_wheel(draft / "wheels")
         write_text(draft / "requirements.lock", _lock(wheel))
-        _init(draft, table.name if table else "")
+        _init(draft, entries.file.name if entries else "")
     for line in _report(folder, entries, is_committed=bool(git.head(folder))):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _check(folder: Path, table: Path | None, target: str | None, is_empty: bool) -> None:
+def _check(folder: Path, data: Data, is_empty: bool) -> None:
     if folder.exists() or folder.is_symlink():
         raise ModelyardError(f"{folder} exists, and nothing is overwritten: give a folder that does not exist yet.")
     if not NAME.fullmatch(folder.name) or folder.name.lower() == "modelyard":
@@ -80,20 +110,20 @@ def _check(folder: Path, table: Path | None, target: str | None, is_empty: bool)
         )
     if not shutil.which("git"):
         raise ModelyardError("git cannot be run, and DVC keeps a project's history in it: install git.")
-    if is_empty == bool(table):
-        raise ModelyardError("give one of --table FILE --target COLUMN, or --empty.")
-    if table and not target:
+    if [is_empty, bool(data.table), bool(data.images)].count(True) != 1:
+        raise ModelyardError("give one of --table FILE --target COLUMN, --images FOLDER, or --empty.")
+    if data.table and not data.target:
         raise ModelyardError("--table needs the column to predict: --target COLUMN")
-    if target and not table:
+    if data.target and not data.table:
         raise ModelyardError("--target is a column of a table: --table FILE")
 
 
-def _write(draft: Path, name: str, table: Path | None, target: str) -> Proposal | None:
+def _write(draft: Path, name: str, data: Data) -> Proposal | None:
     """Write all files that the project's owner may edit; returns the entries of params.yaml, if there are any."""
     for path, template in COPIED.items():
         _write_text(draft / path, (TEMPLATES / template).read_text(encoding="utf-8"))
     package_code.take_over(draft)
-    entries = _add_table(draft, table, target) if table else None
+    entries = _add_data(draft, data, data.path) if data.path else None
     for path, template in RENDERED.items():
         _write_text(draft / path, _render(template, _values(name, entries)))
     return entries
@@ -104,27 +134,46 @@ def _write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _add_table(draft: Path, table: Path, target: str) -> Proposal:
-    """Copy a table into the project, and write its entries into params.yaml."""
-    if not table.is_file():
-        new_entry.propose(table, TableOptions(target=target))  # says why it cannot be read
-    copied = draft / table.name
-    shutil.copyfile(table, copied)
+def _add_data(draft: Path, data: Data, original: Path) -> Proposal:
+    """Copy the data into the project, and write its entries into params.yaml."""
+    if not original.exists():
+        raise ModelyardError(f"{original}: no such file or folder; check the path.")
+    if data.table and original.is_dir():
+        raise ModelyardError(f"{original} is a folder: give the file of a table in it, or images by --images.")
+    copied = draft / original.resolve().name
+    if copied.exists() or copied.name in (*RENDERED, "requirements.lock", "wheels", "data", "results", "reports"):
+        raise ModelyardError(f"{original} has the name of a file of the project: give it another name.")
     try:
-        proposal = new_entry.propose(copied, TableOptions(target=target), root=draft)
+        _copy(original, copied)
+        proposal: Proposal
+        if data.images:
+            proposal = propose_images(copied, {}, root=draft)
+        else:
+            proposal = new_entry.propose(copied, TableOptions(data.target or ""), root=draft)
         if proposal.problem:
-            raise ModelyardError(f"its entries cannot be built: {proposal.problem}")
+            raise ModelyardError(f"{original}: its entries cannot be built: {proposal.problem}")
     except ModelyardError as error:
-        message = str(error).replace(str(copied), str(table))
+        message = str(error).replace(str(copied), str(original))
         raise ModelyardError(
-            f"{message}\nNothing was created. `modelyard data show {table} --help` has options for such a table: use "
-            "them in a project that you create with --empty."
+            f"{message}\nNothing was created. `modelyard data show --help` has options for such data: use them in a "
+            "project that you create with --empty."
         ) from None
-    name = f"{proposal.name}_histogram_boosting"
-    studies = {name: {"experiment": name, **STUDY}}
-    proposal = replace(proposal, entries=proposal.entries | {"studies": studies})
+    proposal = replace(proposal, entries=proposal.entries | {"studies": dict(_studies(proposal))})
     new_entry.add(proposal, draft / "params.yaml")
     return proposal
+
+
+def _copy(original: Path, copied: Path) -> None:
+    if original.is_dir():
+        shutil.copytree(original, copied, ignore=lambda _, names: set(filter(LITTER.fullmatch, names)))
+    else:
+        shutil.copyfile(original, copied)
+
+
+def _studies(proposal: Proposal) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, experiment in proposal.entries["experiments"].items():
+        if search := SEARCHES.get(experiment["model"]["family"]):
+            yield name, {"experiment": name, **search}
 
 
 def _values(name: str, entries: Proposal | None) -> dict[str, Any]:
@@ -140,17 +189,25 @@ def _values(name: str, entries: Proposal | None) -> dict[str, Any]:
         "data": entries.file.name,
         "dataset": dataset,
         "experiments": experiments,
-        "commands": _commands(experiments[-1], next(iter(entries.entries["studies"])), entries.file.name),
+        "commands": _commands(experiments[-1], next(iter(entries.entries["studies"])), _sample(entries)),
     }
 
 
-def _commands(network: str, study: str, data: str) -> list[tuple[str, str]]:
+def _sample(entries: Proposal) -> str:
+    """What to predict from: the table, an image, or, of an archive, a test sample."""
+    name = entries.file.name
+    if not isinstance(entries, ImageProposal):
+        return f"{name} -o predictions.csv"
+    return shlex.quote(f"{name}/{next(iter(entries.profile.facts))}") if entries.file.is_dir() else "--test-row 0"
+
+
+def _commands(network: str, study: str, sample: str) -> list[tuple[str, str]]:
     """Commands to try, each with what it does."""
     return [
         ("modelyard run", "build what has changed; --dry-run prints what, and why"),
         (f"modelyard tune {study}", "search for better settings; --apply writes the best into params.yaml"),
         (f"modelyard replicate {network} --seeds 3", "the same training with other seeds"),
-        (f"modelyard predict {network} {data} -o predictions.csv", "predict from files"),
+        (f"modelyard predict {network} {sample}", "predict from files"),
         (f"modelyard promote {network}", "register the model; the first is the champion"),
         ("modelyard report", "all results on one page, reports/index.html"),
         ("modelyard ui", "all runs in the browser"),
@@ -213,9 +270,9 @@ def _report(folder: Path, entries: Proposal | None, is_committed: bool) -> Itera
         yield f"{folder} is a project without data."
     else:
         experiments = ", ".join(entries.entries["experiments"])
-        yield f"{folder} is a project on {entries.file.name} ({entries.rows} rows) with {experiments}."
+        yield f"{folder} is a project on {entries.file.name} with {experiments}."
         yield from (f"Guessed: {line}" for line in entries.guesses)
     if not is_committed:
         yield "git does not know who you are, so nothing is committed: set user.name and user.email, then git commit."
-    todo = "make run" if entries else "make install && .venv/bin/modelyard data show FILE --target COLUMN --add NAME"
+    todo = "make run" if entries else "make install && .venv/bin/modelyard data show --help"
     yield f"Next: cd {folder} && {todo}"

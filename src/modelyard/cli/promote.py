@@ -1,5 +1,6 @@
 """`modelyard promote` and `modelyard rollback`: set the champion of a data set."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -7,6 +8,7 @@ from rich.markup import escape
 
 from modelyard import params
 from modelyard.core.errors import ModelyardError
+from modelyard.reporting.model_cards import CardSources, model_card
 from modelyard.serving import promotion, registry
 from modelyard.serving.registry import CHALLENGER, CHAMPION
 
@@ -21,7 +23,7 @@ def promote(experiment: str, force: str | None) -> None:
         raise ModelyardError(
             "--force needs a reason, which is stored with the model: --force 'the old one is too slow'"
         )
-    done = promotion.promote(params.load(), experiment, Path.cwd(), force or "")
+    done = promotion.promote(params.load(), experiment, Path.cwd(), force or "", _card(experiment))
     name = done.version.name
     lines = [f"[bold]{name}@{done.alias}[/] is {done.version}.", done.reason]
     if "forced" in done.version.tags and done.version != done.before:
@@ -37,6 +39,13 @@ def roll_back(dataset: str) -> None:
     """Set the previous champion again, and print which that is."""
     former, replaced = registry.roll_back(dataset)
     _print([f"[bold]{dataset}@{CHAMPION}[/] is {former} again; it replaces {replaced}."])
+
+
+def _card(experiment: str) -> str:
+    """The card of a model, without its title; nothing where a file that it needs is wrong, as the report then says."""
+    with suppress(ModelyardError):
+        return model_card(CardSources.read(Path.cwd()), experiment).partition("\n")[2]
+    return ""
 
 
 def _print(lines: list[str]) -> None:

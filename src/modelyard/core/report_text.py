@@ -1,4 +1,4 @@
-"""Text for reports: Markdown tables and durations."""
+"""Text for reports: Markdown tables, durations, and texts of a limited length."""
 
 from collections.abc import Iterable, Sequence
 
@@ -14,3 +14,10 @@ def duration_text(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def shortened(text: str, length: int) -> str:
+    """A text in Markdown with at most so many characters: as many of its first paragraphs as fit."""
+    if len(text) <= length:
+        return text
+    return text[: length - 3].rpartition("\n\n")[0] + "\n\n…"

@@ -100,7 +100,7 @@ class Promotion(NamedTuple):
     before: Version | None
 
 
-def promote(project: Project, experiment: str, root: Path, force: str = "") -> Promotion:
+def promote(project: Project, experiment: str, root: Path, force: str = "", card: str = "") -> Promotion:
     """Register an experiment's model under the name of its data set: as champion if it wins, else as challenger.
 
     Args:
@@ -108,6 +108,7 @@ def promote(project: Project, experiment: str, root: Path, force: str = "") -> P
         experiment: a name in one of its sections of experiments.
         root: the folder of dvc.yaml.
         force: the reason to make it champion regardless of the comparison; none by default.
+        card: the model's card in Markdown, for its description.
 
     Raises:
         ModelyardError: the experiment's files are missing or differ from what the pipeline built, or the tracking store
@@ -121,7 +122,7 @@ def promote(project: Project, experiment: str, root: Path, force: str = "") -> P
     if force:
         decision = replace(decision, wins=True, forced=force)
     tags = {"test_md5": candidate.test_md5, "metric": candidate.summary, **decision.tags}
-    version = registry.register(candidate.name, experiment, candidate.model, candidate.folder, tags)
+    version = registry.register(candidate.name, experiment, candidate.model, candidate.folder, tags, card)
     if decision.wins:
         registry.set_champion(version, replacing=champion)
     else:

@@ -13,6 +13,7 @@ from modelyard import tracking
 from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import atomic_folder
+from modelyard.core.report_text import shortened
 from modelyard.models import Model
 from modelyard.orchestration import dvc_lock
 from modelyard.tracking.descriptions import NOTE
@@ -20,6 +21,7 @@ from modelyard.tracking.mlflow_schema import model_digest
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 FOLDER = "model_folder"  # of a version: our own format, beside MLflow's
+LONGEST_DESCRIPTION = 5000  # characters, of MLflow's tables
 ADVICE = "Promote an experiment: modelyard promote EXPERIMENT"
 
 
@@ -42,7 +44,9 @@ def aliased(name: str, alias: str) -> Version | None:
         return _version(client, name, number) if number else None
 
 
-def register(name: str, experiment: str, model: Model, folder: Path, tags: Mapping[str, str]) -> Version:
+def register(
+    name: str, experiment: str, model: Model, folder: Path, tags: Mapping[str, str], card: str = ""
+) -> Version:
     """Create a version of an experiment's model, without an alias.
 
     The version points to the model that its training logged. If the store has no model with these files, for example
@@ -54,6 +58,7 @@ def register(name: str, experiment: str, model: Model, folder: Path, tags: Mappi
         model: the model.
         folder: its folder.
         tags: further tags of the version.
+        card: the model's card in Markdown, which follows the description of its run.
     """
     with _registry() as client:
         run = _run_of(client, experiment, folder) or _log_model(client, experiment, model, folder)
@@ -64,7 +69,7 @@ def register(name: str, experiment: str, model: Model, folder: Path, tags: Mappi
             client.create_registered_model(name)
         tags = {"experiment": experiment, "model_md5": dvc_lock.md5(folder), **tags}
         # A server requires the model_id.
-        described = run.data.tags.get(NOTE)
+        described = shortened(f"{run.data.tags.get(NOTE, '')}\n\n{card}".strip(), LONGEST_DESCRIPTION)
         version = client.create_model_version(
             name, uri, run.info.run_id, tags, description=described, model_id=model_id
         )
@@ -200,7 +205,7 @@ def _describe(client: Any, champion: Version) -> None:
     reason = " ".join(filter(None, (tags.get("reason"), tags.get("forced") and f"Forced: {tags['forced']}.")))
     use = f"`modelyard predict {name}@{CHAMPION} FILE` uses it; `modelyard rollback {name}` restores the one before it."
     text = f"The champion is {champion}. {reason}\n\n{use}\n\n{described}"
-    client.update_registered_model(name, text.strip())
+    client.update_registered_model(name, shortened(text.strip(), LONGEST_DESCRIPTION))
 
 
 def _run_of(client: Any, experiment: str, folder: Path) -> Any | None:
