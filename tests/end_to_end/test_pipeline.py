@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support.images import make_folder
 from support.pipelines import add_linear, dvc, editing, editing_params, keep_only, lock, stages_run
 from support.waiting import wait_until
 
@@ -292,6 +293,32 @@ def test_a_table_with_a_hole_is_fetched_and_then_refused_with_the_place_of_the_h
     assert "imputation: {b: median}" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (clone / "data" / "inputs").exists()
+
+
+def test_a_folder_of_images_is_added_trained_on_and_predicted_without_an_edit(clone, run):
+    folder = make_folder(clone / "photos", 20, (12, 10), "RGB")
+    with editing_params(clone) as params:
+        add_linear("digits_linear", "digits", params)
+        keep_only(params, ["digits_linear"])
+        params["studies"] = {}
+    run("modelyard", "data", "show", "photos", "--size", "8x8", "--add", "shades")
+    with editing_params(clone) as params:
+        params["experiments"]["shades_cnn"]["training"] |= {"epochs": 200, "early_stopping": None}
+    run("modelyard", "run", "shades_baseline", "shades_cnn")
+    assert read_json(clone / "results" / "shades_cnn" / "metrics.json")["accuracy"] == 1.0
+    assert read_json(clone / "results" / "shades_cnn" / "model" / "input.json")["image_format"]["fit"] == "letterbox"
+    predicted = run("modelyard", "predict", "shades_cnn", "photos/dark/000.png", "photos/bright/001.png", "-o", "p.csv")
+    assert list(pd.read_csv(clone / "p.csv")["class"]) == ["dark", "bright"]
+    assert "size from" not in predicted.stderr
+
+    # --- a new file that is no image stops the next run, and is named
+    before = lock(clone)
+    (folder / "dark" / "notes.txt").write_text("text")
+    assert "photos is not the folder that params.yaml means" in run("modelyard", "run", check=False).stderr
+    refused = run("modelyard", "data", "update", "shades", check=False)
+    assert refused.returncode == 1
+    assert "dark/notes.txt: not an image" in refused.stderr
+    assert lock(clone) == before
 
 
 def test_training_on_seventy_thousand_images_takes_a_bounded_amount_of_memory(clone, environment):

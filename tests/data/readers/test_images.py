@@ -1,6 +1,8 @@
 """Folders of images: classes and parts by their names, samples in the order of their paths, and what is refused."""
 
+import os
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,8 +18,9 @@ from modelyard.data import readers
 from modelyard.data.inputs import InputSettings, load_description, load_test, load_training, prepare, write_input
 from modelyard.data.readers import RawData
 from modelyard.data.readers.images import ImagesDataset, find_folders
-from modelyard.data.samples import Samples
+from modelyard.data.samples import Samples, write_rows
 from modelyard.data.trees import pack
+from modelyard.experiments import data_card
 
 Read = Callable[..., RawData]
 
@@ -124,6 +127,16 @@ def test_broken_files_are_left_out_by_choice_and_the_others_keep_their_order(rea
     assert [each.partition(":")[0] for each in raw.left_out] == ["labels.csv", "bright/001.png", "dark/notes.txt"]
     assert raw.samples.x[:, 0, 0, 0].tolist() == [0, 2, 3, 0, 1, 2, 3]
     assert raw.samples.y.tolist() == [0, 0, 0, 1, 1, 1, 1]
+
+
+def test_names_that_are_not_utf_8_can_be_written_and_classes_of_such_names_are_refused(
+    read: Read, folder: Path
+) -> None:
+    (folder / "dark" / os.fsdecode(b"\xff.png")).write_bytes(b"")
+    assert [each.partition(":")[0] for each in read(broken="leave_out").left_out] == ["dark/\\xff.png"]
+    (folder / "dark").rename(folder / os.fsdecode(b"d\xff"))
+    with pytest.raises(ModelyardError, match=r"the name of the folder d\\xff is not UTF-8: rename it"):
+        read()
 
 
 def test_a_class_of_broken_files_is_refused_though_they_are_left_out(read: Read, folder: Path) -> None:
@@ -234,6 +247,19 @@ def test_images_on_disk_give_the_input_of_images_in_memory(read: Read, folder: P
     np.testing.assert_array_equal(written.samples.y, training.samples.y)
     np.testing.assert_array_equal(load_test(tmp_path / "test").x, test.x)
     assert load_description(tmp_path / "training").image_format == dataset().image_format
+
+
+def test_an_input_of_images_on_disk_takes_a_small_part_of_their_memory(tmp_path: Path) -> None:
+    shape, labels = (4000, 32, 32, 3), np.arange(4000) % 2
+    rows = ((position, np.full(shape[1:], position % 256, np.uint8)) for position in range(len(labels)))
+    raw = RawData(Samples(write_rows(rows, shape, np.uint8, tmp_path), labels, tmp_path), classes=("a", "b"))
+    settings = SETTINGS.model_copy(update={"scaling": "pixels"})
+    tracemalloc.start()
+    training, test = write_input(raw, "classification", settings, tmp_path / "training", tmp_path / "test")
+    data_card.describe(training, test)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < raw.samples.x.nbytes / 4
 
 
 def test_nothing_is_left_beside_the_raw_files(read: Read, tmp_path: Path) -> None:

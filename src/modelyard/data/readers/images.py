@@ -127,7 +127,7 @@ def read_tree(path: Path, settings: ImagesDataset, shown: str, on_disk: Path) ->
         samples.take(np.flatnonzero(kept & is_test)) if is_test.any() else None,
         classes=folders.classes,
         image_format=settings.image_format,
-        left_out=tuple(f"{name}: {reason}" for name, reason in problems.items()),
+        left_out=tuple(f"{_printable(name)}: {reason}" for name, reason in problems.items()),
     )
 
 
@@ -160,6 +160,8 @@ def find_folders(names: Iterable[str], classes: Sequence[str], shown: str) -> Im
             f"{shown}: images are expected in a folder for each class, of which there is {which}: make folders such as "
             "cats/ and dogs/ with the images of each, or train/ and test/ with such folders in both"
         )
+    if unnamed := [label for label in found if label != _printable(label)]:
+        raise ModelyardError(f"{shown}: the name of the folder {_printable(unnamed[0])} is not UTF-8: rename it")
     if not classes and (similar := find_similar(found)):
         raise ModelyardError(
             f"{shown}: the folders {similar[0]!r} and {similar[1]!r} are probably one class: put their images into one "
@@ -204,7 +206,7 @@ def work_on(tree: Tree, names: Container[str], work: Callable[[bytes], Result]) 
 
 def describe(problems: Mapping[str, str]) -> str:
     """Return the number of files that cannot be used, and the first of them with the reasons."""
-    lines = [f"  {name}: {reason}" for name, reason in list(problems.items())[:LISTED]]
+    lines = [f"  {_printable(name)}: {reason}" for name, reason in list(problems.items())[:LISTED]]
     more = [f"  and {len(problems) - LISTED} more"] if len(problems) > LISTED else []
     return "\n".join((f"{len(problems)} file(s) cannot be used:", *lines, *more))
 
@@ -214,6 +216,11 @@ def _decode(content: bytes, image_format: ImageFormat) -> DecodedImage | Unreada
         return decode(BytesIO(content), image_format)
     except UnreadableImage as error:
         return error
+
+
+def _printable(name: str) -> str:
+    r"""A path as text: bytes that are not UTF-8 as `\xff`."""
+    return os.fsencode(name).decode("utf-8", errors="backslashreplace")
 
 
 def _top_folders(paths: Iterable[tuple[str, ...]]) -> set[str]:
