@@ -13,6 +13,7 @@ from support.projects import edit
 from support.tables import assert_whole_words
 
 from modelyard.cli import doctor
+from modelyard.core import machine
 
 
 def test_doctor_prints_versions_and_where_each_data_set_is(project: Path):
@@ -75,7 +76,7 @@ def test_doctor_shows_the_gpus_and_whether_they_are_used(
     if driver:
         (tmp_path / "gpus" / "0000:00:04.0").mkdir(parents=True)
         (tmp_path / "gpus" / "0000:00:04.0" / "information").write_text("Model: \t\t NVIDIA T4\nIRQ:   \t\t 10\n")
-    monkeypatch.setattr(doctor, "GPUS", tmp_path / "gpus")
+    monkeypatch.setattr(machine, "GPUS", tmp_path / "gpus")
     assert table_row(modelyard("doctor").output, "GPU").split() == ["GPU", *shown.split()]
 
 

@@ -34,7 +34,7 @@ def test_from_the_first_champion_to_the_next_and_back(project: Path) -> None:
     third = modelyard("promote", "mean")
     assert third.exit_code == 0
     assert "line@challenger is version 3 (mean)." in third.output
-    assert "significantly worse (95 % paired bootstrap)" in third.output
+    assert "significantly worse (98.33 % paired bootstrap; comparison 2 on these test samples)" in third.output
     assert "line@champion is version 2 (fit). To replace it in any case: --force REASON" in third.output
 
     back = modelyard("rollback", "line")

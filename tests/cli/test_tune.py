@@ -114,3 +114,37 @@ def test_zero_trials_workers_or_seconds_are_refused(option, project):
     result = modelyard("tune", "digits_cnn", option, "0")
     assert result.exit_code == 2
     assert option in result.output
+
+
+@pytest.mark.slow
+def test_the_best_trials_are_confirmed_over_seeds_also_after_a_kill_and_applied_with_a_claim(
+    clone: Path, searching: Run, environment: dict[str, str]
+) -> None:
+    searching("patients", "--trials", "5", "--workers", "2")
+    assert "has no finished trial besides" not in searching("patients", "--show").stdout
+    around = environment | {"PYTHONPATH": str(clone / "src"), "COLUMNS": "300"}
+    command = [*COMMAND, "tune", "patients", "--confirm", "--workers", "1"]
+    killed = subprocess.Popen(command, cwd=clone, env=around, stdout=subprocess.PIPE, text=True)
+    next(line for line in killed.stdout if "✓ patients seed" in line)
+    killed.kill()
+    killed.communicate()
+    kept = len(list((clone / ".modelyard" / "confirmation").rglob("*.json")))
+    done = searching("patients", "--confirm").stdout
+    assert 0 < kept < 20
+    assert done.count("✓ patients seed") == 20 - kept, "three trials and the baseline, five seeds each"
+    assert "Study patients over 5 seeds that it did not use" in done
+    assert "✓" not in searching("patients", "--confirm").stdout, "all runs are kept"
+    assert "| baseline |" in (clone / "reports" / "tuning" / "patients" / "report.md").read_text()
+    applied = searching("patients", "--apply", check=False)
+    if applied.returncode:  # by chance
+        assert "over 5 seeds, no trial is better than the baseline" in applied.stderr
+    else:
+        assert "claims.yaml has the claim tuned_patients" in applied.stdout
+        assert "tuned_patients" in (clone / "claims.yaml").read_text()
+
+
+def test_a_study_that_was_never_run_cannot_be_confirmed(project: Path) -> None:
+    result = modelyard("tune", "digits_cnn", "--confirm")
+    assert result.exit_code == 1
+    assert "error: " in result.output
+    assert "digits_cnn" in result.output

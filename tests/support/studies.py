@@ -74,3 +74,14 @@ def study(*trials: FrozenTrial, name: str = "digits_cnn", maximize: bool = True,
         created.set_user_attr(key, value)
     created.add_trials(trials)
     return created
+
+
+def confirmed(best: int, *others: int, gain: float = 0.02) -> dict[str, Any]:
+    """What replication.confirmation found: these trials, the best first, and a baseline of 0.9 on average."""
+    difference = {"mean": gain, "sd": 0.01, "low": gain - 0.01, "high": gain + 0.01}
+    candidates = [
+        {"trial": number, "values": [0.9 + gain] * 5, "mean": 0.9 + gain, "difference": difference, "p_value": 0.004}
+        for number in (best, *others)
+    ]
+    baseline = {"trial": None, "values": [0.9] * 5, "mean": 0.9}
+    return {"seeds": [778, 779, 780, 781, 782], "baseline": baseline, "candidates": candidates}

@@ -1,13 +1,14 @@
 """The winner in params.yaml and published.yaml: the added lines, no other change, and what is refused."""
 
 import difflib
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, create_trial
-from support.studies import ALL, BASELINE, BEST, PARAMS, PRUNED, VARY, WORSE, study, trial
+from support.studies import ALL, BASELINE, BEST, PARAMS, PRUNED, VARY, WORSE, confirmed, study, trial
 
 from modelyard import params
 from modelyard.core.config import read_yaml
@@ -48,7 +49,7 @@ experiments:
         training: *training""" % ("0" * 64)
 
 
-PUBLISHED = PARAMS.with_name("published.yaml")
+PUBLISHED, CLAIMS = (PARAMS.with_name(f"{name}.yaml") for name in ("published", "claims"))
 
 
 @pytest.fixture
@@ -271,3 +272,58 @@ def test_the_winner_of_a_second_study_is_named_after_its_experiment() -> None:
         "digits_cnn",
         "best of 6 trials of study digits_cnn-2",
     )
+
+
+def test_a_confirmed_winner_is_the_best_over_seeds_and_gets_a_claim_on_test_samples(params_file: Path) -> None:
+    shutil.copy(CLAIMS, params_file.parent)
+    created = study(*ALL)
+    created.set_user_attr("confirmation", confirmed(5, 1))
+    assert apply(created, params_file) == "digits_cnn_tuned"
+    assert params.load(params_file).all_experiments["digits_cnn_tuned"].training.learning_rate == 0.0005, "of trial 5"
+    assert changes(CLAIMS.read_text(), (params_file.parent / "claims.yaml").read_text())[0] == ""
+    assert read_yaml(params_file.parent / "claims.yaml")["tuned_digits_cnn"] == {
+        "says": "the winner of study digits_cnn beats its baseline",
+        "first": {"experiment": "digits_cnn_tuned"},
+        "second": {"experiment": "digits_cnn"},
+        "changes": {"training.seed": 783},
+        "metric": "accuracy",
+        "direction": "higher",
+        "smallest": 0.005,
+        "seeds": 5,
+    }
+    before = {path: path.read_bytes() for path in params_file.parent.iterdir()}
+    assert apply(created, params_file) == "digits_cnn_tuned"
+    assert {path: path.read_bytes() for path in params_file.parent.iterdir()} == before
+
+
+@pytest.mark.parametrize("content", [None, "{}\n", "# ours\n{}\n"])
+def test_the_first_claim_of_a_project_is_written_too(content: str | None, params_file: Path) -> None:
+    claims = params_file.parent / "claims.yaml"
+    if content is not None:
+        claims.write_text(content)
+    created = study(*ALL)
+    created.set_user_attr("confirmation", confirmed(1, 5))
+    apply(created, params_file)
+    assert list(params.load_claims(params.load(params_file), claims)) == ["tuned_digits_cnn"]
+    assert claims.read_text().startswith("# ours\n") is (content or "").startswith("#")
+
+
+@pytest.mark.parametrize(
+    "confirmation, message",
+    [
+        (confirmed(1, 5, gain=0.0), "over 5 seeds, no trial is better than the baseline"),
+        (confirmed(1, 5, gain=-0.1), "over 5 seeds, no trial is better than the baseline"),
+        (
+            confirmed(1, 2),
+            "other best trials since it was confirmed. Run again: modelyard tune digits_cnn --confirm",
+        ),
+    ],
+)
+def test_a_winner_that_was_lucky_or_is_another_since_is_refused(
+    confirmation: dict, message: str, params_file: Path
+) -> None:
+    created = study(*ALL)
+    created.set_user_attr("confirmation", confirmation)
+    with pytest.raises(ModelyardError, match=re.escape(message)):
+        apply(created, params_file)
+    assert params_file.read_bytes() == PARAMS.read_bytes()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from support.studies import ALL, BASELINE, BEST, FAILED, PARAMS, PRUNED, VARY, study, trial
+from support.studies import ALL, BASELINE, BEST, FAILED, PARAMS, PRUNED, VARY, confirmed, study, trial
 
 from modelyard.tuning import report
 
@@ -26,9 +26,11 @@ def line(text: str, beginning: str) -> str:
     return row.removeprefix(f"| {beginning} |").strip(" |")
 
 
-def test_the_report_has_the_gain_and_what_pruning_spared(written: Path) -> None:
+def test_the_report_compares_with_the_baseline_and_has_what_pruning_spared(written: Path) -> None:
     text = (written / "report.md").read_text()
-    assert "the best trial is 1 with **0.94**, the baseline has 0.9: a gain of **0.04**" in text
+    assert "the best trial is 1 with **0.94**, the baseline has 0.9, each with one seed" in text
+    assert "a gain" not in text
+    assert "Not confirmed: `modelyard tune digits_cnn --confirm` trains the best trials" in text
     assert "| trials | 13 finished, 1 pruned, 2 failed |" in text
     assert line(text, "epochs spared by pruning") == "4, 10% of what all would have run"
     assert line(text, "time of all trials together") == "1 min 10 s"
@@ -132,3 +134,17 @@ def test_folds_and_training_samples_are_stated(space: dict, text: str, tmp_path:
     searched.set_user_attr("space", searched.user_attrs["space"] | space)
     report.write(searched, tmp_path / "report", PARAMS)
     assert text in (tmp_path / "report" / "report.md").read_text()
+
+
+def test_a_confirmed_study_shows_the_means_over_seeds(tmp_path: Path) -> None:
+    created = study(*ALL)
+    created.set_user_attr("confirmation", confirmed(5, 1))
+    report.write(created, tmp_path / "report", PARAMS)
+    text = (tmp_path / "report" / "report.md").read_text()
+    assert "each trained with the same 5 seeds that the search did not use" in text
+    assert "| 5 | 0.92 | +0.02 (+0.01 to +0.03) | 0.004 |\n" in text
+    assert "| baseline | 0.9 |  |  |" in text
+    assert "others since" not in text
+    created.set_user_attr("confirmation", confirmed(2))
+    report.write(created, tmp_path / "report", PARAMS)
+    assert "**The best trials are others since**" in (tmp_path / "report" / "report.md").read_text()

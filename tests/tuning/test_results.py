@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
-from support.studies import ALL, BASELINE, BEST, FAILED, KILLED, PRUNED, SPOILT, WORSE, study, trial
+from support.studies import ALL, BASELINE, BEST, FAILED, KILLED, PRUNED, SPOILT, WORSE, confirmed, study, trial
 
 from modelyard.tuning.results import read_study, reason
 
@@ -99,3 +99,19 @@ def test_a_study_that_was_stored_under_earlier_names_is_read_as_one_of_today() -
     results = read_study(stored)
     assert results.search_space == varied
     assert results.space["training_samples"] == 800
+
+
+def test_the_candidates_are_the_best_trials_with_different_values_without_the_baseline() -> None:
+    repeated = trial([0.99], filters="[16, 32]", epochs=5, rate=0.01, repeats=1)
+    others = [trial([value], epochs=2, rate=rate) for value, rate in ((0.91, 0.002), (0.92, 0.003), (0.7, 0.004))]
+    results = read_study(study(*ALL, repeated, *others))
+    assert [each.number for each in results.candidates] == [6, 8, 7]
+    assert read_study(study(BASELINE)).candidates == []
+
+
+@pytest.mark.parametrize("trials, is_current", [((5, 1), True), ((1,), False), ((1, 2), False)])
+def test_a_confirmation_is_of_the_trials_that_are_the_best_now(trials: tuple[int, ...], is_current: bool) -> None:
+    created = study(*ALL)
+    assert not read_study(created).is_confirmed
+    created.set_user_attr("confirmation", confirmed(*trials))
+    assert read_study(created).is_confirmed is is_current

@@ -26,7 +26,7 @@ def test_the_best_trial_is_on_top_and_failed_ones_have_their_reason() -> None:
     assert [row[1] for row in trials] == ["0.94", "0.9", "0.8", "0.41 pruned", "failed", "failed"]
     remarks = ["best", "baseline", "learning_rate 0.0005", "learning_rate 0.09"]
     assert last_lines == [*remarks, "MemoryError: no room for 4 GB", "its process was killed"]
-    assert "gain over the baseline 0.04; pruning spared 4 epochs" in " ".join(text.split())
+    assert "better than the baseline by 0.04, with one seed each; pruning spared 4 epochs" in " ".join(text.split())
 
 
 def test_a_repeated_trial_names_the_one_whose_score_it_has() -> None:

@@ -134,6 +134,41 @@ def upgrade() -> None:
         upgrade()
 
 
+@app.command(
+    epilog="Examples:\n\n"
+    "* `modelyard verify digits_cnn` rebuilds it from its raw files, and compares the result with dvc.lock\n"
+    "* `modelyard verify digits_cnn boston_mlp -j 1` rebuilds two experiments, one stage at a time\n"
+    "* `modelyard verify digits_cnn --bytes` accepts equal bytes only\n"
+    "* `ONEDNN_MAX_CPU_ISA=AVX2 modelyard verify digits_cnn` computes as a processor without AVX-512 does"
+)
+def verify(
+    experiments: Annotated[list[str], typer.Argument(help="Names of experiments that were built.")],
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "-j", "--jobs", min=1, help="Number of parallel stages; default: as many as cores and memory allow."
+        ),
+    ] = None,
+    only_bytes: Annotated[
+        bool, typer.Option("--bytes", help="Exit with code 1 also if a result is equal within the spread only.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the verdicts as JSON; progress goes to standard error.")
+    ] = False,
+) -> None:
+    """Rebuild experiments in a temporary folder, and compare the results with those in dvc.lock.
+
+    Each is found to have equal bytes, to be equal within the spread (metrics as with another seed, or within the
+    bootstrap interval), or different, with the reason: other code, settings, versions or processor. Nothing in this
+    folder is used but the code, the settings and the raw files, and nothing is changed. The exit code is 1 if one is
+    different or could not be rebuilt.
+    """
+    from modelyard.cli.verify import verify as rebuild_and_compare
+
+    with exit_on_error():
+        raise typer.Exit(rebuild_and_compare(experiments, jobs, only_bytes, as_json))
+
+
 @app.command()
 def experiments() -> None:
     """List all experiments, each with its data set, model family and main metric."""
@@ -150,7 +185,8 @@ def experiments() -> None:
     "* `modelyard tune mnist_cnn --storage postgresql+psycopg://user@host/studies` shares the study with other "
     "machines, where you add `--join`\n"
     "* `modelyard tune digits_cnn --show` prints the trials\n"
-    "* `modelyard tune digits_cnn --apply` writes the best trial into params.yaml\n"
+    "* `modelyard tune digits_cnn --confirm` trains the best three trials and the baseline with five more seeds\n"
+    "* `modelyard tune digits_cnn --apply` writes the best trial into params.yaml, once confirmed also a claim\n"
     "* `modelyard tune digits_cnn --new` starts a new study and keeps the old one"
 )
 def tune(
@@ -175,6 +211,10 @@ def tune(
     join: Annotated[bool, typer.Option("--join", help="Join a study that another machine has started.")] = False,
     new: Annotated[bool, typer.Option("--new", help="Start a new study and keep the previous one.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Print the finished trials, without running new ones.")] = False,
+    confirm: Annotated[
+        bool,
+        typer.Option("--confirm", help="Rank the best three trials and the baseline over five seeds; no new trials."),
+    ] = False,
     apply: Annotated[
         bool, typer.Option("--apply", help="Write the best trial into params.yaml, without running new ones.")
     ] = False,
@@ -184,10 +224,13 @@ def tune(
 ) -> None:
     """Search for settings of an experiment with a better validation score. An interrupted study is resumed."""
     from modelyard.cli.tune import Options, apply_best, search, show_trials
+    from modelyard.cli.tune import confirm as confirm_best
 
     with exit_on_error():
         if show:
             show_trials(study, storage)
+        elif confirm:
+            raise typer.Exit(confirm_best(study, storage, workers))
         elif apply:
             apply_best(study, storage, replace)
         else:
@@ -273,6 +316,7 @@ def ui(
 @app.command(
     epilog="Examples:\n\n"
     "* `modelyard promote mnist_cnn` makes it `mnist@champion` if it is significantly better\n"
+    "* `modelyard promote digits_cnn --seeds 5` also trains it and the champion with five seeds each\n"
     "* `modelyard promote mnist_mlp --force 'it must fit on the device'` makes it the champion in any case"
 )
 def promote(
@@ -281,12 +325,21 @@ def promote(
         str | None,
         typer.Option(metavar="REASON", help="Make it the champion in any case; the reason is stored with the model."),
     ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=5, help="Train candidate and champion with so many seeds; the candidate must be better over them, too."
+        ),
+    ] = None,
 ) -> None:
-    """Register a model under the name of its data set; make it the champion if it is significantly better."""
+    """Register a model under the name of its data set; make it the champion if it is significantly better.
+
+    Each comparison on the same test samples is counted, and needs a clearer difference than the one before.
+    """
     from modelyard.cli.promote import promote
 
     with exit_on_error():
-        promote(experiment, force)
+        promote(experiment, force, seeds)
 
 
 @app.command(epilog="Example:\n\n* `modelyard rollback mnist` restores the champion that the current one replaced")

@@ -2,7 +2,6 @@
 
 import platform
 import shutil
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -13,6 +12,7 @@ from rich.table import Column, Table
 from modelyard import params
 from modelyard.cli.clean import usage
 from modelyard.cli.display import WHAT_TO_DO
+from modelyard.core import machine
 from modelyard.core.addresses import masked
 from modelyard.core.errors import ModelyardError
 from modelyard.core.processes import core_count, usable_cores
@@ -23,8 +23,7 @@ from modelyard.tracking import is_enabled, masked_tracking_uri, project_root
 
 PACKAGES = ("modelyard", "tensorflow", "keras", "scikit-learn", "mlflow", "dvc", "optuna", "pandas", "numpy")
 SUPPORTED = ("Linux", "x86_64")
-GPUS = Path("/proc/driver/nvidia/gpus")
-CPU_FEATURES = {
+FEATURES = {
     "avx2": "vector arithmetic",
     "avx512f": "wide vector arithmetic",
     "avx512_bf16": "fast bfloat16",
@@ -89,30 +88,20 @@ def _cores() -> str:
 
 def _gpus(device: str) -> str:
     """The GPUs that NVIDIA's driver names, and whether trainings use them."""
-    lines = [line for file in sorted(GPUS.glob("*/information")) for line in file.read_text().splitlines()]
-    names = [line.removeprefix("Model:").strip() for line in lines if line.startswith("Model:")]
+    names = machine.gpus()
     if not names:
         return "none" if device == "cpu" else "[red]none, but runtime.device is gpu[/]"
     return f"{escape(', '.join(names))}, {'used' if device == 'gpu' else 'not used: runtime.device is cpu'}"
 
 
 def _cpu_features() -> str:
-    try:
-        flags = set(Path("/proc/cpuinfo").read_bytes().decode(errors="replace").split())
-    except OSError:
-        return "features unknown on this system"
-    return ", ".join(f"{flag} ({meaning})" for flag, meaning in CPU_FEATURES.items() if flag in flags) or "no AVX2"
+    shown = [f"{feature} ({FEATURES[feature]})" for feature in machine.cpu_features() if feature in FEATURES]
+    return ", ".join(shown) or ("no AVX2" if machine.CPUINFO.exists() else "features unknown on this system")
 
 
 def _packages() -> str:
-    return ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "[red]missing: run `make install`[/]"
+    missing = "[red]missing: run `make install`[/]"
+    return ", ".join(f"{name} {machine.installed_version(name) or missing}" for name in PACKAGES)
 
 
 def _contents(project: Project) -> str:

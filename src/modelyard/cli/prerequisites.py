@@ -1,6 +1,6 @@
 """Brings the pipeline stages that a command needs up to date before the command starts its own work."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -9,11 +9,34 @@ from modelyard import params
 from modelyard.cli import package_code
 from modelyard.cli.display import StageDisplay, checking_status
 from modelyard.core.errors import ModelyardError
+from modelyard.core.processes import core_count
 from modelyard.orchestration.run_lock import only_run
 from modelyard.orchestration.scheduler import SUCCEEDED, Pipeline, Stage, StageState
 from modelyard.params.project import Project
+from modelyard.tracking import lineage
 
 LOG_LINES = 12  # shown of the log of a failed stage
+GIGABYTES_PER_STAGE = 3  # a training on MNIST peaks below that
+LIBRARIES = (
+    "keras",
+    "mlflow.keras",
+    "mlflow.sklearn",
+    "mlflow.pyfunc",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.system_metrics.system_metrics_monitor",
+    "mlflow.tracing.processor.base_mlflow",
+    "git",  # with which MLflow finds the commit of a run
+    "sklearn.ensemble",
+    "skops.io",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.figure",
+    "scipy.stats",
+    "sqlalchemy.dialects.sqlite",
+    "filelock",
+    "ruamel.yaml",
+    "typer",
+)
+"""What training and evaluation import: once for all stages, because that takes seconds."""
 
 
 def report_package_changes(console: Console) -> None:
@@ -37,6 +60,19 @@ def refuse_edited_files(project: Project, stages: Collection[str]) -> None:
         raise ModelyardError("\n".join(("a data file does not match its checksum; nothing was run.", *lines)))
 
 
+def default_jobs() -> int:
+    """As many stages as there are cores and memory for: more would only slow each other down."""
+    import psutil
+
+    by_memory = psutil.virtual_memory().available // (GIGABYTES_PER_STAGE * 2**30)
+    return max(1, min(core_count(), by_memory))
+
+
+def record_lineage(project: Project, stages: Iterable[Stage]) -> None:
+    """Record this machine as that of the stages whose command has run here, also of a run that was stopped."""
+    lineage.record([stage.name for stage in stages if stage.is_computed], project.runtime, Path.cwd())
+
+
 def run_stages(targets: Collection[str], console: Console, jobs: int = 1) -> dict[str, Stage]:
     """Run the target stages and what they depend on, where out of date; returns all these stages.
 
@@ -47,10 +83,14 @@ def run_stages(targets: Collection[str], console: Console, jobs: int = 1) -> dic
         report_package_changes(console)
         with checking_status(console):
             pipeline = Pipeline(Path.cwd(), targets)
-            refuse_edited_files(params.load(), pipeline.stages)
+            project = params.load()
+            refuse_edited_files(project, pipeline.stages)
             pipeline.find_unchanged()
-        with StageDisplay(console, pipeline) as display:
-            pipeline.run(jobs, display.show)
+        try:
+            with StageDisplay(console, pipeline) as display:
+                pipeline.run(jobs, display.show)
+        finally:
+            record_lineage(project, pipeline.stages.values())
         return pipeline.stages
 
 
@@ -66,7 +106,7 @@ def require_stages(targets: Collection[str], console: Console, jobs: int = 1) ->
             raise ModelyardError(f"{stage.name} {stage.state}; nothing else was run. The end of {stage.log}:\n{log}")
 
 
-def failures(stages: dict[str, Stage]) -> dict[str, str]:
+def failures(stages: Mapping[str, Stage]) -> dict[str, str]:
     """The end of the log of each stage that failed, by stage."""
     failed = (stage for stage in stages.values() if stage.state is StageState.FAILED)
     return {stage.name: "\n".join(stage.last_lines(LOG_LINES)) for stage in failed}

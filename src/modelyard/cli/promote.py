@@ -7,23 +7,39 @@ from rich.console import Console
 from rich.markup import escape
 
 from modelyard import params
+from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.core.errors import ModelyardError
+from modelyard.core.files import write_json
+from modelyard.core.processes import core_count
+from modelyard.params.claim import ClaimSettings, Side
+from modelyard.params.project import Project
 from modelyard.reporting.model_cards import CardSources, model_card
 from modelyard.serving import promotion, registry
+from modelyard.serving.promotion import SeedComparison
 from modelyard.serving.registry import CHALLENGER, CHAMPION
+from modelyard.tracking import project_root
+
+HISTORY = Path("reports/promotions.json")
+SMALLEST = 0.005  # of metrics that are 1 at best; over seeds, it only says how many of them would settle it
+LONGEST = 7 * 24 * 3600.0  # seconds of the trainings over seeds: no limit that matters
 
 
-def promote(experiment: str, force: str | None) -> None:
+def promote(experiment: str, force: str | None, seeds: int | None) -> None:
     """Register an experiment's model, and print which alias it got and why.
 
     Raises:
-        ModelyardError: see `promotion.promote`, or `force` is an empty reason.
+        ModelyardError: see `promotion.promote`, `force` is an empty reason, or the experiments could not be trained
+            with all seeds.
     """
     if force is not None and not force.strip():
         raise ModelyardError(
             "--force needs a reason, which is stored with the model: --force 'the old one is too slow'"
         )
-    done = promotion.promote(params.load(), experiment, Path.cwd(), force or "", _card(experiment))
+    project = params.load()
+    project.section_of(experiment)  # first of all, to refuse a wrong name
+    over_seeds = _compare_over_seeds(project, experiment, seeds) if seeds else None
+    done = promotion.promote(project, experiment, Path.cwd(), force or "", _card(experiment), over_seeds)
+    write_json(HISTORY, promotion.history())
     name = done.version.name
     lines = [f"[bold]{name}@{done.alias}[/] is {done.version}.", done.reason]
     if "forced" in done.version.tags and done.version != done.before:
@@ -38,6 +54,7 @@ def promote(experiment: str, force: str | None) -> None:
 def roll_back(dataset: str) -> None:
     """Set the previous champion again, and print which that is."""
     former, replaced = registry.roll_back(dataset)
+    write_json(HISTORY, promotion.history())
     _print([f"[bold]{dataset}@{CHAMPION}[/] is {former} again; it replaces {replaced}."])
 
 
@@ -46,6 +63,44 @@ def _card(experiment: str) -> str:
     with suppress(ModelyardError):
         return model_card(CardSources.read(Path.cwd()), experiment).partition("\n")[2]
     return ""
+
+
+def _compare_over_seeds(project: Project, experiment: str, seeds: int) -> SeedComparison | None:
+    """Train the experiments of candidate and champion with the same seeds; None if there is no other champion.
+
+    Raises:
+        ModelyardError: the champion cannot be trained again, or not all trainings have ended.
+    """
+    from modelyard.cli.replicate import run_missing
+    from modelyard.replication import claims, mlflow_log, paired_runs, series
+
+    handle_termination_as_ctrl_c()
+    candidate = promotion.candidate_of(project, experiment, Path.cwd())
+    champion = registry.aliased(candidate.name, CHAMPION)
+    if champion is None or champion.tags.get("model_md5") == candidate.model_md5:
+        return None
+    opponent = promotion.experiment_of(champion, project, Path.cwd())
+    claim = ClaimSettings(
+        says="the candidate is better than the champion",
+        first=Side(experiment=experiment),
+        second=Side(experiment=opponent),
+        metric=candidate.metric,
+        direction="higher",
+        smallest=SMALLEST,
+        seeds=seeds,
+    )
+    sides, folder = paired_runs.both_series(project, claim, None), project_root() / ".modelyard" / "replication"
+    if jobs := series.missing_jobs(sides, folder):
+        run_missing(jobs, core_count(), LONGEST, Console())
+    mlflow_log.write((side for side, _ in sides), folder)
+    if left := len(series.missing_jobs(sides, folder)):
+        raise ModelyardError(f"{left} trainings over seeds are left; nothing was registered. Run again to continue.")
+    pairs = paired_runs.paired_runs(project, claim, folder, None)
+    result = claims.assess({"promotion": claim}, {"promotion": pairs})["promotion"]
+    verdict = "significantly better" if result.verdict is claims.Verdict.HOLDS else "not significantly better"
+    remark = f"; {result.remark}" if result.remark else ""
+    text = f"Over {seeds} seeds: {candidate.metric} {result.text}: {verdict} (paired t test{remark})."
+    return SeedComparison(result.verdict is claims.Verdict.HOLDS, text)
 
 
 def _print(lines: list[str]) -> None:

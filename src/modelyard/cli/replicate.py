@@ -27,8 +27,8 @@ from modelyard.params.variants import resolve
 from modelyard.replication import claims, mlflow_log, paired_runs, series
 from modelyard.replication.claims import ClaimResult
 from modelyard.replication.paired_runs import PairedRuns
-from modelyard.replication.series import Series, run_jobs
-from modelyard.replication.single_run import Job
+from modelyard.replication.series import Series, Work, run_jobs
+from modelyard.replication.single_run import Job, train_and_evaluate
 from modelyard.tracking import project_root
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def replicate(names: Sequence[str], seeds: int | None, minutes: float, workers: 
     while True:
         wanted = _wanted_series(project, declared, chosen, looks, seeds, splits)
         if jobs := series.missing_jobs(wanted, folder):
-            succeeded = _run(jobs, workers or core_count(), max(0.0, end - time.monotonic()), console)
+            succeeded = run_missing(jobs, workers or core_count(), max(0.0, end - time.monotonic()), console)
         results = _assess(project, declared, folder, of_chosen)
         further = {name: count for name in looks if (count := results[name].next_look) and not seeds}
         if not further or series.missing_jobs(wanted, folder):
@@ -91,7 +91,9 @@ def _wanted_series(
     return wanted
 
 
-def _run(jobs: Sequence[Job], workers: int, seconds: float, console: Console) -> bool:
+def run_missing(
+    jobs: Sequence[Job], workers: int, seconds: float, console: Console, work: Work = train_and_evaluate
+) -> bool:
     """Run jobs and print each result; returns whether none failed."""
     if not seconds:
         _print_left(len(jobs), len(jobs), console)
@@ -105,7 +107,7 @@ def _run(jobs: Sequence[Job], workers: int, seconds: float, console: Console) ->
     failed = 0
     with (
         Progress(*PROGRESS_COLUMNS, console=console) as progress,
-        closing(run_jobs(jobs, RAW, workers, seconds)) as outcomes,
+        closing(run_jobs(jobs, RAW, workers, seconds, work)) as outcomes,
     ):
         task = progress.add_task("runs", total=len(jobs))
         try:

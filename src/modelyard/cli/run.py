@@ -18,10 +18,16 @@ from rich.text import Text
 from modelyard import params
 from modelyard.cli.display import StageDisplay, checking_status, print_plan, print_unavailable
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
-from modelyard.cli.prerequisites import LOG_LINES, refuse_edited_files, report_package_changes
+from modelyard.cli.prerequisites import (
+    LIBRARIES,
+    LOG_LINES,
+    default_jobs,
+    record_lineage,
+    refuse_edited_files,
+    report_package_changes,
+)
 from modelyard.cli.runs import backfill_after_rebuild, print_tracking_failures
 from modelyard.core.errors import ModelyardError
-from modelyard.core.processes import core_count
 from modelyard.core.report_text import duration_text
 from modelyard.data.download import HostReachability
 from modelyard.orchestration.fork_server import IS_SUPPORTED, running_server
@@ -32,32 +38,11 @@ from modelyard.params.results import PRETRAINED_STAGES, evaluate_stage, results_
 from modelyard.tracking import is_enabled, report_relocation
 from modelyard.tracking.environment import REBUILD
 
-GIGABYTES_PER_STAGE = 3  # a training on MNIST peaks below that
 TYPICAL_TIMES = Path("docs/costs.json")  # which stages take longest, for a clone that has built nothing yet
 HEAVY = ("train", "evaluate")
 TOLERANT = ("compare",)  # compares whatever results there are
 STALE = "from an earlier rebuild"
 WIDE = 120  # columns of a terminal that has room for notes
-LIBRARIES = (
-    "keras",
-    "mlflow.keras",
-    "mlflow.sklearn",
-    "mlflow.pyfunc",
-    "mlflow.store.tracking.sqlalchemy_store",
-    "mlflow.system_metrics.system_metrics_monitor",
-    "mlflow.tracing.processor.base_mlflow",
-    "git",  # with which MLflow finds the commit of a run
-    "sklearn.ensemble",
-    "skops.io",
-    "matplotlib.backends.backend_agg",
-    "matplotlib.figure",
-    "scipy.stats",
-    "sqlalchemy.dialects.sqlite",
-    "filelock",
-    "ruamel.yaml",
-    "typer",
-)
-"""What training and evaluation import: once for all stages, because that takes seconds."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +86,8 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
             except KeyboardInterrupt:
                 console.print("\nStopped. Finished stages are kept; run again to continue.")
                 return 130
+            finally:
+                record_lineage(project, pipeline.stages.values())
     _print_summary(console, project, published, chosen, pipeline.stages, unavailable, options.verbose)
     failed = any(stage.state is StageState.FAILED for stage in pipeline.stages.values())
     complete = [name for name, stage in chosen.items() if pipeline.stages[stage].state in SUCCEEDED]
@@ -186,13 +173,9 @@ def _is_heavy(stage: Stage) -> bool:
 
 
 def _default_jobs(stages: Collection[Stage]) -> int:
-    """As many stages as there are cores and memory for: more would only slow each other down."""
-    import psutil
-
     if all(stage.state is not StageState.WAITING for stage in stages):
         return 1  # counting cores imports joblib, which takes as long as looking at twenty stages
-    by_memory = psutil.virtual_memory().available // (GIGABYTES_PER_STAGE * 2**30)
-    return max(1, min(core_count(), by_memory))
+    return default_jobs()
 
 
 def _print_summary(

@@ -1,8 +1,9 @@
-"""`modelyard tune`: run, show and apply a study."""
+"""`modelyard tune`: run, show, confirm and apply a study."""
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,14 +20,17 @@ from modelyard.core.errors import ModelyardError
 from modelyard.core.processes import core_count
 from modelyard.params.project import Project
 from modelyard.params.study import StudySettings
+from modelyard.tracking import project_root
 
 if TYPE_CHECKING:
     import optuna
 
+    from modelyard.tuning.results import StudyResults
     from modelyard.tuning.search import WorkerProcess
     from modelyard.tuning.worker import TrialFinished
 
 REPORTS = Path("reports/tuning")
+LONGEST = 7 * 24 * 3600.0  # seconds of a confirmation: no limit that matters
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ def search(name: str, options: Options) -> int:
         return 130
     finally:  # also after a search that was interrupted or has failed
         with location.explain_errors():
-            _write_results(console, study)
+            _print_best(console, _write_results(study))
     return 0
 
 
@@ -79,12 +83,71 @@ def show_trials(name: str, address: str | None) -> None:
     Console().print(terminal_table.trials_table(_latest(name, address)))
 
 
-def apply_best(name: str, address: str | None, replace: bool) -> None:
-    """Write the best trial of the latest study of this name into params.yaml."""
-    from modelyard.tuning import apply
+def confirm(name: str, address: str | None, workers: int | None) -> int:
+    """Train the best trials and the baseline of the latest study with several seeds; returns the exit code.
 
-    written = apply.apply(_latest(name, address), Path("params.yaml"), replace)
-    Console().print(f"params.yaml now has {written}. Next: modelyard run {written}", highlight=False)
+    Finished runs are kept, so that a confirmation that was stopped goes on.
+
+    Raises:
+        ModelyardError: the study has no trial to confirm, its experiment has changed since, or a training diverged.
+    """
+    console, project = Console(), params.load()
+    handle_termination_as_ctrl_c()
+    settings = _study_settings(project, name)
+    from modelyard.cli.replicate import run_missing
+    from modelyard.replication import confirmation, mlflow_log, series
+    from modelyard.replication.confirmation import SEEDS, Configuration, Score
+    from modelyard.replication.single_run import train_and_validate
+    from modelyard.tuning import apply, results, storage
+
+    location = storage.find_storage(name, address, Path.cwd())
+    study = storage.load_latest_study(name, location)
+    with location.explain_errors():
+        found = results.read_study(study)
+    apply.refuse_changes(found, project, Path("params.yaml"))
+    if not found.candidates:
+        raise ModelyardError(
+            f"study {found.name} has no finished trial besides the baseline: there is nothing to confirm. "
+            f"Run more trials: modelyard tune {name} --trials {len(found.trials) + settings.n_trials}"
+        )
+    trials = [Configuration(trial.number, found.settings_of(trial)) for trial in found.candidates]
+    baseline, *candidates = [
+        (each, confirmation.series_of(project, found.experiment, each)) for each in (Configuration(None, {}), *trials)
+    ]
+    wanted = [(of, SEEDS) for _, of in (baseline, *candidates)]
+    folder = project_root() / ".modelyard" / "confirmation" / f"{found.name}_{settings.seed}"
+    work = partial(train_and_validate, folds=found.space["folds"], split_seed=settings.seed)
+    if jobs := series.missing_jobs(wanted, folder):
+        run_missing(jobs, workers or core_count(), LONGEST, console, work)
+    mlflow_log.write((of for of, _ in wanted), folder, f"confirmation of {found.name}")
+    if series.missing_jobs(wanted, folder):
+        console.print(f"Not confirmed yet. Run again to continue: modelyard tune {name} --confirm", highlight=False)
+        return 1
+    confirmed = confirmation.confirm(baseline, candidates, Score(found.metric, found.maximize), folder)
+    with location.explain_errors():
+        study.set_user_attr(results.CONFIRMATION, confirmed)
+        found = _write_results(study)
+    from modelyard.tuning.terminal_table import confirmation_table
+
+    console.print(confirmation_table(found))
+    console.print(f"Next: modelyard tune {name} --apply", highlight=False)
+    return 0
+
+
+def apply_best(name: str, address: str | None, replace: bool) -> None:
+    """Write the winner of the latest study of this name into params.yaml, and its claim into claims.yaml."""
+    from modelyard.tuning import apply
+    from modelyard.tuning.results import read_study
+
+    console, study = Console(), _latest(name, address)
+    written, found = apply.apply(study, Path("params.yaml"), replace), read_study(study)
+    console.print(f"params.yaml now has {written}. Next: modelyard run {written}", highlight=False)
+    if found.confirmation:
+        claim = apply.claim_name(found.experiment)
+        text = f"claims.yaml has the claim {claim}. To test it once on the test samples: modelyard replicate {claim}"
+        console.print(text, highlight=False)
+    else:
+        console.print(f"It was found with one seed. To compare it over several: modelyard tune {name} --confirm")
 
 
 class TrialDisplay:
@@ -146,27 +209,37 @@ def _latest(name: str, address: str | None) -> "optuna.Study":
     return storage.load_latest_study(name, storage.find_storage(name, address, Path.cwd()))
 
 
-def _write_results(console: Console, study: "optuna.Study") -> None:
-    """Write the report and the MLflow runs, and print the best trial; does nothing if no trial has ended."""
+def _write_results(study: "optuna.Study") -> "StudyResults":
+    """Write the report and the MLflow runs; does nothing if no trial has ended."""
     from modelyard.tuning import mlflow_log, report, results
 
     found = results.read_study(study)
+    if found.finished or found.pruned or found.failed:
+        folder = REPORTS / found.name
+        lock = Path(".modelyard") / "studies" / f"{found.name}.report.lock"
+        with FileLock(lock):  # two searches in this folder can end at the same time
+            report.write(study, folder)
+        mlflow_log.write(study, folder)
+    return found
+
+
+def _print_best(console: Console, found: "StudyResults") -> None:
+    """Print the best trial; nothing if no trial has ended."""
     if not (found.finished or found.pruned or found.failed):
         return
-    folder = REPORTS / found.name
-    lock = Path(".modelyard") / "studies" / f"{found.name}.report.lock"
-    with FileLock(lock):  # two searches in this folder can end at the same time
-        report.write(study, folder)
-    mlflow_log.write(study, folder)
+    page = REPORTS / found.name / "report.md"
     if found.best is None:
-        console.print(f"\nNo trial was completed. See {folder / 'report.md'}.", highlight=False)
+        console.print(f"\nNo trial was completed. See {page}.", highlight=False)
         return
     best = f"\nBest {found.metric}: {found.best.value:.4g} in trial {found.best.number}"
     baseline = f"; baseline {found.baseline.value:.4g}" if found.baseline else ""
-    console.print(f"{best}{baseline}. See {folder / 'report.md'}.", highlight=False)
+    console.print(f"{best}{baseline}, with one seed each. See {page}.", highlight=False)
     for key, value in found.best.params.items():
         console.print(f"  {key}: {_format(value)}", highlight=False)
-    console.print(f"Next: modelyard tune {found.entry} --apply", highlight=False)
+    console.print(
+        f"Next: modelyard tune {found.entry} --confirm trains the best trials and the baseline with more seeds",
+        highlight=False,
+    )
 
 
 def _format(value: object) -> str:

@@ -48,8 +48,9 @@ LEGEND = (
 )
 GAINS = (
     "The winner of each study against its baseline, the experiment that the study started from, on the same test "
-    "samples, which no study sees. *gain* has the 95 % interval of a paired bootstrap over those samples; another seed "
-    "changes both values too."
+    "samples, which no study sees. *difference* has the 95 % interval of a paired bootstrap over those samples, with "
+    "one seed each: another seed changes both values too. `modelyard tune STUDY --confirm` trains both with several "
+    "seeds, and `--apply` then writes a claim, which `modelyard replicate` tests on the test samples (claims.md)."
 )
 
 
@@ -97,7 +98,7 @@ def markdown(table: pd.DataFrame, gains: Mapping[str, PairedDifference]) -> str:
     for dataset, rows in table.groupby("dataset", sort=False):
         parts.append(f"## {dataset}\n\n{_metric_table(rows)}")
     if gains:
-        parts += ["## What tuning gained", GAINS, _gain_table(gains)]
+        parts += ["## Tuned experiments", GAINS, _gain_table(gains)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -221,7 +222,7 @@ def _gain_table(gains: Mapping[str, PairedDifference]) -> str:
         (f"`{name}`", gain.metric, f"{gain.old:.4g}", f"{gain.new:.4g}", f"{gain.gain:+.4g} ({gain.within})")
         for name, gain in gains.items()
     ]
-    return markdown_table(["experiment", "metric", "baseline", "tuned", "gain"], lines)
+    return markdown_table(["experiment", "metric", "baseline", "tuned", "difference"], lines)
 
 
 def _warning(rows: pd.DataFrame) -> str:

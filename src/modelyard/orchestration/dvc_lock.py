@@ -7,10 +7,11 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from modelyard.core.config import parse_yaml
+from modelyard.core.config import flatten, parse_yaml
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import checksum, conflict_message, read_text
 
@@ -23,10 +24,14 @@ RESTORE_LOCK = (
 
 @dataclass(frozen=True)
 class LockedStage:
-    """A stage after its last run: the MD5 of each file and folder that it depends on and that it wrote, by path."""
+    """A stage after its last run: the MD5 of each file and folder that it depends on and that it wrote, by path.
+
+    `params` has the values of params.yaml that it depends on, by dotted key.
+    """
 
     deps: Mapping[str, str]
     outs: Mapping[str, str]
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read(root: Path, names: Collection[str] | None = None) -> dict[str, LockedStage]:
@@ -76,7 +81,8 @@ def parse(text: str, path: Path) -> dict[str, LockedStage]:
     try:
         entries = (content or {}).get("stages") or {}
         return {
-            name: LockedStage(_md5s(entry.get("deps")), _md5s(entry.get("outs"))) for name, entry in entries.items()
+            name: LockedStage(_md5s(entry.get("deps")), _md5s(entry.get("outs")), _values(entry.get("params")))
+            for name, entry in entries.items()
         }
     except (AttributeError, KeyError, TypeError):
         raise ModelyardError(conflict_message(text, path) or f"{path}: not what DVC writes. {RESTORE_LOCK}") from None
@@ -110,6 +116,10 @@ def md5(path: Path) -> str:
 
 def _md5s(files: Sequence[Mapping[str, str]] | None) -> dict[str, str]:
     return {file["path"]: file.get("md5", "") for file in files or ()}
+
+
+def _values(files: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Any]:
+    return {key: value for values in (files or {}).values() for key, value in flatten(values).items()}
 
 
 def _stage(name: str, root: Path) -> LockedStage:

@@ -201,6 +201,7 @@ class Pipeline:
             stage.reason, self._busy_until[stage.name] = str(busy), time.monotonic() + BUSY_SECONDS
             outcome = StageState.WAITING
         if isinstance(outcome, Command):
+            stage.has_run = True
             with DeferredSignals():
                 running[stage.name] = Running(reproduction, StageProcess(outcome))
         else:

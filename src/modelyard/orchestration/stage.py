@@ -36,6 +36,7 @@ class Stage:
         last_seconds: how long it took last time.
         began: when it began, by the monotonic clock; 0 before.
         ended: when it ended; 0 before.
+        has_run: whether its command was started; DVC's run cache can restore its outputs instead.
     """
 
     name: str
@@ -47,6 +48,12 @@ class Stage:
     last_seconds: float = 0.0
     began: float = 0.0
     ended: float = 0.0
+    has_run: bool = False
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether its outputs were made by its command just now."""
+        return self.has_run and self.state is StageState.BUILT
 
     @property
     def seconds(self) -> float:

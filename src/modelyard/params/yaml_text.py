@@ -1,4 +1,4 @@
-"""Entries of params.yaml and published.yaml, written as text: lines are added, every other byte is kept."""
+"""Entries of params.yaml, published.yaml and claims.yaml as text: lines are added, every other byte is kept."""
 
 import re
 import sys
@@ -15,10 +15,11 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from modelyard.core.config import read_yaml
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import atomic_file
-from modelyard.params.checks import load, load_published
+from modelyard.params.checks import load, load_claims, load_published
 
 LINE_WIDTH, INDENT = 118, "  "  # of an entry before it is indented within its section
 PLAIN = re.compile(r"[A-Za-z_]+([ ./-]?[A-Za-z0-9_]+)*")
+CHECKS = {"published.yaml": load_published, "claims.yaml": load_claims}  # of the files beside params.yaml
 NOT_TEXT = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
 
 
@@ -77,7 +78,7 @@ def replace_value(text: str, keys: tuple[str, ...], value: str) -> str:
 
 
 def write_checked(texts: Mapping[Path, str], expected: Mapping[Path, Any], what: str, entry: str) -> None:
-    """Write the new texts of params.yaml and, if given after it, published.yaml.
+    """Write the new texts of params.yaml and, if given after it, published.yaml and claims.yaml.
 
     Raises:
         ModelyardError: a text does not hold what is expected, or does not pass the checks of its file; nothing was
@@ -94,7 +95,7 @@ def write_checked(texts: Mapping[Path, str], expected: Mapping[Path, Any], what:
             params_draft, *others = drafts.values()
             project = load(params_draft)
             for draft in others:
-                load_published(project, draft)
+                CHECKS[draft.name](project, draft)
         except ModelyardError as error:
             message = str(error).replace(f"{folder}/", "")
             unchanged = f"{' and '.join(path.name for path in texts)} unchanged"
@@ -102,7 +103,8 @@ def write_checked(texts: Mapping[Path, str], expected: Mapping[Path, Any], what:
     for path, text in texts.items():
         with atomic_file(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
-            temporary.chmod(path.stat().st_mode)
+            if path.exists():
+                temporary.chmod(path.stat().st_mode)
 
 
 def _find(text: str, keys: tuple[str, ...]) -> tuple[Any, Any]:

@@ -17,13 +17,19 @@ from modelyard.tracking import nested_runs
 from modelyard.tracking.nested_runs import CompletedRun, LoggedMetric
 
 
-def write(wanted: Iterable[Series], folder: Path) -> None:
-    """Log the kept runs of these series that MLflow does not have yet; `folder` holds the runs of all series."""
+def write(wanted: Iterable[Series], folder: Path, kind: str = "replication") -> None:
+    """Log the kept runs of these series that MLflow does not have yet.
+
+    Args:
+        wanted: the series.
+        folder: the folder that holds the runs of all series.
+        kind: what the runs are for: equal series can have runs of several kinds.
+    """
     writer = nested_runs.nested_run_writer()
     for series in {(each.experiment, each.key): each for each in wanted}.values():
         runs = [_seed_run(series, file) for file in series.files(folder).values()]
         if runs:
-            writer.write(f"replication {series.experiment} {series.key}", _series_run(series, runs), runs)
+            writer.write(f"{kind} {series.experiment} {series.key}", _series_run(series, runs), runs)
 
 
 def _series_run(series: Series, runs: list[CompletedRun]) -> CompletedRun:
@@ -85,7 +91,8 @@ def _params(resolved: ResolvedExperiment) -> dict[str, Any]:
 
 def _description(series: Series, values_by_metric: Mapping[str, np.ndarray]) -> str:
     """The text that MLflow shows at the top of the run's page."""
-    name = f"test_{headline_metric(series.resolved.task)}"
+    headline = f"test_{headline_metric(series.resolved.task)}"
+    name = headline if headline in values_by_metric else next(iter(values_by_metric))
     statistics = seed_statistics(values_by_metric[name], series.test_ratio(name))
     interval = ", 95 % interval {:.4g} to {:.4g}".format(*statistics.interval) if statistics.interval else ""
     return f"{name} over {len(values_by_metric[name])} seeds: mean {statistics.mean:.4g}{interval}."

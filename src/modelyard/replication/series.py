@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from modelyard.params.variants import GAP, ResolvedExperiment, digest, resolve
 from modelyard.replication.seed_statistics import seed_statistics
 from modelyard.replication.single_run import (
     Job,
+    PreparedJob,
     code_checksums,
     predictions_of,
     prepared_inputs,
@@ -49,6 +50,9 @@ COLUMNS = (
     "inside",
 )
 
+
+Work = Callable[[PreparedJob], dict[str, Any]]
+"""What a run does: a function of a module, which returns `metrics`, `epochs` and `seconds`."""
 
 _METRICS = TypeAdapter(dict[str, FiniteFloat | None])
 """The metrics in the file of a run: None where its training diverged, because JSON has no NaN."""
@@ -171,7 +175,9 @@ def _kept_run(file: Path) -> KeptRun:
     return KeptRun(metrics, content.get("seconds"), predictions_of(file).exists())
 
 
-def run_jobs(jobs: Sequence[Job], raw: Path, workers: int, seconds: float) -> Generator[Outcome, None, None]:
+def run_jobs(
+    jobs: Sequence[Job], raw: Path, workers: int, seconds: float, work: Work = train_and_evaluate
+) -> Generator[Outcome, None, None]:
     """Run jobs in parallel and keep the metrics of each in its file.
 
     Args:
@@ -179,13 +185,14 @@ def run_jobs(jobs: Sequence[Job], raw: Path, workers: int, seconds: float) -> Ge
         raw: a folder with a subfolder of raw files per data set.
         workers: the number of processes.
         seconds: the time after which runs that have not ended are stopped.
+        work: what a run does.
 
     Yields:
         The outcome of each run as it ends.
     """
     end = time.monotonic() + seconds
     with prepared_inputs(jobs, raw) as prepared:
-        for outcome in run_in_pool(train_and_evaluate, prepared, workers, end - time.monotonic()):
+        for outcome in run_in_pool(work, prepared, workers, end - time.monotonic()):
             job = outcome.job.job
             if not outcome.error:
                 predictions = outcome.result.pop("predictions", {})

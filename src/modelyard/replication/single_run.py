@@ -1,4 +1,4 @@
-"""One run of a replication: prepares the data, trains and evaluates a model, and returns its metrics."""
+"""One run of a replication: prepares the data, trains and scores a model, and returns its metrics."""
 
 import logging
 import time
@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 from modelyard import models
 from modelyard.core.files import checksum
 from modelyard.data import inputs, readers
+from modelyard.data.cross_validation import split_folds
 from modelyard.data.samples import Samples
 from modelyard.data.splits import check_targets
 from modelyard.experiments import evaluate
 from modelyard.experiments.tasks import TASKS
 from modelyard.metrics import METRICS
-from modelyard.models.engine.training_settings import trained_epoch
+from modelyard.models.engine.training_settings import trained_epoch, without_checkpoint
 from modelyard.params.variants import GAP, ResolvedExperiment, digest
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 # The code that can change a metric, within the package: an edit of it invalidates the runs that are kept.
 CODE = (
     "data/columns.py",
+    "data/cross_validation.py",
     "data/decision_threshold.py",
     "data/inputs.py",
     "data/preprocessing.py",
@@ -132,6 +134,36 @@ def train_and_evaluate(prepared: PreparedJob) -> dict[str, Any]:
         "seconds": seconds,
         "predictions": predictions,
     }
+
+
+def train_and_validate(prepared: PreparedJob, folds: int | None, split_seed: int) -> dict[str, Any]:
+    """Train and score on validation samples as a trial of a search does; no test sample is read.
+
+    Args:
+        prepared: the run; its experiment starts from no other.
+        folds: into how many folds the training and validation samples are divided; None for the input's own split.
+        split_seed: with which they are divided.
+
+    Returns:
+        `metrics`: those on validation samples as val_*, of the epoch whose weights the model has, with folds the mean
+        over them. Also the number of `epochs`, and the `seconds` it took.
+    """
+    import pandas as pd
+
+    start = time.monotonic()
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    job, ends, epochs = prepared.job, [], 0
+    settings = job.resolved.experiment
+    data = inputs.load_training(prepared.folder(job.resolved) / "training")
+    for fold in split_folds(data, folds, split_seed):
+        with TemporaryDirectory() as folder:
+            context = models.TrainingContext(Path(folder), job.runtime, lambda _: None)
+            _, history = models.fit(settings.model, without_checkpoint(settings.training), fold, context)
+        ends.append(history.iloc[trained_epoch(settings.training, history)])
+        epochs += len(history)
+    means = pd.DataFrame(ends).mean(skipna=False)
+    values = {str(name): float(value) for name, value in means.items() if str(name).startswith("val_")}
+    return {"metrics": values, "epochs": epochs, "seconds": time.monotonic() - start}
 
 
 @cache

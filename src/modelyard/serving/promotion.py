@@ -1,25 +1,28 @@
 """Promotion: a candidate becomes the champion of its data set if it is significantly better than the present one.
 
-The test is the 95 % interval of a paired bootstrap over the candidate's test samples.
+The test is the interval of a paired bootstrap over the candidate's test samples: of 95 % for the first comparison on
+these samples, wider for each further one (see serving.comparisons).
 """
 
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from modelyard import models
 from modelyard.core.errors import ModelyardError
 from modelyard.experiments import evaluate
 from modelyard.experiments.evaluate import Evaluation
-from modelyard.metrics.bootstrap import PairedDifference, paired_difference
+from modelyard.metrics.bootstrap import paired_difference
 from modelyard.metrics.definitions import headline_metric
 from modelyard.orchestration import dvc_lock
 from modelyard.params.project import Project
 from modelyard.params.results import evaluate_stage, train_stage
 from modelyard.serving import registry
+from modelyard.serving.comparisons import Comparison
 from modelyard.serving.registry import CHALLENGER, CHAMPION, Version
 
+RECORDED = ("experiment", "metric", "comparison", "gain", "gain_low", "gain_high", "over_seeds", "reason", "forced")
 LEAKY_SCALING = "minmax_per_split"  # it scales test samples by their own range
 
 
@@ -72,23 +75,36 @@ class PromotionDecision:
     Attributes:
         wins: whether it becomes champion.
         reason: why, or why not.
-        difference: the difference from the champion, where the two can be compared.
+        comparison: that with the champion, where the two can be compared.
+        over_seeds: that of their experiments over seeds, if it was asked for.
         forced: the reason for making it champion regardless of the comparison; empty if it was not forced.
     """
 
     wins: bool
     reason: str
-    difference: PairedDifference | None = None
+    comparison: Comparison | None = None
+    over_seeds: "SeedComparison | None" = None
     forced: str = ""
 
     @property
     def tags(self) -> dict[str, str]:
         """The tags of the model version that record the decision."""
         tags = {"reason": self.reason} | ({"forced": self.forced} if self.forced else {})
-        if self.difference is None:
+        if self.over_seeds:
+            tags["over_seeds"] = self.over_seeds.text
+        if self.comparison is None:
             return tags
-        gain, (low, high) = self.difference.gain, self.difference.interval
-        return tags | {"gain": f"{gain:.6g}", "gain_low": f"{low:.6g}", "gain_high": f"{high:.6g}"}
+        gain, (low, high) = self.comparison.difference.gain, self.comparison.interval
+        measured = {"gain": f"{gain:.6g}", "gain_low": f"{low:.6g}", "gain_high": f"{high:.6g}"}
+        counted = {registry.COMPARISON: f"{self.comparison.number}", registry.AGAINST: self.comparison.against}
+        return tags | measured | counted
+
+
+class SeedComparison(NamedTuple):
+    """The experiments of candidate and champion over seeds: whether the candidate is better, and the numbers."""
+
+    is_better: bool
+    text: str
 
 
 class Promotion(NamedTuple):
@@ -100,7 +116,14 @@ class Promotion(NamedTuple):
     before: Version | None
 
 
-def promote(project: Project, experiment: str, root: Path, force: str = "", card: str = "") -> Promotion:
+def promote(
+    project: Project,
+    experiment: str,
+    root: Path,
+    force: str = "",
+    card: str = "",
+    over_seeds: SeedComparison | None = None,
+) -> Promotion:
     """Register an experiment's model under the name of its data set: as champion if it wins, else as challenger.
 
     Args:
@@ -109,6 +132,7 @@ def promote(project: Project, experiment: str, root: Path, force: str = "", card
         root: the folder of dvc.yaml.
         force: the reason to make it champion regardless of the comparison; none by default.
         card: the model's card in Markdown, for its description.
+        over_seeds: a comparison with the champion's experiment that it has to win as well.
 
     Raises:
         ModelyardError: the experiment's files are missing or differ from what the pipeline built, or the tracking store
@@ -119,6 +143,8 @@ def promote(project: Project, experiment: str, root: Path, force: str = "", card
     if champion and champion.tags.get("model_md5") == candidate.model_md5:
         return Promotion(champion, CHAMPION, "It is the champion already, with the same files.", champion)
     decision = decide(candidate, champion)
+    if over_seeds and decision.comparison:
+        decision = _with_seeds(decision, over_seeds)
     if force:
         decision = replace(decision, wins=True, forced=force)
     tags = {"test_md5": candidate.test_md5, "metric": candidate.summary, **decision.tags}
@@ -145,6 +171,37 @@ def candidate_of(project: Project, experiment: str, root: Path) -> Candidate:
     )
 
 
+def experiment_of(champion: Version, project: Project, root: Path) -> str:
+    """The experiment of params.yaml that trains the champion again.
+
+    Raises:
+        ModelyardError: there is none: it is gone, or has given another model since.
+    """
+    name = champion.tags.get("experiment", "")
+    if name in project.all_experiments:
+        stage = train_stage(project.section_of(name), name)
+        model = dvc_lock.verified_output(stage, "model", root) if dvc_lock.read(root, [stage]) else None
+        if model and dvc_lock.md5(model) == champion.tags.get("model_md5"):
+            return name
+    raise ModelyardError(
+        f"the champion, {champion}, cannot be trained with other seeds: params.yaml and dvc.lock do not have its "
+        "experiment, or have another model of it. Leave out --seeds, or promote the present model of it first."
+    )
+
+
+def history() -> dict[str, Any]:
+    """Every promotion, for the report: by MD5 of the test samples, with the number of comparisons on them."""
+    found: dict[str, Any] = {}
+    for version in registry.history():
+        if test := version.tags.get("test_md5"):
+            entry = {name: version.tags[name] for name in RECORDED if name in version.tags}
+            versions = found.setdefault(test, {"comparisons": registry.comparisons_on(test), "versions": []})[
+                "versions"
+            ]
+            versions.append({"model": version.name, "version": version.number} | entry)
+    return {"test_samples": found}
+
+
 def registered_name(project: Project, experiment: str) -> str:
     """The name of the data set, followed by the task if it is not the data set's own: `mnist-reconstruction`."""
     name, task = project.dataset_of(experiment), project.task_of(experiment)
@@ -168,4 +225,12 @@ def decide(candidate: Candidate, champion: Version | None) -> PromotionDecision:
     opponent = evaluate.evaluate(models.load(folder), candidate.test)
     old, new = (each.scored.bound_metrics[candidate.metric] for each in (opponent, candidate.evaluation))
     difference = paired_difference(candidate.metric, old, new)
-    return PromotionDecision(difference.is_significant, f"{difference}: {difference.conclusion}.", difference)
+    number = registry.comparison_number(candidate.test_md5, candidate.model_md5, champion)
+    comparison = Comparison(difference, number, champion.number)
+    return PromotionDecision(comparison.is_significant, str(comparison), comparison)
+
+
+def _with_seeds(decision: PromotionDecision, over_seeds: SeedComparison) -> PromotionDecision:
+    """The decision on a candidate that has to be better over seeds, too."""
+    wins = decision.wins and over_seeds.is_better
+    return replace(decision, wins=wins, over_seeds=over_seeds, reason=f"{decision.reason} {over_seeds.text}")

@@ -20,8 +20,10 @@ from modelyard.tracking.descriptions import NOTE
 from modelyard.tracking.mlflow_schema import model_digest
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+COMPARISON, AGAINST = "comparison", "against"  # tags: its number on the same test samples, and the champion's version
 FOLDER = "model_folder"  # of a version: our own format, beside MLflow's
 LONGEST_DESCRIPTION = 5000  # characters, of MLflow's tables
+MAX_VERSIONS = 10_000
 ADVICE = "Promote an experiment: modelyard promote EXPERIMENT"
 
 
@@ -42,6 +44,34 @@ def aliased(name: str, alias: str) -> Version | None:
     with _registry() as client:
         number = _aliases(client).get(name, {}).get(alias)
         return _version(client, name, number) if number else None
+
+
+def comparison_number(test_md5: str, model_md5: str, champion: Version) -> int:
+    """The number of a comparison with the champion on the test samples with this MD5: repeated, it keeps its number."""
+    same = {"test_md5": test_md5, "model_md5": model_md5, AGAINST: champion.number}
+    known = [each for each in history() if each.name == champion.name and same.items() <= each.tags.items()]
+    return int(known[0].tags[COMPARISON]) if known else comparisons_on(test_md5) + 1
+
+
+def comparisons_on(test_md5: str) -> int:
+    """How many comparisons the test samples with this MD5 have decided, of models of any name.
+
+    Of versions from before they were numbered, those with a gain count. A version that was deleted counts as long as a
+    later one is there.
+    """
+    compared = [version.tags for version in history() if version.tags.get("test_md5") == test_md5]
+    numbers = [int(tags[COMPARISON]) for tags in compared if COMPARISON in tags]
+    return max([sum("gain" in tags for tags in compared), *numbers])
+
+
+def history() -> list[Version]:
+    """Every version of every registered model, the oldest of each first."""
+    with _registry() as client:
+        found = client.search_model_versions(max_results=MAX_VERSIONS)
+        return sorted(
+            (Version(each.name, str(each.version), each.tags) for each in found),
+            key=lambda version: (version.name, int(version.number)),
+        )
 
 
 def register(

@@ -19,7 +19,7 @@ from modelyard.data import inputs
 from modelyard.orchestration import dvc_lock
 from modelyard.params.project import Project
 from modelyard.params.results import ExperimentResults, evaluate_stage, results_of, train_stage
-from modelyard.tracking import queries
+from modelyard.tracking import lineage, queries
 from modelyard.tracking.queries import RunRecord
 from modelyard.tracking.run import Run, backfill_run
 from modelyard.tracking.store import database_file, masked_tracking_uri, project_root, saved_run_id
@@ -32,7 +32,7 @@ TOLERANCE = 1e-6  # relative: history.csv has nine digits
 class LockedExperiment:
     """An experiment with its results, and with its two stages as dvc.lock has them.
 
-    Of the device, settings say whether it is a GPU; no file says of which kind.
+    Of the device, settings say whether it is a GPU. `stage` is the name of the training stage.
     """
 
     name: str
@@ -41,6 +41,7 @@ class LockedExperiment:
     results: ExperimentResults
     training: dvc_lock.LockedStage
     evaluation: dvc_lock.LockedStage
+    stage: str
 
     @property
     def outs(self) -> dict[str, str]:
@@ -99,6 +100,7 @@ def _locked_experiment(project: Project, name: str, stages: dict[str, dvc_lock.L
         results=results_of(project, name),
         training=stages[train_stage(section, name)],
         evaluation=stages[evaluate_stage(section, name)],
+        stage=train_stage(section, name),
     )
 
 
@@ -142,7 +144,7 @@ def _log_training(experiment: LockedExperiment, run: Run) -> None:
     data = inputs.load_training(experiment.training_folder)
     run.log_backfill_source("result files of an earlier training, or of one elsewhere")
     run.log_inputs(flatten(experiment.settings), data.description, experiment.training_folder)
-    run.log_device(experiment.device)
+    run.log_device(experiment.device, lineage.recorded(experiment.stage, experiment.training, Path()) or {})
     for metrics in _epochs(experiment.results):
         run.log_epoch(metrics)
     run.log_model(model, experiment.results.model)

@@ -3,8 +3,10 @@
 import os
 import resource
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from modelyard.core import git
 from modelyard.core.config import read_yaml
@@ -27,6 +29,11 @@ def environment_tags(experiment: str = "") -> dict[str, str]:
         "process": this_process(),
     }
     return {tag: value for tag, value in tags.items() if value}
+
+
+def machine_tags(described: Mapping[str, Any]) -> dict[str, str]:
+    """The tags that record what a training computed with, such as processor and versions, of `lineage.describe`."""
+    return {name: text for name, value in described.items() if (text := _text(value))}
 
 
 def describe_commit() -> str:
@@ -63,6 +70,12 @@ def _commit_tags() -> dict[str, str]:
         return {"git_commit": commit, "git_error": str(error)}
     dirty = str(bool(changed or new)).lower()
     return {"git_commit": commit, "git_dirty": dirty, "git_changed": ", ".join(changed), "git_new": ", ".join(new)}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {each}" for name, each in value.items())
+    return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 def _notebook_of(experiment: str) -> str:

@@ -15,7 +15,7 @@ from modelyard.core.files import write_text
 from modelyard.data.inputs import InputDescription
 from modelyard.orchestration import dvc_lock
 from modelyard.params.results import ExperimentResults, evaluations, train_stages
-from modelyard.tracking import descriptions, environment, logged_model
+from modelyard.tracking import descriptions, environment, lineage, logged_model
 from modelyard.tracking.failsafe import FailsafeRun, NullRun
 from modelyard.tracking.mlflow_schema import folder_digest, input_tags, model_digest, tensor_schema
 from modelyard.tracking.store import connect, is_enabled, reason, run_id_file, saved_run_id
@@ -65,11 +65,17 @@ class MlflowRun:
         dataset = MetaDataset(source, name=description.dataset, digest=digest[:32], schema=schema)
         mlflow.log_input(dataset, "training")
 
-    def log_device(self, name: str) -> None:
-        """Log what computes: another device gives other bits."""
+    def log_device(self, name: str, recorded: Mapping[str, Any] | None = None) -> None:
+        """Log what computes, because another device, processor or version can give other bits.
+
+        Args:
+            name: the device.
+            recorded: what computed a training elsewhere or earlier; by default this machine is described.
+        """
         import mlflow
 
-        mlflow.set_tag("device", name)
+        described = lineage.describe_here() if recorded is None else recorded
+        mlflow.set_tags(environment.machine_tags(described) | {"device": name})
 
     def log_epoch(self, metrics: Mapping[str, float]) -> None:
         """Log the metrics of one epoch; `epoch` is its number, from 1."""

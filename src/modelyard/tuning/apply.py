@@ -1,5 +1,7 @@
-"""The winner of a study, written into params.yaml and published.yaml."""
+"""The winner of a study, written into params.yaml, published.yaml and, once confirmed, claims.yaml."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,18 @@ from optuna.trial import FrozenTrial
 from modelyard import params
 from modelyard.core.config import read_yaml
 from modelyard.core.errors import ModelyardError
+from modelyard.metrics.definitions import headline_metric
 from modelyard.params.fold_evaluation import EVALUATE
 from modelyard.params.study import tuned_name
 from modelyard.params.yaml_text import INDENT, add_entry, as_yaml, with_value, write_checked
 from modelyard.tuning.results import StudyResults, format_value, read_study
+
+SMALLEST = 0.005  # of a claim: the difference that matters, of metrics that are 1 at best; a person may edit it
+
+
+def claim_name(experiment: str) -> str:
+    """The name of the claim that the winner of a study is better than its baseline."""
+    return f"tuned_{experiment}"
 
 
 @dataclass(frozen=True)
@@ -26,6 +36,7 @@ class Winner:
         study: the study's name in params.yaml.
         settings: the entry of the tuned experiment.
         note: its origin, for published.yaml.
+        claim: the entry for claims.yaml that compares it with its baseline; None unless it is confirmed.
     """
 
     section: str
@@ -33,6 +44,7 @@ class Winner:
     study: str
     settings: dict[str, Any]
     note: str
+    claim: dict[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -48,26 +60,31 @@ class Winner:
 def find_winner(study: Study, file: Path) -> Winner:
     """Return the experiment of a study, as it stands in `file`, with the values of the best trial.
 
+    After a confirmation, that is the trial with the best mean over seeds.
+
     Raises:
-        ModelyardError: no trial has finished, none is better than the baseline, or the experiment or an input has
-            changed since the study was created.
+        ModelyardError: no trial has finished, none is better than the baseline, the best trials are others than those
+            that were confirmed, or the experiment or an input has changed since the study was created.
     """
     results = read_study(study)
-    best, project = _better_trial(results), params.load(file)
-    _refuse_changes(results, project, file)
+    best = _confirmed_trial(results) if results.confirmation else _better_trial(results)
+    project = params.load(file)
+    refuse_changes(results, project, file)
     section = project.section_of(results.experiment)
     entry = read_yaml(file)[section][results.experiment]
     for key, value in results.settings_of(best).items():
         entry = with_value(entry, tuple(key.split(".")), tuple(value) if isinstance(value, list) else value)
     note = f"best of {len(results.trials)} trials of study {results.name}"
-    return Winner(section, results.experiment, results.entry, entry, note)
+    claim = _claim(results, project) if results.confirmation else None
+    return Winner(section, results.experiment, results.entry, entry, note, claim)
 
 
 def apply(study: Study, file: Path = Path("params.yaml"), replace: bool = False) -> str:
     """Write the winner of a study into `file` as `<experiment>_tuned`, beneath its experiment, and return that name.
 
-    Where published.yaml beside `file` has the experiment, it gets an entry as well: the notebook and a note. An entry
-    that is there already with equal values is left as it is.
+    Where published.yaml beside `file` has the experiment, it gets an entry as well: the notebook and a note. A
+    confirmed winner is compared with its baseline by an entry of claims.yaml. What is there already with equal values
+    is left as it is.
 
     Raises:
         ModelyardError: there is no winner, the name is taken by other values (without `replace`), or the new files do
@@ -75,15 +92,14 @@ def apply(study: Study, file: Path = Path("params.yaml"), replace: bool = False)
     """
     winner = find_winner(study, file)
     entry = read_yaml(file)[winner.section].get(winner.name)
-    if entry == winner.settings:
-        return winner.name
-    if entry is not None and not replace:
+    if entry is not None and entry != winner.settings and not replace:
         raise ModelyardError(
             f"{file.name} has an experiment {winner.name} with other values. Replace it with "
             f"`modelyard tune {winner.study} --apply --replace`, or rename that entry."
         )
-    texts, expected = _changes(winner, file, file.with_name("published.yaml"))
-    write_checked(texts, expected, "the winner", winner.text)
+    texts, expected = _changes(winner, file, is_new=entry != winner.settings)
+    if any(expected[path] != (read_yaml(path) if path.exists() else None) for path in texts):
+        write_checked(texts, expected, "the winner", winner.text)
     return winner.name
 
 
@@ -101,8 +117,42 @@ def _better_trial(results: StudyResults) -> FrozenTrial:
     return results.best
 
 
-def _refuse_changes(results: StudyResults, project: params.Project, file: Path) -> None:
-    """Refuse an experiment or inputs that have changed since the search: its scores do not hold for them."""
+def _confirmed_trial(results: StudyResults) -> FrozenTrial:
+    """The trial with the best mean over seeds."""
+    again = f"modelyard tune {results.entry} --confirm"
+    if not results.confirmation or not results.is_confirmed:
+        raise ModelyardError(f"study {results.name} has other best trials since it was confirmed. Run again: {again}")
+    best, baseline = results.confirmation["candidates"][0], results.confirmation["baseline"]
+    if best["mean"] == baseline["mean"] or (best["mean"] > baseline["mean"]) != results.maximize:
+        raise ModelyardError(
+            f"study {results.name}: over {len(results.confirmation['seeds'])} seeds, no trial is better than the "
+            f"baseline, experiment {results.experiment} unchanged ({results.metric} {format_value(baseline['mean'])}; "
+            f"the best trial has {format_value(best['mean'])}). Run more trials or widen a range, and confirm again."
+        )
+    return next(trial for trial in results.trials if trial.number == best["trial"])
+
+
+def _claim(results: StudyResults, project: params.Project) -> dict[str, Any]:
+    """The claim that the winner is better than its baseline on test samples, with seeds that nothing was chosen by."""
+    seeds = results.confirmation["seeds"] if results.confirmation else []
+    return {
+        "says": f"the winner of study {results.entry} beats its baseline",
+        "first": {"experiment": tuned_name(results.experiment)},
+        "second": {"experiment": results.experiment},
+        "changes": {"training.seed": max(seeds) + 1},
+        "metric": headline_metric(project.task_of(results.experiment)),
+        "direction": "higher",
+        "smallest": SMALLEST,
+        "seeds": len(seeds),
+    }
+
+
+def refuse_changes(results: StudyResults, project: params.Project, file: Path) -> None:
+    """Refuse an experiment or inputs that have changed since the search: its scores do not hold for them.
+
+    Raises:
+        ModelyardError: one of them has changed or is gone.
+    """
     searched = {results.experiment: results.space["experiment"], **results.space["inputs"]}
     for name, then in searched.items():
         now = project.all_experiments.get(name) or project.inputs.get(name)
@@ -113,17 +163,32 @@ def _refuse_changes(results: StudyResults, project: params.Project, file: Path) 
             )
 
 
-def _changes(winner: Winner, file: Path, published_file: Path) -> tuple[dict[Path, str], dict[Path, Any]]:
-    """The new text and content of each file that changes, params.yaml first: published.yaml may name nothing else."""
+def _changes(winner: Winner, file: Path, is_new: bool) -> tuple[dict[Path, str], dict[Path, Any]]:
+    """The new text and content of each file, params.yaml first: the others may name nothing else."""
+    published, claims = (file.with_name(name) for name in ("published.yaml", "claims.yaml"))
     expected = {file: with_value(read_yaml(file), (winner.section, winner.name), winner.settings)}
-    texts = {file: _with_winner(file, (winner.section,), winner, winner.text)}
-    published = read_yaml(published_file) if published_file.exists() else {}
-    if winner.experiment in published:
-        entry = {"notebook": published[winner.experiment]["notebook"], "note": winner.note}
-        texts[published_file] = _with_winner(published_file, (), winner, as_yaml({winner.name: entry}))
-        expected[published_file] = {**published, winner.name: entry}
+    texts = {file: _with_entry(file, (winner.section,), winner.name, winner.settings, winner.experiment)}
+    printed = read_yaml(published) if published.exists() else {}
+    if is_new and winner.experiment in printed:
+        entry = {"notebook": printed[winner.experiment]["notebook"], "note": winner.note}
+        texts[published] = _with_entry(published, (), winner.name, entry, winner.experiment)
+        expected[published] = {**printed, winner.name: entry}
+    if winner.claim:
+        declared = (read_yaml(claims) if claims.exists() else None) or {}
+        texts[claims] = _with_entry(claims, (), claim_name(winner.experiment), winner.claim)
+        expected[claims] = {**declared, claim_name(winner.experiment): winner.claim}
     return texts, expected
 
 
-def _with_winner(path: Path, section: tuple[str, ...], winner: Winner, entry: str) -> str:
-    return add_entry(path.read_text(encoding="utf-8"), section, winner.name, entry, beneath=winner.experiment)
+def _with_entry(path: Path, section: tuple[str, ...], name: str, entry: Mapping[str, Any], beneath: str = "") -> str:
+    """The text of a file with an entry of a section; unchanged if it has the entry with equal values."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    content: Any = read_yaml(path) if path.exists() else {}
+    for key in section:
+        content = content[key]
+    if content and content.get(name) == entry:
+        return text
+    added = f"{name}:\n{as_yaml(entry, INDENT)}" if section else as_yaml({name: entry})
+    if not content and not section:  # a file without entries
+        return re.sub(r"(?m)^\{\s*\}\s*$", "", text) + added + "\n"
+    return add_entry(text, section, name, added, beneath)

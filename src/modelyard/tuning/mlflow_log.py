@@ -68,8 +68,9 @@ def _totals(results: StudyResults) -> Iterator[tuple[str, float]]:
     yield "trials_pruned", len(results.pruned)
     yield "trials_failed", len(results.failed)
     yield "epochs_spared", results.epochs_spared
-    if results.gain is not None:
-        yield "gain", results.gain
+    if results.confirmed_gain:
+        for name, value in results.confirmed_gain.items():
+            yield f"gain_over_seeds_{name}", value
 
 
 def _trial_run(results: StudyResults, trial: FrozenTrial) -> CompletedRun:

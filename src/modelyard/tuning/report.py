@@ -17,6 +17,7 @@ from modelyard.tuning.apply import find_winner
 from modelyard.tuning.results import (
     STATE_NAMES,
     StudyResults,
+    confirmation_rows,
     epochs_run,
     format_value,
     read_study,
@@ -60,6 +61,8 @@ def _markdown(results: StudyResults, importances: dict[str, float], entry: str, 
     parts = [
         f"# Study {results.name}",
         _gain(results),
+        *(["## Over seeds", _confirmation(results)] if results.best else []),
+        *(["## The winner"] if results.best else []),
         entry,
         "## What it cost",
         _cost(results),
@@ -97,9 +100,25 @@ def _gain(results: StudyResults) -> str:
     if not results.gain:
         return f"{best}; none is better than the baseline."
     return (
-        f"{best}, the baseline has {score(results.baseline):.4g}: a gain of **{results.gain:.4g}** on the validation "
-        "samples. The winner was chosen on these samples, so the gain is overestimated; the test samples, which no "
-        "study reads, show what is left of it."
+        f"{best}, the baseline has {score(results.baseline):.4g}, each with one seed on the validation samples. The "
+        "best trial was partly lucky: it was chosen on these samples and with this seed."
+    )
+
+
+def _confirmation(results: StudyResults) -> str:
+    """The best trials and the baseline over seeds, or the command that trains them."""
+    command = f"`modelyard tune {results.entry} --confirm`"
+    if not results.confirmation:
+        return f"Not confirmed: {command} trains the best trials and the baseline with several seeds."
+    table = confirmation_rows(results.confirmation)
+    header = ["trial", f"mean {results.metric}", "minus baseline (95 % interval)", "p value"]
+    outdated = "" if results.is_confirmed else f" **The best trials are others since**: run {command} again."
+    return (
+        f"The best trials and the baseline, each trained with the same {len(results.confirmation['seeds'])} seeds that "
+        'the search did not use, and scored on validation samples. The p value is that of a paired t test of "better '
+        f"than the baseline\", with Holm's correction over the trials.{outdated}\n\n{markdown_table(header, table)}\n\n"
+        "The validation samples are those of the search, so the difference is still overestimated. The claim that "
+        "`--apply` writes is tested on the test samples, with other seeds."
     )
 
 

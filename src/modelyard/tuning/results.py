@@ -1,6 +1,7 @@
-"""The results of a study: its best trial beside the baseline, and what pruning spared."""
+"""The results of a study: its best trial beside the baseline, what several seeds say of it, and what pruning spared."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,6 +11,9 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from modelyard.core.config import RENAMED
+
+CONFIRMATION = "confirmation"  # the attribute of a study that holds what replication.confirmation found
+CANDIDATES = 3  # the trials that are confirmed: the best one alone was partly lucky
 
 STATE_NAMES = {
     TrialState.COMPLETE: "finished",
@@ -31,6 +35,7 @@ class StudyResults:
         space: the search space, as `Plan.space` has it.
         maximize: whether a higher score is better.
         trials: all trials, by their numbers.
+        confirmation: its best trials and its baseline over seeds (see replication.confirmation); None before that.
     """
 
     name: str
@@ -39,6 +44,7 @@ class StudyResults:
     space: dict[str, Any]
     maximize: bool
     trials: list[FrozenTrial]
+    confirmation: dict[str, Any] | None = None
 
     @property
     def entry(self) -> str:
@@ -92,8 +98,32 @@ class StudyResults:
         return (-score(trial) if self.maximize else score(trial)), trial.number
 
     @property
+    def candidates(self) -> list[FrozenTrial]:
+        """The best finished trials with different values, without the baseline: what is to be confirmed."""
+        found: list[FrozenTrial] = []
+        for trial in sorted(self.finished, key=self.rank):
+            others = [each.params for each in (*found, self.baseline) if each]
+            if trial.params not in others:
+                found.append(trial)
+        return found[:CANDIDATES]
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the confirmation is of the trials that are the best now."""
+        confirmed = {each["trial"] for each in self.confirmation["candidates"]} if self.confirmation else set()
+        return bool(confirmed) and confirmed == {trial.number for trial in self.candidates}
+
+    @property
+    def confirmed_gain(self) -> dict[str, float] | None:
+        """By how much the best candidate's score is higher than the baseline's over seeds: mean, sd, low, high."""
+        return dict(self.confirmation["candidates"][0]["difference"]) if self.confirmation else None
+
+    @property
     def gain(self) -> float | None:
-        """How much better than the baseline the best trial is, never negative; None before both have finished."""
+        """How much better than the baseline the best trial is, with one seed; None before both have finished.
+
+        It is never negative, and too large on average, because the best trial was partly lucky.
+        """
         if self.best is None or self.baseline is None:
             return None
         return abs(score(self.best) - score(self.baseline))
@@ -147,6 +177,7 @@ def read_study(study: Study) -> StudyResults:
         space={RENAMED.get(key, key): value for key, value in attributes["space"].items()},
         maximize=study.direction is StudyDirection.MAXIMIZE,
         trials=study.get_trials(),
+        confirmation=attributes.get(CONFIRMATION),
     )
 
 
@@ -173,6 +204,20 @@ def seconds(trial: FrozenTrial) -> float:
 def reason(trial: FrozenTrial) -> str:
     """Return why a trial failed, in one line."""
     return str(trial.user_attrs.get("reason", "its process was killed")).partition("\n")[0]
+
+
+def confirmation_rows(confirmation: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Return the cells of a confirmation as a table: trial, mean, difference from the baseline, p value."""
+    rows = [
+        (
+            f"{each['trial']}",
+            format_value(each["mean"]),
+            "{mean:+.3g} ({low:+.3g} to {high:+.3g})".format(**each["difference"]),
+            f"{each['p_value']:.2g}",
+        )
+        for each in confirmation["candidates"]
+    ]
+    return [*rows, ("baseline", format_value(confirmation["baseline"]["mean"]), "", "")]
 
 
 def format_value(value: Any) -> str:

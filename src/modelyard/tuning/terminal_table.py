@@ -10,6 +10,7 @@ from rich.table import Table
 from modelyard.tuning.results import (
     STATE_NAMES,
     StudyResults,
+    confirmation_rows,
     epochs_run,
     format_value,
     read_study,
@@ -36,6 +37,17 @@ def trials_table(study: Study) -> Table:
     others = [trial for trial in results.trials if trial.state is not TrialState.COMPLETE]
     for trial in [*sorted(results.finished, key=results.rank), *others]:
         table.add_row(*map(escape, _cells(results, trial)), style=STYLES.get(trial.state))
+    return table
+
+
+def confirmation_table(results: StudyResults) -> Table:
+    """Return the best trials and the baseline over seeds."""
+    confirmation = results.confirmation or {}
+    title = f"Study {results.name} over {len(confirmation['seeds'])} seeds that it did not use, on validation samples"
+    columns = ("trial", f"mean {results.metric}", "minus baseline (95 % interval)", "p value")
+    table = Table(*columns, title=title, title_justify="left")
+    for row in confirmation_rows(confirmation):
+        table.add_row(*row)
     return table
 
 
@@ -78,5 +90,5 @@ def _title(results: StudyResults) -> str:
 
 def _caption(results: StudyResults) -> str:
     counts = ", ".join(f"{count} {state}" for state, count in results.counts.items()) or "no trial yet"
-    gain = f"; gain over the baseline {results.gain:.4g}" if results.gain else ""
+    gain = f"; better than the baseline by {results.gain:.4g}, with one seed each" if results.gain else ""
     return f"{counts}{gain}; pruning spared {results.epochs_spared} epochs"

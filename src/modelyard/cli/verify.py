@@ -1,0 +1,113 @@
+"""`modelyard verify`: rebuild experiments in a temporary folder, and compare them with the results here."""
+
+import json
+import os
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import chdir, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from modelyard import params
+from modelyard.cli.interrupts import handle_termination_as_ctrl_c
+from modelyard.cli.prerequisites import LIBRARIES, default_jobs, failures, run_stages
+from modelyard.orchestration.fork_server import IS_SUPPORTED, running_server
+from modelyard.orchestration.scheduler import SUCCEEDED, Stage
+from modelyard.orchestration.scratch_copy import scratch_copy
+from modelyard.params.project import Project
+from modelyard.params.results import evaluate_stage
+from modelyard.replication.verification import RebuildVerdict, Verification, check_names, compare
+
+MARKS = {
+    RebuildVerdict.EQUAL: ("✓", "green"),
+    RebuildVerdict.WITHIN: ("✓", "yellow"),
+    RebuildVerdict.DIFFERENT: ("✗", "bold red"),
+    RebuildVerdict.FAILED: ("✗", "bold red"),
+}
+
+
+def verify(names: Sequence[str], jobs: int | None, only_bytes: bool, as_json: bool) -> int:
+    """Rebuild experiments from the raw files, and print how they compare with dvc.lock; returns the exit code.
+
+    Raises:
+        ModelyardError: a name or params.yaml is wrong, or one of them was never built here; nothing was run.
+    """
+    console, project, root = Console(stderr=as_json), params.load(), Path.cwd()
+    handle_termination_as_ctrl_c()
+    check_names(project, names, root)
+    # The stages of the copy are started with this Python, and log no runs.
+    os.environ |= {"MODELYARD_PYTHON": sys.executable, "MODELYARD_TRACKING": "off"}
+    os.environ.pop("DVC_ROOT", None)
+    targets = {name: evaluate_stage(project.section_of(name), name) for name in dict.fromkeys(names)}
+    fetched = {f"fetch@{dataset}" for name in names for dataset in _datasets(project, name)}
+    try:
+        with scratch_copy(root, fetched) as folder, chdir(folder):
+            link_own_files(project, root, folder)
+            with running_server(LIBRARIES) if IS_SUPPORTED else nullcontext():
+                stages = run_stages(targets.values(), console, jobs or default_jobs())
+            found = [_verify(project, name, root, folder, stages, target) for name, target in targets.items()]
+    except KeyboardInterrupt:
+        console.print("\nStopped. Nothing was kept or changed.")
+        return 130
+    if as_json:
+        print(json.dumps([asdict(each) for each in found], indent=2))  # noqa: T201
+    else:
+        for each in found:
+            _print(console, each)
+    accepted = {RebuildVerdict.EQUAL} if only_bytes else {RebuildVerdict.EQUAL, RebuildVerdict.WITHIN}
+    return int(any(each.verdict not in accepted for each in found))
+
+
+def link_own_files(project: Project, root: Path, folder: Path) -> None:
+    """Make the user's own data files available in the copy, where nothing writes them."""
+    paths = (source.path for dataset in project.datasets.values() for source in dataset.files.values())
+    for path in filter(None, paths):
+        link = folder / path
+        if not link.exists() and (root / path).exists():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to((root / path).resolve())
+
+
+def _datasets(project: Project, experiment: str) -> Iterator[str]:
+    """The data sets of an experiment and of those that it starts from."""
+    yield project.dataset_of(experiment)
+    if backbone := getattr(project.all_experiments[experiment].model, "backbone", None):
+        yield from _datasets(project, backbone)
+
+
+def _verify(
+    project: Project, experiment: str, root: Path, folder: Path, stages: Mapping[str, Stage], target: str
+) -> Verification:
+    if stages[target].state in SUCCEEDED:
+        return compare(project, experiment, root, folder, _upstream(target, stages))
+    needed = _upstream(target, stages)
+    reasons = [f"{stage} failed. {log}" for stage, log in failures(stages).items() if stage in needed]
+    return Verification(experiment, RebuildVerdict.FAILED, reasons=tuple(reasons))
+
+
+def _upstream(target: str, stages: Mapping[str, Stage]) -> Collection[str]:
+    """A stage and all that it depends on, in the order in which they can run."""
+    needed, waiting = {target}, [target]
+    while waiting:
+        new = stages[waiting.pop()].upstream - needed
+        needed |= new
+        waiting += new
+    return [name for name in stages if name in needed]
+
+
+def _print(console: Console, found: Verification) -> None:
+    """Print a verdict, and what differs and why."""
+    mark, style = MARKS[found.verdict]
+    line = Text.assemble((f"{mark} ", style), (found.experiment, "bold"), f": {found.verdict}")
+    if found.verdict is RebuildVerdict.EQUAL:
+        line.append(f" ({found.files} outputs)")
+    details = {
+        "differs": [", ".join(found.differing)] if found.differing else [],
+        "metric": found.metrics,
+        "reason": found.reasons,
+    }
+    lines = [f"  {label}: {text}" for label, texts in details.items() for text in texts]
+    console.print(Text("\n").join([line, *map(Text, lines)]), soft_wrap=True)

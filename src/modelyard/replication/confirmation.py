@@ -1,0 +1,111 @@
+"""Confirms a search: its best configurations and its baseline, trained with seeds that the search did not use.
+
+All are compared on validation samples, as the search compared them, so that the choice needs no test sample.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from modelyard.core.errors import ModelyardError
+from modelyard.params.claim import Changes
+from modelyard.params.project import Project
+from modelyard.params.variants import resolve
+from modelyard.replication.claims import ALPHA
+from modelyard.replication.paired_tests import p_value_above
+from modelyard.replication.seed_statistics import seed_statistics
+from modelyard.replication.series import Series
+
+SEEDS = 5
+SEED = "training.seed"
+
+Values = npt.NDArray[np.float64]
+
+
+class Configuration(NamedTuple):
+    """A trial of a search: its number, None for the baseline, and its settings by dotted key."""
+
+    trial: int | None
+    settings: Changes
+
+
+@dataclass(frozen=True)
+class Score:
+    """How the metric is compared: its name, and whether a higher value is better."""
+
+    metric: str
+    higher_is_better: bool
+
+
+def series_of(project: Project, experiment: str, configuration: Configuration) -> Series:
+    """The series of a configuration; its seeds are those that follow the seed of the search.
+
+    Raises:
+        ModelyardError: params.yaml has no such experiment any more, or refuses a setting.
+    """
+    changes = {**configuration.settings, SEED: first_seed(project, experiment)}
+    return Series(experiment, resolve(project, experiment, changes), project.runtime, changes=changes)
+
+
+def first_seed(project: Project, experiment: str) -> int:
+    """The first seed that the search did not use."""
+    return project.all_experiments[experiment].training.seed + 1
+
+
+def confirm(
+    baseline: tuple[Configuration, Series], candidates: Iterable[tuple[Configuration, Series]], score: Score, runs: Path
+) -> dict[str, Any]:
+    """Rank the candidates by their mean over seeds, and compare each with the baseline, paired by seed.
+
+    Args:
+        baseline: the experiment unchanged.
+        candidates: the best trials.
+        score: what is compared.
+        runs: the folder of the kept runs of all of them.
+
+    Returns:
+        What is stored with the study, ready for JSON: `seeds`, `baseline` and `candidates`, the best first; each with
+        its `trial`, the `values` by seed and their `mean`. A candidate also has its `difference` from the baseline
+        (mean, sd, low, high) and the `p_value` of "better than the baseline", with Holm's correction over the
+        candidates.
+
+    Raises:
+        ModelyardError: a run diverged, so that there is nothing to compare.
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    seeds = list(baseline[1].metrics(runs))[:SEEDS]
+    reference = _values(*baseline, score.metric, seeds, runs)
+    sign = 1.0 if score.higher_is_better else -1.0
+    entries, p_values = [], []
+    for configuration, series in candidates:
+        values = _values(configuration, series, score.metric, seeds, runs)
+        difference = seed_statistics(values - reference)._asdict()
+        entries.append(_entry(configuration, values) | {"difference": difference})
+        p_values.append(float(p_value_above(sign * (values - reference), 0.0)))
+    corrected = multipletests(p_values, alpha=ALPHA, method="holm")[1]
+    ranked = sorted(
+        ({**entry, "p_value": float(p_value)} for entry, p_value in zip(entries, corrected, strict=True)),
+        key=lambda entry: -sign * entry["mean"],
+    )
+    return {"seeds": seeds, "baseline": _entry(baseline[0], reference), "candidates": ranked}
+
+
+def _entry(configuration: Configuration, values: Values) -> dict[str, Any]:
+    return {"trial": configuration.trial, "values": values.tolist(), "mean": float(np.mean(values))}
+
+
+def _values(configuration: Configuration, series: Series, metric: str, seeds: Sequence[int], runs: Path) -> Values:
+    kept: Mapping[int, Mapping[str, float]] = series.metrics(runs)
+    values = np.array([kept[seed].get(metric, np.nan) for seed in seeds])
+    if not np.isfinite(values).all():
+        name = "the baseline" if configuration.trial is None else f"trial {configuration.trial}"
+        raise ModelyardError(
+            f"{name} has no finite {metric} with seed {seeds[int(np.argmin(np.isfinite(values)))]}: the training "
+            "diverged, so there is nothing to compare. Narrow the search space, and search again with --new."
+        )
+    return values

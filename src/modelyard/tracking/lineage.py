@@ -1,0 +1,87 @@
+"""reports/lineage.json: the machine, versions and threads with which each result was computed last.
+
+Not an output of a stage: outputs are compared by their bytes, and equal bytes can come from different machines. Not in
+results/, on which the stage compare depends as a whole.
+"""
+
+import sys
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from modelyard.core import machine
+from modelyard.core.config import read_yaml
+from modelyard.core.errors import ModelyardError
+from modelyard.core.files import read_json, write_json
+from modelyard.models import Runtime
+from modelyard.orchestration import dvc_lock
+from modelyard.orchestration.dvc_lock import LockedStage
+from modelyard.params.results import PRETRAINED_STAGES
+from modelyard.params.variants import digest
+
+FILE = Path("reports/lineage.json")
+RECORDED = ("train", "evaluate")  # their names begin like this: what floating-point numbers are computed in
+
+
+def describe(runtime: Runtime) -> dict[str, Any]:
+    """What decides the last bits of a training besides code, data and settings, ready for JSON."""
+    device = runtime.device if runtime.device == "cpu" else f"gpu: {', '.join(machine.gpus())}"
+    return {**machine.describe(), "threads": runtime.threads, "device": device}
+
+
+def describe_here() -> dict[str, Any]:
+    """The same, with the section `runtime` of params.yaml in the current folder."""
+    file = Path("params.yaml")
+    settings = (read_yaml(file) or {}).get("runtime") if file.exists() else None
+    return describe(Runtime(**(settings or {})))
+
+
+def record(stages: Collection[str], runtime: Runtime, root: Path) -> None:
+    """Note that the commands of these stages have run here; a file that cannot be written is a warning.
+
+    The notes of stages that are no longer in dvc.lock, and of environments that no stage has, are removed.
+    """
+    computed = [name for name in stages if name.removeprefix(PRETRAINED_STAGES).startswith(RECORDED)]
+    if not computed:
+        return
+    here, known = describe(runtime), _read(root)
+    locked = dvc_lock.read(root)
+    entries = {name: entry for name, entry in known["stages"].items() if name in locked}
+    entries |= {name: {"environment": digest(here), "outs": _outs(locked[name])} for name in computed}
+    used = {entry["environment"] for entry in entries.values()}
+    environments = {key: each for key, each in (known["environments"] | {digest(here): here}).items() if key in used}
+    content = {"environments": dict(sorted(environments.items())), "stages": dict(sorted(entries.items()))}
+    try:
+        write_json(root / FILE, content)
+    except OSError as error:
+        _warn(f"{FILE} was not written ({error.strerror}); `modelyard verify` cannot name the machine of this build")
+
+
+def recorded(stage: str, locked: LockedStage, root: Path) -> dict[str, Any] | None:
+    """What computed the outputs that a stage has in dvc.lock; None if that is not recorded."""
+    known = _read(root)
+    entry = known["stages"].get(stage)
+    return dict(known["environments"][entry["environment"]]) if entry and entry["outs"] == _outs(locked) else None
+
+
+def _outs(stage: LockedStage) -> str:
+    """One hash of all outputs of a stage."""
+    return digest(dict(stage.outs))
+
+
+def _read(root: Path) -> dict[str, dict[str, Any]]:
+    """The content of the file; nothing where it is missing, or not readable: it is a record, no build needs it."""
+    file = root / FILE
+    try:
+        content = read_json(file) if file.exists() else {"environments": {}, "stages": {}}
+        for entry in content["stages"].values():
+            content["environments"][entry["environment"]].items()
+            entry["outs"].strip()
+    except (AttributeError, KeyError, ModelyardError, TypeError) as error:
+        _warn(f"{FILE} is not readable, and the next build writes it anew ({error})")
+        return {"environments": {}, "stages": {}}
+    return {"environments": dict(content["environments"]), "stages": dict(content["stages"])}
+
+
+def _warn(text: str) -> None:
+    print(f"warning: {text}", file=sys.stderr)  # noqa: T201

@@ -1,0 +1,75 @@
+"""A copy without results: what it has, what it leaves out, and that nothing is left of it."""
+
+import errno
+import shutil
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from modelyard.orchestration import scratch_copy as copies
+from modelyard.orchestration.scratch_copy import scratch_copy
+
+STAGES = {
+    "fetch@a": {"outs": [{"path": "data/raw/a"}]},
+    "train@a": {
+        "deps": [{"path": "src/package/train.py"}, {"path": "data/raw/a"}, {"path": "data/other"}, {"path": "own.csv"}],
+        "outs": [{"path": "results/a/model"}],
+    },
+}
+FILES = (
+    "dvc.yaml", "params.yaml", ".dvcignore", "src/package/train.py", "src/package/helper.py", "own.csv",
+    "sub/dvc.yaml", "data/raw/a/raw.csv",
+)  # fmt: skip
+LEFT_OUT = (
+    "data/other/prepared.csv", "data/raw/b/raw.csv", "results/a/model/model.keras", "reports/report.md", "notes.txt",
+    "src/package/__pycache__/train.pyc", ".dvc/cache/files/md5/aa", ".git/config",
+)  # fmt: skip
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project, and a folder for temporary files beside it."""
+    for name in (*FILES, *LEFT_OUT):
+        file = tmp_path / "project" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(name)
+    YAML().dump({"schema": "2.0", "stages": STAGES}, tmp_path / "project" / "dvc.lock")
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(copies.tempfile, "tempdir", str(tmp_path / "temporary"))
+    return tmp_path / "project"
+
+
+def files_of(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_it_has_the_sources_and_kept_outputs_and_no_results(root: Path) -> None:
+    with scratch_copy(root, ["fetch@a", "fetch@never_run"]) as folder:
+        assert files_of(folder) == {*FILES, "dvc.lock", ".dvc/config"}
+        for name in FILES:
+            assert not (folder / name).is_symlink()
+            (folder / name).write_text("edited in the copy")
+    assert all((root / name).read_text() == name for name in FILES)
+
+
+def test_outputs_that_are_not_kept_are_left_out(root: Path) -> None:
+    with scratch_copy(root, []) as folder:
+        assert not (folder / "data").exists()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError()])
+def test_nothing_is_left_after_an_error(error: BaseException, root: Path) -> None:
+    with pytest.raises(type(error)), scratch_copy(root, []):
+        raise error
+    assert not list((root.parent / "temporary").iterdir())
+
+
+def test_nothing_is_left_after_a_full_disk(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copytree", full)
+    with pytest.raises(OSError, match="No space left"), scratch_copy(root, []):
+        pass
+    assert not list((root.parent / "temporary").iterdir())

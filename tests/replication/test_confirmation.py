@@ -1,0 +1,122 @@
+"""Candidates of a search over seeds: trained without test samples, ranked, and paired with the baseline."""
+
+import json
+import shutil
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import ttest_rel
+from statsmodels.stats.multitest import multipletests
+from support.replications import NO_LIMIT, series_of
+
+from modelyard.core.errors import ModelyardError
+from modelyard.core.files import read_json, write_json
+from modelyard.data import inputs
+from modelyard.data.cross_validation import split_folds
+from modelyard.params.project import Project
+from modelyard.replication import confirmation, series, single_run
+from modelyard.replication.confirmation import SEEDS, Configuration, Score
+from modelyard.replication.series import Series
+
+BASELINE, TREES, MORE = (
+    Configuration(None, {}),
+    Configuration(4, {"model.n_estimators": 9}),
+    Configuration(7, {"model.n_estimators": 30}),
+)
+
+
+@pytest.fixture
+def run_here(tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch):
+    """Does the missing runs of confirmations in this process; returns their outcomes."""
+
+    def outcomes(work, jobs, count, seconds):
+        return (series.Outcome(job, work(job)) for job in jobs)
+
+    def run(wanted: list[Series], folds: int | None = None, seeds: int = SEEDS) -> list:
+        jobs = series.missing_jobs([(each, seeds) for each in wanted], kept)
+        work = partial(single_run.train_and_validate, folds=folds, split_seed=3)
+        return list(series.run_jobs(jobs, tmp_path / "raw", 1, NO_LIMIT, work))
+
+    monkeypatch.setattr(series, "run_in_pool", outcomes)
+    return run
+
+
+def of(project: Project, configuration: Configuration) -> tuple[Configuration, Series]:
+    return configuration, confirmation.series_of(project, "boosting", configuration)
+
+
+def keep(each: Series, values: list[float | None], kept: Path, metric: str = "val_mae") -> None:
+    """Write the runs of a series as if they had been done."""
+    for offset, value in enumerate(values):
+        write_json(each.job(offset, kept).file, {"metrics": {metric: value}, "seconds": 1.0, "epochs": 1})
+
+
+def test_the_runs_have_seeds_that_the_search_did_not_use_and_metrics_of_validation_samples_alone(
+    project: Project, run_here, kept: Path
+) -> None:
+    _, baseline = of(project, BASELINE)
+    outcomes = run_here([baseline])
+    assert [outcome.job.resolved.seed for outcome in outcomes] == [8, 9, 10, 11, 12], "that of params.yaml is 7"
+    metrics = list(baseline.metrics(kept).values())
+    assert all(name.startswith("val_") for values in metrics for name in values)
+    assert len({values["val_mae"] for values in metrics}) == SEEDS
+    again = series_of(project, "boosting", **{"training.seed": 8})
+    run = single_run.prepared_inputs([again.job(0, kept)], kept.parent / "raw")
+    with run as (prepared,):
+        whole = single_run.train_and_evaluate(prepared)["metrics"]
+        shutil.rmtree(prepared.folder(again.resolved) / "test")
+        alone = single_run.train_and_validate(prepared, None, 3)["metrics"]
+    assert alone == metrics[0] == {name: value for name, value in whole.items() if name.startswith("val_")}
+
+
+def test_with_folds_the_score_is_the_mean_over_those_of_the_search(project: Project, run_here, kept: Path) -> None:
+    linear = confirmation.series_of(project, "linear", BASELINE)
+    run_here([linear], folds=3, seeds=1)
+    (found,) = linear.metrics(kept).values()
+    with single_run.prepared_inputs([linear.job(0, kept)], kept.parent / "raw") as (prepared,):
+        data = inputs.load_training(prepared.folder(linear.resolved) / "training")
+    errors = []
+    for fold in split_folds(data, 3, seed=3):
+        x, y = np.column_stack([fold.training.x, np.ones(len(fold.training))]), fold.training.y
+        weights = np.linalg.lstsq(x, y, rcond=None)[0]
+        predicted = np.column_stack([fold.validation.x, np.ones(len(fold.validation))]) @ weights
+        errors.append(np.abs(predicted - fold.validation.y).mean())
+    assert found["val_mae"] == pytest.approx(np.mean(errors))
+
+
+def test_candidates_are_ranked_by_their_means_and_compared_with_the_tests_of_scipy_and_statsmodels(
+    project: Project, kept: Path
+) -> None:
+    baseline, trees, more = (of(project, each) for each in (BASELINE, TREES, MORE))
+    values = {None: [3.0, 3.2, 3.1, 2.9, 3.3], 4: [2.8, 3.1, 2.9, 2.9, 3.0], 7: [2.0, 2.1, 2.3, 2.2, 1.9]}
+    for configuration, runs in (baseline, trees, more):
+        keep(runs, values[configuration.trial], kept)
+    found = confirmation.confirm(baseline, [trees, more], Score("val_mae", higher_is_better=False), kept)
+    assert found == json.loads(json.dumps(found))
+    assert [each["trial"] for each in found["candidates"]] == [7, 4], "a lower error is better"
+    assert (found["seeds"], found["baseline"]["mean"]) == ([8, 9, 10, 11, 12], pytest.approx(3.1))
+    tests = [ttest_rel(values[each], values[None], alternative="less").pvalue for each in (7, 4)]
+    expected = multipletests(tests, method="holm")[1]
+    assert [each["p_value"] for each in found["candidates"]] == pytest.approx(expected)
+    interval = ttest_rel(values[7], values[None]).confidence_interval()
+    difference = found["candidates"][0]["difference"]
+    assert (difference["low"], difference["high"]) == pytest.approx(tuple(interval))
+    upside_down = confirmation.confirm(baseline, [trees, more], Score("val_mae", higher_is_better=True), kept)
+    assert [each["trial"] for each in upside_down["candidates"]] == [4, 7]
+
+
+def test_a_training_that_diverged_is_named_and_not_averaged(project: Project, kept: Path) -> None:
+    baseline, trees = of(project, BASELINE), of(project, TREES)
+    keep(baseline[1], [1.0] * SEEDS, kept)
+    keep(trees[1], [1.0, None, 1.0, 1.0, 1.0], kept)
+    with pytest.raises(ModelyardError, match="trial 4 has no finite val_mae with seed 9: the training diverged"):
+        confirmation.confirm(baseline, [trees], Score("val_mae", higher_is_better=False), kept)
+
+
+def test_finished_runs_are_not_repeated(project: Project, run_here, kept: Path) -> None:
+    _, trees = of(project, TREES)
+    assert len(run_here([trees], seeds=2)) == 2
+    assert [outcome.job.resolved.seed for outcome in run_here([trees])] == [10, 11, 12]
+    assert read_json(next(iter(trees.files(kept).values())))["seconds"] > 0
