@@ -109,9 +109,10 @@ FRONT_DOORS = {"models", "models.engine", "models.families", "metrics", "data", 
 CANNOT_CHANGE = {
     # Reached through the types of params.yaml alone.
     "fetch": READING | METRICS | INPUTS | within("models", "data.decision_threshold"),
-    # Of a task's module it takes how targets are summarized.
+    # Of a task's module it takes how targets are summarized, not how predictions are plotted.
     "normalise": (DOWNLOADING - {"data.archives", "data.trees"})
     | METRICS
+    | {"metrics.bootstrap"}
     | within("models", "experiments.plots", "data.decision_threshold"),
     # The samples are split and on disk: whether they suffice for folds is checked, no more. Of other families only the
     # types of their settings are read.

@@ -23,6 +23,8 @@ def cluttered(project: Path) -> Path:
         "results/gone/metrics.json",
         ".modelyard/models/0123/model.keras",
         ".modelyard/runs/xor_mlp",
+        ".modelyard/training/xor_mlp.npz",
+        ".modelyard/training/gone.npz",
         "data/inputs/.xor.abcd.part/x.npy",
     ):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
@@ -45,14 +47,15 @@ def test_what_nothing_refers_to_is_shown_and_removed_once_one_agrees(cluttered: 
         "data/inputs/gone",
         "results/gone/model",
         ".modelyard/models/0123",
+        ".modelyard/training/gone.npz",
         ".xor.abcd.part",
     ):
         assert shown in asked.output
     assert files(cluttered) == before
     done = modelyard("clean", "--yes", columns=200)
-    assert (done.exit_code, "Removed 5.0 kB." in done.output) == (0, True)
+    assert (done.exit_code, "Removed 6.0 kB." in done.output) == (0, True)
     kept = {"data/raw/xor/xor.csv", "results/xor_mlp/model/model.keras", "results/gone/metrics.json"}
-    assert files(cluttered) == kept | {".modelyard/runs/xor_mlp"}
+    assert files(cluttered) == kept | {".modelyard/runs/xor_mlp", ".modelyard/training/xor_mlp.npz"}
     assert "There is nothing to remove." in modelyard("clean").output
 
 

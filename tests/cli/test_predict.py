@@ -16,6 +16,8 @@ from support.pipelines import Run, add_linear, editing_params, keep_only
 from typer.testing import Result
 
 from modelyard import models
+from modelyard.cli.predict import _print_threshold
+from modelyard.data.decision_threshold import DecisionThreshold
 from modelyard.data.inputs import TrainingInput, save_test
 from modelyard.data.readers import table_file
 from modelyard.models import EstimatorTraining
@@ -163,6 +165,20 @@ def test_a_name_in_brackets_is_printed_as_it_is(project, image_input):
     result = predict(IMAGES, "a[red].png", "[b].png")
     assert "a[red].png" in result.stdout
     assert "[b].png" in result.stdout
+
+
+def test_a_threshold_is_printed_beside_the_predictions(image_input, capsys: pytest.CaptureFixture[str]):
+    threshold = DecisionThreshold(value=0.375, goal="f1", validation_samples=16, validation=0.9, validation_at_half=0.8)
+    for value, printed in (
+        (None, ""),
+        (
+            threshold,
+            "class bright from a probability of 0.375 on: the threshold was chosen on validation samples for the best "
+            "f1\n",
+        ),
+    ):
+        _print_threshold(image_input.description.model_copy(update={"threshold": value}))
+        assert capsys.readouterr() == ("", printed)
 
 
 def test_where_nothing_can_be_read_nothing_is_written(project):

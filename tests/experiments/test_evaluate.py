@@ -14,18 +14,19 @@ from modelyard.data.samples import Samples
 from modelyard.experiments import plots
 from modelyard.experiments.evaluate import Evaluation, evaluate, plot_evaluation
 from modelyard.experiments.tasks import Plots
-from modelyard.models import EstimatorTraining, Model
-from modelyard.models.families import linear
+from modelyard.models import EstimatorTraining, Model, NetworkTraining
+from modelyard.models.families import cnn, linear
+
+LINEAR = (linear.Settings(family="linear"), EstimatorTraining(seed=7))
 
 
-def fit(data: TrainingInput) -> tuple[Model, pd.DataFrame]:
-    settings, training = linear.Settings(family="linear"), EstimatorTraining(seed=7)
-    return models.fit(settings, training, data, training_context())
+def fit(data: TrainingInput, settings: tuple = LINEAR) -> tuple[Model, pd.DataFrame]:
+    return models.fit(*settings, data, training_context())
 
 
-def evaluated(data: TrainingInput, test: Samples, folder: Path) -> tuple[Evaluation, Plots]:
+def evaluated(data: TrainingInput, test: Samples, folder: Path, settings: tuple = LINEAR) -> tuple[Evaluation, Plots]:
     save_test(test, folder / "test")
-    model, history = fit(data)
+    model, history = fit(data, settings)
     evaluation = evaluate(model, folder / "test")
     return evaluation, plot_evaluation(evaluation, data, history)
 
@@ -192,3 +193,22 @@ def test_a_model_without_mistakes_has_an_empty_grid(image_input: TrainingInput, 
     evaluation, files = evaluated(image_input, image_input.validation, tmp_path)
     assert evaluation.metrics["accuracy"] == 1
     assert not any(axes.images for axes in files["worst_mistakes.png"].axes)
+
+
+def test_of_a_network_with_convolutions_it_is_shown_what_its_predictions_rest_on(
+    image_input: TrainingInput, tmp_path: Path
+) -> None:
+    """Of each class, the first that is right, and below it the most confident mistake."""
+    training = NetworkTraining(seed=7, epochs=8, learning_rate=0.01, loss="sparse_categorical_crossentropy")
+    network = (cnn.Settings(family="cnn", filters=(3,)), training)
+    evaluation, files = evaluated(image_input, mislabelled(image_input), tmp_path, network)
+    table = evaluation.predictions
+    assert (table.truth == table.prediction).mean() > 0.5
+    titles = [axes.get_title() for axes in files["occlusion.png"].axes]
+    assert titles == ["dark", "bright", "dark/bright", "bright/dark"]
+    pictures = [axes.images[0].get_array() for axes in files["occlusion.png"].axes]
+    for number in (0, 1):
+        of_class = table[table.truth == number]
+        right, wrong = of_class[of_class.prediction == number], of_class[of_class.prediction != number]
+        for picture, index in ((pictures[number], right.index[0]), (pictures[number + 2], wrong.probability.idxmax())):
+            np.testing.assert_allclose(picture, evaluation.scored.test.x[index][..., 0] / 255)

@@ -135,6 +135,12 @@ def test_the_digest_does_not_depend_on_the_evaluation_by_folds(project: Project)
     assert digest(replace(resolved, experiment=evaluated).to_dict()) == digest(resolved.to_dict())
 
 
+def test_the_digest_does_not_depend_on_slices(project: Project):
+    resolved = resolve(project, "boston_mlp", {})
+    sliced = with_changes(resolved.input, {"slices": ("rooms",)})
+    assert digest(replace(resolved, input=sliced).to_dict()) == digest(resolved.to_dict())
+
+
 def test_the_metrics_depend_on_the_task_and_on_validation_samples(project: Project):
     assert resolve(project, "boston_mlp", {}).metrics == ("correlation", "mae", "mse", "r2", "loss")
     assert "balanced_accuracy" in resolve(project, "digits_cnn", {}).metrics

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from support.pipelines import editing
 from support.reports import Report, write_report
 
 from modelyard.core.files import write_text
@@ -51,6 +52,22 @@ def test_an_experiment_without_results_has_its_settings_alone(report: Report) ->
     section = section_of(report, "mnist_cnn")
     assert section.settings
     assert (section.metrics, section.last_epoch, section.classes, section.plots) == ({}, {}, {}, ())
+
+
+@pytest.mark.parametrize(
+    "columns, epoch, heading",
+    [("val_loss", 2, "Best epoch, whose weights the model has"), ("val_mae", 3, "Best epoch, whose weights")],
+)
+def test_the_epoch_of_a_model_with_restored_weights_is_the_best_one(
+    project: Path, columns: str, epoch: int, heading: str
+) -> None:
+    """As long as the history has the metric."""
+    with editing(project / "params.yaml") as settings:
+        settings["experiments"]["digits_cnn"]["training"]["early_stopping"] = {"patience": 5, "restore_best": True}
+    write_text(project / "results" / "digits_cnn" / "history.csv", f"epoch,{columns}\n1,3.0\n2,1.0\n3,2.0\n")
+    report = write_report(project, project / "reports" / "index.html")
+    assert section_of(report, "digits_cnn").last_epoch["epoch"] == epoch
+    assert heading in report.page.text
 
 
 @pytest.mark.parametrize("content", ["", "epoch,loss\n"])

@@ -53,7 +53,7 @@ def logged(request: pytest.FixtureRequest, empty_store: Path, tmp_path_factory: 
     if family not in _LOGGED:
         root = tmp_path_factory.mktemp(family)
         shutil.copy(empty_store, root / "mlflow.db")
-        log_training(experiment_of(family), house_input(root, "size" if family == "logistic" else "price"), root)
+        log_training(experiment_of(family), house_input(root, "size" if "logistic" in family else "price"), root)
         forget_mlflow()
         _LOGGED[family] = Logged(root)
     return _LOGGED[family]
@@ -100,6 +100,17 @@ def test_a_classifier_gives_the_class_before_the_probability_of_each(logged: Log
         np.testing.assert_allclose(table.probability, answer.iloc[:, 1:].max(axis=1), rtol=1e-5)
     assert set(answer.prediction) == {"large", "small"}
     assert answer.index.tolist() == list(range(7, 47))
+
+
+@pytest.mark.parametrize("logged", ["logistic with a threshold"], indirect=True)
+def test_the_logged_model_decides_by_the_threshold_as_predict_does(logged: Logged, tmp_path: Path) -> None:
+    answer = logged.loaded.predict(as_typed(ROWS))
+    threshold = logged.model.description.threshold.value
+    assert answer.probability_small.between(*sorted([threshold, 0.5])).any()  # so that it makes a difference
+    expected = np.where(answer.probability_small >= threshold, "small", "large").tolist()
+    assert answer.prediction.tolist() == expected
+    for table in read_files(ROWS, logged.model, tmp_path):
+        assert table["class"].tolist() == expected
 
 
 def test_the_signature_has_names_and_types_and_what_may_be_empty(logged: Logged) -> None:

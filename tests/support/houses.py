@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from modelyard.core.files import sha256
+from modelyard.data.decision_threshold import ErrorCosts
 from modelyard.data.inputs import InputSettings, TrainingInput, prepare
 from modelyard.data.readers import table
 from modelyard.data.sources import Source
@@ -20,7 +21,9 @@ MODELS = {
     "linear": linear.Settings(family="linear"),
     "histogram_boosting": histogram_boosting.Settings(family="histogram_boosting", max_iter=5),
     "logistic": logistic.Settings(family="logistic"),
+    "logistic with a threshold": logistic.Settings(family="logistic"),
 }
+COSTS = ErrorCosts(false_positive=30, false_negative=1)
 
 
 def houses() -> pd.DataFrame:
@@ -72,4 +75,5 @@ def experiment_of(family: str) -> AnyExperiment:
     if family == "mlp":
         training = NetworkTraining(seed=1, epochs=2, loss="mse")
         return NetworkExperiment(input="houses", model=MODELS[family], training=training)
-    return EstimatorExperiment(input="houses", model=MODELS[family], training=EstimatorTraining(seed=1))
+    training = EstimatorTraining(seed=1, threshold=COSTS if "threshold" in family else None)
+    return EstimatorExperiment(input="houses", model=MODELS[family], training=training)

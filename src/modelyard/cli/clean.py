@@ -103,6 +103,8 @@ def _find(project: Project, root: Path) -> Iterator[Unused]:
     ours = [folder / name for folder in results for name in NOT_IN_GIT if (folder / name).exists()]
     yield _files("results of experiments that params.yaml does not name; what git keeps stays", ours)
     yield _files("copies of registered models, downloaded again when used", _others(root / ".modelyard/models", ()))
+    states = _others(root / ".modelyard/training", [f"{name}.npz" for name in project.all_experiments])
+    yield _files("states of stopped trainings of experiments that params.yaml does not name", states)
     places = ("data", "reports", ".modelyard", *roots)
     yield _files("left by killed runs", [path for place in places for path in (root / place).rglob(".*.part")])
 

@@ -32,6 +32,10 @@ def find(name: str, folds: int, count: int) -> None:
         ModelyardError: there is no such experiment, it is no classification, or its data does not suffice.
     """
     console, project = Console(), params.load()
+    if name in project.transfers or name in project.pretrained:
+        raise ModelyardError(
+            f"{name} is a transfer, and these are not fitted anew for folds: name another experiment on its data"
+        )
     if name not in project.experiments:
         raise ModelyardError(f"no such experiment: {name}; {suggest(name, project.experiments)}")
     experiment = project.experiments[name]

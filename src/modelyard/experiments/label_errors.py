@@ -4,6 +4,7 @@ Confident learning of Northcutt, Jiang and Chuang, Confident Learning: Estimatin
 of Artificial Intelligence Research 70 (2021). It sees no test sample.
 """
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -99,6 +100,7 @@ def out_of_fold_probabilities(
     Raises:
         ModelyardError: the samples do not suffice for so many folds.
     """
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns that every network is traced again
     seed, probabilities = experiment.training.seed, np.full((len(data.samples), len(data.description.classes)), np.nan)
     divisions = divide_folds(data, folds, seed)
     fits = evaluation_folds(data, folds, seed, validation_share(experiment, data))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from modelyard.metrics.definitions import BoundMetric, accuracy, macro_f1
+from modelyard.metrics.definitions import BoundMetric, accuracy, balanced_accuracy, macro_f1
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
@@ -86,12 +86,12 @@ def confidence_interval(metric: BoundMetric) -> NamedInterval:
     """The confidence interval of a metric on test samples.
 
     - Wilson's interval of an accuracy: a bootstrap of an accuracy near 1 is too narrow, and without width at 1. Also of
-      a macro F1 without any wrong prediction.
+      a macro F1 or balanced accuracy without any wrong prediction.
     - Else the bootstrap, of up to FEW samples with bias and skewness corrected (BCa, Efron 1987).
     """
     count = len(metric.arrays[0])
     if metric.formula is accuracy or (
-        metric.formula is macro_f1 and np.array_equal(metric.arrays[0], metric.arrays[1])
+        metric.formula in (macro_f1, balanced_accuracy) and np.array_equal(metric.arrays[0], metric.arrays[1])
     ):
         return NamedInterval(_wilson(metric.value, count), "Wilson")
     if 1 < count <= FEW:

@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from modelyard.core.config import flatten
+from modelyard.core.config import Settings, flatten
 from modelyard.experiments.compare import MISSING, UNREADABLE
+from modelyard.models.engine.training_settings import trained_epoch
 from modelyard.orchestration.scheduler import TIMES
 from modelyard.params.project import Project
 from modelyard.params.results import ExperimentResults, evaluate_stage, results_of, train_stage
@@ -27,7 +28,8 @@ class ExperimentSection:
         folder: its results folder within the project.
         settings: what params.yaml sets, by dotted key.
         defaults: the other settings, by dotted key.
-        last_epoch: the last row of history.csv.
+        last_epoch: the row of history.csv of the epoch whose weights the model has: the last, or the best if restored.
+        restores_best: whether that is the best one.
         metrics: every metric with its interval, as text.
         classes: values by class and by name, on test samples.
         positive_class: of two classes, the one that the metrics are of; else empty.
@@ -44,6 +46,7 @@ class ExperimentSection:
     settings: dict[str, Any]
     defaults: dict[str, Any]
     last_epoch: dict[str, float]
+    restores_best: bool
     metrics: dict[str, str]
     classes: dict[str, dict[str, float | None]]
     positive_class: str
@@ -90,6 +93,7 @@ def _section(
     section, results = project.section_of(name), results_of(project, name, files.root)
     stages = {"train": train_stage(section, name), "evaluate": evaluate_stage(section, name)}
     plots = files.images(results.plots)
+    training = project.all_experiments[name].training
     if row.state == MISSING:
         files.missing.append(f"{name}: {MISSING}. To build it: modelyard run {name}")
     elif row.state.startswith(UNREADABLE):
@@ -102,7 +106,8 @@ def _section(
         folder=results.folder.relative_to(files.root).as_posix(),
         settings=stated_settings(project.all_experiments[name]),
         defaults=_defaults(project.all_experiments[name]),
-        last_epoch=files.attempt(f"{results.folder}/history.csv", lambda: _last_epoch(results), {}),
+        last_epoch=files.attempt(f"{results.folder}/history.csv", lambda: _last_epoch(results, training), {}),
+        restores_best=_restored(training) is not None,
         **_measured(files, results, row),
         seconds={step: seconds[stage] for step, stage in stages.items() if stage in seconds},
         model_md5=outputs.get(results.model.relative_to(files.root).as_posix(), ""),
@@ -144,11 +149,19 @@ def _defaults(experiment: BaseModel) -> dict[str, Any]:
     return {key: value for key, value in every.items() if key not in stated and value is not None}
 
 
-def _last_epoch(results: ExperimentResults) -> dict[str, float]:
+def _restored(training: Settings) -> str | None:
+    """The metric of the best epoch, if the model has its weights."""
+    stopping = getattr(training, "early_stopping", None)
+    return stopping.monitor if stopping and stopping.restore_best else None
+
+
+def _last_epoch(results: ExperimentResults, training: Settings) -> dict[str, float]:
     try:
         history = results.history()
     except FileNotFoundError:
         return {}
     if history.empty:
         return {}
-    return {str(name): float(value) for name, value in history.iloc[-1].dropna().items()}
+    restored = _restored(training)
+    row = history.iloc[trained_epoch(training, history) if restored in history else -1]
+    return {str(name): float(value) for name, value in row.dropna().items()}

@@ -25,7 +25,7 @@ def image(height: int = 16, width: int = 20, channels: int = 1) -> np.ndarray:
 
 @pytest.mark.parametrize("size", [(16, 20, 1), (32, 32, 3), (7, 9, 1), (4, 5, 1)])
 def test_only_the_part_that_decides_has_evidence(size: tuple[int, int, int]) -> None:
-    found = plots.occlude(corner, image(*size), truth=1)
+    found = plots.occlude(corner, image(*size), truth=1, prediction=1)
     height, width, _ = size
     assert (found.prediction, found.truth, found.evidence.shape) == (1, 1, size[:2])
     assert found.evidence[0, 0] > 0
@@ -39,8 +39,7 @@ def test_what_speaks_against_the_predicted_class_is_negative() -> None:
     """The corner is dark but for one bright spot."""
     pixels = np.zeros((16, 16, 1), dtype=np.uint8)
     pixels[4:8, 4:8] = 200
-    found = plots.occlude(corner, pixels, truth=0)
-    assert found.prediction == 0
+    found = plots.occlude(corner, pixels, truth=0, prediction=0)
     assert found.evidence[4:8, 4:8].max() < 0
     assert found.evidence.argmin() in [row * 16 + column for row in range(4, 8) for column in range(4, 8)]
 
@@ -55,18 +54,18 @@ def test_the_evidence_is_the_change_of_the_log_odds() -> None:
     def odds(probabilities: np.ndarray) -> float:
         return np.log(probabilities[prediction] / probabilities[1 - prediction])
 
-    found = plots.occlude(corner, pixels, truth=0)
+    found = plots.occlude(corner, pixels, 0, prediction)
     assert found.evidence[0, 0] == pytest.approx(odds(before) - odds(after), rel=1e-4)
 
 
 def test_probabilities_of_zero_are_no_infinite_evidence() -> None:
-    found = plots.occlude(lambda images: np.eye(3)[(images[:, 0, 0, 0] > 0).astype(int)], image(), truth=2)
+    found = plots.occlude(lambda images: np.eye(3)[(images[:, 0, 0, 0] > 0).astype(int)], image(), 2, 1)
     assert np.isfinite(found.evidence).all()
     assert found.evidence[0, 0] > 10
 
 
 def test_each_image_is_drawn_under_its_map_with_its_classes_and_gaps_are_empty() -> None:
-    right, wrong = (plots.occlude(corner, image(), truth=truth) for truth in (1, 0))
+    right, wrong = (plots.occlude(corner, image(), truth, 1) for truth in (1, 0))
     figure = plots.occlusions([[right, None], [wrong, wrong]], CLASSES, 255)
     titles = [axes.get_title() for axes in figure.axes]
     assert titles == ["bright corner", "", "dark corner/bright corner", "dark corner/bright corner"]

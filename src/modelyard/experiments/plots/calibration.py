@@ -4,9 +4,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from modelyard.experiments.plots.style import COLOURS
+from modelyard.metrics.bootstrap import CONFIDENCE
 
 BINS = 10
-CONFIDENCE_Z = 1.96  # of a normal distribution: 95 %
 
 
 def calibration(happened: np.ndarray, probability: np.ndarray, of: str, share_of: str) -> Figure:
@@ -21,6 +21,8 @@ def calibration(happened: np.ndarray, probability: np.ndarray, of: str, share_of
         of: what the probability is of, for an axis.
         share_of: the samples for which it came true, for the other axis.
     """
+    from statsmodels.stats.proportion import proportion_confint
+
     number = np.minimum((probability * BINS).astype(int), BINS - 1)
     counts = np.bincount(number, minlength=BINS)
     used = counts > 0
@@ -31,7 +33,7 @@ def calibration(happened: np.ndarray, probability: np.ndarray, of: str, share_of
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     upper.set(ylabel=f"share of {share_of}", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     upper.plot([0, 1], [0, 1], color="grey", linewidth=1, label="calibrated")
-    low, high = _wilson(share, counts[used])
+    low, high = proportion_confint(share * counts[used], counts[used], 1 - CONFIDENCE, method="wilson")
     reach = np.stack([share - low, high - share])
     style = {"color": COLOURS["train"], "markersize": 5, "capsize": 2, "label": "test samples (95 % interval)"}
     upper.errorbar(mean, share, yerr=np.maximum(reach, 0), fmt="o", **style)
@@ -40,11 +42,3 @@ def calibration(happened: np.ndarray, probability: np.ndarray, of: str, share_of
     bars = lower.bar((np.arange(BINS) + 0.5) / BINS, counts, width=0.9 / BINS, color=COLOURS["train"], alpha=0.5)
     lower.bar_label(bars, [str(count) if count else "" for count in counts], fontsize="x-small")
     return figure
-
-
-def _wilson(share: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The Wilson score interval of shares (Wilson 1927): unlike the normal one it has a width at 0 and 1."""
-    z2 = CONFIDENCE_Z**2
-    centre = (share + z2 / (2 * count)) / (1 + z2 / count)
-    half = CONFIDENCE_Z / (1 + z2 / count) * np.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
-    return centre - half, centre + half

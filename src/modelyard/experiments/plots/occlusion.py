@@ -25,16 +25,17 @@ class Occlusion(NamedTuple):
     evidence: np.ndarray
 
 
-def occlude(predict: Callable[[np.ndarray], np.ndarray], image: np.ndarray, truth: int) -> Occlusion:
+def occlude(predict: Callable[[np.ndarray], np.ndarray], image: np.ndarray, truth: int, prediction: int) -> Occlusion:
     """Measure how much evidence for the predicted class goes when parts of an image are covered by its median colour.
 
-    Evidence is the logarithm of the odds against the second most probable class. The value of a pixel is the mean over
+    Evidence is the logarithm of the odds against the most probable other class. The value of a pixel is the mean over
     the patches that cover it.
 
     Args:
         predict: Returns the probabilities (n, classes) of images (n, height, width, channels).
         image: The image (height, width, channels).
         truth: Its true class.
+        prediction: Its predicted class.
     """
     patches = list(product(*(_slices(size) for size in image.shape[:2])))
     covered = np.repeat(image[np.newaxis], len(patches) + 1, axis=0)
@@ -42,7 +43,6 @@ def occlude(predict: Callable[[np.ndarray], np.ndarray], image: np.ndarray, trut
     for copy, (rows, columns) in zip(covered[1:], patches, strict=True):
         copy[rows, columns] = colour
     logarithms = np.log(np.clip(predict(covered).astype(np.float64), SMALLEST, 1))
-    prediction = int(logarithms[0].argmax())
     evidence = logarithms[:, prediction] - np.delete(logarithms, prediction, axis=1).max(axis=1)
     total, count = np.zeros(image.shape[:2]), np.zeros(image.shape[:2])
     for loss, (rows, columns) in zip(evidence[0] - evidence[1:], patches, strict=True):

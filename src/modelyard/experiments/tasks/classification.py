@@ -160,8 +160,11 @@ def _plot_occlusions(scored: ScoredPredictions) -> "Figure":
         is_right = of_class.prediction == number
         mistakes = of_class[~is_right].sort_values("probability", ascending=False, kind="stable")
         for row, found in zip(rows, (of_class[is_right], mistakes), strict=True):
-            chosen = [plots.occlude(model.predict, scored.test.x[index], number) for index in found.index[:1]]
-            row.append(chosen[0] if chosen else None)
+            shown = [
+                plots.occlude(model.predict, scored.test.x[index], number, int(found.prediction[index]))
+                for index in found.index[:1]
+            ]
+            row.append(shown[0] if shown else None)
     return plots.occlusions(rows, model.description.classes, white_level(model.description))
 
 

@@ -1,0 +1,53 @@
+"""`modelyard label-errors` in a clone, and what it refuses before anything is run."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from support.commands import modelyard
+from support.pipelines import Run, editing
+from support.tables import assert_fits
+
+from modelyard.cli.label_errors import _table
+
+PIXELS = {"input": "digits", "model": {"family": "logistic"}, "training": {"seed": 7}}
+
+
+def test_doubtful_samples_are_written_drawn_and_printed(run_linear: Run, linear_clone: Path) -> None:
+    with editing(linear_clone / "params.yaml") as params:
+        params["experiments"]["digits_logistic"] = PIXELS
+    done = run_linear("label-errors", "digits_logistic", "--folds", "2", "--most", "30")
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = linear_clone / "reports" / "label_errors"
+    table = pd.read_csv(folder / "digits_logistic.csv", dtype={"label": str, "suggested": str})
+    assert len(table) == 30
+    assert (table.label != table.suggested).all()
+    assert table.row.between(1, 1797).all() and table.row.is_unique
+    digits = pd.read_csv(next((linear_clone / "data" / "raw" / "digits").glob("*.csv*")), header=None)
+    assert digits.iloc[table.row - 1, -1].astype(int).astype(str).tolist() == table.label.tolist()
+    assert (folder / "digits_logistic.png").read_bytes().startswith(b"\x89PNG")
+    assert "of 1437 training and validation samples have a likely label error" in done.stdout
+    assert not (linear_clone / "results" / "digits_logistic").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("digits_mpl",), "no such experiment: digits_mpl; did you mean digits_mlp?"),
+        (("boston_linear",), "label errors are those of a classification, and this experiment is a regression"),
+        (("mnist_autoencoder",), "this experiment is a reconstruction"),
+        (("mnist_transfer",), "mnist_transfer is a transfer"),
+        (("digits_mlp", "--folds", "1"), "x>=2"),
+    ],
+)
+@pytest.mark.usefixtures("project")
+def test_wrong_experiments_are_refused_before_anything_is_run(arguments: tuple[str, ...], message: str) -> None:
+    result = modelyard("label-errors", *arguments)
+    assert result.exit_code != 0
+    assert message in " ".join(result.output.split())
+
+
+def test_the_table_fits_a_terminal_of_80_columns() -> None:
+    row = {"row": 60000, "label": "T-shirt/top", "suggested": "Pullover shirt", "likely_error": True}
+    probabilities = {"probability_of_label": 0.00126345, "probability_of_suggested": 0.99812345}
+    assert_fits(_table(pd.DataFrame([row | probabilities])))
