@@ -27,6 +27,7 @@ from benchmarks.search.methods import (
 from benchmarks.search.replay import Search, TableSource, replay
 from benchmarks.search.spaces import SPACES, Space
 from benchmarks.search.table import Table
+from benchmarks.search.training import Trainer
 from modelyard.core.errors import ModelyardError
 
 EPOCHS, SAMPLES = 4, 10
@@ -199,6 +200,16 @@ def test_epochs_that_are_read_off_the_curve_are_trained_once(tiny):
     assert {each.row: each.score for each in searched.finished} == {
         row: max(CURVES[row][0], CURVES[row][1], CURVES[row][3]) for row in range(4)
     }
+
+
+def test_a_training_of_few_epochs_is_the_beginning_of_a_longer_one():
+    """As `look` and the number of epochs that is read off a curve take it to be."""
+    trainer = Trainer(SPACES["boston_mlp"])
+    curves: dict[int, list[float]] = {2: [], 4: []}
+    for epochs, curve in curves.items():
+        trainer.fit(trainer.space.baseline | {"model.dropout": 0.2}, 1, epochs, curve.append)
+    assert len(curves[4]) == 4
+    assert curves[4][:2] == curves[2]
 
 
 # --- measures ---
