@@ -1,7 +1,6 @@
 """The benchmark of searches: what a search costs, counted by hand on tables of four configurations."""
 
 import json
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import optuna
 import pytest
 from optuna.samplers import RandomSampler
 
-from benchmarks.search import compared, measures, table
+from benchmarks.search import compared, measures, page, table
 from benchmarks.search.ledger import Finished, Ledger, SearchEnded
 from benchmarks.search.methods import (
     FoldBoundPruner,
@@ -223,24 +222,50 @@ def test_a_stop_rule_saves_what_follows_a_while_without_a_better_score(tiny):
     assert measures.stop_rule(tiny, [searched], 3) == {"patience": 3, "saved": 0.0, "missed": 0.0}
 
 
-def test_costs_ratios_and_searches_that_never_arrive_are_counted_by_hand(tiny, monkeypatch):
+@pytest.fixture
+def measured(tiny, monkeypatch) -> dict:
+    """Searches of fixed orders on the table, by method."""
     monkeypatch.setattr(measures, "TRIALS", (2,))
-    searches = {}
-    for name, orders in {"TPE": [(0, 1, 2)] * 4, "other": [(1, 0), (1, 0), (1, 2), (3, 0)]}.items():
-        searches[name] = []
-        for order in orders:
-            ledger = Ledger(TableSource(tiny))
-            for row in order:
-                ledger.train(row)
-            searches[name].append(Search(ledger.finished, ledger.spent_after_trial))
-    found = measures.measure(tiny, searches)
-    assert found["targets"]["2"] == {"score": 0.7, "cost": 2.0, "share_of_table": 0.5}
-    other = found["methods"]["other"]["2"]
+    orders = {
+        compared.PLAIN: [(0, 1, 2)] * 4,
+        compared.TODAY: [(1, 0), (1, 0), (1, 2), (3, 0)],
+        "random": [(3, 0)] * 4,
+    }
+    return measures.measure(tiny, {name: [in_order(tiny, *each) for each in some] for name, some in orders.items()})
+
+
+def in_order(of: Table, *rows: int) -> Search:
+    """A search that trains these configurations."""
+    ledger = Ledger(TableSource(of))
+    for row in rows:
+        ledger.train(row)
+    return Search(ledger.finished, ledger.spent_after_trial)
+
+
+def test_costs_ratios_and_searches_that_never_arrive_are_counted_by_hand(measured):
+    assert measured["targets"]["2"] == {"score": 0.7, "cost": 2.0, "share_of_table": 0.5}
+    other = measured["methods"][compared.TODAY]["2"]
     assert (other["cost"][0], other["ratio"][0], other["never"][0]) == (1.0, 0.5, 0.25)
     assert other["score"][0] == pytest.approx((0.7 + 0.7 + 0.9 + 0.5) / 4)
     assert other["test_gain"][0] == pytest.approx((0.6 + 0.6 + 0.8 + 0.4) / 4 - 0.6)
-    assert found["methods"]["TPE"]["2"]["gain"] == [0.0, 0.0, 0.0]
-    assert math.isclose(found["methods"]["TPE"]["curve"][2], 0.5)
+    plain = measured["methods"][compared.PLAIN]
+    assert plain["2"]["gain"] == [0.0, 0.0, 0.0]
+    assert plain["curve"][2] == 0.5  # after one full training
+
+
+def test_the_page_ranks_methods_by_their_cost(measured, tmp_path):
+    page.write({"seeds": 4, "optuna": "5", "spaces": {"digits_cnn": measured}, "epochs": {}}, None, tmp_path)
+    written = (tmp_path / "README.md").read_text()
+    summary = written[written.index("## Summary") :]
+    rows = [line.split(" | ") for line in summary.splitlines() if line.startswith("| ")][1:]
+    cells = {row[0].lstrip("| "): [cell.strip(" |") for cell in row[1:]] for row in rows[1:4]}
+    assert cells == {
+        compared.TODAY: ["0.50 (25%)", "0.50"],
+        compared.PLAIN: ["1.00 (0%)", "1.00"],
+        "random": ["- (100%)", "-"],
+    }
+    assert list(cells) == [compared.TODAY, compared.PLAIN, "random"]
+    assert (tmp_path / page.PLOT).read_bytes().startswith(b"\x89PNG")
 
 
 # --- tables ---

@@ -15,7 +15,7 @@ from benchmarks.search.ledger import Ledger, OnStep, SearchEnded
 from benchmarks.search.spaces import ORDERED, Space
 from modelyard.params.study import storage_label
 
-MAX_TRIALS = 150  # repeated configurations cost nothing, so that compute alone would not end a search
+MAX_TRIALS = 120  # repeated configurations cost nothing, so that compute alone would not end a search
 
 Run = Callable[[Ledger, Space, int], None]
 MakeSampler = Callable[[int], BaseSampler]

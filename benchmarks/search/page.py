@@ -49,11 +49,7 @@ def page(results: Found, real: Found | None) -> str:
         _summary(spaces),
         f"![best score against cost]({PLOT})",
         *_space_tables(spaces),
-        "## The number of epochs",
-        "The same spaces with the number of epochs as one more setting: a third, two thirds or all of them. With a "
-        "constant learning rate a training of few epochs is the beginning of a longer one, so that one training gives "
-        "the score of each number. Ratios to plain TPE that searches the number.",
-        _summary(results["epochs"]),
+        *_epochs(results["epochs"]),
         "## When to stop",
         _stops(spaces),
         *_real(real),
@@ -107,6 +103,17 @@ def _summary(spaces: Mapping[str, Found]) -> str:
         mean = _mean_ratio(method, spaces)
         rows.append([method, *cells, "-" if math.isinf(mean) else f"{mean:.2f}"])
     return markdown_table(head, rows)
+
+
+def _epochs(spaces: Mapping[str, Found]) -> list[str]:
+    if not spaces:
+        return []
+    text = (
+        "The same spaces with the number of epochs as one more setting: a third, two thirds or all of them. With a "
+        "constant learning rate a training of few epochs is the beginning of a longer one, so that one training gives "
+        "the score of each number. Ratios to plain TPE that searches the number."
+    )
+    return ["## The number of epochs", text, _summary(spaces)]
 
 
 def _stops(spaces: Mapping[str, Found]) -> str:
