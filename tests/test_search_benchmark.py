@@ -45,16 +45,14 @@ def quiet_optuna():
 @pytest.fixture
 def tiny() -> Table:
     curves = np.array(CURVES)[:, None]
-    return Table(
-        SPACE, curves, test=np.array([0.4, 0.6, 0.8, 0.1]), seconds=np.ones(4), samples=SAMPLES, metric="accuracy"
-    )
+    return Table(SPACE, curves, test=np.array([0.4, 0.6, 0.8, 0.1]), seconds=np.ones(4), samples=SAMPLES)
 
 
 @pytest.fixture
 def folded() -> Table:
     """Two folds, the second without a difference between configurations."""
     curves = np.stack([np.array(CURVES), np.full((4, EPOCHS), 0.5)], axis=1)
-    return Table(replace(SPACE, folds=2), curves, np.zeros(4), np.ones(4), SAMPLES, "accuracy")
+    return Table(replace(SPACE, folds=2), curves, np.zeros(4), np.ones(4), SAMPLES)
 
 
 def costs(searched: Search) -> dict[int, int]:
@@ -178,10 +176,10 @@ def test_a_look_before_tpe_is_told_to_the_study(of, request):
 @pytest.mark.parametrize("space", ["digits_cnn", "boston_mlp"])  # without folds and with
 def test_every_method_searches_every_space(space):
     """On made-up curves, with a small budget."""
-    of = SPACES[space]
+    of = replace(SPACES[space], metric="accuracy")
     quality = np.random.default_rng(0).random(len(of.configurations))
     curves = np.repeat(quality[:, None, None] * np.linspace(0.5, 1, of.epochs), of.fits, axis=1)
-    made_up = Table(of, curves, quality, quality, SAMPLES, "accuracy")
+    made_up = Table(of, curves, quality, quality, SAMPLES)
     for name, method in (compared.methods_for(of) | compared.EPOCHS).items():
         searched = replay(method, made_up, seed=0, budget=10)
         assert searched.finished[0] == (
@@ -290,7 +288,7 @@ def test_a_packed_table_is_read_as_it_was_trained(written, tiny):
     read = table.load("none", table.pack("none", written).parent)
     np.testing.assert_array_equal(read.curves, tiny.curves)
     np.testing.assert_array_equal(read.test, tiny.test)
-    assert (read.samples, read.sign, read.full_training) == (SAMPLES, 1, FULL)
+    assert (read.samples, read.space.sign, read.full_training) == (SAMPLES, 1, FULL)
 
 
 def test_an_interrupted_training_goes_on_with_what_is_missing(written, monkeypatch):

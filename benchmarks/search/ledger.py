@@ -58,7 +58,7 @@ class Ledger:
 
     Attributes:
         source: where scores come from.
-        budget: in sample-epochs; the training during which it ends is the last.
+        budget: in sample-epochs; the fit during which it ends is the last.
         goal: a score with which the search ends.
         resumes: whether a training goes on where an earlier one of the same configuration ended.
         steps_in_first_fit: of several fits: whether each epoch of the first is a step, or only the end of each fit.

@@ -42,13 +42,14 @@ def measure(of: Table, searches: Mapping[str, list[Search]], plain: str = PLAIN)
     spent = np.linspace(0, BUDGET, POINTS)
     return {
         "full_training": full,
-        "best_of_table": float(np.max(of.sign * of.scores)) * of.sign,
+        "best_of_table": float(np.max(of.space.sign * of.scores)) * of.space.sign,
         "targets": {str(target.trials): target.found for target in targets},
         "methods": {
             name: {
                 **{str(target.trials): target.compare(found) for target in targets},
                 "curve": [
-                    _number(of.sign * np.median([each.best_at(cost * full).score for each in found])) for cost in spent
+                    _number(of.space.sign * np.median([each.best_at(cost * full).score for each in found]))
+                    for cost in spent
                 ],
                 "stop": [stop_rule(of, found, patience) for patience in PATIENCES],
             }
@@ -92,14 +93,18 @@ class Target:
     @property
     def found(self) -> Found:
         """The target itself."""
-        share = np.mean(self._of.sign * self._of.scores >= self._score - TOLERANCE)
-        return {"score": self._of.sign * self._score, "cost": self._cost / self._full, "share_of_table": float(share)}
+        share = np.mean(self._of.space.sign * self._of.scores >= self._score - TOLERANCE)
+        return {
+            "score": self._of.space.sign * self._score,
+            "cost": self._cost / self._full,
+            "share_of_table": float(share),
+        }
 
     def compare(self, searches: list[Search]) -> Found:
         """Compare searches with plain TPE's."""
         costs, plain_costs = (self._costs(each) for each in (searches, self._plain))
         never = int(np.isinf(costs).sum())
-        sign = self._of.sign
+        sign = self._of.space.sign
         share = binomtest(never, len(costs)).proportion_ci()
         score, test = self._winners(searches)
         plain_score, plain_test = self._winners(self._plain)
@@ -119,9 +124,9 @@ class Target:
         return np.array([each.cost_of(self._score) / self._full for each in searches])
 
     def _winners(self, searches: list[Search]) -> tuple[Array, Array]:
-        """The signed score, and the metric on test samples, of each search's winner at the target's cost."""
+        """The metric on validation and on test samples of each search's winner at the target's cost."""
         best = [each.best_at(self._cost) for each in searches]
-        return self._of.sign * np.array([each.score for each in best]), self._of.test[[each.row for each in best]]
+        return self._of.space.sign * np.array([each.score for each in best]), self._of.test[[each.row for each in best]]
 
 
 def _interval(statistic: Callable[[npt.NDArray[np.intp]], Array], seeds: int) -> list[float | None]:

@@ -17,7 +17,6 @@ from benchmarks.search.replay import replay
 from benchmarks.search.spaces import find_space
 from benchmarks.search.training import Trainer
 from benchmarks.tuning_against_plain_optuna import rotated
-from modelyard.metrics.definitions import find_metric
 
 BUDGET = 40  # full trainings
 
@@ -27,13 +26,12 @@ class TrainingSource:
 
     def __init__(self, name: str) -> None:
         self._space, self._trainer = find_space(name), Trainer(find_space(name))
-        self._sign = 1 if find_metric(self._space.metric).higher_is_better else -1
         self.fits, self.epochs, self.samples = self._space.fits, self._space.epochs, self._trainer.samples
 
     def fit(self, row: int, number: int, epochs: int, on_epoch: Callable[[float], None]) -> None:
         """Train, and pass on the scores."""
         values = self._space.configurations[row]
-        self._trainer.fit(values, number, epochs, lambda value: on_epoch(self._sign * value))
+        self._trainer.fit(values, number, epochs, lambda value: on_epoch(self._space.sign * value))
 
 
 class RealSearch(NamedTuple):
@@ -71,17 +69,17 @@ def run_all(name: str, methods: Sequence[str], seeds: int, goal: float) -> dict[
 def run(name: str, method: str, seed: int, goal: float) -> RealSearch:
     """Run one search until it has a score, and compare it with its replay."""
     of = table.load(name)
-    ledger = Ledger(TrainingSource(name), BUDGET * of.full_training, goal=of.sign * goal)
+    ledger = Ledger(TrainingSource(name), BUDGET * of.full_training, goal=of.space.sign * goal)
     wall, cpu = time.monotonic(), time.process_time()
     methods_for(of.space)[method].search(ledger, of.space, seed)
     seconds, cpu_seconds = time.monotonic() - wall, time.process_time() - cpu
-    replayed = replay(methods_for(of.space)[method], of, seed, BUDGET, of.sign * goal).finished
+    replayed = replay(methods_for(of.space)[method], of, seed, BUDGET, of.space.sign * goal).finished
     best = max(each.score for each in ledger.finished)
     return RealSearch(
         seconds=round(seconds, 2),
         cpu_seconds=round(cpu_seconds, 2),
         cost=ledger.spent / of.full_training,
-        score=of.sign * best,
+        score=of.space.sign * best,
         is_reached=best >= ledger.goal - TOLERANCE,
         is_as_replayed=[each[::2] for each in replayed] == [each[::2] for each in ledger.finished],
     )

@@ -26,7 +26,7 @@ class TableSource:
 
     def __init__(self, of: Table) -> None:
         self.fits, self.epochs, self.samples = of.space.fits, of.space.epochs, of.samples
-        self._curves = np.nan_to_num(of.sign * of.curves, nan=-np.inf).tolist()
+        self._curves = np.nan_to_num(of.space.sign * of.curves, nan=-np.inf).tolist()
 
     def fit(self, row: int, number: int, epochs: int, on_epoch: Callable[[float], None]) -> None:
         """Pass on the scores of a fit."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from modelyard.core.errors import ModelyardError
+from modelyard.metrics.definitions import find_metric
 from modelyard.params.study import storage_label
 
 RATES = (0.0003, 0.001, 0.003, 0.01)
@@ -43,6 +44,11 @@ class Space:
     def fits(self) -> int:
         """The number of trainings that score a configuration."""
         return self.folds or 1
+
+    @property
+    def sign(self) -> int:
+        """1 if a higher value is better, else -1: signed values are scores, of which the highest is best."""
+        return 1 if find_metric(self.metric).higher_is_better else -1
 
     @property
     def configurations(self) -> list[Values]:

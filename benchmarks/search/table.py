@@ -20,7 +20,6 @@ from benchmarks.search.spaces import Space, find_space
 from benchmarks.search.training import Trainer
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import atomic_file, write_text
-from modelyard.metrics.definitions import find_metric
 
 FOLDER = Path(__file__).parent / "tables"
 CONFIGURATIONS_PER_PROCESS = 30  # trainings in one process grow its memory
@@ -39,7 +38,6 @@ class Table:
         test: the metric on test samples after the last epoch, mean over the fits (configurations,).
         seconds: CPU time of the fits together (configurations,).
         samples: the training samples of each fit.
-        metric: its name.
     """
 
     space: Space
@@ -47,7 +45,6 @@ class Table:
     test: npt.NDArray[np.float64]
     seconds: npt.NDArray[np.float64]
     samples: int
-    metric: str
 
     @property
     def full_training(self) -> int:
@@ -58,11 +55,6 @@ class Table:
     def scores(self) -> npt.NDArray[np.float64]:
         """The validation metric of fully trained configurations, mean over the fits (configurations,)."""
         return self.curves[:, :, -1].mean(axis=1)
-
-    @property
-    def sign(self) -> int:
-        """1 if a higher value is better, else -1: signed values are scores, of which the highest is best."""
-        return 1 if find_metric(self.metric).higher_is_better else -1
 
 
 def train(name: str, folder: Path, workers: int) -> None:
@@ -114,7 +106,7 @@ def load(name: str, folder: Path | None = None) -> Table:
         raise ModelyardError(f"{path} is the table of another grid than that of spaces.py: train it again.")
     curves = rows.filter(regex=r"^epoch_\d+$").to_numpy(dtype=float).reshape(-1, space.fits, space.epochs)
     test, seconds = (rows[key].to_numpy(dtype=float).reshape(-1, space.fits) for key in ("test", "seconds"))
-    return Table(space, curves, test.mean(axis=1), seconds.sum(axis=1), int(rows.samples[0]), space.metric)
+    return Table(space, curves, test.mean(axis=1), seconds.sum(axis=1), int(rows.samples[0]))
 
 
 def _train_rows(name: str, left: list[int], workers: int) -> Iterator[dict[str, Any]]:
