@@ -176,9 +176,11 @@ def test_a_killed_process_is_replaced_by_another_that_goes_on(image_input: Train
         for _ in range(kills):
             with (folder / "log").open("w") as log:
                 process = subprocess.Popen([*command, "0.5"], cwd=tests, stdout=log)
-            wait_until(lambda folder=folder: "4" in (folder / "log").read_text().split(), seconds=120)
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait()
+            try:
+                wait_until(lambda folder=folder: "4" in (folder / "log").read_text().split(), seconds=600)
+            finally:
+                os.kill(process.pid, signal.SIGKILL)
+                process.wait()
             assert len(StateFile(folder / "s.npz", "key").read().history) >= 3
         subprocess.run([*command, "0"], cwd=tests, check=True, stdout=subprocess.DEVNULL)
         results.append(
