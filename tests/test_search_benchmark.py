@@ -263,6 +263,12 @@ def test_the_page_ranks_methods_by_their_cost(measured, tmp_path):
         "random": ["- (100%)", "-"],
     }
     assert list(cells) == [compared.TODAY, compared.PLAIN, "random"]
+    docs = tmp_path / "docs.md"
+    docs.write_text(f"Before.\n{page.BEGIN}\n\nold\n\n{page.END}\nAfter.\n")
+    page.fill(docs, {"spaces": {"digits_cnn": measured}})
+    assert docs.read_text().startswith(f"Before.\n{page.BEGIN}\n\n| method | digits_cnn, 2 |")
+    assert docs.read_text().endswith(f"{page.END}\nAfter.\n")
+    assert "old" not in docs.read_text()
     assert (tmp_path / page.PLOT).read_bytes().startswith(b"\x89PNG")
 
 

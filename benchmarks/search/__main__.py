@@ -18,6 +18,7 @@ from modelyard.core.errors import exit_on_error
 from modelyard.core.files import read_json, write_json
 
 RESULTS = Path(__file__).parent / "results"
+DOCS = Path(__file__).parents[2] / "docs" / "tuning.md"
 REPLAYED, REAL = "replayed.json", "real.json"
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
@@ -81,10 +82,12 @@ def run_real_searches(
 
 @app.command("page")
 def write_page() -> None:
-    """Write the page and the plot of what was measured."""
+    """Write the page and the plot of what was measured, and the table in docs/tuning.md."""
     measured = RESULTS / REAL
-    page.write(read_json(RESULTS / REPLAYED), read_json(measured) if measured.exists() else None, RESULTS)
-    print(f"Wrote {RESULTS / 'README.md'}")
+    replayed = read_json(RESULTS / REPLAYED)
+    page.write(replayed, read_json(measured) if measured.exists() else None, RESULTS)
+    page.fill(DOCS, replayed)
+    print(f"Wrote {RESULTS / 'README.md'} and the table in {DOCS}")
 
 
 if __name__ == "__main__":

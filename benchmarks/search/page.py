@@ -1,7 +1,7 @@
 """Writes the results as a Markdown page with a plot."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from modelyard.core.files import atomic_file, write_text
 from modelyard.core.report_text import markdown_table
 
 PLOT = "search.png"
-SHOWN = 4  # methods in the plot beside plain TPE and today's
+SHOWN = 4  # methods in the plot beside plain TPE, today's and random
+BEGIN, END = "<!-- search methods -->", "<!-- end -->"
 
 Found = Mapping[str, Any]
 
@@ -25,6 +26,19 @@ def write(results: Found, real: Found | None, folder: Path) -> None:
     """Write the page and its plot."""
     write_text(folder / "README.md", page(results, real))
     draw(results, folder / PLOT)
+
+
+def fill(path: Path, results: Found) -> None:
+    """Write the table of the methods in the plot between the two marks of a page."""
+    spaces = results["spaces"]
+    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    write_text(path, f"{before}{BEGIN}\n\n{_summary(spaces, shown(spaces))}\n\n{END}{rest.partition(END)[2]}")
+
+
+def shown(spaces: Mapping[str, Found]) -> list[str]:
+    """The methods in the plot: those of the smallest cost, plain TPE, today's and random."""
+    ranking = ranked(spaces)
+    return [name for name in ranking if name in (*ranking[:SHOWN], PLAIN, TODAY, "random")]
 
 
 def page(results: Found, real: Found | None) -> str:
@@ -46,7 +60,7 @@ def page(results: Found, real: Found | None) -> str:
         "## Summary",
         "Cost to plain TPE's score after 20 and 40 trials, divided by plain TPE's own; in brackets the share of "
         "searches that never get there. `-`: at least half do not. Sorted by the geometric mean.",
-        _summary(spaces),
+        _summary(spaces, ranked(spaces)),
         f"![best score against cost]({PLOT})",
         *_space_tables(spaces),
         *_epochs(results["epochs"]),
@@ -90,10 +104,10 @@ def _mean_ratio(method: str, spaces: Mapping[str, Found]) -> float:
     return float(np.exp(np.mean(np.log(ratios))))
 
 
-def _summary(spaces: Mapping[str, Found]) -> str:
+def _summary(spaces: Mapping[str, Found], methods: Sequence[str]) -> str:
     head = ["method", *(f"{name}, {trials}" for name, found in spaces.items() for trials in found["targets"]), "mean"]
     rows = []
-    for method in ranked(spaces):
+    for method in methods:
         cells = [
             f"{_value(found['methods'][method][trials]['ratio'][0], '.2f')} "
             f"({found['methods'][method][trials]['never'][0]:.0%})"
@@ -113,16 +127,16 @@ def _epochs(spaces: Mapping[str, Found]) -> list[str]:
         "constant learning rate a training of few epochs is the beginning of a longer one, so that one training gives "
         "the score of each number. Ratios to plain TPE that searches the number."
     )
-    return ["## The number of epochs", text, _summary(spaces)]
+    return ["## The number of epochs", text, _summary(spaces, ranked(spaces))]
 
 
 def _stops(spaces: Mapping[str, Found]) -> str:
-    """What a stop rule saves and misses, of plain TPE and of the methods of the smallest cost."""
+    """What a stop rule saves and misses, of the methods in the plot."""
     head = ["space", "method", *(f"{patience} full trainings: saved, missed" for patience in measures.PATIENCES)]
     rows = [
         [name, method, *(f"{each['saved']:.0%}, {each['missed']:.4f}" for each in found["methods"][method]["stop"])]
         for name, found in spaces.items()
-        for method in dict.fromkeys([PLAIN, TODAY, *ranked(spaces)[:SHOWN]])
+        for method in shown(spaces)
     ]
     return markdown_table(head, rows)
 
@@ -195,11 +209,10 @@ def _real(real: Found | None) -> list[str]:
 def draw(results: Found, path: Path) -> None:
     """Draw the median best score against the cost, a panel for each space."""
     spaces = results["spaces"]
-    shown = dict.fromkeys([PLAIN, TODAY, "random", *ranked(spaces)[:SHOWN]])
     figure = Figure(figsize=(5.2 * len(spaces), 4.6), layout="constrained")
     for axes, (name, found) in zip(figure.subplots(1, len(spaces), squeeze=False)[0], spaces.items(), strict=True):
         cost = np.linspace(0, BUDGET, measures.POINTS)
-        for number, method in enumerate(shown):
+        for number, method in enumerate(shown(spaces)):
             curve = [math.nan if each is None else each for each in found["methods"][method]["curve"]]
             axes.step(cost, curve, where="post", label=method, color="black" if method == PLAIN else f"C{number}")
         for target in found["targets"].values():
