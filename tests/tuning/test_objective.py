@@ -66,6 +66,20 @@ def test_a_network_reports_each_epoch_and_scores_its_last_one(tmp_path):
     assert list(tmp_path.rglob("*.h5")) == [], "a trial keeps no weights"
 
 
+def test_a_network_with_restored_weights_scores_its_best_epoch(tmp_path):
+    """With steps so large that the last one is not the best; the schedule is a section of its own."""
+    stopping = {"monitor": "val_mae", "patience": 9, "restore_best": True}
+    training = NetworkTraining(seed=7, epochs=6, loss="mse", early_stopping=stopping)
+    space = {
+        "training.learning_rate": Range(low=0.1, high=10.0),
+        "training.schedule": Choices(choices=(None, {"kind": "reduce_on_plateau", "patience": 3})),
+    }
+    experiment = NETWORK.model_copy(update={"training": training})
+    values = {"training.learning_rate": 3.0, "training.schedule": '{"kind": "reduce_on_plateau", "patience": 3}'}
+    trial, _ = run_trial(plan(tmp_path, experiment, search_space=space), values)
+    assert trial.value == min(trial.intermediate_values.values()) < trial.intermediate_values[6]
+
+
 def test_a_score_equals_that_of_training_with_the_same_settings(tmp_path):
     search_plan = plan(tmp_path, NETWORK, search_space=UNITS)
     trial, _ = run_trial(search_plan, {"model.units": "[4]", "training.learning_rate": 0.001})
