@@ -160,10 +160,10 @@ def test_the_browser_shows_a_run_with_its_curve_and_its_files(rebuilt: TrackedPr
         for width in (1500, 1000):
             page.set_viewport_size({"width": width, "height": 900})
             for column in ("result", "published"):
-                page.get_by_role("columnheader", name=column, exact=True).wait_for()
+                page.locator(f".ag-header-cell[col-id='tags.`{column}`']").wait_for()
         page.set_viewport_size({"width": 1600, "height": 1200})
-        for column in ("Duration", "test_accuracy"):
-            page.get_by_role("columnheader", name=column, exact=True).wait_for()
+        for column in ("duration", "metrics.`test_accuracy`"):
+            page.locator(f".ag-header-cell[col-id='{column}']").wait_for()
         accuracy = runs["xor_mlp"].data.metrics["test_accuracy"]
         page.get_by_role("gridcell", name=f"accuracy {accuracy:.4g} (", exact=False).first.wait_for()
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import webbrowser
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
@@ -75,13 +76,13 @@ def _page() -> str:
 
 
 def _contents() -> tuple[list[str], str]:
-    """The headline metrics of the project's experiments, and their latest results in Markdown."""
+    """The headline metrics of the experiments, the most frequent first, and the latest results in Markdown."""
     project = params.load()
     compared = compare(
         project, params.load_published(project), Path(results_root("experiments")), Path(results_root("pretrained"))
     )
-    tasks = dict.fromkeys(project.task_of(name) for name in project.all_experiments)
-    return [headline_metric(task) for task in tasks], overview_table(overview(compared))
+    tasks = Counter(project.task_of(name) for name in project.all_experiments)
+    return [headline_metric(task) for task, _ in tasks.most_common()], overview_table(overview(compared))
 
 
 def _open(page: str) -> None:

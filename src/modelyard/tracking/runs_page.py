@@ -10,8 +10,7 @@ from modelyard.tracking.store import connect, explain_errors, mlflow_experiment
 
 VIEW, VIEW_NAME = "modelyard", "Results"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"  # where MLflow's UI keeps a saved view
-WIDTHS = {RESULT: 245, PUBLISHED: 150}  # of tags, in pixels
-DURATION = "duration"  # a column that is always there
+DURATION = "duration"
 OPENING = "Each run is a training of an experiment"
 
 
@@ -22,7 +21,7 @@ def prepare(metrics: Sequence[str], results: str) -> str:
     pages for language models.
 
     Args:
-        metrics: the metrics to show as columns.
+        metrics: the metrics to show as columns, the most important first.
         results: the latest results in Markdown, for the description.
 
     Returns:
@@ -52,10 +51,11 @@ def prepare(metrics: Sequence[str], results: str) -> str:
 
 def _state(metrics: Sequence[str]) -> dict[str, Any]:
     """The state of the table as MLflow's UI keeps it: columns by the ids that the UI gives them."""
-    tags = {_column("tags", name): width for name, width in WIDTHS.items()}
-    numbers = [_column("metrics", f"test_{name}") for name in metrics]
-    order = [*tags, DURATION, *numbers]
-    return {"selectedColumns": [*tags, *numbers], "columnOrder": order, "columnWidths": tags}
+    result, published = (_column("tags", name) for name in (RESULT, PUBLISHED))
+    first, *others = [_column("metrics", f"test_{name}") for name in metrics] or [""]
+    order = [name for name in (result, first, DURATION, published, *others) if name]
+    columns = [name for name in order if name != DURATION]  # which is always there
+    return {"selectedColumns": columns, "columnOrder": order, "columnWidths": {result: 260, published: 150}}
 
 
 def _column(group: str, name: str) -> str:
