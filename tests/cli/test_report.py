@@ -32,6 +32,24 @@ def test_the_report_is_written_where_output_says(project: Path) -> None:
     assert sorted(path.name for path in (project / "public").iterdir()) == ["page.html", "report.md"]
 
 
+def test_the_results_are_written_between_the_markers_of_a_page(project: Path) -> None:
+    (project / "README.md").write_text("# Mine\n\n<!-- results -->\nold\n<!-- end -->\n\nMore.\n")
+    assert modelyard("report", "--readme", "README.md").exit_code == 0
+    text = (project / "README.md").read_text()
+    assert text.startswith("# Mine\n\n<!-- results -->\n| experiment | notebook |")
+    assert "| boston_mlp | 004 | correlation 0.85 (0.84 to 0.86) |" in text
+    assert text.endswith("|\n<!-- end -->\n\nMore.\n")
+    assert "old" not in text
+
+
+def test_a_page_without_markers_is_refused_with_what_to_write(project: Path) -> None:
+    (project / "README.md").write_text("# Mine\n")
+    result = modelyard("report", "--readme", "README.md")
+    assert result.exit_code == 1
+    assert "README.md has no place for the results: write a line <!-- results -->" in result.output
+    assert (project / "README.md").read_text() == "# Mine\n"
+
+
 def test_an_unknown_commit_is_refused_before_anything_is_written(project: Path) -> None:
     result = modelyard("report", "--against", "nonsense")
     assert result.exit_code == 1

@@ -40,6 +40,22 @@ def test_metrics_are_shown_with_intervals_and_published_values(report: Report) -
     assert "boston bars show correlation; mae in 1000 dollars" in text
 
 
+def test_a_project_that_reproduces_nothing_has_no_columns_for_it(project: Path, rewrite: Rewrite) -> None:
+    assert 'data-label="notebook"' in rewrite().page.html
+    (project / "published.yaml").write_text("{}\n")
+    html = rewrite().page.html.partition('id="results"')[2].partition('id="claims"')[0]
+    assert [
+        name for name in ("notebook", "published") if f'data-label="{name}"' in html or f"<th>{name}</th>" in html
+    ] == []
+    assert "| experiment | test metric (95 % interval) | remarks |" in rewrite().summary
+
+
+def test_the_title_is_the_name_of_the_project(project: Path, rewrite: Rewrite) -> None:
+    assert "<title>Report: yard</title>" in rewrite().page.html
+    (project / "pyproject.toml").write_text('[project]\nname = "houses"\n')
+    assert "<title>Report: houses</title>" in rewrite().page.html
+
+
 @pytest.mark.parametrize(
     "shown",
     [
