@@ -17,7 +17,7 @@ from scipy.stats import norm
 from modelyard.core.files import atomic_file, write_text
 from modelyard.core.report_text import markdown_table
 from modelyard.replication.claims import ALPHA
-from modelyard.replication.paired_tests import p_value_above, p_values, probability_of_superiority
+from modelyard.replication.paired_tests import error_shares, p_value_above, p_values, probability_of_superiority
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE, BEGIN, END = ROOT / "docs" / "claims.md", "<!-- results -->", "<!-- end -->"
@@ -28,6 +28,7 @@ SMALLEST = 1.0
 SD = SMALLEST / 2  # of the differences, from each source
 EFFECTS = (0.0, 0.5, 1.0, 1.5, 2.0)  # in `smallest`: none, half of it, and real ones
 REPEATS = (5, 7, 10, 15, 20)
+LOOKS = ((5, 10), (8, 16), (5, 10, 15, 20))
 SOURCES = {"seeds": "other seeds", "splits": "other splits", "both": "other seeds and splits"}
 METRICS = ("normal", "skewed", "discrete", "skewed, one side")
 SAMPLES, TEST = 150, 30  # each split draws its test samples from all samples
@@ -53,12 +54,55 @@ def simulate(claims: int = CLAIMS, seed: int = 0) -> pd.DataFrame:
             setting = {"source": source, "metric": metric, "effect": effect, "repeats": repeats}
             test_ratio = TEST_RATIO if is_corrected and source != "seeds" else 0.0
             differences = effect * SMALLEST + noise[:, :repeats]
-            differences = np.round(differences / STEP) * STEP if metric == "discrete" else differences
+            differences = _rounded(differences, metric)
             row = setting | {"is_corrected": is_corrected} | _shares(differences, effect * SMALLEST, test_ratio)
             if metric == "normal":
                 sd = SD * np.sqrt(2 if source == "both" else 1)
                 row["probability"] = _covered(differences, norm.cdf(effect * SMALLEST / sd), test_ratio)
             rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def simulate_looks(claims: int = CLAIMS, seed: int = 1) -> pd.DataFrame:
+    """Test made-up claims at preset looks, and, for comparison, with seeds that are added until a verdict fits.
+
+    Returns:
+        A row per metric, looks, effect and way; columns: the shares of false verdicts and of claims that hold.
+    """
+    random = np.random.default_rng(seed)
+    rows = []
+    for metric in METRICS[:-1]:
+        noise = _noise(random, "seeds", metric, claims)
+        for effect, looks in itertools.product(EFFECTS, LOOKS):
+            differences = _rounded(effect * SMALLEST + noise, metric)
+            of_looks = [np.array(p_values("higher", differences[:, :count], SMALLEST)) for count in looks]
+            shares = {"a share each": error_shares(looks), "the whole error each": np.ones(len(looks))}
+            for way, share in shares.items():
+                both = np.min([values / part for values, part in zip(of_looks, share, strict=True)], axis=0)
+                row = {"metric": metric, "looks": " and ".join(map(str, looks)), "effect": effect, "way": way}
+                rows.append(row | _verdicts(np.minimum(1, both), effect * SMALLEST))
+    return pd.DataFrame(rows)
+
+
+def simulate_crossed(claims: int = CLAIMS, seed: int = 2) -> pd.DataFrame:
+    """Test made-up claims about samples of a kind by runs that share their test samples: crossed, and by seeds alone.
+
+    Returns:
+        As `simulate_looks`, with the number of repeats and the coverage of the interval of the mean.
+    """
+    random = np.random.default_rng(seed)
+    rows = []
+    for metric in METRICS[:-1]:
+        of_seeds = SD * _unit(random, metric, (claims, max(REPEATS)))
+        of_samples = SD * np.sqrt(TEST) * _unit(random, metric, (claims, TEST))
+        for effect, repeats in itertools.product(EFFECTS, REPEATS):
+            both = random.normal(scale=SD * np.sqrt(TEST), size=(claims, repeats, TEST))  # a seed on a sample
+            differences = effect * SMALLEST + of_seeds[:, :repeats, None] + of_samples[:, None] + both
+            # Of a mean, the bootstrap over samples has this variance, whatever the number of resamples.
+            variance = differences.mean(1).var(-1) / TEST
+            for way, of_design in {"crossed": variance, "seeds alone": 0.0}.items():
+                row = {"metric": metric, "effect": effect, "repeats": repeats, "way": way}
+                rows.append(row | _shares(differences.mean(-1), effect * SMALLEST, 0.0, of_design))
     return pd.DataFrame(rows)
 
 
@@ -92,14 +136,26 @@ def _unit(random: np.random.Generator, metric: str, shape: tuple[int, int]) -> V
     return random.normal(size=shape)
 
 
-def _shares(differences: Values, truth: float, test_ratio: float) -> dict[str, float]:
-    corrected = holm_of_two(np.array(p_values("higher", differences, SMALLEST, test_ratio)))
+def _rounded(differences: Values, metric: str) -> Values:
+    return np.round(differences / STEP) * STEP if metric == "discrete" else differences
+
+
+def _shares(
+    differences: Values, truth: float, test_ratio: float, sample_variance: float | Values = 0.0
+) -> dict[str, float]:
+    design = (test_ratio, sample_variance)
+    above, below = (p_value_above(sign * differences, sign * truth, *design) for sign in (1, -1))
+    covered = np.minimum(above, below) >= ALPHA / 2  # the interval is what a two-sided test does not reject
+    verdicts = _verdicts(np.array(p_values("higher", differences, SMALLEST, *design)), truth)
+    return verdicts | {"coverage": covered.mean()}
+
+
+def _verdicts(p_values_of_both: Values, truth: float) -> dict[str, float]:
+    corrected = holm_of_two(p_values_of_both)
     holds = corrected[0] < ALPHA
     fails = ~holds & (corrected[1] < ALPHA)
     is_false = holds if truth <= 0 else fails if truth >= SMALLEST else np.zeros_like(holds)
-    above, below = (p_value_above(sign * differences, sign * truth, test_ratio) for sign in (1, -1))
-    covered = np.minimum(above, below) >= ALPHA / 2  # the interval is what a two-sided test does not reject
-    return {"holds": holds.mean(), "fails": fails.mean(), "false": is_false.mean(), "coverage": covered.mean()}
+    return {"holds": holds.mean(), "fails": fails.mean(), "false": is_false.mean()}
 
 
 def holm_of_two(p_values_of_both: Values) -> Values:
@@ -120,7 +176,7 @@ def _covered(differences: Values, truth: float, test_ratio: float) -> float:
     return float(is_covered[(differences > 0).sum(-1)].mean())
 
 
-def _tables(results: pd.DataFrame) -> str:
+def _tables(results: pd.DataFrame, looks: pd.DataFrame, crossed: pd.DataFrame) -> str:
     tested = results[results.is_corrected]
     parts = [
         f"{CLAIMS:,} claims of each setting; a split measures {TEST} of {SAMPLES} samples. False verdicts, in percent, "
@@ -130,6 +186,10 @@ def _tables(results: pd.DataFrame) -> str:
         _table(results, "coverage", "min"),
         "Intervals of P(first > second) that cover it, in percent, of a normal metric and the effect with fewest:",
         _table(tested[tested.metric == "normal"], "probability", "min"),
+        "Claims about other seeds, tested at several looks. False verdicts, in percent, of the effect with most of them:",
+        _pivot(looks, ["metric", "way"], "looks", "false"),
+        f"Claims about samples of this kind, by runs that share {TEST} test samples. False verdicts, in percent:",
+        _pivot(crossed, ["metric", "way"], "repeats", "false"),
         f"![Power]({PICTURE.relative_to(PAGE.parent).as_posix()})",
     ]
     return "\n\n".join(part.strip() for part in parts)
@@ -150,6 +210,17 @@ def _table(results: pd.DataFrame, column: str, most: str) -> str:
         for (source, metric, is_corrected), values in zip(table.index, table.to_numpy(), strict=True)
     ]
     return markdown_table(("runs differ by", "metric", "test", *(f"{repeats} repeats" for repeats in REPEATS)), rows)
+
+
+def _pivot(results: pd.DataFrame, keys: list[str], columns: str, value: str) -> str:
+    """The largest share of any effect in percent: a row per setting, a column per value of `columns`."""
+    table = results.pivot_table(index=keys, columns=columns, values=value, aggfunc="max", sort=False)
+    names = [f"{name} {'repeats' if columns == 'repeats' else 'seeds'}" for name in table.columns]
+    rows = [
+        (*key, *(f"{100 * share:.1f}" for share in shares))
+        for key, shares in zip(table.index, table.to_numpy(), strict=True)
+    ]
+    return markdown_table((*keys[:-1], "test", *names), rows)
 
 
 def _draw_power(results: pd.DataFrame) -> None:
@@ -174,7 +245,7 @@ def main() -> None:
     _draw_power(results)
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
-    write_text(PAGE, f"{before}{BEGIN}\n\n{_tables(results)}\n\n{END}{after}")
+    write_text(PAGE, f"{before}{BEGIN}\n\n{_tables(results, simulate_looks(), simulate_crossed())}\n\n{END}{after}")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from modelyard.metrics.ranking import roc_auc
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE, BEGIN, END = ROOT / "docs" / "intervals.md", "<!-- results -->", "<!-- end -->"
-TRIALS = {50: 1000, 500: 400, 10_000: 100}  # by number of samples: the larger, the slower
+TRIALS = {50: 600, 500: 300, 10_000: 60}  # by number of samples: the larger, the slower
 POPULATION = 100_000  # images whose mean average precision counts as the true one
 DRAWS = Callable[[np.random.Generator, int], BoundMetric]
 

@@ -6,7 +6,7 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from benchmarks import claim_verdicts
-from benchmarks.claim_verdicts import limit, simulate
+from benchmarks.claim_verdicts import limit, simulate, simulate_crossed, simulate_looks
 
 CLAIMS = 400
 
@@ -42,3 +42,14 @@ def test_two_p_values_are_corrected_as_in_statsmodels():
     both = np.random.default_rng(0).random((2, 50)) ** 3
     expected = np.array([multipletests(each, method="holm")[1] for each in both.T]).T
     np.testing.assert_allclose(claim_verdicts.holm_of_two(both), expected)
+
+
+def test_looks_with_a_share_of_the_error_each_give_few_false_verdicts():
+    false = simulate_looks(CLAIMS).groupby("way").false.max()
+    assert false["a share each"] <= limit(CLAIMS) < false["the whole error each"]
+
+
+def test_a_crossed_design_is_right_about_samples_of_this_kind_and_seeds_alone_are_not():
+    results = simulate_crossed(CLAIMS).groupby("way")
+    assert results.false.max()["crossed"] <= limit(CLAIMS) < results.false.max()["seeds alone"]
+    assert results.coverage.min()["crossed"] >= 0.93 - 3 * np.sqrt(0.93 * 0.07 / CLAIMS)

@@ -39,7 +39,7 @@ def effective_count(count: int, test_ratio: float) -> float:
     return 1 / variance_factor(count, test_ratio)
 
 
-def standard_error(differences: Values, sample_variance: float) -> tuple[Values, Values]:
+def standard_error(differences: Values, sample_variance: float | Values) -> tuple[Values, Values]:
     """The standard error of the mean difference in a crossed design, and its degrees of freedom, both of shape (...,).
 
     Source: Welch and Satterthwaite's degrees of freedom of a sum of variances; that of the samples counts as known.
@@ -51,7 +51,9 @@ def standard_error(differences: Values, sample_variance: float) -> tuple[Values,
     return np.sqrt(of_seeds + sample_variance), freedom
 
 
-def p_value_above(differences: Values, bound: float, test_ratio: float = 0.0, sample_variance: float = 0.0) -> Values:
+def p_value_above(
+    differences: Values, bound: float, test_ratio: float = 0.0, sample_variance: float | Values = 0.0
+) -> Values:
     """The one-sided p value of "the mean difference is above a bound", of shape (...,).
 
     The corrected resampled t test; with a `test_ratio` of 0 it is that of scipy.stats.ttest_1samp. Equal differences,
@@ -66,7 +68,7 @@ def p_value_above(differences: Values, bound: float, test_ratio: float = 0.0, sa
     from scipy.stats import t
 
     count = differences.shape[-1]
-    if sample_variance:
+    if np.any(sample_variance):
         error, freedom = standard_error(differences, sample_variance)
         crossed: Values = t.sf((differences.mean(-1) - bound) / error, freedom)
         return crossed
@@ -79,7 +81,11 @@ def p_value_above(differences: Values, bound: float, test_ratio: float = 0.0, sa
 
 
 def p_values(
-    direction: Direction, differences: Values, smallest: float, test_ratio: float = 0.0, sample_variance: float = 0.0
+    direction: Direction,
+    differences: Values,
+    smallest: float,
+    test_ratio: float = 0.0,
+    sample_variance: float | Values = 0.0,
 ) -> tuple[Values, Values]:
     """The p values for and against a claim about the mean of first minus second.
 
