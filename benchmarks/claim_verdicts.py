@@ -186,7 +186,7 @@ def _tables(results: pd.DataFrame, looks: pd.DataFrame, crossed: pd.DataFrame) -
         _table(results, "coverage", "min"),
         "Intervals of P(first > second) that cover it, in percent, of a normal metric and the effect with fewest:",
         _table(tested[tested.metric == "normal"], "probability", "min"),
-        "Claims about other seeds, tested at several looks. False verdicts, in percent, of the effect with most of them:",
+        "Claims about other seeds, tested at several looks. False verdicts, in percent, of the effect with most:",
         _pivot(looks, ["metric", "way"], "looks", "false"),
         f"Claims about samples of this kind, by runs that share {TEST} test samples. False verdicts, in percent:",
         _pivot(crossed, ["metric", "way"], "repeats", "false"),
