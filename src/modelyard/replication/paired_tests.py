@@ -10,6 +10,7 @@ Where all seeds share their test samples and a verdict is about other samples to
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -209,6 +210,7 @@ def seeds_needed(
     return high
 
 
+@cache
 def _probability_of_equal_signs(count: int, test_ratio: float) -> float:
     """The probability that differences are all positive if either sign is as probable: 0.5 ** count without splits.
 
