@@ -147,7 +147,7 @@ def _claim_mistakes(project: Project, claims: Claims) -> Iterator[Mistake]:
 
 def _crossed_mistakes(name: str, first: ResolvedExperiment, second: ResolvedExperiment) -> Iterator[Mistake]:
     """Sides whose predictions cannot be paired by test sample."""
-    if "detection" in (first.task, second.task):
+    if "boxes" in (TARGET_KINDS[first.task], TARGET_KINDS[second.task]):
         yield Mistake((name, "crossed"), "a detection has boxes, not a prediction for each test sample; leave it out")
     samples = [
         (each.input.dataset, each.dataset, each.input.split.model_copy(update=ONLY_TRAINING))
