@@ -128,7 +128,7 @@ def test_images_are_titled_by_row_label_and_suggestion(image_input: TrainingInpu
     shown = [axes for axes in figure.axes if axes.images]
     assert len(shown) == PICTURES
     first = table.iloc[0]
-    assert shown[0].get_title().startswith(f"row {first.row}: {first.label}\n{first.suggested}?")
+    assert shown[0].get_title().startswith(f"row {first.row}, label {first.label}\n{first.suggested}?")
     few = plot_label_errors(table.head(3), image_input.samples.x[ranked.index], 255)
     assert sum(bool(axes.images) for axes in few.axes) == 3
 

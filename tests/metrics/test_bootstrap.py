@@ -124,10 +124,11 @@ def test_the_interval_of_an_accuracy_is_wilsons(right: int):
     assert found.interval == pytest.approx((exact.low, exact.high))
 
 
-def test_a_macro_f1_without_a_wrong_prediction_has_an_interval_with_a_width():
+@pytest.mark.parametrize("metric", [metrics.macro_f1, metrics.balanced_accuracy])
+def test_a_mean_over_classes_without_a_wrong_prediction_has_an_interval_with_a_width(metric):
     truth = np.arange(60) % 3
     perfect, wrong = (
-        confidence_interval(BoundMetric(metrics.macro_f1, (truth, prediction)))
+        confidence_interval(BoundMetric(metric, (truth, prediction)))
         for prediction in (truth, np.where(truth == 2, 0, truth))
     )
     assert (perfect.method, perfect.interval.high) == ("Wilson", pytest.approx(1.0))

@@ -21,7 +21,7 @@ def test_each_file_is_a_section_with_its_first_rows_and_its_images(project: Path
     (section,) = report.contents.label_errors
     assert (section.experiment, section.total, section.likely_errors) == ("digits_cnn", 30, 2)
     assert section.columns[3] == "probability of label"
-    assert section.rows[0] == ["1", "01", "<b>2</b>", "0.001235", "0.99", "True"]
+    assert section.rows[0] == ["1", "01", "<b>2</b>", "0.001235", "0.99", "yes"]
     assert len(section.rows) == SHOWN
     assert [image.file for image in section.images] == ["reports/label_errors/digits_cnn.png"]
     assert "#label-errors" in report.page.links and "label-errors" in report.page.ids

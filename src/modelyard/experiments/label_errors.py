@@ -142,7 +142,7 @@ def plot_label_errors(table: "pd.DataFrame", images: np.ndarray, white: float) -
 
     first = table.head(PICTURES)
     titles = [
-        (f"row {row.row}: {row.label}\n{row.suggested}? ({row.probability_of_suggested:.0%})", plots.WRONG)
+        (f"row {row.row}, label {row.label}\n{row.suggested}? ({row.probability_of_suggested:.1%})", plots.WRONG)
         for row in first.itertuples()
     ]
     return plots.titled_images(images[: len(first)], titles, white, COLUMNS)

@@ -52,7 +52,9 @@ def _section(path: Path, image: InlineImage | None) -> LabelErrorSection:
 
 
 def _short(value: str) -> str:
-    """A number with four digits, other text as it is."""
+    """A number with four digits, True and False as words, other text as it is."""
+    if value in ("True", "False"):
+        return "yes" if value == "True" else "no"
     try:
         return f"{float(value):.4g}" if "." in value else value
     except ValueError:
