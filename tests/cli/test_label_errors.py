@@ -37,7 +37,6 @@ def test_doubtful_samples_are_written_drawn_and_printed(run_linear: Run, linear_
         (("boston_linear",), "label errors are those of a classification, and this experiment is a regression"),
         (("mnist_autoencoder",), "this experiment is a reconstruction"),
         (("mnist_transfer",), "mnist_transfer is a transfer"),
-        (("digits_mlp", "--folds", "1"), "x>=2"),
     ],
 )
 @pytest.mark.usefixtures("project")
