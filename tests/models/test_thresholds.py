@@ -8,11 +8,13 @@ from support.inputs import describe, training_context
 
 from modelyard import models
 from modelyard.core.errors import ModelyardError
+from modelyard.core.files import sha256
 from modelyard.data.decision_threshold import choose_threshold
 from modelyard.data.inputs import TrainingInput
 from modelyard.data.samples import Samples
 from modelyard.models import EstimatorTraining
 from modelyard.models.families import logistic
+from modelyard.tracking.mlflow_schema import model_digest
 
 SETTINGS = logistic.Settings(family="logistic")
 
@@ -56,6 +58,8 @@ def test_a_threshold_changes_neither_the_model_file_nor_that_of_models_without_o
     same = [(tmp_path / name / "model.skops").read_bytes() for name in ("with", "without")]
     assert same[0] == same[1]
     assert "threshold" not in (tmp_path / "without" / "input.json").read_text()
+    assert model_digest(tmp_path / "without") == sha256(tmp_path / "without" / "model.skops")
+    assert model_digest(tmp_path / "with") != model_digest(tmp_path / "without")  # MLflow logs another model
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 from modelyard.core.files import sha256
 from modelyard.data.columns import Kind
-from modelyard.data.inputs import InputDescription
+from modelyard.data.inputs import InputDescription, load_description
 from modelyard.data.preprocessing import by_feature
 from modelyard.data.samples import TARGET_KINDS
 
@@ -24,8 +24,12 @@ def folder_digest(folder: Path) -> str:
 
 
 def model_digest(folder: Path) -> str:
-    """The SHA-256 of the model file in a model's folder, by which its run is found: equal models have equal bytes."""
-    return sha256(next(folder.glob("model.*")))
+    """The SHA-256 of the model file in a model's folder, by which its run is found: equal models have equal bytes.
+
+    With a decision threshold, of both: another goal changes what is logged, and leaves the model file as it is.
+    """
+    digest, threshold = sha256(next(folder.glob("model.*"))), load_description(folder).threshold
+    return hashlib.sha256(f"{digest} {threshold.value!r}".encode()).hexdigest() if threshold else digest
 
 
 def tensor_schema(dtype: str, shape: tuple[int | None, ...]) -> Any:
