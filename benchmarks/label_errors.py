@@ -108,7 +108,7 @@ def main() -> None:
     rows = []
     for case in cases():
         found = [find_swapped(case, seed) for seed in range(SEEDS)]
-        rows.append((case.dataset, case.family, len(case.data.samples), *map(_spread, zip(*found, strict=True))))
+        rows.append((case.dataset, case.family, str(len(case.data.samples)), *map(_spread, zip(*found, strict=True))))
         print(*rows[-1], sep="  ", flush=True)
     text = PAGE.read_text(encoding="utf-8")
     before, after = text.partition(BEGIN)[0], text.partition(END)[2]
