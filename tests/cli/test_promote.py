@@ -6,6 +6,9 @@ import pytest
 from support.built_experiments import PARAMS, build_experiment, fit_model, line_samples
 from support.commands import modelyard
 
+from modelyard.cli import replicate
+from modelyard.core.files import write_json
+
 
 @pytest.fixture
 def project(tracked_project: Path) -> Path:
@@ -76,3 +79,38 @@ def test_predict_uses_the_champion(project: Path) -> None:
     assert asked.exit_code == 0, asked.output
     answers = (project / "answers.csv").read_text().splitlines()[1:]
     assert [round(float(line.split(",")[-1])) for line in answers] == [3, 4]
+
+
+def test_a_champion_must_be_beaten_over_seeds_where_that_is_asked_for(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train_here(jobs, *_: object) -> bool:
+        """Baseline and fit, each with a metric that depends on the seed."""
+        for job in jobs:
+            value = {"mean": 0.5, "fit": 0.9}[job.experiment] + 0.01 * (job.resolved.seed % (2 + len(job.experiment)))
+            write_json(job.file, {"experiment": job.experiment, "seed": job.resolved.seed} | {
+                "metrics": {"correlation": value}, "seconds": 1.0, "epochs": 1,
+            })  # fmt: skip
+        return True
+
+    monkeypatch.setattr(replicate, "run_missing", train_here)
+    monkeypatch.setenv("MODELYARD_TRACKING", "on")
+    assert "There was no champion before it." in modelyard("promote", "mean", "--seeds", "5").output
+    second = modelyard("promote", "fit", "--seeds", "5")
+    assert second.exit_code == 0, second.output
+    assert "Over 5 seeds: correlation +0." in second.output
+    assert "significantly better (paired t test, p " in second.output
+    assert "line@champion is version 2 (fit)" in second.output
+    assert "0 comparisons" not in (project / "reports" / "promotions.json").read_text()
+    assert modelyard("promote", "mean", "--seeds", "4").exit_code == 2, "no verdict from fewer than five pairs"
+
+
+def test_trainings_over_seeds_that_were_stopped_register_nothing(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modelyard("promote", "mean")
+    monkeypatch.setattr(replicate, "run_missing", lambda *_: True)
+    result = modelyard("promote", "fit", "--seeds", "5")
+    assert result.exit_code == 1
+    assert "error: 10 trainings over seeds are left; nothing was registered." in result.output
+    assert "line@champion is version 1 (mean)" in modelyard("promote", "mean").output

@@ -13,7 +13,7 @@ from modelyard.data.inputs import save_test
 from modelyard.data.samples import Samples
 from modelyard.params.project import Project
 from modelyard.serving import promotion, registry
-from modelyard.serving.promotion import Promotion, registered_name
+from modelyard.serving.promotion import Promotion, SeedComparison, registered_name
 from modelyard.serving.registry import CHALLENGER, CHAMPION
 
 TEST = line_samples(200, seed=1)
@@ -160,3 +160,34 @@ def test_a_model_is_registered_under_its_data_set_and_a_different_task(
     experiment: str, name: str, shipped: Project
 ) -> None:
     assert registered_name(shipped, experiment) == name
+
+
+def test_comparisons_on_the_same_test_samples_are_counted_and_repeated_ones_keep_their_number(project: Path) -> None:
+    promote("mean")
+    tags = [promote(name).version.tags for name in ("fit", "fit_again", "mean", "fit_again")]
+    assert [each["comparison"] for each in tags] == ["1", "2", "3", "2"]
+    widths = [float(each["gain_high"]) - float(each["gain_low"]) for each in tags]
+    assert widths[3] == pytest.approx(widths[1])
+    assert "98.33 % paired bootstrap; comparison 2 on these test samples" in tags[1]["reason"]
+    (of_test,) = promotion.history()["test_samples"].values()
+    assert (of_test["comparisons"], len(of_test["versions"])) == (3, 5)
+
+
+@pytest.mark.parametrize("is_better", [True, False])
+def test_a_candidate_has_to_be_better_over_seeds_as_well_where_that_is_asked_for(
+    is_better: bool, project: Path
+) -> None:
+    promote("mean")
+    over_seeds = SeedComparison(is_better, "Over 5 seeds: as they say.")
+    done = promotion.promote(params.load(), "fit", Path.cwd(), over_seeds=over_seeds)
+    assert alias(CHAMPION) == ("fit" if is_better else "mean")
+    assert done.reason.endswith("significantly better (95 % paired bootstrap). Over 5 seeds: as they say.")
+    assert done.version.tags["over_seeds"] == "Over 5 seeds: as they say."
+
+
+def test_the_experiment_of_the_champion_is_known_as_long_as_it_gives_its_model(project: Path) -> None:
+    champion = promote("mean").version
+    assert promotion.experiment_of(champion, params.load(), project) == "mean"
+    for gone in (champion.tags | {"experiment": "removed"}, champion.tags | {"model_md5": "other"}):
+        with pytest.raises(ModelyardError, match="cannot be trained with other seeds"):
+            promotion.experiment_of(registry.Version("line", "1", gone), params.load(), project)

@@ -20,7 +20,6 @@ from modelyard.serving.registry import CHALLENGER, CHAMPION
 from modelyard.tracking import project_root
 
 HISTORY = Path("reports/promotions.json")
-SMALLEST = 0.005  # of metrics that are 1 at best; over seeds, it only says how many of them would settle it
 LONGEST = 7 * 24 * 3600.0  # seconds of the trainings over seeds: no limit that matters
 
 
@@ -72,7 +71,10 @@ def _compare_over_seeds(project: Project, experiment: str, seeds: int) -> SeedCo
         ModelyardError: the champion cannot be trained again, or not all trainings have ended.
     """
     from modelyard.cli.replicate import run_missing
-    from modelyard.replication import claims, mlflow_log, paired_runs, series
+    from modelyard.replication import mlflow_log, paired_runs, series
+    from modelyard.replication.claims import ALPHA
+    from modelyard.replication.paired_tests import p_value_above
+    from modelyard.replication.seed_statistics import seed_statistics
 
     handle_termination_as_ctrl_c()
     candidate = promotion.candidate_of(project, experiment, Path.cwd())
@@ -86,7 +88,7 @@ def _compare_over_seeds(project: Project, experiment: str, seeds: int) -> SeedCo
         second=Side(experiment=opponent),
         metric=candidate.metric,
         direction="higher",
-        smallest=SMALLEST,
+        smallest=1.0,  # not used: whether it is better is asked, not by how much
         seeds=seeds,
     )
     sides, folder = paired_runs.both_series(project, claim, None), project_root() / ".modelyard" / "replication"
@@ -96,11 +98,12 @@ def _compare_over_seeds(project: Project, experiment: str, seeds: int) -> SeedCo
     if left := len(series.missing_jobs(sides, folder)):
         raise ModelyardError(f"{left} trainings over seeds are left; nothing was registered. Run again to continue.")
     pairs = paired_runs.paired_runs(project, claim, folder, None)
-    result = claims.assess({"promotion": claim}, {"promotion": pairs})["promotion"]
-    verdict = "significantly better" if result.verdict is claims.Verdict.HOLDS else "not significantly better"
-    remark = f"; {result.remark}" if result.remark else ""
-    text = f"Over {seeds} seeds: {candidate.metric} {result.text}: {verdict} (paired t test{remark})."
-    return SeedComparison(result.verdict is claims.Verdict.HOLDS, text)
+    if pairs.diverged:
+        return SeedComparison(False, f"Over {seeds} seeds: {pairs.diverged} of them have no finite {candidate.metric}.")
+    p_value = float(p_value_above(pairs.differences, 0.0))
+    verdict = f"{'significantly' if p_value < ALPHA else 'not significantly'} better (paired t test, p {p_value:.2g})"
+    difference = seed_statistics(pairs.differences).text
+    return SeedComparison(p_value < ALPHA, f"Over {seeds} seeds: {candidate.metric} {difference}: {verdict}.")
 
 
 def _print(lines: list[str]) -> None:

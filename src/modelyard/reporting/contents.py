@@ -20,6 +20,7 @@ from modelyard.reporting.inline_images import InlineImage
 from modelyard.reporting.label_errors import LabelErrorSection, label_error_sections
 from modelyard.reporting.notebook_findings import NotebookFindings, notebook_findings
 from modelyard.reporting.project_files import ProjectFiles
+from modelyard.reporting.promotions import LookedAtTestSet, looked_at_test_sets
 from modelyard.reporting.replication import ReplicationRow, replication_rows
 from modelyard.reporting.studies import StudySection, study_sections
 from modelyard.reporting.tables import ResultTable, result_tables
@@ -43,6 +44,7 @@ class ReportContents:
         claims: the tested claims.
         replication: the metrics over seeds.
         findings: what claims and runs over seeds say about each notebook.
+        promotions: the test samples that models were promoted by.
         studies: a section for each Optuna study.
         feature_importance: the plots of `modelyard explain`.
         label_errors: what `modelyard label-errors` found.
@@ -62,6 +64,7 @@ class ReportContents:
     claims: list[ClaimRow]
     replication: list[ReplicationRow]
     findings: list[NotebookFindings]
+    promotions: list[LookedAtTestSet]
     studies: list[StudySection]
     feature_importance: tuple[InlineImage, ...]
     label_errors: list[LabelErrorSection]
@@ -114,6 +117,7 @@ def gather(root: Path, against: str | None = None) -> ReportContents:
         claims=claims,
         replication=replication,
         findings=notebook_findings(claims, replication, published),
+        promotions=looked_at_test_sets(files),
         studies=study_sections(files),
         feature_importance=files.images(root / "reports" / "explain"),
         label_errors=label_error_sections(files),

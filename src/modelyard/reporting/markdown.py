@@ -46,6 +46,10 @@ def markdown_summary(contents: ReportContents) -> str:
     parts.append(overview_table(built))
     if contents.claims:
         parts += ["## Claims", CLAIMS_NOTE, markdown_table(CLAIM_COLUMNS, map(_claim_cells, contents.claims))]
+    parts += [
+        f"Test samples of {each.models} ({each.md5}) decided {each.comparisons} comparisons of `modelyard promote`."
+        for each in contents.promotions
+    ]
     if contents.findings:
         parts += [f"## {FINDINGS_TITLE}", FINDINGS_NOTE, *(f"- {_plain(each.paragraph)}" for each in contents.findings)]
     if len(built) < len(table):

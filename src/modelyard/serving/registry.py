@@ -61,7 +61,7 @@ def comparisons_on(test_md5: str) -> int:
     """
     compared = [version.tags for version in history() if version.tags.get("test_md5") == test_md5]
     numbers = [int(tags[COMPARISON]) for tags in compared if COMPARISON in tags]
-    return max([sum("gain" in tags for tags in compared), *numbers])
+    return max([sum("gain" in tags and COMPARISON not in tags for tags in compared), *numbers])
 
 
 def history() -> list[Version]:
