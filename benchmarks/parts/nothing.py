@@ -39,6 +39,7 @@ def shorten(params: Params) -> None:
     for entry in (*params["experiments"].values(), *params["transfers"].values()):
         if "epochs" in entry["training"]:
             entry["training"]["epochs"] = 1
+            entry["training"].pop("schedule", None)  # its warm-up would be longer than the training
     for entry in params["inputs"].values():
         if entry["split"]["test"] == "predefined":
             entry["split"]["first"] = min(SHORT_ROWS, entry["split"].get("first", SHORT_ROWS))

@@ -147,16 +147,16 @@ def test_a_commit_with_published_values_and_claims_in_params_yaml_is_compared(pr
 
 
 def test_added_and_removed_experiments_are_named_without_their_settings(project: Path, rewrite: Rewrite) -> None:
-    edit(project / "published.yaml", "fashion_kernel_7", value=None)
-    edit(project / "params.yaml", "experiments", "fashion_kernel_7", value=None)
+    edit(project / "published.yaml", "fashion_kernel_1", value=None)
+    edit(project / "params.yaml", "experiments", "fashion_kernel_1", value=None)
     experiments = YAML(typ="safe").load(project / "params.yaml")["experiments"]
     edit(project / "params.yaml", "experiments", "boston_mlp_again", value=experiments["boston_mlp"])
     for name, claim in YAML(typ="safe").load(project / "claims.yaml").items():
-        if "fashion_kernel_7" in (claim["first"]["experiment"], claim["second"]["experiment"]):
+        if "fashion_kernel_1" in (claim["first"]["experiment"], claim["second"]["experiment"]):
             edit(project / "claims.yaml", name, value=None)
     changed = rewrite(against="HEAD").summary.partition("## Results")[0]
     assert "New experiments: `boston_mlp_again`." in changed
-    assert "Removed experiments: `fashion_kernel_7`." in changed
+    assert "Removed experiments: `fashion_kernel_1`." in changed
     assert "|" not in changed
 
 

@@ -34,6 +34,7 @@ from modelyard.models.families import (
     linear,
     logistic,
     mlp,
+    perceptron,
     recurrent,
     transfer,
 )
@@ -98,6 +99,7 @@ CASES = {
         tabular_input, histogram_boosting.Settings(family="histogram_boosting", max_iter=10), ONCE
     ),
     "forest": Case(tabular_input, forest.Settings(family="forest", n_estimators=10), ONCE),
+    "perceptron": Case(image_input, perceptron.Settings(family="perceptron"), ONCE),
     "baseline": Case(image_input, baseline.Settings(family="baseline"), ONCE),
 }
 

@@ -24,6 +24,7 @@ INTERVALS = TypeAdapter(dict[str, tuple[FiniteFloat, FiniteFloat]])
 _FOLDS: TypeAdapter["FoldResults | None"] = TypeAdapter("FoldResults | None")
 _SLICES: TypeAdapter["SliceResults | None"] = TypeAdapter("SliceResults | None")
 _THRESHOLD: TypeAdapter["ThresholdResults | None"] = TypeAdapter("ThresholdResults | None")
+_ROWS = TypeAdapter(int)
 _CLASSES = TypeAdapter(dict[str, dict[str, float | None]])
 
 PRETRAINED_STAGES = "pretrained/dvc.yaml:"
@@ -176,6 +177,11 @@ class ExperimentResults:
     def details(self) -> dict[str, Any]:
         """Further results of the evaluation: `rows`, `intervals` by metric, and `classes` of a classification."""
         return self._checked("details.json", _DETAILS, self._json("details.json"))
+
+    @property
+    def rows(self) -> int:
+        """The number of test samples."""
+        return self._checked("details.json", _ROWS, self.details.get("rows"))
 
     @property
     def intervals(self) -> dict[str, tuple[float, float]]:

@@ -128,7 +128,7 @@ def _card(sources: CardSources, name: str) -> ModelCard:
         dataset=dataset,
         data=list(_data(dataset, experiment.input, data, project.unit_of(name))),
         settings=[(f"`{key}`", setting_text(value)) for key, value in stated_settings(experiment).items()],
-        samples=results.details["rows"] if results.is_evaluated else 0,
+        samples=results.rows if results.is_evaluated else 0,
         positive_class=results.positive_class if results.is_evaluated else "",
         results=list(_results(sources, name, results)) if results.is_evaluated else [],
         over_seeds=[

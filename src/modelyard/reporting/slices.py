@@ -32,7 +32,7 @@ def slice_rows(results: ExperimentResults) -> list[SliceRow]:
     if found is None:
         return []
     value, low, high = results.compared([found.metric])[found.metric]
-    whole = SliceResult(rows=results.details["rows"], value=value, low=low, high=high)
+    whole = SliceResult(rows=results.rows, value=value, low=low, high=high)
     slices = {("", ""): whole} | {
         (column, name): result for column, values in found.columns.items() for name, result in values.items()
     }

@@ -146,6 +146,18 @@ def test_a_class_of_broken_files_is_refused_though_they_are_left_out(read: Read,
         read(broken="leave_out")
 
 
+def test_test_images_none_of_which_can_be_read_are_refused_also_where_broken_ones_are_left_out(
+    read: Read, folder: Path
+) -> None:
+    shutil.copytree(folder, folder / "train")
+    for name in ("bright", "dark"):
+        shutil.rmtree(folder / name)
+        (folder / "test" / name).mkdir(parents=True)
+        (folder / "test" / name / "a.png").write_bytes(b"no image")
+    with pytest.raises(ModelyardError, match="none of the 2 images in test can be read"):
+        read(broken="leave_out")
+
+
 # --- folders ---
 
 

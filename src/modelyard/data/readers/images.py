@@ -67,7 +67,8 @@ class ImageFolders:
 
     def counts(self, left_out: Iterable[str] = ()) -> Counter[tuple[Part, str]]:
         """The number of files by part and class."""
-        return Counter(place for name, place in self.files.items() if name not in set(left_out))
+        dropped = set(left_out)
+        return Counter(place for name, place in self.files.items() if name not in dropped)
 
 
 def read(folder: Path, settings: ImagesDataset) -> RawData:
@@ -121,6 +122,11 @@ def read_tree(path: Path, settings: ImagesDataset, shown: str, on_disk: Path) ->
     y = np.array([folders.classes.index(name) for _, name in places], np.int64)
     kept = np.array([name not in problems for name in folders.files])
     is_test = np.array([part == "test" for part, _ in places])
+    if is_test.any() and not (kept & is_test).any():
+        raise ModelyardError(
+            f"{shown}: none of the {is_test.sum()} images in test can be read: repair them, or remove the folder test "
+            "and give the input's `split.test` a fraction"
+        )
     samples = Samples(x, y, on_disk)
     return RawData(
         samples if (kept & ~is_test).all() else samples.take(np.flatnonzero(kept & ~is_test)),
