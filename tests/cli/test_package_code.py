@@ -101,6 +101,12 @@ def test_changed_code_that_stages_depend_on_is_named(project: Path, package: Pat
     assert package_code.refresh(project) == ""
 
 
+def test_changed_code_is_named_also_after_an_upgrade(project: Path, package: Path):
+    (package / "models/families/mlp.py").write_text("# another\n")
+    package_code.take_over(project)
+    assert "(models.families.mlp)" in package_code.refresh(project)
+
+
 def test_a_new_version_without_changed_code_says_so(project: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(package_code, "version", lambda _: "9.8.7")
     changes = package_code.refresh(project)

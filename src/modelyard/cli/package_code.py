@@ -68,7 +68,8 @@ def take_over(root: Path) -> tuple[list[str], list[str]]:
         The files that were written; and those that were edited here and are kept, each with the new one beside it as
         `<file>.new`.
     """
-    recorded = _read(root / LOCK).get(FILES, {})
+    before = _read(root / LOCK)
+    recorded = before.get(FILES) or {}
     new = project_files()
     written: list[str] = []
     kept: list[str] = []
@@ -80,7 +81,8 @@ def take_over(root: Path) -> tuple[list[str], list[str]]:
         (kept if is_edited else written).append(path)
         write_text(root / (f"{path}.new" if is_edited else path), text)
     (root / "pipeline" / "python").chmod(0o755)
-    _write(root, _installed(), {path: _digest(text.encode()) for path, text in new.items()})
+    # What was installed before stays noted: the next `refresh` says what of it has changed.
+    _write(root, before or _installed(), {path: _digest(text.encode()) for path, text in new.items()})
     return written, kept
 
 
