@@ -65,24 +65,24 @@ def serve(port: int, open_browser: bool = True) -> int:
 
 def _page() -> str:
     """The page with the runs, to be appended to the address of the server; empty where that cannot be prepared."""
-    metrics, results = list[str](), ""
+    contents: tuple[list[str], bool, str] = ([], False, "")
     with suppress(ModelyardError):  # of settings or result files: who builds with them is told
-        metrics, results = _contents()
+        contents = _contents()
     try:
-        return runs_page.prepare(metrics, results)
+        return runs_page.prepare(*contents)
     except ModelyardError as error:
         print(f"warning: the table of runs has no columns of its own: {error}", file=sys.stderr)  # noqa: T201
         return ""
 
 
-def _contents() -> tuple[list[str], str]:
-    """The headline metrics of the experiments, the most frequent first, and the latest results in Markdown."""
+def _contents() -> tuple[list[str], bool, str]:
+    """Headline metrics, the most frequent first; whether values are published; the latest results in Markdown."""
     project = params.load()
-    compared = compare(
-        project, params.load_published(project), Path(results_root("experiments")), Path(results_root("pretrained"))
-    )
+    published = params.load_published(project)
+    compared = compare(project, published, Path(results_root("experiments")), Path(results_root("pretrained")))
     tasks = Counter(project.task_of(name) for name in project.all_experiments)
-    return [headline_metric(task) for task, _ in tasks.most_common()], overview_table(overview(compared))
+    metrics = [headline_metric(task) for task, _ in tasks.most_common()]
+    return metrics, any(entry.metrics for entry in published.values()), overview_table(overview(compared))
 
 
 def _open(page: str) -> None:

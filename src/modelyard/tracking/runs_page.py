@@ -14,7 +14,7 @@ DURATION = "duration"
 OPENING = "Each run is a training of an experiment"
 
 
-def prepare(metrics: Sequence[str], results: str) -> str:
+def prepare(metrics: Sequence[str], has_published: bool, results: str) -> str:
     """Write the saved view and the description where they are missing or out of date.
 
     Without a saved view, MLflow's table of runs has no metrics; without the workflow in the address, MLflow opens the
@@ -22,6 +22,7 @@ def prepare(metrics: Sequence[str], results: str) -> str:
 
     Args:
         metrics: the metrics to show as columns, the most important first.
+        has_published: whether any run has a published value: MLflow has no column for a tag that no run has.
         results: the latest results in Markdown, for the description.
 
     Returns:
@@ -36,7 +37,7 @@ def prepare(metrics: Sequence[str], results: str) -> str:
 
         client = mlflow.MlflowClient()
         experiment = client.get_experiment_by_name(mlflow_experiment())
-        state = json.dumps(_state(metrics))
+        state = json.dumps(_state(metrics, has_published))
         if _saved_state(experiment.tags.get(VIEW_TAG, "")) != state:
             now = int(1000 * time.time())
             view = {"name": VIEW_NAME, "createdAt": now, "updatedAt": now, "state": state}
@@ -49,13 +50,14 @@ def prepare(metrics: Sequence[str], results: str) -> str:
     return f"{page}?workflowType=machine_learning&viewStateShareKey={VIEW}"
 
 
-def _state(metrics: Sequence[str]) -> dict[str, Any]:
+def _state(metrics: Sequence[str], has_published: bool) -> dict[str, Any]:
     """The state of the table as MLflow's UI keeps it: columns by the ids that the UI gives them."""
-    result, published = (_column("tags", name) for name in (RESULT, PUBLISHED))
-    first, *others = [_column("metrics", f"test_{name}") for name in metrics] or [""]
-    order = [name for name in (result, first, DURATION, published, *others) if name]
+    tags = {_column("tags", RESULT): 260} | ({_column("tags", PUBLISHED): 150} if has_published else {})
+    result, *published = tags
+    numbers = [_column("metrics", f"test_{name}") for name in metrics]
+    order = [result, *numbers[:1], DURATION, *published, *numbers[1:]]
     columns = [name for name in order if name != DURATION]  # which is always there
-    return {"selectedColumns": columns, "columnOrder": order, "columnWidths": {result: 260, published: 150}}
+    return {"selectedColumns": columns, "columnOrder": order, "columnWidths": tags}
 
 
 def _column(group: str, name: str) -> str:
