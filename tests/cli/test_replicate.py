@@ -44,6 +44,33 @@ def test_finished_runs_are_not_repeated(run_linear: Run, linear_clone: Path):
     assert (table.loc["mae"].seeds, bool(table.loc["mae"].splits)) == (7, True)
 
 
+def test_a_claim_that_its_first_look_does_not_settle_gets_its_second(run_linear: Run, linear_clone: Path):
+    claims_file = linear_clone / "claims.yaml"
+    unsettled = claims_file.read_text().replace("smallest: 10.0", "smallest: 0.001\n  second_look: 8")
+    claims_file.write_text(unsettled)
+    done = run_linear("replicate")
+    assert done.stdout.count("✓ diabetes_linear seed") == 4, "the six pairs of the first look are kept"
+    entry = claim_entry(linear_clone)
+    assert (entry["verdict"], entry["pairs"]) == ("inconclusive", 8)
+    claims_file.write_text(unsettled.replace("smallest: 0.001", "smallest: 20.0"))
+    again = run_linear("replicate")
+    assert "✓" not in again.stdout
+    assert claim_entry(linear_clone)["verdict"] == "holds"
+
+
+def test_a_crossed_claim_is_about_samples_of_this_kind(run_linear: Run, linear_clone: Path):
+    before = claim_entry(linear_clone)
+    claims_file = linear_clone / "claims.yaml"
+    claims_file.write_text(claims_file.read_text().replace("splits: true", "crossed: true"))
+    done = run_linear("replicate")
+    assert done.stdout.count("✓ diabetes_linear seed") == 12, done.stdout
+    entry = claim_entry(linear_clone)
+    assert (entry["pairs"], entry["scope"], before["scope"]) == (6, "samples of this kind", "samples of this kind")
+    assert entry["sample_variance"] > 0
+    assert entry["difference"]["sd"] == pytest.approx(0, abs=1e-9), "a least-squares fit has no seed"
+    assert entry["difference"]["low"] < entry["difference"]["mean"] < entry["difference"]["high"]
+
+
 def test_results_stay_in_the_reports_where_their_runs_are_not_kept(run_linear: Run, linear_clone: Path):
     table, before = linear_clone / "reports" / "replication.csv", claim_entry(linear_clone)
     lines = table.read_text().splitlines()
