@@ -320,3 +320,10 @@ def test_a_table_of_another_grid_is_refused(written, monkeypatch):
     monkeypatch.setitem(SPACES, "none", replace(SPACE, grid=grid))
     with pytest.raises(ModelyardError, match="another grid"):
         table.load("none", path.parent)
+
+
+@pytest.mark.parametrize("space", [name for name in SPACES if (table.FOLDER / f"{name}.csv.xz").exists()])
+def test_a_committed_table_is_that_of_its_space(space):
+    of = table.load(space)
+    assert len(of.curves) == len(of.space.configurations) >= 200
+    assert np.isfinite(of.curves).mean() > 0.9
