@@ -30,7 +30,6 @@ EXPERIMENTS = {
     "boston_linear": "least squares",
 }
 EPOCHS = 3  # of the networks: bits that differ after one epoch stay different
-TEXTS = 1000  # of Reuters, for training
 THREADS = 2  # instead of those of params.yaml
 CHANGE = re.compile(r"^\w+ (\S+) -> (\S+), ")  # of a metric, as `modelyard verify --json` has it
 
@@ -67,7 +66,6 @@ def measure() -> dict[str, Found]:
 
 def _shorten(params: dict[str, Any]) -> None:
     params["studies"] = {}  # whose ranges must hold the epochs of their experiments
-    params["inputs"]["reuters"]["split"]["first"] = TEXTS
     for name in EXPERIMENTS:
         training = params["experiments"][name]["training"]
         if "epochs" in training:

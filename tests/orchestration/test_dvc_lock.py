@@ -140,3 +140,10 @@ def test_a_lock_that_dvc_did_not_write_is_refused_with_what_to_do(text: str) -> 
 def test_a_broken_lock_is_refused_with_its_path() -> None:
     with pytest.raises(ModelyardError, match=r"sub/dvc\.lock, line 1: this is not valid YAML"):
         dvc_lock.parse("stages: [", Path("sub/dvc.lock"))
+
+
+def test_the_values_of_parameters_have_dotted_keys():
+    text = (
+        f"{dvc_lock.START}  train@x:\n    cmd: run\n    params:\n      params.yaml:\n        runtime: {{threads: 4}}\n"
+    )
+    assert dvc_lock.parse(text, Path("dvc.lock"))["train@x"].params == {"runtime.threads": 4}

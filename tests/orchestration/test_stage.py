@@ -3,10 +3,10 @@
 import time
 from pathlib import Path
 
-from modelyard.orchestration.stage import Stage
+from modelyard.orchestration.stage import Stage, StageState
 
 
-def stage(tmp_path: Path, **values: float) -> Stage:
+def stage(tmp_path: Path, **values: object) -> Stage:
     return Stage("train@x", frozenset(), tmp_path / "log", **values)
 
 
@@ -24,3 +24,12 @@ def test_the_seconds_of_a_stage_run_from_its_beginning_to_its_end(tmp_path: Path
     assert stage(tmp_path).seconds == 0
     assert stage(tmp_path, began=100.0, ended=103.5).seconds == 3.5
     assert 60 <= stage(tmp_path, began=time.monotonic() - 60).seconds < 120
+
+
+def test_what_a_cache_restored_or_a_command_failed_to_make_was_not_computed(tmp_path: Path):
+    computed = [
+        stage(tmp_path, state=state, has_run=has_run).is_computed
+        for state in (StageState.BUILT, StageState.FAILED, StageState.UNCHANGED)
+        for has_run in (True, False)
+    ]
+    assert computed == [True, False, False, False, False, False]

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import mlflow
+import numpy
 import pytest
 from support.mlflow_runs import runs_in
 
@@ -102,3 +103,19 @@ def test_the_resource_usage_is_that_of_this_process() -> None:
     usage = environment.resource_usage()
     assert usage["system/process_peak_megabytes"] > 10
     assert usage["system/process_cpu_seconds"] > 0
+
+
+def test_a_training_is_tagged_with_its_machine_and_a_backfilled_one_with_what_is_recorded(
+    tracked_project: Path,
+) -> None:
+    (tracked_project / "params.yaml").write_text("runtime: {threads: 3}\n")
+    with tracking.training_run("here") as run:
+        run.log_device("cpu")
+    with tracking.backfill_run("elsewhere", None) as run:
+        run.log_device("cpu", {"processor": "Another", "packages": {"numpy": "1"}, "variables": {}})
+    tags = {run.info.run_name: run.data.tags for run in runs_in(tracked_project)}
+    assert tags["here"]["threads"] == "3"
+    assert f"numpy {numpy.__version__}" in tags["here"]["packages"]
+    assert (tags["elsewhere"]["processor"], tags["elsewhere"]["packages"]) == ("Another", "numpy 1")
+    assert not {"threads", "variables"} & tags["elsewhere"].keys()
+    assert tags["elsewhere"]["device"] == "cpu"
