@@ -30,12 +30,13 @@ def test_an_evaluated_run_says_what_it_is_its_result_the_published_value_and_sho
     tags = descriptions.result_tags("boston_mlp_standard", METRICS, DETAILS, plots, "0a1b")
     assert tags["result"] == "correlation 0.942 (0.9126 to 0.9634)"
     assert tags["published"] == "correlation 0.9435"
-    what, result, plot = tags[descriptions.NOTE].split("\n\n")
+    what, result, card, plot = tags[descriptions.NOTE].split("\n\n")
     assert what.startswith("Model family `mlp` on the data set `boston`: ")
     assert result == (
         "**correlation 0.942** (95 % interval 0.9126 to 0.9634) on 102 test samples. "
         "The published value is correlation 0.9435."
     )
+    assert card == "`modelyard report` writes its card: `results/boston_mlp_standard/card.md`."
     assert plot == "![learning curve](get-artifact?path=figures/learning_curve.png&run_uuid=0a1b)"
 
 

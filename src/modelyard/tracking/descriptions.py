@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from modelyard import params
 from modelyard.core.errors import ModelyardError
 from modelyard.metrics.definitions import headline_metric
+from modelyard.params.results import results_folder
 
 NOTE = "mlflow.note.content"  # the tag that MLflow shows as description
 RESULT, PUBLISHED = "result", "published"
@@ -21,11 +22,13 @@ class ExperimentText(NamedTuple):
 
     Attributes:
         what: model family, data set and note, in Markdown.
+        card: where its card is.
         metric: the headline metric; empty where the settings cannot be read.
         published: the published value of that metric, if there is one.
     """
 
     what: str = ""
+    card: str = ""
     metric: str = ""
     published: str = ""
 
@@ -42,7 +45,9 @@ def text_of(experiment: str) -> ExperimentText:
             note = f" Note: {published.note}." if published and published.note else ""
             metric = headline_metric(project.task_of(experiment))
             value = published.metrics.get(metric) if published else None
-            return ExperimentText(what + note, metric, "" if value is None else f"{metric} {value:.4g}")
+            folder = results_folder(project.section_of(experiment), experiment)
+            card = f"`modelyard report` writes its card: `{folder}/card.md`."
+            return ExperimentText(what + note, card, metric, "" if value is None else f"{metric} {value:.4g}")
     return ExperimentText()
 
 
@@ -65,7 +70,7 @@ def result_tags(
     published = f" The published value is {text.published}." if text.published else ""
     result = f"**{value}**{interval}{samples}.{published}"
     plot = next(iter(sorted(plots.glob("*.png"), key=lambda file: (file.name != FIRST_PLOT, file.name))), None)
-    parts = [text.what, result] + ([_image(plot.name, run_id)] if plot else [])
+    parts = [text.what, result, text.card] + ([_image(plot.name, run_id)] if plot else [])
     tags = {RESULT: f"{value} ({low_high})" if low_high else value, NOTE: "\n\n".join(filter(None, parts))}
     return tags | ({PUBLISHED: text.published} if text.published else {})
 
