@@ -213,6 +213,19 @@ def test_other_test_samples_are_not_compared(project: params.Project, tmp_path: 
     assert compared(project, tmp_path).behind.isna().all()
 
 
+def test_nothing_is_behind_the_best_where_the_best_is_without_predictions(
+    project: params.Project, tmp_path: Path
+) -> None:
+    for name, first_right in (("digits_mlp", 40), ("digits_mlp_onehot", 50)):
+        make_results(tmp_path / name, "classification")
+        write_predictions(tmp_path / name, np.arange(200) >= first_right)
+    make_results(tmp_path / "digits_cnn", "classification", rebuilt=False)
+    write_json(tmp_path / "digits_cnn" / "metrics.json", METRICS["classification"] | {"accuracy": 0.5})
+    assert compared(project, tmp_path).behind.notna().any()
+    write_json(tmp_path / "digits_cnn" / "metrics.json", METRICS["classification"] | {"accuracy": 0.96})
+    assert compared(project, tmp_path).behind.isna().all()
+
+
 @pytest.mark.parametrize("content", ["", "a,b\n1,2\n"])
 def test_predictions_that_are_not_readable_have_no_distance_from_the_best(
     project: params.Project, tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
