@@ -14,6 +14,7 @@ import pytest
 from support.clones import surroundings
 from support.houses import houses
 from support.pipelines import editing
+from support.servers import BOUND
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +27,7 @@ def create(folder: Path) -> Path:
     houses().to_csv(folder / "houses.csv", index=False)
     identity = {f"GIT_{role}_{key}": "a@b" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
     command = [sys.executable, "-m", "modelyard", "new", "houses", "--table", "houses.csv", "--target", "price"]
-    subprocess.run(command, cwd=folder, env=surroundings() | identity, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, cwd=folder, env=surroundings() | identity, check=True, capture_output=True, timeout=BOUND)
     return folder / "houses"
 
 
@@ -35,7 +36,7 @@ def run(project: Path, *command: str) -> str:
     around = {name: value for name, value in surroundings().items() if name not in ("PYTHONPATH", "MODELYARD_TRACKING")}
     path = f"{project}/.venv/bin{os.pathsep}{os.environ['PATH']}"
     around |= {"PATH": path, "COLUMNS": "200", "PYTHON": sys.executable}
-    done = subprocess.run(command, cwd=project, env=around, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, cwd=project, env=around, capture_output=True, text=True, timeout=BOUND)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -50,7 +51,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (packages / "others.pth").write_text("\n".join(site.getsitepackages()))
     (wheel,) = (project / "wheels").iterdir()
     install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--offline"]
-    subprocess.run([*install, "--python", environment / "bin" / "python", wheel], check=True, timeout=60)
+    subprocess.run([*install, "--python", environment / "bin" / "python", wheel], check=True, timeout=BOUND)
     (environment / "installed").touch()
     assert "houses_mlp" in run(project, "make", "run")
     return project
@@ -114,7 +115,7 @@ def test_ui_serves_the_runs(project: Path):
         assert any("Open http://127.0.0.1:5987" in line for line in server.stdout)
     finally:
         server.send_signal(signal.SIGINT)
-        assert server.wait(30) == 130
+        assert server.wait(BOUND) == 130
 
 
 def test_a_new_version_builds_again_what_depends_on_changed_code_and_says_so(project: Path, tmp_path: Path):
@@ -141,7 +142,7 @@ def test_a_renamed_key_is_reported_with_its_new_name(project: Path, tmp_path: Pa
         study = settings["studies"]["houses_histogram_boosting"]
         study["trials"] = study.pop("n_trials")
     command = [project / ".venv" / "bin" / "modelyard", "run"]
-    done = subprocess.run(command, cwd=tmp_path / "houses", capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path / "houses", capture_output=True, text=True, timeout=BOUND)
     assert done.returncode == 1
     assert "studies.houses_histogram_boosting.trials" in done.stderr
     assert "renamed: write n_trials" in done.stderr
