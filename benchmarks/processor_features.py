@@ -1,13 +1,13 @@
-"""Rebuilds experiments as other processors compute them, and compares their bytes and metrics.
+"""Trains experiments as other processors compute them, and compares predictions and metrics bit by bit.
 
     .venv/bin/python -m benchmarks.processor_features     # writes the table of docs/reproducibility.md
 
-Environment variables make libraries compute as on a processor with fewer features; none can add a feature. Takes ten
+Environment variables make libraries compute as on a processor with fewer features; none can add a feature. Takes five
 minutes on two cores, and needs the texts of Reuters.
 """
 
+import hashlib
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,11 +15,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.project_clone import ROOT, ProjectClone, command_environment, git
+from benchmarks.project_clone import ROOT, command_environment
+from modelyard import params
 from modelyard.core import machine
 from modelyard.core.files import write_text
 from modelyard.core.report_text import markdown_table
-from modelyard.replication.verification import RebuildVerdict
+from modelyard.params.variants import resolve
+from modelyard.replication.single_run import Job, PreparedJob, prepared_inputs, train_and_evaluate
 
 PAGE, BEGIN, END = ROOT / "docs" / "reproducibility.md", "<!-- measured -->", "<!-- end -->"
 EXPERIMENTS = {
@@ -29,11 +31,10 @@ EXPERIMENTS = {
     "boston_boosting": "gradient boosting",
     "boston_linear": "least squares",
 }
-EPOCHS = 3  # of the networks: bits that differ after one epoch stay different
+EPOCHS = {"digits_mlp": 3, "digits_cnn": 3, "reuters_rnn": 1}  # bits that differ once stay different
 THREADS = 2  # instead of those of params.yaml
-CHANGE = re.compile(r"^\w+ (\S+) -> (\S+), ")  # of a metric, as `modelyard verify --json` has it
 
-Found = Mapping[str, Mapping[str, Any]]
+Trained = Mapping[str, Mapping[str, Any]]
 
 
 def variants(features: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -45,74 +46,80 @@ def variants(features: Sequence[str]) -> dict[str, dict[str, str]]:
     return {
         "as built": {},
         f"oneDNN with {isa} at most": {"ONEDNN_MAX_CPU_ISA": isa},
-        "TensorFlow without oneDNN": {"TF_ENABLE_ONEDNN_OPTS": "0"},
+        "TensorFlow without oneDNN's operations": {"TF_ENABLE_ONEDNN_OPTS": "0"},
+        "TensorFlow with oneDNN's operations": {"TF_ENABLE_ONEDNN_OPTS": "1"},
         f"OpenBLAS for {core}": {"OPENBLAS_CORETYPE": core},
         f"NumPy without {numpy.partition(' ')[0]}": {"NPY_DISABLE_CPU_FEATURES": numpy},
         f"C library with {libc}": {"GLIBC_TUNABLES": f"glibc.cpu.hwcaps={libc}"},
     }
 
 
-def measure() -> dict[str, Found]:
-    """Build the experiments in a clone, and verify them in each way; the verdicts by experiment."""
-    with TemporaryDirectory(prefix="modelyard-benchmark-") as folder:
-        clone = ProjectClone(Path(folder) / "clone")
-        git("clone", "--quiet", str(ROOT), str(clone.root), folder=ROOT)
-        clone.rewrite("params.yaml", _shorten)
-        _modelyard(clone.root, "run", *EXPERIMENTS)
-        found = {name: _verify(clone.root, each) for name, each in variants(machine.cpu_features()).items()}
-        clone.rewrite("params.yaml", lambda params: params["runtime"].update(threads=THREADS))
-        return found | {f"{THREADS} threads": _verify(clone.root, {})}
+def measure() -> tuple[Trained, dict[str, Trained]]:
+    """Train the experiments, and again in each way: what the first training gave, and each other one."""
+    first = _train_in_another_process()
+    again = {name: _train_in_another_process(**each) for name, each in variants(machine.cpu_features()).items()}
+    return first, again | {f"{THREADS} threads": _train_in_another_process(threads=THREADS)}
 
 
-def _shorten(params: dict[str, Any]) -> None:
-    params["studies"] = {}  # whose ranges must hold the epochs of their experiments
-    for name in EXPERIMENTS:
-        training = params["experiments"][name]["training"]
-        if "epochs" in training:
-            training["epochs"] = EPOCHS
-
-
-def table(found: Mapping[str, Found]) -> str:
-    """The verdicts as a page: a row per way to compute, a column per experiment."""
+def table(first: Trained, again: Mapping[str, Trained]) -> str:
+    """A row per way to compute, a column per experiment."""
     header = ["", *(f"`{name}` ({what})" for name, what in EXPERIMENTS.items())]
-    rows = [[how, *(_cell(verdicts[name]) for name in EXPERIMENTS)] for how, verdicts in found.items()]
-    features = ", ".join(machine.cpu_features()) or "unknown features"
+    rows = [[how, *(_cell(first[name], trained[name]) for name in EXPERIMENTS)] for how, trained in again.items()]
+    epochs = ", ".join(f"{count} of `{name}`" for name, count in EPOCHS.items())
     return (
-        f"Measured on: {machine.processor()} with {features}; {EPOCHS} epochs of each network.\n\n"
-        f"{markdown_table(header, rows)}"
+        f"Measured on: {machine.processor()} with {', '.join(machine.cpu_features()) or 'unknown features'}; epochs: "
+        f"{epochs}.\n\n{markdown_table(header, rows)}"
     )
 
 
-def _cell(verdict: Mapping[str, Any]) -> str:
-    """The verdict, and the largest relative change of a metric on the test samples."""
-    changes = [match for text in verdict["metrics"] if (match := CHANGE.match(text))]
-    if verdict["verdict"] == RebuildVerdict.EQUAL or not changes:
-        return str(verdict["verdict"]) + (", equal metrics" if verdict["verdict"] == RebuildVerdict.WITHIN else "")
-    largest = max(abs(float(now) / float(then) - 1) for then, now in (match.groups() for match in changes))
-    return f"{verdict['verdict']}, metrics change by up to {largest:.1g}"
+def train(threads: int | None) -> dict[str, dict[str, Any]]:
+    """Train each experiment in this process: its metrics, and the hash of its predictions on test samples."""
+    project = params.load(ROOT / "params.yaml")
+    runtime = project.runtime.model_copy(update={"threads": threads} if threads else {})
+    with TemporaryDirectory() as folder:
+        raw, jobs = Path(folder), []
+        for name in EXPERIMENTS:
+            changes = {"training.epochs": EPOCHS[name]} if name in EPOCHS else {}
+            project.files_of(project.dataset_of(name), ROOT).fetch(raw / project.dataset_of(name))
+            file = raw / f"{name}.json"
+            jobs.append(Job(name, resolve(project, name, changes), runtime, file, keeps_predictions=True))
+        with prepared_inputs(jobs, raw) as prepared:
+            return {each.job.experiment: _summary(each) for each in prepared}
 
 
-def _verify(root: Path, variables: Mapping[str, str]) -> Found:
-    output = _modelyard(root, "verify", *EXPERIMENTS, "--json", **variables)
-    return {verdict["experiment"]: verdict for verdict in json.loads(output)}
+def _summary(prepared: PreparedJob) -> dict[str, Any]:
+    result = train_and_evaluate(prepared)
+    columns = [value.astype(str) if value.dtype == object else value for value in result["predictions"].values()]
+    digest = hashlib.sha256(b"".join(column.tobytes() for column in columns)).hexdigest()
+    return {"metrics": result["metrics"], "predictions": digest}
 
 
-def _modelyard(root: Path, *arguments: str, **variables: str) -> str:
-    around = command_environment() | {"PYTHONPATH": str(root / "src"), "MODELYARD_TRACKING": "off"} | variables
-    command = [sys.executable, "-m", "modelyard", *arguments]
-    done = subprocess.run(command, cwd=root, env=around, stdout=subprocess.PIPE, text=True)
-    if done.returncode and arguments[0] == "run":
-        sys.exit(done.stdout)
-    print(done.stdout, flush=True)
-    return done.stdout
+def _cell(first: Mapping[str, Any], again: Mapping[str, Any]) -> str:
+    """Whether all bits are equal, or by how much a metric changes, relative to its value."""
+    if first == again:
+        return "equal"
+    changes = [abs(again["metrics"][name] - value) / abs(value) for name, value in first["metrics"].items() if value]
+    return f"other bits; metrics change by up to {max(changes):.1g}"
+
+
+def _train_in_another_process(threads: int | None = None, **variables: str) -> Trained:
+    command = [sys.executable, "-m", "benchmarks.processor_features", "train", *([str(threads)] if threads else [])]
+    around = command_environment() | {"PYTHONPATH": str(ROOT / "src"), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    around |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} | variables  # as in pipeline/python
+    done = subprocess.run(command, cwd=ROOT, env=around, check=True, stdout=subprocess.PIPE, text=True)
+    print(variables, threads, done.stdout, flush=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def main() -> None:
     """Write the results into the page, between its markers."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
-    write_text(PAGE, f"{before}{BEGIN}\n\n{table(measure())}\n\n{END}{after}")
+    write_text(PAGE, f"{before}{BEGIN}\n\n{table(*measure())}\n\n{END}{after}")
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["train"]:
+        print(json.dumps(train(int(sys.argv[2]) if sys.argv[2:] else None)))
+    else:
+        main()
