@@ -102,7 +102,8 @@ INPUTS = {
 }
 METRICS = {"metrics.definitions", "metrics.detection", "metrics.ranking"}
 ALL_FAMILIES = {f"models.families.{name}" for name in FAMILIES}
-TRANSFERS = within("models.families.transfer", "models.families.backbones")
+TRANSFER_FAMILIES = {"models.families.transfer", "models.families.decoded"}
+TRANSFERS = TRANSFER_FAMILIES | {"models.families.backbones"}
 
 
 FRONT_DOORS = {"models", "models.engine", "models.families", "metrics", "data", "data.readers", "experiments"}
@@ -124,6 +125,7 @@ CANNOT_CHANGE = {
     "train_transfer": READING
     | DOWNLOADING
     | (ALL_FAMILIES - {"models.families.mlp"})
+    | TRANSFER_FAMILIES  # its own is a dependency by its name
     | {"models.engine.sklearn_columns", "models.engine.sklearn_model", "metrics.detection"}
     | {"metrics.ranking", "data.cross_validation", "data.slices", "data.splits"},
     # Of other families only the types of their settings are read; no transfer is fitted anew for folds.
@@ -223,10 +225,11 @@ def test_every_code_dependency_exists(stages):
     assert [dep for dep in deps if "$" not in dep and not (ROOT / dep).exists()] == []
 
 
-def test_a_training_depends_on_its_own_family_and_on_no_other(stages):
-    deps = stages["train"]["deps"]
+@pytest.mark.parametrize("stage, others", [("train", set()), ("train_transfer", {"backbones", "mlp"})])
+def test_a_training_depends_on_its_own_family_and_on_no_other(stage, others, stages):
+    deps = stages[stage]["deps"]
     assert "src/modelyard/models/families/${item.model.family}.py" in deps
-    assert not within("models.families") & covered_by(deps)
+    assert within("models.families") & covered_by(deps) == {f"models.families.{name}" for name in others}
 
 
 @pytest.mark.parametrize("stage", ["train_transfer", "pretrained:train"])
@@ -247,16 +250,17 @@ def test_a_family_takes_only_types_from_another_family(family):
             assert not code & {alias.name for alias in node.names}
 
 
-def test_a_transfer_uses_no_family_that_its_stages_do_not_depend_on():
+@pytest.mark.parametrize("family", sorted(TRANSFER_FAMILIES))
+def test_a_transfer_uses_no_family_that_its_stages_do_not_depend_on(family):
     """But mlp, on which they do depend."""
-    imported = graph().find_modules_directly_imported_by("modelyard.models.families.transfer")
+    imported = graph().find_modules_directly_imported_by(f"modelyard.{family}")
     assert {name.removeprefix("modelyard.") for name in imported} & ALL_FAMILIES == {"models.families.mlp"}
 
 
 def test_each_family_of_the_registry_is_a_file_of_its_name():
     from modelyard import models
 
-    assert set(models._FAMILIES) == {*FAMILIES, "transfer"}
+    assert set(models._FAMILIES) == {*FAMILIES, "transfer", "decoded"}
     modules = {name: sys.modules[f"modelyard.models.families.{name}"] for name in models._FAMILIES}
     assert {name: family for name, (_, family) in models._FAMILIES.items()} == modules
 

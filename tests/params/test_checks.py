@@ -226,6 +226,16 @@ def test_the_committed_files_are_valid():
              "(28, 28, 1)"), id="a network of smaller images",
         ),
         pytest.param(
+            "{family: decoded, backbone: mnist_autoencoder", "{family: decoded, backbone: mnist_cnn",
+            ("transfers.mnist_decoded.model.backbone", "come from an autoencoder, and this is a cnn"),
+            id="decoded samples of a classifier",
+        ),
+        pytest.param(
+            "{family: transfer, backbone: vgg16, units: [256], dropout: 0.5", "{family: decoded, decoded_samples: 9, backbone: vgg16",
+            ("pretrained.cifar10_vgg16.model.family", "have no decoder: put it under `transfers`"),
+            id="decoded samples of a pretrained network",
+        ),
+        pytest.param(
             "backbone: vgg16", "backbone: vgg61",
             ("pretrained.cifar10_vgg16.model.backbone", "given 'vgg61'", "no such backbone", "did you mean vgg16?"),
             id="unknown backbone",
@@ -496,7 +506,7 @@ def test_an_evaluation_by_folds_that_makes_no_sense_is_refused(tmp_path: Path, e
         ),
         (
             "layer: codes, units: [64]}\n    training: {seed: 777, epochs: 10,", "augmentation: {shift: 0.1}, ",
-            ("transfers.mnist_codes_classifier.training.augmentation", "features of each image once"),
+            ("transfers.mnist_codes_classifier.training.augmentation", "what its backbone makes of each image once"),
         ),
     ],
 )  # fmt: skip

@@ -28,6 +28,7 @@ from modelyard.models.families import (
     baseline,
     boosting,
     cnn,
+    decoded,
     detector,
     forest,
     histogram_boosting,
@@ -74,7 +75,7 @@ ModelSettings = Annotated[
     Field(discriminator="family"),
 ]
 
-TransferSettings = transfer.Settings
+TransferSettings = Annotated[transfer.Settings | decoded.Settings, Field(discriminator="family")]
 
 _DEFAULT_TASKS: tuple[Task, ...] = ("classification", "regression")
 
@@ -85,6 +86,7 @@ _FAMILIES: dict[str, tuple[ModuleType, ModuleType]] = {  # the module that fits 
     "autoencoder": (keras_model, autoencoder),
     "detector": (keras_model, detector),
     "transfer": (transfer, transfer),
+    "decoded": (decoded, decoded),
     "linear": (sklearn_model, linear),
     "logistic": (sklearn_model, logistic),
     "perceptron": (sklearn_model, perceptron),

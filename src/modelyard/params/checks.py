@@ -102,6 +102,11 @@ def _project_mistakes(project: Project) -> Iterator[Mistake]:
     for name, experiment in project.transfers.items():
         yield from _transfer_mistakes(("transfers", name, "model", "backbone"), experiment, project)
     for name, experiment in project.pretrained.items():
+        if experiment.model.family == "decoded":
+            reason = (
+                "pretrained networks have no decoder: put it under `transfers`, with an autoencoder as its backbone"
+            )
+            yield Mistake(("pretrained", name, "model", "family"), reason)
         backbone = experiment.model.backbone
         if backbone not in project.backbones:
             reason = f"no such backbone; {suggest(backbone, project.backbones)}"
@@ -228,7 +233,7 @@ def _augmentation_mistakes(
 ) -> Iterator[Mistake]:
     shape = _sample_shape(experiment, project)
     if isinstance(experiment, TransferExperiment):
-        yield Mistake(keys, "a transfer computes the features of each image once; leave it out")
+        yield Mistake(keys, "a transfer computes what its backbone makes of each image once; leave it out")
     elif TARGET_KINDS[task] not in ("class", "number"):
         yield Mistake(keys, f"it changes images and not the targets of a {task}; leave it out")
     elif shape and len(shape) != 3:
@@ -242,6 +247,8 @@ def _transfer_mistakes(keys: tuple[str, ...], transfer: TransferExperiment, proj
     if backbone is None:
         yield Mistake(keys, f"no such experiment with a network; {suggest(transfer.model.backbone, networks)}")
         return
+    if transfer.model.family == "decoded" and backbone.model.family != "autoencoder":
+        yield Mistake(keys, f"decoded samples come from an autoencoder, and this is a {backbone.model.family}")
     theirs, ours = _sample_shape(backbone, project), _sample_shape(transfer, project)
     if theirs and ours and theirs != ours:
         yield Mistake(keys, f"its network takes samples of shape {theirs}, this input has {ours}")
