@@ -13,12 +13,16 @@ from modelyard.data.trees import checksum_of, pack
 from modelyard.params.new_version import NewVersion, take_over
 
 TABLE = "area,kind,price\n" + "".join(f"{row},{'flat' if row % 2 else 'house'},{row * 2 + 1}\n" for row in range(40))
-PARAMS = """\
+EMPTY_SECTIONS = """\
 runtime: {}
 transfers: {}
 backbones: {}
 pretrained: {}
 studies: {}
+"""
+PARAMS = (
+    EMPTY_SECTIONS
+    + """\
 datasets:
   houses: # mine
     reader: table
@@ -38,6 +42,7 @@ inputs:
   houses: {dataset: houses, split: {test: 0.2, test_seed: 1}, scaling: standard}
 experiments: {}
 """
+)
 
 
 @pytest.fixture
@@ -122,12 +127,9 @@ def test_other_data_sets_and_missing_files_are_refused(file: Path) -> None:
 
 # --- images ---
 
-IMAGES = """\
-runtime: {}
-transfers: {}
-backbones: {}
-pretrained: {}
-studies: {}
+IMAGES = (
+    EMPTY_SECTIONS
+    + """\
 datasets:
   photos: # mine
     reader: images
@@ -142,6 +144,7 @@ inputs:
   photos: {dataset: photos, split: {test: 0.25, test_seed: 1, stratify: true}, scaling: pixels}
 experiments: {}
 """
+)
 
 
 @pytest.fixture

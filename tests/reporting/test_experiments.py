@@ -21,7 +21,7 @@ def test_a_section_has_all_that_is_known_of_an_experiment(report: Report) -> Non
     assert section.folder == "results/boston_mlp"
     assert section.settings["training.epochs"] == 100
     assert not section.settings.keys() & section.defaults.keys()
-    assert section.metrics["correlation"] == "0.85 (0.84 to 0.86)"
+    assert section.measured.metrics["correlation"] == "0.85 (0.84 to 0.86)"
     assert section.last_epoch == {"epoch": 2, "loss": 1.25}
     assert section.seconds == {"train": 4.25, "evaluate": 90}
     assert section.model_md5 == "fedcba9876543210fedcba9876543210.dir"
@@ -30,7 +30,7 @@ def test_a_section_has_all_that_is_known_of_an_experiment(report: Report) -> Non
 def test_a_pretrained_experiment_is_read_from_its_own_folder_and_stages(report: Report) -> None:
     section = section_of(report, "cifar10_vgg16")
     assert section.folder == "pretrained/results/cifar10_vgg16"
-    assert section.metrics["accuracy"] == "0.9 (0.89 to 0.91)"
+    assert section.measured.metrics["accuracy"] == "0.9 (0.89 to 0.91)"
     assert section.last_epoch == {"epoch": 2, "loss": 1.25}
     assert [plot.file for plot in section.plots] == [
         "pretrained/results/cifar10_vgg16/figures/learning_curve.png",
@@ -45,13 +45,13 @@ def test_a_pretrained_experiment_is_read_from_its_own_folder_and_stages(report: 
 def test_classes_have_a_column_for_each_value(report: Report) -> None:
     section = section_of(report, "digits_cnn")
     assert section.class_columns == ["rows", "precision", "recall", "f1"]
-    assert len(section.classes) == 10
+    assert len(section.measured.classes) == 10
 
 
 def test_an_experiment_without_results_has_its_settings_alone(report: Report) -> None:
     section = section_of(report, "mnist_cnn")
     assert section.settings
-    assert (section.metrics, section.last_epoch, section.classes, section.plots) == ({}, {}, {}, ())
+    assert (section.measured.metrics, section.last_epoch, section.measured.classes, section.plots) == ({}, {}, {}, ())
 
 
 @pytest.mark.parametrize(

@@ -53,12 +53,12 @@ def test_a_class_that_is_predicted_worse_is_a_limit(project: Path) -> None:
 
 
 def test_only_evaluated_experiments_with_readable_results_have_a_card(project: Path) -> None:
-    written = write_cards(project)
+    written = write_cards(CardSources.read(project))
     assert project / "results/boston_mlp/card.md" in written
     assert all((file.parent / "metrics.json").exists() for file in written)
     (project / "results/digits_cnn/metrics.json").write_text("no JSON")
     (project / "results/digits_cnn/card.md").unlink()
-    again = write_cards(project)
+    again = write_cards(CardSources.read(project))
     assert {*written} - {*again} == {project / "results/digits_cnn/card.md"}
     assert not (project / "results/digits_cnn/card.md").exists()
 

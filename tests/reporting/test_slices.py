@@ -67,14 +67,14 @@ def test_the_threshold_is_explained_with_its_goal(judged: Report) -> None:
 
 def test_metrics_of_two_classes_are_shown_and_compared(judged: Report) -> None:
     section = section_of(judged, "xor_mlp")
-    assert section.metrics.keys() == (CLASSIFICATION | TWO_CLASSES).keys()
+    assert section.measured.metrics.keys() == (CLASSIFICATION | TWO_CLASSES).keys()
     assert [metric.metric for metric in section.row.metrics][3:] == ["roc_auc", "average_precision", "brier_score"]
     assert "the positive class is 1" in judged.page.text
 
 
 def test_an_experiment_without_slices_has_none(report: Report) -> None:
     section = section_of(report, "digits_cnn")
-    assert (section.slices, section.threshold, section.positive_class) == ([], "", "")
+    assert (section.measured.slices, section.measured.threshold, section.measured.positive_class) == ([], "", "")
     assert "Slices" not in report.page.text and "Decision threshold" not in report.page.text
 
 
@@ -83,4 +83,4 @@ def test_slices_that_are_not_readable_cost_the_section_alone(project: Path) -> N
     write_json(file, read_json(file) | {"slices": {"metric": "accuracy", "columns": {"sex": {"male": {"rows": 3}}}}})
     report = write_report(project, project / "reports" / "index.html")
     assert "slices" in " ".join(report.contents.missing) or "sex" in " ".join(report.contents.missing)
-    assert section_of(report, "digits_cnn").slices == []
+    assert section_of(report, "digits_cnn").measured.slices == []

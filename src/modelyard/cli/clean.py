@@ -17,10 +17,8 @@ from modelyard import params
 from modelyard.orchestration import unused_cache
 from modelyard.orchestration.run_lock import only_run
 from modelyard.params.project import EXPERIMENT_SECTIONS, Project
-from modelyard.params.results import results_root
+from modelyard.params.results import ExperimentResults, results_root
 
-# What is in a folder of results beside what git keeps.
-NOT_IN_GIT = ("model", "history.csv", "predictions.csv", "figures")
 USED = {
     "raw data": "data/raw",
     "inputs": "data/inputs",
@@ -48,8 +46,8 @@ class Unused:
     remove: Callable[[], None]
 
 
-def clean(yes: bool) -> int:
-    """Print what nothing refers to, and remove it once the user agrees; returns the exit code.
+def clean(yes: bool) -> None:
+    """Print what nothing refers to, and remove it once the user agrees.
 
     Raises:
         ModelyardError: params.yaml or a file of DVC is wrong, or DVC is busy.
@@ -62,15 +60,14 @@ def clean(yes: bool) -> int:
             sizes = [sum(map(size, unused.paths)) for unused in found]
         if not found:
             console.print("There is nothing to remove.")
-            return 0
+            return
         _print(console, found, sizes, root)
         if not yes and not typer.confirm("Remove these files?"):
             console.print("Nothing was removed.")
-            return 0
+            return
         for unused in found:
             unused.remove()
         console.print(f"Removed {decimal(sum(sizes))}.", highlight=False)
-    return 0
 
 
 def usage(root: Path) -> str:
@@ -100,7 +97,7 @@ def _find(project: Project, root: Path) -> Iterator[Unused]:
         yield _files(f"{what} that params.yaml does not name", _others(root / folder, names))
     roots = sorted({results_root(section) for section in EXPERIMENT_SECTIONS})
     results = [folder for each in roots for folder in _others(root / each, project.all_experiments)]
-    ours = [folder / name for folder in results for name in NOT_IN_GIT if (folder / name).exists()]
+    ours = [path for folder in results for path in ExperimentResults(folder).outside_git if path.exists()]
     yield _files("results of experiments that params.yaml does not name; what git keeps stays", ours)
     yield _files("copies of registered models, downloaded again when used", _others(root / ".modelyard/models", ()))
     states = _others(root / ".modelyard/training", [f"{name}.npz" for name in project.all_experiments])

@@ -287,7 +287,7 @@ def clean(yes: Annotated[bool, typer.Option("-y", "--yes", help="Remove without 
     from modelyard.cli.clean import clean
 
     with exit_on_error():
-        raise typer.Exit(clean(yes))
+        clean(yes)
 
 
 @app.command()

@@ -10,17 +10,14 @@ from modelyard import params
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import write_json
-from modelyard.core.processes import core_count
 from modelyard.params.claim import ClaimSettings, Side
 from modelyard.params.project import Project
 from modelyard.reporting.model_cards import CardSources, model_card
 from modelyard.serving import promotion, registry
 from modelyard.serving.promotion import SeedComparison
 from modelyard.serving.registry import CHALLENGER, CHAMPION
-from modelyard.tracking import project_root
 
 HISTORY = Path("reports/promotions.json")
-LONGEST = 7 * 24 * 3600.0  # seconds of the trainings over seeds: no limit that matters
 
 
 def promote(experiment: str, force: str | None, seeds: int | None) -> None:
@@ -70,8 +67,8 @@ def _compare_over_seeds(project: Project, experiment: str, seeds: int) -> SeedCo
     Raises:
         ModelyardError: the champion cannot be trained again, or not all trainings have ended.
     """
-    from modelyard.cli.replicate import run_missing
-    from modelyard.replication import mlflow_log, paired_runs, series
+    from modelyard.cli.replicate import runs_folder, train_all
+    from modelyard.replication import paired_runs
     from modelyard.replication.claims import ALPHA
     from modelyard.replication.paired_tests import p_value_above
     from modelyard.replication.seed_statistics import seed_statistics
@@ -91,11 +88,8 @@ def _compare_over_seeds(project: Project, experiment: str, seeds: int) -> SeedCo
         smallest=1.0,  # not used: whether it is better is asked, not by how much
         seeds=seeds,
     )
-    sides, folder = paired_runs.both_series(project, claim, None), project_root() / ".modelyard" / "replication"
-    if jobs := series.missing_jobs(sides, folder):
-        run_missing(jobs, core_count(), LONGEST, Console())
-    mlflow_log.write((side for side, _ in sides), folder)
-    if left := len(series.missing_jobs(sides, folder)):
+    folder = runs_folder()
+    if left := train_all(paired_runs.both_series(project, claim, None), folder, Console()):
         raise ModelyardError(f"{left} trainings over seeds are left; nothing was registered. Run again to continue.")
     pairs = paired_runs.paired_runs(project, claim, folder, None)
     if pairs.diverged:

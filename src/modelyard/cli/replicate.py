@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 RAW, REPORTS = Path("data/raw"), Path("reports")
 CLAIMS, SEEDS_TABLE = REPORTS / "claims.json", REPORTS / "replication.csv"
 DEFAULT_SEEDS = 5  # of an experiment; a claim states its own number
+LONGEST = 7 * 24 * 3600.0  # seconds: no limit that matters
 PROGRESS_COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 
 
@@ -48,7 +49,7 @@ def replicate(names: Sequence[str], seeds: int | None, minutes: float, workers: 
     """
     console = Console()
     handle_termination_as_ctrl_c()
-    project, folder = params.load(), project_root() / ".modelyard" / "replication"
+    project, folder = params.load(), runs_folder()
     declared = params.load_claims(project)
     chosen = names or list(declared)
     of_chosen, end = dict.fromkeys(chosen, seeds), time.monotonic() + 60 * minutes
@@ -66,6 +67,35 @@ def replicate(names: Sequence[str], seeds: int | None, minutes: float, workers: 
     _report(project, results, folder, console)
     mlflow_log.write((each for each, _ in wanted), folder)
     return 0 if succeeded else 1
+
+
+def runs_folder() -> Path:
+    """The folder that keeps the runs of experiments and claims."""
+    return project_root() / ".modelyard" / "replication"
+
+
+def train_all(
+    wanted: Sequence[tuple[Series, int]],
+    folder: Path,
+    console: Console,
+    workers: int | None = None,
+    work: Work = train_and_evaluate,
+    kind: str = "replication",
+) -> int:
+    """Train what is missing of each series, however long it takes, and log it; returns how many runs are left.
+
+    Args:
+        wanted: the series, each with its number of seeds.
+        folder: it keeps the runs.
+        console: it shows the progress.
+        workers: the number of processes; None: one per core.
+        work: what a run does.
+        kind: what the runs are for, in MLflow.
+    """
+    if jobs := series.missing_jobs(wanted, folder):
+        run_missing(jobs, workers or core_count(), LONGEST, console, work)
+    mlflow_log.write((each for each, _ in wanted), folder, kind)
+    return len(series.missing_jobs(wanted, folder))
 
 
 def _wanted_series(

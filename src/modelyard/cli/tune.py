@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from modelyard.tuning.worker import TrialFinished
 
 REPORTS = Path("reports/tuning")
-LONGEST = 7 * 24 * 3600.0  # seconds of a confirmation: no limit that matters
 
 
 @dataclass(frozen=True)
@@ -94,8 +93,8 @@ def confirm(name: str, address: str | None, workers: int | None) -> int:
     console, project = Console(), params.load()
     handle_termination_as_ctrl_c()
     settings = _study_settings(project, name)
-    from modelyard.cli.replicate import run_missing
-    from modelyard.replication import confirmation, mlflow_log, series
+    from modelyard.cli.replicate import train_all
+    from modelyard.replication import confirmation
     from modelyard.replication.confirmation import SEEDS, Configuration, Score
     from modelyard.replication.single_run import train_and_validate
     from modelyard.tuning import apply, results, storage
@@ -117,10 +116,7 @@ def confirm(name: str, address: str | None, workers: int | None) -> int:
     wanted = [(of, SEEDS) for _, of in (baseline, *candidates)]
     folder = project_root() / ".modelyard" / "confirmation" / f"{found.name}_{settings.seed}"
     work = partial(train_and_validate, folds=found.space["folds"], split_seed=settings.seed)
-    if jobs := series.missing_jobs(wanted, folder):
-        run_missing(jobs, workers or core_count(), LONGEST, console, work)
-    mlflow_log.write((of for of, _ in wanted), folder, f"confirmation of {found.name}")
-    if series.missing_jobs(wanted, folder):
+    if train_all(wanted, folder, console, workers, work, f"confirmation of {found.name}"):
         console.print(f"Not confirmed yet. Run again to continue: modelyard tune {name} --confirm", highlight=False)
         return 1
     confirmed = confirmation.confirm(baseline, candidates, Score(found.metric, found.maximize), folder)

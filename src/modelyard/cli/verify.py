@@ -15,7 +15,7 @@ from modelyard import params
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.cli.prerequisites import LIBRARIES, default_jobs, failures, run_stages
 from modelyard.orchestration.fork_server import IS_SUPPORTED, running_server
-from modelyard.orchestration.scheduler import SUCCEEDED, Stage
+from modelyard.orchestration.scheduler import SUCCEEDED, Stage, with_upstream
 from modelyard.orchestration.scratch_copy import scratch_copy
 from modelyard.params.project import Project
 from modelyard.params.results import evaluate_stage
@@ -90,11 +90,7 @@ def _verify(
 
 def _upstream(target: str, stages: Mapping[str, Stage]) -> Collection[str]:
     """A stage and all that it depends on, in the order in which they can run."""
-    needed, waiting = {target}, [target]
-    while waiting:
-        new = stages[waiting.pop()].upstream - needed
-        needed |= new
-        waiting += new
+    needed = with_upstream([target], {name: stage.upstream for name, stage in stages.items()})
     return [name for name in stages if name in needed]
 
 

@@ -147,10 +147,11 @@ def write_tables(path: Path, tables: Iterable["pd.DataFrame"]) -> None:
 
     One table is in memory at a time. Without any, no file is written.
     """
-    parts = iter(tables)
-    for first in parts:  # before the file is opened
+    others = iter(tables)
+    first = next(others, None)
+    if first is not None:
         with atomic_file(path) as temporary:
-            (_write_parquet if path.suffix == ".parquet" else _write_csv)(temporary, first, parts)
+            (_write_parquet if path.suffix == ".parquet" else _write_csv)(temporary, first, others)
 
 
 def _write_csv(path: Path, first: "pd.DataFrame", others: Iterable["pd.DataFrame"]) -> None:

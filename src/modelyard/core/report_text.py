@@ -1,6 +1,7 @@
 """Text for reports: Markdown tables, durations, and texts of a limited length."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 
 def markdown_table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
@@ -21,3 +22,12 @@ def shortened(text: str, length: int) -> str:
     if len(text) <= length:
         return text
     return text[: length - 3].rpartition("\n\n")[0] + "\n\n…"
+
+
+def setting_text(value: Any) -> str:
+    """A value as params.yaml would have it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(setting_text, value))}]"
+    return "not set" if value is None else str(value)

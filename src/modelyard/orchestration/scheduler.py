@@ -64,7 +64,7 @@ class Pipeline:
             repo = self._repository
             upstream = upstream_stages(repo.index)
             named = {stage.addressing: stage for stage in repo.index.stages}
-            wanted = named.keys() if targets is None else _with_upstream(_chosen(repo, targets, named), upstream)
+            wanted = named.keys() if targets is None else with_upstream(_chosen(repo, targets, named), upstream)
             self.stages = {name: self._stage(name, upstream[name]) for name in upstream if name in wanted}
             place = {name: number for number, name in enumerate(self.stages)}
             self._upstream = {
@@ -307,7 +307,7 @@ def _chosen(repo: Any, targets: Iterable[str], named: Mapping[str, Any]) -> list
     ]
 
 
-def _with_upstream(chosen: Iterable[str], upstream: Mapping[str, Iterable[str]]) -> set[str]:
+def with_upstream(chosen: Iterable[str], upstream: Mapping[str, Iterable[str]]) -> set[str]:
     """Return the names of some stages and of all that they depend on."""
     wanted: set[str] = set()
     waiting = list(chosen)

@@ -155,6 +155,11 @@ class ExperimentResults:
         return self.folder / "predictions.csv"
 
     @property
+    def outside_git(self) -> tuple[Path, ...]:
+        """The files and folders that git ignores, and DVC keeps."""
+        return (self.model, self.folder / "history.csv", self.predictions, self.plots)
+
+    @property
     def is_evaluated(self) -> bool:
         """Whether metrics and details are there, built here or committed."""
         return all((self.folder / name).exists() for name in ("metrics.json", "details.json"))

@@ -18,6 +18,7 @@ from modelyard.reporting.data_cards import DatasetCard, data_cards
 from modelyard.reporting.experiments import ExperimentSection, experiment_sections
 from modelyard.reporting.inline_images import InlineImage
 from modelyard.reporting.label_errors import LabelErrorSection, label_error_sections
+from modelyard.reporting.model_cards import CardSources
 from modelyard.reporting.notebook_findings import NotebookFindings, notebook_findings
 from modelyard.reporting.project_files import ProjectFiles
 from modelyard.reporting.promotions import LookedAtTestSet, looked_at_test_sets
@@ -41,6 +42,7 @@ class ReportContents:
         units: the unit of the target by data set.
         experiments: a section for each experiment.
         data_cards: a card for each data set.
+        card_sources: what the cards of the models are made from.
         claims: the tested claims.
         replication: the metrics over seeds.
         findings: what claims and runs over seeds say about each notebook.
@@ -61,6 +63,7 @@ class ReportContents:
     units: dict[str, str]
     experiments: list[ExperimentSection]
     data_cards: list[DatasetCard]
+    card_sources: CardSources
     claims: list[ClaimRow]
     replication: list[ReplicationRow]
     findings: list[NotebookFindings]
@@ -103,6 +106,7 @@ def gather(root: Path, against: str | None = None) -> ReportContents:
     files_then = ProjectFiles(root, earlier) if earlier else None
     changes = compare_states(project, read_state(files_then), now) if files_then else None
     claims, replication = claim_rows(files, project), replication_rows(files)
+    cards = data_cards(files, project, now.outputs)
     return ReportContents(
         title=project_name(root) or root.resolve().name,
         created=datetime.now(UTC),
@@ -113,7 +117,8 @@ def gather(root: Path, against: str | None = None) -> ReportContents:
         tables=tables,
         units=project.units,
         experiments=experiment_sections(files, project, tables, now.outputs),
-        data_cards=data_cards(files, project, now.outputs),
+        data_cards=cards,
+        card_sources=CardSources(root, project, published, cards, replication, now.outputs),
         claims=claims,
         replication=replication,
         findings=notebook_findings(claims, replication, published),

@@ -1,7 +1,7 @@
 """One section for each experiment: settings, metrics, last epoch, plots and build times."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
@@ -19,6 +19,28 @@ from modelyard.reporting.tables import ResultRow, ResultTable, interval_text
 
 
 @dataclass(frozen=True)
+class Measurements:
+    """What an evaluation has measured on test samples.
+
+    Attributes:
+        metrics: every metric with its interval, as text.
+        classes: values by class and by name.
+        positive_class: of two classes, the one that the metrics are of; else empty.
+        threshold: what decides between two classes, in words; empty for the likelier class.
+        slices: the headline metric of each slice, the whole test set first.
+    """
+
+    metrics: dict[str, str] = field(default_factory=dict)
+    classes: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    positive_class: str = ""
+    threshold: str = ""
+    slices: list[SliceRow] = field(default_factory=list)
+
+
+NOT_MEASURED = Measurements()
+
+
+@dataclass(frozen=True)
 class ExperimentSection:
     """One experiment.
 
@@ -30,11 +52,7 @@ class ExperimentSection:
         defaults: the other settings, by dotted key.
         last_epoch: the row of history.csv of the epoch whose weights the model has: the last, or the best if restored.
         restores_best: whether that is the best one.
-        metrics: every metric with its interval, as text.
-        classes: values by class and by name, on test samples.
-        positive_class: of two classes, the one that the metrics are of; else empty.
-        threshold: what decides between two classes, in words; empty for the likelier class.
-        slices: the headline metric of each slice, the whole test set first.
+        measured: what was measured on test samples.
         seconds: how long `train` and `evaluate` took when they last ran here.
         model_md5: the MD5 of the model's folder in dvc.lock; empty if it is not there.
         plots: its plots.
@@ -47,11 +65,7 @@ class ExperimentSection:
     defaults: dict[str, Any]
     last_epoch: dict[str, float]
     restores_best: bool
-    metrics: dict[str, str]
-    classes: dict[str, dict[str, float | None]]
-    positive_class: str
-    threshold: str
-    slices: list[SliceRow]
+    measured: Measurements
     seconds: dict[str, float]
     model_md5: str
     plots: tuple[InlineImage, ...]
@@ -59,7 +73,7 @@ class ExperimentSection:
     @property
     def class_columns(self) -> list[str]:
         """The names of the values by class."""
-        return list(next(iter(self.classes.values())))
+        return list(next(iter(self.measured.classes.values())))
 
 
 def experiment_sections(
@@ -108,29 +122,36 @@ def _section(
         defaults=_defaults(project.all_experiments[name]),
         last_epoch=files.attempt(f"{results.folder}/history.csv", lambda: _last_epoch(results, training), {}),
         restores_best=_restored(training) is not None,
-        **_measured(files, results, row),
+        measured=files.attempt(
+            f"{results.folder}/details.json",
+            lambda: read_measurements(results, [result.metric for result in row.metrics]),
+            NOT_MEASURED,
+        )
+        if row.metrics
+        else NOT_MEASURED,
         seconds={step: seconds[stage] for step, stage in stages.items() if stage in seconds},
         model_md5=outputs.get(results.model.relative_to(files.root).as_posix(), ""),
         plots=plots,
     )
 
 
-def _measured(files: ProjectFiles, results: ExperimentResults, row: ResultRow) -> dict[str, Any]:
-    """What metrics.json and details.json have for a section."""
-    nothing: dict[str, Any] = {"metrics": {}, "classes": {}, "positive_class": "", "threshold": "", "slices": []}
+def read_measurements(results: ExperimentResults, first: Iterable[str] = ()) -> Measurements:
+    """Read what metrics.json and details.json have, with the metrics of `first` before the others.
 
-    def read() -> dict[str, Any]:
-        names = dict.fromkeys([*(result.metric for result in row.metrics), *results.metrics])
-        threshold = results.threshold
-        return {
-            "metrics": {name: interval_text(*values) for name, values in results.compared(names).items()},
-            "classes": results.classes,
-            "positive_class": results.positive_class,
-            "threshold": threshold.text(results.positive_class) if threshold else "",
-            "slices": slice_rows(results),
-        }
-
-    return files.attempt(f"{results.folder}/details.json", read, nothing) if row.metrics else nothing
+    Raises:
+        ModelyardError: one of them is not what an evaluation writes.
+    """
+    threshold = results.threshold
+    return Measurements(
+        metrics={
+            name: interval_text(*values)
+            for name, values in results.compared(dict.fromkeys([*first, *results.metrics])).items()
+        },
+        classes=results.classes,
+        positive_class=results.positive_class,
+        threshold=threshold.text(results.positive_class) if threshold else "",
+        slices=slice_rows(results),
+    )
 
 
 def _seconds(files: ProjectFiles) -> dict[str, float] | None:

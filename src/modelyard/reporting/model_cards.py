@@ -1,8 +1,9 @@
 """A card for each model in Markdown: purpose, data, training, results, limits, and how to use and rebuild it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,14 @@ from typing import Any
 from modelyard import params
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import write_text
-from modelyard.core.report_text import markdown_table
+from modelyard.core.report_text import markdown_table, setting_text
 from modelyard.params.project import Project, Published
-from modelyard.params.results import ExperimentResults, results_of
+from modelyard.params.results import FoldResults, results_of
 from modelyard.reporting.changes import read_state
 from modelyard.reporting.data_cards import DatasetCard, InputCard, data_cards
-from modelyard.reporting.experiments import stated_settings
-from modelyard.reporting.page import setting_text
+from modelyard.reporting.experiments import NOT_MEASURED, read_measurements, stated_settings
 from modelyard.reporting.project_files import ProjectFiles
 from modelyard.reporting.replication import ReplicationRow, replication_rows
-from modelyard.reporting.slices import slice_rows
-from modelyard.reporting.tables import interval_text
 
 TEMPLATE, FILE = "card.md.jinja", "card.md"
 WEAK_CLASS = 0.1  # of F1 below the mean of the classes: worth a warning
@@ -32,12 +30,12 @@ NO_CHECK = "It answers samples of any kind; for those unlike the training sample
 
 @dataclass(frozen=True)
 class CardSources:
-    """What all cards of a project are made from."""
+    """What all cards of a project are made from: what the report shows too, and has read already."""
 
-    files: ProjectFiles
+    root: Path
     project: Project
     published: Published
-    datasets: dict[str, DatasetCard]
+    data_cards: list[DatasetCard]
     replication: list[ReplicationRow]
     outputs: dict[str, str]
 
@@ -49,10 +47,9 @@ class CardSources:
             ModelyardError: params.yaml or published.yaml is wrong.
         """
         files, project = ProjectFiles(root), params.load(root / "params.yaml")
-        outputs = read_state(files).outputs
-        cards = {card.name: card for card in data_cards(files, project, outputs)}
         published = params.load_published(project, root / "published.yaml")
-        return cls(files, project, published, cards, replication_rows(files), outputs)
+        outputs = read_state(files).outputs
+        return cls(root, project, published, data_cards(files, project, outputs), replication_rows(files), outputs)
 
 
 @dataclass(frozen=True)
@@ -79,17 +76,14 @@ class ModelCard:
     model_md5: str
 
 
-def write_cards(root: Path) -> list[Path]:
+def write_cards(sources: CardSources) -> list[Path]:
     """Write card.md into the results folder of each experiment that was evaluated; returns the files.
 
     An experiment whose result files are wrong gets none; the report lists what is wrong with them.
-
-    Raises:
-        ModelyardError: params.yaml or published.yaml is wrong.
     """
-    sources, written = CardSources.read(root), []
+    written = []
     for name in sources.project.all_experiments:
-        results = results_of(sources.project, name, root)
+        results = results_of(sources.project, name, sources.root)
         with suppress(ModelyardError):
             if results.is_evaluated:
                 write_text(results.folder / FILE, model_card(sources, name))
@@ -103,23 +97,28 @@ def model_card(sources: CardSources, name: str) -> str:
     Raises:
         ModelyardError: a result file is wrong, or there is no such experiment.
     """
+    text = _template().render(card=_card(sources, name)).strip()
+    return f"{text}\n"
+
+
+@cache
+def _template() -> Any:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701 (Markdown)
     environment.globals["table"] = _table
-    template = package_files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
-    text = environment.from_string(template).render(card=_card(sources, name)).strip()
-    return f"{text}\n"
+    return environment.from_string(package_files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8"))
 
 
 def _card(sources: CardSources, name: str) -> ModelCard:
-    project, root = sources.project, sources.files.root
+    project, root = sources.project, sources.root
     experiment, results = project.all_experiments[name], results_of(project, name, root)
-    dataset = sources.datasets[project.dataset_of(name)]
+    dataset = next(card for card in sources.data_cards if card.name == project.dataset_of(name))
     data = next((card for card in dataset.inputs if card.name == experiment.input), None)
     over_seeds = [row for row in sources.replication if row.experiment == name and row.seeds > 1]
-    threshold, slices = (results.threshold, slice_rows(results)) if results.is_evaluated else (None, [])
-    classes = results.classes if results.is_evaluated else {}
+    is_evaluated = results.is_evaluated
+    measured = read_measurements(results) if is_evaluated else NOT_MEASURED
+    slices, classes = measured.slices, measured.classes
     note = sources.published[name].note if name in sources.published else ""
     task = project.task_of(name)
     return ModelCard(
@@ -128,15 +127,15 @@ def _card(sources: CardSources, name: str) -> ModelCard:
         dataset=dataset,
         data=list(_data(dataset, experiment.input, data, project.unit_of(name))),
         settings=[(f"`{key}`", setting_text(value)) for key, value in stated_settings(experiment).items()],
-        samples=results.rows if results.is_evaluated else 0,
-        positive_class=results.positive_class if results.is_evaluated else "",
-        results=list(_results(sources, name, results)) if results.is_evaluated else [],
+        samples=results.rows if is_evaluated else 0,
+        positive_class=measured.positive_class,
+        results=list(_results(sources, name, measured.metrics)),
         over_seeds=[
             (row.metric, "drawn by each seed" if row.splits else "the same", str(row.seeds), row.mean, row.min_to_max)
             for row in over_seeds
         ],
-        folds=_folds(results),
-        threshold=threshold.text(results.positive_class) if threshold else "",
+        folds=_folds(results.folds) if is_evaluated else "",
+        threshold=measured.threshold,
         slice_metric=slices[0].metric if slices else "",
         slices=[(row.column, row.name or "all test samples", str(row.rows), row.text) for row in slices],
         class_header=["class", *("samples" if key == "rows" else key for key in next(iter(classes.values()), {}))],
@@ -159,14 +158,13 @@ def _data(dataset: DatasetCard, input_name: str, data: InputCard | None, unit: s
         yield "unit of the target", unit
 
 
-def _results(sources: CardSources, name: str, results: ExperimentResults) -> Iterator[tuple[str, str, str]]:
+def _results(sources: CardSources, name: str, metrics: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     published = sources.published[name].metrics if name in sources.published else {}
-    for metric, values in results.compared(list(results.metrics)).items():
-        yield metric, interval_text(*values), f"{published[metric]:.4g}" if metric in published else ""
+    for metric, text in metrics.items():
+        yield metric, text, f"{published[metric]:.4g}" if metric in published else ""
 
 
-def _folds(results: ExperimentResults) -> str:
-    folds = results.folds if results.is_evaluated else None
+def _folds(folds: FoldResults | None) -> str:
     return "; ".join(map(folds.text, folds.metrics)) + "." if folds else ""
 
 

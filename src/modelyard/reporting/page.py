@@ -3,7 +3,7 @@
 from importlib.resources import files
 from typing import Any
 
-from modelyard.core.report_text import duration_text
+from modelyard.core.report_text import duration_text, setting_text
 from modelyard.metrics.definitions import is_in_target_unit
 from modelyard.reporting.contents import ReportContents
 
@@ -28,12 +28,3 @@ def _number(value: Any) -> str:
     except (TypeError, ValueError):
         return str(value)
     return f"{number:,.0f}" if number.is_integer() and abs(number) < 1e15 else f"{number:.4g}"
-
-
-def setting_text(value: Any) -> str:
-    """A value as params.yaml would have it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(setting_text, value))}]"
-    return "not set" if value is None else str(value)

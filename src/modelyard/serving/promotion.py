@@ -191,14 +191,12 @@ def experiment_of(champion: Version, project: Project, root: Path) -> str:
 
 def history() -> dict[str, Any]:
     """Every promotion, for the report: by MD5 of the test samples, with the number of comparisons on them."""
-    found: dict[str, Any] = {}
-    for version in registry.history():
+    versions, found = registry.history(), dict[str, Any]()
+    for version in versions:
         if test := version.tags.get("test_md5"):
             entry = {name: version.tags[name] for name in RECORDED if name in version.tags}
-            versions = found.setdefault(test, {"comparisons": registry.comparisons_on(test), "versions": []})[
-                "versions"
-            ]
-            versions.append({"model": version.name, "version": version.number} | entry)
+            of_test = found.setdefault(test, {"comparisons": registry.comparisons_on(test, versions), "versions": []})
+            of_test["versions"].append({"model": version.name, "version": version.number} | entry)
     return {"test_samples": found}
 
 

@@ -3,7 +3,7 @@
 A version holds the model as MLflow serves it, and beside it our own folder, which `models.load` reads.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,18 +48,18 @@ def aliased(name: str, alias: str) -> Version | None:
 
 def comparison_number(test_md5: str, model_md5: str, champion: Version) -> int:
     """The number of a comparison with the champion on the test samples with this MD5: repeated, it keeps its number."""
-    same = {"test_md5": test_md5, "model_md5": model_md5, AGAINST: champion.number}
-    known = [each for each in history() if each.name == champion.name and same.items() <= each.tags.items()]
-    return int(known[0].tags[COMPARISON]) if known else comparisons_on(test_md5) + 1
+    same, versions = {"test_md5": test_md5, "model_md5": model_md5, AGAINST: champion.number}, history()
+    known = [each for each in versions if each.name == champion.name and same.items() <= each.tags.items()]
+    return int(known[0].tags[COMPARISON]) if known else comparisons_on(test_md5, versions) + 1
 
 
-def comparisons_on(test_md5: str) -> int:
-    """How many comparisons the test samples with this MD5 have decided, of models of any name.
+def comparisons_on(test_md5: str, versions: Iterable[Version]) -> int:
+    """How many comparisons of these versions the test samples with this MD5 have decided.
 
     Of versions from before they were numbered, those with a gain count. A version that was deleted counts as long as a
     later one is there.
     """
-    compared = [version.tags for version in history() if version.tags.get("test_md5") == test_md5]
+    compared = [version.tags for version in versions if version.tags.get("test_md5") == test_md5]
     numbers = [int(tags[COMPARISON]) for tags in compared if COMPARISON in tags]
     return max([sum("gain" in tags and COMPARISON not in tags for tags in compared), *numbers])
 
