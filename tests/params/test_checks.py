@@ -231,7 +231,8 @@ def test_the_committed_files_are_valid():
             id="decoded samples of a classifier",
         ),
         pytest.param(
-            "{family: transfer, backbone: vgg16, units: [256], dropout: 0.5", "{family: decoded, decoded_samples: 9, backbone: vgg16",
+            "{family: transfer, backbone: vgg16, units: [256], dropout: 0.5",
+            "{family: decoded, decoded_samples: 9, backbone: vgg16",
             ("pretrained.cifar10_vgg16.model.family", "have no decoder: put it under `transfers`"),
             id="decoded samples of a pretrained network",
         ),

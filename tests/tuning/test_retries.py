@@ -80,6 +80,6 @@ def test_an_old_trial_that_no_worker_signed_is_retried(study, monkeypatch):
 
 def test_retried_and_waiting_trials_do_not_count_towards_the_budget(study):
     fail_and_retry(study, started(study), "killed")
-    assert counted_trials(study) == []
+    assert counted_trials(study.get_trials()) == []
     started(study)
-    assert [trial.number for trial in counted_trials(study)] == [1]
+    assert [trial.number for trial in counted_trials(study.get_trials())] == [1]

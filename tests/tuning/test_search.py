@@ -302,7 +302,7 @@ def test_the_storage_is_not_read_while_every_worker_is_busy(tmp_path, storage, m
     monkeypatch.setattr(
         retries,
         "counted_trials",
-        lambda study: reads.append([each.state for each in searching._workers]) or counted_trials(study),
+        lambda trials: reads.append([each.state for each in searching._workers]) or counted_trials(trials),
     )
     searching.run(1, Budget(3))
     assert ["idle"] in reads

@@ -1,20 +1,17 @@
 """`modelyard tune`: run, show, confirm and apply a study."""
 
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
-from rich.console import Console, Group
-from rich.live import Live
-from rich.text import Text
+from rich.console import Console
 
 from modelyard import params
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.cli.prerequisites import require_stages
+from modelyard.cli.trial_display import TrialDisplay
 from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.core.processes import core_count
@@ -26,8 +23,6 @@ if TYPE_CHECKING:
     import optuna
 
     from modelyard.tuning.results import StudyResults
-    from modelyard.tuning.search import WorkerProcess
-    from modelyard.tuning.worker import TrialFinished
 
 REPORTS = Path("reports/tuning")
 
@@ -64,7 +59,7 @@ def search(name: str, options: Options) -> int:
     require_stages([f"normalise@{input_name}" for input_name in search_plan.inputs], console, core_count())
     check_folds(search_plan)
     try:
-        with TrialDisplay(console, study) as display:
+        with TrialDisplay(console, study, budget) as display:
             Search(study, location, search_plan, display.show).run(workers, budget, options.join)
     except KeyboardInterrupt:
         console.print(f"\nStopped. Finished trials are kept; run again to continue: modelyard tune {name}")
@@ -144,51 +139,6 @@ def apply_best(name: str, address: str | None, replace: bool) -> None:
         console.print(text, highlight=False)
     else:
         console.print(f"It was found with one seed. To compare it over several: modelyard tune {name} --confirm")
-
-
-class TrialDisplay:
-    """Shows a search while it runs: a line for each trial that has ended, and live lines of the workers."""
-
-    def __init__(self, console: Console, study: "optuna.Study") -> None:
-        self._console, self._study = console, study
-        self._live = Live(console=console, auto_refresh=False, transient=True)
-
-    def __enter__(self) -> "TrialDisplay":
-        self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._live.stop()
-
-    def show(self, workers: Sequence["WorkerProcess"], ended: Sequence["TrialFinished"]) -> None:
-        """Print trials that have just ended, and update the live lines."""
-        for trial in ended:
-            self._console.print(self._trial_line(trial), soft_wrap=True)
-        if self._console.is_terminal:
-            self._live.update(Group(*map(_worker_line, workers)), refresh=True)
-
-    def _trial_line(self, ended: "TrialFinished") -> Text:
-        mark, style = {"COMPLETE": ("✓", "green"), "PRUNED": ("✂", "yellow")}.get(ended.state, ("✗", "bold red"))
-        line = Text(f"{mark} ", style=style, no_wrap=True, overflow="ellipsis")
-        if ended.number < 0:  # its worker died before the trial started
-            return line.append(ended.reason, style="default")
-        trial = self._study.get_trials(deepcopy=False)[ended.number]
-        seconds = trial.user_attrs.get("seconds")
-        line.append(f"trial {trial.number:3} ", style="default")
-        line.append(f"{seconds:6.1f} s  " if seconds is not None else "", style="dim")
-        line.append(f"{ended.score:.4g}  " if ended.score is not None else "", style="bold")
-        line.append(f"{ended.reason}  " if ended.reason else "", style="red")
-        return line.append("  ".join(f"{key} {_format(value)}" for key, value in trial.params.items()), style="dim")
-
-
-def _worker_line(worker: "WorkerProcess") -> Text:
-    line = Text("… ", style="cyan", no_wrap=True, overflow="ellipsis")
-    if worker.state != "busy" or worker.number is None:
-        return line.append(f"worker {worker.process.pid} {worker.state}", style="dim")
-    done, most, score = worker.progress
-    line.append(f"trial {worker.number:3} ", style="default")
-    line.append(f"{time.monotonic() - worker.started:6.1f} s  ", style="dim")
-    return line.append(f"epoch {done}/{most}  {score:.4g}" if done else "", style="dim")
 
 
 def _study_settings(project: Project, name: str) -> StudySettings:

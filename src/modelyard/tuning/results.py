@@ -11,6 +11,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from modelyard.core.config import RENAMED
+from modelyard.tuning.retries import counted_trials
 
 CONFIRMATION = "confirmation"  # the attribute of a study that holds what replication.confirmation found
 CANDIDATES = 3  # the trials that are confirmed: the best one alone was partly lucky
@@ -70,6 +71,16 @@ class StudyResults:
     def failed(self) -> list[FrozenTrial]:
         """The trials that raised, ran out of memory or were killed."""
         return self._in_state(TrialState.FAIL)
+
+    @property
+    def ended(self) -> list[FrozenTrial]:
+        """The trials that have ended, one way or the other, and were not retried."""
+        return [trial for trial in counted_trials(self.trials) if trial.state.is_finished()]
+
+    @cached_property
+    def scores(self) -> list[float]:
+        """The scores after each epoch, or fold, of all trials, sorted."""
+        return sorted(value for trial in self.trials for value in trial.intermediate_values.values())
 
     @property
     def repeats(self) -> int:

@@ -1,5 +1,6 @@
 """Trials whose worker died: marked as failed with the reason, and their parameters enqueued again."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import optuna
@@ -53,9 +54,8 @@ def retry_abandoned_trials(study: optuna.Study, all_hosts: bool) -> None:
             fail_and_retry(study, trial, "its worker was gone when the study was resumed")
 
 
-def counted_trials(study: optuna.Study) -> list[FrozenTrial]:
+def counted_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """Return the trials that count towards the budget: all that started, but not those that were retried."""
-    trials = study.get_trials(deepcopy=False)
     retried = {trial.user_attrs.get("again") for trial in trials}
     return [trial for trial in trials if trial.state is not TrialState.WAITING and trial.number not in retried]
 

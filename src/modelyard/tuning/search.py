@@ -48,7 +48,7 @@ class WorkerProcess:
         name: its identity, as stored with its trials.
         number: the number of the trial that it runs, None before that has started.
         started: when its trial was sent to it, on the monotonic clock.
-        progress: the last epoch of its trial.
+        epochs: what its trial reported after each epoch.
     """
 
     def __init__(self, storage: StudyStorage, study_name: str, plan: Plan, max_memory: int, log: Path) -> None:
@@ -63,11 +63,11 @@ class WorkerProcess:
         self.name = ""
         self.number: int | None = None
         self.started = time.monotonic()
-        self.progress = EpochFinished(0, 0, 0.0)
+        self.epochs: list[EpochFinished] = []
 
     def run_trial(self, message: RunTrial) -> None:
         """Start a trial in the process."""
-        self.state, self.number, self.started, self.progress = "busy", None, time.monotonic(), EpochFinished(0, 0, 0.0)
+        self.state, self.number, self.started, self.epochs = "busy", None, time.monotonic(), []
         with suppress(OSError):  # it has just died, which is noticed when its messages are received
             self.connection.send(message)
 
@@ -137,7 +137,7 @@ class Search:
         busy = [each.number for each in self._workers if each.state == "busy"]
         others = [
             each
-            for each in retries.counted_trials(self._study)
+            for each in retries.counted_trials(self._study.get_trials(deepcopy=False))
             if each.number not in busy and (each.state is not TrialState.RUNNING or "worker" in each.user_attrs)
         ]
         return len(busy) + len(others)
@@ -171,7 +171,7 @@ class Search:
             case TrialStarted():
                 sender.number = message.number
             case EpochFinished():
-                sender.progress = message
+                sender.epochs.append(message)
             case TrialFinished():
                 sender.state, sender.number = "retiring" if message.retiring else "idle", None
                 self._count_finished(message)

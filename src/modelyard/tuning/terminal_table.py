@@ -18,6 +18,7 @@ from modelyard.tuning.results import (
     score,
     seconds,
 )
+from modelyard.tuning.sparkline import sparkline
 
 SETTINGS_WIDTH = 36  # of 80 columns
 NO_BREAK = "\0"
@@ -27,7 +28,7 @@ STYLES = {TrialState.FAIL: "red", TrialState.PRUNED: "dim", TrialState.RUNNING: 
 def trials_table(study: Study) -> Table:
     """Return every trial of a study: finished ones first, the best on top, then the others by their numbers.
 
-    The settings of a trial share a column: one for each would be too narrow to read.
+    The settings of a trial share a column: one for each would be too narrow to read. Below its score stands its curve.
     """
     results = read_study(study)
     columns = ("trial", results.metric, "epochs", "seconds", "settings")
@@ -57,7 +58,9 @@ def _cells(results: StudyResults, trial: FrozenTrial) -> list[str]:
     settings = results.settings_of(trial)
     pairs = [f"{_short(key, results)} {format_value(settings[key])}" for key in results.search_space if key in settings]
     lines = "\n".join(filter(None, [*_lines(pairs), _remark(results, trial)]))
-    return [f"{trial.number}", f"{value} {state}".strip(), f"{epochs_run(trial)}", f"{seconds(trial):.1f}", lines]
+    curve = sparkline(list(trial.intermediate_values.values()), results.scores) if trial.intermediate_values else ""
+    scored = f"{value} {state}".strip()
+    return [f"{trial.number}", f"{scored}\n{curve}".strip(), f"{epochs_run(trial)}", f"{seconds(trial):.1f}", lines]
 
 
 def _short(key: str, results: StudyResults) -> str:
