@@ -46,7 +46,7 @@ def section_of(report: Report, name: str) -> ExperimentSection:
 
 
 def test_slices_follow_all_test_samples_and_small_ones_are_marked(judged: Report) -> None:
-    rows = section_of(judged, "xor_mlp").slices
+    rows = section_of(judged, "xor_mlp").measured.slices
     assert [(row.column, row.name, row.rows, row.text, row.is_small) for row in rows] == [
         ("", "", 360, "0.9 (0.89 to 0.91)", False),
         ("sex", "female", 300, "0.95 (0.92 to 0.97)", False),
