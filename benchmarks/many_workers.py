@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -34,6 +34,7 @@ from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.core.config import with_changes
 from modelyard.core.files import write_text
 from modelyard.core.report_text import markdown_table
+from modelyard.orchestration.local_engine import LocalEngine
 from modelyard.params.study import Range
 from modelyard.tuning.plan import Plan
 from modelyard.tuning.search import Budget, Search
@@ -130,9 +131,9 @@ def search(address: str, plan: Plan) -> None:
     """What one machine does: join the study and search until stopped."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     storage = StudyStorage(address)
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt), closing(LocalEngine(1)) as engine:
         study = open_study(plan, storage, join=True)
-        Search(study, storage, plan, lambda *_: None).run(1, Budget(sys.maxsize), joined=True)
+        Search(study, storage, plan, lambda *_: None).run(engine, Budget(sys.maxsize), joined=True)
 
 
 @contextmanager

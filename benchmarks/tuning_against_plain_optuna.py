@@ -13,6 +13,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ from modelyard.core.errors import exit_on_error
 from modelyard.core.files import write_text
 from modelyard.core.report_text import markdown_table
 from modelyard.data import inputs, readers
+from modelyard.orchestration.local_engine import LocalEngine
 from modelyard.params.project import Project
 from modelyard.params.study import Range, baseline_values, storage_label
 from modelyard.tuning.objective import Objective
@@ -96,7 +98,8 @@ def in_processes(plan: Plan, trials: int) -> list[FrozenTrial]:
     with TemporaryDirectory() as folder:
         storage = StudyStorage(str(Path(folder) / "search.journal"))
         study = open_study(plan, storage)
-        Search(study, storage, plan, lambda *_: None).run(CORES, Budget(trials))
+        with closing(LocalEngine(CORES)) as engine:
+            Search(study, storage, plan, lambda *_: None).run(engine, Budget(trials))
         return study.trials
 
 

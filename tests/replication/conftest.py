@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.engines import Here
 from support.replications import NO_LIMIT, replicated_project
 
-from modelyard.orchestration.process_pool import Outcome
 from modelyard.params.project import Project
 from modelyard.replication import series
-from modelyard.replication.series import Series
+from modelyard.replication.series import Outcome, Series
 
 RunHere = Callable[[list[tuple[Series, int]]], list[Outcome]]
 
@@ -27,11 +27,6 @@ def kept(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run_here(tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch) -> RunHere:
+def run_here(tmp_path: Path, kept: Path) -> RunHere:
     """Does the missing runs in this process; returns their outcomes."""
-
-    def outcomes(work, jobs, count, seconds):
-        return (Outcome(job, work(job)) for job in jobs)
-
-    monkeypatch.setattr(series, "run_in_pool", outcomes)
-    return lambda wanted: list(series.run_jobs(series.missing_jobs(wanted, kept), tmp_path / "raw", 1, NO_LIMIT))
+    return lambda wanted: list(series.run_jobs(series.missing_jobs(wanted, kept), tmp_path / "raw", Here(), NO_LIMIT))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 from statsmodels.stats.multitest import multipletests
+from support.engines import Here
 from support.replications import NO_LIMIT, series_of
 
 from modelyard.core.errors import ModelyardError
@@ -28,18 +29,14 @@ BASELINE, TREES, MORE = (
 
 
 @pytest.fixture
-def run_here(tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch):
+def run_here(tmp_path: Path, kept: Path):
     """Does the missing runs of confirmations in this process; returns their outcomes."""
-
-    def outcomes(work, jobs, count, seconds):
-        return (series.Outcome(job, work(job)) for job in jobs)
 
     def run(wanted: list[Series], folds: int | None = None, seeds: int = SEEDS) -> list:
         jobs = series.missing_jobs([(each, seeds) for each in wanted], kept)
         work = partial(single_run.train_and_validate, folds=folds, split_seed=3)
-        return list(series.run_jobs(jobs, tmp_path / "raw", 1, NO_LIMIT, work))
+        return list(series.run_jobs(jobs, tmp_path / "raw", Here(), NO_LIMIT, work))
 
-    monkeypatch.setattr(series, "run_in_pool", outcomes)
     return run
 
 

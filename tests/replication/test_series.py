@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from support.engines import Here
 from support.replications import NO_LIMIT, series_of
 
 from modelyard.core.errors import ModelyardError
 from modelyard.models import Runtime
-from modelyard.orchestration.process_pool import Outcome
 from modelyard.params.project import PublishedValues
 from modelyard.replication import series
 from modelyard.replication.series import Series
@@ -113,27 +113,21 @@ def test_an_earlier_summary_keeps_its_rows_of_experiments_that_were_not_run_here
     assert combined.groupby("experiment").seeds.unique().to_dict() == {"boosting": [1], "linear": [9]}
 
 
-def test_a_failed_run_is_not_kept_and_is_tried_again(project, kept, tmp_path, monkeypatch):
-    def failing(work, jobs, count, seconds):
-        return (Outcome(job, error="ValueError: no") for job in jobs)
-
-    monkeypatch.setattr(series, "run_in_pool", failing)
+def test_a_failed_run_is_not_kept_and_is_tried_again(project, kept, tmp_path):
+    failing = Here(lambda call: ValueError("ValueError: no"))
     wanted = [(series_of(project, "linear"), 2)]
     jobs = series.missing_jobs(wanted, kept)
-    outcomes = list(series.run_jobs(jobs, tmp_path / "raw", 1, NO_LIMIT))
+    outcomes = list(series.run_jobs(jobs, tmp_path / "raw", failing, NO_LIMIT))
     assert [outcome.error for outcome in outcomes] == ["ValueError: no"] * 2
     assert series.missing_jobs(wanted, kept) == jobs
     assert not kept.exists()
 
 
-def test_a_run_that_diverged_is_kept_and_has_no_statistics(project, kept, tmp_path, monkeypatch, capsys):
-    def diverging(work, jobs, count, seconds):
-        values = ({"mae": float("nan") if number else 1.0, "r2": 0.5} for number in range(len(jobs)))
-        return (Outcome(job, {"metrics": metrics, "seconds": 1.0}) for job, metrics in zip(jobs, values, strict=True))
-
-    monkeypatch.setattr(series, "run_in_pool", diverging)
+def test_a_run_that_diverged_is_kept_and_has_no_statistics(project, kept, tmp_path, capsys):
+    values = iter([{"mae": 1.0, "r2": 0.5}, {"mae": float("nan"), "r2": 0.5}])
+    diverging = Here(lambda call: {"metrics": next(values), "seconds": 1.0})
     linear = series_of(project, "linear")
-    list(series.run_jobs(series.missing_jobs([(linear, 2)], kept), tmp_path / "raw", 1, NO_LIMIT))
+    list(series.run_jobs(series.missing_jobs([(linear, 2)], kept), tmp_path / "raw", diverging, NO_LIMIT))
     assert np.isnan(linear.metrics(kept)[8]["mae"])
     assert series.missing_jobs([(linear, 2)], kept) == []
     summary = series.summarize(project, {}, kept)

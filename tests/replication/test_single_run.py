@@ -1,5 +1,6 @@
 """One run: the metrics of the pipeline, from inputs that are prepared once and deleted."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from support.replications import NO_LIMIT, series_of
 
 from modelyard.core.files import read_json
 from modelyard.data import inputs
+from modelyard.orchestration.local_engine import LocalEngine
 from modelyard.replication import series, single_run
 
 
@@ -62,7 +64,8 @@ def test_a_network_has_the_same_metrics_whatever_its_worker_ran_before(project, 
     network, other = series_of(project, "network"), series_of(project, "network", **{"model.units": (3,)})
     for folder, wanted in (("alone", [(network, 1)]), ("after", [(other, 1), (network, 1)])):
         jobs = series.missing_jobs(wanted, tmp_path / folder)
-        outcomes = list(series.run_jobs(jobs, tmp_path / "raw", 1, NO_LIMIT))
+        with closing(LocalEngine(1)) as engine:
+            outcomes = list(series.run_jobs(jobs, tmp_path / "raw", engine, NO_LIMIT))
         assert [outcome.error for outcome in outcomes] == [""] * len(wanted)
     alone, after = (network.metrics(tmp_path / folder)[7] for folder in ("alone", "after"))
     assert alone == after

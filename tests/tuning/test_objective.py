@@ -1,5 +1,6 @@
 """One trial: its score, its learning curve, pruning, and the attributes that it stores."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from modelyard.data import scaling
 from modelyard.data.inputs import load_training
 from modelyard.models import NetworkTraining
 from modelyard.models.families import mlp
+from modelyard.orchestration.local_engine import LocalEngine
 from modelyard.params.project import NetworkExperiment
 from modelyard.params.study import Choices, Range
 from modelyard.tuning.objective import Objective, suggest_values
@@ -113,7 +115,8 @@ def test_a_diverging_training_is_a_failed_trial_with_its_reason(tmp_path):
 def test_one_worker_process_runs_all_trials_of_a_network(tmp_path):
     search_plan, storage = plan(tmp_path, NETWORK, search_space=UNITS), StudyStorage(str(tmp_path / "made_up.journal"))
     study = open_study(search_plan, storage)
-    Search(study, storage, search_plan, lambda workers, finished: None).run(1, Budget(2))
+    with closing(LocalEngine(1)) as engine:
+        Search(study, storage, search_plan, lambda running, finished: None).run(engine, Budget(2))
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 2
     assert len({trial.user_attrs["worker"] for trial in study.trials}) == 1
     assert study.trials[0].params == {"model.units": "[4]", "training.learning_rate": 0.001}

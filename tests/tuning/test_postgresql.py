@@ -1,6 +1,7 @@
 """Studies in a real PostgreSQL: shared by workers and joined searches, with heartbeats for machines that are gone."""
 
 import time
+from contextlib import closing
 
 import optuna
 import pytest
@@ -8,6 +9,7 @@ from optuna.trial import TrialState
 from support import searches
 from support.searches import plan
 
+from modelyard.orchestration.local_engine import LocalEngine
 from modelyard.tuning.search import Budget, Search
 from modelyard.tuning.storage import StudyStorage, open_study
 
@@ -23,9 +25,12 @@ def storage(tmp_path, postgresql) -> StudyStorage:
 def test_workers_and_joined_searches_share_a_study_in_postgresql(tmp_path, storage):
     search_plan, finished = plan(tmp_path), []
     first = open_study(search_plan, storage)
-    Search(first, storage, search_plan, lambda workers, now: finished.extend(now)).run(2, Budget(4))
+    with closing(LocalEngine(2)) as engine:
+        Search(first, storage, search_plan, lambda running, now: finished.extend(now)).run(engine, Budget(4))
     joined = open_study(search_plan, storage, join=True)
-    Search(joined, storage, search_plan, lambda workers, now: finished.extend(now)).run(1, Budget(6), joined=True)
+    with closing(LocalEngine(1)) as engine:
+        searching = Search(joined, storage, search_plan, lambda running, now: finished.extend(now))
+        searching.run(engine, Budget(6), joined=True)
     study = optuna.load_study(study_name="made_up", storage=storage.open())
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 6
     assert sorted(each.number for each in finished) == list(range(6))
@@ -39,7 +44,8 @@ def test_a_trial_without_heartbeat_is_retried_by_another_machine(tmp_path, stora
     lost.set_user_attr("worker", "another-machine:1:0")
     storage.open().record_heartbeat(lost._trial_id)
     time.sleep(2.5 * storage.heartbeat)
-    Search(study, storage, search_plan, lambda workers, finished: None).run(1, Budget(3))
+    with closing(LocalEngine(1)) as engine:
+        Search(study, storage, search_plan, lambda running, finished: None).run(engine, Budget(3))
     trials = open_study(search_plan, storage).trials
     assert trials[0].state is TrialState.FAIL
     assert [trial.state for trial in trials if trial.user_attrs.get("again") == 0] == [TrialState.COMPLETE]

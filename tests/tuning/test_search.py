@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import closing
 from pathlib import Path
 
 import optuna
@@ -18,11 +19,14 @@ from support.searches import plan
 
 from modelyard import params
 from modelyard.core.errors import ModelyardError
+from modelyard.orchestration import local_engine
+from modelyard.orchestration.engine import Call, Task
+from modelyard.orchestration.local_engine import LocalEngine
 from modelyard.params.study import Choices, Range
 from modelyard.tuning import retries
 from modelyard.tuning import search as search_module
 from modelyard.tuning.plan import Plan
-from modelyard.tuning.search import Budget, Search, WorkerProcess, rebuild_study
+from modelyard.tuning.search import Budget, Search, SubmittedTrial, rebuild_study
 from modelyard.tuning.storage import StudyStorage, open_study
 from modelyard.tuning.worker import TrialFinished
 
@@ -42,17 +46,22 @@ def storage(tmp_path: Path) -> StudyStorage:
 class Watch:
     """Records the updates of a search; `act` may disturb it."""
 
-    def __init__(self, act: Callable[[list[WorkerProcess]], None] = lambda workers: None) -> None:
+    def __init__(self, act: Callable[[Collection[SubmittedTrial]], None] = lambda running: None) -> None:
         self.finished: list[TrialFinished] = []
         self.processes: set[int] = set()
         self._act = act
         self._until = time.monotonic() + BOUND
 
-    def __call__(self, workers: list[WorkerProcess], finished: list[TrialFinished]) -> None:
+    def __call__(self, running: Collection[SubmittedTrial], finished: list[TrialFinished]) -> None:
         assert time.monotonic() < self._until, "the search does not end"
         self.finished += finished
-        self.processes |= {each.process.pid for each in workers}
-        self._act(workers)
+        self.processes |= {process(each) for each in running if each.worker}
+        self._act(running)
+
+
+def process(trial: SubmittedTrial) -> int:
+    """The process that runs a trial."""
+    return int(trial.worker.split(":")[-2])
 
 
 def search(
@@ -66,7 +75,8 @@ def search(
     """Search and return the study, read again from its storage."""
     study = open_study(search_plan, storage)
     watch = watch or Watch()
-    Search(study, storage, search_plan, watch).run(workers, Budget(trials), **more)
+    with closing(LocalEngine(workers, **more)) as engine:
+        Search(study, storage, search_plan, watch).run(engine, Budget(trials))
     return optuna.load_study(study_name=study.study_name, storage=storage.open())
 
 
@@ -74,19 +84,19 @@ def states(study: optuna.Study) -> list[TrialState]:
     return [trial.state for trial in study.get_trials()]
 
 
-def busy(workers: list[WorkerProcess]) -> WorkerProcess | None:
-    return next((each for each in workers if each.state == "busy" and each.number is not None), None)
+def busy(running: Collection[SubmittedTrial]) -> SubmittedTrial | None:
+    return next((each for each in running if each.number is not None), None)
 
 
-def kill_once(number: int) -> Callable[[list[WorkerProcess]], None]:
-    """Kill the worker of a trial with a signal that nothing can catch, once."""
+def kill_once(number: int) -> Callable[[Collection[SubmittedTrial]], None]:
+    """Kill the process of a trial with a signal that nothing can catch, once."""
     killed: list[int] = []
 
-    def act(workers: list[WorkerProcess]) -> None:
-        for each in workers:
-            if each.number == number and each.state == "busy" and not killed:
-                killed.append(each.process.pid)
-                os.kill(each.process.pid, signal.SIGKILL)
+    def act(running: Collection[SubmittedTrial]) -> None:
+        for each in running:
+            if each.number == number and not killed:
+                killed.append(process(each))
+                os.kill(process(each), signal.SIGKILL)
 
     return act
 
@@ -138,7 +148,7 @@ def test_a_trial_whose_worker_was_killed_fails_and_is_retried(tmp_path, storage)
     watch = Watch(kill_once(1))
     study = search(plan(tmp_path, search_space=SLOW), storage, workers=2, trials=4, watch=watch)
     assert study.trials[1].state is TrialState.FAIL
-    assert study.trials[1].user_attrs["reason"] == "its worker was killed by signal 9"
+    assert study.trials[1].user_attrs["reason"] == "its process ended (SIGKILL, perhaps out of memory)"
     again = [trial for trial in study.trials if trial.user_attrs.get("again") == 1]
     assert [trial.state for trial in again] == [TrialState.COMPLETE]
     assert study.trials[1].params.items() <= again[0].params.items()  # it may die before it has any
@@ -148,9 +158,9 @@ def test_a_trial_whose_worker_was_killed_fails_and_is_retried(tmp_path, storage)
 def test_a_trial_that_kills_each_worker_is_not_retried_forever(tmp_path, storage):
     searches.save_samples(tmp_path, 1500)
 
-    def kill(workers: list[WorkerProcess]) -> None:
-        if each := busy(workers):
-            os.kill(each.process.pid, signal.SIGKILL)
+    def kill(running: Collection[SubmittedTrial]) -> None:
+        if each := busy(running):
+            os.kill(process(each), signal.SIGKILL)
 
     study = search(plan(tmp_path, search_space=SLOW), storage, trials=1, watch=Watch(kill))
     assert states(study) == [TrialState.FAIL] * retries.MAX_DEATHS
@@ -160,8 +170,8 @@ def test_a_trial_that_kills_each_worker_is_not_retried_forever(tmp_path, storage
 def test_ctrl_c_keeps_finished_trials_and_running_ones_are_retried(tmp_path, storage):
     searches.save_samples(tmp_path, 1500)
 
-    def interrupt(workers: list[WorkerProcess]) -> None:
-        each = busy(workers)
+    def interrupt(running: Collection[SubmittedTrial]) -> None:
+        each = busy(running)
         if each and each.number == 1:
             raise KeyboardInterrupt
 
@@ -184,16 +194,17 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from support.paths import PARAMS
 from support.searches import plan
+from modelyard.orchestration.local_engine import LocalEngine
 from modelyard.params.study import Range
 from modelyard.tuning.search import Budget, Search
 from modelyard.tuning.storage import StudyStorage, open_study
-def die(workers, finished):
-    if any(each.number == 1 for each in workers):
+def die(running, finished):
+    if any(each.number == 1 for each in running):
         os.kill(os.getpid(), 9)
 if __name__ == "__main__":
     search_plan = plan(Path({folder!r}), search_space={{"model.n_estimators": Range(low=10, high=500)}})
     storage = StudyStorage({journal!r})
-    Search(open_study(search_plan, storage), storage, search_plan, die).run(1, Budget(3))
+    Search(open_study(search_plan, storage), storage, search_plan, die).run(LocalEngine(1), Budget(3))
 """
 
 
@@ -227,7 +238,7 @@ def _alive(process: int) -> bool:
 
 def test_a_worker_over_its_memory_limit_is_replaced(tmp_path, storage):
     watch = Watch()
-    study = search(plan(tmp_path), storage, trials=3, watch=watch, max_memory=1)
+    study = search(plan(tmp_path), storage, trials=3, watch=watch, max_bytes=1)
     assert states(study) == [TrialState.COMPLETE] * 3
     assert len({trial.user_attrs["worker"] for trial in study.trials}) == 3
     assert len(watch.processes) == 3
@@ -267,32 +278,35 @@ def test_no_trial_starts_after_the_seconds_are_over(tmp_path, storage):
     search_plan = plan(tmp_path)
     study = open_study(search_plan, storage)
     started = time.monotonic()
-    Search(study, storage, search_plan, Watch()).run(1, Budget(100_000, timeout=8.0))
+    with closing(LocalEngine(1)) as engine:
+        Search(study, storage, search_plan, Watch()).run(engine, Budget(100_000, timeout=8.0))
     assert time.monotonic() - started >= 8.0
     assert not any(state is TrialState.RUNNING for state in states(study))
 
 
-class Seeds(Watch):
+class Seeds(LocalEngine):
     """Records the seed of each trial that a search starts."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        super().__init__()
+    def __init__(self) -> None:
+        super().__init__(1)
         self.seeds: list[tuple[int, ...]] = []
-        run_trial = WorkerProcess.run_trial
-        monkeypatch.setattr(
-            WorkerProcess, "run_trial", lambda own, message: (self.seeds.append(message.seed), run_trial(own, message))
-        )
+
+    def submit(self, task: Task) -> None:
+        assert isinstance(task.work, Call)
+        self.seeds.append(task.work.argument.seed)
+        super().submit(task)
 
 
 def test_searches_in_two_containers_sample_different_values_though_both_are_process_1(tmp_path, storage, monkeypatch):
-    search_plan, watch = plan(tmp_path), Seeds(monkeypatch)
+    search_plan, engine = plan(tmp_path), Seeds()
     open_study(search_plan, storage)
-    for host in ("pod-a", "pod-b"):
-        monkeypatch.setattr("modelyard.tuning.search.this_process", lambda host=host: f"{host}:1:0")
-        Search(open_study(search_plan, storage), storage, search_plan, watch).run(
-            1, Budget(len(watch.seeds) + 1), joined=True
-        )
-    (*_, first), (*_, second) = watch.seeds
+    with closing(engine):
+        for host in ("pod-a", "pod-b"):
+            monkeypatch.setattr("modelyard.tuning.search.this_process", lambda host=host: f"{host}:1:0")
+            Search(open_study(search_plan, storage), storage, search_plan, Watch()).run(
+                engine, Budget(len(engine.seeds) + 1), joined=True
+            )
+    (*_, first), (*_, second) = engine.seeds
     assert first != second
 
 
@@ -302,16 +316,17 @@ def test_the_storage_is_not_read_while_every_worker_is_busy(tmp_path, storage, m
     monkeypatch.setattr(
         retries,
         "counted_trials",
-        lambda trials: reads.append([each.state for each in searching._workers]) or counted_trials(trials),
+        lambda trials: reads.append(len(searching._submitted)) or counted_trials(trials),
     )
-    searching.run(1, Budget(3))
-    assert ["idle"] in reads
-    assert ["busy"] not in reads
+    with closing(LocalEngine(1)) as engine:
+        searching.run(engine, Budget(3))
+    assert 0 in reads
+    assert 1 not in reads
 
 
 def test_the_cores_are_divided_among_the_busy_workers_and_the_last_has_all(tmp_path, storage, monkeypatch):
     divided: list[list[int]] = []
-    monkeypatch.setattr(search_module, "divide_cores", divided.append)
+    monkeypatch.setattr(local_engine, "divide_cores", divided.append)
     watch = Watch()
     search(plan(tmp_path, search_space=SLOW), storage, workers=2, trials=3, watch=watch)
     assert {len(busy) for busy in divided} >= {1, 2}

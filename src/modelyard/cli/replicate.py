@@ -20,14 +20,15 @@ from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_json, write_json, write_table, write_text
 from modelyard.core.processes import core_count
-from modelyard.orchestration.process_pool import Outcome
+from modelyard.orchestration.engine import Engine
+from modelyard.orchestration.local_engine import LocalEngine
 from modelyard.params.claim import ClaimSettings
 from modelyard.params.project import Project
 from modelyard.params.variants import resolve
 from modelyard.replication import claims, mlflow_log, paired_runs, series
 from modelyard.replication.claims import ClaimResult
 from modelyard.replication.paired_runs import PairedRuns
-from modelyard.replication.series import Series, Work, run_jobs
+from modelyard.replication.series import Outcome, Series, Work, run_jobs
 from modelyard.replication.single_run import Job, train_and_evaluate
 from modelyard.tracking import project_root
 
@@ -55,15 +56,16 @@ def replicate(names: Sequence[str], seeds: int | None, minutes: float, workers: 
     of_chosen, end = dict.fromkeys(chosen, seeds), time.monotonic() + 60 * minutes
     looks = {name: seeds or declared[name].seeds for name in chosen if name in declared}
     succeeded = True
-    while True:
-        wanted = _wanted_series(project, declared, chosen, looks, seeds, splits)
-        if jobs := series.missing_jobs(wanted, folder):
-            succeeded = run_missing(jobs, workers or core_count(), max(0.0, end - time.monotonic()), console)
-        results = _assess(project, declared, folder, of_chosen)
-        further = {name: count for name in looks if (count := results[name].next_look) and not seeds}
-        if not further or series.missing_jobs(wanted, folder):
-            break
-        looks |= further
+    with closing(LocalEngine(workers or core_count())) as engine:
+        while True:
+            wanted = _wanted_series(project, declared, chosen, looks, seeds, splits)
+            if jobs := series.missing_jobs(wanted, folder):
+                succeeded = run_missing(jobs, engine, max(0.0, end - time.monotonic()), console)
+            results = _assess(project, declared, folder, of_chosen)
+            further = {name: count for name in looks if (count := results[name].next_look) and not seeds}
+            if not further or series.missing_jobs(wanted, folder):
+                break
+            looks |= further
     _report(project, results, folder, console)
     mlflow_log.write((each for each, _ in wanted), folder)
     return 0 if succeeded else 1
@@ -93,7 +95,8 @@ def train_all(
         kind: what the runs are for, in MLflow.
     """
     if jobs := series.missing_jobs(wanted, folder):
-        run_missing(jobs, workers or core_count(), LONGEST, console, work)
+        with closing(LocalEngine(workers or core_count())) as engine:
+            run_missing(jobs, engine, LONGEST, console, work)
     mlflow_log.write((each for each, _ in wanted), folder, kind)
     return len(series.missing_jobs(wanted, folder))
 
@@ -122,7 +125,7 @@ def _wanted_series(
 
 
 def run_missing(
-    jobs: Sequence[Job], workers: int, seconds: float, console: Console, work: Work = train_and_evaluate
+    jobs: Sequence[Job], engine: Engine, seconds: float, console: Console, work: Work = train_and_evaluate
 ) -> bool:
     """Run jobs and print each result; returns whether none failed."""
     if not seconds:
@@ -137,7 +140,7 @@ def run_missing(
     failed = 0
     with (
         Progress(*PROGRESS_COLUMNS, console=console) as progress,
-        closing(run_jobs(jobs, RAW, workers, seconds, work)) as outcomes,
+        closing(run_jobs(jobs, RAW, engine, seconds, work)) as outcomes,
     ):
         task = progress.add_task("runs", total=len(jobs))
         try:

@@ -1,7 +1,7 @@
-"""Terminal output of a search: a line for each trial that has ended, and live lines of the workers and of the whole."""
+"""Terminal output of a search: a line for each trial that has ended, live lines of those that run, and of the whole."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
@@ -13,7 +13,7 @@ from modelyard.core.report_text import duration_text
 if TYPE_CHECKING:
     import optuna
 
-    from modelyard.tuning.search import Budget, WorkerProcess
+    from modelyard.tuning.search import Budget, SubmittedTrial
     from modelyard.tuning.worker import TrialFinished
 
 MARKS = {"COMPLETE": ("✓", "green"), "PRUNED": ("✂", "yellow"), "FAIL": ("✗", "bold red")}
@@ -37,20 +37,20 @@ class TrialDisplay:
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def show(self, workers: Sequence["WorkerProcess"], ended: Sequence["TrialFinished"]) -> None:
+    def show(self, running: Collection["SubmittedTrial"], ended: Sequence["TrialFinished"]) -> None:
         """Print trials that have just ended, and update the live lines."""
         if ended:
             self._results = self._read(self._study)
         for trial in ended:
             self._console.print(self._trial_line(trial), soft_wrap=True)
         if self._console.is_terminal:
-            lines = [self._worker_line(worker) for worker in workers]
-            self._live.update(Group(*lines, self._summary(len(workers))), refresh=True)
+            lines = [self._running_line(trial) for trial in running]
+            self._live.update(Group(*lines, self._summary(len(running))), refresh=True)
 
     def _trial_line(self, ended: "TrialFinished") -> Text:
         mark, style = MARKS[ended.state]
         line = Text(f"{mark} ", style=style, no_wrap=True, overflow="ellipsis")
-        if ended.number < 0:  # its worker died before the trial started
+        if ended.number < 0:  # its process died before the trial started
             return line.append(ended.reason, style="default")
         trial = self._results.trials[ended.number]
         seconds = trial.user_attrs.get("seconds")
@@ -62,17 +62,15 @@ class TrialDisplay:
         line.append(f"{ended.reason}  " if ended.reason else "", style="red")
         return line.append("  ".join(f"{key} {_format(value)}" for key, value in trial.params.items()), style="dim")
 
-    def _worker_line(self, worker: "WorkerProcess") -> Text:
+    def _running_line(self, trial: "SubmittedTrial") -> Text:
         line = Text("… ", style="cyan", no_wrap=True, overflow="ellipsis")
-        if worker.state != "busy" or worker.number is None:
-            return line.append(f"worker {worker.process.pid} {worker.state}", style="dim")
-        line.append(f"trial {worker.number:3} ", style="default")
-        line.append(f"{time.monotonic() - worker.started:6.1f} s  ", style="dim")
-        if not worker.epochs:
-            return line
-        last = worker.epochs[-1]
+        line.append("trial   … " if trial.number is None else f"trial {trial.number:3} ", style="default")
+        line.append(f"{time.monotonic() - trial.started:6.1f} s  ", style="dim")
+        if not trial.epochs:
+            return line.append("" if trial.worker else "starting", style="dim")
+        last = trial.epochs[-1]
         line.append(f"{last.score:.4g}  ", style="dim")
-        line.append(self._curve([epoch.score for epoch in worker.epochs]), style="cyan")
+        line.append(self._curve([epoch.score for epoch in trial.epochs]), style="cyan")
         return line.append(f"epoch {last.number}/{last.planned}", style="dim")
 
     def _curve(self, curve: Sequence[float]) -> str:
@@ -80,11 +78,11 @@ class TrialDisplay:
 
         return f"{sparkline(curve, self._results.scores)}  " if curve else ""
 
-    def _summary(self, workers: int) -> Text:
+    def _summary(self, running: int) -> Text:
         """How many trials have ended, the time that is left, the best score, and what pruning has saved."""
         results, ended = self._results, self._results.ended
         parts = [f"{len(ended)} of {self._budget.n_trials} trials"]
-        left = self._seconds_left(workers)
+        left = self._seconds_left(running)
         if left > 0:
             parts.append(f"about {duration_text(left)} left")
         if results.best:
@@ -94,10 +92,10 @@ class TrialDisplay:
             parts.append(f"{share:.0%} of epochs saved")
         return Text(", ".join(parts), style="dim", no_wrap=True, overflow="ellipsis")
 
-    def _seconds_left(self, workers: int) -> float:
+    def _seconds_left(self, running: int) -> float:
         """An estimate from the mean duration of the trials so far; 0 before the first has ended."""
         results, ended = self._results, len(self._results.ended)
-        left = results.seconds / max(1, ended) * (self._budget.n_trials - ended) / max(1, workers)
+        left = results.seconds / max(1, ended) * (self._budget.n_trials - ended) / max(1, running)
         limit = self._budget.timeout
         return min(left, self._started + limit - time.monotonic()) if limit else left
 

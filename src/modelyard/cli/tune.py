@@ -1,5 +1,6 @@
 """`modelyard tune`: run, show, confirm and apply a study."""
 
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from modelyard.cli.trial_display import TrialDisplay
 from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.core.processes import core_count
+from modelyard.orchestration.local_engine import LocalEngine
 from modelyard.params.project import Project
 from modelyard.params.study import StudySettings
 from modelyard.tracking import project_root
@@ -49,7 +51,7 @@ def search(name: str, options: Options) -> int:
     handle_termination_as_ctrl_c()
     settings = _study_settings(project, name)  # first: importing Optuna, below, takes a second
     from modelyard.tuning import plan, storage
-    from modelyard.tuning.search import Budget, Search, check_folds
+    from modelyard.tuning.search import Budget, Search, check_folds, study_log
 
     workers = options.workers or core_count()
     search_plan = plan.make_plan(project, name, Path.cwd())
@@ -58,9 +60,10 @@ def search(name: str, options: Options) -> int:
     study = storage.open_study(search_plan, location, options.new, options.join)
     require_stages([f"normalise@{input_name}" for input_name in search_plan.inputs], console, core_count())
     check_folds(search_plan)
+    engine = LocalEngine(workers, log=study_log(study.study_name, Path.cwd()))
     try:
-        with TrialDisplay(console, study, budget) as display:
-            Search(study, location, search_plan, display.show).run(workers, budget, options.join)
+        with closing(engine), TrialDisplay(console, study, budget) as display:
+            Search(study, location, search_plan, display.show).run(engine, budget, options.join)
     except KeyboardInterrupt:
         console.print(f"\nStopped. Finished trials are kept; run again to continue: modelyard tune {name}")
         return 130

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.orchestration.checkout_guard import CheckoutGuard, Seen
+from modelyard.orchestration.engine import Command
 from modelyard.orchestration.lock_writer import write_entry
 from modelyard.orchestration.patching import patched
 from modelyard.orchestration.path_locks import PathLocks, lockable_paths, paths_are_locked
 from modelyard.orchestration.stage import StageState
-from modelyard.orchestration.stage_process import Command
 
 
 class BusyError(Exception):

@@ -6,41 +6,32 @@ of the stages. DVC's lock is held while its state is read or written, and free w
 """
 
 import json
-import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from threading import Event, Lock, Thread
-from typing import Any, NamedTuple
+from typing import Any
 
-from modelyard.core.processes import divide_cores
 from modelyard.orchestration.change_reasons import reasons
 from modelyard.orchestration.checkout_guard import CheckoutGuard
 from modelyard.orchestration.dvc_errors import explain_dvc_errors
+from modelyard.orchestration.engine import Command, Ended, Engine, Task, TaskEvent
+from modelyard.orchestration.local_engine import POLL_SECONDS, STOP_SECONDS, LocalEngine
 from modelyard.orchestration.path_locks import PathLocks
 from modelyard.orchestration.read_once import parse_once, read_once, upstream_stages
+from modelyard.orchestration.repository import open_repository
 from modelyard.orchestration.reproduction import BusyError, Reproduction
 from modelyard.orchestration.run_lock import FOLDER, note_running
 from modelyard.orchestration.stage import SUCCEEDED, Stage, StageState
-from modelyard.orchestration.stage_process import Command, DeferredSignals, StageProcess
 
 __all__ = ["SUCCEEDED", "TIMES", "Pipeline", "Stage", "StageState"]
 
 TIMES = FOLDER / "seconds.json"  # the times of the last builds here
-POLL_SECONDS = 0.02  # between looks for commands that have ended
 WATCH_SECONDS = 0.1  # between updates of a display
 BUSY_SECONDS = 1.0  # until a stage is tried again that needs what another process makes
 PENDING = {StageState.WAITING, StageState.RUNNING}
-STOP_SECONDS = 5.0  # after which an interrupted stage is killed, and a killed one has ended
-
-
-class Running(NamedTuple):
-    """A stage whose command runs."""
-
-    reproduction: Reproduction
-    process: StageProcess
 
 
 class Pipeline:
@@ -60,7 +51,7 @@ class Pipeline:
         self._root = root
         self._times_file = root / TIMES
         self._busy_until: dict[str, float] = {}
-        with explain_dvc_errors(root), parse_once(), _repository(root) as self._repository:
+        with explain_dvc_errors(root), parse_once(), open_repository(root) as self._repository:
             repo = self._repository
             upstream = upstream_stages(repo.index)
             named = {stage.addressing: stage for stage in repo.index.stages}
@@ -112,24 +103,33 @@ class Pipeline:
             if not status[name] and not behind:
                 stage.state = StageState.UNCHANGED
 
-    def run(self, jobs: int, watch: Callable[[Mapping[str, Stage]], None], tolerant: Collection[str] = ()) -> None:
+    def run(
+        self,
+        jobs: int,
+        watch: Callable[[Mapping[str, Stage]], None],
+        tolerant: Collection[str] = (),
+        engine: Engine | None = None,
+    ) -> None:
         """Run every waiting stage, `jobs` at a time, the longest remaining path first.
 
         Args:
             jobs: how many stages may run at once.
             watch: called with all stages every WATCH_SECONDS and whenever one starts or ends, by one thread at a time.
             tolerant: stages that run as soon as all that they depend on has ended, successfully or not.
+            engine: runs their commands; None: this machine.
 
         Raises:
             KeyboardInterrupt: after every running stage was stopped.
         """
-        running: dict[str, Running] = {}
+        running: dict[str, Reproduction] = {}
+        self._engine = engine or LocalEngine(jobs)
+        events: Sequence[TaskEvent] = ()
         self._locks = PathLocks(self._repository)
         self._guard = CheckoutGuard(self._repository, self._root / FOLDER / "no_checkout_yet")
         with _repeated(lambda: watch(self.stages)) as show, self._repository:
             try:
-                while self._advance(running, jobs, tolerant, show):
-                    time.sleep(POLL_SECONDS)
+                while self._advance(events, running, jobs, tolerant, show):
+                    events = self._engine.watch(POLL_SECONDS)
             finally:
                 self._stop(running)
                 self._guard.end()
@@ -148,12 +148,17 @@ class Pipeline:
         return Stage(name, upstream, self._root / FOLDER / "logs" / f"{name.replace('/', '_')}.log")
 
     def _advance(
-        self, running: dict[str, Running], jobs: int, tolerant: Collection[str], show: Callable[[bool], None]
+        self,
+        events: Sequence[TaskEvent],
+        running: dict[str, Reproduction],
+        jobs: int,
+        tolerant: Collection[str],
+        show: Callable[[bool], None],
     ) -> bool:
         """Record the stages that have ended, start those that are ready, and return whether any is left."""
-        ended = {name: code for name, run in running.items() if (code := run.process.exit_code()) is not None}
-        for name, code in ended.items():
-            state = running.pop(name).reproduction.end(code)
+        ended = {event.key: event for event in events if isinstance(event, Ended)}
+        for name, event in ended.items():
+            state = running.pop(name).end(event.result)
             if state is StageState.WAITING:
                 self.stages[name].reason = "begins again: `dvc checkout` replaced what it had made"
                 self._dvc_stages[name] = self._dvc_stages[name].reload()
@@ -162,7 +167,6 @@ class Pipeline:
         for stage in started:
             self._start(stage, running)
         if ended or started:
-            divide_cores([run.process.pid for run in running.values()])
             note_running(self._root, running)
         show(bool(ended or started))
         return bool(running or started or self._busy_until)
@@ -186,7 +190,7 @@ class Pipeline:
         if missing:
             stage.state, stage.reason = StageState.SKIPPED, f"needs {missing[0].name}: {missing[0].state}"
 
-    def _start(self, stage: Stage, running: dict[str, Running]) -> None:
+    def _start(self, stage: Stage, running: dict[str, Reproduction]) -> None:
         """Do what DVC does before the command, and start the command if it must run."""
         self._busy_until.pop(stage.name, None)
         stage.log.parent.mkdir(parents=True, exist_ok=True)
@@ -201,9 +205,8 @@ class Pipeline:
             stage.reason, self._busy_until[stage.name] = str(busy), time.monotonic() + BUSY_SECONDS
             outcome = StageState.WAITING
         if isinstance(outcome, Command):
-            stage.has_run = True
-            with DeferredSignals():
-                running[stage.name] = Running(reproduction, StageProcess(outcome))
+            stage.has_run, running[stage.name] = True, reproduction
+            self._engine.submit(Task(stage.name, outcome, self._seconds_to_end[stage.name]))
         else:
             self._record_end(stage, outcome)
 
@@ -212,22 +215,16 @@ class Pipeline:
         if state is StageState.WAITING:
             stage.began = stage.ended = 0.0
 
-    def _stop(self, running: Mapping[str, Running]) -> None:
-        """Interrupt the running stages, so that they can clean up; then kill what is left of their process groups."""
+    def _stop(self, running: Mapping[str, Reproduction]) -> None:
+        """Stop the running stages."""
         try:
-            for run in running.values():
-                run.process.interrupt()
-            deadline = time.monotonic() + STOP_SECONDS
-            for run in running.values():
-                run.process.wait(max(0.0, deadline - time.monotonic()))
+            self._engine.cancel()
         finally:  # also after a second Ctrl-C
-            for run in running.values():
-                run.process.kill()
             for stage in self.stages.values():
                 if stage.state is StageState.RUNNING:
                     stage.state, stage.ended = StageState.STOPPED, time.monotonic()
-            for run in running.values():
-                run.reproduction.abandon()
+            for reproduction in running.values():
+                reproduction.abandon()
 
     def _save_times(self) -> None:
         built = {name: stage.seconds for name, stage in self.stages.items() if stage.state is StageState.BUILT}
@@ -287,15 +284,6 @@ def _seconds(file: Path | None) -> dict[str, float]:
         return {name: float(seconds) for name, seconds in given.items()}
     except (OSError, ValueError, TypeError):
         return {}
-
-
-def _repository(root: Path) -> Any:
-    from dvc.repo import Repo
-
-    logging.getLogger("dvc.rwlock").setLevel(logging.ERROR)  # it warns when it drops the locks of killed processes
-    for module in ("dvc.progress", "dvc_data.callbacks"):  # their progress bars would disturb the display
-        logging.getLogger(module).setLevel(logging.CRITICAL)
-    return Repo(str(root), _wait_for_lock=True)
 
 
 def _chosen(repo: Any, targets: Iterable[str], named: Mapping[str, Any]) -> list[str]:

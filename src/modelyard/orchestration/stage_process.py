@@ -1,16 +1,13 @@
-"""The command of a stage, which is all that the coordinator hands out, and its process on this machine.
-
-The coordinator needs no more of whatever runs its commands than StageProcess has: a start, the exit code, a way to
-interrupt and a way to kill; and its process, to divide the cores. Nothing here knows DVC.
-"""
+"""The process of a command on this machine."""
 
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+import threading
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+
+from modelyard.orchestration.engine import Command, Ended
 
 # Runs before the command, in a few milliseconds. Standard input is a pipe from the coordinator. A process in the
 # background, no child of the command, waits for a line from there; if the pipe ends without one, the coordinator was
@@ -19,23 +16,6 @@ WATCHED = """exec 3<&0 </dev/null
 ( { read -r _ <&3 || kill -KILL 0; } & )
 exec 3<&-
 """
-
-
-@dataclass(frozen=True)
-class Command:
-    """What a stage runs.
-
-    Attributes:
-        script: for the POSIX shell; it succeeds with exit code 0.
-        folder: where it runs.
-        environment: all its environment variables.
-        log: the file to which its output is appended.
-    """
-
-    script: str
-    folder: Path
-    environment: Mapping[str, str]
-    log: Path
 
 
 class StageProcess:
@@ -59,12 +39,13 @@ class StageProcess:
         """The process that leads the group, and that all others descend from."""
         return self._process.pid
 
-    def exit_code(self) -> int | None:
-        """Return the exit code of the command, None while it runs."""
+    def events(self, key: str) -> Sequence[Ended]:
+        """Return the end of the command with its exit code, under this key; nothing while it runs."""
         code = self._process.poll()
-        if code is not None:
-            self._end_watching()
-        return code
+        if code is None:
+            return []
+        self._end_watching()
+        return [Ended(key, code)]
 
     def interrupt(self) -> None:
         """Ask all processes of the group to end, as Ctrl-C does."""
@@ -97,12 +78,15 @@ class StageProcess:
 class DeferredSignals:
     """Defers Ctrl-C while a process is started, so that each one is registered and can be stopped.
 
-    Blocking the signals is not enough: another thread may receive one, and Python interrupts the main thread.
+    Blocking the signals is not enough: another thread may receive one, and Python interrupts the main thread. Other
+    threads are never interrupted.
     """
 
     def __enter__(self) -> "DeferredSignals":
         self._received = False
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        is_main = threading.current_thread() is threading.main_thread()
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if is_main else ()
+        handlers = {number: signal.getsignal(number) for number in numbers}
         # An ignored signal, whose handler is a constant, stays ignored.
         self._handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
         for number in self._handlers:

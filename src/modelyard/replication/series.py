@@ -17,7 +17,7 @@ from modelyard.core.files import read_json, write_json
 from modelyard.experiments.tasks import TASKS
 from modelyard.metrics.definitions import BoundMetric
 from modelyard.models import Runtime
-from modelyard.orchestration.process_pool import Outcome, run_in_pool
+from modelyard.orchestration.engine import Call, Engine, Task, run_all
 from modelyard.params.claim import Changes, Side
 from modelyard.params.project import Project, PublishedValues
 from modelyard.params.variants import GAP, ResolvedExperiment, digest, resolve
@@ -56,6 +56,14 @@ Work = Callable[[PreparedJob], dict[str, Any]]
 
 _METRICS = TypeAdapter(dict[str, FiniteFloat | None])
 """The metrics in the file of a run: None where its training diverged, because JSON has no NaN."""
+
+
+class Outcome(NamedTuple):
+    """A run that has ended: what its work returned, or the reason why it has returned nothing."""
+
+    job: Job
+    result: Any = None
+    error: str = ""
 
 
 class KeptRun(NamedTuple):
@@ -176,14 +184,14 @@ def _kept_run(file: Path) -> KeptRun:
 
 
 def run_jobs(
-    jobs: Sequence[Job], raw: Path, workers: int, seconds: float, work: Work = train_and_evaluate
+    jobs: Sequence[Job], raw: Path, engine: Engine, seconds: float, work: Work = train_and_evaluate
 ) -> Generator[Outcome, None, None]:
     """Run jobs in parallel and keep the metrics of each in its file.
 
     Args:
         jobs: the runs to do.
         raw: a folder with a subfolder of raw files per data set.
-        workers: the number of processes.
+        engine: runs them.
         seconds: the time after which runs that have not ended are stopped.
         work: what a run does.
 
@@ -192,18 +200,24 @@ def run_jobs(
     """
     end = time.monotonic() + seconds
     with prepared_inputs(jobs, raw) as prepared:
-        for outcome in run_in_pool(work, prepared, workers, end - time.monotonic()):
-            job = outcome.job.job
-            if not outcome.error:
-                predictions = outcome.result.pop("predictions", {})
-                if predictions:
-                    job.predictions.parent.mkdir(parents=True, exist_ok=True)
-                    np.savez_compressed(job.predictions, **predictions)
-                values = outcome.result["metrics"].items()
-                metrics = {name: value if np.isfinite(value) else None for name, value in values}
-                content = {"experiment": job.experiment, "seed": job.resolved.seed, **outcome.result}
-                write_json(job.file, content | {"metrics": metrics})
-            yield Outcome(job, outcome.result, outcome.error)
+        tasks = [Task(str(job.file), Call(work, each)) for job, each in zip(jobs, prepared, strict=True)]
+        by_key = {str(job.file): job for job in jobs}
+        for ended in run_all(engine, tasks, end - time.monotonic()):
+            job = by_key[ended.key]
+            if not ended.error:
+                _keep(job, ended.result)
+            yield Outcome(job, ended.result, ended.error)
+
+
+def _keep(job: Job, result: dict[str, Any]) -> None:
+    """Write what a run has returned into its files; its predictions are then no part of the result any more."""
+    if predictions := result.pop("predictions", {}):
+        job.predictions.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(job.predictions, **predictions)
+    values = result["metrics"].items()
+    metrics = {name: value if np.isfinite(value) else None for name, value in values}
+    content = {"experiment": job.experiment, "seed": job.resolved.seed, **result}
+    write_json(job.file, content | {"metrics": metrics})
 
 
 def summarize(project: Project, published: Mapping[str, PublishedValues], folder: Path) -> "pd.DataFrame":

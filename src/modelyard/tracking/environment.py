@@ -14,8 +14,6 @@ from modelyard.core.errors import ModelyardError
 from modelyard.core.processes import this_process
 
 REBUILD = "MODELYARD_REBUILD"  # an environment variable, equal for every stage of one `modelyard run`
-# Git's pathspecs of all files except those that stages write: a rebuild changes these, and they change no result.
-SOURCES = (".", ":!*dvc.lock", ":!results", ":!reports")
 
 
 def environment_tags(experiment: str = "") -> dict[str, str]:
@@ -45,7 +43,7 @@ def describe_commit() -> str:
 def uncommitted_patch() -> bytes:
     """A patch from the commit to the files as they are, without untracked files; empty where git cannot make one."""
     with suppress(ModelyardError):  # the tag git_error says why
-        return git.patch(Path(), SOURCES)
+        return git.patch(Path(), git.SOURCES)
     return b""
 
 
@@ -65,7 +63,7 @@ def _commit_tags() -> dict[str, str]:
     if not commit:
         return {"git_error": git.why_no_commit(Path())}
     try:
-        changed, new = git.changed_files(Path(), SOURCES), git.untracked_files(Path(), SOURCES)
+        changed, new = git.changed_files(Path(), git.SOURCES), git.untracked_files(Path(), git.SOURCES)
     except ModelyardError as error:
         return {"git_commit": commit, "git_error": str(error)}
     dirty = str(bool(changed or new)).lower()

@@ -1,17 +1,38 @@
-"""A pool of processes: the outcome of outcome job, and the end of the processes, when something goes wrong."""
+"""The engine of this machine: the end of each task, and that of the processes, when something goes wrong."""
 
 import os
 import signal
 import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import psutil
 import pytest
 
-from modelyard.orchestration.process_pool import run_in_pool
+from modelyard.orchestration.engine import Call, Command, Ended, Message, Task, run_all
+from modelyard.orchestration.local_engine import LocalEngine
+from modelyard.orchestration.worker_process import report
 
 LONG = 60.0  # seconds, more than any of these needs
+
+
+class Outcome(NamedTuple):
+    job: Any
+    result: Any
+    error: str
+
+
+def run_in_pool(
+    work: Callable[[Any], Any], jobs: Iterable[Any], count: int, seconds: float, **options: Any
+) -> Iterator[Outcome]:
+    """Call a function for each job, and yield each outcome."""
+    given = {str(number): job for number, job in enumerate(jobs)}
+    tasks = [Task(key, Call(work, job)) for key, job in given.items()]
+    with closing(LocalEngine(count, **options)) as engine, closing(run_all(engine, tasks, seconds)) as ends:
+        for ended in ends:
+            yield Outcome(given[ended.key], ended.result, ended.error)
 
 
 def double(number: int) -> tuple[int, int]:
@@ -110,3 +131,61 @@ def test_closing_the_iterator_ends_the_processes(tmp_path: Path):
 
 def test_one_process_does_jobs_in_their_order():
     assert [outcome.job for outcome in run_in_pool(double, [3, 1, 2], 1, LONG)] == [3, 1, 2]
+
+
+def say_and_wait(word: str) -> str:
+    report(word)
+    time.sleep(LONG if word == "wait" else 0)
+    return word
+
+
+def until_ended(engine: LocalEngine) -> list[Message | Ended]:
+    events: list[Message | Ended] = []
+    while not any(isinstance(event, Ended) for event in events):
+        events += engine.watch(LONG)
+    return events
+
+
+def test_what_a_task_reports_comes_before_its_end():
+    with closing(LocalEngine(1)) as engine:
+        engine.submit(Task("a", Call(say_and_wait, "word")))
+        assert until_ended(engine) == [Message("a", "word"), Ended("a", "word")]
+    say_and_wait("nobody listens")
+
+
+def test_the_task_of_the_highest_priority_is_first():
+    with closing(LocalEngine(1)) as engine:
+        for key, priority in (("first", 0.0), ("low", 1.0), ("high", 2.0), ("also_high", 2.0)):
+            engine.submit(Task(key, Call(abs, 1), priority))
+        ends = [event.key for _ in range(4) for event in until_ended(engine)]
+    assert ends == ["first", "high", "also_high", "low"]
+
+
+def test_one_task_can_be_cancelled_and_the_others_go_on():
+    with closing(LocalEngine(2)) as engine:
+        engine.submit(Task("a", Call(say_and_wait, "wait")))
+        assert engine.watch(LONG) == [Message("a", "wait")]
+        engine.submit(Task("b", Call(say_and_wait, "b")))
+        engine.cancel(["a"])
+        assert until_ended(engine) == [Message("b", "b"), Ended("b", "b")]
+        assert engine.watch(0.1) == []
+
+
+def test_commands_and_functions_run_side_by_side(tmp_path: Path):
+    command = Command("echo $WORD; exit 3", tmp_path, {"WORD": "hello"}, tmp_path / "log")
+    with closing(LocalEngine(2)) as engine:
+        engine.submit(Task("command", command))
+        engine.submit(Task("call", Call(abs, -4)))
+        ends = {event.key: event.result for _ in range(2) for event in until_ended(engine)}
+    assert ends == {"command": 3, "call": 4}
+    assert (tmp_path / "log").read_text() == "hello\n"
+
+
+def test_what_processes_print_goes_to_the_log_whose_last_line_tells_why_one_ended(tmp_path: Path):
+    (done,) = run_in_pool(print_and_leave, ["good bye"], 1, LONG, log=tmp_path / "log")
+    assert done.error == "its process ended (exit code 7: good bye)"
+
+
+def print_and_leave(text: str) -> None:
+    os.write(1, text.encode())
+    os._exit(7)

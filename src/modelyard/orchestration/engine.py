@@ -1,0 +1,117 @@
+"""Work that is done in parallel, and what the engine that does it must be able to do.
+
+A task is handed to an engine with `submit`; `watch` returns what it reports and how it ended; `cancel` stops it.
+Nothing above this interface knows which engine does the work: `LocalEngine`, on this machine.
+"""
+
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function of a module, or a partial of one, and its argument; both are pickled, and so is what it returns."""
+
+    function: Callable[[Any], Any]
+    argument: Any
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a stage runs.
+
+    Attributes:
+        script: for the POSIX shell; it succeeds with exit code 0.
+        folder: where it runs.
+        environment: all its environment variables.
+        log: the file to which its output is appended.
+    """
+
+    script: str
+    folder: Path
+    environment: Mapping[str, str]
+    log: Path
+
+
+@dataclass(frozen=True)
+class Task:
+    """A piece of work.
+
+    Attributes:
+        key: its name; another task with this key is the same work.
+        work: what is to be done.
+        priority: of the tasks that wait, the one with the highest is started first, then the one that came first.
+        needs: the files and folders that it reads and that are not in git, relative to the project's folder.
+        makes: those that it writes.
+        stays: whether it must run on this machine, because of what only this machine has.
+    """
+
+    key: str
+    work: Call | Command
+    priority: float = 0.0
+    needs: tuple[str, ...] = ()
+    makes: tuple[str, ...] = ()
+    stays: bool = False
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a function that runs has reported, with `report` of `worker_process`."""
+
+    key: str
+    content: Any
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The end of a task: what its function returned, or the exit code of its command; or why it has neither."""
+
+    key: str
+    result: Any = None
+    error: str = ""
+
+
+TaskEvent = Message | Ended
+
+
+class Engine(Protocol):
+    """Runs tasks.
+
+    Attributes:
+        capacity: how many tasks can be useful to it at once; more may be submitted, and wait.
+        shares_files: whether tasks find the files of this machine at their paths, also temporary ones. If not, they
+            run in another checkout of the project, and read what they `need` there.
+    """
+
+    capacity: int
+    shares_files: bool
+
+    def submit(self, task: Task) -> None:
+        """Run a task as soon as there is room."""
+
+    def watch(self, seconds: float) -> Sequence[TaskEvent]:
+        """Return what has happened, as soon as there is anything, and nothing after some seconds."""
+
+    def cancel(self) -> None:
+        """Stop all tasks; each can clean up first, within some seconds."""
+
+    def close(self) -> None:
+        """Stop all tasks, and end every process that was started."""
+
+
+def run_all(engine: Engine, tasks: Iterable[Task], seconds: float) -> Generator[Ended, None, None]:
+    """Run tasks, and yield the end of each; those that have not ended after some seconds are stopped and have none."""
+    waiting, until = {task.key: task for task in tasks}, time.monotonic() + seconds
+    try:
+        for task in waiting.values():
+            engine.submit(task)
+        while waiting and (left := until - time.monotonic()) > 0:
+            for event in engine.watch(left):
+                if isinstance(event, Ended):
+                    del waiting[event.key]
+                    yield event
+    finally:
+        engine.cancel()

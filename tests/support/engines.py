@@ -1,0 +1,35 @@
+"""An engine that does its tasks in this process, one after another."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from modelyard.orchestration.engine import Call, Ended, Task
+
+
+def do(call: Call) -> Any:
+    return call.function(call.argument)
+
+
+class Here:
+    """Does a task when it is watched; `end` returns what it returns, or an `Ended` of its own."""
+
+    capacity = 1
+
+    def __init__(self, end: Callable[[Call], Any] = do) -> None:
+        self._end = end
+        self._waiting: list[Task] = []
+
+    def submit(self, task: Task) -> None:
+        self._waiting.append(task)
+
+    def watch(self, seconds: float) -> Sequence[Ended]:
+        task = self._waiting.pop(0)
+        assert isinstance(task.work, Call)
+        result = self._end(task.work)
+        return [Ended(task.key, error=str(result)) if isinstance(result, Exception) else Ended(task.key, result)]
+
+    def cancel(self) -> None:
+        self._waiting = []
+
+    def close(self) -> None:
+        self.cancel()
