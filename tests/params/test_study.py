@@ -116,6 +116,10 @@ def test_the_baseline_values_of_every_study_fit_its_experiment():
             "n_trials: 30", "n_trials: 30\n    pruner: medain", ("did you mean median?",), id="pruner"
         ),
         pytest.param(
+            "n_trials: 30", "n_trials: 30\n    metrics: [parameters]",
+            ("studies.digits_cnn.metrics", "allowed: [accuracy, parameters]; or leave it out"), id="no score",
+        ),
+        pytest.param(
             RATE, RATE.replace("low: 0.0003", "low: 0.0"), ("a logarithmic range needs low above 0",), id="log of 0"
         ),
     ],

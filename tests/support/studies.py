@@ -21,6 +21,7 @@ DISTRIBUTIONS = {
     "training.epochs": IntDistribution(2, 6),
     "training.learning_rate": FloatDistribution(0.0001, 0.1, log=True),
 }
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 STARTED = datetime(2026, 11, 21, 12, 0, 0)
 
 
@@ -30,16 +31,17 @@ def trial(
     filters: str = "[32, 64]",
     epochs: int = 4,
     rate: float = 0.001,
+    size: float | None = None,
     **attributes: Any,
 ) -> FrozenTrial:
-    """A trial with the score of each epoch, of two seconds."""
+    """A trial with the score of each epoch, of two seconds; with a size it is one of two metrics, without a curve."""
     values = {"model.filters": filters, "training.epochs": epochs, "training.learning_rate": rate}
     created = create_trial(
         state=state,
-        value=curve[-1] if state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
+        values=[*curve[-1:], *([] if size is None else [size])] if state in ENDED else None,
         params=values,
         distributions=DISTRIBUTIONS,
-        intermediate_values=dict(enumerate(curve, start=1)),
+        intermediate_values=dict(enumerate(curve, start=1)) if size is None else {},
         user_attrs={"epochs": len(curve), "epochs_planned": epochs, "seconds": 2.0 * len(curve), "worker": "a:1:2"}
         | attributes,
     )
@@ -48,6 +50,9 @@ def trial(
     return created
 
 
+COMPACT = trial([0.8], size=1000, rate=0.01)
+LARGE = trial([0.95], size=9000, filters="[16, 32]")
+BEATEN = trial([0.9], size=9500, rate=0.002)
 BASELINE = trial([0.80, 0.85, 0.88, 0.90])
 BEST = trial([0.81, 0.88, 0.91, 0.93, 0.94], filters="[16, 32]", epochs=5, rate=0.01)
 PRUNED = trial([0.40, 0.41], TrialState.PRUNED, epochs=6, rate=0.09)
@@ -59,7 +64,7 @@ ALL = (BASELINE, BEST, PRUNED, FAILED, KILLED, WORSE)
 
 
 def study(*trials: FrozenTrial, name: str = "digits_cnn", maximize: bool = True, file: Path = PARAMS) -> optuna.Study:
-    """A study with these trials, of the experiment digits_cnn of a params.yaml."""
+    """A study with these trials, of the experiment digits_cnn of a params.yaml; of two metrics if its trials are."""
     project = params.load(file)
     space = {
         "experiment": project.all_experiments["digits_cnn"].model_dump(mode="json"),
@@ -69,7 +74,10 @@ def study(*trials: FrozenTrial, name: str = "digits_cnn", maximize: bool = True,
         "training_samples": None,
         "metric": "val_accuracy",
     }
-    created = optuna.create_study(study_name=name, direction="maximize" if maximize else "minimize")
+    directions = ["maximize" if maximize else "minimize"]
+    if any(len(each.values or ()) > 1 for each in trials):
+        directions, space = [*directions, "minimize"], {**space, "metrics": ["accuracy", "parameters"]}
+    created = optuna.create_study(study_name=name, directions=directions)
     for key, value in {"experiment": "digits_cnn", "metric": "val_accuracy", "space": space}.items():
         created.set_user_attr(key, value)
     created.add_trials(trials)

@@ -8,7 +8,21 @@ from pathlib import Path
 import pytest
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, create_trial
-from support.studies import ALL, BASELINE, BEST, PARAMS, PRUNED, VARY, WORSE, confirmed, study, trial
+from support.studies import (
+    ALL,
+    BASELINE,
+    BEATEN,
+    BEST,
+    COMPACT,
+    LARGE,
+    PARAMS,
+    PRUNED,
+    VARY,
+    WORSE,
+    confirmed,
+    study,
+    trial,
+)
 
 from modelyard import params
 from modelyard.core.config import read_yaml
@@ -80,7 +94,7 @@ def changes(before: str, after: str) -> tuple[str, str]:
 
 
 def test_the_winner_is_written_beneath_its_experiment_and_no_other_line_changes(params_file: Path) -> None:
-    assert apply(study(*ALL), params_file) == "digits_cnn_tuned"
+    assert apply(study(*ALL), params_file).name == "digits_cnn_tuned"
     text = params_file.read_text()
     removed, added = changes(PARAMS.read_text(), text)
     assert removed == ""
@@ -230,7 +244,7 @@ def test_without_an_entry_of_the_experiment_published_yaml_is_not_written(params
     published.unlink()
     if text is not None:
         published.write_text(text)
-    assert apply(study(*ALL), params_file) == "digits_cnn_tuned"
+    assert apply(study(*ALL), params_file).name == "digits_cnn_tuned"
     assert (published.read_text() if published.exists() else None) == text
     assert "digits_cnn_tuned" in params.load(params_file).experiments
 
@@ -278,7 +292,7 @@ def test_a_confirmed_winner_is_the_best_over_seeds_and_gets_a_claim_on_test_samp
     shutil.copy(CLAIMS, params_file.parent)
     created = study(*ALL)
     created.set_user_attr("confirmation", confirmed(5, 1))
-    assert apply(created, params_file) == "digits_cnn_tuned"
+    assert apply(created, params_file).name == "digits_cnn_tuned"
     assert params.load(params_file).all_experiments["digits_cnn_tuned"].training.learning_rate == 0.0005, "of trial 5"
     assert changes(CLAIMS.read_text(), (params_file.parent / "claims.yaml").read_text())[0] == ""
     assert read_yaml(params_file.parent / "claims.yaml")["tuned_digits_cnn"] == {
@@ -292,7 +306,7 @@ def test_a_confirmed_winner_is_the_best_over_seeds_and_gets_a_claim_on_test_samp
         "seeds": 5,
     }
     before = {path: path.read_bytes() for path in params_file.parent.iterdir()}
-    assert apply(created, params_file) == "digits_cnn_tuned"
+    assert apply(created, params_file).name == "digits_cnn_tuned"
     assert {path: path.read_bytes() for path in params_file.parent.iterdir()} == before
 
 
@@ -327,3 +341,19 @@ def test_a_winner_that_was_lucky_or_is_another_since_is_refused(
     with pytest.raises(ModelyardError, match=re.escape(message)):
         apply(created, params_file)
     assert params_file.read_bytes() == PARAMS.read_bytes()
+
+
+def test_of_several_metrics_a_person_chooses_the_trial(params_file: Path) -> None:
+    searched = study(LARGE, COMPACT, BEATEN)
+    with pytest.raises(ModelyardError, match=r"has 2 metrics, .*: 0, 1\. Choose one: .* --apply --trial 0"):
+        apply(searched, params_file)
+    written = apply(searched, params_file, number=1)
+    assert written.name == "digits_cnn_tuned"
+    assert written.claim is None
+    tuned = params.load(params_file).experiments["digits_cnn_tuned"]
+    assert tuned.training.learning_rate == 0.01
+
+
+def test_a_trial_that_has_not_finished_cannot_be_chosen(params_file: Path) -> None:
+    with pytest.raises(ModelyardError, match="no finished trial 2; finished are: 0, 1"):
+        apply(study(BASELINE, BEST, PRUNED), params_file, number=2)

@@ -172,3 +172,15 @@ def test_suggested_values_lie_in_the_search_space(tmp_path, seed):
     values = suggest_values(optuna.create_study(sampler=make_sampler((seed,))).ask(), search_plan)
     assert all(vary[key].holds(value) for key, value in values.items())
     assert type(values["model.n_estimators"]) is int
+
+
+def test_a_trial_of_two_metrics_has_its_score_and_its_number_of_parameters(tmp_path):
+    study = plan(tmp_path, NETWORK, search_space=UNITS, metrics=("mae", "parameters"))
+    created = optuna.create_study(directions=study.directions)
+    for units in ("[8, 4]", "[8, 4]", "[4]"):
+        created.enqueue_trial({"model.units": units, "training.learning_rate": 0.01})
+    created.optimize(Objective(study, lambda *_: None), n_trials=3)
+    scores, sizes = zip(*(trial.values for trial in created.trials), strict=True)
+    assert sizes == (3 * 8 + 8 + 8 * 4 + 4 + 4 + 1,) * 2 + (3 * 4 + 4 + 4 + 1,)
+    assert scores[0] == scores[1] != scores[2]
+    assert created.trials[1].user_attrs["repeats"] == 0

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from matplotlib import pyplot, rcParams
-from support.studies import ALL, BASELINE, BEST, PRUNED, study, trial
+from support.studies import ALL, BASELINE, BEATEN, BEST, COMPACT, LARGE, PRUNED, study, trial
 
 from modelyard.tuning import plots
 from modelyard.tuning.results import read_study
@@ -93,3 +93,13 @@ def test_plots_of_one_trial_leave_no_style_and_no_open_figure_behind(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {*names, "plots.html"}
     assert pyplot.get_fignums() == []
     assert dict(rcParams) == before
+
+
+def test_the_pareto_front_has_a_point_for_each_trial_and_names_both_metrics():
+    searched = study(LARGE, COMPACT, BEATEN)
+    (axes,) = draw(plots.draw_pareto, searched).axes
+    points = [tuple(point) for drawn in axes.collections for point in drawn.get_offsets()]
+    assert sorted(points) == [(0.8, 1000), (0.9, 9500), (0.95, 9000)]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("val_accuracy", "parameters")
+    (history,) = draw(plots.draw_history, searched).axes
+    np.testing.assert_array_equal(history.collections[0].get_offsets(), [(0, 0.95), (1, 0.8), (2, 0.9)])

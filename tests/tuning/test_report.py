@@ -5,7 +5,21 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from support.studies import ALL, BASELINE, BEST, FAILED, PARAMS, PRUNED, VARY, confirmed, study, trial
+from support.studies import (
+    ALL,
+    BASELINE,
+    BEATEN,
+    BEST,
+    COMPACT,
+    FAILED,
+    LARGE,
+    PARAMS,
+    PRUNED,
+    VARY,
+    confirmed,
+    study,
+    trial,
+)
 
 from modelyard.tuning import report
 
@@ -148,3 +162,17 @@ def test_a_confirmed_study_shows_the_means_over_seeds(tmp_path: Path) -> None:
     created.set_user_attr("confirmation", confirmed(2))
     report.write(created, tmp_path / "report", PARAMS)
     assert "**The best trials are others since**" in (tmp_path / "report" / "report.md").read_text()
+
+
+def test_a_study_of_two_metrics_shows_its_pareto_front_and_how_to_choose(tmp_path: Path) -> None:
+    folder = tmp_path / "report"
+    report.write(study(LARGE, COMPACT, BEATEN), folder, PARAMS)
+    text = (folder / "report.md").read_text()
+    front = text.partition("## The Pareto front")[2].partition("##")[0]
+    assert [line.split("|")[1].strip() for line in front.splitlines() if line.startswith("|")][2:] == ["0", "1"]
+    assert "| 0.95 | 9,000 |" in front
+    assert "`modelyard tune digits_cnn --apply --trial 0` writes trial 0 into params.yaml." in front
+    assert "## Over seeds" not in text
+    assert (folder / "pareto.png").exists()
+    assert 'id="pareto"' in (folder / "plots.html").read_text()
+    assert (folder / "trials.csv").read_text().startswith("trial,state,val_accuracy,parameters,epochs,")

@@ -5,7 +5,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
-from support.studies import ALL, BASELINE, BEST, FAILED, KILLED, PRUNED, SPOILT, WORSE, confirmed, study, trial
+from support.studies import (
+    ALL,
+    BASELINE,
+    BEATEN,
+    BEST,
+    COMPACT,
+    FAILED,
+    KILLED,
+    LARGE,
+    PRUNED,
+    SPOILT,
+    WORSE,
+    confirmed,
+    study,
+    trial,
+)
 
 from modelyard.tuning.results import read_study, reason
 
@@ -115,3 +130,12 @@ def test_a_confirmation_is_of_the_trials_that_are_the_best_now(trials: tuple[int
     assert not read_study(created).is_confirmed
     created.set_user_attr("confirmation", confirmed(*trials))
     assert read_study(created).is_confirmed is is_current
+
+
+def test_the_front_has_the_trials_that_no_other_beats_in_all_metrics() -> None:
+    results = read_study(study(LARGE, COMPACT, BEATEN))
+    assert [trial.number for trial in results.front] == [0, 1]
+    assert results.sizes == ("parameters",)
+    assert results.best is not None
+    assert results.best.number == 0
+    assert list(read_study(study(*ALL)).front) == []

@@ -4,7 +4,7 @@ from io import StringIO
 from itertools import pairwise
 
 from rich.console import Console
-from support.studies import ALL, BASELINE, study, trial
+from support.studies import ALL, BASELINE, BEATEN, COMPACT, LARGE, study, trial
 from support.tables import assert_fits
 
 from modelyard.tuning.terminal_table import trials_table
@@ -40,3 +40,12 @@ def test_the_table_of_an_empty_study_has_no_trial_yet() -> None:
 
 def test_the_table_fits_a_terminal_of_80_columns() -> None:
     assert_fits(trials_table(study(*ALL, trial([0.9], repeats=0))))
+
+
+def test_a_study_of_two_metrics_shows_both_and_marks_the_front() -> None:
+    searched = study(LARGE, COMPACT, BEATEN)
+    text = printed(searched)
+    assert "parameters" in text
+    assert "9,000" in text
+    assert text.count("not beaten in all") == 2
+    assert_fits(trials_table(searched))

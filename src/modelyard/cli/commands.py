@@ -218,6 +218,10 @@ def tune(
     apply: Annotated[
         bool, typer.Option("--apply", help="Write the best trial into params.yaml, without running new ones.")
     ] = False,
+    trial: Annotated[
+        int | None,
+        typer.Option(min=0, help="With --apply: this trial in place of the best one, such as one of a Pareto front."),
+    ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="With --apply: overwrite an existing entry that has other values.")
     ] = False,
@@ -232,7 +236,7 @@ def tune(
         elif confirm:
             raise typer.Exit(confirm_best(study, storage, workers))
         elif apply:
-            apply_best(study, storage, replace)
+            apply_best(study, storage, replace, trial)
         else:
             raise typer.Exit(search(study, Options(trials, timeout, workers, storage, join, new)))
 

@@ -101,6 +101,8 @@ def confirm(name: str, address: str | None, workers: int | None) -> int:
     study = storage.load_latest_study(name, location)
     with location.explain_errors():
         found = results.read_study(study)
+    if found.sizes:
+        raise ModelyardError(f"study {found.name} has several metrics, which have no one order: --confirm is for one.")
     apply.refuse_changes(found, project, Path("params.yaml"))
     if not found.candidates:
         raise ModelyardError(
@@ -128,16 +130,15 @@ def confirm(name: str, address: str | None, workers: int | None) -> int:
     return 0
 
 
-def apply_best(name: str, address: str | None, replace: bool) -> None:
-    """Write the winner of the latest study of this name into params.yaml, and its claim into claims.yaml."""
+def apply_best(name: str, address: str | None, replace: bool, number: int | None) -> None:
+    """Write the winner of the latest study of this name, or a chosen trial, into params.yaml, and its claim."""
     from modelyard.tuning import apply
-    from modelyard.tuning.results import read_study
 
-    console, study = Console(), _latest(name, address)
-    written, found = apply.apply(study, Path("params.yaml"), replace), read_study(study)
-    console.print(f"params.yaml now has {written}. Next: modelyard run {written}", highlight=False)
-    if found.confirmation:
-        claim = apply.claim_name(found.experiment)
+    console = Console()
+    written = apply.apply(_latest(name, address), Path("params.yaml"), replace, number)
+    console.print(f"params.yaml now has {written.name}. Next: modelyard run {written.name}", highlight=False)
+    if written.claim:
+        claim = apply.claim_name(written.experiment)
         text = f"claims.yaml has the claim {claim}. To test it once on the test samples: modelyard replicate {claim}"
         console.print(text, highlight=False)
     else:
@@ -180,11 +181,16 @@ def _print_best(console: Console, found: "StudyResults") -> None:
     if found.best is None:
         console.print(f"\nNo trial was completed. See {page}.", highlight=False)
         return
-    best = f"\nBest {found.metric}: {found.best.value:.4g} in trial {found.best.number}"
-    baseline = f"; baseline {found.baseline.value:.4g}" if found.baseline else ""
+    best = f"\nBest {found.metric}: {found.best.values[0]:.4g} in trial {found.best.number}"
+    baseline = f"; baseline {found.baseline.values[0]:.4g}" if found.baseline else ""
     console.print(f"{best}{baseline}, with one seed each. See {page}.", highlight=False)
     for key, value in found.best.params.items():
         console.print(f"  {key}: {_format(value)}", highlight=False)
+    if found.sizes:
+        front = ", ".join(f"{trial.number}" for trial in found.front)
+        console.print(f"No other trial beats these in {found.metric} and {' and '.join(found.sizes)}: {front}")
+        console.print(f"Next: modelyard tune {found.entry} --apply --trial NUMBER writes one of them into params.yaml")
+        return
     console.print(
         f"Next: modelyard tune {found.entry} --confirm trains the best trials and the baseline with more seeds",
         highlight=False,

@@ -26,7 +26,7 @@ from modelyard.params.project import (
     Published,
     TransferExperiment,
 )
-from modelyard.params.study import study_mistakes
+from modelyard.params.study import PARAMETERS, StudySettings, study_mistakes
 from modelyard.params.variants import ResolvedExperiment, resolve_sides
 
 SHARED_FOLDERS = (EXPERIMENT_SECTIONS, ("datasets", "backbones"))
@@ -117,6 +117,18 @@ def _project_mistakes(project: Project) -> Iterator[Mistake]:
     for name, study in project.studies.items():
         for mistake in study_mistakes(study, project.experiments, project.inputs):
             yield mistake._replace(keys=("studies", name, *mistake.keys))
+        yield from _study_metric_mistakes(("studies", name, "metrics"), study, project)
+
+
+def _study_metric_mistakes(keys: tuple[str, ...], study: StudySettings, project: Project) -> Iterator[Mistake]:
+    experiment = project.experiments.get(study.experiment)
+    if not study.metrics or experiment is None or _sample_shape(experiment, project) is None:
+        return
+    allowed = (history_metric(project.task_of(study.experiment)) or "loss", PARAMETERS)
+    if study.metrics != allowed:
+        yield Mistake(keys, f"allowed: [{', '.join(allowed)}]; or leave it out, to search by the {allowed[0]} alone")
+    elif isinstance(experiment, EstimatorExperiment):
+        yield Mistake(keys, f"only networks have a number of parameters, not {experiment.model.family}; leave it out")
 
 
 def _published_mistakes(project: Project, published: Published) -> Iterator[Mistake]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from operator import not_
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
@@ -13,6 +14,9 @@ from modelyard.params.fold_evaluation import EVALUATE
 Number = int | float
 Keys = tuple[str | int, ...]
 """The keys that lead to a value of the file, and the index in a list."""
+
+PARAMETERS = "parameters"
+"""What can be minimized beside the score. Not the latency: with it, no search could be repeated."""
 
 DEFAULT_LEARNING_RATES = {"adam": 0.001, "adamw": 0.001, "rmsprop": 0.001, "sgd": 0.01}
 """The defaults of Keras, where an experiment has null."""
@@ -107,6 +111,12 @@ class StudySettings(Settings):
         default=None, ge=2, description="train each trial on so many samples only; all validation samples score it"
     )
     pruner: Literal["median", "hyperband", "none"] = "median"
+    metrics: tuple[str, ...] = Field(
+        default=(),
+        exclude_if=not_,
+        description="[accuracy, parameters]: the search also minimizes the number of parameters, and finds the trials "
+        "that no other beats in both. The first is the metric that trials are scored by in any case. Nothing is pruned",
+    )
     seed: int = Field(ge=0, lt=2**32)
 
     @model_validator(mode="after")
@@ -114,6 +124,11 @@ class StudySettings(Settings):
         if self.folds and self.training_samples:
             raise ValueError("folds use all samples: leave out `training_samples` or `folds`")
         return self
+
+    @property
+    def sizes(self) -> tuple[str, ...]:
+        """What is minimized beside the score."""
+        return self.metrics[1:]
 
 
 def tuned_name(experiment: str) -> str:

@@ -57,17 +57,21 @@ class Winner:
         return f"{self.name}:\n{as_yaml(self.settings, INDENT)}"
 
 
-def find_winner(study: Study, file: Path) -> Winner:
-    """Return the experiment of a study, as it stands in `file`, with the values of the best trial.
+def find_winner(study: Study, file: Path, number: int | None = None) -> Winner:
+    """Return the experiment of a study, as it stands in `file`, with the values of the best trial or of trial `number`.
 
-    After a confirmation, that is the trial with the best mean over seeds.
+    After a confirmation, the best is the trial with the best mean over seeds.
 
     Raises:
         ModelyardError: no trial has finished, none is better than the baseline, the best trials are others than those
-            that were confirmed, or the experiment or an input has changed since the study was created.
+            that were confirmed, a person must choose because there are several metrics, or the experiment or an input
+            has changed since the study was created.
     """
     results = read_study(study)
-    best = _confirmed_trial(results) if results.confirmation else _better_trial(results)
+    if number is not None:
+        best = _chosen_trial(results, number)
+    else:
+        best = _confirmed_trial(results) if results.confirmation else _better_trial(results)
     project = params.load(file)
     refuse_changes(results, project, file)
     section = project.section_of(results.experiment)
@@ -75,22 +79,22 @@ def find_winner(study: Study, file: Path) -> Winner:
     for key, value in results.settings_of(best).items():
         entry = with_value(entry, tuple(key.split(".")), tuple(value) if isinstance(value, list) else value)
     note = f"best of {len(results.trials)} trials of study {results.name}"
-    claim = _claim(results, project) if results.confirmation else None
+    claim = _claim(results, project) if results.confirmation and number is None else None
     return Winner(section, results.experiment, results.entry, entry, note, claim)
 
 
-def apply(study: Study, file: Path = Path("params.yaml"), replace: bool = False) -> str:
-    """Write the winner of a study into `file` as `<experiment>_tuned`, beneath its experiment, and return that name.
+def apply(study: Study, file: Path = Path("params.yaml"), replace: bool = False, number: int | None = None) -> Winner:
+    """Write the winner of a study, or trial `number`, into `file` as `<experiment>_tuned`; return what was written.
 
-    Where published.yaml beside `file` has the experiment, it gets an entry as well: the notebook and a note. A
-    confirmed winner is compared with its baseline by an entry of claims.yaml. What is there already with equal values
-    is left as it is.
+    It stands beneath its experiment. Where published.yaml beside `file` has the experiment, it gets an entry as well:
+    the notebook and a note. A confirmed winner is compared with its baseline by an entry of claims.yaml. What is there
+    already with equal values is left as it is.
 
     Raises:
         ModelyardError: there is no winner, the name is taken by other values (without `replace`), or the new files do
             not pass the checks of params.yaml; then nothing is changed.
     """
-    winner = find_winner(study, file)
+    winner = find_winner(study, file, number)
     entry = read_yaml(file)[winner.section].get(winner.name)
     if entry is not None and entry != winner.settings and not replace:
         raise ModelyardError(
@@ -100,7 +104,7 @@ def apply(study: Study, file: Path = Path("params.yaml"), replace: bool = False)
     texts, expected = _changes(winner, file, is_new=entry != winner.settings)
     if any(expected[path] != (read_yaml(path) if path.exists() else None) for path in texts):
         write_checked(texts, expected, "the winner", winner.text)
-    return winner.name
+    return winner
 
 
 def _better_trial(results: StudyResults) -> FrozenTrial:
@@ -109,12 +113,26 @@ def _better_trial(results: StudyResults) -> FrozenTrial:
             f"study {results.name} has no finished trial yet, so there is no winner. "
             f"Run `modelyard tune {results.entry}`."
         )
+    if results.sizes:
+        front = ", ".join(f"{trial.number}" for trial in results.front)
+        raise ModelyardError(
+            f"study {results.name} has {1 + len(results.sizes)} metrics, and no other trial beats these in all of "
+            f"them: {front}. Choose one: modelyard tune {results.entry} --apply --trial {results.front[0].number}"
+        )
     if results.baseline and results.best.params == results.baseline.params:
         raise ModelyardError(
             f"study {results.name}: no trial is better than the baseline, experiment {results.experiment} unchanged "
             f"({results.metric} {format_value(results.best.value)}). Run more trials or widen a range."
         )
     return results.best
+
+
+def _chosen_trial(results: StudyResults, number: int) -> FrozenTrial:
+    finished = {trial.number: trial for trial in results.finished}
+    if number not in finished:
+        known = ", ".join(map(str, finished)) or "none"
+        raise ModelyardError(f"study {results.name} has no finished trial {number}; finished are: {known}.")
+    return finished[number]
 
 
 def _confirmed_trial(results: StudyResults) -> FrozenTrial:

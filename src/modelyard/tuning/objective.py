@@ -35,8 +35,8 @@ class Objective:
     on_epoch: OnEpoch
     _inputs: dict[str, TrainingInput] = field(default_factory=dict)
 
-    def __call__(self, trial: optuna.Trial) -> float:
-        """Return the validation metric of the last epoch, with folds its mean over them.
+    def __call__(self, trial: optuna.Trial) -> list[float]:
+        """Return the validation metric of the last epoch, with folds its mean over them, and the study's sizes.
 
         Raises:
             TrialPruned: the pruner stops the trial.
@@ -46,7 +46,7 @@ class Objective:
             values = suggest_values(trial, self.plan)
             if duplicate := finished_duplicate(trial):
                 trial.set_user_attr("repeats", duplicate.number)
-                return float(duplicate.values[0])
+                return list(duplicate.values)
             return self._score(with_changes(self.plan.experiment, values), trial, progress)
         except optuna.TrialPruned:
             raise
@@ -57,22 +57,22 @@ class Objective:
             trial.set_user_attr("seconds", round(time.monotonic() - started, 3))
             trial.set_user_attr("epochs", progress.epochs)
 
-    def _score(self, experiment: Any, trial: optuna.Trial, progress: "TrialProgress") -> float:
+    def _score(self, experiment: Any, trial: optuna.Trial, progress: "TrialProgress") -> list[float]:
         progress.start(experiment)
         scores: list[float] = []
         study = self.plan.study
         for fold in split_folds(self._input(experiment.input), study.folds, study.seed):
             with tempfile.TemporaryDirectory() as folder:
                 context = models.TrainingContext(Path(folder), self.plan.runtime, progress.on_epoch)
-                _, history = models.fit(experiment.model, without_checkpoint(experiment.training), fold, context)
+                model, history = models.fit(experiment.model, without_checkpoint(experiment.training), fold, context)
             scores.append(float(history[self.plan.metric].iloc[trained_epoch(experiment.training, history)]))
             progress.on_fit_end({self.plan.metric: scores[-1]})
             score = sum(scores) / len(scores)
             if not math.isfinite(score):
                 raise ModelyardError(f"{self.plan.metric} became {score}")
-            if study.folds:
+            if study.folds and not study.sizes:
                 report_or_prune(trial, score, len(scores), study.folds)
-        return score
+        return [score, *(float(sum(layer.parameters for layer in model.layers)) for _ in study.sizes)]
 
     def _input(self, name: str) -> TrainingInput:
         if name not in self._inputs:
@@ -112,7 +112,7 @@ class TrialProgress:
         self.epochs += 1
         score = float(metrics[self.plan.metric])
         self.report(self.epochs, self.planned, score)
-        if not self.plan.study.folds:
+        if not self.plan.study.folds and not self.plan.study.sizes:  # Optuna prunes by one value only
             report_or_prune(self.trial, score, self.epochs, self.planned)
 
 

@@ -40,6 +40,11 @@ class Plan:
         return "maximize" if find_metric(self.metric).higher_is_better else "minimize"
 
     @property
+    def directions(self) -> list[Literal["maximize", "minimize"]]:
+        """The direction of each value of a trial: of its score, and of what is minimized beside it."""
+        return [self.direction, "minimize"] if self.study.sizes else [self.direction]
+
+    @property
     def space(self) -> dict[str, Any]:
         """The search space, as JSON; scores of studies whose spaces differ cannot be compared."""
         return {
@@ -51,7 +56,7 @@ class Plan:
             "folds": self.study.folds,
             "training_samples": self.study.training_samples,
             "metric": self.metric,
-        }
+        } | ({"metrics": list(self.study.metrics)} if self.study.metrics else {})
 
     @property
     def max_steps(self) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import pyplot
@@ -22,7 +23,7 @@ from plotly.offline import get_plotlyjs
 
 from modelyard.core.files import write_text
 from modelyard.experiments.plots.style import BLACK, DPI, YELLOW
-from modelyard.tuning.results import StudyResults, score
+from modelyard.tuning.results import StudyResults, read_study, score
 
 LOG_RATIO = 50  # scores whose ratio is larger are drawn on a logarithmic axis
 COLORMAP = "cividis"  # its lightest colour is visible on white, unlike that of Optuna's
@@ -31,6 +32,7 @@ INTERACTIVE: dict[str, Callable[..., object]] = {
     "importances": visualization.plot_param_importances,
     "slice": visualization.plot_slice,
     "parallel": visualization.plot_parallel_coordinate,
+    "pareto": visualization.plot_pareto_front,
 }
 PLOTLY_CONFIG = {"displaylogo": False, "showSendToCloud": False}  # no link to its makers, no button that uploads
 
@@ -40,7 +42,7 @@ def importances(study: Study) -> dict[str, float]:
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)  # Optuna would call all equally important
         try:
-            return get_param_importances(study)
+            return get_param_importances(study, **_score_target(study))
         except UserWarning:
             return {}
 
@@ -50,6 +52,8 @@ def save_plots(study: Study, results: StudyResults, folder: Path, with_importanc
     if not results.finished:
         return []
     plots = {"history": draw_history, "slice": draw_slices, "parallel": draw_parallel}
+    if results.sizes:
+        plots["pareto"] = draw_pareto
     if with_importances:
         plots["importances"] = draw_importances
     for name, draw in plots.items():
@@ -63,7 +67,7 @@ def save_plots(study: Study, results: StudyResults, folder: Path, with_importanc
 
 def draw_history(study: Study, results: StudyResults) -> Figure:
     """Draw the score of each trial in order, the best so far, pruned trials and the baseline."""
-    axes = optuna_plots.plot_optimization_history(study, target_name=results.metric)
+    axes = optuna_plots.plot_optimization_history(study, target_name=results.metric, **_score_target(study))
     pruned = {trial.number: trial.value for trial in results.pruned if trial.value is not None}
     axes.plot(list(pruned), list(pruned.values()), "x", color=YELLOW, label="pruned, last score")
     if results.baseline:
@@ -76,14 +80,14 @@ def draw_history(study: Study, results: StudyResults) -> Figure:
 
 def draw_importances(study: Study, results: StudyResults) -> Figure:
     """Draw a bar for each parameter, the most important on top."""
-    axes = optuna_plots.plot_param_importances(study, target_name=results.metric)
+    axes = optuna_plots.plot_param_importances(study, target_name=results.metric, **_score_target(study))
     axes.legend().remove()
     return _sized(axes, 7, 1.2 + 0.4 * len(axes.get_yticks()))
 
 
 def draw_slices(study: Study, results: StudyResults) -> Figure:
     """Draw the score over each parameter's values, a point for each finished trial, later ones darker."""
-    drawn = optuna_plots.plot_slice(study, target_name=results.metric)
+    drawn = optuna_plots.plot_slice(study, target_name=results.metric, **_score_target(study))
     panels = [drawn] if isinstance(drawn, Axes) else list(drawn)
     for axes in panels:
         labels = [label.get_text() for label in axes.get_xticklabels()]
@@ -105,7 +109,7 @@ def draw_parallel(study: Study, results: StudyResults) -> Figure:
             study, target=lambda trial: math.log10(score(trial)), target_name=metric
         )
     else:
-        axes = optuna_plots.plot_parallel_coordinate(study, target_name=metric)
+        axes = optuna_plots.plot_parallel_coordinate(study, target_name=metric, **_score_target(study))
     (lines,) = axes.collections
     scores = np.asarray(lines.get_array())
     lines.set_linewidth(np.where(scores == (scores.max() if results.maximize else scores.min()), 4, 1.5).tolist())
@@ -121,6 +125,12 @@ def draw_parallel(study: Study, results: StudyResults) -> Figure:
     return figure
 
 
+def draw_pareto(study: Study, results: StudyResults) -> Figure:
+    """Draw each finished trial by its score and its size, those that no other beats in both in another colour."""
+    axes = optuna_plots.plot_pareto_front(study, target_names=[results.metric, *results.sizes])
+    return _sized(axes, 7.5, 4.5)
+
+
 def interactive_page(study: Study, names: Iterable[str]) -> str:
     """Return a page of Optuna's interactive plots that loads nothing from outside; their code, 5 MB, is in it once."""
     title = escape(f"Study {study.study_name}")
@@ -132,7 +142,12 @@ def interactive_page(study: Study, names: Iterable[str]) -> str:
 
 
 def _interactive_plot(study: Study, name: str) -> str:
-    options = {} if name == "importances" else {"target_name": study.user_attrs["metric"]}
+    metric = study.user_attrs["metric"]
+    options = {"target_name": metric, **_score_target(study)}
+    if name == "importances":
+        options = _score_target(study)
+    if name == "pareto":
+        options = {"target_names": [metric, *read_study(study).sizes]}
     figure = INTERACTIVE[name](study, **options)
     return str(io.to_html(figure, include_plotlyjs=False, full_html=False, div_id=name, config=PLOTLY_CONFIG))
 
@@ -148,6 +163,11 @@ def _pyplot() -> Iterator[None]:
             yield
         finally:
             pyplot.close("all")
+
+
+def _score_target(study: Study) -> dict[str, Any]:
+    """What Optuna must be told where a trial has several values: that the first is meant."""
+    return {"target": score} if len(study.directions) > 1 else {}
 
 
 def _sized(axes: Axes, width: float, height: float) -> Figure:

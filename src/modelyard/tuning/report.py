@@ -34,6 +34,7 @@ CAPTIONS = {
     "history.png": "Each trial's score, the best so far, and the baseline",
     "importances.png": "How much of the differences between scores each parameter explains",
     "slice.png": "The score over each parameter's values; later trials are darker",
+    "pareto.png": "Each trial's score and size; no other trial beats those of the Pareto front in both",
     "parallel.png": "A line for each trial through its score and its values; the best one is thick",
 }
 INTERACTIVE = "plots.html, in the same folder, has the same plots to zoom into; it loads nothing from outside."
@@ -61,7 +62,8 @@ def _markdown(results: StudyResults, importances: dict[str, float], entry: str, 
     parts = [
         f"# Study {results.name}",
         _gain(results),
-        *(["## Over seeds", _confirmation(results)] if results.best else []),
+        *(["## Over seeds", _confirmation(results)] if results.best and not results.sizes else []),
+        *(["## The Pareto front", _front(results)] if results.front else []),
         *(["## The winner"] if results.best else []),
         entry,
         "## What it cost",
@@ -80,13 +82,15 @@ def _table(results: StudyResults) -> "pd.DataFrame":
     """A row for each trial: number, state, score, epochs, and the value of each setting."""
     import pandas as pd
 
+    measured = [results.metric, *results.sizes]
     rows = [
         {"trial": trial.number, "state": STATE_NAMES[trial.state]}
-        | {results.metric: trial.value, "epochs": epochs_run(trial)}
+        | dict(zip(measured, trial.values or [None] * len(measured), strict=True))
+        | {"epochs": epochs_run(trial)}
         | results.settings_of(trial)
         for trial in results.trials
     ]
-    return pd.DataFrame(rows, columns=["trial", "state", results.metric, "epochs", *results.search_space])
+    return pd.DataFrame(rows, columns=["trial", "state", *measured, "epochs", *results.search_space])
 
 
 def _gain(results: StudyResults) -> str:
@@ -119,6 +123,15 @@ def _confirmation(results: StudyResults) -> str:
         f"than the baseline\", with Holm's correction over the trials.{outdated}\n\n{markdown_table(header, table)}\n\n"
         "The validation samples are those of the search, so the difference is still overestimated. The claim that "
         "`--apply` writes is tested on the test samples, with other seeds."
+    )
+
+
+def _front(results: StudyResults) -> str:
+    number = results.front[0].number
+    return (
+        f"No other trial beats these in {results.metric} and {' and '.join(results.sizes)}:\n\n"
+        f"{_trials(results, sorted(results.front, key=results.rank))}\n\n"
+        f"`modelyard tune {results.entry} --apply --trial {number}` writes trial {number} into params.yaml."
     )
 
 
@@ -181,8 +194,13 @@ def _trials(results: StudyResults, trials: Sequence[FrozenTrial]) -> str:
         settings = results.settings_of(trial)
         number = f"{trial.number} (baseline)" if trial is results.baseline else f"{trial.number}"
         values = [format_value(settings[key]) for key in keys]
-        lines.append((number, f"{score(trial):.4g}", f"{epochs_run(trial)}", duration_text(seconds(trial)), *values))
-    return markdown_table(["trial", results.metric, "epochs", "time", *(f"`{key}`" for key in keys)], lines)
+        sizes = [f"{size:,.0f}" for size in trial.values[1:]]
+        lines.append(
+            (number, f"{score(trial):.4g}", *sizes, f"{epochs_run(trial)}", duration_text(seconds(trial)), *values)
+        )
+    return markdown_table(
+        ["trial", results.metric, *results.sizes, "epochs", "time", *(f"`{key}`" for key in keys)], lines
+    )
 
 
 def _failures(results: StudyResults) -> str:

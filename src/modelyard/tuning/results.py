@@ -1,7 +1,7 @@
 """The results of a study: its best trial beside the baseline, what several seeds say of it, and what pruning spared."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -37,6 +37,7 @@ class StudyResults:
         maximize: whether a higher score is better.
         trials: all trials, by their numbers.
         confirmation: its best trials and its baseline over seeds (see replication.confirmation); None before that.
+        front: of a study of several metrics, the finished trials that no other beats in all of them.
     """
 
     name: str
@@ -46,6 +47,7 @@ class StudyResults:
     maximize: bool
     trials: list[FrozenTrial]
     confirmation: dict[str, Any] | None = None
+    front: Sequence[FrozenTrial] = ()
 
     @property
     def entry(self) -> str:
@@ -56,6 +58,11 @@ class StudyResults:
     def search_space(self) -> dict[str, dict[str, Any]]:
         """The range or the choices of each dotted key."""
         return dict(self.space["search_space"])
+
+    @property
+    def sizes(self) -> tuple[str, ...]:
+        """What is minimized beside the score: the further values of a trial."""
+        return tuple(self.space.get("metrics", ()))[1:]
 
     @cached_property
     def finished(self) -> list[FrozenTrial]:
@@ -186,9 +193,10 @@ def read_study(study: Study) -> StudyResults:
         experiment=attributes["experiment"],
         metric=attributes["metric"],
         space={RENAMED.get(key, key): value for key, value in attributes["space"].items()},
-        maximize=study.direction is StudyDirection.MAXIMIZE,
+        maximize=study.directions[0] is StudyDirection.MAXIMIZE,
         trials=study.get_trials(),
         confirmation=attributes.get(CONFIRMATION),
+        front=study.best_trials if len(study.directions) > 1 else (),
     )
 
 

@@ -198,7 +198,7 @@ def space_changes(old: Any, new: Any, key: str = "") -> list[str]:
 
 def _create_study(plan: Plan, storage: BaseStorage, name: str) -> optuna.Study:
     try:
-        study = optuna.create_study(study_name=name, storage=storage, direction=plan.direction)
+        study = optuna.create_study(study_name=name, storage=storage, directions=plan.directions)
     except optuna.exceptions.DuplicatedStudyError:
         raise ModelyardError(
             f"study {name} was created by another search at the same moment. Join it: modelyard tune {plan.name} --join"

@@ -31,7 +31,7 @@ def trials_table(study: Study) -> Table:
     The settings of a trial share a column: one for each would be too narrow to read. Below its score stands its curve.
     """
     results = read_study(study)
-    columns = ("trial", results.metric, "epochs", "seconds", "settings")
+    columns = ("trial", results.metric, *results.sizes, "epochs", "seconds", "settings")
     table = Table(
         *columns, title=_title(results), caption=_caption(results), title_justify="left", caption_justify="left"
     )
@@ -60,7 +60,9 @@ def _cells(results: StudyResults, trial: FrozenTrial) -> list[str]:
     lines = "\n".join(filter(None, [*_lines(pairs), _remark(results, trial)]))
     curve = sparkline(list(trial.intermediate_values.values()), results.scores) if trial.intermediate_values else ""
     scored = f"{value} {state}".strip()
-    return [f"{trial.number}", f"{scored}\n{curve}".strip(), f"{epochs_run(trial)}", f"{seconds(trial):.1f}", lines]
+    sizes = [f"{size:,.0f}" for size in (trial.values or [])[1:]] or [""] * len(results.sizes)
+    cost = [f"{epochs_run(trial)}", f"{seconds(trial):.1f}"]
+    return [f"{trial.number}", f"{scored}\n{curve}".strip(), *sizes, *cost, lines]
 
 
 def _short(key: str, results: StudyResults) -> str:
@@ -79,6 +81,7 @@ def _lines(pairs: list[str]) -> list[str]:
 def _remark(results: StudyResults, trial: FrozenTrial) -> str:
     remarks = {
         "best": trial is results.best,
+        "not beaten in all": trial in results.front,
         "baseline": trial is results.baseline,
         f"as trial {trial.user_attrs.get('repeats')}, not trained again": "repeats" in trial.user_attrs,
         reason(trial): trial.state is TrialState.FAIL,

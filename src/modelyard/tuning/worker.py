@@ -74,7 +74,7 @@ def run_trial(job: RunTrial) -> TrialFinished:
     study.sampler = make_sampler(job.seed)
     numbers: list[int] = []
 
-    def objective_with_worker(trial: optuna.Trial) -> float:
+    def objective_with_worker(trial: optuna.Trial) -> list[float]:
         numbers.append(trial.number)
         trial.set_user_attr("worker", worker)
         report(TrialStarted(trial.number))
@@ -83,7 +83,8 @@ def run_trial(job: RunTrial) -> TrialFinished:
     report(WorkerReady(worker))
     study.optimize(objective_with_worker, n_trials=1, catch=(Exception,))
     trial = study.get_trials(deepcopy=False)[numbers[0]]
-    return TrialFinished(trial.number, trial.state.name, trial.value, trial.user_attrs.get("reason", ""))
+    score = float(trial.values[0]) if trial.values else None
+    return TrialFinished(trial.number, trial.state.name, score, trial.user_attrs.get("reason", ""))
 
 
 def make_sampler(seed: tuple[int, ...]) -> optuna.samplers.BaseSampler:
