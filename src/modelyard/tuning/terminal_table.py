@@ -81,7 +81,7 @@ def _lines(pairs: list[str]) -> list[str]:
 def _remark(results: StudyResults, trial: FrozenTrial) -> str:
     remarks = {
         "best": trial is results.best,
-        "not beaten in all": trial in results.front,
+        "on the Pareto front": trial in results.front,
         "baseline": trial is results.baseline,
         f"as trial {trial.user_attrs.get('repeats')}, not trained again": "repeats" in trial.user_attrs,
         reason(trial): trial.state is TrialState.FAIL,
