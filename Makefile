@@ -81,7 +81,7 @@ readme: install ## bring the README's results and pictures up to date with the l
 	$(BIN)/python docs/fill_readme.py
 
 clean: ## remove everything that can be rebuilt, the runs excepted
-	rm -rf .venv data results/*/model results/*/figures results/*/history.csv results/*/predictions.csv
+	rm -rf .venv data results/*/model results/*/onnx results/*/figures results/*/history.csv results/*/predictions.csv
 
 # uv installs in seconds what takes pip minutes; it is itself taken, with its hash, from the lock file.
 # Compiled here once, imports take half the time in every process to come, also where Python may write no bytecode.

@@ -36,10 +36,13 @@ STAGES = {
     "evaluate": "evaluate",
     "train_transfer": "train",
     "evaluate_transfer": "evaluate",
+    "export": "export",
+    "export_transfer": "export",
     "compare": "compare",
     "pretrained:fetch": "fetch",
     "pretrained:train": "train",
     "pretrained:evaluate": "evaluate",
+    "pretrained:export": "export",
 }
 SCRIPTS = sorted(set(STAGES.values()))
 EVALUATIONS = {name for name, script in STAGES.items() if script == "evaluate"}
@@ -47,6 +50,8 @@ SAME_CODE = [  # these groups differ by their sections of params.yaml alone
     ("fetch", "pretrained:fetch"),
     ("evaluate", "evaluate_transfer"),
     ("evaluate", "pretrained:evaluate"),
+    ("export", "export_transfer"),
+    ("export", "pretrained:export"),
     ("train_transfer", "pretrained:train"),
 ]
 
@@ -106,15 +111,21 @@ TRANSFER_FAMILIES = {"models.families.transfer", "models.families.decoded"}
 TRANSFERS = TRANSFER_FAMILIES | {"models.families.backbones"}
 
 
-FRONT_DOORS = {"models", "models.engine", "models.families", "metrics", "data", "data.readers", "experiments"}
+MODELS = within("models") - within("models.export")
+
+
+FRONT_DOORS = {
+    *("serving", "models", "models.engine", "models.families", "metrics", "data", "data.readers", "experiments")
+}
 CANNOT_CHANGE = {
     # Reached through the types of params.yaml alone.
-    "fetch": READING | METRICS | INPUTS | within("models", "data.decision_threshold"),
+    "fetch": READING | METRICS | INPUTS | MODELS | {"data.decision_threshold"},
     # Of a task's module it takes how targets are summarized, not how predictions are plotted.
     "normalise": (DOWNLOADING - {"data.archives", "data.trees"})
     | METRICS
-    | {"metrics.bootstrap"}
-    | within("models", "experiments.plots", "data.decision_threshold"),
+    | MODELS
+    | {"metrics.bootstrap", "data.decision_threshold"}
+    | within("experiments.plots"),
     # The samples are split and on disk: whether they suffice for folds is checked, no more. Of other families only the
     # types of their settings are read.
     "train": READING
@@ -130,11 +141,18 @@ CANNOT_CHANGE = {
     | {"metrics.ranking", "data.cross_validation", "data.slices", "data.splits"},
     # Of other families only the types of their settings are read; no transfer is fitted anew for folds.
     "evaluate": READING | DOWNLOADING | ALL_FAMILIES | TRANSFERS | {"data.slices"},
+    # A saved model needs no code of its family.
+    "export": READING
+    | DOWNLOADING
+    | ALL_FAMILIES
+    | TRANSFERS
+    | {"metrics.detection", "metrics.ranking", "data.slices", "data.splits"},
     # Of params.yaml it reads names and tasks; of a task's module how predictions become metrics.
     "compare": READING
     | DOWNLOADING
     | INPUTS
-    | within("models", "experiments.plots")
+    | MODELS
+    | within("experiments.plots")
     | {"metrics.detection", "metrics.ranking", "data.decision_threshold"},
 }
 CANNOT_CHANGE |= {other: CANNOT_CHANGE[group] for group, other in SAME_CODE}

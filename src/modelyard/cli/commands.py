@@ -37,6 +37,15 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """Of all libraries but TensorFlow: results must not depend on the number of cores (as in pipeline/python)."""
 
 
+class PredictionEngine(StrEnum):
+    """Values of --engine."""
+
+    AUTO = "auto"
+    ONNX = "onnx"
+    KERAS = "keras"
+    SKLEARN = "sklearn"
+
+
 def _print_version(value: bool) -> None:
     if value:
         from importlib.metadata import version
@@ -266,6 +275,13 @@ def predict(
     show: Annotated[
         Path | None, typer.Option(help="Plot up to 16 samples with their predictions to a PNG file.")
     ] = None,
+    engine: Annotated[
+        PredictionEngine,
+        typer.Option(
+            help="What computes: ONNX Runtime, which starts fastest, or the library that trained the model. auto: ONNX "
+            "Runtime where the model was converted. Answers are equal to a relative difference of 1e-4."
+        ),
+    ] = PredictionEngine.AUTO,
 ) -> None:
     """Predict files or test samples. Images are resized to the shape that the model needs, but never inverted.
 
@@ -274,7 +290,7 @@ def predict(
     from modelyard.cli.predict import predict
 
     with exit_on_error():
-        raise typer.Exit(predict(model, files or [], test_row or [], output, show))
+        raise typer.Exit(predict(model, files or [], test_row or [], output, show, engine.value))
 
 
 @app.command(

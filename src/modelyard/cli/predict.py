@@ -9,26 +9,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from modelyard import models, params
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import write_tables
 from modelyard.data.decision_threshold import goal_name
 from modelyard.data.inputs import InputDescription
-from modelyard.experiments import plots
-from modelyard.orchestration import dvc_lock
-from modelyard.params.results import evaluate_stage, train_stage
+from modelyard.serving import engines
 from modelyard.serving import predict as serving
 from modelyard.serving.batch import PredictionBatch
+from modelyard.serving.engines import Engine, ExperimentFiles, Predictor
+from modelyard.serving.predictions import prediction_columns
 
 if TYPE_CHECKING:
     import pandas as pd
 
 UNLIMITED = 10_000  # columns
 MOST_ERRORS = 100  # that are printed
-PROGRESS_COLUMNS = (SpinnerColumn(), TextColumn("{task.completed:,} rows predicted"), TimeElapsedColumn())
 NOT_INVERTED = (
     "warning: no image is inverted: dark stays dark, light stays light. A model trained on light strokes on a dark "
     "background needs images like that."
@@ -36,7 +32,12 @@ NOT_INVERTED = (
 
 
 def predict(
-    name: str, files: Sequence[Path], test_samples: Sequence[int], output: Path | None, show: Path | None
+    name: str,
+    files: Sequence[Path],
+    test_samples: Sequence[int],
+    output: Path | None,
+    show: Path | None,
+    engine: Engine = "auto",
 ) -> int:
     """Print, write or plot predictions for files or for test samples, counted from 0.
 
@@ -45,28 +46,40 @@ def predict(
     Raises:
         ModelyardError: there is no such model, or the arguments do not fit together; nothing was predicted.
     """
-    _check_arguments(files, test_samples, output, show)
-    test = _test_folder(name) if test_samples else None
-    model = models.load(_model_folder(name))
+    _check_arguments(name, files, test_samples, output, show)
+    model, experiment = _load(name, engine)
     if show:
         serving.check_can_plot(model.description)
     _print_threshold(model.description)
-    batches = [serving.take_test_samples(test_samples, test)] if test else serving.read(files, model.description)
+    batches: Iterable[PredictionBatch] = serving.read(files, model.description)
+    if test_samples and experiment:
+        batches = [serving.take_test_samples(test_samples, experiment.test_folder)]
     counts: Counter[str] = Counter()
     predicted = _predict(model, batches, show, counts)
     if output:
-        write_tables(output, _with_progress(predicted))
-    elif tables := list(predicted):
-        _print(tables, Console(markup=False))  # names may hold [brackets]
+        tables = (serving.prediction_table(batch, outputs, model.description) for batch, outputs in predicted)
+        write_tables(output, _with_progress(tables))
+    elif columns := [prediction_columns(batch, outputs, model.description) for batch, outputs in predicted]:
+        _print(columns, Console(markup=False))  # names may hold [brackets]
     if counts["errors"] and not counts["samples"]:
         _print_problem("Nothing is left to predict.")
     return int(counts["errors"] > 0)
 
 
+def _load(name: str, engine: Engine) -> tuple[Predictor, ExperimentFiles | None]:
+    """The model of an experiment, or a registered one such as `mnist@champion`, which has no experiment."""
+    if "@" in name:
+        from modelyard.serving import registry
+
+        return engines.load_native(registry.model_folder(name), engine), None
+    experiment = engines.find(name, Path.cwd())
+    return engines.load(experiment, engine), experiment
+
+
 def _predict(
-    model: models.Model, batches: Iterable[PredictionBatch], show: Path | None, counts: Counter[str]
-) -> Iterator["pd.DataFrame"]:
-    """Yield the predictions for each batch, and print its problems; of images and texts, one batch, also plot it."""
+    model: Predictor, batches: Iterable[PredictionBatch], show: Path | None, counts: Counter[str]
+) -> Iterator[tuple[PredictionBatch, np.ndarray]]:
+    """Yield the outputs for each batch, and print its problems; of images and texts, one batch, also plot it."""
     for batch in batches:
         _print_problems(batch, counts)
         counts["samples"] += len(batch)
@@ -74,15 +87,20 @@ def _predict(
             continue
         outputs = model.predict(batch.x)
         if show:
+            from modelyard.experiments import plots
+
             show.parent.mkdir(parents=True, exist_ok=True)
             plots.save(serving.plot_predictions(batch, outputs, model.description), show)
-        yield serving.prediction_table(batch, outputs, model.description)
+        yield batch, outputs
 
 
 def _with_progress(tables: Iterable["pd.DataFrame"]) -> Iterator["pd.DataFrame"]:
     """Yield tables while a terminal shows how many rows there were."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     console = Console(stderr=True)
-    with Progress(*PROGRESS_COLUMNS, console=console, transient=True, disable=not console.is_terminal) as progress:
+    shown = (SpinnerColumn(), TextColumn("{task.completed:,} rows predicted"), TimeElapsedColumn())
+    with Progress(*shown, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=None)
         for table in tables:
             yield table
@@ -90,31 +108,18 @@ def _with_progress(tables: Iterable["pd.DataFrame"]) -> Iterator["pd.DataFrame"]
 
 
 def _check_arguments(
-    files: Sequence[Path], test_samples: Sequence[int], output: Path | None, show: Path | None
+    name: str, files: Sequence[Path], test_samples: Sequence[int], output: Path | None, show: Path | None
 ) -> None:
     if bool(files) == bool(test_samples):
         raise ModelyardError("give either files or --test-row, such as: modelyard predict mnist_cnn 7.png")
+    if test_samples and "@" in name:
+        raise ModelyardError(f"--test-row needs an experiment, and {name} is a registered model: name the experiment")
     if show and show.suffix.lower() != ".png":
         raise ModelyardError(f"--show {show}: the plot is written as PNG; give a name such as {show.stem}.png")
     inputs = set(map(os.path.realpath, files))  # unlike Path.resolve, no error for a link to itself
     for target in (output, show):
         if target and os.path.realpath(target) in inputs:
             raise ModelyardError(f"{target} is an input file and would be overwritten: give the output another name")
-
-
-def _model_folder(name: str) -> Path:
-    """The model folder of an experiment, or of a registered model such as `mnist@champion`."""
-    if "@" in name:
-        from modelyard.serving import registry
-
-        return registry.model_folder(name)
-    return dvc_lock.verified_output(train_stage(params.load().section_of(name), name), "model", Path.cwd())
-
-
-def _test_folder(name: str) -> Path:
-    if "@" in name:
-        raise ModelyardError(f"--test-row needs an experiment, and {name} is a registered model: name the experiment")
-    return dvc_lock.verified_dependency(evaluate_stage(params.load().section_of(name), name), "test", Path.cwd())
 
 
 def _print_problems(batch: PredictionBatch, counts: Counter[str]) -> None:
@@ -146,10 +151,12 @@ def _print_threshold(description: InputDescription) -> None:
         _print_problem(text)
 
 
-def _print(tables: Sequence["pd.DataFrame"], console: Console) -> None:
+def _print(parts: Sequence[dict[str, np.ndarray]], console: Console) -> None:
     """Print predictions as a table, or one below the other where the terminal is too narrow for that."""
-    names = list(map(str, tables[0].columns))
-    rows = [list(map(_text, row)) for table in tables for row in table.itertuples(index=False)]
+    from rich.table import Table
+
+    names = list(parts[0])
+    rows = [list(map(_text, row)) for columns in parts for row in zip(*columns.values(), strict=True)]
     shown = Table(*names)
     for row in rows:
         shown.add_row(*row)

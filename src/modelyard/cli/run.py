@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,18 +28,20 @@ from modelyard.cli.prerequisites import (
 )
 from modelyard.cli.runs import backfill_after_rebuild, print_tracking_failures
 from modelyard.core.errors import ModelyardError
+from modelyard.core.files import read_text
 from modelyard.core.report_text import duration_text
 from modelyard.data.download import HostReachability
 from modelyard.orchestration.fork_server import IS_SUPPORTED, running_server
 from modelyard.orchestration.run_lock import only_run
 from modelyard.orchestration.scheduler import SUCCEEDED, Pipeline, Stage, StageState
 from modelyard.params.project import Project, Published
-from modelyard.params.results import PRETRAINED_STAGES, evaluate_stage, results_root, train_stage
+from modelyard.params.results import PRETRAINED_STAGES, evaluate_stage, export_stage, results_root, train_stage
 from modelyard.tracking import is_enabled, report_relocation
 from modelyard.tracking.environment import REBUILD
 
 TYPICAL_TIMES = Path("docs/costs.json")  # which stages take longest, for a clone that has built nothing yet
-HEAVY = ("train", "evaluate")
+HEAVY = ("train", "evaluate")  # their runs are logged
+PRELOADED = (*HEAVY, "export")
 TOLERANT = ("compare",)  # compares whatever results there are
 STALE = "from an earlier rebuild"
 WIDE = 120  # columns of a terminal that has room for notes
@@ -69,7 +71,7 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
     project = params.load()
     published = params.load_published(project)
     chosen = _chosen_stages(project, names, options.demo)
-    targets = [*chosen.values()] + ([] if names or options.demo else ["compare"])
+    targets = [*chosen.values(), *_conversions(project, chosen)] + ([] if names or options.demo else ["compare"])
     if options.dry:
         pipeline, unavailable = _plan(console, project, targets)
         print_plan(console, pipeline.stages, unavailable, options.verbose)
@@ -123,6 +125,18 @@ def _chosen_stages(project: Project, names: Sequence[str], demo: bool) -> dict[s
     return chosen
 
 
+def _conversions(project: Project, names: Iterable[str]) -> list[str]:
+    """The stages that convert the models, if dvc.yaml has them: that of a project of an earlier version has not."""
+    found = []
+    for name in names:
+        stage = export_stage(project.section_of(name), name)
+        file, _, own_name = stage.rpartition(":")
+        text = read_text(Path(file or "dvc.yaml"))
+        if f"\n  {own_name.partition('@')[0]}:" in text:
+            found.append(stage)
+    return found
+
+
 def _is_on_request(project: Project, experiment: str) -> bool:
     return getattr(project.all_experiments[experiment], "on_request", False)
 
@@ -133,8 +147,8 @@ def _left_out(project: Project, targets: Collection[str], stages: Mapping[str, S
     for name in project.all_experiments:
         section = project.section_of(name)
         if _is_on_request(project, name) and evaluate_stage(section, name) not in targets:
-            for stage in (train_stage(section, name), evaluate_stage(section, name)):
-                reasons[stage] = f"it takes long: modelyard run {name}"
+            for stage in (train_stage, evaluate_stage, export_stage):
+                reasons[stage(section, name)] = f"it takes long: modelyard run {name}"
     waiting = {name for name, stage in stages.items() if stage.state is StageState.WAITING}
     return {name: reason for name, reason in reasons.items() if name in waiting}
 
@@ -163,13 +177,14 @@ def _unavailable_data(project: Project, stages: Collection[str], root: Path) -> 
 
 
 def _fork_server_if_needed(pipeline: Pipeline) -> AbstractContextManager[None]:
-    """Import the heavy libraries once for all stages that train or evaluate, if there are any and the system can."""
+    """Import the heavy libraries once for all stages that use models, if there are any and the system can."""
     waiting = [stage for stage in pipeline.stages.values() if stage.state is StageState.WAITING]
-    return running_server(LIBRARIES) if IS_SUPPORTED and any(map(_is_heavy, waiting)) else nullcontext()
+    is_needed = any(_is_heavy(stage, PRELOADED) for stage in waiting)
+    return running_server(LIBRARIES) if IS_SUPPORTED and is_needed else nullcontext()
 
 
-def _is_heavy(stage: Stage) -> bool:
-    return stage.name.removeprefix(PRETRAINED_STAGES).startswith(HEAVY)
+def _is_heavy(stage: Stage, prefixes: tuple[str, ...] = HEAVY) -> bool:
+    return stage.name.removeprefix(PRETRAINED_STAGES).startswith(prefixes)
 
 
 def _default_jobs(stages: Collection[Stage]) -> int:

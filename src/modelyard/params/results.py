@@ -10,10 +10,11 @@ from pydantic import BaseModel, FiniteFloat, TypeAdapter, ValidationError
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import parse_json, read_text
 from modelyard.data.decision_threshold import DecisionThreshold, goal_name
-from modelyard.params.project import Project
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from modelyard.params.project import Project
 
 Content = TypeVar("Content")
 
@@ -37,13 +38,21 @@ class _Section(NamedTuple):
     folder: str
     train: str
     evaluate: str
+    export: str
 
 
 _SECTIONS = {
-    "experiments": _Section("results", "train@", "evaluate@"),
-    "transfers": _Section("results", "train_transfer@", "evaluate_transfer@"),
-    "pretrained": _Section("pretrained/results", f"{PRETRAINED_STAGES}train@", f"{PRETRAINED_STAGES}evaluate@"),
+    "experiments": _Section("results", "train@", "evaluate@", "export@"),
+    "transfers": _Section("results", "train_transfer@", "evaluate_transfer@", "export_transfer@"),
+    "pretrained": _Section(
+        "pretrained/results",
+        f"{PRETRAINED_STAGES}train@",
+        f"{PRETRAINED_STAGES}evaluate@",
+        f"{PRETRAINED_STAGES}export@",
+    ),
 }
+SECTIONS = tuple(_SECTIONS)
+"""The sections of params.yaml that hold experiments."""
 
 
 def results_root(section: str) -> str:
@@ -64,6 +73,11 @@ def train_stage(section: str, experiment: str) -> str:
 def evaluate_stage(section: str, experiment: str) -> str:
     """The name of the stage that evaluates an experiment."""
     return _SECTIONS[section].evaluate + experiment
+
+
+def export_stage(section: str, experiment: str) -> str:
+    """The name of the stage that converts the model of an experiment to ONNX."""
+    return _SECTIONS[section].export + experiment
 
 
 def train_stages(experiment: str) -> list[str]:
@@ -264,7 +278,7 @@ class ExperimentResults:
             ) from None
 
 
-def results_of(project: Project, experiment: str, root: Path = Path()) -> ExperimentResults:
+def results_of(project: "Project", experiment: str, root: Path = Path()) -> ExperimentResults:
     """The results of an experiment of any section of params.yaml.
 
     Raises:

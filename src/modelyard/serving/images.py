@@ -10,11 +10,11 @@ import numpy as np
 from modelyard.core.errors import ModelyardError
 from modelyard.data.inputs import InputDescription
 from modelyard.data.readers.image_file import CHANNELS, MODES, DecodedImage, ImageFormat, UnreadableImage, decode
-from modelyard.experiments.tasks import white_level
 from modelyard.serving.batch import PredictionBatch, Unreadable, open_all, shown_name, stack
 
 COLOURS = {"grey": "grey", "rgb": "colour"}  # in warnings
 WHITE = 255
+SCALED_TO_1 = ("pixels", "minmax")
 
 
 class _ImageSample(NamedTuple):
@@ -72,7 +72,7 @@ def _read_one(file: Path, image_format: ImageFormat, description: InputDescripti
 
 def _scaled(pixels: np.ndarray, description: InputDescription) -> np.ndarray:
     """Pixels with the white of the model's samples instead of 255."""
-    scaled = pixels.astype(np.float64) / WHITE * white_level(description)
+    scaled = pixels.astype(np.float64) / WHITE * _white_level(description)
     return np.rint(scaled) if np.dtype(description.dtype).kind == "u" else scaled
 
 
@@ -88,5 +88,12 @@ def _changes(image: DecodedImage, image_format: ImageFormat, description: InputD
         yield "transparent pixels to white"
     if Image.getmodebase("L" if image.mode.startswith("I;16") else image.mode) != MODES[image_format.colour]:
         yield f"to {COLOURS[image_format.colour]}"
-    if white_level(description) != WHITE:
-        yield f"white from {WHITE} to {white_level(description):g}"
+    white = _white_level(description)
+    if white != WHITE:
+        yield f"white from {WHITE} to {white:g}"
+
+
+def _white_level(description: InputDescription) -> float:
+    """`experiments.tasks.white_level`, whose import takes longer than the prediction of an image."""
+    scaler = description.scaler
+    return float(np.max(np.add(scaler.offset, scaler.scale))) if description.scaling in SCALED_TO_1 else WHITE

@@ -8,14 +8,14 @@ import numpy as np
 
 from modelyard.core.errors import ModelyardError
 from modelyard.data.inputs import InputDescription
-from modelyard.experiments import evaluate
-from modelyard.experiments.tasks import TASKS, PredictedSamples
 from modelyard.serving import images, tables, texts
 from modelyard.serving.batch import PredictionBatch
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from modelyard.experiments.tasks import PredictedSamples
 
 
 def read(files: Sequence[Path], description: InputDescription) -> Iterator[PredictionBatch]:
@@ -37,6 +37,8 @@ def take_test_samples(numbers: Sequence[int], folder: Path) -> PredictionBatch:
     Raises:
         ModelyardError: there is no test sample with one of the numbers.
     """
+    from modelyard.experiments import evaluate
+
     test = evaluate.load_test_samples(folder)
     wrong = [number for number in numbers if not 0 <= number < len(test)]
     if wrong:
@@ -48,6 +50,8 @@ def take_test_samples(numbers: Sequence[int], folder: Path) -> PredictionBatch:
 def prediction_table(batch: PredictionBatch, outputs: np.ndarray, description: InputDescription) -> "pd.DataFrame":
     """A model's predictions, after the columns that identify the samples: a row for each sample, or for each box."""
     import pandas as pd
+
+    from modelyard.experiments.tasks import TASKS
 
     table = TASKS[description.task].prediction_table(_predicted(batch, outputs, description))
     names = pd.DataFrame(batch.names).take(table.index.to_numpy())
@@ -66,8 +70,12 @@ def check_can_plot(description: InputDescription) -> None:
 
 def plot_predictions(batch: PredictionBatch, outputs: np.ndarray, description: InputDescription) -> "Figure":
     """Up to 16 images, or texts, with a model's predictions for them."""
+    from modelyard.experiments.tasks import TASKS
+
     return TASKS[description.task].plot_predictions(_predicted(batch, outputs, description))
 
 
-def _predicted(batch: PredictionBatch, outputs: np.ndarray, description: InputDescription) -> PredictedSamples:
+def _predicted(batch: PredictionBatch, outputs: np.ndarray, description: InputDescription) -> "PredictedSamples":
+    from modelyard.experiments.tasks import PredictedSamples
+
     return PredictedSamples(batch.x, outputs, description, batch.truth, batch.image_sizes)

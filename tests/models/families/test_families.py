@@ -21,6 +21,7 @@ from modelyard.data.inputs import TrainingInput, refit, save_training
 from modelyard.data.preprocessing import Imputation, Preprocessing
 from modelyard.data.samples import Samples
 from modelyard.models import EstimatorTraining, Model, NetworkTraining
+from modelyard.models.export import convert
 from modelyard.models.families import (
     autoencoder,
     baseline,
@@ -35,6 +36,7 @@ from modelyard.models.families import (
     perceptron,
     recurrent,
 )
+from modelyard.serving.onnx_model import OnnxModel
 
 MLP = mlp.Settings(family="mlp", units=(5,), activation="tanh")
 CNN = cnn.Settings(family="cnn", filters=(3,), pooling="last", convolution_dropout=0.2, units=(4,), dense_dropout=0.1)
@@ -203,6 +205,25 @@ def test_no_archive_contains_a_pickle(trained: Trained, tmp_path: Path) -> None:
         if name.endswith(".npy"):
             (tmp_path / name).write_bytes(content)
             np.load(tmp_path / name, allow_pickle=False)  # raises for an array of pickled objects
+
+
+@pytest.mark.parametrize("trained", CASES, indirect=True)
+def test_a_model_and_its_onnx_file_give_equal_answers_and_the_file_describes_the_input(trained: Trained) -> None:
+    converted = convert(trained.model)
+    assert set(converted) == {"model", *trained.model.submodels}
+    answering = OnnxModel(converted["model"].SerializeToString())
+    assert answering.description == trained.model.description
+    samples = trained.data.samples.x
+    np.testing.assert_allclose(answering.predict(samples), trained.model.predict(samples), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("trained", CASES, indirect=True)
+def test_a_model_that_was_saved_and_loaded_is_converted_to_equal_bytes(trained: Trained) -> None:
+    """The second conversion in a process gets other names from Keras, TensorFlow and the converters."""
+    first, second = convert(models.load(trained.folder)), convert(models.load(trained.folder))
+    assert [each.SerializeToString(deterministic=True) for each in first.values()] == [
+        each.SerializeToString(deterministic=True) for each in second.values()
+    ]
 
 
 @pytest.mark.parametrize("trained", CLASSIFIERS, indirect=True)

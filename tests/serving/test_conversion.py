@@ -1,0 +1,73 @@
+"""The stage `export`: a converted model is kept if it answers as the model itself does."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.built_experiments import fit_model, line_samples, save_model
+
+from modelyard.core.files import read_json
+from modelyard.data.inputs import TrainingInput, save_training
+from modelyard.models import Runtime
+from modelyard.models.export import NotConvertible
+from modelyard.serving import conversion
+from modelyard.serving.conversion import convert_experiment
+from modelyard.serving.onnx_model import CONVERSION, FILE, OnnxModel
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path, Path]:
+    """The folders of a model and of its training samples, and the one to be written."""
+    samples = line_samples(60)
+    model = fit_model("linear", samples)
+    description = model.description.model_copy(update={"training_samples": 45, "validation_samples": 15})
+    save_training(TrainingInput(description, samples), tmp_path / "training")
+    return save_model(model, tmp_path / "model"), tmp_path / "training", tmp_path / "onnx"
+
+
+def test_a_model_is_converted_to_equal_bytes_and_its_answers_are_checked_on_validation_samples(folders, tmp_path):
+    line = convert_experiment(*folders, Runtime())
+    assert line.startswith("model: answers for 15 samples differ by ")
+    convert_experiment(*folders[:2], tmp_path / "again", Runtime())
+    for name in (FILE, CONVERSION):
+        assert (folders[2] / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    assert read_json(folders[2] / CONVERSION)["converted"] is True
+    model = OnnxModel(folders[2] / FILE)
+    assert model.predict(np.zeros((0, 3))).shape == (0,)
+    assert model.predict(np.zeros((2500, 3))).shape == (2500,)
+
+
+def test_a_model_that_cannot_be_converted_is_no_failure_and_leaves_the_reason(folders, monkeypatch):
+    def refuse(_):
+        raise NotConvertible("a layer is unknown")
+
+    monkeypatch.setattr(conversion, "convert", refuse)
+    assert convert_experiment(*folders, Runtime()) == "not converted: a layer is unknown"
+    assert [path.name for path in folders[2].iterdir()] == [CONVERSION]
+    assert read_json(folders[2] / CONVERSION) == {"converted": False, "reason": "a layer is unknown"}
+
+
+@pytest.mark.parametrize(
+    "wrong, reason",
+    [
+        (lambda answers: answers * (1 + 2e-4), "60 of 60 numbers"),
+        (lambda answers: np.where(np.arange(60) == 7, np.nan, answers), "1 of 60 numbers"),
+        (lambda answers: answers[:, np.newaxis], r"the shape \(60, 1\) instead of \(60,\)"),
+    ],
+    ids=["a little off", "not a number", "another shape"],
+)
+def test_a_converted_model_with_other_answers_is_not_kept(wrong, reason, folders):
+    model = fit_model("linear", line_samples(60))
+    samples = line_samples(60).x
+
+    class Wrong:
+        def predict(self, x: np.ndarray) -> np.ndarray:
+            return wrong(model.predict(x))
+
+    with pytest.raises(NotConvertible, match=reason):
+        conversion._compare(Wrong(), model, samples)
+
+
+def test_a_file_that_onnx_runtime_cannot_open_is_not_kept():
+    with pytest.raises(NotConvertible, match="ONNX Runtime: "):
+        conversion._loaded(b"no model")
