@@ -1,6 +1,7 @@
 """Starts, uses, stops and restarts the servers of compose.yaml: `make compose-test`.
 
-With MODELYARD_HOST_NETWORK=1 (for an engine without networks of its own) all services share this machine's network.
+With MODELYARD_HOST_NETWORK=1 (for an engine without networks of its own) all services share this machine's network, and
+the artifacts are in a bucket of moto's S3 server on it.
 Where the postgres image cannot be pulled, an image with Debian's PostgreSQL replaces it.
 """
 
@@ -11,14 +12,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
+import boto3
 import mlflow
 import optuna
 import pytest
+from moto.server import ThreadedMotoServer
 
 from container.commands import ROOT, run, succeeded
 
+HOST_NETWORK = bool(os.environ.get("MODELYARD_HOST_NETWORK"))
 SECONDS = 600  # a time limit that also suits a busy machine
 BIN = Path(sys.executable).parent
 PASSWORDS = {
@@ -26,6 +31,7 @@ PASSWORDS = {
     "MLFLOW_DATABASE_PASSWORD": "it's: one @ home/50%",
     "OPTUNA_PASSWORD": "another-one",
 }
+BUCKET = "artifacts"
 TRACKED = "from modelyard import tracking\nwith tracking.training_run('from_a_laptop'): pass"
 
 
@@ -39,7 +45,7 @@ class Team:
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.environment = os.environ | PASSWORDS | {name: str(port) for name, port in self.ports.items()} | variables
         self._files = ["compose.yaml"]
-        if os.environ.get("MODELYARD_HOST_NETWORK"):
+        if HOST_NETWORK:
             self._files.append("container/compose.host.yaml")
 
     def __call__(self, *arguments: str, seconds: int = SECONDS, without: str = "") -> subprocess.CompletedProcess:
@@ -77,7 +83,23 @@ def wait_until(condition: Callable[[], object], message: Callable[[], str]) -> N
 
 
 @pytest.fixture(scope="module")
-def team(engine: str, image: Callable) -> Iterator[Team]:
+def bucket() -> Iterator[Any]:
+    """A bucket of an S3 server on this machine, which containers reach through its network; None without that."""
+    if not HOST_NETWORK:
+        yield None
+        return
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    keys = {"aws_access_key_id": "team", "aws_secret_access_key": "s3-secret", "region_name": "us-east-1"}
+    try:
+        store = boto3.resource("s3", endpoint_url=f"http://127.0.0.1:{server.get_host_and_port()[1]}", **keys)
+        yield store.create_bucket(Bucket=BUCKET)
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def team(engine: str, image: Callable, bucket: Any) -> Iterator[Team]:
     """The running servers."""
     image("server")
     image("worker")
@@ -85,7 +107,7 @@ def team(engine: str, image: Callable) -> Iterator[Team]:
         engine == "podman" and run("podman", "image", "exists", "docker.io/library/postgres:17-bookworm").returncode
     )
     replacement = {"POSTGRES_IMAGE": image("postgresql", "container/postgres/Dockerfile")} if no_postgres_image else {}
-    servers = Team(engine, **replacement)
+    servers = Team(engine, **replacement, **artifact_store(bucket))
     try:
         succeeded(servers("up", "--detach", "--no-build", "database", "mlflow", "dashboard"))
         wait_until(lambda: accepts_connections(servers.ports), lambda: servers("logs").stdout)
@@ -93,6 +115,18 @@ def team(engine: str, image: Callable) -> Iterator[Team]:
     finally:
         print(servers("logs").stdout[-20_000:])  # noqa: T201
         servers("--profile", "work", "down", "--volumes")
+
+
+def artifact_store(bucket: Any) -> dict[str, str]:
+    """The variables of docs/container.md that keep artifacts in a bucket."""
+    if bucket is None:
+        return {}
+    return {
+        "MLFLOW_ARTIFACTS_DESTINATION": f"s3://{bucket.name}/mlflow",
+        "MLFLOW_S3_ENDPOINT_URL": bucket.meta.client.meta.endpoint_url,
+        "AWS_ACCESS_KEY_ID": "team",
+        "AWS_SECRET_ACCESS_KEY": "s3-secret",
+    }
 
 
 def accepts_connections(ports: dict[str, int]) -> bool:
@@ -128,11 +162,13 @@ def test_compose_names_a_missing_password_and_starts_nothing(name, engine):
     assert "is missing" in done.stdout
 
 
-def test_a_run_and_its_files_are_logged_to_the_server(team, tmp_path, monkeypatch):
+def test_a_run_and_its_files_are_logged_to_the_server(team, bucket, tmp_path, monkeypatch):
     done = run(sys.executable, "-c", f"import os; os.chdir({str(tmp_path)!r})\n{TRACKED}", env=team.laptop)
     assert "warning" not in succeeded(done)
     assert "from_a_laptop" in runs(team, monkeypatch)
     assert not list(tmp_path.glob("ml*"))
+    if bucket:
+        assert [each.key for each in bucket.objects.all() if each.key.startswith("mlflow/")]
 
 
 def test_a_study_completes_although_one_of_its_workers_is_killed(team, engine, tmp_path):
