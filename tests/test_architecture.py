@@ -32,6 +32,7 @@ FAMILIES = (
 STAGES = {
     "fetch": "fetch",
     "normalise": "normalise",
+    "contract": "contract",
     "train": "train",
     "evaluate": "evaluate",
     "train_transfer": "train",
@@ -126,6 +127,10 @@ CANNOT_CHANGE = {
     | MODELS
     | {"metrics.bootstrap", "data.decision_threshold"}
     | within("experiments.plots"),
+    # Prepared samples are read as they are; of what they were made of, only the types are read.
+    "contract": (READING - {"data.readers.reuters"})
+    | within("data.archives", "data.sources", "data.trees")
+    | within("data.decision_threshold", "data.scaling", "data.slices", "data.splits", "data.target_scaling"),
     # The samples are split and on disk: whether they suffice for folds is checked, no more. Of other families only the
     # types of their settings are read.
     "train": READING

@@ -172,7 +172,7 @@ def test_a_wrong_claim_does_not_stop_a_run(clone: Path, run: Run):
     with editing(clone / "claims.yaml") as claims:
         claims["dropout"]["metric"] = "gpa"
     done = run("modelyard", "run", "xor_mlp", "--dry-run")
-    assert "5 of 5 stages would run" in done.stdout
+    assert "6 of 6 stages would run" in done.stdout
     refused = run("modelyard", "replicate", "dropout", check=False)
     assert refused.returncode == 1
     assert "error: claims.yaml has a mistake; nothing was run.\n  dropout.metric (line " in refused.stderr

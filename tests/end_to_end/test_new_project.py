@@ -88,8 +88,8 @@ def test_the_readme_gets_the_results(project: Path):
 
 
 def test_a_second_run_builds_nothing(project: Path):
-    assert "12 unchanged" in run(project, "modelyard", "run")
-    assert "0 of 12 stages would run" in run(project, "modelyard", "run", "--dry-run")
+    assert "13 unchanged" in run(project, "modelyard", "run")
+    assert "0 of 13 stages would run" in run(project, "modelyard", "run", "--dry-run")
     assert "up to date" in run(project, sys.executable, "-m", "dvc", "status", "dvc.yaml")
 
 
@@ -130,7 +130,7 @@ def test_a_new_version_builds_again_what_depends_on_changed_code_and_says_so(pro
     reasons = r"train@houses_mlp .*\n +pipeline/package.yaml: models.families.mlp: [0-9a-f]{12} -> [0-9a-f]{12}\n"
     assert re.search(reasons, plan)
     assert "train@houses_histogram_boosting" not in plan
-    assert "4 of 12 stages would run" in plan
+    assert "4 of 13 stages would run" in plan
     built = run(copy, "python", "-m", "modelyard", "run")
     assert "✓ train@houses_mlp" in built
     assert "train@houses_histogram_boosting" not in built

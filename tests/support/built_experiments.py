@@ -6,6 +6,7 @@ import numpy as np
 from ruamel.yaml import YAML
 
 from modelyard import models
+from modelyard.data import contract
 from modelyard.data.inputs import TrainingInput, save_test
 from modelyard.data.samples import Samples
 from modelyard.models import EstimatorTraining
@@ -68,6 +69,18 @@ def build_experiment(experiment: str, model: models.Model, test: Samples, input_
     save_model(model, model_folder)
     save_test(test, test_folder)
     lock_experiment(experiment, model_folder, test_folder, project)
+
+
+def build_contract(input_name: str, samples: Samples, project: Path, **changes: object) -> Path:
+    """Write the input contract of these training samples, and lock it; returns its folder."""
+    folder = project / "data" / "inputs" / input_name / "contract"
+    contract.describe_training(samples.x, describe(samples, **changes)).save(folder)
+    file = project / "dvc.lock"
+    content = YAML(typ="safe").load(file) if file.exists() else {"schema": "2.0", "stages": {}}
+    out = {"path": folder.relative_to(project).as_posix(), "hash": "md5", "md5": dvc_lock.md5(folder)}
+    content["stages"][f"contract@{input_name}"] = {"cmd": "contract", "outs": [out]}
+    YAML().dump(content, file)
+    return folder
 
 
 def lock_experiment(experiment: str, model: Path, test: Path, project: Path) -> None:

@@ -285,12 +285,45 @@ def predict(
 ) -> None:
     """Predict files or test samples. Images are resized to the shape that the model needs, but never inverted.
 
+    The column outside_training of the predictions names values that the training samples did not have.
     If a file cannot be read, an error is printed, the other files are predicted, and the exit code is 1.
     """
     from modelyard.cli.predict import predict
 
     with exit_on_error():
         raise typer.Exit(predict(model, files or [], test_row or [], output, show, engine.value))
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "* `modelyard check mnist@champion new_images/` compares all images in a folder\n"
+    "* `modelyard check boston_mlp houses.csv --show drift.png -o drift.csv` also writes a plot and a table\n"
+    "* `modelyard check boston_mlp houses.csv --target MEDV` also says whether the metric fell\n"
+    "* `modelyard check mnist@champion labelled/ --target folder` takes the name of each image's folder as its class"
+)
+def check(
+    model: Annotated[str, typer.Argument(help="An experiment, or a registered model such as `mnist@champion`.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Images, text files or tables, or folders with such files; depends on the model."),
+    ],
+    target: Annotated[
+        str,
+        typer.Option(metavar="COLUMN", help="The column with the true answers; `folder` for images and texts."),
+    ] = "",
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the tests to a CSV file.")] = None,
+    show: Annotated[Path | None, typer.Option(help="Plot effects and distributions to a PNG file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Check whether new samples differ from those that a model was trained on by more than chance (data drift).
+
+    The exit code is 1 if a feature has drifted or, with --target, if the metric has fallen by more than chance; also if
+    a file or row could not be read.
+    """
+    from modelyard.cli.check import CheckOptions, check
+
+    with exit_on_error():
+        raise typer.Exit(check(model, files, CheckOptions(target, output, show, as_json)))
 
 
 @app.command(

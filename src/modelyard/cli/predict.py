@@ -12,12 +12,14 @@ from rich.console import Console
 
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import write_tables
+from modelyard.data.contract import INPUTS, Reference
 from modelyard.data.decision_threshold import goal_name
 from modelyard.data.inputs import InputDescription
 from modelyard.serving import engines
 from modelyard.serving import predict as serving
 from modelyard.serving.batch import PredictionBatch
 from modelyard.serving.engines import Engine, ExperimentFiles, Predictor
+from modelyard.serving.outside import COLUMN
 from modelyard.serving.predictions import prediction_columns
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def predict(
         ModelyardError: there is no such model, or the arguments do not fit together; nothing was predicted.
     """
     _check_arguments(name, files, test_samples, output, show)
-    model, experiment = _load(name, engine)
+    model, contract, experiment = _load(name, engine)
     if show:
         serving.check_can_plot(model.description)
     _print_threshold(model.description)
@@ -57,23 +59,38 @@ def predict(
     counts: Counter[str] = Counter()
     predicted = _predict(model, batches, show, counts)
     if output:
-        tables = (serving.prediction_table(batch, outputs, model.description) for batch, outputs in predicted)
+        tables = (serving.prediction_table(batch, outputs, model.description, contract) for batch, outputs in predicted)
         write_tables(output, _with_progress(tables))
-    elif columns := [prediction_columns(batch, outputs, model.description) for batch, outputs in predicted]:
+    elif columns := [prediction_columns(batch, outputs, model.description, contract) for batch, outputs in predicted]:
         _print(columns, Console(markup=False))  # names may hold [brackets]
     if counts["errors"] and not counts["samples"]:
         _print_problem("Nothing is left to predict.")
     return int(counts["errors"] > 0)
 
 
-def _load(name: str, engine: Engine) -> tuple[Predictor, ExperimentFiles | None]:
-    """The model of an experiment, or a registered one such as `mnist@champion`, which has no experiment."""
+def _load(name: str, engine: Engine) -> tuple[Predictor, Reference | None, ExperimentFiles | None]:
+    """The model of an experiment, or a registered one such as `mnist@champion`, which has no experiment.
+
+    Each with its input contract, if there is one.
+    """
     if "@" in name:
         from modelyard.serving import registry
 
-        return engines.load_native(registry.model_folder(name), engine), None
+        version = registry.resolve(name)
+        kept = registry.reference_of(version)
+        contract = Reference.load(kept / INPUTS) if kept else None
+        return engines.load_native(registry.folder_of(version), engine), contract, None
     experiment = engines.find(name, Path.cwd())
-    return engines.load(experiment, engine), experiment
+    return engines.load(experiment, engine), _load_contract(experiment), experiment
+
+
+def _load_contract(experiment: ExperimentFiles) -> Reference | None:
+    try:
+        folder = experiment.contract_folder()
+        return Reference.load(folder) if folder else None
+    except ModelyardError as error:
+        _print_problem(f"warning: values outside the training samples' are not marked: {error}")
+        return None
 
 
 def _predict(
@@ -152,11 +169,15 @@ def _print_threshold(description: InputDescription) -> None:
 
 
 def _print(parts: Sequence[dict[str, np.ndarray]], console: Console) -> None:
-    """Print predictions as a table, or one below the other where the terminal is too narrow for that."""
+    """Print predictions as a table, or one below the other where the terminal is too narrow for that.
+
+    The column of values outside the training samples' is printed only where there are any.
+    """
     from rich.table import Table
 
-    names = list(parts[0])
-    rows = [list(map(_text, row)) for columns in parts for row in zip(*columns.values(), strict=True)]
+    is_inside = not any(columns[COLUMN].any() for columns in parts if COLUMN in columns)
+    names = [name for name in parts[0] if name != COLUMN or not is_inside]
+    rows = [list(map(_text, row)) for columns in parts for row in zip(*(columns[name] for name in names), strict=True)]
     shown = Table(*names)
     for row in rows:
         shown.add_row(*row)

@@ -44,6 +44,9 @@ def promote(experiment: str, force: str | None, seeds: int | None) -> None:
         lines.append(f"{name}@{CHAMPION} is {done.before or 'none'}. To replace it in any case: --force REASON")
     elif done.before and done.before != done.version:
         lines.append(f"It replaces {done.before}. To undo: modelyard rollback {name}")
+    if registry.REFERENCE_MD5 not in done.version.tags:
+        build = f"modelyard run {experiment}, then modelyard promote {experiment}"
+        lines.append(f"Without an input contract, `modelyard check` cannot use it. To add one: {build}")
     _print(lines)
 
 

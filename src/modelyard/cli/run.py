@@ -35,7 +35,14 @@ from modelyard.orchestration.fork_server import IS_SUPPORTED, running_server
 from modelyard.orchestration.run_lock import only_run
 from modelyard.orchestration.scheduler import SUCCEEDED, Pipeline, Stage, StageState
 from modelyard.params.project import Project, Published
-from modelyard.params.results import PRETRAINED_STAGES, evaluate_stage, export_stage, results_root, train_stage
+from modelyard.params.results import (
+    PRETRAINED_STAGES,
+    contract_stage,
+    evaluate_stage,
+    export_stage,
+    results_root,
+    train_stage,
+)
 from modelyard.tracking import is_enabled, report_relocation
 from modelyard.tracking.environment import REBUILD
 
@@ -71,7 +78,7 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
     project = params.load()
     published = params.load_published(project)
     chosen = _chosen_stages(project, names, options.demo)
-    targets = [*chosen.values(), *_conversions(project, chosen)] + ([] if names or options.demo else ["compare"])
+    targets = [*chosen.values(), *_further_stages(project, chosen)] + ([] if names or options.demo else ["compare"])
     if options.dry:
         pipeline, unavailable = _plan(console, project, targets)
         print_plan(console, pipeline.stages, unavailable, options.verbose)
@@ -125,16 +132,20 @@ def _chosen_stages(project: Project, names: Sequence[str], demo: bool) -> dict[s
     return chosen
 
 
-def _conversions(project: Project, names: Iterable[str]) -> list[str]:
-    """The stages that convert the models, if dvc.yaml has them: that of a project of an earlier version has not."""
+def _further_stages(project: Project, names: Iterable[str]) -> list[str]:
+    """The stages that convert the models and describe their inputs, if dvc.yaml has them.
+
+    That of a project of an earlier version has not.
+    """
     found = []
     for name in names:
-        stage = export_stage(project.section_of(name), name)
-        file, _, own_name = stage.rpartition(":")
-        text = read_text(Path(file or "dvc.yaml"))
-        if f"\n  {own_name.partition('@')[0]}:" in text:
-            found.append(stage)
-    return found
+        of_input = contract_stage(project.all_experiments[name].input)
+        for stage in (export_stage(project.section_of(name), name), of_input):
+            file, _, own_name = stage.rpartition(":")
+            text = read_text(Path(file or "dvc.yaml"))
+            if f"\n  {own_name.partition('@')[0]}:" in text:
+                found.append(stage)
+    return list(dict.fromkeys(found))
 
 
 def _is_on_request(project: Project, experiment: str) -> bool:

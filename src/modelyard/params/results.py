@@ -80,6 +80,11 @@ def export_stage(section: str, experiment: str) -> str:
     return _SECTIONS[section].export + experiment
 
 
+def contract_stage(input_name: str) -> str:
+    """The name of the stage that describes the training samples of an input."""
+    return f"contract@{input_name}"
+
+
 def train_stages(experiment: str) -> list[str]:
     """The names that the training stage of an experiment has in any section."""
     return [train_stage(section, experiment) for section in _SECTIONS]

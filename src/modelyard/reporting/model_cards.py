@@ -25,7 +25,10 @@ WEAK_CLASS = 0.1  # of F1 below the mean of the classes: worth a warning
 ONE_TRAINING = (
     "The intervals say how much the results depend on the choice of test samples, not on the luck of one training."
 )
-NO_CHECK = "It answers samples of any kind; for those unlike the training samples its answers mean little."
+ANY_KIND = (
+    "It answers samples of any kind; for those unlike the training samples its answers mean little. "
+    "`modelyard predict` names values that these did not have, and `modelyard check` tests for data drift."
+)
 
 
 @dataclass(frozen=True)
@@ -171,7 +174,7 @@ def _folds(folds: FoldResults | None) -> str:
 def _limits(
     data: InputCard | None, classes: dict[str, dict[str, float | None]], few: Sequence[str], is_replicated: bool
 ) -> Iterator[str]:
-    yield NO_CHECK
+    yield ANY_KIND
     if not is_replicated:
         yield ONE_TRAINING
     yield from (f"{warning}." for warning in (data.warnings if data else ()))

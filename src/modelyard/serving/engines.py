@@ -9,7 +9,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_json
 from modelyard.orchestration import dvc_lock
 from modelyard.orchestration.dvc_lock import LockedStage
-from modelyard.params.results import SECTIONS, evaluate_stage, export_stage, train_stage
+from modelyard.params.results import SECTIONS, contract_stage, evaluate_stage, export_stage, train_stage
 from modelyard.serving.onnx_model import CONVERSION, FILE, FOLDER, OnnxModel, is_runtime_installed
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Engine = Literal["auto", "onnx", "keras", "sklearn"]
 NATIVE_FILES = {"keras": "model.keras", "sklearn": "model.skops"}
-MODEL, TEST = "model", "test"
+MODEL, TEST, CONTRACT = "model", "test", "contract"
 
 
 class Predictor(Protocol):
@@ -55,6 +55,18 @@ class ExperimentFiles(NamedTuple):
     def test_folder(self) -> Path:
         """The folder of the test samples."""
         return dvc_lock.verified_dependency(evaluate_stage(self.section, self.name), TEST, self.root)
+
+    def contract_folder(self) -> Path | None:
+        """The folder of its input contract; None if the pipeline has built none.
+
+        Raises:
+            ModelyardError: it is not here, or not what the pipeline made.
+        """
+        evaluated = self.stages.get(evaluate_stage(self.section, self.name))
+        inputs = [Path(path).parent.name for path in evaluated.deps if Path(path).name == TEST] if evaluated else []
+        stages = [contract_stage(name) for name in inputs]
+        built = dvc_lock.read(self.root, stages)
+        return dvc_lock.verified_output(stages[0], CONTRACT, self.root) if built else None
 
     def onnx_file(self) -> Path:
         """The converted model.

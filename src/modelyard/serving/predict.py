@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modelyard.core.errors import ModelyardError
+from modelyard.data.contract import Reference, measure
 from modelyard.data.inputs import InputDescription
 from modelyard.serving import images, tables, texts
 from modelyard.serving.batch import PredictionBatch
+from modelyard.serving.outside import COLUMN, name_outside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,15 +49,24 @@ def take_test_samples(numbers: Sequence[int], folder: Path) -> PredictionBatch:
     return PredictionBatch({"test row": list(numbers)}, np.asarray(samples.x), truth=np.asarray(samples.y))
 
 
-def prediction_table(batch: PredictionBatch, outputs: np.ndarray, description: InputDescription) -> "pd.DataFrame":
-    """A model's predictions, after the columns that identify the samples: a row for each sample, or for each box."""
+def prediction_table(
+    batch: PredictionBatch, outputs: np.ndarray, description: InputDescription, contract: Reference | None = None
+) -> "pd.DataFrame":
+    """A model's predictions, after the columns that identify the samples: a row for each sample, or for each box.
+
+    With an input contract, a last column names the values of each sample that the training samples did not have.
+    """
     import pandas as pd
 
     from modelyard.experiments.tasks import TASKS
 
     table = TASKS[description.task].prediction_table(_predicted(batch, outputs, description))
-    names = pd.DataFrame(batch.names).take(table.index.to_numpy())
-    return pd.concat([names.reset_index(drop=True), table.reset_index(drop=True)], axis=1)
+    positions = table.index.to_numpy()
+    parts = [pd.DataFrame(batch.names).take(positions), table]
+    if contract:
+        outside = pd.DataFrame({COLUMN: name_outside(contract, measure(batch.x, description))}, dtype=object)
+        parts.append(outside.take(positions))
+    return pd.concat([part.reset_index(drop=True) for part in parts], axis=1)
 
 
 def check_can_plot(description: InputDescription) -> None:

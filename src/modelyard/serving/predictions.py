@@ -5,10 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from modelyard.data.contract import Reference, measure
 from modelyard.data.decision_threshold import predicted_classes
 from modelyard.data.inputs import InputDescription
 from modelyard.data.samples import Task
 from modelyard.serving.batch import PredictionBatch
+from modelyard.serving.outside import COLUMN, name_outside
 
 SIDES = ("left", "top", "right", "bottom")
 
@@ -26,16 +28,20 @@ class PredictionColumns(NamedTuple):
 
 
 def prediction_columns(
-    batch: PredictionBatch, outputs: np.ndarray, description: InputDescription
+    batch: PredictionBatch, outputs: np.ndarray, description: InputDescription, contract: Reference | None = None
 ) -> dict[str, np.ndarray]:
     """The columns of `predict.prediction_table`."""
     if description.task not in _BY_TASK:
         from modelyard.serving.predict import prediction_table
 
-        table = prediction_table(batch, outputs, description)
+        table = prediction_table(batch, outputs, description, contract)
         return {str(name): table[name].to_numpy() for name in table}
     columns, positions = _BY_TASK[description.task](batch, outputs, description)
-    return {name: np.array(values, dtype=object)[positions] for name, values in batch.names.items()} | columns
+    names = {name: np.array(values, dtype=object)[positions] for name, values in batch.names.items()}
+    if contract is None:
+        return names | columns
+    outside = np.array(name_outside(contract, measure(batch.x, description)), dtype=object)
+    return names | columns | {COLUMN: outside[positions]}
 
 
 def _classes(batch: PredictionBatch, outputs: np.ndarray, description: InputDescription) -> PredictionColumns:

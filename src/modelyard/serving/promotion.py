@@ -7,6 +7,7 @@ these samples, wider for each further one (see serving.comparisons).
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from modelyard import models
@@ -18,8 +19,9 @@ from modelyard.metrics.definitions import headline_metric
 from modelyard.orchestration import dvc_lock
 from modelyard.params.project import Project
 from modelyard.params.results import evaluate_stage, train_stage
-from modelyard.serving import registry
+from modelyard.serving import engines, registry
 from modelyard.serving.comparisons import Comparison
+from modelyard.serving.reference import ModelReference
 from modelyard.serving.registry import CHALLENGER, CHAMPION, Version
 
 RECORDED = ("experiment", "metric", "comparison", "gain", "gain_low", "gain_high", "over_seeds", "reason", "forced")
@@ -37,6 +39,7 @@ class Candidate:
         model_md5: the MD5 of that folder.
         test: the folder of its test samples.
         test_md5: the MD5 of that folder.
+        contract: the folder of its input contract; None if the pipeline has built none yet.
     """
 
     experiment: str
@@ -45,6 +48,7 @@ class Candidate:
     model_md5: str
     test: Path
     test_md5: str
+    contract: Path | None = None
 
     @cached_property
     def model(self) -> models.Model:
@@ -141,6 +145,7 @@ def promote(
     candidate = candidate_of(project, experiment, root)
     champion = registry.aliased(candidate.name, CHAMPION)
     if champion and champion.tags.get("model_md5") == candidate.model_md5:
+        champion = _with_reference(champion, candidate)
         return Promotion(champion, CHAMPION, "It is the champion already, with the same files.", champion)
     decision = decide(candidate, champion)
     if over_seeds and decision.comparison:
@@ -149,6 +154,7 @@ def promote(
         decision = replace(decision, wins=True, forced=force)
     tags = {"test_md5": candidate.test_md5, "metric": candidate.summary, **decision.tags}
     version = registry.register(candidate.name, experiment, candidate.model, candidate.folder, tags, card)
+    version = _with_reference(version, candidate)
     if decision.wins:
         registry.set_champion(version, replacing=champion)
     else:
@@ -168,6 +174,7 @@ def candidate_of(project: Project, experiment: str, root: Path) -> Candidate:
         model_md5=dvc_lock.md5(folder),
         test=test,
         test_md5=dvc_lock.md5(test),
+        contract=engines.find(experiment, root).contract_folder(),
     )
 
 
@@ -226,6 +233,15 @@ def decide(candidate: Candidate, champion: Version | None) -> PromotionDecision:
     number = registry.comparison_number(candidate.test_md5, candidate.model_md5, champion)
     comparison = Comparison(difference, number, champion.number)
     return PromotionDecision(comparison.is_significant, str(comparison), comparison)
+
+
+def _with_reference(version: Version, candidate: Candidate) -> Version:
+    """The version with what new samples are compared with, if there is an input contract."""
+    if candidate.contract is None:
+        return version
+    with TemporaryDirectory() as temporary:
+        ModelReference.of(candidate.evaluation, candidate.contract).save(Path(temporary))
+        return registry.add_reference(version, Path(temporary))
 
 
 def _with_seeds(decision: PromotionDecision, over_seeds: SeedComparison) -> PromotionDecision:

@@ -5,7 +5,7 @@ A version holds the model as MLflow serves it, and beside it our own folder, whi
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from modelyard.tracking.mlflow_schema import model_digest
 CHAMPION, CHALLENGER = "champion", "challenger"
 COMPARISON, AGAINST = "comparison", "against"  # tags: its number on the same test samples, and the champion's version
 FOLDER = "model_folder"  # of a version: our own format, beside MLflow's
+REFERENCE, REFERENCE_MD5 = "reference", "reference_md5"  # of a version: a folder with folders by MD5, and the tag
 LONGEST_DESCRIPTION = 5000  # characters, of MLflow's tables
 MAX_VERSIONS = 10_000
 ADVICE = "Promote an experiment: modelyard promote EXPERIMENT"
@@ -104,6 +105,16 @@ def register(
             name, uri, run.info.run_id, tags, description=described, model_id=model_id
         )
         return Version(name, str(version.version), tags)
+
+
+def add_reference(version: Version, folder: Path) -> Version:
+    """Log the folder of what new samples of a version are compared with; returns the version with the tag of it."""
+    md5 = dvc_lock.md5(folder)
+    with _registry() as client:
+        model_id = client.get_model_version(version.name, version.number).source.rpartition("/")[2]
+        client.log_model_artifacts(model_id, str(folder), f"{REFERENCE}/{md5}")
+        client.set_model_version_tag(version.name, version.number, REFERENCE_MD5, md5)
+    return replace(version, tags={**version.tags, REFERENCE_MD5: md5})
 
 
 def set_champion(version: Version, replacing: Version | None) -> None:
@@ -189,12 +200,27 @@ def folder_of(version: Version) -> Path:
             f"{version.name}: {version} has no tag model_md5, so its files cannot be verified. "
             "Register the model again: modelyard promote EXPERIMENT"
         )
+    return _downloaded(version, FOLDER, expected)
+
+
+def reference_of(version: Version) -> Path | None:
+    """The folder of what new samples of a version are compared with; None if it was registered without.
+
+    Raises:
+        ModelyardError: its files are gone, or differ from what was registered.
+    """
+    expected = version.tags.get(REFERENCE_MD5)
+    return _downloaded(version, f"{REFERENCE}/{expected}", expected) if expected else None
+
+
+def _downloaded(version: Version, artifact: str, expected: str) -> Path:
+    """A folder of a version with this MD5."""
     kept = tracking.project_root() / ".modelyard" / "models" / expected
-    if not kept.exists() or dvc_lock.md5(kept / FOLDER) != expected:
+    if not kept.exists() or dvc_lock.md5(kept / artifact) != expected:
         with atomic_folder(kept) as temporary:
-            _download(version, temporary)
-            _check_md5(expected, version, temporary / FOLDER)
-    return kept / FOLDER
+            _download(version, artifact, temporary)
+            _check_md5(expected, version, temporary / artifact)
+    return kept / artifact
 
 
 @contextmanager
@@ -265,12 +291,12 @@ def _log_model(client: Any, experiment: str, model: Model, folder: Path) -> Any:
     return client.get_run(run_id)
 
 
-def _download(version: Version, target: Path) -> None:
+def _download(version: Version, artifact: str, target: Path) -> None:
     with _registry():
         from mlflow import MlflowException
         from mlflow.artifacts import download_artifacts
 
-        uri = f"models:/{version.name}/{version.number}/{FOLDER}"
+        uri = f"models:/{version.name}/{version.number}/{artifact}"
         try:
             download_artifacts(artifact_uri=uri, dst_path=str(target))
         except (OSError, MlflowException) as error:
@@ -282,5 +308,5 @@ def _check_md5(expected: str, version: Version, folder: Path) -> None:
     if found != expected:
         raise ModelyardError(
             f"{version.name}: {version} was refused: its files in the store differ from what was registered. "
-            f"Their MD5 is {found}, its tag model_md5 is {expected}."
+            f"Their MD5 is {found}, that of its tag is {expected}."
         )

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from modelyard.data.columns import Column, to_numbers
+from modelyard.core.config import suggest
+from modelyard.data.columns import Column, Numbers, to_numbers
 from modelyard.data.inputs import InputDescription
 from modelyard.data.readers import table_file
 from modelyard.data.readers.csv_table import CsvFormat, RawTable, TableError
+from modelyard.data.samples import TARGET_KINDS
 from modelyard.serving.batch import PredictionBatch, Unreadable, open_all, shown_name, stack
 
 if TYPE_CHECKING:
@@ -32,37 +34,62 @@ class ConvertedRows(NamedTuple):
     unknown: dict[str, Counter[str]]
 
 
-def read(files: Sequence[Path], description: InputDescription) -> Iterator[PredictionBatch]:
+def read(files: Sequence[Path], description: InputDescription, target: str = "") -> Iterator[PredictionBatch]:
     """Read CSV, Parquet or Feather files in parts, as samples (n, features); columns that no model takes are ignored.
 
     The rules are those of training. A row that breaks one is an error of its batch; so is a file that does, or that
     lacks one of the columns.
+
+    Args:
+        files: the files.
+        description: the input of the model.
+        target: the column of the true answers, to read as well; none by default.
     """
     errors: list[str] = []
-    for file, parts in open_all(files, lambda file: _open(file, description), errors):
+    for file, parts in open_all(files, lambda file: _open(file, description, target), errors):
         name, unknown = shown_name(file), defaultdict[str, Counter[str]](Counter)
         try:
             for table in parts:
                 samples = to_samples(table.columns, description)
                 for column, categories in samples.unknown.items():
                     unknown[column].update(categories)
-                yield _batch(table, samples, name, len(files) > 1)
+                truth = _targets(table.columns[target], description, target) if target else None
+                yield _batch(table, samples, truth, name, len(files) > 1)
         except Unreadable as error:
             errors.append(f"{name}: {error}; what is above that was read")
-        warnings = [*_unused_columns(table, description), *warn_of_unknown(unknown)]
+        warnings = [*_unused_columns(table, description, target), *warn_of_unknown(unknown)]
         yield _remarks([f"{name}: {warning}" for warning in warnings], [], description)
     if errors:
         yield _remarks([], errors, description)
 
 
-def _batch(table: RawTable, samples: ConvertedRows, name: str, are_several: bool) -> PredictionBatch:
-    wrong = dict(table.errors) | {table.rows[position]: error for position, error in samples.errors.items()}
+def _batch(
+    table: RawTable, samples: ConvertedRows, truth: Numbers | None, name: str, are_several: bool
+) -> PredictionBatch:
+    of_rows = samples.errors | (truth.errors if truth else {})
+    wrong = dict(table.errors) | {table.rows[position]: error for position, error in of_rows.items()}
     errors = [f"{name}: row {row} below the header: {wrong[row]}" for row in sorted(wrong)]
-    good = [position for position in range(len(table.rows)) if position not in samples.errors]
+    good = [position for position in range(len(table.rows)) if position not in of_rows]
     names: dict[str, list[Any]] = {"file": [name] * len(good)} if are_several else {}
     return PredictionBatch(
-        names | {"row": [table.rows[position] for position in good]}, samples.x[good], errors=tuple(errors)
+        names | {"row": [table.rows[position] for position in good]},
+        samples.x[good],
+        errors=tuple(errors),
+        truth=truth.values[good, 0] if truth else None,
     )
+
+
+def _targets(raw: "pa.ChunkedArray", description: InputDescription, name: str) -> Numbers:
+    """The true answers as numbers, those of a classification as class numbers; without one, a row has an error."""
+    if TARGET_KINDS[description.task] == "class":
+        found = to_numbers(raw, Column(name=name, kind="category", categories=description.classes))
+        errors = {row: f"{text!r} in column {name!r} is no class of this model" for row, text in found.unknown.items()}
+    else:
+        decimal = description.csv_format.decimal if description.csv_format else "."
+        found = to_numbers(raw, Column(name=name, kind="number"), decimal)
+        errors = found.errors
+    gaps = dict.fromkeys(np.flatnonzero(found.gaps).tolist(), f"no value in column {name!r}")
+    return Numbers(found.values, gaps | errors)
 
 
 def to_samples(columns: "Mapping[str, pa.ChunkedArray]", description: InputDescription) -> ConvertedRows:
@@ -101,19 +128,23 @@ def warn_of_unknown(unknown: Mapping[str, Counter[str]]) -> Iterator[str]:
         )
 
 
-def _open(file: Path, description: InputDescription) -> Iterator[RawTable]:
+def _open(file: Path, description: InputDescription, target: str) -> Iterator[RawTable]:
     """The parts of a table that has the columns and at least one row."""
-    parts = (part for part in _parts(file, description) if part.rows or part.errors)
+    parts = (part for part in _parts(file, description, target) if part.rows or part.errors)
     first = next(parts, None)
     if first is None:
         raise Unreadable("there is no row below the header")
     return chain([first], parts)
 
 
-def _parts(file: Path, description: InputDescription) -> Iterator[RawTable]:
+def _parts(file: Path, description: InputDescription, target: str) -> Iterator[RawTable]:
     try:
         for part in table_file.read_parts(file, description.csv_format or CsvFormat()):
             _refuse_missing_columns(part.columns, description)
+            if target and target not in part.columns:
+                raise Unreadable(
+                    f"there is no column {target!r} with the true answers; {suggest(target, part.columns)}"
+                )
             yield part
     except FileNotFoundError:
         raise Unreadable("no such file") from None
@@ -128,8 +159,8 @@ def _remarks(warnings: Sequence[str], errors: Sequence[str], description: InputD
     return PredictionBatch({}, stack([], description.shape, "float64"), tuple(warnings), tuple(errors))
 
 
-def _unused_columns(table: RawTable, description: InputDescription) -> Iterator[str]:
-    used = {column.name for column in _columns(description)}
+def _unused_columns(table: RawTable, description: InputDescription, target: str) -> Iterator[str]:
+    used = {target, *(column.name for column in _columns(description))}
     if unused := [column for column in table.columns if column not in used]:
         yield f"unused columns: {', '.join(unused)}"
 

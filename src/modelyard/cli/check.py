@@ -1,0 +1,135 @@
+"""`modelyard check`: whether new samples differ from those that a model was trained on by more than chance."""
+
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from modelyard import models
+from modelyard.cli.predict import MOST_ERRORS
+from modelyard.core.errors import ModelyardError
+from modelyard.core.files import write_json, write_table
+from modelyard.experiments import evaluate, plots
+from modelyard.serving import check as serving
+from modelyard.serving import engines, mlflow_log, registry
+from modelyard.serving.check import DriftReport, NewSamples
+from modelyard.serving.drift import SMALLEST_EFFECT
+from modelyard.serving.drift_plot import plot_drift
+from modelyard.serving.reference import ModelReference
+
+PRINTED = 20  # features
+MOST_WARNINGS = 5  # of converted images there is one for each
+
+
+class CheckOptions(NamedTuple):
+    """Options of `modelyard check`; see its help."""
+
+    target: str
+    output: Path | None
+    show: Path | None
+    as_json: bool
+
+
+def check(name: str, paths: Sequence[Path], options: CheckOptions) -> int:
+    """Check files and folders of new samples, print the result, and log it to MLflow.
+
+    Returns the exit code: 1 if there is data drift, the metric has fallen, or something could not be read.
+
+    Raises:
+        ModelyardError: there is no such model, it has no input contract, or nothing can be read.
+    """
+    if options.show and options.show.suffix.lower() != ".png":
+        raise ModelyardError(f"--show {options.show}: the plot is written as PNG; give a name that ends in .png")
+    start = datetime.now(UTC)
+    model, reference = load(name)
+    new = serving.read(paths, model.description, options.target)
+    _print_problems(new)
+    report = serving.check(name, model, reference, new)
+    _write(report, reference, options, start)
+    if options.as_json:
+        print(json.dumps(report.as_json(), indent=2))  # noqa: T201
+    else:
+        _print(report, Console())
+    return int(report.is_alarm or bool(new.errors))
+
+
+def load(name: str) -> tuple[models.Model, ModelReference]:
+    """Load the model of an experiment, or a registered one such as `mnist@champion`, and what it is compared with.
+
+    Raises:
+        ModelyardError: there is no such model, or it has no input contract.
+    """
+    if "@" in name:
+        version = registry.resolve(name)
+        folder = registry.reference_of(version)
+        if folder is None:
+            origin = version.tags.get("experiment", "EXPERIMENT")
+            raise ModelyardError(
+                f"{name} was registered without an input contract. To add one: modelyard run {origin}, then "
+                f"modelyard promote {origin}"
+            )
+        return models.load(registry.folder_of(version)), ModelReference.load(folder)
+    experiment = engines.find(name, Path.cwd())
+    model = models.load(experiment.model_folder)
+    contract = experiment.contract_folder()
+    if contract is None:
+        raise ModelyardError(f"the input of {name} has no contract yet. Build it: modelyard run {name}")
+    return model, ModelReference.of(evaluate.evaluate(model, experiment.test_folder), contract)
+
+
+def _write(report: DriftReport, reference: ModelReference, options: CheckOptions, start: datetime) -> None:
+    """Write the files that were asked for, and log them all to MLflow."""
+    plot, table = plot_drift(report, reference), serving.table(report)
+    if options.show:
+        options.show.parent.mkdir(parents=True, exist_ok=True)
+        plots.save(plot, options.show)
+    if options.output:
+        write_table(options.output, table)
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        plots.save(plot, folder / "drift.png")
+        write_table(folder / "drift.csv", table)
+        write_json(folder / "drift.json", report.as_json())
+        mlflow_log.write(report, folder, start, datetime.now(UTC))
+
+
+def _print_problems(new: NewSamples) -> None:
+    """Print the first warnings and errors to standard error."""
+    for kind, lines, most in (("warning", new.warnings, MOST_WARNINGS), ("error", new.errors, MOST_ERRORS)):
+        for line in lines[:most]:
+            print(f"{kind}: {line}", file=sys.stderr)  # noqa: T201
+        if len(lines) > most:
+            print(f"{kind}: {len(lines) - most} more, which are not printed", file=sys.stderr)  # noqa: T201
+
+
+def _print(report: DriftReport, console: Console) -> None:
+    table = Table("feature", "training", "new", "effect", "p (Holm)", "", title=f"New samples for {report.model}")
+    ordered = sorted(report.tests, key=lambda each: (not each.has_drifted, each.p_adjusted, -each.test.effect))
+    for each in ordered[:PRINTED]:
+        texts = map(escape, (each.test.feature, each.test.training, each.test.new))
+        mark = "[bold red]drift[/]" if each.has_drifted else ""
+        table.add_row(*texts, f"{each.test.effect:.3f}", f"{each.p_adjusted:.2g}", mark)
+    console.print(table)
+    lines = [mlflow_log.verdict(report)]
+    if len(ordered) > PRINTED:
+        lines.append(
+            f"{len(ordered) - PRINTED} more features, with larger p values, are in the file of -o and in --json."
+        )
+    if report.rows > report.compared:
+        lines.append(f"{report.compared} of {report.rows} samples were compared, drawn at random.")
+    if report.smallest_detectable > SMALLEST_EFFECT:
+        lines.append(
+            f"With {report.compared} samples, only effects from {report.smallest_detectable:.2f} on are significant."
+        )
+    if report.outside:
+        counts = ", ".join(f"{name} ({count})" for name, count in report.outside.most_common(5))
+        lines.append(f"Samples with a value outside the training samples': {counts}.")
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

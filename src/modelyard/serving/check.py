@@ -1,0 +1,245 @@
+"""Checks new samples of a model: whether they have drifted from its training samples, and whether its metric fell."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from modelyard.core.config import suggest
+from modelyard.core.errors import ModelyardError
+from modelyard.data.contract import Measured, measure
+from modelyard.data.inputs import InputDescription
+from modelyard.data.samples import TARGET_KINDS, Samples
+from modelyard.data.trees import LITTER
+from modelyard.models import Model
+from modelyard.serving import drift, images, tables, texts
+from modelyard.serving.batch import PredictionBatch
+from modelyard.serving.drift import ALPHA, SMALLEST_EFFECT, AdjustedTest, NewMetric
+from modelyard.serving.outside import count_outside
+from modelyard.serving.reference import ModelReference, measure_metric, measure_outputs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST = 10_000  # samples that are compared: more are drawn from at random
+FOLDER = "folder"  # what --target names for images and texts: the folder of a file is its class
+
+
+@dataclass(frozen=True)
+class NewSamples:
+    """The samples to check.
+
+    Attributes:
+        x: up to MOST samples (n, ...).
+        truth: their targets (n,), if these were asked for.
+        rows: how many there were.
+        warnings: what was noticed while reading them.
+        errors: what could not be read.
+    """
+
+    x: np.ndarray
+    truth: np.ndarray | None
+    rows: int
+    warnings: tuple[str, ...]
+    errors: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """What a check has found.
+
+    Attributes:
+        model: the model's name.
+        rows: the number of new samples; at most MOST of them were compared.
+        tests: one for each feature of the samples, and of the model's outputs.
+        measured: the features of the new samples, and of the outputs for them.
+        outside: the number of compared samples outside the training samples' range or categories, by feature.
+        smallest_detectable: the smallest effect that would have been significant.
+        alpha: the probability of a false alarm that the tests together have.
+        metric: how the metric has changed, where the true answers were given.
+    """
+
+    model: str
+    rows: int
+    tests: list[AdjustedTest]
+    measured: tuple[Measured, Measured]
+    outside: Counter[str]
+    smallest_detectable: float
+    alpha: float
+    metric: NewMetric | None
+
+    @property
+    def compared(self) -> int:
+        """The number of samples that were compared."""
+        return len(self.measured[0].values)
+
+    @property
+    def drifted(self) -> list[str]:
+        """The features that have drifted."""
+        return [each.test.feature for each in self.tests if each.has_drifted]
+
+    @property
+    def is_alarm(self) -> bool:
+        """Whether a feature has drifted, or the metric has fallen."""
+        return bool(self.drifted) or (self.metric is not None and self.metric.has_fallen)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything but the samples, as JSON values."""
+        metric = self.metric and {
+            "name": self.metric.metric,
+            "test": self.metric.before,
+            "new": self.metric.after,
+            "difference": self.metric.after - self.metric.before,
+            "low": self.metric.interval.low,
+            "high": self.metric.interval.high,
+            "has_fallen": self.metric.has_fallen,
+        }
+        return {
+            "model": self.model,
+            "samples": self.rows,
+            "compared": self.compared,
+            "drift": bool(self.drifted),
+            "alarm": self.is_alarm,
+            "alpha": self.alpha,
+            "smallest_effect": SMALLEST_EFFECT,
+            "smallest_detectable_effect": self.smallest_detectable,
+            "features": [
+                {**each.test._asdict(), "p_adjusted": each.p_adjusted, "has_drifted": each.has_drifted}
+                for each in self.tests
+            ],
+            "outside_training": dict(self.outside),
+            "metric": metric,
+        }
+
+
+def check(name: str, model: Model, reference: ModelReference, new: NewSamples) -> DriftReport:
+    """Compare new samples, and a model's outputs for them, with what is kept with the model.
+
+    With true answers, half of the 5 % is for the metric: the tests have 2.5 %, and so has a one-sided look at the 95 %
+    interval of its change.
+
+    Raises:
+        ModelyardError: there is no sample.
+    """
+    if not len(new.x):
+        raise ModelyardError("there is no sample to check")
+    description, outputs = model.description, model.predict(new.x)
+    measured = measure(new.x, description), measure_outputs(new.x, outputs, description)
+    tests = [
+        test
+        for known, of_new in zip((reference.inputs, reference.outputs), measured, strict=True)
+        for test in drift.compare(known, of_new)
+    ]
+    alpha = ALPHA if new.truth is None else ALPHA / 2
+    smallest = min(len(reference.inputs.values), len(reference.outputs.values))
+    return DriftReport(
+        model=name,
+        rows=new.rows,
+        tests=drift.adjust(tests, alpha),
+        measured=measured,
+        outside=count_outside(reference.inputs, measured[0]),
+        smallest_detectable=drift.smallest_detectable(smallest, len(new.x), len(tests), alpha),
+        alpha=alpha,
+        metric=None if new.truth is None else _metric_change(model, reference, Samples(new.x, new.truth), outputs),
+    )
+
+
+def table(report: DriftReport) -> "pd.DataFrame":
+    """Return the tests as a table, one row for each."""
+    import pandas as pd
+
+    rows = [each.test._asdict() | {"p_adjusted": each.p_adjusted, "drift": each.has_drifted} for each in report.tests]
+    return pd.DataFrame(rows)
+
+
+def read(paths: Sequence[Path], description: InputDescription, target: str = "") -> NewSamples:
+    """Read files, and those in folders, of the kind that a model takes; of more than MOST samples, as many at random.
+
+    Args:
+        paths: files and folders.
+        description: the model's input.
+        target: of a table the column with the true answers, else FOLDER; none by default.
+
+    Raises:
+        ModelyardError: the model has no target that can be compared, or `target` is another name for an image or text.
+    """
+    _check_target(description, target)
+    random, files = np.random.default_rng(0), [file for path in paths for file in _files_in(path)]
+    if description.words or len(description.shape) == 3:
+        count = len(files)
+        chosen = np.sort(random.permutation(count)[:MOST])
+        reader = texts if description.words else images
+        batch = reader.read([files[number] for number in chosen], description)
+        batch = _with_folders_as_truth(batch, description) if target else batch
+        return NewSamples(
+            batch.x, batch.truth, max(count - len(batch.errors), len(batch)), batch.warnings, batch.errors
+        )
+    return _draw(tables.read(files, description, target), random)
+
+
+def _draw(batches: Iterator[PredictionBatch], random: np.random.Generator) -> NewSamples:
+    """Keep the MOST samples with the smallest of random numbers: in one pass, and equally likely each."""
+    rows, x, truth, keys = 0, None, None, np.empty(0)
+    warnings: list[str] = []
+    errors: list[str] = []
+    for batch in batches:
+        rows += len(batch)
+        warnings += batch.warnings
+        errors += batch.errors
+        keys = np.concatenate([keys, random.random(len(batch))])
+        x = batch.x if x is None else np.concatenate([x, batch.x])
+        if batch.truth is not None:
+            truth = batch.truth if truth is None else np.concatenate([truth, batch.truth])
+        if len(keys) > MOST:
+            kept = np.sort(np.argpartition(keys, MOST)[:MOST])
+            keys, x, truth = keys[kept], x[kept], None if truth is None else truth[kept]
+    return NewSamples(np.empty(0) if x is None else x, truth, rows, tuple(warnings), tuple(errors))
+
+
+def _files_in(path: Path) -> list[Path]:
+    """A file itself, or the files in a folder and in those within it, without hidden ones and litter."""
+    if not path.is_dir():
+        return [path]
+    files = (file for file in sorted(path.rglob("*")) if file.is_file())
+    return [file for file in files if not any(map(LITTER.fullmatch, file.relative_to(path).parts))]
+
+
+def _check_target(description: InputDescription, target: str) -> None:
+    if not target:
+        return
+    if TARGET_KINDS[description.task] not in ("class", "number"):
+        raise ModelyardError(
+            f"--target is for classes and values; this model's task is {description.task}: leave it out"
+        )
+    is_table = not description.words and len(description.shape) != 3
+    if not is_table and target != FOLDER:
+        raise ModelyardError(
+            f"--target {target}: this model takes no tables. With `--target {FOLDER}`, the name of the folder that a "
+            "file lies in is its true class"
+        )
+
+
+def _with_folders_as_truth(batch: PredictionBatch, description: InputDescription) -> PredictionBatch:
+    """The samples whose folder has the name of a class, with that class; the others are errors."""
+    labels = [Path(name).absolute().parent.name for name in batch.names["file"]]
+    numbers = {name: number for number, name in enumerate(description.classes)}
+    good = [position for position, label in enumerate(labels) if label in numbers]
+    errors = [
+        f"{file}: its folder {label!r} is no class of this model; {suggest(label, numbers)}"
+        for file, label in zip(batch.names["file"], labels, strict=True)
+        if label not in numbers
+    ]
+    truth = np.array([numbers[labels[position]] for position in good], dtype=np.int64)
+    names = {"file": [batch.names["file"][position] for position in good]}
+    return PredictionBatch(names, batch.x[good], batch.warnings, (*batch.errors, *errors), truth=truth)
+
+
+def _metric_change(model: Model, reference: ModelReference, samples: Samples, outputs: np.ndarray) -> NewMetric:
+    known = reference.metric
+    if TARGET_KINDS[model.description.task] == "class":
+        samples = Samples(samples.x, samples.y.astype(np.int64))
+    after = measure_metric(model, samples, outputs)
+    return drift.metric_change(known.name, (known.value, known.interval), after, len(samples))

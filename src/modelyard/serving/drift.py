@@ -1,0 +1,179 @@
+"""Data drift: whether samples differ from those that a model was trained on by more than chance.
+
+Each feature is tested by itself, numbers by Kolmogorov and Smirnov, categories by chi-square, with Holm's correction
+over all of them. With many samples every difference is significant, so it must also be large: see SMALLEST_EFFECT.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from modelyard.data.columns import Kind
+from modelyard.data.contract import FeatureSummary, Measured, Reference, count_categories, value_text
+from modelyard.metrics.bootstrap import Interval
+
+ALPHA = 0.05  # the probability of any alarm where nothing has changed
+SMALLEST_EFFECT = 0.1  # of normal values, the distance after a shift of a quarter of their standard deviation
+FEW = 5  # samples expected in a cell, below which chi-square's distribution is no approximation (Cochran 1954)
+RESAMPLES = 9999
+KS, CHI_SQUARE = "Kolmogorov-Smirnov", "chi-square"
+OTHER = "other"
+
+Values = npt.NDArray[np.float64]
+
+
+class FeatureTest(NamedTuple):
+    """A feature of new samples compared with the same of the training samples.
+
+    Attributes:
+        feature: its name.
+        test: the name of the test.
+        p_value: of this test alone.
+        effect: the largest difference of the shares of any values: the distance of Kolmogorov and Smirnov for numbers
+            (of values up to some number), the total variation distance for categories.
+        training: what the feature was like, in words.
+        new: what it is like.
+    """
+
+    feature: str
+    test: str
+    p_value: float
+    effect: float
+    training: str
+    new: str
+
+
+class AdjustedTest(NamedTuple):
+    """A test with its p value after Holm's correction, and whether the feature has drifted."""
+
+    test: FeatureTest
+    p_adjusted: float
+    has_drifted: bool
+
+
+@dataclass(frozen=True)
+class NewMetric:
+    """A metric on new samples compared with its value on the test samples; higher is better.
+
+    Attributes:
+        metric: its name.
+        rows: the number of new samples.
+        before: the value on the test samples.
+        after: the value on the new samples.
+        interval: of after - before.
+    """
+
+    metric: str
+    rows: int
+    before: float
+    after: float
+    interval: Interval
+
+    @property
+    def has_fallen(self) -> bool:
+        """Whether it is lower by more than chance."""
+        return self.rows > 1 and self.interval.high < 0
+
+
+def compare(reference: Reference, new: Measured) -> list[FeatureTest]:
+    """Compare each feature, and the share of its gaps where it may have any."""
+    return [
+        test
+        for number, feature in enumerate(reference.features)
+        for test in _tests(feature, reference.kept(number), new, number)
+    ]
+
+
+def adjust(tests: Sequence[FeatureTest], alpha: float = ALPHA) -> list[AdjustedTest]:
+    """Correct the p values of tests by Holm's method; a drift is significant at `alpha` and large."""
+    from statsmodels.stats.multitest import multipletests
+
+    if not tests:
+        return []
+    adjusted = multipletests([test.p_value for test in tests], method="holm")[1]
+    return [
+        AdjustedTest(test, float(p_value), bool(p_value < alpha and test.effect >= SMALLEST_EFFECT))
+        for test, p_value in zip(tests, adjusted, strict=True)
+    ]
+
+
+def smallest_detectable(reference_rows: int, rows: int, tests: int, alpha: float = ALPHA) -> float:
+    """The smallest effect of a number that would be significant, of so many tests."""
+    critical = np.sqrt(-np.log(alpha / max(1, tests) / 2) / 2)
+    return float(min(1.0, critical * np.sqrt((reference_rows + rows) / (reference_rows * rows))))
+
+
+def metric_change(metric: str, before: tuple[float, Interval], after: tuple[float, Interval], rows: int) -> NewMetric:
+    """Compare a metric on two sets of samples by the intervals of both.
+
+    Source: MOVER of Zou and Donner (2008), which for accuracies with Wilson's intervals is Newcombe's (1998).
+    """
+    (old, old_interval), (new, new_interval) = before, after
+    low = new - old - np.hypot(new - new_interval.low, old_interval.high - old)
+    high = new - old + np.hypot(new_interval.high - new, old - old_interval.low)
+    return NewMetric(metric, rows, old, new, Interval(float(low), float(high)))
+
+
+def _tests(feature: FeatureSummary, kept: Values, new: Measured, number: int) -> Iterator[FeatureTest]:
+    values = new.values[:, number]
+    present = values[~np.isnan(values)]
+    if feature.is_coded:
+        yield _test_categories(feature, present, new, number)
+    else:
+        yield _test_numbers(feature, kept, present)
+    if feature.gaps is not None:
+        counts = np.array([[feature.rows, feature.gaps], [len(present), len(values) - len(present)]])
+        p_value, effect = _chi_square(counts)
+        shares = [f"{share:.1%}" for share in counts[:, 1] / np.maximum(counts.sum(axis=1), 1)]
+        yield FeatureTest(f"{feature.name} (no value)", CHI_SQUARE, p_value, effect, *shares)
+
+
+def _test_numbers(feature: FeatureSummary, kept: Values, present: Values) -> FeatureTest:
+    from scipy.stats import ks_2samp
+
+    texts = [numbers_text(values, feature.kind) for values in (kept, present)]
+    if not len(kept) or not len(present):
+        return FeatureTest(feature.name, KS, 1.0, 0.0, *texts)
+    found = ks_2samp(kept, present)
+    effect = float(found.statistic)
+    return FeatureTest(feature.name, KS, float(found.pvalue), effect, *texts)
+
+
+def _test_categories(feature: FeatureSummary, codes: Values, new: Measured, number: int) -> FeatureTest:
+    """Compare the counts of the categories that the contract names, and of all others together."""
+    found = count_categories(codes, new.columns[number])
+    named = [found[name] for name in feature.categories]
+    counts = np.array([[*feature.categories.values(), feature.rarer], [*named, found.total() - sum(named)]])
+    p_value, effect = _chi_square(counts)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    most = int(np.abs(shares[1] - shares[0]).argmax())
+    name = [*feature.categories, OTHER][most]
+    return FeatureTest(
+        feature.name, CHI_SQUARE, p_value, effect, *(f"{name}: {share:.1%}" for share in shares[:, most])
+    )
+
+
+def _chi_square(counts: npt.NDArray[np.integer]) -> tuple[float, float]:
+    """The p value of the homogeneity of two rows of counts, and their total variation distance."""
+    from scipy.stats import MonteCarloMethod, chi2_contingency
+    from scipy.stats.contingency import expected_freq
+
+    counts = counts[:, counts.sum(axis=0) > 0]
+    if counts.shape[1] < 2 or not counts.sum(axis=1).all():
+        return 1.0, 0.0
+    is_sparse = expected_freq(counts).min() < FEW
+    method = MonteCarloMethod(n_resamples=RESAMPLES, rng=np.random.default_rng(0)) if is_sparse else None
+    p_value = chi2_contingency(counts, correction=False, method=method).pvalue
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    return float(p_value), float(np.abs(shares[1] - shares[0]).sum() / 2)
+
+
+def numbers_text(values: Values, kind: Kind) -> str:
+    """The median of numbers, and the range of nine in ten."""
+    if not len(values):
+        return "no value"
+    low, median, high = (value_text(value, kind, 4) for value in np.percentile(values, (5, 50, 95)))
+    return f"{median} ({low} to {high})"

@@ -1,0 +1,45 @@
+"""Which values of a sample lie outside what the training samples had."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from modelyard.data.contract import FeatureSummary, Measured, Reference, categories_of, value_text
+
+COLUMN = "outside_training"  # of a table of predictions
+
+
+def name_outside(reference: Reference, measured: Measured) -> list[str]:
+    """Return for each sample the values outside the training samples', each with what these had; "" for none."""
+    found: list[list[str]] = [[] for _ in measured.values]
+    for number, feature in enumerate(reference.features):
+        for position, text in _outside(feature, measured, number):
+            found[position].append(text)
+    return ["; ".join(texts) for texts in found]
+
+
+def count_outside(reference: Reference, measured: Measured) -> Counter[str]:
+    """Return the number of samples that are outside, by feature."""
+    return Counter(
+        feature.name for number, feature in enumerate(reference.features) for _ in _outside(feature, measured, number)
+    )
+
+
+def _outside(feature: FeatureSummary, measured: Measured, number: int) -> Iterator[tuple[int, str]]:
+    """The position of each sample outside the range or categories of a feature, and the text for it."""
+    values = measured.values[:, number]
+    if feature.gaps == 0:
+        for position in np.flatnonzero(np.isnan(values)).tolist():
+            yield position, f"{feature.name}: no value (never in training)"
+    if feature.is_coded:
+        names = categories_of(measured.columns[number])
+        inside = [code for code, name in enumerate(names) if name in feature.categories]
+        for position in np.flatnonzero(~np.isnan(values) & ~np.isin(values, inside)).tolist():
+            code = int(values[position])
+            what = f"{names[code]} (rare in training)" if 0 <= code < len(names) else "a category never in training"
+            yield position, f"{feature.name}: {what}"
+    elif feature.low is not None and feature.high is not None:
+        low, high = value_text(feature.low, feature.kind), value_text(feature.high, feature.kind)
+        for position in np.flatnonzero((values < feature.low) | (values > feature.high)).tolist():
+            yield position, f"{feature.name} {value_text(values[position], feature.kind)} ({low} to {high})"

@@ -1,0 +1,123 @@
+"""`modelyard check`: what it prints and writes, the exit code, and the run in MLflow; for a registered model too."""
+
+import json
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+from PIL import Image
+from support.built_experiments import PARAMS, build_contract, build_experiment, fit_model, line_samples
+from support.commands import modelyard, table_row
+
+from modelyard import params
+from modelyard.serving import promotion
+
+NAMES = ("a", "b", "c")
+TRAINING = line_samples(400)
+
+
+@pytest.fixture
+def project(tracked_project: Path) -> Path:
+    """An experiment on a line with its input contract, and tables of the same kind and of another."""
+    (tracked_project / "params.yaml").write_text(PARAMS)
+    model = fit_model("linear", TRAINING, features=NAMES)
+    build_experiment("fit", model, line_samples(200, seed=1), "line", tracked_project)
+    build_contract("line", TRAINING, tracked_project, features=NAMES)
+    samples = line_samples(300, seed=2)
+    table = pd.DataFrame(samples.x, columns=NAMES).assign(y=samples.y)
+    table.to_csv("same.csv", index=False)
+    table.assign(b=table.b + 2).to_csv("shifted.csv", index=False)
+    return tracked_project
+
+
+def test_samples_of_the_same_kind_have_exit_code_0(project: Path) -> None:
+    result = modelyard("check", "fit", "same.csv", "--target", "y")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "No data drift was found. The correlation has not fallen by more than chance: " in result.stdout
+    assert "drift" not in table_row(result.stdout, "b ")
+
+
+def test_shifted_samples_have_exit_code_1_and_the_feature_is_marked(project: Path) -> None:
+    result = modelyard("check", "fit", "shifted.csv", "-o", "out/drift.csv", "--show", "out/drift.png")
+    assert result.exit_code == 1
+    assert "drift" in table_row(result.stdout, "b ")
+    assert "2 of 4 features have drifted: b, predicted value." in result.stdout
+    assert "Samples with a value outside the training samples': b (" in result.stdout
+    assert result.stderr == "warning: shifted.csv: unused columns: y\n"
+    table = pd.read_csv("out/drift.csv").set_index("feature")
+    assert table.drift.to_dict() == {"a": False, "b": True, "c": False, "predicted value": True}
+    assert Image.open("out/drift.png").size[0] > 1000
+
+
+def test_the_result_as_json_is_all_of_standard_output(project: Path) -> None:
+    result = modelyard("check", "fit", "shifted.csv", "--json")
+    assert result.exit_code == 1
+    content = json.loads(result.stdout)
+    assert (content["model"], content["drift"], content["samples"]) == ("fit", True, 300)
+
+
+def test_a_check_is_a_run_with_its_files(project: Path) -> None:
+    modelyard("check", "fit", "shifted.csv")
+    (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    assert (run.info.run_name, run.info.status) == ("check fit", "FINISHED")
+    assert run.data.tags["alarm"] == "true"
+    assert run.data.metrics["effect b"] > 0.5
+    files = mlflow.MlflowClient().list_artifacts(run.info.run_id, "report")
+    assert [Path(file.path).name for file in files] == ["drift.csv", "drift.json", "drift.png"]
+
+
+def test_a_registered_model_needs_nothing_else(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    promotion.promote(params.load(), "fit", Path.cwd())
+    of_experiment = modelyard("check", "fit", "shifted.csv", "--json")
+    for name in ("params.yaml", "dvc.lock"):
+        (project / name).unlink()
+    found = modelyard("check", "line@champion", "shifted.csv", "--json")
+    assert found.exit_code == 1
+    assert json.loads(found.stdout) == json.loads(of_experiment.stdout) | {"model": "line@champion"}
+    predicted = modelyard("predict", "line@champion", "shifted.csv", "-o", "predictions.csv")
+    assert predicted.exit_code == 0
+    marked = pd.read_csv("predictions.csv").outside_training.dropna()
+    assert len(marked) == json.loads(found.stdout)["outside_training"]["b"]
+    assert marked.str.startswith("b ").all()
+
+
+def test_without_a_contract_a_check_says_how_to_get_one_and_predict_still_answers(project: Path) -> None:
+    lock = (project / "dvc.lock").read_text().replace("contract@line", "contract@other")
+    (project / "dvc.lock").write_text(lock)
+    result = modelyard("check", "fit", "same.csv")
+    assert result.exit_code == 1
+    assert "error: the input of fit has no contract yet. Build it: modelyard run fit" in result.output
+    promotion.promote(params.load(), "fit", Path.cwd())
+    result = modelyard("check", "line@champion", "same.csv")
+    assert (
+        "line@champion was registered without an input contract. To add one: modelyard run fit, then" in result.output
+    )
+    for model in ("fit", "line@champion"):
+        assert modelyard("predict", model, "same.csv", "-o", f"{model}.csv").exit_code == 0
+        assert list(pd.read_csv(f"{model}.csv")) == ["row", "prediction"]
+    (project / "dvc.lock").write_text(lock.replace("contract@other", "contract@line"))
+    promotion.promote(params.load(), "fit", Path.cwd())
+    assert modelyard("check", "line@champion", "same.csv").exit_code == 0
+
+
+def test_a_changed_contract_is_not_used(project: Path) -> None:
+    file = project / "data" / "inputs" / "line" / "contract" / "contract.json"
+    file.write_text(file.read_text().replace("400", "401"))
+    result = modelyard("check", "fit", "same.csv")
+    assert result.exit_code == 1
+    assert "data/inputs/line/contract was refused: it is not what the pipeline made." in result.output
+    result = modelyard("predict", "fit", "same.csv", "-o", "predictions.csv")
+    assert result.exit_code == 0
+    assert "warning: values outside the training samples' are not marked: data/inputs/line/contract" in result.stderr
+
+
+def test_a_plot_of_another_kind_and_files_that_are_not_there_are_errors(project: Path) -> None:
+    result = modelyard("check", "fit", "same.csv", "--show", "drift.pdf")
+    assert "error: --show drift.pdf: the plot is written as PNG" in result.output
+    result = modelyard("check", "fit", "absent.csv")
+    assert result.exit_code == 1
+    assert "error: absent.csv: no such file" in result.output
+    assert "error: there is no sample to check" in result.output
+    result = modelyard("check", "fti", "same.csv")
+    assert "error: no such experiment: fti; did you mean fit?" in result.output

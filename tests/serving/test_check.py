@@ -1,0 +1,202 @@
+"""Checks of new samples: what is read, what is compared, what is kept with a model, and the verdict."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from support.built_experiments import build_contract, fit_model, line_samples
+from support.inputs import training_context
+from support.training_inputs import image_input, text_input
+
+from modelyard import models
+from modelyard.core.errors import ModelyardError
+from modelyard.data import contract
+from modelyard.data.inputs import save_test
+from modelyard.data.samples import Samples
+from modelyard.experiments import evaluate
+from modelyard.models import EstimatorTraining, Model
+from modelyard.models.families import logistic
+from modelyard.serving import check, outside
+from modelyard.serving.check import NewSamples
+from modelyard.serving.drift_plot import plot_drift
+from modelyard.serving.reference import MetricOnTest, ModelReference
+
+NAMES = ("a", "b", "c")
+TRAINING = line_samples(400)
+
+
+@pytest.fixture
+def model() -> Model:
+    return fit_model("linear", TRAINING, features=NAMES)
+
+
+@pytest.fixture
+def reference(model: Model, tmp_path: Path) -> ModelReference:
+    """What promotion keeps with the model."""
+    folder = build_contract("line", TRAINING, tmp_path, features=NAMES)
+    save_test(line_samples(200, seed=1), tmp_path / "test")
+    return ModelReference.of(evaluate.evaluate(model, tmp_path / "test"), folder)
+
+
+def new(samples: Samples, has_truth: bool = False) -> NewSamples:
+    return NewSamples(samples.x, samples.y if has_truth else None, len(samples), (), ())
+
+
+def test_samples_of_the_same_kind_raise_no_alarm(model: Model, reference: ModelReference) -> None:
+    report = check.check("line", model, reference, new(line_samples(300, seed=2), has_truth=True))
+    assert [each.test.feature for each in report.tests] == [*NAMES, "predicted value"]
+    assert (report.drifted, report.metric.has_fallen, report.is_alarm) == ([], False, False)
+    assert report.alpha == 0.025
+
+
+def test_a_shifted_column_is_named_and_so_is_the_output_that_it_shifts(model: Model, reference: ModelReference) -> None:
+    samples = line_samples(300, seed=2)
+    samples.x[:, 1] += 2
+    report = check.check("line", model, reference, new(samples))
+    assert report.drifted == ["b", "predicted value"]
+    assert (report.is_alarm, report.alpha, report.metric) == (True, 0.05, None)
+    assert report.outside["b"] > 0
+    content = json.loads(json.dumps(report.as_json(), allow_nan=False))
+    assert [each["feature"] for each in content["features"] if each["has_drifted"]] == report.drifted
+    assert (content["drift"], content["compared"], content["metric"]) == (True, 300, None)
+
+
+def test_a_metric_that_falls_is_an_alarm_without_any_drift(model: Model, reference: ModelReference) -> None:
+    samples = line_samples(300, seed=2)
+    shuffled = Samples(samples.x, np.random.default_rng(0).permutation(samples.y))
+    report = check.check("line", model, reference, new(shuffled, has_truth=True))
+    assert (report.drifted, report.is_alarm) == ([], True)
+    assert report.metric.after < 0.3 < report.metric.before
+
+
+def test_what_is_kept_with_a_model_is_read_back(model: Model, reference: ModelReference, tmp_path: Path) -> None:
+    reference.save(tmp_path / "kept")
+    read = ModelReference.load(tmp_path / "kept")
+    assert read.metric == reference.metric
+    assert isinstance(read.metric, MetricOnTest)
+    np.testing.assert_array_equal(read.outputs.values, reference.outputs.values)
+    assert read.inputs.features == reference.inputs.features
+
+
+def test_no_sample_is_an_error(model: Model, reference: ModelReference) -> None:
+    with pytest.raises(ModelyardError, match="no sample to check"):
+        check.check("line", model, reference, NewSamples(np.empty(0), None, 0, (), ()))
+
+
+def test_the_plot_shows_numbers_and_categories(model: Model, reference: ModelReference) -> None:
+    report = check.check("line", model, reference, new(line_samples(30, seed=2)))
+    figure = plot_drift(report, reference)
+    titles = [axes.get_title() for each in figure.subfigs for axes in each.axes]
+    assert titles[0].startswith("line: 30 new samples")
+    assert {*NAMES, "predicted value"} <= set(titles)
+
+
+# --- reading ---
+
+
+def write_table(samples: Samples, path: Path) -> Path:
+    pd.DataFrame(samples.x, columns=NAMES).assign(y=samples.y).to_csv(path, index=False)
+    return path
+
+
+def test_the_true_answers_are_read_from_their_column(model: Model, tmp_path: Path) -> None:
+    samples = line_samples(50, seed=3)
+    found = check.read([write_table(samples, tmp_path / "new.csv")], model.description, "y")
+    np.testing.assert_allclose(found.x, samples.x)
+    np.testing.assert_allclose(found.truth, samples.y)
+    assert (found.rows, found.warnings, found.errors) == (50, (), ())
+
+
+def test_a_row_without_a_true_answer_is_an_error(model: Model, tmp_path: Path) -> None:
+    table = pd.read_csv(write_table(line_samples(5), tmp_path / "new.csv"))
+    table.loc[2, "y"] = np.nan
+    table.to_csv(tmp_path / "new.csv", index=False)
+    found = check.read([tmp_path / "new.csv"], model.description, "y")
+    assert len(found.x) == len(found.truth) == 4
+    assert found.errors == (f"{tmp_path}/new.csv: row 3 below the header: no value in column 'y'",)
+
+
+def test_a_column_of_answers_that_is_not_there_is_an_error_with_the_nearest_name(model: Model, tmp_path: Path) -> None:
+    found = check.read([write_table(line_samples(5), tmp_path / "new.csv")], model.description, "yy")
+    assert len(found.x) == 0
+    assert found.errors == (f"{tmp_path}/new.csv: there is no column 'yy' with the true answers; did you mean y?",)
+
+
+def test_of_many_rows_some_are_drawn_and_keep_their_answers(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "MOST", 20)
+    samples = line_samples(300, seed=3)
+    files = [write_table(samples.take(part), tmp_path / f"{part[0]}.csv") for part in np.split(np.arange(300), 3)]
+    found = check.read(files, model.description, "y")
+    assert (len(found.x), len(found.truth), found.rows) == (20, 20, 300)
+    answers = {tuple(np.round(row, 9)): answer for row, answer in zip(samples.x, samples.y, strict=True)}
+    assert [answers[tuple(np.round(row, 9))] for row in found.x] == pytest.approx(found.truth)
+    assert len({int(np.flatnonzero(np.isclose(samples.x[:, 0], value))[0]) // 100 for value in found.x[:, 0]}) == 3
+
+
+@pytest.fixture
+def classifier() -> Model:
+    data = image_input()
+    return models.fit(logistic.Settings(family="logistic"), EstimatorTraining(seed=7), data, training_context())[0]
+
+
+def test_the_folder_of_an_image_is_its_class(classifier: Model, tmp_path: Path) -> None:
+    for name in ("dark", "bright", "grey"):
+        (tmp_path / "new" / name).mkdir(parents=True)
+        Image.new("L", (8, 8), {"dark": 20, "bright": 220, "grey": 120}[name]).save(tmp_path / "new" / name / "1.png")
+    (tmp_path / "new" / "dark" / ".hidden").write_text("litter")
+    found = check.read([tmp_path / "new"], classifier.description, "folder")
+    assert found.truth.tolist() == [1, 0]
+    assert found.errors[0].endswith("grey/1.png: its folder 'grey' is no class of this model; allowed: dark, bright")
+    assert check.read([tmp_path / "new"], classifier.description).truth is None
+
+
+def test_another_target_than_the_folder_is_refused_for_images(classifier: Model, tmp_path: Path) -> None:
+    with pytest.raises(ModelyardError, match=r"--target label: this model takes no tables\. With `--target folder`"):
+        check.read([tmp_path], classifier.description, "label")
+
+
+def test_boxes_and_reconstructions_have_no_target(tmp_path: Path) -> None:
+    description = image_input().description.model_copy(update={"task": "reconstruction"})
+    with pytest.raises(ModelyardError, match="this model's task is reconstruction: leave it out"):
+        check.read([tmp_path], description, "folder")
+
+
+# --- single samples ---
+
+
+def test_values_outside_the_training_samples_are_named_with_their_range(reference: ModelReference) -> None:
+    x = TRAINING.x[:3].copy()
+    x[1, 0], x[1, 2] = 99, -99
+    measured = contract.measure(x, fit_model("linear", TRAINING, features=NAMES).description)
+    first, second, third = outside.name_outside(reference.inputs, measured)
+    assert first == third == ""
+    low, high = TRAINING.x[:, 0].min(), TRAINING.x[:, 0].max()
+    assert second.startswith(f"a 99 ({low:.6g} to {high:.6g}); c -99 (")
+
+
+def test_unknown_and_rare_categories_and_new_gaps_are_outside() -> None:
+    town = contract.Column(name="town", kind="category", categories=("Bonn", "Ulm"))
+
+    def of(codes: list[float]) -> contract.Measured:
+        return contract.Measured((town,), np.array(codes).reshape(-1, 1), (True,))
+
+    known = contract.Reference.of(of([0.0] * 20 + [1.0] * 3))
+    assert outside.name_outside(known, of([0, 1, -1, np.nan])) == [
+        "",
+        "town: Ulm (rare in training)",
+        "town: a category never in training",
+        "town: no value (never in training)",
+    ]
+    assert outside.count_outside(known, of([0, 1, -1, np.nan])) == {"town": 3}
+
+
+def test_a_training_sample_is_never_outside() -> None:
+    for data in (image_input(), image_input(channels=3), text_input()):
+        known = contract.describe_training(data.samples.x, data.description)
+        measured = contract.measure(data.training.x, data.description)
+        assert not any(outside.name_outside(known, measured))
