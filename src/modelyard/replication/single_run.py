@@ -42,7 +42,9 @@ CODE = (
     "metrics/definitions.py",
     "metrics/detection.py",
     "metrics/ranking.py",
-    "models",
+    "models/__init__.py",
+    "models/engine",
+    "models/families",
     "replication/single_run.py",
 )
 
