@@ -45,7 +45,7 @@ def test_an_earlier_summary_that_is_not_readable_is_written_anew(project, tmp_pa
     summary = series.summarize(project, {}, tmp_path)
     (tmp_path / "replication.csv").write_text(content)
     assert series.with_earlier_rows(summary, tmp_path / "replication.csv", project).empty
-    assert "replication.csv is not readable" in capsys.readouterr().err
+    assert "replication.csv: not what `modelyard replicate` writes" in capsys.readouterr().err
 
 
 def test_the_key_changes_with_settings_and_runtime_and_not_with_descriptions(project):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import numpy as np
 from pydantic import FiniteFloat, TypeAdapter
@@ -238,6 +238,20 @@ def summarize(project: Project, published: Mapping[str, PublishedValues], folder
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def read_summary(file: Path | TextIO) -> "pd.DataFrame":
+    """Read reports/replication.csv, as `summarize` made it.
+
+    Raises:
+        ModelyardError: it is something else.
+    """
+    import pandas as pd
+
+    try:
+        return pd.read_csv(file)[list(COLUMNS)]
+    except (KeyError, ValueError) as error:
+        raise ModelyardError(f"reports/replication.csv: not what `modelyard replicate` writes ({error})") from None
+
+
 def with_earlier_rows(summary: "pd.DataFrame", file: Path, project: Project) -> "pd.DataFrame":
     """A summary, completed with the rows of an earlier one in `file` for experiments that are not in it."""
     import pandas as pd
@@ -245,9 +259,9 @@ def with_earlier_rows(summary: "pd.DataFrame", file: Path, project: Project) -> 
     if not file.exists():
         return summary
     try:
-        rows = pd.read_csv(file)[list(COLUMNS)].to_dict("records")
-    except (KeyError, ValueError) as error:
-        print(f"warning: {file} is not readable and is written anew ({error})", file=sys.stderr)  # noqa: T201
+        rows = read_summary(file).to_dict("records")
+    except ModelyardError as error:
+        print(f"warning: {error}; it is written anew", file=sys.stderr)  # noqa: T201
         return summary
     known = set(zip(summary.experiment, summary.splits, strict=True))
     earlier = [

@@ -17,6 +17,7 @@ from modelyard.orchestration.dvc_lock import LockedStage
 from modelyard.params.project import Project
 from modelyard.params.results import ExperimentResults, evaluate_stage, results_of, train_stage
 from modelyard.replication.claims import FEWEST_PAIRS as FEWEST_SEEDS
+from modelyard.replication.series import read_summary
 from modelyard.tracking import lineage
 
 ROUNDING = 1e-9  # relative: values that differ by less are equal but for rounding
@@ -149,17 +150,12 @@ def _spread(results: ExperimentResults, experiment: str, metric: str, root: Path
 
 def _over_seeds(experiment: str, metric: str, root: Path) -> Any | None:
     """The row of reports/replication.csv of a metric at equal test samples, if it has enough seeds."""
-    import pandas as pd
-
     file = root / "reports" / "replication.csv"
     if not file.exists():
         return None
-    try:
-        table = pd.read_csv(file)
-        rows = table[(table.experiment == experiment) & (table.metric == metric) & ~table.splits.astype(bool)]
-        return next(rows[rows.seeds >= FEWEST_SEEDS].itertuples(), None)
-    except (AttributeError, ValueError) as error:
-        raise ModelyardError(f"reports/replication.csv: not what `modelyard replicate` writes ({error})") from None
+    table = read_summary(file)
+    rows = table[(table.experiment == experiment) & (table.metric == metric) & ~table.splits.astype(bool)]
+    return next(rows[rows.seeds >= FEWEST_SEEDS].itertuples(), None)
 
 
 def _code_and_settings(before: Mapping[str, LockedStage], after: Mapping[str, LockedStage]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from modelyard.replication.series import read_summary
 from modelyard.reporting.interval_bars import BarAxis, IntervalBar
 from modelyard.reporting.project_files import ProjectFiles
 
@@ -52,7 +53,7 @@ def _read_rows(files: ProjectFiles) -> list[ReplicationRow]:
     text = files.text(REPLICATION)
     if text is None:
         return []
-    table = pd.read_csv(io.StringIO(text))
+    table = read_summary(io.StringIO(text))
     is_headline = ~table.duplicated(["experiment", "splits"])
     return [_row(row) for row in table[is_headline | table.published.notna()].itertuples()]
 
