@@ -57,15 +57,9 @@ def test_a_model_that_cannot_be_converted_is_no_failure_and_leaves_the_reason(fo
     ids=["a little off", "not a number", "another shape"],
 )
 def test_a_converted_model_with_other_answers_is_not_kept(wrong, reason, folders):
-    model = fit_model("linear", line_samples(60))
-    samples = line_samples(60).x
-
-    class Wrong:
-        def predict(self, x: np.ndarray) -> np.ndarray:
-            return wrong(model.predict(x))
-
+    answers = fit_model("linear", line_samples(60)).predict(line_samples(60).x)
     with pytest.raises(NotConvertible, match=reason):
-        conversion._compare(Wrong(), model, samples)
+        conversion.compare(wrong(answers), answers)
 
 
 def test_a_file_that_onnx_runtime_cannot_open_is_not_kept():

@@ -50,4 +50,4 @@ def test_every_task_has_its_columns():
 @pytest.mark.parametrize("scaling", ["none", "pixels", "minmax", "standard"])
 def test_white_is_that_of_the_tasks(scaling: str):
     described = description_of("classification").model_copy(update={"scaling": scaling})
-    assert images._white_level(described) == white_level(described)
+    assert images.white_level(described) == white_level(described)

@@ -250,6 +250,34 @@ def tune(
             raise typer.Exit(search(study, Options(trials, timeout, workers, storage, join, new)))
 
 
+class ExportFormat(StrEnum):
+    """Values of --format."""
+
+    ONNX = "onnx"
+    LITERT = "litert"
+    SAVED_MODEL = "saved_model"
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "* `modelyard export mnist_cnn digits/` writes digits/model.onnx, a README and an example\n"
+    "* `modelyard export mnist_cnn --format litert phone/` writes a model for LiteRT"
+)
+def export(
+    experiment: Annotated[str, typer.Argument(help="An experiment that was built.")],
+    folder: Annotated[Path, typer.Argument(help="A new folder.", metavar="DIR")],
+    form: Annotated[
+        ExportFormat,
+        typer.Option("--format", help="onnx: any model. litert (formerly TensorFlow Lite), saved_model: networks."),
+    ] = ExportFormat.ONNX,
+) -> None:
+    """Write a model for other programs, with a README and an example that needs no TensorFlow."""
+    from modelyard.cli.export import export
+
+    with exit_on_error():
+        export(experiment, form.value, folder)
+
+
 @app.command(
     epilog="Examples:\n\n"
     "* `modelyard predict mnist_cnn 7.png other.jpg --show predictions.png` also plots them\n"

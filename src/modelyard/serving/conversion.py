@@ -36,7 +36,7 @@ def convert_experiment(model: Path, training: Path, target: Path, runtime: Runti
     with atomic_folder(target) as folder:
         try:
             converted = {name: proto.SerializeToString(deterministic=True) for name, proto in convert(native).items()}
-            difference = _compare(_loaded(converted["model"]), native, samples)
+            difference = compare(_loaded(converted["model"]).predict(samples), native.predict(samples))
         except NotConvertible as reason:
             write_json(folder / CONVERSION, {"converted": False, "reason": str(reason)})
             return f"not converted: {reason}"
@@ -53,13 +53,12 @@ def _loaded(content: bytes) -> OnnxModel:
         raise NotConvertible(f"ONNX Runtime: {error}") from None
 
 
-def _compare(converted: OnnxModel, native: models.Model, samples: np.ndarray) -> float:
-    """Return the largest relative difference of the answers of both.
+def compare(found: np.ndarray, expected: np.ndarray) -> float:
+    """Return the largest difference of answers, relative to the largest number.
 
     Raises:
-        NotConvertible: an answer is not within the tolerance.
+        NotConvertible: a number is not within the tolerance.
     """
-    expected, found = native.predict(samples), converted.predict(samples)
     if expected.shape != found.shape:
         raise NotConvertible(f"the answers have the shape {found.shape} instead of {expected.shape}")
     largest = np.abs(expected).max()

@@ -31,7 +31,7 @@ def read(files: Sequence[Path], description: InputDescription) -> PredictionBatc
     Raises:
         ModelyardError: the model takes images of neither 1 nor 3 channels.
     """
-    image_format = description.image_format or _stretched(description)
+    image_format = format_of(description)
     names: list[str] = []
     samples: list[np.ndarray] = []
     sizes: list[tuple[int, int]] = []
@@ -46,8 +46,14 @@ def read(files: Sequence[Path], description: InputDescription) -> PredictionBatc
     return PredictionBatch({"file": names}, x, tuple(remarks), tuple(errors), np.reshape(sizes, (-1, 2)))
 
 
-def _stretched(description: InputDescription) -> ImageFormat:
-    """How files are decoded for a model whose samples were no image files."""
+def format_of(description: InputDescription) -> ImageFormat:
+    """How files are decoded for a model; where its samples were no image files, they are stretched.
+
+    Raises:
+        ModelyardError: the model takes images of neither 1 nor 3 channels.
+    """
+    if description.image_format:
+        return description.image_format
     height, width, channels = description.shape
     for colour, count in CHANNELS.items():
         if count == channels:
@@ -72,7 +78,7 @@ def _read_one(file: Path, image_format: ImageFormat, description: InputDescripti
 
 def _scaled(pixels: np.ndarray, description: InputDescription) -> np.ndarray:
     """Pixels with the white of the model's samples instead of 255."""
-    scaled = pixels.astype(np.float64) / WHITE * _white_level(description)
+    scaled = pixels.astype(np.float64) / WHITE * white_level(description)
     return np.rint(scaled) if np.dtype(description.dtype).kind == "u" else scaled
 
 
@@ -88,12 +94,12 @@ def _changes(image: DecodedImage, image_format: ImageFormat, description: InputD
         yield "transparent pixels to white"
     if Image.getmodebase("L" if image.mode.startswith("I;16") else image.mode) != MODES[image_format.colour]:
         yield f"to {COLOURS[image_format.colour]}"
-    white = _white_level(description)
+    white = white_level(description)
     if white != WHITE:
         yield f"white from {WHITE} to {white:g}"
 
 
-def _white_level(description: InputDescription) -> float:
+def white_level(description: InputDescription) -> float:
     """`experiments.tasks.white_level`, whose import takes longer than the prediction of an image."""
     scaler = description.scaler
     return float(np.max(np.add(scaler.offset, scaler.scale))) if description.scaling in SCALED_TO_1 else WHITE

@@ -26,11 +26,18 @@ def convert(model: "KerasModel") -> "dict[str, onnx.ModelProto]":
     Raises:
         NotConvertible: it has a layer that cannot be converted.
     """
+    return {name: _convert(each) for name, each in {"model": predicting(model), **model.submodels}.items()}
+
+
+def predicting(model: "KerasModel") -> Any:
+    """The network of a model, whose outputs are those of the model's `predict`."""
     import keras
 
     native = model.native
-    predicting = keras.Model(native.inputs, _predictions(native.outputs[0], model.description.task))
-    return {name: _convert(each) for name, each in {"model": predicting, **model.submodels}.items()}
+    for layer in native.layers:
+        if isinstance(layer, keras.layers.RNN):  # of training only; a cell draws its masks in any case
+            layer.cell.dropout = layer.cell.recurrent_dropout = 0.0
+    return keras.Model(native.inputs, _predictions(native.outputs[0], model.description.task))
 
 
 def _predictions(outputs: Any, task: Task) -> Any:
@@ -125,7 +132,6 @@ def _scan(graph: GraphBuilder, cell: Any, width: int, words: str, mask: str) -> 
     """Apply a cell to one word after the other, padding excepted, and return its last output."""
     import keras
 
-    cell.dropout = cell.recurrent_dropout = 0.0  # of training only; the cell draws its masks in any case
     sizes = keras.tree.flatten(cell.state_size)
     states = [keras.Input((size,)) for size in sizes]
     word, is_word = keras.Input((width,)), keras.Input((1,), dtype="bool")

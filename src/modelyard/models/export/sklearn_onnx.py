@@ -29,10 +29,9 @@ def convert(model: "SklearnModel") -> "dict[str, onnx.ModelProto]":
     description, estimator = model.description, model.native["model"]
     estimator = getattr(estimator, "regressor_", estimator)  # a target scaling wraps it
     graph = GraphBuilder()
-    graph.input(RAW, np.float64, *description.shape)
-    width = math.prod(description.shape)
-    flat = graph.add("Reshape", RAW, graph.constant([-1, width], np.int64)) if len(description.shape) > 1 else RAW
-    features = _encode(graph, flat, description, estimator)
+    width = graph.constant([-1, math.prod(description.shape)], np.int64)
+    flat = graph.add("Reshape", graph.input(RAW, raw_dtype(description), *description.shape), width)
+    features = _encode(graph, _cast(graph, flat), description, estimator)
     if description.task == "classification":
         outputs = _classify(graph, features, estimator)
         graph.output(outputs, PREDICTIONS, np.float64, len(description.classes))
@@ -40,6 +39,11 @@ def convert(model: "SklearnModel") -> "dict[str, onnx.ModelProto]":
         outputs = _unscale(graph, _regress(graph, features, estimator), description.target_scaler)
         graph.output(graph.add("Reshape", outputs, graph.constant([-1], np.int64)), PREDICTIONS, np.float64)
     return {"model": graph.model()}
+
+
+def raw_dtype(description: InputDescription) -> str:
+    """The type of the raw input: pixels and word numbers as they are, all else as float64."""
+    return description.dtype if np.dtype(description.dtype).kind == "u" else "float64"
 
 
 def _encode(graph: GraphBuilder, raw: str, description: InputDescription, estimator: Any) -> str:

@@ -1,0 +1,240 @@
+"""Models for other programs: a folder with the model, a README, and an example that needs no TensorFlow."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from modelyard import models
+from modelyard.core.errors import ModelyardError
+from modelyard.core.files import atomic_folder, write_text
+from modelyard.data.inputs import InputDescription, load_description, save_description
+from modelyard.data.readers.image_file import MODES
+from modelyard.data.readers.reuters import RARER, START
+from modelyard.models.engine.keras_model import FILE as NETWORK_FILE
+from modelyard.models.engine.keras_model import KerasModel
+from modelyard.models.export import NotConvertible, keras_formats
+from modelyard.models.export.named_columns import load_with_named_columns, value_examples
+from modelyard.models.export.sklearn_onnx import raw_dtype
+from modelyard.serving.conversion import compare
+from modelyard.serving.images import WHITE, format_of, white_level
+from modelyard.serving.onnx_model import FILE
+
+if TYPE_CHECKING:
+    from modelyard.serving.engines import ExperimentFiles
+
+Format = Literal["onnx", "litert", "saved_model"]
+README, EXAMPLE = "README.md", "example.py"
+LITERT_FILE, SAVED_MODEL = "model.tflite", "model/1"  # TensorFlow Serving takes the highest number
+RANDOM_SAMPLES = 20
+
+PACKAGES = {"onnx": "onnxruntime", "litert": "ai-edge-litert", "saved_model": ""}
+IMPORTS = {
+    "onnx": "import onnxruntime",
+    "litert": "from ai_edge_litert.interpreter import Interpreter",
+    "saved_model": "from urllib.request import urlopen",
+}
+PREDICTING = {
+    "onnx": """\
+model = onnxruntime.InferenceSession("model.onnx")
+(predictions,) = model.run(None, inputs)
+""",
+    "litert": """\
+model = Interpreter("model.tflite")
+model.allocate_tensors()
+model.set_tensor(model.get_input_details()[0]["index"], inputs["raw"])
+model.invoke()
+predictions = model.get_tensor(model.get_output_details()[0]["index"])
+""",
+    "saved_model": """\
+question = json.dumps({"instances": inputs["raw"].tolist()}).encode()
+answer = json.load(urlopen("http://localhost:8501/v1/models/model:predict", question))
+predictions = np.array(answer["predictions"])
+""",
+}
+USE = {
+    "onnx": "`model.onnx` is for [ONNX Runtime](https://onnxruntime.ai), in Python, C, C++, C#, Java or JavaScript.",
+    "litert": "`model.tflite` is for [LiteRT](https://ai.google.dev/edge/litert), formerly TensorFlow Lite, on phones "
+    "and other small devices.",
+    "saved_model": "`model/1` is a SavedModel. TensorFlow Serving answers over HTTP, and the client needs no "
+    "TensorFlow:\n\n```sh\ndocker run -p 8501:8501 -v $PWD/model:/models/model tensorflow/serving\n```",
+}
+PREDICTIONS = {
+    "classification": "probabilities of the classes",
+    "regression": "values in the unit of the target",
+    "reconstruction": "reconstructions, in scaled units",
+    "detection": "cells: of each its objectness, the center of its box within the cell (x, y), the width and height of "
+    "the box relative to the image, and the probabilities of the classes",
+}
+PRINTING = {
+    "classification": 'print(description["classes"][predictions[0].argmax()], predictions[0].max())\n',
+    "regression": "print(predictions[0])\n",
+    "reconstruction": "print(predictions[0].shape)\n",
+    "detection": "print(predictions[0][predictions[0, ..., 0] > 0.5])  # the cells that hold an object\n",
+}
+
+
+def hand_out(experiment: "ExperimentFiles", form: Format, folder: Path) -> list[str]:
+    """Write a model in a format, with a README and an example; return the names of the files.
+
+    Raises:
+        ModelyardError: the folder is there and not empty, or the model cannot be converted to the format.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ModelyardError(f"{folder} is not an empty folder: name one that does not exist")
+    source = experiment.onnx_file().parent if form == "onnx" else experiment.model_folder
+    description = load_description(experiment.model_folder)
+    with atomic_folder(folder) as temporary:
+        try:
+            _WRITERS[form](source, description, temporary)
+        except NotConvertible as reason:
+            raise ModelyardError(f"{experiment.name} cannot be exported as {form}: {reason}") from None
+        save_description(description, temporary)
+        is_network = (experiment.model_folder / NETWORK_FILE).exists()
+        dtype = description.network_dtype if is_network else raw_dtype(description)
+        write_text(temporary / EXAMPLE, example(description, form, dtype))
+        write_text(temporary / README, readme(experiment.name, description, form))
+        return sorted(path.relative_to(temporary).as_posix() for path in temporary.iterdir())
+
+
+def _write_onnx(source: Path, description: InputDescription, folder: Path) -> None:
+    for file in source.glob("*.onnx"):
+        shutil.copyfile(file, folder / file.name)
+    if description.features:
+        named = load_with_named_columns(source / FILE, description)
+        (folder / FILE).write_bytes(named.SerializeToString(deterministic=True))
+
+
+def _write_litert(source: Path, description: InputDescription, folder: Path) -> None:
+    model, samples = _network(source), _random_samples(description)
+    keras_formats.save_litert(model, folder / LITERT_FILE)
+    compare(keras_formats.litert_answers(folder / LITERT_FILE, samples), model.predict(samples))
+
+
+def _write_saved_model(source: Path, _: InputDescription, folder: Path) -> None:
+    keras_formats.save_saved_model(_network(source), folder / SAVED_MODEL)
+
+
+_WRITERS = {"onnx": _write_onnx, "litert": _write_litert, "saved_model": _write_saved_model}
+
+
+def _network(folder: Path) -> KerasModel:
+    model = models.load(folder)
+    if not isinstance(model, KerasModel):
+        raise NotConvertible("this format is for networks, and this model is scikit-learn's: take onnx")
+    return model
+
+
+def _random_samples(description: InputDescription) -> np.ndarray:
+    """Samples of the right type around the middle of the scaling, on which answers are compared."""
+    random, shape = np.random.default_rng(0), (RANDOM_SAMPLES, *description.shape)
+    if np.dtype(description.dtype).kind == "u":
+        highest = len(description.words) or int(white_level(description)) + 1
+        return random.integers(0, highest, shape).astype(description.dtype)
+    offset, scale = description.scaler.as_arrays(description.shape)
+    if description.preprocessing:
+        return np.abs(random.normal(size=shape)).round()
+    return np.asarray(random.normal(size=shape) * scale + offset)
+
+
+def readme(name: str, description: InputDescription, form: Format) -> str:
+    """Say what the model takes and returns, and how to run the example."""
+    packages = " ".join(filter(None, ["numpy", PACKAGES[form], "pillow" if len(description.shape) == 3 else ""]))
+    classes = f" {', '.join(description.classes)}" if description.classes else ""
+    lines = [
+        f"# {name}",
+        f"A model for {description.task}, trained on the data set {description.dataset}. Its scaling is inside: it "
+        "takes raw samples.",
+        USE[form],
+        f"- input: {_inputs(description, form)}",
+        f"- output `predictions`: {PREDICTIONS[description.task]}{classes}",
+        "- `input.json`: everything that is known of the input, such as classes and the scaling inside",
+        "The answers equal those of the trained model to a relative difference of 1e-4. An example without TensorFlow:",
+        f"```sh\npip install {packages}\npython {EXAMPLE}{_argument(description)}\n```",
+    ]
+    if threshold := description.threshold:
+        lines.append(
+            f"Class {description.classes[1]} is to be predicted from a probability of {threshold.value:.6g} on, not of "
+            "0.5: this threshold was chosen on validation samples."
+        )
+    return "\n\n".join(lines).replace("\n\n- ", "\n- ").replace("\n- input", "\n\n- input", 1) + "\n"
+
+
+def _inputs(description: InputDescription, form: Format) -> str:
+    if description.features and form == "onnx":
+        return (
+            "one array (samples, 1) for each column of the table, by its name: numbers as float64 with NaN for a gap, "
+            'categories as text with "" for a gap, True as 1, and of a date the named parts'
+        )
+    shape = " x ".join(map(str, description.shape))
+    of_features = f": {', '.join(description.features)}" if description.features else ""
+    return f"`raw`, {description.dtype} of shape samples x {shape}{of_features}"
+
+
+def _argument(description: InputDescription) -> str:
+    if description.words:
+        return " text.txt"
+    return " image.png" if len(description.shape) == 3 else ""
+
+
+def example(description: InputDescription, form: Format, dtype: str) -> str:
+    """A program of about ten lines that reads one sample and prints the prediction for it."""
+    needed = ["import json", *_IMPORTS_OF[_kind(description)]]
+    own = [*sorted(needed), "", "import numpy as np", IMPORTS[form]]
+    if len(description.shape) == 3:
+        own.append("from PIL import Image, ImageOps")
+    reading = _READERS[_kind(description)](description, form, dtype)
+    printing = PRINTING[description.task]
+    if threshold := description.threshold:
+        printing = f"is_second = predictions[0][1] >= {threshold.value!r}\n"
+        printing += 'print(description["classes"][int(is_second)], predictions[0])\n'
+    return "\n".join(own) + '\n\ndescription = json.load(open("input.json"))\n' + reading + PREDICTING[form] + printing
+
+
+def _kind(description: InputDescription) -> str:
+    if description.words:
+        return "text"
+    return "image" if len(description.shape) == 3 else "table"
+
+
+def _image(description: InputDescription, _: Format, dtype: str) -> str:
+    image_format = format_of(description)
+    height, width, channels = description.shape
+    fits = {"stretch": "image.resize({})", "letterbox": "ImageOps.pad(image, {})", "crop": "ImageOps.fit(image, {})"}
+    fitted = fits[image_format.fit].format((width, height))
+    white = "" if white_level(description) == WHITE else f" / {WHITE} * {white_level(description):g}"
+    shape = (1, height, width, channels)
+    pixels = f"np.asarray({fitted}).reshape({shape}){white}"
+    rounded = f"np.rint({pixels})" if white and np.dtype(description.dtype).kind == "u" else pixels
+    return (
+        f'image = ImageOps.exif_transpose(Image.open(sys.argv[1])).convert("{MODES[image_format.colour]}")\n'
+        f'inputs = {{"raw": {rounded}.astype("{dtype}")}}\n'
+    )
+
+
+def _text(description: InputDescription, _: Format, dtype: str) -> str:
+    (length,) = description.shape
+    return (
+        'numbers = {word: number for number, word in enumerate(description["words"]) if word}\n'
+        'words = re.findall(r"[^\\W_]+(?:\'[^\\W_]+)*", open(sys.argv[1]).read().lower())\n'
+        f"sample = [{START}, *(numbers.get(word, {RARER}) for word in words)][:{length}]\n"
+        f'inputs = {{"raw": np.zeros((1, {length}), "{dtype}")}}\n'
+        'inputs["raw"][0, : len(sample)] = sample\n'
+    )
+
+
+def _table(description: InputDescription, form: Format, dtype: str) -> str:
+    values: dict[str, Any] = value_examples(description)
+    if form == "onnx" and description.features:
+        row = json.dumps(values, ensure_ascii=False, indent=4)
+        return f"row = {row}\ninputs = {{name: np.array([[value]]) for name, value in row.items()}}\n"
+    numbers = [value if isinstance(value, float) else 0.0 for value in values.values()]
+    if not description.features:
+        numbers = [0.0] * int(np.prod(description.shape))
+    return f'inputs = {{"raw": np.array([{numbers}], "{dtype}")}}\n'
+
+
+_READERS = {"image": _image, "text": _text, "table": _table}
+_IMPORTS_OF = {"image": ["import sys"], "text": ["import re", "import sys"], "table": []}
