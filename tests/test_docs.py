@@ -8,12 +8,13 @@ import pytest
 import typer
 from support.paths import ROOT
 
+from modelyard import params
 from modelyard.cli import app
+from modelyard.cli.run import _needs_no_download
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "benchmarks").rglob("*.md")])
 WITHOUT_FENCES = {page: re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL) for page in PAGES}
 PLACEHOLDERS = {"STUDY", "EXPERIMENT", "modelyard"}
-FORMER = {"modelyard runs fill"}  # docs/tracking.md names it with its new name
 
 
 def name_of(page: Path) -> str:
@@ -33,9 +34,7 @@ def commands() -> set[str]:
         text = page.read_text(encoding="utf-8")
         found |= set(re.findall(r"(?<!`)`(modelyard [^`]+)`(?!`)", WITHOUT_FENCES[page]))
         found |= {line.partition(" #")[0].strip() for line in re.findall(r"^(modelyard .*)$", text, flags=re.MULTILINE)}
-    return {
-        command for command in found - FORMER if not PLACEHOLDERS & set(command.split()[1:]) and "..." not in command
-    }
+    return {command for command in found if not PLACEHOLDERS & set(command.split()[1:]) and "..." not in command}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -67,3 +66,10 @@ def test_the_files_named_for_contributors_exist():
     for path in re.findall(r"`([\w./<>-]+\.(?:py|yaml|toml|lock|md)|[\w/]+/)`", page):
         if "<" not in path:
             assert (ROOT / path).exists() or (ROOT / "src" / "modelyard" / path).exists(), path
+
+
+def test_the_readme_counts_the_experiments_of_make_demo():
+    project = params.load(ROOT / "params.yaml")
+    demo = [name for name in project.all_experiments if _needs_no_download(project, name)]
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f"builds {len(demo)} of the {len(project.all_experiments)} experiments" in text

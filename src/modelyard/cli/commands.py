@@ -77,7 +77,7 @@ def main(
 def run(
     experiments: Annotated[
         list[str] | None,
-        typer.Argument(help="Names of experiments, see `modelyard experiments`; default: all."),
+        typer.Argument(help="Names of experiments, see `modelyard experiments`; default: all but those `on_request`."),
     ] = None,
     jobs: Annotated[
         int | None,

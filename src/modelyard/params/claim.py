@@ -43,8 +43,8 @@ class ClaimSettings(Settings):
     second: Side
     changes: Changes = Field(default={}, description="changes of both sides")
     metric: str = Field(
-        description="a metric on test samples; val_*: on validation samples, after the last epoch; gap: validation "
-        "loss minus training loss"
+        description="a metric on test samples; val_*: on validation samples, of the epoch whose weights the model has; "
+        "gap: validation loss minus training loss"
     )
     direction: Literal["higher", "lower", "equal", "different"] = Field(
         description="how the metric of `first` compares with that of `second`"
