@@ -39,6 +39,7 @@ STAGES = {
     "evaluate_transfer": "evaluate",
     "export": "export",
     "export_transfer": "export",
+    "batch": "batch",
     "compare": "compare",
     "pretrained:fetch": "fetch",
     "pretrained:train": "train",
@@ -152,6 +153,12 @@ CANNOT_CHANGE = {
     | ALL_FAMILIES
     | TRANSFERS
     | {"metrics.detection", "metrics.ranking", "data.slices", "data.splits"},
+    # Prepared samples are not read, nor drawn; of a model's family only the types of its settings are read.
+    "batch": (DOWNLOADING - {"data.trees"})
+    | ALL_FAMILIES
+    | TRANSFERS
+    | within("data.contract", "data.slices", "data.splits", "experiments.evaluate", "experiments.plots")
+    | within("metrics.bootstrap", "metrics.ranking", "serving.outside"),
     # Of params.yaml it reads names and tasks; of a task's module how predictions become metrics.
     "compare": READING
     | DOWNLOADING

@@ -57,7 +57,7 @@ def replicated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """
     folder, yaml = clone_into(tmp_path_factory.mktemp("replicated") / "clone"), YAML()
     params = yaml.load(folder / "params.yaml")
-    for section in ("transfers", "pretrained", "studies"):
+    for section in ("transfers", "pretrained", "studies", "batches"):
         params[section] = {}
     linear = {"input": "diabetes_standard", "model": {"family": "linear"}, "training": {"seed": 777}}
     params["experiments"] = {"diabetes_linear": linear}

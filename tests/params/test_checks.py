@@ -428,13 +428,20 @@ def test_a_project_without_claims_and_published_values_has_none(tmp_path: Path):
 
 def test_a_section_that_dvc_needs_must_be_written_and_the_others_need_not(tmp_path: Path):
     given = YAML(typ="safe").load(PARAMS)
-    for section in ("transfers", "backbones", "pretrained", "runtime", "studies", "units", "fetch"):
+    for section in ("transfers", "backbones", "pretrained", "runtime", "studies", "batches", "units", "fetch"):
         del given[section]
     YAML().dump(given, tmp_path / "params.yaml")
     with pytest.raises(ModelyardError) as raised:
         params.load(tmp_path / "params.yaml")
     lines = str(raised.value).splitlines()[1:]
-    assert [line.split()[0] for line in lines] == ["runtime", "transfers", "backbones", "pretrained", "studies"]
+    assert [line.split()[0] for line in lines] == [
+        "runtime",
+        "transfers",
+        "backbones",
+        "pretrained",
+        "studies",
+        "batches",
+    ]
     assert "this section is missing, and dvc.yaml needs it; for the defaults, write `runtime: {}`" in lines[0]
     YAML().dump(given | {line.split()[0]: {} for line in lines}, tmp_path / "params.yaml")
     assert params.load(tmp_path / "params.yaml").all_experiments

@@ -19,6 +19,7 @@ transfers: {}
 backbones: {}
 pretrained: {}
 studies: {}
+batches: {}
 """
 PARAMS = (
     EMPTY_SECTIONS

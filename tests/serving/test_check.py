@@ -49,7 +49,7 @@ def test_samples_of_the_same_kind_raise_no_alarm(model: Model, reference: ModelR
     report = check.check("line", model, reference, new(line_samples(300, seed=2), has_truth=True))
     assert [each.test.feature for each in report.tests] == [*NAMES, "predicted value"]
     assert (report.drifted, report.metric.has_fallen, report.is_alarm) == ([], False, False)
-    assert report.alpha == 0.025
+    assert report.alpha == 0.04
 
 
 def test_a_shifted_column_is_named_and_so_is_the_output_that_it_shifts(model: Model, reference: ModelReference) -> None:

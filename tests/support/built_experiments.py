@@ -38,6 +38,7 @@ transfers: {}
 backbones: {}
 pretrained: {}
 studies: {}
+batches: {}
 """
 
 

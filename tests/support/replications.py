@@ -23,7 +23,7 @@ def csv_table() -> str:
 
 
 PARAMS = {
-    "runtime": {}, "transfers": {}, "backbones": {}, "pretrained": {}, "studies": {},
+    "runtime": {}, "transfers": {}, "backbones": {}, "pretrained": {}, "studies": {}, "batches": {},
     "datasets": {
         "line": {
             "reader": "table", "task": "regression", "description": "Made up.", "target": "y",

@@ -35,6 +35,7 @@ transfers: {}
 backbones: {}
 pretrained: {}
 studies: {}
+batches: {}
 datasets: # where they come from
   digits:
     reader: flattened_images

@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,6 +37,7 @@ from modelyard.orchestration.scheduler import SUCCEEDED, Pipeline, Stage, StageS
 from modelyard.params.project import Project, Published
 from modelyard.params.results import (
     PRETRAINED_STAGES,
+    batch_stage,
     contract_stage,
     evaluate_stage,
     export_stage,
@@ -48,7 +49,7 @@ from modelyard.tracking.environment import REBUILD
 
 TYPICAL_TIMES = Path("docs/costs.json")  # which stages take longest, for a clone that has built nothing yet
 HEAVY = ("train", "evaluate")  # their runs are logged
-PRELOADED = (*HEAVY, "export")
+PRELOADED = (*HEAVY, "export", "batch")
 TOLERANT = ("compare",)  # compares whatever results there are
 STALE = "from an earlier rebuild"
 WIDE = 120  # columns of a terminal that has room for notes
@@ -116,6 +117,7 @@ def _plan(console: Console, project: Project, targets: Collection[str]) -> tuple
         refuse_edited_files(project, pipeline.stages)
         pipeline.find_unchanged()
         unavailable = _unavailable_data(project, pipeline.stages, Path.cwd())
+        unavailable |= _missing_batches(project, pipeline.stages)
         pipeline.skip(unavailable | _left_out(project, targets, pipeline.stages), TOLERANT)
     return pipeline, unavailable
 
@@ -132,8 +134,8 @@ def _chosen_stages(project: Project, names: Sequence[str], demo: bool) -> dict[s
     return chosen
 
 
-def _further_stages(project: Project, names: Iterable[str]) -> list[str]:
-    """The stages that convert the models and describe their inputs, if dvc.yaml has them.
+def _further_stages(project: Project, names: Collection[str]) -> list[str]:
+    """The stages that convert the models, describe their inputs and predict batches, if dvc.yaml has them.
 
     That of a project of an earlier version has not.
     """
@@ -145,6 +147,7 @@ def _further_stages(project: Project, names: Iterable[str]) -> list[str]:
             text = read_text(Path(file or "dvc.yaml"))
             if f"\n  {own_name.partition('@')[0]}:" in text:
                 found.append(stage)
+    found += [batch_stage(name) for name, batch in project.batches.items() if batch.experiment in names]
     return list(dict.fromkeys(found))
 
 
@@ -184,6 +187,19 @@ def _unavailable_data(project: Project, stages: Collection[str], root: Path) -> 
         missing = files.unreachable(root / "data" / "raw" / fetched[stage], hosts)
         if missing:
             reasons[stage] = files.unavailable_message(missing)
+    return reasons
+
+
+def _missing_batches(project: Project, stages: Mapping[str, Stage]) -> dict[str, str]:
+    """The stages of batches whose data no stage makes and is not here, with what to do about it."""
+    reasons = {}
+    for name, batch in project.batches.items():
+        stage, trained = (
+            stages.get(batch_stage(name)),
+            train_stage(project.section_of(batch.experiment), batch.experiment),
+        )
+        if stage and not stage.upstream - {trained} and not Path(batch.data).exists():
+            reasons[stage.name] = f"{batch.data} is not here: put it there, or correct `data` of batches.{name}"
     return reasons
 
 

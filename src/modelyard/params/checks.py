@@ -41,6 +41,7 @@ NEEDED_BY_DVC = {
     "backbones": "none",
     "pretrained": "none",
     "studies": "none",
+    "batches": "none",
 }
 """Sections that have a default here and yet must be written: a dvc.yaml names them, and DVC knows no default."""
 
@@ -52,6 +53,17 @@ def load(path: Path = Path("params.yaml")) -> Project:
         ModelyardError: all mistakes at once, each with its key and line.
     """
     return parse(Project, path, _project_mistakes)
+
+
+def _batch_mistakes(project: Project) -> Iterator[Mistake]:
+    experiments, outputs = project.experiments | project.transfers, dict[str, str]()
+    for name, batch in project.batches.items():
+        if batch.experiment not in experiments:
+            reason = f"no such entry of experiments or transfers; {suggest(batch.experiment, experiments)}"
+            yield Mistake(("batches", name, "experiment"), reason)
+        if other := outputs.get(batch.output):
+            yield Mistake(("batches", name, "output"), f"{other} writes it too; give each batch a file of its own")
+        outputs[batch.output] = name
 
 
 def load_published(project: Project, path: Path = Path("published.yaml")) -> Published:
@@ -99,6 +111,7 @@ def _project_mistakes(project: Project) -> Iterator[Mistake]:
         for name, experiment in getattr(project, section).items():
             yield from _experiment_mistakes((section, name), experiment, project)
     yield from _repeated_names(project)
+    yield from _batch_mistakes(project)
     for name, experiment in project.transfers.items():
         yield from _transfer_mistakes(("transfers", name, "model", "backbone"), experiment, project)
     for name, experiment in project.pretrained.items():

@@ -1,10 +1,10 @@
 """The sections of params.yaml as typed settings."""
 
 from operator import not_
-from pathlib import Path
-from typing import Annotated, Any
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from modelyard import models
 from modelyard.core.config import Settings, suggest
@@ -70,6 +70,31 @@ class TransferExperiment(Settings):
     training: models.NetworkTraining
 
 
+def _within_project(path: str) -> str:
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        raise ValueError(f"{path} is not in the project: give a path below the folder of params.yaml")
+    return path
+
+
+PathInProject = Annotated[str, Field(min_length=1), AfterValidator(_within_project)]
+
+
+class BatchSettings(Settings):
+    """One entry of `batches`: predictions of a model for files, made again when either changes."""
+
+    experiment: str = Field(description="an entry of `experiments` or `transfers`")
+    data: PathInProject = Field(
+        description="a table, or a folder of tables, images or texts; data/raw/NAME for the files of a data set"
+    )
+    output: PathInProject = Field(pattern=r"\.(csv|parquet)$", description="the file to write: CSV or Parquet")
+    broken: Literal["refuse", "leave_out"] = Field(
+        default="refuse",
+        exclude_if=lambda broken: broken == "refuse",
+        description="what a file or row that cannot be read does: refuse: it fails the stage; leave_out: the others "
+        "are predicted, and the log has a line for it",
+    )
+
+
 class Backbone(Settings):
     """A pretrained network: where the files of its weights come from."""
 
@@ -124,6 +149,7 @@ class Project(Settings):
     )
     units: dict[Name, str] = Field(default={}, description="unit of the target by data set, for display")
     studies: dict[Name, StudySettings] = Field(default={}, description="searches for better settings of experiments")
+    batches: dict[Name, BatchSettings] = Field(default={}, description="predictions for files, as stages")
 
     @property
     def all_experiments(self) -> dict[str, AnyExperiment]:

@@ -85,6 +85,11 @@ def contract_stage(input_name: str) -> str:
     return f"contract@{input_name}"
 
 
+def batch_stage(name: str) -> str:
+    """The name of the stage that predicts an entry of `batches`."""
+    return f"batch@{name}"
+
+
 def train_stages(experiment: str) -> list[str]:
     """The names that the training stage of an experiment has in any section."""
     return [train_stage(section, experiment) for section in _SECTIONS]

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from modelyard.data.trees import LITTER
+
 Content = TypeVar("Content")
 
 
@@ -55,6 +57,14 @@ def open_all(
             errors.append(f"{shown_name(file)}: {error.strerror or error}")
         else:
             yield file, content
+
+
+def files_in(path: Path) -> list[Path]:
+    """A file itself, or the files in a folder and in those within it, sorted, without hidden ones and litter."""
+    if not path.is_dir():
+        return [path]
+    files = (file for file in sorted(path.rglob("*")) if file.is_file())
+    return [file for file in files if not any(map(LITTER.fullmatch, file.relative_to(path).parts))]
 
 
 def shown_name(file: Path) -> str:

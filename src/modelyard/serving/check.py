@@ -13,11 +13,10 @@ from modelyard.core.errors import ModelyardError
 from modelyard.data.contract import Measured, measure
 from modelyard.data.inputs import InputDescription
 from modelyard.data.samples import TARGET_KINDS, Samples
-from modelyard.data.trees import LITTER
 from modelyard.models import Model
 from modelyard.serving import drift, images, tables, texts
-from modelyard.serving.batch import PredictionBatch
-from modelyard.serving.drift import ALPHA, SMALLEST_EFFECT, AdjustedTest, NewMetric
+from modelyard.serving.batch import PredictionBatch, files_in
+from modelyard.serving.drift import ALPHA, ALPHA_WITH_METRIC, SMALLEST_EFFECT, AdjustedTest, NewMetric
 from modelyard.serving.outside import count_outside
 from modelyard.serving.reference import ModelReference, measure_metric, measure_outputs
 
@@ -118,8 +117,7 @@ class DriftReport:
 def check(name: str, model: Model, reference: ModelReference, new: NewSamples) -> DriftReport:
     """Compare new samples, and a model's outputs for them, with what is kept with the model.
 
-    With true answers, half of the 5 % is for the metric: the tests have 2.5 %, and so has a one-sided look at the 95 %
-    interval of its change.
+    With true answers, the tests of the features have less than 5 %, so that the metric may raise an alarm, too.
 
     Raises:
         ModelyardError: there is no sample.
@@ -133,7 +131,7 @@ def check(name: str, model: Model, reference: ModelReference, new: NewSamples) -
         for known, of_new in zip((reference.inputs, reference.outputs), measured, strict=True)
         for test in drift.compare(known, of_new)
     ]
-    alpha = ALPHA if new.truth is None else ALPHA / 2
+    alpha = ALPHA if new.truth is None else ALPHA_WITH_METRIC
     smallest = min(len(reference.inputs.values), len(reference.outputs.values))
     return DriftReport(
         model=name,
@@ -167,7 +165,7 @@ def read(paths: Sequence[Path], description: InputDescription, target: str = "")
         ModelyardError: the model has no target that can be compared, or `target` is another name for an image or text.
     """
     _check_target(description, target)
-    random, files = np.random.default_rng(0), [file for path in paths for file in _files_in(path)]
+    random, files = np.random.default_rng(0), [file for path in paths for file in files_in(path)]
     if description.words or len(description.shape) == 3:
         count = len(files)
         chosen = np.sort(random.permutation(count)[:MOST])
@@ -197,14 +195,6 @@ def _draw(batches: Iterator[PredictionBatch], random: np.random.Generator) -> Ne
             kept = np.sort(np.argpartition(keys, MOST)[:MOST])
             keys, x, truth = keys[kept], x[kept], None if truth is None else truth[kept]
     return NewSamples(np.empty(0) if x is None else x, truth, rows, tuple(warnings), tuple(errors))
-
-
-def _files_in(path: Path) -> list[Path]:
-    """A file itself, or the files in a folder and in those within it, without hidden ones and litter."""
-    if not path.is_dir():
-        return [path]
-    files = (file for file in sorted(path.rglob("*")) if file.is_file())
-    return [file for file in files if not any(map(LITTER.fullmatch, file.relative_to(path).parts))]
 
 
 def _check_target(description: InputDescription, target: str) -> None:

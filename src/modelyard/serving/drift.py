@@ -16,6 +16,8 @@ from modelyard.data.contract import FeatureSummary, Measured, Reference, count_c
 from modelyard.metrics.bootstrap import Interval
 
 ALPHA = 0.05  # the probability of any alarm where nothing has changed
+ALPHA_WITH_METRIC = 0.04  # of the tests, where a metric is compared as well
+ALPHA_OF_METRIC = 0.005  # one-sided; the rest is in reserve, for intervals of few samples are too narrow
 SMALLEST_EFFECT = 0.1  # of normal values, the distance after a shift of a quarter of their standard deviation
 FEW = 5  # samples expected in a cell, below which chi-square's distribution is no approximation (Cochran 1954)
 RESAMPLES = 9999
@@ -63,7 +65,7 @@ class NewMetric:
         rows: the number of new samples.
         before: the value on the test samples.
         after: the value on the new samples.
-        interval: of after - before.
+        interval: of after - before, of 99 %.
     """
 
     metric: str
@@ -109,11 +111,17 @@ def smallest_detectable(reference_rows: int, rows: int, tests: int, alpha: float
 def metric_change(metric: str, before: tuple[float, Interval], after: tuple[float, Interval], rows: int) -> NewMetric:
     """Compare a metric on two sets of samples by the intervals of both.
 
+    The intervals are those of 95 %; that of the difference is widened to ALPHA_OF_METRIC by the quantiles of a normal
+    distribution.
+
     Source: MOVER of Zou and Donner (2008), which for accuracies with Wilson's intervals is Newcombe's (1998).
     """
+    from scipy.stats import norm
+
+    wider = float(norm.isf(ALPHA_OF_METRIC) / norm.isf(0.025))
     (old, old_interval), (new, new_interval) = before, after
-    low = new - old - np.hypot(new - new_interval.low, old_interval.high - old)
-    high = new - old + np.hypot(new_interval.high - new, old - old_interval.low)
+    low = new - old - wider * np.hypot(new - new_interval.low, old_interval.high - old)
+    high = new - old + wider * np.hypot(new_interval.high - new, old - old_interval.low)
     return NewMetric(metric, rows, old, new, Interval(float(low), float(high)))
 
 

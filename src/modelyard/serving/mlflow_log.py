@@ -38,7 +38,7 @@ def verdict(report: DriftReport) -> str:
         low, high = change.interval
         sentences.append(
             f"The {change.metric} {words}: {change.after:.4g} on {change.rows} new samples, {change.before:.4g} on the "
-            f"test samples (95 % interval of the difference {low:+.4g} to {high:+.4g})."
+            f"test samples (99 % interval of the difference {low:+.4g} to {high:+.4g})."
         )
     return " ".join(sentences)
 
