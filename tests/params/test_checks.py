@@ -549,3 +549,24 @@ def test_a_study_may_vary_the_new_options(changed):
     wrong = changed(old, old + space.lstrip("\n").replace("warmup_epochs: 2", "warmup_epochs: 40"))
     with pytest.raises(ModelyardError, match="warmup_epochs is 40, and the schedule has 40 epochs"):
         params.load(wrong)
+
+
+@pytest.mark.parametrize(
+    "entry, words",
+    [
+        ({"experiment": "boston_linaer"}, ("batches.new.experiment", "did you mean boston_linear?")),
+        ({"data": "../houses.csv"}, ("batches.new.data", "is not in the project")),
+        ({"data": "/houses.csv"}, ("batches.new.data", "is not in the project")),
+        ({"output": "predictions.txt"}, ("batches.new.output",)),
+        ({"broken": "ignore"}, ("batches.new.broken", "given 'ignore'")),
+        ({"output": "old.csv"}, ("batches.old.output", "new writes it too")),
+    ],
+)
+def test_a_wrong_batch_is_named_with_its_key(entry: dict, words: tuple[str, ...], tmp_path: Path):
+    given = YAML(typ="safe").load(PARAMS)
+    new = {"experiment": "boston_linear", "data": "houses.csv", "output": "new.csv"}
+    given["batches"] = {"new": new | entry, "old": new | {"output": "old.csv"}}
+    YAML().dump(given, tmp_path / "params.yaml")
+    with pytest.raises(ModelyardError) as raised:
+        params.load(tmp_path / "params.yaml")
+    assert all(word in str(raised.value) for word in words)
