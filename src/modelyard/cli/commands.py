@@ -250,6 +250,36 @@ def tune(
             raise typer.Exit(search(study, Options(trials, timeout, workers, storage, join, new)))
 
 
+@app.command(
+    epilog="Examples:\n\n"
+    "* `modelyard serve mnist_cnn` answers on http://127.0.0.1:8000; `curl -H 'Content-Type: image/png' "
+    "--data-binary @7.png http://127.0.0.1:8000/predict`\n"
+    "* `modelyard serve mnist@champion` takes up each new champion"
+)
+def serve(
+    model: Annotated[
+        str, typer.Argument(help="An experiment, an ONNX file of one, or a registered model such as `mnist@champion`.")
+    ],
+    host: Annotated[str, typer.Option(help="0.0.0.0: also for other machines; there is no password.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+    watch: Annotated[
+        float, typer.Option(min=0.1, help="How often to look for a newer version of the model, in seconds.")
+    ] = 10.0,
+    log: Annotated[
+        Path | None, typer.Option(help="Write inputs and answers to this file, one JSON object in a line.")
+    ] = None,
+    log_megabytes: Annotated[
+        float, typer.Option(min=0.001, help="Size of the log; one older file of this size is kept.")
+    ] = 10.0,
+    engine: Annotated[PredictionEngine, typer.Option(help="As for `modelyard predict`.")] = PredictionEngine.AUTO,
+) -> None:
+    """Answer requests over HTTP, with metrics for Prometheus; a newer version of the model is taken up."""
+    from modelyard.cli.serve import serve
+
+    with exit_on_error():
+        serve(model, host, port, watch, log, log_megabytes, engine.value)
+
+
 class ExportFormat(StrEnum):
     """Values of --format."""
 

@@ -56,6 +56,13 @@ class ExperimentFiles(NamedTuple):
         """The folder of the test samples."""
         return dvc_lock.verified_dependency(evaluate_stage(self.section, self.name), TEST, self.root)
 
+    @property
+    def version(self) -> str:
+        """What changes with the model: the beginning of the MD5 of its folder."""
+        stage = self.stages.get(train_stage(self.section, self.name))
+        found = next((md5 for path, md5 in stage.outs.items() if Path(path).name == MODEL), "") if stage else ""
+        return found[:12]
+
     def contract_folder(self) -> Path | None:
         """The folder of its input contract; None if the pipeline has built none.
 

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ WHITE = 255
 SCALED_TO_1 = ("pixels", "minmax")
 
 
-class _ImageSample(NamedTuple):
+class ImageSample(NamedTuple):
     """The first image of a file as a sample (height, width, channels), its own size, and what a person should know."""
 
     pixels: np.ndarray
@@ -37,7 +38,7 @@ def read(files: Sequence[Path], description: InputDescription) -> PredictionBatc
     sizes: list[tuple[int, int]] = []
     remarks: list[str] = []
     errors: list[str] = []
-    for file, sample in open_all(files, lambda file: _read_one(file, image_format, description), errors):
+    for file, sample in open_all(files, lambda file: read_one(file, image_format, description), errors):
         names.append(shown_name(file))
         samples.append(sample.pixels)
         sizes.append(sample.size)
@@ -61,7 +62,12 @@ def format_of(description: InputDescription) -> ImageFormat:
     raise ModelyardError(f"this model takes images of {channels} channels; image files are read with 1 or 3 only")
 
 
-def _read_one(file: Path, image_format: ImageFormat, description: InputDescription) -> _ImageSample:
+def read_one(file: Path | BytesIO, image_format: ImageFormat, description: InputDescription) -> ImageSample:
+    """Read one image, from a file or its bytes.
+
+    Raises:
+        Unreadable: it cannot be decoded.
+    """
     try:
         with warnings.catch_warnings(record=True, action="always") as noticed:
             decoded = decode(file, image_format)
@@ -71,9 +77,9 @@ def _read_one(file: Path, image_format: ImageFormat, description: InputDescripti
         raise Unreadable(str(error)) from None
     remarks = [*decoded.remarks, *dict.fromkeys(" ".join(str(warning.message).split()) for warning in noticed)]
     if description.image_format:  # all else is as for the samples that the model was trained on
-        return _ImageSample(decoded.pixels, decoded.size, remarks)
+        return ImageSample(decoded.pixels, decoded.size, remarks)
     changes = ", ".join(_changes(decoded, image_format, description))
-    return _ImageSample(_scaled(decoded.pixels, description), decoded.size, [*remarks, *filter(None, [changes])])
+    return ImageSample(_scaled(decoded.pixels, description), decoded.size, [*remarks, *filter(None, [changes])])
 
 
 def _scaled(pixels: np.ndarray, description: InputDescription) -> np.ndarray:

@@ -175,6 +175,11 @@ def _refuse_missing_columns(given: Collection[str], description: InputDescriptio
         )
 
 
+def column_names(description: InputDescription) -> tuple[str, ...]:
+    """The names of the columns that a model takes, in its order."""
+    return tuple(column.name for column in _columns(description))
+
+
 def _columns(description: InputDescription) -> tuple[Column, ...]:
     """The columns that a model takes, in its order."""
     if description.columns:

@@ -15,31 +15,45 @@ WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 def read(files: Sequence[Path], description: InputDescription) -> PredictionBatch:
     """Read text files in UTF-8, one text each, as samples (n, length); words outside the vocabulary become unknown."""
-    numbers = {word: number for number, word in enumerate(description.words) if word and number != RARER}
-    (length,) = description.shape
     names: list[str] = []
     samples: list[np.ndarray] = []
     warnings: list[str] = []
     errors: list[str] = []
     for file, words in open_all(files, _words, errors):
-        kept = [numbers.get(word, RARER) for word in words[: length - 1]]
+        sample, warning = to_sample(words, description)
         names.append(shown_name(file))
-        samples.append(np.pad([START, *kept], (0, length - 1 - len(kept))))
-        unknown = kept.count(RARER)
-        warnings.append(
-            f"{names[-1]}: {len(kept)} of {len(words)} words were read, {unknown} of them unknown to the model"
-        )
+        samples.append(sample)
+        warnings.append(f"{names[-1]}: {warning}")
     x = stack(samples, description.shape, description.dtype)
     return PredictionBatch({"file": names}, x, tuple(warnings), tuple(errors))
 
 
+def to_sample(words: Sequence[str], description: InputDescription) -> tuple[np.ndarray, str]:
+    """Return words as a sample (length,), and how many of them were read."""
+    numbers = {word: number for number, word in enumerate(description.words) if word and number != RARER}
+    (length,) = description.shape
+    kept = [numbers.get(word, RARER) for word in words[: length - 1]]
+    unknown = kept.count(RARER)
+    warning = f"{len(kept)} of {len(words)} words were read, {unknown} of them unknown to the model"
+    return np.pad([START, *kept], (0, length - 1 - len(kept))), warning
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text, in lower case.
+
+    Raises:
+        Unreadable: there is none.
+    """
+    words = WORD.findall(text.lower())
+    if not words:
+        raise Unreadable("it contains no word")
+    return words
+
+
 def _words(file: Path) -> list[str]:
     try:
-        words = WORD.findall(file.read_text(encoding="utf-8-sig").lower())
+        return words_of(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise Unreadable("no such file") from None
     except (UnicodeDecodeError, OSError) as error:
         raise Unreadable(f"not a text file in UTF-8 ({error})") from None
-    if not words:
-        raise Unreadable("it contains no word")
-    return words

@@ -1,0 +1,39 @@
+"""`modelyard serve`: an HTTP server for one model."""
+
+from pathlib import Path
+
+from modelyard.core.errors import ModelyardError
+from modelyard.serving.engines import Engine
+from modelyard.serving.served_model import ServedModel, find_source
+from modelyard.serving.server import make_app, open_log
+
+BACKLOG = 2048  # connections that wait
+CLOSING_SECONDS = 30  # for the answers to requests that have come before the server is stopped
+
+
+def serve(
+    name: str, host: str, port: int, watch_seconds: float, log: Path | None, log_megabytes: float, engine: Engine
+) -> None:
+    """Serve a model until the process is interrupted or terminated.
+
+    Raises:
+        ModelyardError: there is no such model, or the port cannot be used.
+    """
+    import socket
+
+    import uvicorn
+
+    served = ServedModel(find_source(name, engine, Path.cwd()))
+    app = make_app(served, watch_seconds, open_log(log, log_megabytes) if log else None)
+    try:
+        listening = socket.create_server((host, port), backlog=BACKLOG, reuse_port=False)
+    except OSError as error:
+        raise ModelyardError(
+            f"port {port} of {host} cannot be used ({error.strerror}): choose another --port"
+        ) from None
+    with listening:
+        print(f"{served.current.version}: http://{host}:{listening.getsockname()[1]}", flush=True)  # noqa: T201
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, timeout_graceful_shutdown=CLOSING_SECONDS, lifespan="on"
+        )
+        uvicorn.Server(config).run([listening])

@@ -1,0 +1,265 @@
+# ruff: noqa: S310 (its own server on loopback)
+"""The HTTP server: answers, refusals, metrics, its bounded log, and newer versions of its model."""
+
+import json
+import threading
+import urllib.error
+import urllib.request
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import uvicorn
+from PIL import Image
+from support.inputs import describe
+from support.waiting import wait_until
+
+from modelyard.data.columns import Column
+from modelyard.data.inputs import InputDescription, TrainingInput
+from modelyard.data.preprocessing import Imputation, Preprocessing
+from modelyard.serving import server as serving
+from modelyard.serving.served_model import ModelSource, ServedModel
+from modelyard.serving.server import make_app, open_log
+
+COLUMNS = (
+    Column(name="area", kind="number"),
+    Column(name="town", kind="category", categories=("Bonn", "Ulm")),
+    Column(name="sold on", kind="date", parts=("year", "month")),
+)
+GAPS = Preprocessing(
+    imputation=(Imputation(strategy="median"),) + (Imputation(strategy="refuse"),) * 3, min_frequency=1
+)
+
+
+class Summing:
+    """A model whose answers can be computed by hand: the sum of a sample, or its brightness."""
+
+    def __init__(self, description: InputDescription, plus: float = 0.0) -> None:
+        self.description, self._plus = description, plus
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        flat = np.nan_to_num(x.astype(float)).reshape(len(x), -1)
+        if self.description.task == "regression":
+            return flat.sum(axis=1) + self._plus
+        bright = flat.mean(axis=1) / 255
+        return np.column_stack([1 - bright, bright])
+
+
+class Client:
+    """Sends requests to a server."""
+
+    def __init__(self, port: int) -> None:
+        self.address = f"http://127.0.0.1:{port}"
+
+    def get(self, path: str) -> tuple[int, str]:
+        return self._answer(urllib.request.Request(self.address + path))
+
+    def predict(self, body: Any, kind: str = "application/json") -> tuple[int, Any]:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.address}/predict", data, {"Content-Type": kind})
+        status, text = self._answer(request)
+        return status, json.loads(text)
+
+    def _answer(self, request: urllib.request.Request) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+
+class Versions:
+    """A source whose version and model tests change."""
+
+    def __init__(self, model: Summing) -> None:
+        self.number, self.model, self.is_broken = 1, model, False
+
+    def load(self) -> Summing:
+        if self.is_broken:
+            raise ValueError("broken")
+        return self.model
+
+    def source(self) -> ModelSource:
+        return ModelSource(lambda: f"version {self.number}", self.load)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable]:
+    """Starts a server of a source, with a log of 10 kB, and returns its client."""
+    running = []
+
+    def start(source: ModelSource, watch: float = 60) -> Client:
+        log = open_log(tmp_path / "log" / "requests.jsonl", 0.01)
+        app = make_app(ServedModel(source), watch, log)
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="on"))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        running.append((server, thread))
+        wait_until(lambda: server.started, 60)
+        return Client(server.servers[0].sockets[0].getsockname()[1])
+
+    yield start
+    for server, thread in running:
+        server.should_exit = True
+        thread.join(60)
+
+
+@pytest.fixture
+def table(regression_input: TrainingInput) -> Versions:
+    names = tuple(name for column in COLUMNS for name in column.features)
+    samples = regression_input.samples
+    described = describe(samples, features=names, columns=COLUMNS, preprocessing=GAPS)
+    return Versions(Summing(described.model_copy(update={"shape": (4,)})))
+
+
+ROW = {"area": 10, "town": "Ulm", "sold on": "2024-03-01"}
+
+
+def test_rows_have_named_raw_columns_in_any_order(table, start):
+    client = start(table.source())
+    status, answer = client.predict({"rows": [ROW, {"sold on": "2020-01-31", "town": "Bonn", "area": None}]})
+    assert status == 200
+    assert answer["model"] == "version 1"
+    assert [row["prediction"] for row in answer["predictions"]] == [10 + 1 + 2024 + 3, 0 + 0 + 2020 + 1]
+    assert answer["warnings"] == []
+
+
+def test_unknown_categories_and_unused_columns_are_warnings(table, start):
+    _, answer = start(table.source()).predict({"rows": [ROW | {"town": "Rome", "garden": True}]})
+    assert answer["warnings"] == [
+        "unused columns: garden",
+        "categories of 'town' that training did not see: Rome (1 row(s))",
+    ]
+
+
+@pytest.mark.parametrize(
+    "body, message",
+    [
+        (b"{", "the body is not JSON"),
+        (b"\xff\xfe", "the body is not JSON"),
+        (b"[" * 100_000, "the body is not JSON"),
+        ({"row": [ROW]}, 'a JSON object such as {"rows": [{"area": "...", "town": "...", "sold on": "..."}]}'),
+        ([ROW], "a JSON object such as"),
+        ({"rows": []}, "rows has 0 entries: send 1 to 1000"),
+        ({"rows": [ROW] * 1001}, "rows has 1001 entries: send 1 to 1000"),
+        ({"rows": [3]}, "rows[0] is not an object with a text, a number, true, false or null by column"),
+        ({"rows": [ROW, ROW | {"area": [1]}]}, "rows[1] is not an object with a text"),
+        ({"rows": [{"area": 1}]}, "2 of 3 columns are missing: town, sold on"),
+        ({"rows": [ROW, ROW | {"area": "much"}]}, "values of different types, such as numbers and text"),
+        ({"rows": [ROW | {"area": "much"}]}, "1 row(s) cannot be predicted: rows[0]: 'much' in column 'area'"),
+        ({"rows": [ROW | {"town": None}]}, "no value in column 'town'"),
+        ({"rows": [ROW | {"area": 10**400}]}, "values of different types"),
+    ],
+)
+def test_a_malformed_request_gets_a_422_that_says_what_is_wrong(body, message, table, start):
+    status, answer = start(table.source()).predict(body)
+    assert status == 422
+    assert message in answer["error"]
+
+
+def test_images_are_sent_as_files_or_as_base64(image_input, start):
+    client = start(Versions(Summing(image_input.description)).source())
+    file = BytesIO()
+    Image.fromarray(np.full((8, 8), 204, np.uint8)).save(file, "PNG")
+    expected = {"class": "bright", "probability": 0.8, "probabilities": {"dark": pytest.approx(0.2), "bright": 0.8}}
+    for body, kind in (
+        (file.getvalue(), "image/png"),
+        ({"images": [b64encode(file.getvalue()).decode()]}, "application/json"),
+    ):
+        status, answer = client.predict(body, kind)
+        assert (status, answer["predictions"]) == (200, [expected])
+    for body, kind, message in (
+        (b"no image", "image/png", "images[0]: not an image"),
+        ({"images": ["?"]}, "application/json", "images[0] is not the base64 of an image file"),
+        ({"images": [7]}, "application/json", "images[0] is not the base64 of an image file"),
+    ):
+        status, answer = client.predict(body, kind)
+        assert status == 422
+        assert message in answer["error"]
+
+
+def test_texts_are_sent_as_they_are(word_input, start):
+    words = ("", "", "", *(f"w{number}" for number in range(3, 12)))
+    client = start(Versions(Summing(word_input.description.model_copy(update={"words": words}))).source())
+    status, answer = client.predict(b"W5, w7 unheard", "text/plain; charset=utf-8")
+    assert (status, answer["warnings"]) == (200, ["texts[0]: 3 of 3 words were read, 1 of them unknown to the model"])
+    assert client.predict({"texts": ["w5 w7", "w3"]})[0] == 200
+    assert client.predict({"texts": ["!"]}) == (422, {"error": "texts[0]: it contains no word"})
+    assert client.predict({"texts": [1]})[1]["error"] == "texts[0] is not a text"
+
+
+def test_a_body_that_is_too_large_gets_a_413(table, start, monkeypatch):
+    monkeypatch.setattr(serving, "MOST_BYTES", 1000)
+    status, answer = start(table.source()).predict({"rows": [ROW | {"note": "x" * 1000}]})
+    assert (status, answer["error"]) == (413, "the body has more than 1000 bytes: send fewer samples at once")
+
+
+def test_a_failure_of_the_model_gets_a_500_without_a_traceback(table, start, monkeypatch):
+    client = start(table.source())
+    monkeypatch.setattr(table.model, "predict", lambda x: 1 / 0)
+    assert client.predict({"rows": [ROW]}) == (
+        500,
+        {"error": "the prediction failed; the log of the server says why"},
+    )
+
+
+def test_health_readiness_description_and_metrics(table, start):
+    client = start(table.source())
+    assert [client.get(path)[0] for path in ("/health", "/ready", "/nowhere", "/predict")] == [200, 200, 404, 405]
+    assert json.loads(client.get("/")[1])["task"] == "regression"
+    client.predict({"rows": [ROW, ROW]})
+    client.predict({})
+    text = client.get("/metrics")[1]
+    for line in (
+        'modelyard_requests_total{status="200"} 1.0',
+        'modelyard_requests_total{status="422"} 1.0',
+        "modelyard_samples_total 2.0",
+        "modelyard_seconds_count 2.0",
+        'modelyard_model{version="version 1"} 1.0',
+    ):
+        assert line in text.splitlines()
+
+
+def test_the_log_has_inputs_and_answers_and_is_bounded(table, start, tmp_path):
+    client = start(table.source())
+    for _ in range(150):
+        client.predict({"rows": [ROW]})
+    files = sorted((tmp_path / "log").iterdir())
+    assert [file.name for file in files] == ["requests.jsonl", "requests.jsonl.1"]
+    assert sum(file.stat().st_size for file in files) <= 20_000
+    last = json.loads(files[0].read_text().splitlines()[-1])
+    assert last["input"] == {"rows": [ROW]}
+    assert last["predictions"] == [{"prediction": 2038.0}]
+    assert last["model"] == "version 1"
+
+
+def test_a_new_version_is_taken_up_without_a_failed_request_and_a_broken_one_is_not(table, start):
+    client = start(table.source(), watch=0.1)
+    answered: list[tuple[int, str]] = []
+    is_done = threading.Event()
+
+    def ask() -> None:
+        while not is_done.is_set():
+            status, answer = client.predict({"rows": [ROW]})
+            answered.append((status, answer["model"]))
+            assert answer["predictions"] == [{"prediction": 2038.0 + (answer["model"] == "version 2")}]
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: len(answered) > 20, 60)
+    table.model = Summing(table.model.description, plus=1)
+    table.number = 2
+    wait_until(lambda: answered[-1][1] == "version 2", 60)
+    table.number, table.is_broken = 3, True
+    seen = len(answered)
+    wait_until(lambda: len(answered) > seen + 50, 60)
+    is_done.set()
+    for thread in threads:
+        thread.join(60)
+    assert {status for status, _ in answered} == {200}
+    assert {version for _, version in answered} == {"version 1", "version 2"}
