@@ -29,7 +29,7 @@ RUN uv pip install --quiet --verify-hashes --constraints requirements.lock --gro
 
 # --- dependencies of the pipeline
 FROM installer AS dependencies
-RUN uv pip install --quiet --verify-hashes --constraints requirements.lock --requirements pyproject.toml
+RUN uv pip install --quiet --verify-hashes --constraints requirements.lock --requirements pyproject.toml --extra cluster
 
 # --- the project's files: readable by everybody, writable by nobody, compiled to bytecode
 FROM dependencies AS project

@@ -13,7 +13,8 @@ def do(call: Call) -> Any:
 class Here:
     """Does a task when it is watched; `end` returns what it returns, or an `Ended` of its own."""
 
-    capacity = 1
+    slots = capacity = 1
+    shares_files = shares_folder = True
 
     def __init__(self, end: Callable[[Call], Any] = do) -> None:
         self._end = end
@@ -28,8 +29,12 @@ class Here:
         result = self._end(task.work)
         return [Ended(task.key, error=str(result)) if isinstance(result, Exception) else Ended(task.key, result)]
 
-    def cancel(self) -> None:
+    def taken(self) -> Sequence[str]:
+        return ()
+
+    def cancel(self) -> bool:
         self._waiting = []
+        return True
 
     def close(self) -> None:
         self.cancel()

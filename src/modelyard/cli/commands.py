@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from modelyard.cli.environment import ONE_THREAD, QUIET
 from modelyard.core.errors import exit_on_error
 
 app = typer.Typer(
@@ -30,12 +31,6 @@ data = typer.Typer(
 )
 app.add_typer(data, name="data")
 
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_DISABLE_TELEMETRY": "true"}
-"""Environment of everything that a command starts: no log noise from libraries (as in pipeline/python)."""
-
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""Of all libraries but TensorFlow: results must not depend on the number of cores (as in pipeline/python)."""
-
 
 class PredictionEngine(StrEnum):
     """Values of --engine."""
@@ -44,6 +39,34 @@ class PredictionEngine(StrEnum):
     ONNX = "onnx"
     KERAS = "keras"
     SKLEARN = "sklearn"
+
+
+# Options of all commands that run work in parallel.
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "-j",
+        "--jobs",
+        "--workers",
+        min=1,
+        help="How much runs at once: stages, trainings or trials; default: as many as cores (and memory) allow.",
+    ),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        envvar="MODELYARD_SCHEDULER",
+        metavar="ADDRESS",
+        help="Run on the cluster of this Dask scheduler, such as tls://scheduler:8786; see docs/scaling.md.",
+    ),
+]
+Insecure = Annotated[
+    bool, typer.Option("--insecure", help="With --scheduler: allow an unencrypted address of another machine.")
+]
+Mixed = Annotated[
+    bool,
+    typer.Option("--mixed", help="With --scheduler: allow processors whose last digits may differ from those here."),
+]
 
 
 def _print_version(value: bool) -> None:
@@ -72,6 +95,7 @@ def main(
     "* `modelyard run mnist_cnn boston_mlp` rebuilds these two experiments and what they depend on\n"
     "* `modelyard run --demo` uses only data that is in params.yaml or comes with installed packages\n"
     "* `modelyard run --dry-run` prints what would run and why, for example an edited setting\n"
+    "* `modelyard run --scheduler tls://scheduler:8786` trains on a Dask cluster\n"
     "* `modelyard run -j 1 --strict` runs one stage at a time, and exits with code 1 if a data set is not available"
 )
 def run(
@@ -79,12 +103,7 @@ def run(
         list[str] | None,
         typer.Argument(help="Names of experiments, see `modelyard experiments`; default: all but those `on_request`."),
     ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            "-j", "--jobs", min=1, help="Number of parallel stages; default: as many as cores and memory allow."
-        ),
-    ] = None,
+    jobs: Jobs = None,
     demo: Annotated[bool, typer.Option(help="Build only experiments that need no download.")] = False,
     strict: Annotated[
         bool, typer.Option(help="Exit with code 1 if a data set is not available and was skipped.")
@@ -101,12 +120,17 @@ def run(
             help="How long to wait for another run in this folder; default: until it has ended.",
         ),
     ] = None,
+    scheduler: Scheduler = None,
+    insecure: Insecure = False,
+    mixed: Mixed = False,
 ) -> None:
     """Rebuild experiments: fetch, normalise, train, evaluate, compare. Stages that are up to date do not run."""
+    from modelyard.cli.engines import EngineOptions
     from modelyard.cli.run import RunOptions, rebuild
 
+    engine = EngineOptions(jobs, scheduler, insecure, mixed)
     with exit_on_error():
-        raise typer.Exit(rebuild(experiments or [], RunOptions(jobs, demo, strict, dry, verbose, wait)))
+        raise typer.Exit(rebuild(experiments or [], RunOptions(engine, demo, strict, dry, verbose, wait)))
 
 
 @app.command(
@@ -190,7 +214,7 @@ def experiments() -> None:
 @app.command(
     epilog="Examples:\n\n"
     "* `modelyard tune digits_cnn` starts or resumes the study, up to the number of trials in params.yaml\n"
-    "* `modelyard tune digits_cnn --trials 60 --workers 2` extends the study to 60 trials\n"
+    "* `modelyard tune digits_cnn --trials 60 --jobs 2` extends the study to 60 trials\n"
     "* `modelyard tune mnist_cnn --storage postgresql+psycopg://user@host/studies` shares the study with other "
     "machines, where you add `--join`\n"
     "* `modelyard tune digits_cnn --show` prints the trials\n"
@@ -210,7 +234,7 @@ def tune(
         float | None,
         typer.Option(min=1, help="Start no more trials after this many seconds; default: `timeout` in params.yaml."),
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one per core.")] = None,
+    jobs: Jobs = None,
     storage: Annotated[
         str | None,
         typer.Option(
@@ -234,20 +258,25 @@ def tune(
     replace: Annotated[
         bool, typer.Option("--replace", help="With --apply: overwrite an existing entry that has other values.")
     ] = False,
+    scheduler: Scheduler = None,
+    insecure: Insecure = False,
+    mixed: Mixed = False,
 ) -> None:
     """Search for settings of an experiment with a better validation score. An interrupted study is resumed."""
+    from modelyard.cli.engines import EngineOptions
     from modelyard.cli.tune import Options, apply_best, search, show_trials
     from modelyard.cli.tune import confirm as confirm_best
 
+    engine = EngineOptions(jobs, scheduler, insecure, mixed)
     with exit_on_error():
         if show:
             show_trials(study, storage)
         elif confirm:
-            raise typer.Exit(confirm_best(study, storage, workers))
+            raise typer.Exit(confirm_best(study, storage, engine))
         elif apply:
             apply_best(study, storage, replace, trial)
         else:
-            raise typer.Exit(search(study, Options(trials, timeout, workers, storage, join, new)))
+            raise typer.Exit(search(study, Options(trials, timeout, engine, storage, join, new)))
 
 
 @app.command(
@@ -646,14 +675,19 @@ def replicate(
     minutes: Annotated[
         float, typer.Option(min=0, help="Stop after this many minutes; interrupted runs are repeated next time.")
     ] = 30.0,
-    workers: Annotated[int | None, typer.Option(min=1, help="Parallel runs; default: one per core.")] = None,
+    jobs: Jobs = None,
     splits: Annotated[bool, typer.Option(help="For experiments: draw new test samples for each seed.")] = False,
+    scheduler: Scheduler = None,
+    insecure: Insecure = False,
+    mixed: Mixed = False,
 ) -> None:
     """Train experiments with several seeds, and test claims. Finished runs are kept and reused."""
+    from modelyard.cli.engines import EngineOptions
     from modelyard.cli.replicate import replicate as run_over_seeds
 
+    engine = EngineOptions(jobs, scheduler, insecure, mixed)
     with exit_on_error():
-        raise typer.Exit(run_over_seeds(names or [], seeds, minutes, workers, splits))
+        raise typer.Exit(run_over_seeds(names or [], seeds, minutes, engine, splits))
 
 
 @app.command(

@@ -69,8 +69,9 @@ def default_jobs() -> int:
 
 
 def record_lineage(project: Project, stages: Iterable[Stage]) -> None:
-    """Record this machine as that of the stages whose command has run here, also of a run that was stopped."""
-    lineage.record([stage.name for stage in stages if stage.is_computed], project.runtime, Path.cwd())
+    """Record the machine of each stage whose command has run, also of a run that was stopped."""
+    computed = {stage.name: stage.machine for stage in stages if stage.is_computed}
+    lineage.record(computed, project.runtime, Path.cwd())
 
 
 def run_stages(targets: Collection[str], console: Console, jobs: int = 1) -> dict[str, Stage]:

@@ -14,14 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from modelyard import params
+from modelyard.cli.engines import LOCAL, EngineOptions, open_engine
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.cli.prerequisites import failures, run_stages
 from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_json, write_json, write_table, write_text
-from modelyard.core.processes import core_count
 from modelyard.orchestration.engine import Engine
-from modelyard.orchestration.local_engine import LocalEngine
 from modelyard.params.claim import ClaimSettings
 from modelyard.params.project import Project
 from modelyard.params.variants import resolve
@@ -42,7 +41,7 @@ LONGEST = 7 * 24 * 3600.0  # seconds: no limit that matters
 PROGRESS_COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 
 
-def replicate(names: Sequence[str], seeds: int | None, minutes: float, workers: int | None, splits: bool) -> int:
+def replicate(names: Sequence[str], seeds: int | None, minutes: float, options: EngineOptions, splits: bool) -> int:
     """Run what is missing within the time limit, and write the reports; returns the exit code.
 
     Raises:
@@ -56,7 +55,7 @@ def replicate(names: Sequence[str], seeds: int | None, minutes: float, workers: 
     of_chosen, end = dict.fromkeys(chosen, seeds), time.monotonic() + 60 * minutes
     looks = {name: seeds or declared[name].seeds for name in chosen if name in declared}
     succeeded = True
-    with closing(LocalEngine(workers or core_count())) as engine:
+    with open_engine(options, console) as engine:
         while True:
             wanted = _wanted_series(project, declared, chosen, looks, seeds, splits)
             if jobs := series.missing_jobs(wanted, folder):
@@ -80,7 +79,7 @@ def train_all(
     wanted: Sequence[tuple[Series, int]],
     folder: Path,
     console: Console,
-    workers: int | None = None,
+    options: EngineOptions = LOCAL,
     work: Work = train_and_evaluate,
     kind: str = "replication",
 ) -> int:
@@ -90,12 +89,12 @@ def train_all(
         wanted: the series, each with its number of seeds.
         folder: it keeps the runs.
         console: it shows the progress.
-        workers: the number of processes; None: one per core.
+        options: where they run.
         work: what a run does.
         kind: what the runs are for, in MLflow.
     """
     if jobs := series.missing_jobs(wanted, folder):
-        with closing(LocalEngine(workers or core_count())) as engine:
+        with open_engine(options, console) as engine:
             run_missing(jobs, engine, LONGEST, console, work)
     mlflow_log.write((each for each, _ in wanted), folder, kind)
     return len(series.missing_jobs(wanted, folder))

@@ -3,8 +3,8 @@
 import os
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from rich.text import Text
 
 from modelyard import params
 from modelyard.cli.display import StageDisplay, checking_status, print_plan, print_unavailable
+from modelyard.cli.engines import EngineOptions, open_engine
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.cli.prerequisites import (
     LIBRARIES,
@@ -31,6 +32,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_text
 from modelyard.core.report_text import duration_text
 from modelyard.data.download import HostReachability
+from modelyard.orchestration.engine import Engine
 from modelyard.orchestration.fork_server import IS_SUPPORTED, running_server
 from modelyard.orchestration.run_lock import only_run
 from modelyard.orchestration.scheduler import SUCCEEDED, Pipeline, Stage, StageState
@@ -50,6 +52,7 @@ from modelyard.tracking.environment import REBUILD
 TYPICAL_TIMES = Path("docs/costs.json")  # which stages take longest, for a clone that has built nothing yet
 HEAVY = ("train", "evaluate")  # their runs are logged
 PRELOADED = (*HEAVY, "export", "batch")
+ELSEWHERE = (*HEAVY, "export")  # on a cluster; batches read a person's own files, and the rest takes seconds
 TOLERANT = ("compare",)  # compares whatever results there are
 STALE = "from an earlier rebuild"
 WIDE = 120  # columns of a terminal that has room for notes
@@ -59,7 +62,7 @@ WIDE = 120  # columns of a terminal that has room for notes
 class RunOptions:
     """Options of `modelyard run`; see its help."""
 
-    jobs: int | None
+    engine: EngineOptions
     demo: bool
     strict: bool
     dry: bool
@@ -90,9 +93,14 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
             with suppress(OSError, sqlite3.Error):  # whatever is wrong with the store is told by those who open it
                 report_relocation()
         os.environ.setdefault(REBUILD, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
-        with _fork_server_if_needed(pipeline), StageDisplay(console, pipeline) as display:
+        jobs = options.engine.jobs or _default_jobs(pipeline.stages.values())
+        with (
+            nullcontext() if options.engine.scheduler else _fork_server_if_needed(pipeline),
+            _engine(pipeline, options.engine, console, jobs) as engine,
+            StageDisplay(console, pipeline) as display,
+        ):
             try:
-                pipeline.run(options.jobs or _default_jobs(pipeline.stages.values()), display.show, TOLERANT)
+                pipeline.run(None, display.show, TOLERANT, engine, stays=lambda stage: not _is_heavy(stage, ELSEWHERE))
             except KeyboardInterrupt:
                 console.print("\nStopped. Finished stages are kept; run again to continue.")
                 return 130
@@ -212,6 +220,14 @@ def _fork_server_if_needed(pipeline: Pipeline) -> AbstractContextManager[None]:
 
 def _is_heavy(stage: Stage, prefixes: tuple[str, ...] = HEAVY) -> bool:
     return stage.name.removeprefix(PRETRAINED_STAGES).startswith(prefixes)
+
+
+def _engine(pipeline: Pipeline, options: EngineOptions, console: Console, jobs: int) -> "closing[Engine]":
+    """The engine of the stages: a cluster only where there are stages that use models; the others stay here."""
+    is_needed = any(
+        _is_heavy(stage, ELSEWHERE) for stage in pipeline.stages.values() if stage.state is StageState.WAITING
+    )
+    return open_engine(options if is_needed else replace(options, scheduler=None), console, jobs, LIBRARIES)
 
 
 def _default_jobs(stages: Collection[Stage]) -> int:

@@ -1,6 +1,5 @@
 """`modelyard tune`: run, show, confirm and apply a study."""
 
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,13 +9,13 @@ from filelock import FileLock
 from rich.console import Console
 
 from modelyard import params
+from modelyard.cli.engines import LOCAL, EngineOptions, open_engine
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.cli.prerequisites import require_stages
 from modelyard.cli.trial_display import TrialDisplay
 from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.core.processes import core_count
-from modelyard.orchestration.local_engine import LocalEngine
 from modelyard.params.project import Project
 from modelyard.params.study import StudySettings
 from modelyard.tracking import project_root
@@ -35,7 +34,7 @@ class Options:
 
     trials: int | None = None
     timeout: float | None = None
-    workers: int | None = None
+    engine: EngineOptions = LOCAL
     storage: str | None = None
     join: bool = False
     new: bool = False
@@ -53,16 +52,15 @@ def search(name: str, options: Options) -> int:
     from modelyard.tuning import plan, storage
     from modelyard.tuning.search import Budget, Search, check_folds, study_log
 
-    workers = options.workers or core_count()
     search_plan = plan.make_plan(project, name, Path.cwd())
     location = storage.find_storage(name, options.storage, Path.cwd())
     budget = Budget(options.trials or settings.n_trials, options.timeout or settings.timeout)
-    study = storage.open_study(search_plan, location, options.new, options.join)
+    study = storage.open_study(search_plan, location, options.new, options.join, bool(options.engine.scheduler))
     require_stages([f"normalise@{input_name}" for input_name in search_plan.inputs], console, core_count())
     check_folds(search_plan)
-    engine = LocalEngine(workers, log=study_log(study.study_name, Path.cwd()))
     try:
-        with closing(engine), TrialDisplay(console, study, budget) as display:
+        log = study_log(study.study_name, Path.cwd())
+        with open_engine(options.engine, console, log=log) as engine, TrialDisplay(console, study, budget) as display:
             Search(study, location, search_plan, display.show).run(engine, budget, options.join)
     except KeyboardInterrupt:
         console.print(f"\nStopped. Finished trials are kept; run again to continue: modelyard tune {name}")
@@ -80,7 +78,7 @@ def show_trials(name: str, address: str | None) -> None:
     Console().print(terminal_table.trials_table(_latest(name, address)))
 
 
-def confirm(name: str, address: str | None, workers: int | None) -> int:
+def confirm(name: str, address: str | None, options: EngineOptions) -> int:
     """Train the best trials and the baseline of the latest study with several seeds; returns the exit code.
 
     Finished runs are kept, so that a confirmation that was stopped goes on.
@@ -116,7 +114,7 @@ def confirm(name: str, address: str | None, workers: int | None) -> int:
     wanted = [(of, SEEDS) for _, of in (baseline, *candidates)]
     folder = project_root() / ".modelyard" / "confirmation" / f"{found.name}_{settings.seed}"
     work = partial(train_and_validate, folds=found.space["folds"], split_seed=settings.seed)
-    if train_all(wanted, folder, console, workers, work, f"confirmation of {found.name}"):
+    if train_all(wanted, folder, console, options, work, f"confirmation of {found.name}"):
         console.print(f"Not confirmed yet. Run again to continue: modelyard tune {name} --confirm", highlight=False)
         return 1
     confirmed = confirmation.confirm(baseline, candidates, Score(found.metric, found.maximize), folder)

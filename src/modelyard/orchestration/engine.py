@@ -1,11 +1,11 @@
 """Work that is done in parallel, and what the engine that does it must be able to do.
 
 A task is handed to an engine with `submit`; `watch` returns what it reports and how it ended; `cancel` stops it.
-Nothing above this interface knows which engine does the work: `LocalEngine`, on this machine.
+Nothing above this interface knows which engine does the work: `LocalEngine`, on this machine, or `ClusterEngine`.
 """
 
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -67,11 +67,19 @@ class Message:
 
 @dataclass(frozen=True)
 class Ended:
-    """The end of a task: what its function returned, or the exit code of its command; or why it has neither."""
+    """The end of a task.
+
+    Attributes:
+        key: of the task.
+        result: what its function returned, or the exit code of its command.
+        error: why it has no result.
+        machine: what `core.machine` says of the machine that ran it; None: this one.
+    """
 
     key: str
     result: Any = None
     error: str = ""
+    machine: Mapping[str, Any] | None = None
 
 
 TaskEvent = Message | Ended
@@ -81,13 +89,19 @@ class Engine(Protocol):
     """Runs tasks.
 
     Attributes:
-        capacity: how many tasks can be useful to it at once; more may be submitted, and wait.
+        slots: how many tasks it runs at once.
+        capacity: how many are useful to it at once: those that must wait need not be kept above.
         shares_files: whether tasks find the files of this machine at their paths, also temporary ones. If not, they
             run in another checkout of the project, and read what they `need` there.
+        shares_folder: whether they find at least those of the project's folder, at their relative paths.
     """
 
     capacity: int
     shares_files: bool
+    shares_folder: bool
+
+    @property
+    def slots(self) -> int: ...  # noqa: D102 (see above; it may change)
 
     def submit(self, task: Task) -> None:
         """Run a task as soon as there is room."""
@@ -95,8 +109,11 @@ class Engine(Protocol):
     def watch(self, seconds: float) -> Sequence[TaskEvent]:
         """Return what has happened, as soon as there is anything, and nothing after some seconds."""
 
-    def cancel(self) -> None:
-        """Stop all tasks; each can clean up first, within some seconds."""
+    def taken(self) -> Collection[str]:
+        """Return the keys of tasks that an earlier process has submitted and that are not lost with it."""
+
+    def cancel(self) -> bool:
+        """Stop all tasks; each can clean up first, within some seconds. Return False if they go on without us."""
 
     def close(self) -> None:
         """Stop all tasks, and end every process that was started."""

@@ -24,7 +24,7 @@ STOP_SECONDS = 5.0  # after which an interrupted task is killed
 class LocalEngine:
     """Runs some tasks at a time, and divides the cores among them."""
 
-    shares_files = True
+    shares_files = shares_folder = True
 
     def __init__(self, jobs: int, max_bytes: float = MAX_BYTES, log: Path | None = None) -> None:
         """Start nothing yet.
@@ -34,7 +34,7 @@ class LocalEngine:
             max_bytes: the memory after which a worker process is replaced.
             log: a file for what worker processes print.
         """
-        self.capacity = jobs
+        self.slots = self.capacity = jobs
         self._max_bytes, self._log = max_bytes, log
         self._waiting: list[Task] = []
         self._running: dict[str, StageProcess | WorkerProcess] = {}
@@ -56,7 +56,11 @@ class LocalEngine:
         self._start_waiting()
         return events
 
-    def cancel(self, keys: Collection[str] | None = None) -> None:
+    def taken(self) -> Collection[str]:
+        """Return nothing: tasks of this machine end with the process that has submitted them."""
+        return ()
+
+    def cancel(self, keys: Collection[str] | None = None) -> bool:
         """Interrupt tasks, None: all, so that they can clean up; then kill what is left of their processes."""
         stopped = [key for key in self._running if keys is None or key in keys]
         self._waiting = [] if keys is None else [task for task in self._waiting if task.key not in keys]
@@ -69,6 +73,7 @@ class LocalEngine:
         finally:  # also after a second Ctrl-C
             for key in stopped:
                 self._running.pop(key).kill()
+        return True
 
     def close(self) -> None:
         """Stop all tasks, and end the worker processes."""
@@ -79,7 +84,7 @@ class LocalEngine:
                 self._idle.pop().kill()
 
     def _start_waiting(self) -> None:
-        while self._waiting and len(self._running) < self.capacity:
+        while self._waiting and len(self._running) < self.slots:
             with DeferredSignals():
                 self._start(self._waiting.pop(0))
         processes = [each.pid for each in self._running.values()]

@@ -6,14 +6,17 @@ therefore pins.
 """
 
 import logging
+import os
 import shlex
-from collections.abc import Iterator, Sequence
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from modelyard.orchestration.checkout_guard import CheckoutGuard, Seen
-from modelyard.orchestration.engine import Command
+from modelyard.orchestration.engine import Command, Ended, Task
 from modelyard.orchestration.lock_writer import write_entry
 from modelyard.orchestration.patching import patched
 from modelyard.orchestration.path_locks import PathLocks, lockable_paths, paths_are_locked
@@ -68,15 +71,28 @@ class Reproduction:
                     self._locks.release(self._name)
         return outcome
 
-    def end(self, exit_code: int) -> StageState:
+    def for_elsewhere(self, task: Task) -> Task:
+        """Return the task of its command with a key that says what it is made from, and the data that must travel."""
+        stage = self._stage
+        made = [output.fs_path for other in stage.repo.index.stages for output in other.outs]
+        paths = (
+            [dep.fs_path for dep in stage.deps if dep.protocol == "local" and _overlaps(dep.fs_path, made)],
+            [output.fs_path for output in stage.outs],
+        )
+        needs, makes = (tuple(os.path.relpath(path, stage.repo.root_dir) for path in each) for each in paths)
+        return replace(task, key=f"{self._name}:{_identity(stage)}", needs=needs, makes=makes)
+
+    def end(self, ended: Ended) -> StageState:
         """Record what the command made; return the state of the stage, WAITING if it must begin again."""
         with self._dvc_state():
             try:
                 if self._guard.look(self._outputs) != self._seen:
                     return StageState.WAITING
-                if exit_code:
-                    if not self._log.stat().st_size:  # the command said nothing itself
-                        self._append(f"The command ended with exit code {exit_code}.")
+                if ended.error or ended.result:
+                    if ended.error:
+                        self._append(ended.error)
+                    elif not self._log.stat().st_size:  # the command said nothing itself
+                        self._append(f"The command ended with exit code {ended.result}.")
                     return StageState.FAILED
                 with self._stage.repo.scm_context():
                     self._save()
@@ -148,6 +164,18 @@ class Reproduction:
     def _append(self, line: str) -> None:
         with self._log.open("a", encoding="utf-8") as log:
             log.write(f"{line}\n")
+
+
+def _overlaps(path: str, others: Iterable[str]) -> bool:
+    """Whether a path is one of some others, or within one, or around one."""
+    return any(os.path.commonpath((path, other)) in (path, other) for other in others)
+
+
+def _identity(stage: Any) -> str:
+    """A hash of the command of a stage and all that it depends on; DVC's run cache finds results by it."""
+    from dvc.stage.cache import _can_hash, _get_stage_hash
+
+    return str(_get_stage_hash(stage)) if _can_hash(stage) else uuid.uuid4().hex
 
 
 @contextmanager

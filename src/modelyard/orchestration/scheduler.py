@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from threading import Event, Lock, Thread
-from typing import Any
+from typing import Any, NamedTuple
 
 from modelyard.orchestration.change_reasons import reasons
 from modelyard.orchestration.checkout_guard import CheckoutGuard
@@ -32,6 +32,13 @@ TIMES = FOLDER / "seconds.json"  # the times of the last builds here
 WATCH_SECONDS = 0.1  # between updates of a display
 BUSY_SECONDS = 1.0  # until a stage is tried again that needs what another process makes
 PENDING = {StageState.WAITING, StageState.RUNNING}
+
+
+class Running(NamedTuple):
+    """A stage whose command runs."""
+
+    stage: str
+    reproduction: Reproduction
 
 
 class Pipeline:
@@ -105,24 +112,26 @@ class Pipeline:
 
     def run(
         self,
-        jobs: int,
+        jobs: int | None,
         watch: Callable[[Mapping[str, Stage]], None],
         tolerant: Collection[str] = (),
         engine: Engine | None = None,
+        stays: Callable[[Stage], bool] = lambda _: False,
     ) -> None:
         """Run every waiting stage, `jobs` at a time, the longest remaining path first.
 
         Args:
-            jobs: how many stages may run at once.
+            jobs: how many stages may run at once; None: as many as the engine runs.
             watch: called with all stages every WATCH_SECONDS and whenever one starts or ends, by one thread at a time.
             tolerant: stages that run as soon as all that they depend on has ended, successfully or not.
             engine: runs their commands; None: this machine.
+            stays: whether a stage must run on this machine, whatever the engine.
 
         Raises:
             KeyboardInterrupt: after every running stage was stopped.
         """
-        running: dict[str, Reproduction] = {}
-        self._engine = engine or LocalEngine(jobs)
+        running: dict[str, Running] = {}
+        self._engine, self._stays = engine or LocalEngine(jobs or 1), stays
         events: Sequence[TaskEvent] = ()
         self._locks = PathLocks(self._repository)
         self._guard = CheckoutGuard(self._repository, self._root / FOLDER / "no_checkout_yet")
@@ -150,24 +159,26 @@ class Pipeline:
     def _advance(
         self,
         events: Sequence[TaskEvent],
-        running: dict[str, Reproduction],
-        jobs: int,
+        running: dict[str, Running],
+        jobs: int | None,
         tolerant: Collection[str],
         show: Callable[[bool], None],
     ) -> bool:
         """Record the stages that have ended, start those that are ready, and return whether any is left."""
-        ended = {event.key: event for event in events if isinstance(event, Ended)}
-        for name, event in ended.items():
-            state = running.pop(name).end(event.result)
+        ended = [event for event in events if isinstance(event, Ended)]
+        for event in ended:
+            name, reproduction = running.pop(event.key)
+            state, self.stages[name].machine = reproduction.end(event), event.machine
             if state is StageState.WAITING:
                 self.stages[name].reason = "begins again: `dvc checkout` replaced what it had made"
                 self._dvc_stages[name] = self._dvc_stages[name].reload()
             self._record_end(self.stages[name], state)
-        started = self._ready(tolerant)[: jobs - len(running)]
+        ready = self._ready(tolerant)
+        started = ready[: max(0, (jobs or self._engine.slots) - len(running))] if ready else []
         for stage in started:
             self._start(stage, running)
         if ended or started:
-            note_running(self._root, running)
+            note_running(self._root, (run.stage for run in running.values()))
         show(bool(ended or started))
         return bool(running or started or self._busy_until)
 
@@ -190,7 +201,7 @@ class Pipeline:
         if missing:
             stage.state, stage.reason = StageState.SKIPPED, f"needs {missing[0].name}: {missing[0].state}"
 
-    def _start(self, stage: Stage, running: dict[str, Reproduction]) -> None:
+    def _start(self, stage: Stage, running: dict[str, Running]) -> None:
         """Do what DVC does before the command, and start the command if it must run."""
         self._busy_until.pop(stage.name, None)
         stage.log.parent.mkdir(parents=True, exist_ok=True)
@@ -205,8 +216,11 @@ class Pipeline:
             stage.reason, self._busy_until[stage.name] = str(busy), time.monotonic() + BUSY_SECONDS
             outcome = StageState.WAITING
         if isinstance(outcome, Command):
-            stage.has_run, running[stage.name] = True, reproduction
-            self._engine.submit(Task(stage.name, outcome, self._seconds_to_end[stage.name]))
+            task = Task(stage.name, outcome, self._seconds_to_end[stage.name], stays=self._stays(stage))
+            if not (self._engine.shares_files or task.stays):
+                task = reproduction.for_elsewhere(task)
+            stage.has_run, running[task.key] = True, Running(stage.name, reproduction)
+            self._engine.submit(task)
         else:
             self._record_end(stage, outcome)
 
@@ -215,7 +229,7 @@ class Pipeline:
         if state is StageState.WAITING:
             stage.began = stage.ended = 0.0
 
-    def _stop(self, running: Mapping[str, Reproduction]) -> None:
+    def _stop(self, running: Mapping[str, Running]) -> None:
         """Stop the running stages."""
         try:
             self._engine.cancel()
@@ -223,8 +237,8 @@ class Pipeline:
             for stage in self.stages.values():
                 if stage.state is StageState.RUNNING:
                     stage.state, stage.ended = StageState.STOPPED, time.monotonic()
-            for reproduction in running.values():
-                reproduction.abandon()
+            for run in running.values():
+                run.reproduction.abandon()
 
     def _save_times(self) -> None:
         built = {name: stage.seconds for name, stage in self.stages.items() if stage.state is StageState.BUILT}

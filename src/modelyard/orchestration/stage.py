@@ -1,10 +1,12 @@
 """A stage of the pipeline and its state."""
 
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 
 class StageState(StrEnum):
@@ -37,6 +39,7 @@ class Stage:
         began: when it began, by the monotonic clock; 0 before.
         ended: when it ended; 0 before.
         has_run: whether its command was started; DVC's run cache can restore its outputs instead.
+        machine: what `core.machine` says of the machine that its command has run on; None: this one.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Stage:
     began: float = 0.0
     ended: float = 0.0
     has_run: bool = False
+    machine: Mapping[str, Any] | None = None
 
     @property
     def is_computed(self) -> bool:

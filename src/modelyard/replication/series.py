@@ -3,8 +3,9 @@
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
@@ -198,15 +199,35 @@ def run_jobs(
     Yields:
         The outcome of each run as it ends.
     """
-    end = time.monotonic() + seconds
-    with prepared_inputs(jobs, raw) as prepared:
-        tasks = [Task(str(job.file), Call(work, each)) for job, each in zip(jobs, prepared, strict=True)]
-        by_key = {str(job.file): job for job in jobs}
+    end, by_key = time.monotonic() + seconds, {_key(job): job for job in jobs}
+    with _calls(jobs, raw, engine, work) as calls:
+        needs = [tuple(str(raw / name) for name in sorted(job.datasets)) for job in jobs]
+        tasks = [Task(*each[:2], needs=each[2]) for each in zip(by_key, calls, needs, strict=True)]
         for ended in run_all(engine, tasks, end - time.monotonic()):
             job = by_key[ended.key]
             if not ended.error:
                 _keep(job, ended.result)
             yield Outcome(job, ended.result, ended.error)
+
+
+@contextmanager
+def _calls(jobs: Sequence[Job], raw: Path, engine: Engine, work: Work) -> Iterator[list[Call]]:
+    """What is to be called for each job; on this machine, inputs are prepared once for all of them."""
+    if engine.shares_files:
+        with prepared_inputs(jobs, raw) as prepared:
+            yield [Call(work, each) for each in prepared]
+    else:
+        yield [Call(partial(_prepare_and_work, raw, work), job) for job in jobs]
+
+
+def _prepare_and_work(raw: Path, work: Work, job: Job) -> dict[str, Any]:
+    with prepared_inputs([job], raw) as (prepared,):
+        return work(prepared)
+
+
+def _key(job: Job) -> str:
+    """A name that no other run has: its file is named after settings, code and seed."""
+    return "/".join((*job.file.with_suffix("").parts[-4:], *["predictions"] * job.keeps_predictions))
 
 
 def _keep(job: Job, result: dict[str, Any]) -> None:

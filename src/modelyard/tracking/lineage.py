@@ -5,7 +5,7 @@ results/, on which the stage compare depends as a whole.
 """
 
 import sys
-from collections.abc import Collection
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,15 @@ FILE = Path("reports/lineage.json")
 RECORDED = ("train", "evaluate")  # their names begin like this: what floating-point numbers are computed in
 
 
-def describe(runtime: Runtime) -> dict[str, Any]:
-    """What decides the last bits of a training besides code, data and settings, ready for JSON."""
+def describe(runtime: Runtime, elsewhere: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What decides the last bits of a training besides code, data and settings, ready for JSON.
+
+    Args:
+        runtime: how it uses the machine.
+        elsewhere: what `core.machine` says of the machine; None: this one.
+    """
     device = runtime.device if runtime.device == "cpu" else f"gpu: {', '.join(machine.gpus())}"
-    return {**machine.describe(), "threads": runtime.threads, "device": device}
+    return {**(elsewhere or machine.describe()), "threads": runtime.threads, "device": device}
 
 
 def describe_here() -> dict[str, Any]:
@@ -36,20 +41,28 @@ def describe_here() -> dict[str, Any]:
     return describe(Runtime(**(settings or {})))
 
 
-def record(stages: Collection[str], runtime: Runtime, root: Path) -> None:
-    """Note that the commands of these stages have run here; a file that cannot be written is a warning.
+def record(stages: Mapping[str, Mapping[str, Any] | None], runtime: Runtime, root: Path) -> None:
+    """Note on which machine the commands of stages have run; a file that cannot be written is a warning.
 
     The notes of stages that are no longer in dvc.lock, and of environments that no stage has, are removed.
+
+    Args:
+        stages: what `core.machine` says of the machine of each; None: this one.
+        runtime: how they used it.
+        root: the project's folder.
     """
     computed = [name for name in stages if name.removeprefix(PRETRAINED_STAGES).startswith(RECORDED)]
     if not computed:
         return
-    here, known = describe(runtime), _read(root)
+    known = _read(root)
+    here = describe(runtime) if any(stages[name] is None for name in computed) else {}
+    machines = {name: describe(runtime, elsewhere) if (elsewhere := stages[name]) else here for name in computed}
     locked = dvc_lock.read(root)
     entries = {name: entry for name, entry in known["stages"].items() if name in locked}
-    entries |= {name: {"environment": digest(here), "outs": _outs(locked[name])} for name in computed}
+    entries |= {name: {"environment": digest(machines[name]), "outs": _outs(locked[name])} for name in computed}
     used = {entry["environment"] for entry in entries.values()}
-    environments = {key: each for key, each in (known["environments"] | {digest(here): here}).items() if key in used}
+    described = known["environments"] | {digest(each): each for each in machines.values()}
+    environments = {key: each for key, each in described.items() if key in used}
     content = {"environments": dict(sorted(environments.items())), "stages": dict(sorted(entries.items()))}
     try:
         write_json(root / FILE, content)

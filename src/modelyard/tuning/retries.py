@@ -1,6 +1,6 @@
 """Trials whose worker died: marked as failed with the reason, and their parameters enqueued again."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import optuna
@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 from modelyard.core.processes import has_died, is_on_this_host
 
 MAX_DEATHS = 3  # of workers on the same parameters: then the trial itself kills them, by its memory for example
+TASK = "task"  # the attribute of a trial that runs on a cluster: the key of its task
 NO_WORKER_SECONDS = 60.0  # a new trial is in the storage a moment before its attribute `worker` is
 
 
@@ -40,6 +41,19 @@ def enqueue_retry(study: optuna.Study, trial: FrozenTrial, died: bool = True) ->
     if deaths < MAX_DEATHS:
         parameters = trial.system_attrs.get("fixed_params", {}) | trial.params
         study.enqueue_trial(parameters, user_attrs={"again": trial.number, "losses": deaths})
+
+
+def running_trials(study: optuna.Study, task: str) -> list[FrozenTrial]:
+    """Return the running trials of a task of a cluster."""
+    running = study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
+    return [trial for trial in running if trial.user_attrs.get(TASK) == task]
+
+
+def retry_lost_tasks(study: optuna.Study, taken: Collection[str]) -> None:
+    """Fail and retry the running trials whose task the cluster does not have any more."""
+    for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+        if TASK in trial.user_attrs and trial.user_attrs[TASK] not in taken:
+            fail_and_retry(study, trial, "the cluster has lost it")
 
 
 def retry_abandoned_trials(study: optuna.Study, all_hosts: bool) -> None:

@@ -5,7 +5,7 @@ import time
 import zlib
 from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import optuna
@@ -41,7 +41,7 @@ class SubmittedTrial:
     """A trial that was handed to the engine.
 
     Attributes:
-        started: when it was handed out, on the monotonic clock.
+        started: when it was handed out, then when its process was ready, on the monotonic clock.
         worker: the identity of its process, as stored with the trial; "" before that is ready.
         number: its number, None before it has started.
         epochs: what it reported after each epoch.
@@ -56,7 +56,7 @@ class SubmittedTrial:
         """Keep what its process has reported."""
         match message:
             case WorkerReady():
-                self.worker = message.worker
+                self.worker, self.number, self.started = message.worker, None, time.monotonic()
             case TrialStarted():
                 self.number = message.number
             case EpochFinished():
@@ -76,6 +76,7 @@ class Search:
         self._failures: list[str] = []
         self._sampled = sum(each.state is not TrialState.WAITING for each in study.get_trials(deepcopy=False))
         self._own_seed: tuple[int, ...] = ()
+        self._has_changed = True  # whether a trial has ended since the trials were counted
 
     def run(self, engine: Engine, budget: Budget, joined: bool = False) -> None:
         """Search until the budget is used up and every trial has ended.
@@ -91,34 +92,67 @@ class Search:
         """
         self._own_seed = (_search_number(),) if joined else ()
         until = time.monotonic() + (budget.timeout or float("inf"))
+        self._prepare(engine)
         with self._storage.explain_errors():
             try:
-                while self._submit_trials(engine, budget.n_trials, until):
+                if not joined:
+                    self._come_back(engine)
+                while self._submit_trials(engine, budget, until):
                     self._receive(engine.watch(POLL_SECONDS))
+                    self._update(engine.slots)
             finally:
                 self._stop(engine)
-                self._update()
+                self._update(0)
 
-    def _submit_trials(self, engine: Engine, trials: int, until: float) -> bool:
+    def _prepare(self, engine: Engine) -> None:
+        """Make the trials such that the engine can run them.
+
+        Raises:
+            ModelyardError: its machines cannot reach the storage.
+        """
+        self._needs: tuple[str, ...] = ()
+        self._job = RunTrial(self._storage, self._study.study_name, self._plan, ())
+        if engine.shares_files:
+            return
+        storage, root = self._storage, self._plan.root.resolve()
+        if storage.is_journal:
+            journal = Path(storage.address).resolve()
+            if not (engine.shares_folder and journal.is_relative_to(root)):
+                raise ModelyardError(
+                    f"the study is in a file, {journal}, which the machines of the cluster do not have. Keep it in a "
+                    "database that they reach: --storage postgresql+psycopg://user@host/database."
+                )
+            storage = replace(storage, address=str(journal.relative_to(root)))
+        folders = (self._plan.training_folder(name) for name in self._plan.inputs)
+        self._needs = tuple(str(folder.relative_to(self._plan.root)) for folder in folders)
+        plan = replace(self._plan, root=Path())
+        self._job = RunTrial(storage, self._study.study_name, plan, ())
+
+    def _come_back(self, engine: Engine) -> None:
+        """Take up the trials that a cluster has from an earlier search; those that it has lost are retried."""
+        for key in engine.taken():
+            name, _, seed = key.rpartition(":")
+            if name == self._study.study_name:
+                self._submit(engine, tuple(int(number) for number in seed.split("-")))
+        retries.retry_lost_tasks(self._study, self._submitted)
+
+    def _submit_trials(self, engine: Engine, budget: Budget, until: float) -> bool:
         """Hand out trials while the budget and the engine allow any; return whether there is one to wait for."""
-        if len(self._submitted) >= engine.capacity:
+        room = (engine.slots if budget.timeout else engine.capacity) - len(self._submitted)
+        if room <= 0 or not self._has_changed:
             return True  # without asking the storage: many searches may share it
-        left = 0 if time.monotonic() > until else trials - self._count_trials()
-        for _ in range(min(left, engine.capacity - len(self._submitted))):
-            self._submit(engine)
+        self._has_changed = False
+        left = 0 if time.monotonic() > until else budget.n_trials - self._count_trials()
+        for _ in range(min(left, room)):
+            self._submit(engine, (self._plan.study.seed, self._sampled, *self._own_seed))
         return bool(self._submitted)
 
-    def _submit(self, engine: Engine) -> None:
-        job = RunTrial(
-            self._storage,
-            self._study.study_name,
-            self._plan,
-            (self._plan.study.seed, self._sampled, *self._own_seed),
-        )
-        key = f"{self._study.study_name}-{'-'.join(map(str, job.seed))}"
+    def _submit(self, engine: Engine, seed: tuple[int, ...]) -> None:
+        key = f"{self._study.study_name}:{'-'.join(map(str, seed))}"
+        job = replace(self._job, seed=seed, task="" if engine.shares_files else key)
         self._submitted[key] = SubmittedTrial(time.monotonic())
-        self._sampled += 1
-        engine.submit(Task(key, Call(run_trial, job)))
+        self._sampled = max(self._sampled, seed[1] + 1)
+        engine.submit(Task(key, Call(run_trial, job), needs=self._needs))
 
     def _count_trials(self) -> int:
         """The trials that count, with those that were handed out, whether these are in the storage yet or not."""
@@ -126,7 +160,9 @@ class Search:
         others = [
             each
             for each in retries.counted_trials(self._study.get_trials(deepcopy=False))
-            if each.number not in own and (each.state is not TrialState.RUNNING or "worker" in each.user_attrs)
+            if each.number not in own
+            and each.user_attrs.get(retries.TASK) not in self._submitted
+            and (each.state is not TrialState.RUNNING or "worker" in each.user_attrs)
         ]
         return len(own) + len(others)
 
@@ -134,22 +170,23 @@ class Search:
         for event in events:
             if isinstance(event, Ended):
                 self._end(self._submitted.pop(event.key), event)
+                self._has_changed = True
             else:
                 self._submitted[event.key].note(event.content)
-        self._update()
 
     def _end(self, trial: SubmittedTrial, event: Ended) -> None:
         """Count a trial that has ended; if its process died, it failed and is enqueued again."""
         if not event.error:
             self._count_finished(event.result)
             return
-        for each in self._running_trials(trial):
+        for each in self._running_trials(event.key, trial):
             retries.fail_and_retry(self._study, each, event.error)
         self._count_finished(TrialFinished(-1 if trial.number is None else trial.number, "FAIL", None, event.error))
 
-    def _running_trials(self, trial: SubmittedTrial) -> list[FrozenTrial]:
+    def _running_trials(self, key: str, trial: SubmittedTrial) -> list[FrozenTrial]:
         running = self._study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
-        return [each for each in running if trial.worker and each.user_attrs.get("worker") == trial.worker]
+        of_worker = [each for each in running if trial.worker and each.user_attrs.get("worker") == trial.worker]
+        return of_worker or retries.running_trials(self._study, key)
 
     def _count_finished(self, finished: TrialFinished) -> None:
         self._finished.append(finished)
@@ -161,16 +198,19 @@ class Search:
                 f"trials are kept: remove the cause or narrow studies.{self._plan.name}.search_space, then run again."
             )
 
-    def _update(self) -> None:
-        self._on_update(self._submitted.values(), self._finished)
+    def _update(self, slots: int) -> None:
+        """Show the trials that run; those that a cluster keeps until there is room are not shown."""
+        submitted = self._submitted.values()
+        running = [each for each in submitted if each.worker or len(submitted) <= slots]
+        self._on_update(running, self._finished)
         self._finished = []
 
     def _stop(self, engine: Engine) -> None:
         """Stop all trials; those that ran are enqueued again for when the study is resumed."""
-        engine.cancel()
-        for trial in self._submitted.values():
-            for each in self._running_trials(trial):
-                retries.fail_and_retry(self._study, each, "stopped by a person or a program", died=False)
+        if engine.cancel():
+            for key, trial in self._submitted.items():
+                for each in self._running_trials(key, trial):
+                    retries.fail_and_retry(self._study, each, "stopped by a person or a program", died=False)
         self._submitted = {}
 
 

@@ -149,7 +149,9 @@ def load_latest_study(name: str, storage: StudyStorage) -> optuna.Study:
         return study
 
 
-def open_study(plan: Plan, storage: StudyStorage, new: bool = False, join: bool = False) -> optuna.Study:
+def open_study(
+    plan: Plan, storage: StudyStorage, new: bool = False, join: bool = False, on_cluster: bool = False
+) -> optuna.Study:
     """Open the study to search in: the latest of its entry, or a new one whose trial 0 is the experiment unchanged.
 
     Args:
@@ -157,6 +159,7 @@ def open_study(plan: Plan, storage: StudyStorage, new: bool = False, join: bool 
         storage: where studies are.
         new: create a study even if there is one.
         join: take part in a search that may be running on other machines.
+        on_cluster: its trials may be running on a cluster, which `Search` comes back to.
 
     Raises:
         ModelyardError: the study has another search space, there is none to join, or the storage does not answer.
@@ -171,7 +174,7 @@ def open_study(plan: Plan, storage: StudyStorage, new: bool = False, join: bool 
             return _create_study(plan, opened, next_name(latest, plan.name))
         study = optuna.load_study(study_name=latest, storage=opened)
         _refuse_another_space(study, plan)
-        retries.retry_abandoned_trials(study, all_hosts=storage.is_journal and not join)
+        retries.retry_abandoned_trials(study, all_hosts=storage.is_journal and not (join or on_cluster))
         return study
 
 

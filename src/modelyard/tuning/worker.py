@@ -10,6 +10,7 @@ import optuna
 from modelyard.core.processes import this_process
 from modelyard.models import is_estimator
 from modelyard.orchestration.worker_process import report
+from modelyard.tuning import retries
 from modelyard.tuning.objective import Objective
 from modelyard.tuning.plan import Plan
 from modelyard.tuning.storage import StudyStorage
@@ -46,12 +47,16 @@ class TrialFinished(NamedTuple):
 
 @dataclass(frozen=True)
 class RunTrial:
-    """One trial of a study, whose parameters are sampled with this seed."""
+    """One trial of a study, whose parameters are sampled with this seed.
+
+    `task` is its key where a cluster runs it, and runs it again if a worker is lost; it is stored with the trial.
+    """
 
     storage: StudyStorage
     study_name: str
     plan: Plan
     seed: tuple[int, ...]
+    task: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,9 +82,14 @@ def run_trial(job: RunTrial) -> TrialFinished:
     def objective_with_worker(trial: optuna.Trial) -> list[float]:
         numbers.append(trial.number)
         trial.set_user_attr("worker", worker)
+        if job.task:
+            trial.set_user_attr(retries.TASK, job.task)
         report(TrialStarted(trial.number))
         return opened.objective(trial)
 
+    if job.task:
+        for lost in retries.running_trials(study, job.task):
+            retries.fail_and_retry(study, lost, "its worker was lost")
     report(WorkerReady(worker))
     study.optimize(objective_with_worker, n_trials=1, catch=(Exception,))
     trial = study.get_trials(deepcopy=False)[numbers[0]]

@@ -1,0 +1,364 @@
+"""Runs tasks on a Dask cluster, each in a checkout of the project on some machine.
+
+What the cluster has taken lives with its scheduler: each task is published there under its key, so that it goes on when
+this process is gone, and the next one that submits it gets its result.
+"""
+
+import ipaddress
+import logging
+import pickle
+import queue
+import signal
+import time
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from modelyard.core.errors import ModelyardError
+from modelyard.orchestration import shared_data
+from modelyard.orchestration.checkout import SHOWN, Checkout, describe_coordinator
+from modelyard.orchestration.cluster_worker import TOPIC, Done, Order, describe_worker, run, stop
+from modelyard.orchestration.engine import Command, Ended, Message, Task, TaskEvent
+from modelyard.orchestration.local_engine import LocalEngine
+
+CONNECT_SECONDS = 10
+WORKER_SECONDS = 60  # that a scheduler without workers is waited for
+THREADS_SECONDS = 5.0  # between looks for how many threads the workers have
+RETRIES = 2  # of a task whose process was killed, or whose data could not be moved
+CLOCK_SECONDS = 60.0  # by which the clock of a worker may differ
+MANY = 10_000  # tasks: the cluster keeps those that must wait
+POLL_SECONDS = 0.05
+OF_DVC = "DVC_"  # variables that a command needs; all others, passwords among them, are those of the worker
+ENCRYPTED = ("tls", "wss")
+DASK = ("python", "dask", "distributed", "msgpack", "cloudpickle")  # what both sides of a connection need alike
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """How to use a cluster.
+
+    Attributes:
+        address: of its scheduler, such as tls://scheduler:8786.
+        insecure: whether the connection to another machine may be unencrypted.
+        mixed: whether the processors may differ.
+        jobs: how many tasks are handed out at once; None: as many as there are.
+        variables: the environment of tasks.
+        modules: what the fork server of each machine imports.
+    """
+
+    address: str
+    insecure: bool = False
+    mixed: bool = False
+    jobs: int | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    modules: tuple[str, ...] = ()
+
+
+class ClusterEngine:
+    """Hands tasks to a Dask scheduler."""
+
+    shares_files = False
+
+    def __init__(self, root: Path, options: ClusterOptions, local_jobs: int, warn: Callable[[str], None]) -> None:
+        """Connect, and compare the checkout of each worker with this one.
+
+        Args:
+            root: the project's folder, which is the current one.
+            options: how to use the cluster.
+            local_jobs: how many of the tasks that stay on this machine run at once.
+            warn: prints a line.
+
+        Raises:
+            ModelyardError: the scheduler cannot be used, this checkout has uncommitted changes, or no worker fits.
+        """
+        self._root, self._options, self._warn = root, options, warn
+        refuse_unencrypted(options.address, options.insecure)
+        self._here = describe_coordinator(root)
+        self._client = _connect(options.address)
+        self._local = LocalEngine(local_jobs)
+        self._happened: queue.SimpleQueue[TaskEvent | Any] = queue.SimpleQueue()
+        self._tasks: dict[str, Task] = {}  # by the key that Dask has for them
+        self._futures: dict[str, Any] = {}
+        self._sent: dict[str, str] = {}  # the hash of each path that was sent to the remote
+        self._fitting: set[str] = set()
+        self._refused: dict[str, str] = {}
+        self.shares_folder = True
+        self._leaves = False
+        try:
+            with suppress(TimeoutError):
+                self._client.wait_for_workers(1, timeout=WORKER_SECONDS)
+            self._examine(self._client.run(describe_worker))
+        except BaseException:
+            self._client.close()
+            raise
+        self.capacity = options.jobs or MANY
+        self._threads, self._threads_until = 0, 0.0
+        self._client.subscribe_topic(TOPIC, self._note)
+        self._handler = signal.getsignal(signal.SIGHUP)
+        if self._handler is not signal.SIG_IGN:  # ignored under nohup
+            signal.signal(signal.SIGHUP, self._leave)  # a laptop goes away: the cluster goes on
+
+    @property
+    def slots(self) -> int:
+        """How many tasks run at once: workers can come and go."""
+        if time.monotonic() > self._threads_until:
+            workers = self._client.scheduler_info(n_workers=-1)["workers"].items()
+            self._threads = sum(int(each["nthreads"]) for address, each in workers if address not in self._refused)
+            self._threads_until = time.monotonic() + THREADS_SECONDS
+        return self._options.jobs or self._threads + self._local.slots
+
+    def submit(self, task: Task) -> None:
+        """Hand a task out, or come back to the one with its key that the cluster has already."""
+        if task.stays:
+            self._local.submit(task)
+            return
+        if not self.shares_folder:
+            self._send(task.needs)
+        self._submit(task, f"{task.key}@{self._here.commit[:SHOWN]}")
+
+    def watch(self, seconds: float) -> Sequence[TaskEvent]:
+        """Return what has happened, as soon as there is anything, and nothing after some seconds.
+
+        Raises:
+            ModelyardError: the scheduler is gone, or no worker fits any more.
+        """
+        until = time.monotonic() + seconds
+        while True:
+            events = list(self._local.watch(0.0))
+            with suppress(queue.Empty):
+                events += self._handle(
+                    self._happened.get(timeout=max(0.0, min(POLL_SECONDS, until - time.monotonic())))
+                )
+                while True:
+                    events += self._handle(self._happened.get_nowait())
+            if events or time.monotonic() >= until:
+                return events
+
+    def taken(self) -> Collection[str]:
+        """Return the keys of tasks that the cluster has from an earlier process with this commit."""
+        ends = f"@{self._here.commit[:SHOWN]}"
+        return [str(key).removesuffix(ends) for key in self._client.list_datasets() if str(key).endswith(ends)]
+
+    def cancel(self) -> bool:
+        """Stop all tasks; return False if those of the cluster go on: this process leaves it, or has lost it."""
+        self._local.cancel()
+        futures, self._futures = self._futures, {}
+        self._tasks = {}
+        if self._leaves or self._client.status != "running":
+            return False
+        if futures:
+            with suppress(Exception):  # whatever Dask raises, this process ends, and so does its interest
+                self._client.run(stop, list(futures), on_error="ignore")
+                self._client.cancel(list(futures.values()), force=True)
+                for key in futures:
+                    self._client.unpublish_dataset(key)
+        return True
+
+    def close(self) -> None:
+        """Stop all tasks, and disconnect."""
+        self.cancel()
+        self._local.close()
+        signal.signal(signal.SIGHUP, self._handler)
+        self._client.close()
+
+    def _submit(self, task: Task, key: str) -> None:
+        work = task.work
+        if isinstance(work, Command):
+            work = replace(
+                work,
+                folder=work.folder.relative_to(self._root),
+                environment={name: value for name, value in work.environment.items() if name.startswith(OF_DVC)},
+                log=work.log.relative_to(self._root),
+            )
+        hashes = {path: self._sent[path] for path in task.needs if path in self._sent}
+        order = Order(
+            replace(task, key=key, work=work),
+            self._here,
+            self._options.mixed,
+            dict(self._options.variables),
+            self._options.modules,
+            hashes,
+        )
+        chosen = {"workers": sorted(self._fitting)} if self._refused else {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of large graphs
+            future = self._client.submit(
+                run, order.to_bytes(), key=key, priority=task.priority, retries=RETRIES, **chosen
+            )
+        self._tasks[key], self._futures[key] = task, future
+        self._client.publish_dataset(future, name=key, override=True)
+        future.add_done_callback(self._happened.put)
+
+    def _send(self, paths: Collection[str]) -> None:
+        """Send what a task needs to the remote, once."""
+        if new := [path for path in paths if path not in self._sent]:
+            self._sent |= shared_data.send(self._root, new)
+
+    def _note(self, event: tuple[float, Any]) -> None:
+        """Keep a message of a task; called by a thread of Dask."""
+        key, content = event[1]
+        if key in self._tasks:
+            self._happened.put(Message(key, pickle.loads(content)))  # noqa: S301 (all that Dask sends is pickled)
+
+    def _handle(self, happened: Any) -> Sequence[TaskEvent]:
+        """Return what a message, or a future that is done, means above."""
+        key = happened.key
+        task = self._tasks.get(key)
+        if task is None:  # stopped, or a message after the end
+            return []
+        if isinstance(happened, Message):
+            if not isinstance(task.work, Command):
+                return [Message(task.key, happened.content)]
+            with task.work.log.open("ab") as log:
+                log.write(happened.content)
+            return []
+        if happened is not self._futures[key]:  # of a task with this key that was stopped before
+            return []
+        if happened.status in ("cancelled", "lost"):
+            raise ModelyardError(
+                f"the scheduler at {self._options.address} is gone, or the connection to it. What has ended is kept: "
+                "start it or connect again, and run again; it goes on with what the scheduler still has."
+            )
+        del self._tasks[key], self._futures[key]
+        done = self._done(task, happened)
+        self._client.unpublish_dataset(key)
+        if done.refusal:
+            self._refuse(done)
+            self._submit(task, f"{key}+")
+            return []
+        return [self._take_over(task, done)]
+
+    def _done(self, task: Task, future: Any) -> Done:
+        from distributed import KilledWorker
+
+        if future.status != "error":
+            done: Done = future.result()
+            return done
+        error = future.exception()
+        if isinstance(error, KilledWorker):
+            reason = (
+                "the workers that ran it were lost, one after the other; perhaps it needs more memory than they have"
+            )
+        else:
+            reason = str(error) or type(error).__name__
+        return Done(Ended(task.key, error=f"{reason} (tried {RETRIES + 1} times)"))
+
+    def _take_over(self, task: Task, done: Done) -> Ended:
+        """Bring what a task has made into this checkout, and return its end."""
+        if isinstance(task.work, Command) and done.log is not None:
+            task.work.log.write_bytes(done.log)
+        try:
+            if done.hashes:
+                shared_data.receive(self._root, done.hashes)
+        except (ModelyardError, OSError) as error:
+            return Ended(task.key, error=f"what {done.place} has made cannot be received: {error}")
+        return replace(done.ended, key=task.key)
+
+    def _examine(self, found: Mapping[str, tuple[Checkout, float]]) -> None:
+        """Find the workers whose results are those of this checkout.
+
+        Raises:
+            ModelyardError: there is none, or they cannot exchange data.
+        """
+        now = time.time()
+        if not found:
+            raise ModelyardError(
+                f"the scheduler at {self._options.address} has had no worker for {WORKER_SECONDS} s. Start one in a "
+                f"checkout of this commit: .venv/bin/dask worker {self._options.address}"
+            )
+        for address, (checkout, clock) in found.items():
+            if abs(clock - now) > CLOCK_SECONDS:
+                self._warn(f"warning: the clock of {checkout.place} differs by {clock - now:+.0f} s; set it (NTP).")
+            if refusal := self._here.refusal_of(checkout, self._options.mixed):
+                self._refused[address] = f"worker {address} ({checkout.place}) {refusal}."
+            else:
+                self._fitting.add(address)
+                self.shares_folder = self.shares_folder and checkout.token == self._here.token
+        self._require_fitting(self._refused.values())
+        if not self.shares_folder and not shared_data.has_remote(self._root):
+            raise ModelyardError(
+                "the workers have checkouts of their own, and the project has no DVC remote through which data reaches "
+                "them: add one (dvc remote add -d NAME URL) and commit .dvc/config, or start the workers in this "
+                "folder, on a disk that they share."
+            )
+
+    def _refuse(self, done: Done) -> None:
+        """Give no more tasks to a worker that came later and does not fit."""
+        for address, (checkout, _) in self._client.run(describe_worker, on_error="ignore").items():
+            if checkout.place == done.place:
+                self._refused[address] = f"worker {address} ({done.place}) {done.refusal}."
+                self._fitting.discard(address)
+            elif not self._here.refusal_of(checkout, self._options.mixed):
+                self._fitting.add(address)
+        self._require_fitting([f"worker {done.place} {done.refusal}."])
+
+    def _require_fitting(self, refusals: Collection[str]) -> None:
+        """Print why workers were refused.
+
+        Raises:
+            ModelyardError: none is left.
+        """
+        if not self._fitting:
+            raise ModelyardError("\n".join(refusals))
+        for refusal in refusals:
+            self._warn(f"warning: {refusal} It gets no task.")
+
+    def _leave(self, *_: object) -> None:
+        self._leaves = True
+        raise KeyboardInterrupt
+
+
+def refuse_unencrypted(address: str, insecure: bool) -> None:
+    """Refuse the address of another machine that is not encrypted: whoever reads or writes on the way runs code.
+
+    Raises:
+        ModelyardError: it is unencrypted and not of this machine.
+    """
+    protocol, _, place = address.rpartition("://")
+    protocol = protocol or "tcp"
+    if protocol in ENCRYPTED or insecure or _is_loopback(place.rpartition(":")[0] or place):
+        return
+    raise ModelyardError(
+        f"{address} is not encrypted, and Dask's messages are programs: whoever can write to the network could run "
+        "code on all machines. Use tls:// (docs/scaling.md), an ssh tunnel to 127.0.0.1 or, in a network you trust, "
+        "--insecure."
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    with suppress(ValueError):
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    return host == "localhost"
+
+
+def _connect(address: str) -> Any:
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ModelyardError(
+            "--scheduler needs Dask, which is not installed: uv pip install 'modelyard[cluster]'"
+        ) from None
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is raised here in one line
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of other versions, which are refused below
+            client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False, name="modelyard")
+    except (OSError, ImportError, ValueError, TypeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ModelyardError(
+            f"no scheduler answers at {address} after {CONNECT_SECONDS} s ({reason}). Check that `dask scheduler` runs "
+            "there, that the port is open, and that both sides use TLS or neither."
+        ) from None
+    found = client.get_versions()
+    here, there = (found[side]["packages"] for side in ("client", "scheduler"))
+    differing = [name for name in DASK if here.get(name) != there.get(name)]
+    if differing:
+        client.close()
+        versions = ", ".join(f"{name} {there.get(name)} instead of {here[name]}" for name in differing)
+        raise ModelyardError(
+            f"the scheduler at {address} has {versions}: start it from an environment with this project's lock file."
+        )
+    return client

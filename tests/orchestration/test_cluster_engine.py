@@ -1,0 +1,298 @@
+"""A cluster of two workers on loopback, each in a checkout of its own: the same results, whatever happens to it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import psutil
+import pytest
+from ruamel.yaml import YAML
+from support.cluster_tasks import fill_memory, wait_for, wait_once
+from support.clusters import Cluster, cluster, kill_tree
+from support.waiting import wait_until
+
+from modelyard.core.errors import ModelyardError
+from modelyard.orchestration import cluster_engine
+from modelyard.orchestration.cluster_engine import ClusterEngine, ClusterOptions, refuse_unencrypted
+from modelyard.orchestration.engine import Call, Ended, Engine, Message, Task, run_all
+from modelyard.orchestration.scheduler import Pipeline, StageState
+
+LONG = 300.0
+IDENTITY = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+STAGES = """
+stages:
+  raw: {cmd: mkdir raw && echo 1 > raw/a && echo 2 > raw/b, outs: [raw]}
+  one: {cmd: "cat raw/a raw/b > one; echo one >> $TRACE", deps: [raw], outs: [one]}
+  two: {cmd: "mkdir two; cp raw/b two/x; pwd; echo $HERE_ONLY; echo 3 > two.json; echo two >> $TRACE", deps: [raw], outs: [two, {two.json: {cache: false}}]}
+  last: {cmd: "cat one two/x two.json > last; echo last >> $TRACE", deps: [one, two, two.json], outs: [last]}
+"""  # noqa: E501
+
+
+def git(folder: Path, *arguments: str) -> str:
+    command = ["git", *IDENTITY, *arguments]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a remote."""
+    from dvc.repo import Repo
+
+    root = tmp_path_factory.mktemp("cluster") / "mine"
+    root.mkdir()
+    git(root, "init", "-q")
+    Repo.init(str(root)).close()
+    (root / "dvc.yaml").write_text(dedent(STAGES))
+    (root / "requirements.lock").write_text("a==1\n")
+    (root / ".gitignore").write_text("/raw\n/one\n/two\n/last\n")
+    remote = f"['remote \"team\"']\n    url = {root.parent}/remote\n"
+    (root / ".dvc" / "config").write_text(f"[core]\n    remote = team\n{remote}")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "project")
+    return root
+
+
+@pytest.fixture(scope="module")
+def team(project: Path) -> Iterator[Cluster]:
+    """A cluster of two workers, each in a checkout of its own."""
+    folder = project.parent
+    with cluster(folder / "cluster", os.environ | {"TRACE": str(folder / "trace")}) as team:
+        for name in ("a", "b"):
+            team.start_worker(checkout(project, name), name, "--no-nanny")
+        yield team
+
+
+@pytest.fixture
+def mine(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project as the current folder, as it is committed."""
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("TRACE", str(project.parent / "trace"))
+    warnings.clear()
+    return project
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Path:
+    """Where a function of `cluster_tasks` leaves a file for each call."""
+    folder = tmp_path / "calls"
+    folder.mkdir()
+    return folder
+
+
+def checkout(project: Path, name: str) -> Path:
+    """A worker's own checkout of the commit."""
+    git(project.parent, "clone", "-q", str(project), name)
+    return project.parent / name
+
+
+def connect(team: Cluster, mine: Path, **options: Any) -> "closing[ClusterEngine]":
+    return closing(ClusterEngine(mine, ClusterOptions(team.address, **options), 1, warnings.append))
+
+
+def processes(calls: Path) -> list[list[int]]:
+    """The process of each call, and the worker that has started it."""
+    return [[int(pid) for pid in file.name.split(".")] for file in calls.iterdir()]
+
+
+def called(calls: Path, count: int = 1) -> None:
+    wait_until(lambda: len(list(calls.iterdir())) == count, LONG)
+
+
+def ends(engine: Engine, *tasks: Task) -> dict[str, Ended]:
+    return {ended.key: ended for ended in run_all(engine, tasks, LONG)}
+
+
+warnings: list[str] = []
+
+
+def rebuild(engine: Engine, root: Path) -> dict[str, StageState]:
+    pipeline = Pipeline(root)
+    pipeline.find_unchanged()
+    pipeline.run(None, lambda _: None, (), engine, stays=lambda stage: stage.name == "raw")
+    return {name: stage.state for name, stage in pipeline.stages.items()}
+
+
+def lock(root: Path) -> dict:
+    return YAML(typ="safe").load(root / "dvc.lock")
+
+
+@pytest.mark.slow
+def test_stages_run_in_other_checkouts_and_the_lock_is_that_of_a_sequential_run(
+    mine: Path, team: Cluster, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HERE_ONLY", "a password")
+    with connect(team, mine) as engine:
+        assert set(rebuild(engine, mine).values()) == {StageState.BUILT}
+    assert warnings == []
+    assert (mine / "last").read_text() == "1\n2\n2\n3\n"
+    assert (mine / "two" / "x").read_text() == "2\n"
+    assert sorted((mine.parent / "trace").read_text().split()) == ["last", "one", "two"]
+    log = (mine / ".dvc/tmp/runner/logs/two.log").read_text()
+    assert log.strip() in {str(mine.parent / "a"), str(mine.parent / "b")}, "the log of a worker is here"
+    alone = checkout(mine, "alone")
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "-q"], cwd=alone, check=True)
+    assert lock(alone) == lock(mine)
+    (mine / "dvc.lock").unlink()
+
+
+@pytest.mark.slow
+def test_after_a_kill_of_a_worker_another_one_does_its_task(mine: Path, team: Cluster, calls: Path):
+    with connect(team, mine) as engine:
+        engine.submit(Task("killed", Call(wait_once, calls)))
+        called(calls)
+        ((process, worker),) = processes(calls)
+        os.kill(worker, signal.SIGKILL)
+        wait_until(lambda: not psutil.pid_exists(process), LONG)
+        first, *_, last = until_ended(engine)
+    assert (first, last) == (Message("killed", "called"), Ended("killed", 2))
+    team.restart_workers()
+
+
+def until_ended(engine: Engine) -> list[Message | Ended]:
+    """The events up to the end of a task, without the machine."""
+    events: list[Message | Ended] = []
+    while not any(isinstance(event, Ended) for event in events):
+        events += engine.watch(LONG)
+    return [replace(event, machine=None) if isinstance(event, Ended) else event for event in events]
+
+
+@pytest.mark.slow
+def test_what_is_stopped_leaves_no_process_on_the_workers(mine: Path, team: Cluster, calls: Path):
+    with connect(team, mine) as engine:
+        engine.submit(Task("stopped", Call(wait_once, calls)))
+        called(calls)
+        engine.cancel()
+        ((process, worker),) = processes(calls)
+        wait_until(lambda: not psutil.pid_exists(process), LONG)
+        assert psutil.pid_exists(worker)
+        assert ends(engine, Task("stopped", Call(wait_once, calls)))["stopped"].result == 2, "it can be done later"
+
+
+@pytest.mark.slow
+def test_a_laptop_that_goes_away_comes_back_to_results(mine: Path, team: Cluster, calls: Path):
+    task = Task("taken", Call(wait_for, calls))
+    with connect(team, mine) as engine:
+        engine.submit(task)
+        called(calls)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGHUP)
+            time.sleep(LONG)
+    (calls.parent / "go").touch()
+    with connect(team, mine) as engine:
+        assert ends(engine, task)["taken"].result == 1
+    assert len(processes(calls)) == 1, "it was done once"
+    with connect(team, mine) as engine:
+        assert ends(engine, task)["taken"].result == 2, "a result that was taken is not kept on the cluster"
+
+
+@pytest.mark.slow
+def test_workers_that_differ_are_refused_with_both_sides_named_and_the_others_do_the_work(mine: Path, team: Cluster):
+    other = checkout(mine, "other")
+    (other / "params.yaml").write_text("a: 1\n")
+    git(other, "add", "-A")
+    git(other, "commit", "-qm", "another")
+    team.start_worker(other, "other", "--no-nanny")
+    team.start_worker(checkout(mine, "avx2"), "avx2", "--no-nanny", ONEDNN_MAX_CPU_ISA="AVX2")
+    with connect(team, mine) as engine:
+        done = ends(engine, *(Task(str(number), Call(abs, -number)) for number in range(8)))
+    assert {int(key): ended.result for key, ended in done.items()} == {number: number for number in range(8)}
+    here, there = (git(folder, "rev-parse", "HEAD")[:12] for folder in (mine, other))
+    assert len(warnings) == 2
+    assert f"has commit {there}, here is commit {here}" in " ".join(warnings)
+    assert "(ONEDNN_MAX_CPU_ISA=AVX2): choose others, or allow it with --mixed" in " ".join(warnings)
+    warnings.clear()
+    with connect(team, mine, mixed=True) as engine:
+        assert engine.slots == 3 + 1, "three workers, and this machine"
+    assert len(warnings) == 1
+    team.stop_workers("other", "avx2")
+
+
+@pytest.mark.slow
+def test_a_task_that_needs_too_much_memory_fails_with_that_reason_and_others_go_on(mine: Path, team: Cluster):
+    team.stop_workers("a", "b")
+    team.start_worker(mine.parent / "a", "small", "--no-nanny", "--memory-limit", "500MB")
+    with connect(team, mine) as engine:
+        done = ends(engine, Task("large", Call(fill_memory, 1000)), Task("small", Call(fill_memory, 1)))
+    assert done["small"].result == 2**20
+    assert done["large"].error == "its process was killed, perhaps out of memory (tried 3 times)"
+    team.stop_workers("small")
+    team.restart_workers()
+
+
+@pytest.mark.slow
+def test_a_full_disk_fails_the_stage_with_that_reason_and_others_go_on(mine: Path, team: Cluster):
+    (mine / "dvc.yaml").write_text(
+        "stages:\n  full: {cmd: echo 1 > one; cat one > /dev/full, outs: [one]}\n  two: {cmd: mkdir two, outs: [two]}\n"
+    )
+    git(mine, "commit", "-qam", "full")
+    for name in ("a", "b"):
+        git(mine.parent / name, "pull", "-q")
+    with connect(team, mine) as engine:
+        assert rebuild(engine, mine) == {"full": StageState.FAILED, "two": StageState.BUILT}
+    assert "No space left on device" in (mine / ".dvc/tmp/runner/logs/full.log").read_text()
+
+
+@pytest.mark.slow
+def test_without_its_scheduler_the_run_ends_with_one_line_and_can_be_repeated(mine: Path, team: Cluster, calls: Path):
+    with connect(team, mine) as engine:
+        engine.submit(Task("lost", Call(wait_once, calls)))
+        called(calls)
+        kill_tree(team.scheduler)
+        with pytest.raises(ModelyardError, match=r"the scheduler at tcp://.* is gone, or the connection to it"):
+            until_ended(engine)
+    team.restart()
+    with connect(team, mine) as engine:
+        assert ends(engine, Task("lost", Call(wait_once, calls)))["lost"].result == 2
+
+
+@pytest.mark.slow
+def test_checkouts_of_their_own_need_a_remote(mine: Path, team: Cluster):
+    (mine / ".dvc" / "config").write_text("")
+    git(mine, "commit", "-qam", "no remote")
+    for name in ("a", "b"):
+        git(mine.parent / name, "pull", "-q")
+    with pytest.raises(ModelyardError, match="the project has no DVC remote through which data reaches them: add one"):
+        connect(team, mine)
+
+
+def test_uncommitted_changes_are_refused_before_anything_is_connected(mine: Path):
+    before = (mine / "requirements.lock").read_text()
+    (mine / "requirements.lock").write_text("a==2\n")
+    with pytest.raises(ModelyardError, match=r"uncommitted changes in requirements\.lock: the workers have only"):
+        connect(nobody(mine), mine)
+    (mine / "requirements.lock").write_text(before)
+
+
+def nobody(folder: Path) -> Cluster:
+    """A cluster that was never started."""
+    cluster = Cluster(folder, {})
+    cluster.address = "tcp://127.0.0.1:1"
+    return cluster
+
+
+def test_an_address_that_does_not_answer_is_named_with_what_to_check(mine: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cluster_engine, "CONNECT_SECONDS", 1)
+    with pytest.raises(ModelyardError, match=r"no scheduler answers at tcp://127\.0\.0\.1:1 after 1 s .*dask sch"):
+        connect(nobody(mine), mine)
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:8786", "localhost:8786", "tcp://[::1]:8786", "tls://far:8786"])
+def test_addresses_of_this_machine_and_encrypted_ones_are_allowed(address: str):
+    refuse_unencrypted(address, insecure=False)
+
+
+@pytest.mark.parametrize(
+    "address", ["tcp://10.0.0.1:8786", "far:8786", "far", "ws://far:8786", "tcp://localhost.far:1"]
+)
+def test_an_unencrypted_address_of_another_machine_must_be_asked_for(address: str):
+    with pytest.raises(ModelyardError, match=r"is not encrypted.* Use tls://"):
+        refuse_unencrypted(address, insecure=False)
+    refuse_unencrypted(address, insecure=True)
