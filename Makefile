@@ -52,6 +52,9 @@ lint: install check-lock check-schemas ## check formatting, lint, types, imports
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
 
+audit: ## look up known vulnerabilities of the locked packages (needs a network and pipx)
+	pipx run pip-audit --requirement requirements.lock --require-hashes --disable-pip
+
 check-lock: install
 	@cp requirements.lock .venv/checked.lock
 	@$(BIN)/$(COMPILE) --output-file .venv/checked.lock

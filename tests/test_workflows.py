@@ -57,8 +57,16 @@ def test_actionlint_finds_no_mistake():
 
 def test_every_make_target_exists():
     used = {word for run in RUNS for word in re.findall(r"\bmake ([a-z-]+)", run)}
-    assert {"install", "lint", "test", "test-slow", "container-test", "demo", "report"} <= used
+    assert {"install", "lint", "test", "test-slow", "container-test", "demo", "report", "audit"} <= used
     assert used - targets() == set()
+
+
+def test_the_audit_takes_the_locked_packages_with_their_hashes_and_resolves_nothing():
+    """Its database is on the network, so only its shape is tested here."""
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\naudit:")[2].splitlines()[1]
+    assert recipe.strip() == "pipx run pip-audit --requirement requirements.lock --require-hashes --disable-pip"
+    assert "--hash=sha256:" in (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert JOBS["check: audit"]["steps"][-1] == {"run": "make audit"}
 
 
 def test_every_script_exists_and_is_executable():

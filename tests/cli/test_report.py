@@ -50,6 +50,19 @@ def test_a_page_without_markers_is_refused_with_what_to_write(project: Path) -> 
     assert (project / "README.md").read_text() == "# Mine\n"
 
 
+def test_what_looks_like_a_key_in_the_report_is_a_warning(project: Path) -> None:
+    assert "looks like a key" not in modelyard("report").output
+    text = (project / "published.yaml").read_text()
+    key = "AKIA" + "ABCDEFGHIJKLMNOP"
+    (project / "published.yaml").write_text(text.replace("raw features", f"raw features {key}", 1))
+    result = modelyard("report")
+    assert result.exit_code == 0
+    assert (
+        "warning: reports/index.html, which is made to be published, has what looks like a key (line " in result.output
+    )
+    assert key not in result.output
+
+
 def test_an_unknown_commit_is_refused_before_anything_is_written(project: Path) -> None:
     result = modelyard("report", "--against", "nonsense")
     assert result.exit_code == 1

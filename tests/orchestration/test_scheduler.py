@@ -411,3 +411,28 @@ def test_a_stage_remembers_how_long_it_took(make_project):
     root = make_project(FAMILY, PARTS)
     run(root)
     assert all(0 < stage.last_seconds < BOUND for stage in Pipeline(root).stages.values())
+
+
+def test_stages_over_an_empty_mapping_are_none_and_an_entry_is_one(make_project):
+    stages = """
+        stages:
+          first:
+            cmd: echo 1 > first.txt
+            outs: [first.txt]
+          each:
+            foreach: ${batches}
+            do:
+              cmd: cat first.txt > ${item.output}
+              deps: [first.txt]
+              outs: ["${item.output}"]
+        """
+    root = make_project(stages, "batches: {}\n")
+    assert list(Pipeline(root).stages) == ["first"]
+    (root / "params.yaml").write_text("batches:\n  one: {output: one.txt}\n")
+    pipeline = Pipeline(root, ["each@one"])
+    pipeline.run(1, lambda _: None)
+    assert {name: stage.state for name, stage in pipeline.stages.items()} == {
+        "first": StageState.BUILT,
+        "each@one": StageState.BUILT,
+    }
+    assert (root / "one.txt").read_text() == "1\n"

@@ -77,6 +77,18 @@ def test_the_patch_of_a_run_restores_what_differed_from_its_commit(
     assert (elsewhere / "code.py").read_bytes() == changed
 
 
+def test_a_run_warns_of_what_looks_like_a_key_in_its_patch(tracked_project: Path, repository: Path, capsys) -> None:
+    assert tracked_project == repository
+    key = "AKIA" + "ABCDEFGHIJKLMNOP"
+    (repository / "code.py").write_text(f"{key}\n")
+    with tracking.training_run("an_experiment"):
+        pass
+    printed = capsys.readouterr().err
+    assert "warning: changes.patch, which is stored with the run, has what looks like a key (line " in printed
+    assert "an access key of AWS" in printed
+    assert key not in printed
+
+
 def test_outside_git_and_without_published_values_the_tags_are_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,13 +1,17 @@
 """`modelyard report`: one HTML page with all results, and a Markdown summary for pull requests."""
 
+import re
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
 from modelyard import reporting
+from modelyard.core.keys import warn_of_keys
 from modelyard.experiments.compare import overview
 from modelyard.reporting.markdown import fill, overview_table
+
+DATA = re.compile(r"data:[\w/+;-]+,[^\"')]*")  # images, in which anything occurs by chance
 
 
 def report(target: Path, against: str | None, readme: Path | None) -> None:
@@ -20,6 +24,10 @@ def report(target: Path, against: str | None, readme: Path | None) -> None:
     contents = reporting.write(Path.cwd(), target, against)
     if readme:
         fill(readme, overview_table(overview(contents.compared)))
+    for file in (target, target.with_name("report.md")):
+        text = DATA.sub("", file.read_text(encoding="utf-8"))
+        if warning := warn_of_keys(text, str(file), "which is made to be published"):
+            console.print(warning, markup=False, highlight=False, soft_wrap=True)
     megabytes = target.stat().st_size / 1e6
     page, summary = (escape(str(file)) for file in (target, target.with_name("report.md")))
     console.print(

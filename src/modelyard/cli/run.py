@@ -47,7 +47,7 @@ from modelyard.params.results import (
     train_stage,
 )
 from modelyard.tracking import is_enabled, report_relocation
-from modelyard.tracking.environment import REBUILD
+from modelyard.tracking.environment import REBUILD, uncommitted_patch, warn_of_keys_in
 
 TYPICAL_TIMES = Path("docs/costs.json")  # which stages take longest, for a clone that has built nothing yet
 HEAVY = ("train", "evaluate")  # their runs are logged
@@ -90,6 +90,8 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
     with only_run(Path.cwd(), options.wait_seconds, console.print):
         pipeline, unavailable = _plan(console, project, targets)
         if is_enabled():
+            if warning := warn_of_keys_in(uncommitted_patch()):
+                console.print(warning, markup=False, highlight=False, soft_wrap=True)
             with suppress(OSError, sqlite3.Error):  # whatever is wrong with the store is told by those who open it
                 report_relocation()
         os.environ.setdefault(REBUILD, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))

@@ -11,6 +11,7 @@ from typing import Any
 from modelyard.core import git
 from modelyard.core.config import read_yaml
 from modelyard.core.errors import ModelyardError
+from modelyard.core.keys import warn_of_keys
 from modelyard.core.processes import this_process
 
 REBUILD = "MODELYARD_REBUILD"  # an environment variable, equal for every stage of one `modelyard run`
@@ -45,6 +46,11 @@ def uncommitted_patch() -> bytes:
     with suppress(ModelyardError):  # the tag git_error says why
         return git.patch(Path(), git.SOURCES)
     return b""
+
+
+def warn_of_keys_in(patch: bytes) -> str:
+    """A warning if a patch has what looks like a key, else ""."""
+    return warn_of_keys(patch.decode(errors="replace"), "changes.patch", "which is stored with the run")
 
 
 def resource_usage() -> dict[str, float]:

@@ -3,6 +3,7 @@
 Files are the truth: a tracking failure is a warning and loses nothing. With MODELYARD_TRACKING=off nothing is written.
 """
 
+import sys
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -50,6 +51,8 @@ class MlflowRun:
             self._save_id()
             if patch := environment.uncommitted_patch():
                 _log_bytes(patch, "changes.patch")
+                if warning := environment.warn_of_keys_in(patch):
+                    print(warning, file=sys.stderr)  # noqa: T201
 
     def log_inputs(self, params: Mapping[str, Any], description: InputDescription, training_folder: Path) -> None:
         """Log the parameters, the training data as an MLflow dataset, and the tags that identify it."""

@@ -15,6 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 from modelyard.core import addresses
 from modelyard.core.errors import ModelyardError
 from modelyard.core.project_name import project_name
+from modelyard.tracking import schema_backup
 from modelyard.tracking.relocation import relocate_artifacts
 
 DEFAULT_EXPERIMENT = "modelyard"
@@ -107,6 +108,8 @@ def connect() -> None:
     folder = project_root() / ".modelyard"
     folder.mkdir(exist_ok=True)
     with FileLock(folder / "mlflow.lock"):
+        if (file := database_file()) and (line := schema_backup.back_up_sqlite(file, project_root())):
+            print(line, file=sys.stderr)  # noqa: T201
         report_relocation()
         name = mlflow_experiment()
         experiment = mlflow.get_experiment_by_name(name)
@@ -231,6 +234,10 @@ def _check_database(address: str) -> None:
         options = {} if is_file else {"connect_timeout": int(CONNECT_SECONDS)}
         with create_engine(url, poolclass=NullPool, connect_args=options).connect() as connection:
             connection.exec_driver_sql("PRAGMA schema_version" if is_file else "SELECT 1")
+            if not is_file:
+                schema_backup.refuse_migration(connection, masked_tracking_uri(), project_root())
+    except ModelyardError:
+        raise
     except Exception as error:  # of SQLAlchemy or of a driver
         raise ModelyardError(
             f"the database {masked_tracking_uri()} cannot be used: {reason(error)}. Correct {VARIABLE} or the database."

@@ -1,0 +1,88 @@
+"""A copy of MLflow's database before another version of MLflow migrates it, which cannot be undone."""
+
+import sqlite3
+import time
+from contextlib import closing, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from modelyard.core.errors import ModelyardError
+from modelyard.core.files import atomic_file, read_text, write_text
+
+FILE = Path(".modelyard/mlflow_schema")  # the version of MLflow and its schema: finding that out takes long
+
+
+def back_up_sqlite(database: Path, root: Path) -> str:
+    """Copy an SQLite database of another schema than the installed MLflow has; returns what to tell, "" if nothing.
+
+    A database that was copied since it last changed is not copied again.
+    """
+    present = _schema_of_sqlite(database)
+    if not present or present == latest_schema(root):
+        return ""
+    known = sorted(database.parent.glob(f"{database.name}.{present}.*.backup"))
+    if known and known[-1].stat().st_mtime >= database.stat().st_mtime:
+        return ""
+    backup = database.with_name(f"{database.name}.{present}.{time.strftime('%Y%m%dT%H%M%S')}.backup")
+    with atomic_file(backup) as temporary, closing(_open(database)) as old, closing(sqlite3.connect(temporary)) as new:
+        old.backup(new)
+    return (
+        f"{database.name} has the schema {present}, and MLflow {version('mlflow')} migrates it to "
+        f"{latest_schema(root)}. It was copied to {backup.name}. If MLflow asks for it: mlflow db upgrade sqlite:///{database}"
+    )
+
+
+def refuse_migration(connection: Any, shown: str, root: Path) -> None:
+    """Refuse a database of another schema that is no file: others may use it, and it is theirs to back up.
+
+    Args:
+        connection: SQLAlchemy's connection to it.
+        shown: its address without the password.
+        root: the project's root.
+
+    Raises:
+        ModelyardError: how to back it up and to migrate it.
+    """
+    from sqlalchemy import inspect
+
+    if not inspect(connection).has_table("alembic_version"):
+        return
+    present = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    if not present or present == latest_schema(root):
+        return
+    backup = "pg_dump --format=custom --file=mlflow.dump DATABASE" if shown.startswith("postgresql") else "a dump of it"
+    raise ModelyardError(
+        f"the database {shown} has the schema {present}, and MLflow {version('mlflow')} would migrate it to "
+        f"{latest_schema(root)}. Back it up ({backup}), then migrate it: mlflow db upgrade '{shown}'. Or install the "
+        "version of MLflow that made it."
+    )
+
+
+def latest_schema(root: Path) -> str:
+    """The schema of the installed MLflow."""
+    installed = version("mlflow")
+    with suppress(OSError, ModelyardError, ValueError):
+        known, schema = read_text(root / FILE).split()
+        if known == installed:
+            return schema
+    from mlflow.store.db.utils import _get_latest_schema_revision
+
+    schema = str(_get_latest_schema_revision())
+    write_text(root / FILE, f"{installed} {schema}\n")
+    return schema
+
+
+def _schema_of_sqlite(database: Path) -> str:
+    """The schema of a database; "" if it is none of MLflow's, or cannot be read, which MLflow says better."""
+    with suppress(sqlite3.Error):
+        if database.is_file():
+            with closing(_open(database)) as connection:
+                found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+                return str(found[0]) if found else ""
+    return ""
+
+
+def _open(database: Path) -> sqlite3.Connection:
+    """Open a database to read it."""
+    return sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)

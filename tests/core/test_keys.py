@@ -1,0 +1,41 @@
+"""What looks like a key is named by line and kind, never by its text; ordinary code and results are not."""
+
+import pytest
+from support.paths import ROOT
+
+from modelyard.core.keys import PATTERNS, find_keys, warn_of_keys
+
+EXAMPLES = {  # put together here, so that this file holds none
+    "a private key": "-----BEGIN RSA " + "PRIVATE KEY-----",
+    "an access key of AWS": "AKIA" + "ABCDEFGHIJKLMNOP",
+    "a token of GitHub": "ghp_" + "a1B2" * 9,
+    "a token of GitLab": "glpat-" + "a1B2c" * 4,
+    "a token of Slack": "xoxb-" + "1234567890-abc",
+    "a key of Google": "AIza" + "a1B2c" * 7,
+    "a token of Hugging Face": "hf_" + "a1B2c3D4e5F6g7H8i9" + "a1B2c3D4e5F6g7H8",
+    "a password in an address": "postgresql://user:" + "hunter2@db/mlflow",
+    "a secret by its name": "API_KEY" + ' = "a1b2c3d4e5f6g7"',
+}
+
+
+def test_every_pattern_has_an_example() -> None:
+    assert set(EXAMPLES) == set(PATTERNS)
+
+
+@pytest.mark.parametrize("what", EXAMPLES)
+def test_a_key_is_named_by_its_line_and_kind(what: str) -> None:
+    assert find_keys(f"first\n+x = {EXAMPLES[what]}\n") == [f"line 2: {what}"]
+
+
+def test_the_warning_does_not_repeat_the_key() -> None:
+    text = "\n".join(EXAMPLES.values())
+    warning = warn_of_keys(text, "changes.patch", "which is stored with the run")
+    assert warning.startswith("warning: changes.patch, which is stored with the run, has what looks like a key (line 1")
+    assert "and 6 more" in warning
+    assert not [key for key in EXAMPLES.values() if key in warning]
+    assert warn_of_keys("nothing", "changes.patch", "") == ""
+
+
+@pytest.mark.parametrize("name", ["params.yaml", "dvc.lock", "requirements.lock", "README.md", "docs/tracking.md"])
+def test_the_files_of_this_project_have_none(name: str) -> None:
+    assert find_keys((ROOT / name).read_text(encoding="utf-8")) == []
