@@ -1,82 +1,117 @@
 """Measures what it costs to start work in two processes, and each task: our engine of this machine, and a local Dask.
 
-    .venv/bin/python benchmarks/engines.py     # writes benchmarks/results/engines.md and its table in docs/scaling.md
+    .venv/bin/python benchmarks/engines.py     # writes benchmarks/results/engines.md and its tables in docs/scaling.md
 
 Each measurement is a process of its own. CPU seconds are those of the process and all that it has started. The tasks do
-nothing; they are handed out at once. Takes a minute.
+nothing; they are handed out at once. The second table has the tasks of `--scheduler` on a cluster of this machine: its
+workers have a checkout of their own. Takes three minutes.
 """
 
 import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]  # the package of this checkout, and tests/support
+
+from support.clusters import cluster
+
 from modelyard.core.files import write_text
 from modelyard.core.report_text import markdown_table
 
-ROOT = Path(__file__).resolve().parent.parent
 RESULT, PAGE = ROOT / "benchmarks" / "results" / "engines.md", ROOT / "docs" / "scaling.md"
 BEGIN, END = "<!-- engines -->", "<!-- end of engines -->"
 WORKERS, TASKS, ROUNDS = 2, 300, 3
+CLUSTER_WORKERS, CLUSTER_TASKS = (1, 2, 4), 40
+CLUSTER_COLUMNS = ["workers", "tasks / s", "ms / task of a worker"]
 COLUMNS = ["engine", "s to the first result", "CPU s of start and end", "ms / task", "CPU ms / task"]
 
 
-def ours(tasks: int) -> float:
-    """Do some tasks, and return when the first one had ended."""
+def ours(tasks: int) -> list[float]:
+    """Do some tasks, and return when each had ended."""
     from modelyard.orchestration.engine import Call, Task, run_all
     from modelyard.orchestration.local_engine import LocalEngine
 
     with closing(LocalEngine(WORKERS)) as engine:
-        ends = [time.perf_counter() for _ in run_all(engine, (Task(str(n), Call(abs, -n)) for n in range(tasks)), 600)]
-    return ends[0]
+        return [time.perf_counter() for _ in run_all(engine, (Task(str(n), Call(abs, -n)) for n in range(tasks)), 600)]
 
 
-def dask(tasks: int) -> float:
-    """Do some tasks, and return when the first one had ended."""
+def dask(tasks: int) -> list[float]:
+    """Do some tasks, and return when each had ended."""
     from distributed import Client, LocalCluster, as_completed
 
     with (
         LocalCluster(n_workers=WORKERS, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):
-        ends = [time.perf_counter() for _ in as_completed(client.map(abs, range(-tasks, 0), pure=False))]
-    return ends[0]
+        return [time.perf_counter() for _ in as_completed(client.map(abs, range(-tasks, 0), pure=False))]
 
 
 ENGINES = {"`LocalEngine`": ours, "`distributed.LocalCluster`": dask}
 
 
 def measured(engine: str, tasks: int) -> tuple[float, float, float]:
-    """Seconds to the first result, seconds in all and CPU seconds of a process of its own."""
+    """Seconds to the first result, from there to the last one, and CPU seconds of a process of its own."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, __file__, engine, str(tasks)], check=True, capture_output=True, text=True, cwd=ROOT
     )
-    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return float(done.stdout), seconds, cpu
+    first, last = map(float, done.stdout.split())
+    return first, last - first, cpu
 
 
 def row(engine: str) -> tuple[str, ...]:
     """The best of some rounds, which other programs disturb least."""
     few = [min(values) for values in zip(*(measured(engine, 1) for _ in range(ROUNDS)), strict=True)]
     many = [min(values) for values in zip(*(measured(engine, TASKS) for _ in range(ROUNDS)), strict=True)]
-    seconds, cpu = ((many[i] - few[i]) / (TASKS - 1) * 1000 for i in (1, 2))
-    return engine, f"{few[0]:.1f}", f"{few[2]:.1f}", f"{max(0, seconds):.1f}", f"{max(0, cpu):.1f}"
+    seconds, cpu = many[1] / (TASKS - 1), (many[2] - few[2]) / (TASKS - 1)
+    return engine, f"{few[0]:.1f}", f"{few[2]:.1f}", f"{1000 * seconds:.1f}", f"{1000 * cpu:.1f}"
+
+
+def cluster_rows(folder: Path) -> list[tuple[str, ...]]:
+    """The tasks per second that a cluster does, from the end of the first task on each number of workers."""
+    from modelyard.orchestration.cluster_engine import ClusterEngine, ClusterOptions
+    from modelyard.orchestration.engine import Call, Task, run_all
+
+    git = ["git", "-c", "user.name=benchmark", "-c", "user.email=benchmark@localhost"]
+    project, other = folder / "project", folder / "other"
+    subprocess.run([*git, "init", "-q", project], check=True)
+    for command in (["dvc", "init", "-q"], ["dvc", "remote", "add", "-q", "-d", "team", str(folder / "remote")]):
+        subprocess.run([sys.executable, "-m", *command], cwd=project, check=True)
+    for command in (["add", "-A"], ["commit", "-qm", "project"], ["clone", "-q", project, other]):
+        subprocess.run([*git, *command], cwd=project, check=True)
+    os.chdir(project)
+    rows = []
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path[:2])}
+    with cluster(folder / "cluster", environment) as started:
+        for workers in range(1, max(CLUSTER_WORKERS) + 1):
+            started.start_worker(other, f"worker{workers}", "--no-nanny")
+            if workers in CLUSTER_WORKERS:
+                with closing(ClusterEngine(project, ClusterOptions(started.address), 1, print)) as engine:
+                    tasks = (Task(f"{workers}-{n}", Call(abs, -n)) for n in range(CLUSTER_TASKS))
+                    ends = [time.perf_counter() for _ in run_all(engine, tasks, 600)]
+                rate = (len(ends) - workers) / (ends[-1] - ends[workers - 1])  # each has started its process by then
+                rows.append((str(workers), f"{rate:.1f}", f"{workers / rate * 1000:.0f}"))
+    return rows
 
 
 def main() -> None:
-    """Measure both, and write the table."""
+    """Measure both, and write the tables."""
     load = os.getloadavg()[0]
     rows = [row(engine) for engine in ENGINES]
     from importlib.metadata import version
 
     setup = f"{os.cpu_count()} cores, load average {load:.1f} before; Python {sys.version.split()[0]}, distributed "
     result = f"{setup}{version('distributed')}; best of {ROUNDS}.\n\n{markdown_table(COLUMNS, rows)}\n"
+    with tempfile.TemporaryDirectory() as folder:
+        result += f"\n{markdown_table(CLUSTER_COLUMNS, cluster_rows(Path(folder)))}\n"
     print(result)
     write_text(RESULT, result)
     before, after = PAGE.read_text(encoding="utf-8").split(BEGIN)
@@ -86,6 +121,7 @@ def main() -> None:
 if __name__ == "__main__":
     if sys.argv[1:]:
         start = time.perf_counter()
-        print(ENGINES[sys.argv[1]](int(sys.argv[2])) - start)
+        ended = ENGINES[sys.argv[1]](int(sys.argv[2]))
+        print(ended[0] - start, ended[-1] - start)
     else:
         main()

@@ -44,9 +44,9 @@ def mine(tmp_path_factory: pytest.TempPathFactory, address: str) -> Path:
     clone = clone_into(tmp_path_factory.mktemp("team") / "mine")
     with editing_params(clone) as params:
         add_linear("patients", "diabetes_standard", params)
-        params["experiments"]["patients"]["model"] = {"family": "boosting", "n_estimators": 300}
+        params["experiments"]["patients"]["model"] = {"family": "boosting", "n_estimators": 100}
         keep_only(params, ["patients"])
-        vary = {"model.n_estimators": {"low": 300, "high": 3000}}
+        vary = {"model.n_estimators": {"low": 100, "high": 600}}
         study = {"experiment": "patients", "search_space": vary, "n_trials": 4, "folds": 3, "seed": 7}
         params["studies"] = {"patients": study}
     for line in ("remote add -d team s3://team/project", f"remote modify team endpointurl {address}"):

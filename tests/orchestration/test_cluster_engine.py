@@ -1,6 +1,7 @@
 """A cluster of two workers on loopback, each in a checkout of its own: the same results, whatever happens to it."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from support.waiting import wait_until
 
 from modelyard.core.errors import ModelyardError
 from modelyard.orchestration import cluster_engine
+from modelyard.orchestration.checkout import describe
 from modelyard.orchestration.cluster_engine import ClusterEngine, ClusterOptions, refuse_unencrypted
 from modelyard.orchestration.engine import Call, Ended, Engine, Message, Task, run_all
 from modelyard.orchestration.scheduler import Pipeline, StageState
@@ -296,3 +298,67 @@ def test_an_unencrypted_address_of_another_machine_must_be_asked_for(address: st
     with pytest.raises(ModelyardError, match=r"is not encrypted.* Use tls://"):
         refuse_unencrypted(address, insecure=False)
     refuse_unencrypted(address, insecure=True)
+
+
+def test_another_version_of_dask_is_refused_with_both_named(mine: Path, monkeypatch: pytest.MonkeyPatch):
+    class Client:
+        def __init__(self, *_: object, **__: object) -> None:
+            self.is_closed = False
+            clients.append(self)
+
+        def get_versions(self) -> dict:
+            here = dict.fromkeys(cluster_engine.DASK, "1")
+            return {"client": {"packages": here}, "scheduler": {"packages": here | {"distributed": "2"}}}
+
+        def close(self) -> None:
+            self.is_closed = True
+
+    clients: list[Client] = []
+    monkeypatch.setattr("distributed.Client", Client)
+    with pytest.raises(ModelyardError, match=r"the scheduler at tcp://127\.0\.0\.1:1 has distributed 2 instead of 1"):
+        connect(nobody(mine), mine)
+    assert [client.is_closed for client in clients] == [True]
+
+
+def unconnected(folder: Path) -> ClusterEngine:
+    engine = ClusterEngine.__new__(ClusterEngine)
+    engine._root, engine._options, engine._warn = folder, ClusterOptions("tcp://127.0.0.1:1"), warnings.append
+    engine._here, engine._fitting, engine._refused, engine.shares_folder = describe(folder), set(), {}, True
+    return engine
+
+
+def test_a_clock_that_differs_is_a_warning(mine: Path):
+    engine = unconnected(mine)
+    engine._examine({"tcp://a": (engine._here, time.time() + 120), "tcp://b": (engine._here, time.time())})
+    assert len(warnings) == 1
+    assert re.search(r"the clock of .* differs by \+1(19|20) s; set it \(NTP\)", warnings[0])
+    assert engine._fitting == {"tcp://a", "tcp://b"}
+
+
+def test_a_scheduler_without_workers_is_an_error_with_the_command_that_starts_one(mine: Path):
+    with pytest.raises(ModelyardError, match=r"has had no worker for 60 s.*\.venv/bin/dask worker tcp://127"):
+        unconnected(mine)._examine({})
+
+
+@pytest.mark.slow
+def test_certificates_come_from_the_configuration_of_dask(mine: Path, tmp_path: Path):
+    import dask
+    from distributed.security import Security
+
+    temporary = Security.temporary()
+    files = {name: tmp_path / f"{name}.pem" for name in ("ca", "cert", "key")}
+    for name, content in zip(
+        files, (temporary.tls_ca_file, temporary.tls_client_cert, temporary.tls_client_key), strict=True
+    ):
+        files[name].write_text(content)
+    keys = {"ca-file": files["ca"]} | {
+        f"{role}.{kind}": files[kind] for role in ("scheduler", "worker", "client") for kind in ("cert", "key")
+    }
+    config = {f"distributed.comm.tls.{key}": str(file) for key, file in keys.items()}
+    variables = {f"DASK_{key}".upper().replace(".", "__").replace("-", "_"): file for key, file in config.items()}
+    with cluster(tmp_path / "cluster", os.environ | variables, protocol="tls") as encrypted, dask.config.set(config):
+        encrypted.start_worker(mine, "shared", "--no-nanny")
+        assert encrypted.address.startswith("tls://")
+        with connect(encrypted, mine) as engine:
+            assert ends(engine, Task("encrypted", Call(abs, -4)))["encrypted"].result == 4
+            assert engine.shares_folder, "this worker runs in the folder of the coordinator"

@@ -20,15 +20,23 @@ DASK = [sys.executable, "-P", "-m", "dask"]
 class Cluster:
     """Processes of a cluster; their output is in the folder."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        self._folder, self._environment = folder, dict(environment)
+    def __init__(self, folder: Path, environment: Mapping[str, str], protocol: str = "tcp") -> None:
+        self._folder, self._environment, self._protocol = folder, dict(environment), protocol
         self._workers: dict[str, tuple[subprocess.Popen, tuple[Path, tuple[str, ...], dict[str, str]]]] = {}
         self.address = ""
 
     def start_scheduler(self) -> None:
-        options = ["--host", "127.0.0.1", "--port", self.address.rpartition(":")[2] or "0", "--no-dashboard"]
+        options = [
+            "--protocol",
+            self._protocol,
+            "--host",
+            "127.0.0.1",
+            "--port",
+            self.address.rpartition(":")[2] or "0",
+            "--no-dashboard",
+        ]
         self.scheduler = self._start("scheduler", self._folder, *options)
-        self.address = self._said("scheduler", r"Scheduler at:\s*(tcp://\S+)")
+        self.address = self._said("scheduler", r"Scheduler at:\s*(\w+://\S+)")
 
     def start_worker(self, checkout: Path, name: str, *options: str, **variables: str) -> None:
         """Start a worker with one thread in a checkout, and wait until it has joined."""
@@ -79,10 +87,10 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path, environment: Mapping[str, str] = os.environ) -> Iterator[Cluster]:
+def cluster(folder: Path, environment: Mapping[str, str] = os.environ, protocol: str = "tcp") -> Iterator[Cluster]:
     """A scheduler; workers are started by the test, and all end after the block."""
     folder.mkdir(parents=True, exist_ok=True)
-    started = Cluster(folder, environment)
+    started = Cluster(folder, environment, protocol)
     try:
         started.start_scheduler()
         yield started
