@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from modelyard.data.contract import SMALLEST_CATEGORY
 from modelyard.params.results import ExperimentResults, SliceResult
 from modelyard.reporting.interval_bars import BarAxis, IntervalBar
 from modelyard.reporting.tables import interval_text
@@ -27,14 +28,20 @@ class SliceRow:
 
 
 def slice_rows(results: ExperimentResults) -> list[SliceRow]:
-    """All test samples, then each slice of each column; none where the input asks for no slices."""
+    """All test samples, then each slice of each column; none where the input asks for no slices.
+
+    A slice of fewer than SMALLEST_CATEGORY samples is left out: its name may be what a person wrote about themselves.
+    """
     found = results.slices
     if found is None:
         return []
     value, low, high = results.compared([found.metric])[found.metric]
     whole = SliceResult(rows=results.rows, value=value, low=low, high=high)
     slices = {("", ""): whole} | {
-        (column, name): result for column, values in found.columns.items() for name, result in values.items()
+        (column, name): result
+        for column, values in found.columns.items()
+        for name, result in values.items()
+        if result.rows >= SMALLEST_CATEGORY
     }
     axis = BarAxis.of(end for result in slices.values() for end in (result.low, result.high, result.value))
     return [
