@@ -1,4 +1,4 @@
-# One file, four images: `docker build --target pipeline|worker|server|test .`; docs/container.md explains their use.
+# One file, five images: `docker build --target pipeline|worker|server|serving|test .`; docs/container.md explains their use.
 # Dependencies are a separate layer, so that an edit of the code does not install them again.
 ARG BASE=python:3.11-slim-bookworm
 
@@ -26,6 +26,10 @@ ENV PATH=${PATH}:/opt/uv/bin VIRTUAL_ENV=/opt/venv UV_NO_CACHE=1 UV_COMPILE_BYTE
 # --- dependencies of the servers, without TensorFlow
 FROM installer AS server-dependencies
 RUN uv pip install --quiet --verify-hashes --constraints requirements.lock --group server
+
+# --- dependencies of the server of predictions, without TensorFlow and pandas
+FROM installer AS serving-dependencies
+RUN uv pip install --quiet --verify-hashes --constraints requirements.lock --group serving
 
 # --- dependencies of the pipeline
 FROM installer AS dependencies
@@ -64,6 +68,23 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["pyt
   "import os, urllib.request as ask; ask.urlopen(f'http://127.0.0.1:{os.environ[\"MLFLOW_PORT\"]}/health', timeout=4)"]
 ENTRYPOINT ["python", "/opt/modelyard/await_database.py"]
 CMD ["python", "/opt/modelyard/serve.py"]
+
+# --- a server of predictions: answers for /model/model.onnx, in the image or mounted, or for MODEL=mnist@champion
+FROM base AS serving
+COPY --from=serving-dependencies /opt/venv /opt/venv
+COPY src/modelyard /opt/modelyard/src/modelyard
+COPY container/model /model
+ENV PYTHONPATH=/opt/modelyard/src MODEL=/model/model.onnx PORT=8000
+ARG REVISION=unknown
+LABEL org.opencontainers.image.revision="${REVISION}"
+USER 10001:10001
+# A registered model is downloaded to this folder, and kept there.
+WORKDIR /tmp
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["python", "-c", \
+  "import os, urllib.request as ask; ask.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/ready', timeout=4)"]
+# The exec form cannot read PORT, and a shell would not pass SIGTERM on: exec replaces it.
+CMD ["sh", "-c", "exec python -m modelyard serve ${MODEL} --host 0.0.0.0 --port ${PORT}"]
 
 # --- the pipeline: `docker run -v ...:/project modelyard` is `modelyard run`
 FROM base AS pipeline

@@ -24,7 +24,7 @@ SMALL = (
 )  # fmt: skip
 PASSWORD = "a long password"  # noqa: S105
 START_SECONDS = 120
-TARGETS = ("pipeline", "worker", "server")
+TARGETS = ("pipeline", "worker", "server", "serving")
 
 # Prints every file and program that an image must not hold.
 UNWANTED = r"""

@@ -21,7 +21,7 @@ from modelyard.tuning.storage import STORAGE_VARIABLE
 SCRIPTS = ROOT / "container"
 LIMIT_SECONDS = 60
 STUDY = "digits_cnn"
-RUNNABLE = ("test", "server", "pipeline", "worker")
+RUNNABLE = ("test", "server", "serving", "pipeline", "worker")
 
 
 def instructions() -> Iterator[tuple[str, str, str]]:
@@ -76,21 +76,21 @@ def test_an_image_has_an_unprivileged_user(stage):
     assert [rest for word, rest in of_stage(stage) if word == "USER"][-1] == "10001:10001"
 
 
-@pytest.mark.parametrize("stage", ["dependencies", "server-dependencies"])
+@pytest.mark.parametrize("stage", ["dependencies", "server-dependencies", "serving-dependencies"])
 def test_an_edit_of_the_code_does_not_rebuild_the_dependency_layer(stage):
     copied = [rest for word, rest in of_stage(stage) if word == "COPY"]
     assert copied == ["pyproject.toml requirements.lock ./"]
 
 
 def test_a_final_image_has_the_dependencies_without_their_installer():
-    for stage in ("server", "pipeline", "worker"):
+    for stage in ("server", "serving", "pipeline", "worker"):
         assert not [rest for word, rest in of_stage(stage) if word == "RUN" and "uv" in rest.split()]
         assert [rest for word, rest in of_stage(stage) if word == "COPY" and rest.endswith("/opt/venv /opt/venv")]
 
 
 def test_every_installation_is_checked_against_the_lock_file():
     installs = [rest for _, word, rest in INSTRUCTIONS if word == "RUN" and " pip " in rest]
-    assert len(installs) == 6
+    assert len(installs) == 7
     for rest in installs:
         ours = "--no-deps --no-build-isolation" in rest
         locked = "--verify-hashes --constraints requirements.lock" in rest
@@ -110,8 +110,8 @@ def test_the_tests_chosen_for_the_image_exist():
     assert [path for path in TESTS_IN_IMAGE if not (ROOT / path).exists()] == []
 
 
-def test_only_the_server_has_a_health_check():
-    assert [stage for stage, word, _ in INSTRUCTIONS if word == "HEALTHCHECK"] == ["server"]
+def test_only_the_servers_have_a_health_check():
+    assert [stage for stage, word, _ in INSTRUCTIONS if word == "HEALTHCHECK"] == ["server", "serving"]
 
 
 def test_no_build_argument_or_environment_variable_is_a_secret():
@@ -166,9 +166,9 @@ def test_every_password_is_a_required_environment_variable(services):
 
 def test_ports_are_open_to_this_machine_only_by_default(services):
     ports = {name: service["ports"] for name, service in services.items() if "ports" in service}
-    assert set(ports) == {"database", "mlflow", "dashboard"}
+    assert set(ports) == {"database", "mlflow", "dashboard", "serving"}
     assert all(each.startswith(("${BIND:-127.0.0.1}:", "127.0.0.1:")) for (each,) in ports.values())
-    assert ports["dashboard"][0].startswith("127.0.0.1:")  # it has no authentication
+    assert all(ports[name][0].startswith("127.0.0.1:") for name in ("dashboard", "serving"))  # without authentication
 
 
 def test_the_server_stores_artifacts_in_a_volume_and_checks_host_names(services):
@@ -184,7 +184,11 @@ def test_workers_are_replicas_with_read_only_data(services):
 
 
 def test_the_servers_have_a_read_only_root_file_system(services):
-    assert {name for name, service in services.items() if service.get("read_only")} == {"mlflow", "dashboard"}
+    assert {name for name, service in services.items() if service.get("read_only")} == {
+        "mlflow",
+        "dashboard",
+        "serving",
+    }
 
 
 def run_script(script: str, *arguments: str, **variables: str) -> tuple[int, str]:

@@ -1,21 +1,24 @@
 """What answers for an experiment: its ONNX file where it is there and of the model as it is, else the library."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from ruamel.yaml import YAML
-from support.built_experiments import PARAMS, build_experiment, fit_model, line_samples
+from support.built_experiments import (
+    PARAMS,
+    build_experiment,
+    convert_and_lock,
+    fit_model,
+    line_samples,
+    lock_conversion,
+)
 
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import write_json
-from modelyard.data.inputs import TrainingInput, save_training
-from modelyard.models import Runtime
 from modelyard.models.engine.sklearn_model import SklearnModel
-from modelyard.orchestration import dvc_lock
 from modelyard.serving import engines
-from modelyard.serving.conversion import convert_experiment
 from modelyard.serving.onnx_model import CONVERSION, OnnxModel
 
 X = line_samples(20).x
@@ -28,23 +31,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     samples = line_samples(60)
     for family, name in (("linear", "fit"), ("baseline", "mean")):
         build_experiment(name, fit_model(family, samples), line_samples(20, seed=1), "line", tmp_path)
-    model = fit_model("linear", samples)
-    save_training(TrainingInput(model.description, samples), tmp_path / "training")
-    convert_experiment(tmp_path / "results/fit/model", tmp_path / "training", tmp_path / "results/fit/onnx", Runtime())
-    lock_conversion("fit", tmp_path)
+    convert_and_lock("fit", samples, tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def lock_conversion(name: str, root: Path) -> None:
-    """Add the stage of a conversion to dvc.lock, with its files as they are."""
-    lock = YAML(typ="safe").load(root / "dvc.lock")
-    model, onnx = (
-        {"path": path, "hash": "md5", "md5": dvc_lock.md5(root / path)}
-        for path in (f"results/{name}/model", f"results/{name}/onnx")
-    )
-    lock["stages"][f"export@{name}"] = {"cmd": "export", "deps": [model], "outs": [onnx]}
-    YAML().dump(lock, root / "dvc.lock")
 
 
 def load(name: str, engine: engines.Engine, root: Path) -> engines.Predictor:
@@ -114,3 +103,9 @@ def test_an_experiment_that_does_not_exist_or_was_never_built_is_refused(project
         engines.find("fitt", project)
     with pytest.raises(ModelyardError, match="has no train@leaky: it was never built"):
         load("leaky", "auto", project)
+
+
+def test_a_model_whose_library_is_not_installed_says_what_it_needs(project, monkeypatch):
+    monkeypatch.setitem(sys.modules, "skops.io", None)
+    with pytest.raises(ModelyardError, match=r"the model needs skops\.io, which is not installed"):
+        load("mean", "auto", project)

@@ -3,8 +3,16 @@
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pytest
-from support.built_experiments import PARAMS, build_experiment, fit_model, line_samples, lock_experiment
+from support.built_experiments import (
+    PARAMS,
+    build_experiment,
+    convert_and_lock,
+    fit_model,
+    line_samples,
+    lock_experiment,
+)
 from support.paths import ROOT
 
 from modelyard import params
@@ -12,7 +20,8 @@ from modelyard.core.errors import ModelyardError
 from modelyard.data.inputs import save_test
 from modelyard.data.samples import Samples
 from modelyard.params.project import Project
-from modelyard.serving import promotion, registry
+from modelyard.serving import engines, promotion, registry
+from modelyard.serving.onnx_model import OnnxModel
 from modelyard.serving.promotion import Promotion, SeedComparison, registered_name
 from modelyard.serving.registry import CHALLENGER, CHAMPION
 
@@ -108,6 +117,18 @@ def test_a_champion_whose_files_are_gone_stays_unless_forced(project: Path) -> N
     assert alias(CHAMPION) == "mean"
     promote("fit", force="the old files are gone")
     assert alias(CHAMPION) == "fit"
+
+
+def test_a_champion_is_registered_with_its_onnx_file_which_answers_for_it(project: Path) -> None:
+    promote("mean")
+    convert_and_lock("fit", line_samples(400), project)
+    version = promote("fit").version
+    answering = engines.load_registered(version, "auto")
+    assert isinstance(answering, OnnxModel)
+    native = engines.load_registered(version, "sklearn")
+    np.testing.assert_allclose(answering.predict(TEST.x), native.predict(TEST.x), rtol=1e-4)
+    with pytest.raises(ModelyardError, match=r"has no ONNX file\. Register it again: modelyard promote"):
+        engines.load_registered(registry.history()[0], "onnx")
 
 
 def test_the_champion_is_not_registered_twice(project: Path) -> None:

@@ -7,11 +7,12 @@ from ruamel.yaml import YAML
 
 from modelyard import models
 from modelyard.data import contract
-from modelyard.data.inputs import TrainingInput, save_test
+from modelyard.data.inputs import TrainingInput, save_test, save_training
 from modelyard.data.samples import Samples
-from modelyard.models import EstimatorTraining
+from modelyard.models import EstimatorTraining, Runtime
 from modelyard.models.families import baseline, linear
 from modelyard.orchestration import dvc_lock
+from modelyard.serving.conversion import convert_experiment
 from support.inputs import describe, training_context
 
 FAMILIES = {"linear": linear, "baseline": baseline}
@@ -96,4 +97,25 @@ def lock_experiment(experiment: str, model: Path, test: Path, project: Path) -> 
         f"train@{experiment}": {"cmd": "train", "outs": [of_model]},
         f"evaluate@{experiment}": {"cmd": "evaluate", "deps": [of_test, of_model]},
     }
+    YAML().dump(content, file)
+
+
+def convert_and_lock(experiment: str, samples: Samples, project: Path) -> None:
+    """Convert the model of an experiment to ONNX as its stage does, and add the stage to dvc.lock."""
+    results = project / "results" / experiment
+    model = models.load(results / "model")
+    save_training(TrainingInput(model.description, samples), project / "training")
+    convert_experiment(results / "model", project / "training", results / "onnx", Runtime())
+    lock_conversion(experiment, project)
+
+
+def lock_conversion(experiment: str, project: Path) -> None:
+    """Add the stage of a conversion to dvc.lock, with its files as they are."""
+    file = project / "dvc.lock"
+    content = YAML(typ="safe").load(file)
+    model, onnx = (
+        {"path": path, "hash": "md5", "md5": dvc_lock.md5(project / path)}
+        for path in (f"results/{experiment}/model", f"results/{experiment}/onnx")
+    )
+    content["stages"][f"export@{experiment}"] = {"cmd": "export", "deps": [model], "outs": [onnx]}
     YAML().dump(content, file)

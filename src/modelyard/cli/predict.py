@@ -79,7 +79,7 @@ def _load(name: str, engine: Engine) -> tuple[Predictor, Reference | None, Exper
         version = registry.resolve(name)
         kept = registry.reference_of(version)
         contract = Reference.load(kept / INPUTS) if kept else None
-        return engines.load_native(registry.folder_of(version), engine), contract, None
+        return engines.load_registered(version, engine), contract, None
     experiment = engines.find(name, Path.cwd())
     return engines.load(experiment, engine), _load_contract(experiment), experiment
 

@@ -1,7 +1,8 @@
 """What answers for a model: ONNX Runtime where the model was converted, else the library that trained it."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from modelyard.serving.onnx_model import CONVERSION, FILE, FOLDER, OnnxModel, is
 
 if TYPE_CHECKING:
     from modelyard.data.inputs import InputDescription
+    from modelyard.serving.registry import Version
 
 Engine = Literal["auto", "onnx", "keras", "sklearn"]
 NATIVE_FILES = {"keras": "model.keras", "sklearn": "model.skops"}
@@ -128,15 +130,32 @@ def load(experiment: ExperimentFiles, engine: Engine) -> Predictor:
     Raises:
         ModelyardError: there is no model for this engine, or its files are not what the pipeline made.
     """
+    return _load(experiment.onnx_file, lambda: experiment.model_folder, engine)
+
+
+def load_registered(version: "Version", engine: Engine) -> Predictor:
+    """Load a registered model for an engine, as `load` does."""
+    from modelyard.serving import registry
+
+    def onnx_file() -> Path:
+        folder = registry.onnx_of(version)
+        if folder is None:
+            raise NoOnnx(f"{version.name}: {version} has no ONNX file. Register it again: modelyard promote EXPERIMENT")
+        return folder / FILE
+
+    return _load(onnx_file, lambda: registry.folder_of(version), engine)
+
+
+def _load(onnx_file: Callable[[], Path], model_folder: Callable[[], Path], engine: Engine) -> Predictor:
     if engine in ("auto", "onnx"):
         try:
             if not is_runtime_installed():
                 raise NoOnnx("ONNX Runtime is not installed: pip install onnxruntime")
-            return OnnxModel(experiment.onnx_file())
+            return OnnxModel(onnx_file())
         except NoOnnx:
             if engine == "onnx":
                 raise
-    return load_native(experiment.model_folder, engine)
+    return load_native(model_folder(), engine)
 
 
 def load_native(folder: Path, engine: Engine) -> Predictor:
@@ -150,5 +169,8 @@ def load_native(folder: Path, engine: Engine) -> Predictor:
         raise ModelyardError(f"--engine {engine}: this model is there for {found} only: --engine {found}, or auto")
     from modelyard import models
 
-    model: Any = models.load(folder)
-    return model  # type: ignore[no-any-return]
+    try:
+        model: Predictor = models.load(folder)
+    except ModuleNotFoundError as error:
+        raise ModelyardError(f"the model needs {error.name}, which is not installed here, or its ONNX file") from None
+    return model

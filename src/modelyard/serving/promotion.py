@@ -21,6 +21,7 @@ from modelyard.params.project import Project
 from modelyard.params.results import evaluate_stage, train_stage
 from modelyard.serving import engines, registry
 from modelyard.serving.comparisons import Comparison
+from modelyard.serving.engines import ExperimentFiles, NoOnnx
 from modelyard.serving.reference import ModelReference
 from modelyard.serving.registry import CHALLENGER, CHAMPION, Version
 
@@ -40,6 +41,7 @@ class Candidate:
         test: the folder of its test samples.
         test_md5: the MD5 of that folder.
         contract: the folder of its input contract; None if the pipeline has built none yet.
+        onnx: the folder of its converted model; None if there is none.
     """
 
     experiment: str
@@ -49,6 +51,7 @@ class Candidate:
     test: Path
     test_md5: str
     contract: Path | None = None
+    onnx: Path | None = None
 
     @cached_property
     def model(self) -> models.Model:
@@ -145,7 +148,7 @@ def promote(
     candidate = candidate_of(project, experiment, root)
     champion = registry.aliased(candidate.name, CHAMPION)
     if champion and champion.tags.get("model_md5") == candidate.model_md5:
-        champion = _with_reference(champion, candidate)
+        champion = _with_files(champion, candidate)
         return Promotion(champion, CHAMPION, "It is the champion already, with the same files.", champion)
     decision = decide(candidate, champion)
     if over_seeds and decision.comparison:
@@ -154,7 +157,7 @@ def promote(
         decision = replace(decision, wins=True, forced=force)
     tags = {"test_md5": candidate.test_md5, "metric": candidate.summary, **decision.tags}
     version = registry.register(candidate.name, experiment, candidate.model, candidate.folder, tags, card)
-    version = _with_reference(version, candidate)
+    version = _with_files(version, candidate)
     if decision.wins:
         registry.set_champion(version, replacing=champion)
     else:
@@ -167,6 +170,7 @@ def candidate_of(project: Project, experiment: str, root: Path) -> Candidate:
     section = project.section_of(experiment)
     folder = dvc_lock.verified_output(train_stage(section, experiment), "model", root)
     test = dvc_lock.verified_dependency(evaluate_stage(section, experiment), "test", root)
+    files = engines.find(experiment, root)
     return Candidate(
         experiment=experiment,
         name=registered_name(project, experiment),
@@ -174,7 +178,8 @@ def candidate_of(project: Project, experiment: str, root: Path) -> Candidate:
         model_md5=dvc_lock.md5(folder),
         test=test,
         test_md5=dvc_lock.md5(test),
-        contract=engines.find(experiment, root).contract_folder(),
+        contract=files.contract_folder(),
+        onnx=_onnx_folder(files),
     )
 
 
@@ -235,13 +240,22 @@ def decide(candidate: Candidate, champion: Version | None) -> PromotionDecision:
     return PromotionDecision(comparison.is_significant, str(comparison), comparison)
 
 
-def _with_reference(version: Version, candidate: Candidate) -> Version:
-    """The version with what new samples are compared with, if there is an input contract."""
+def _with_files(version: Version, candidate: Candidate) -> Version:
+    """The version with its converted model, and what new samples are compared with, where the pipeline has them."""
+    if candidate.onnx:
+        version = registry.add_onnx(version, candidate.onnx)
     if candidate.contract is None:
         return version
     with TemporaryDirectory() as temporary:
         ModelReference.of(candidate.evaluation, candidate.contract).save(Path(temporary))
         return registry.add_reference(version, Path(temporary))
+
+
+def _onnx_folder(files: ExperimentFiles) -> Path | None:
+    try:
+        return files.onnx_file().parent
+    except NoOnnx:
+        return None
 
 
 def _with_seeds(decision: PromotionDecision, over_seeds: SeedComparison) -> PromotionDecision:

@@ -23,6 +23,7 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 COMPARISON, AGAINST = "comparison", "against"  # tags: its number on the same test samples, and the champion's version
 FOLDER = "model_folder"  # of a version: our own format, beside MLflow's
 REFERENCE, REFERENCE_MD5 = "reference", "reference_md5"  # of a version: a folder with folders by MD5, and the tag
+ONNX, ONNX_MD5 = "onnx", "onnx_md5"  # the same for the converted model
 LONGEST_DESCRIPTION = 5000  # characters, of MLflow's tables
 MAX_VERSIONS = 10_000
 ADVICE = "Promote an experiment: modelyard promote EXPERIMENT"
@@ -109,12 +110,12 @@ def register(
 
 def add_reference(version: Version, folder: Path) -> Version:
     """Log the folder of what new samples of a version are compared with; returns the version with the tag of it."""
-    md5 = dvc_lock.md5(folder)
-    with _registry() as client:
-        model_id = client.get_model_version(version.name, version.number).source.rpartition("/")[2]
-        client.log_model_artifacts(model_id, str(folder), f"{REFERENCE}/{md5}")
-        client.set_model_version_tag(version.name, version.number, REFERENCE_MD5, md5)
-    return replace(version, tags={**version.tags, REFERENCE_MD5: md5})
+    return _add_folder(version, folder, REFERENCE, REFERENCE_MD5)
+
+
+def add_onnx(version: Version, folder: Path) -> Version:
+    """Log the folder of the converted model of a version; returns the version with the tag of it."""
+    return _add_folder(version, folder, ONNX, ONNX_MD5)
 
 
 def set_champion(version: Version, replacing: Version | None) -> None:
@@ -211,6 +212,26 @@ def reference_of(version: Version) -> Path | None:
     """
     expected = version.tags.get(REFERENCE_MD5)
     return _downloaded(version, f"{REFERENCE}/{expected}", expected) if expected else None
+
+
+def onnx_of(version: Version) -> Path | None:
+    """The folder of the converted model of a version; None if it was registered without.
+
+    Raises:
+        ModelyardError: its files are gone, or differ from what was registered.
+    """
+    expected = version.tags.get(ONNX_MD5)
+    return _downloaded(version, f"{ONNX}/{expected}", expected) if expected else None
+
+
+def _add_folder(version: Version, folder: Path, artifact: str, tag: str) -> Version:
+    """Log a folder of a version below the name of an artifact; returns the version with the tag of its MD5."""
+    md5 = dvc_lock.md5(folder)
+    with _registry() as client:
+        model_id = client.get_model_version(version.name, version.number).source.rpartition("/")[2]
+        client.log_model_artifacts(model_id, str(folder), f"{artifact}/{md5}")
+        client.set_model_version_tag(version.name, version.number, tag, md5)
+    return replace(version, tags={**version.tags, tag: md5})
 
 
 def _downloaded(version: Version, artifact: str, expected: str) -> Path:

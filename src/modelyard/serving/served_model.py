@@ -38,7 +38,7 @@ def find_source(name: str, engine: Engine, root: Path) -> ModelSource:
 
         return ModelSource(
             lambda: f"{name} version {registry.resolve(name).number}",
-            lambda: engines.load_native(registry.model_folder(name), engine),
+            lambda: engines.load_registered(registry.resolve(name), engine),
         )
     return ModelSource(
         lambda: f"{name} {engines.find(name, root).version}", lambda: engines.load(engines.find(name, root), engine)
