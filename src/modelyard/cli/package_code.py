@@ -139,7 +139,7 @@ def _with_hashes(text: str) -> str:
         body = stage.get("do", stage)
         keys = [_key(dep) for dep in body["deps"] if dep.startswith(SOURCE)]
         body["deps"] = [dep for dep in body["deps"] if not dep.startswith(SOURCE)]
-        body["params"] = [*body["params"], {str(LOCK): keys}]
+        body["params"] = [*body.get("params", []), {str(LOCK): keys}]
     written = re.sub(r"(?m)^(?=  \w+:$)", "\n", _as_yaml(content))  # an empty line before each stage
     return (comments[0] if comments else "") + written
 
