@@ -28,6 +28,7 @@ from modelyard.models.families import (
     baseline,
     boosting,
     cnn,
+    decoded,
     detector,
     forest,
     histogram_boosting,
@@ -87,6 +88,12 @@ CASES = {
     ),
     "transfer": Case(
         image_input, transfer.Settings(family="transfer", backbone="cnn"), network(SPARSE), backbone="cnn"
+    ),
+    "decoded": Case(
+        image_input,
+        decoded.Settings(family="decoded", backbone="autoencoder", decoded_samples=9),
+        network(SPARSE),
+        backbone="autoencoder",
     ),
     "linear of values": Case(tabular_input, linear.Settings(family="linear"), ONCE),
     "linear of images": Case(image_input, linear.Settings(family="linear"), ONCE),
