@@ -21,7 +21,9 @@ class Cluster:
     """Processes of a cluster; their output is in the folder."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str], protocol: str = "tcp") -> None:
-        self._folder, self._environment, self._protocol = folder, dict(environment), protocol
+        self._folder, self._protocol = folder, protocol
+        path = [str(Path(__file__).parents[1]), *filter(None, [environment.get("PYTHONPATH")])]  # tasks of `support`
+        self._environment = {**environment, "PYTHONPATH": os.pathsep.join(path)}
         self._workers: dict[str, tuple[subprocess.Popen, tuple[Path, tuple[str, ...], dict[str, str]]]] = {}
         self.address = ""
 
