@@ -12,7 +12,7 @@ from support.searches import plan
 
 from modelyard.core.errors import ModelyardError
 from modelyard.orchestration.engine import Call, Task
-from modelyard.tuning import retries
+from modelyard.tuning import retries, worker
 from modelyard.tuning.search import Budget, Search
 from modelyard.tuning.storage import StudyStorage, open_study
 from modelyard.tuning.worker import RunTrial, run_trial
@@ -44,6 +44,7 @@ class Cluster(Here):
 def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudyStorage:
     """A journal in the current folder, beside samples that a search can read."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(worker, "_opened", [])  # by its relative path, the study of the test before is the same
     searches.save_samples(tmp_path)
     return StudyStorage(str(tmp_path / "made_up.journal"))
 
