@@ -51,7 +51,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with results, on a machine called Here, which has recorded them."""
     monkeypatch.setattr(machine, "describe", lambda: HERE)
     build(tmp_path / "root", METRICS)
-    lineage.record(OWN, Runtime(), tmp_path / "root")
+    lineage.record(dict.fromkeys(OWN), Runtime(), tmp_path / "root")
     return tmp_path / "root"
 
 
