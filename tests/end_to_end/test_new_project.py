@@ -77,7 +77,7 @@ def test_every_command_of_the_readme_works(project: Path):
     for command in tried:
         run(project, *command.split())
     assert (project / "reports" / "index.html").exists()
-    assert (project / "predictions.csv").read_text().startswith("row,prediction\n1,")
+    assert (project / "predictions.csv").read_text().startswith("row,prediction,outside_training\n1,")
 
 
 def test_the_readme_gets_the_results(project: Path):
