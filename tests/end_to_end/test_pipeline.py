@@ -145,7 +145,7 @@ def test_a_system_without_affinity_and_pidfd_builds_the_same(clone, run, tmp_pat
         keep_only(params, ["xor_mlp"])
         params["experiments"]["xor_mlp"]["training"]["epochs"] = 5
     path = os.pathsep.join((str(tmp_path), str(clone / "src")))
-    assert "Stages: 6 built, in " in run("modelyard", "run", "-j", "2", PYTHONPATH=path).stdout
+    assert "Stages: 7 built, in " in run("modelyard", "run", "-j", "2", PYTHONPATH=path).stdout
     assert "processor" in run("modelyard", "doctor", PYTHONPATH=path).stdout
     elsewhere = lock(clone)
     run(*dvc("repro", "--force", "train@xor_mlp"))
