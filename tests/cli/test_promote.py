@@ -27,7 +27,11 @@ def project(tracked_project: Path) -> Path:
 
 def test_from_the_first_champion_to_the_next_and_back(project: Path) -> None:
     first = modelyard("promote", "mean")
-    assert first.output.splitlines() == ["line@champion is version 1 (mean).", "There was no champion before it."]
+    said, before, contract = first.output.splitlines()
+    assert (said, before) == ("line@champion is version 1 (mean).", "There was no champion before it.")
+    assert contract.startswith(
+        "Without an input contract, `modelyard check` cannot use it. To add one: modelyard run mean"
+    )
 
     second = modelyard("promote", "fit").output
     assert "line@champion is version 2 (fit)." in second
