@@ -14,13 +14,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import norm
 
-from modelyard.core.files import atomic_file, write_text
-from modelyard.core.report_text import markdown_table
+from modelyard.core.files import atomic_file
+from modelyard.core.report_text import fill, markdown_table
 from modelyard.replication.claims import ALPHA
 from modelyard.replication.paired_tests import error_shares, p_value_above, p_values, probability_of_superiority
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE, BEGIN, END = ROOT / "docs" / "claims.md", "<!-- results -->", "<!-- end -->"
+PAGE = ROOT / "docs" / "claims.md"
 PICTURE = ROOT / "docs" / "pictures" / "claim_power.png"
 
 CLAIMS = 2000  # of each setting
@@ -243,9 +243,7 @@ def main() -> None:
     """Write the results into the page, between its markers."""
     results = simulate()
     _draw_power(results)
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    write_text(PAGE, f"{before}{BEGIN}\n\n{_tables(results, simulate_looks(), simulate_crossed())}\n\n{END}{after}")
+    fill(PAGE, f"\n{_tables(results, simulate_looks(), simulate_crossed())}\n")
 
 
 if __name__ == "__main__":

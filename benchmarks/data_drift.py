@@ -14,8 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from modelyard import metrics
-from modelyard.core.files import write_text
-from modelyard.core.report_text import markdown_table
+from modelyard.core.report_text import fill, markdown_table
 from modelyard.data.columns import Column
 from modelyard.data.contract import Measured, Reference, measure
 from modelyard.data.inputs import InputDescription
@@ -26,7 +25,7 @@ from modelyard.serving import drift
 from modelyard.serving.reference import measure_outputs
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE, BEGIN, END = ROOT / "docs" / "drift.md", "<!-- results -->", "<!-- end -->"
+PAGE = ROOT / "docs" / "drift.md"
 TRIALS = {50: 400, 200: 400, 5000: 50}  # by the number of new samples: the more, the slower
 TRIALS_OF_IMAGES = 40  # each fits a model
 NORMAL = 6  # features of the table
@@ -246,9 +245,7 @@ def _tables_of_page() -> str:
 
 def main() -> None:
     """Write the results into the page, between its markers."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    write_text(PAGE, f"{before}{BEGIN}\n\n{_tables_of_page()}\n\n{END}{after}")
+    fill(PAGE, f"\n{_tables_of_page()}\n")
 
 
 if __name__ == "__main__":

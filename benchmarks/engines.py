@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]  # the package of this c
 from support.clusters import cluster
 
 from modelyard.core.files import write_text
-from modelyard.core.report_text import markdown_table
+from modelyard.core.report_text import fill, markdown_table
 
 RESULT, PAGE = ROOT / "benchmarks" / "results" / "engines.md", ROOT / "docs" / "scaling.md"
 BEGIN, END = "<!-- engines -->", "<!-- end of engines -->"
@@ -114,8 +114,7 @@ def main() -> None:
         result += f"\n{markdown_table(CLUSTER_COLUMNS, cluster_rows(Path(folder)))}\n"
     print(result)
     write_text(RESULT, result)
-    before, after = PAGE.read_text(encoding="utf-8").split(BEGIN)
-    write_text(PAGE, f"{before}{BEGIN}\n{result}{END}{after.partition(END)[2]}")
+    fill(PAGE, result.removesuffix("\n"), BEGIN, END)
 
 
 if __name__ == "__main__":

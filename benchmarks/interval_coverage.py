@@ -14,14 +14,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from modelyard import metrics
-from modelyard.core.files import write_text
-from modelyard.core.report_text import markdown_table
+from modelyard.core.report_text import fill, markdown_table
 from modelyard.metrics import BoundMetric, detection
 from modelyard.metrics.bootstrap import Interval, bootstrap_interval, confidence_interval
 from modelyard.metrics.ranking import roc_auc
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE, BEGIN, END = ROOT / "docs" / "intervals.md", "<!-- results -->", "<!-- end -->"
+PAGE = ROOT / "docs" / "intervals.md"
 TRIALS = {50: 500, 500: 200, 10_000: 50}  # test sets by their number of samples: the larger, the slower
 TRIALS_OF_ACCURACY = {50: 2000, 500: 2000, 10_000: 300}  # it is the fastest
 PERCENTILE = "percentile bootstrap"
@@ -187,9 +186,7 @@ def _table(results: pd.DataFrame) -> str:
 
 def main() -> None:
     """Write the results into the page, between its markers."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    write_text(PAGE, f"{before}{BEGIN}\n\n{_table(coverage(cases()))}\n\n{END}{after}")
+    fill(PAGE, f"\n{_table(coverage(cases()))}\n")
 
 
 if __name__ == "__main__":

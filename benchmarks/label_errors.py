@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.datasets import load_breast_cancer, load_digits
 
-from modelyard.core.files import write_text
-from modelyard.core.report_text import markdown_table
+from modelyard.core.report_text import fill, markdown_table
 from modelyard.data.inputs import InputSettings, TrainingInput, prepare
 from modelyard.data.readers import RawData
 from modelyard.data.samples import Samples
@@ -23,7 +22,7 @@ from modelyard.models import Runtime
 from modelyard.params.project import AnyExperiment, EstimatorExperiment, NetworkExperiment
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE, BEGIN, END = ROOT / "docs" / "evaluation.md", "<!-- swapped labels -->", "<!-- end -->"
+PAGE, BEGIN = ROOT / "docs" / "evaluation.md", "<!-- swapped labels -->"
 SWAPPED, FIRST, FOLDS, SEEDS = 100, 150, 5, 3
 COLUMNS = (
     "data set",
@@ -110,9 +109,7 @@ def main() -> None:
         found = [find_swapped(case, seed) for seed in range(SEEDS)]
         rows.append((case.dataset, case.family, str(len(case.data.samples)), *map(_spread, zip(*found, strict=True))))
         print(*rows[-1], sep="  ", flush=True)
-    text = PAGE.read_text(encoding="utf-8")
-    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
-    write_text(PAGE, f"{before}{BEGIN}\n{markdown_table(COLUMNS, rows)}\n{END}{after}")
+    fill(PAGE, markdown_table(COLUMNS, rows), start=BEGIN)
 
 
 def _experiment(dataset: str, family: str) -> AnyExperiment:

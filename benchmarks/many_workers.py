@@ -33,7 +33,7 @@ from support import postgresql, searches
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.core.config import with_changes
 from modelyard.core.files import write_text
-from modelyard.core.report_text import markdown_table
+from modelyard.core.report_text import fill, markdown_table
 from modelyard.orchestration.local_engine import LocalEngine
 from modelyard.params.study import Range
 from modelyard.tuning.plan import Plan
@@ -41,7 +41,7 @@ from modelyard.tuning.search import Budget, Search
 from modelyard.tuning.storage import StudyStorage, open_study
 
 RESULT = ROOT / "benchmarks" / "results" / "many_workers.md"
-PAGE, BEGIN, END = ROOT / "docs" / "scaling.md", "<!-- results -->", "<!-- end -->"
+PAGE = ROOT / "docs" / "scaling.md"
 SPAWN = multiprocessing.get_context("spawn")
 POLL_SECONDS = 0.25
 TIMEOUT_SECONDS = 300.0  # of one measurement
@@ -208,8 +208,7 @@ def main() -> None:
 def write_results(result: str) -> None:
     """Write the results into their file and into docs/scaling.md."""
     write_text(RESULT, result)
-    before, after = PAGE.read_text(encoding="utf-8").split(BEGIN)
-    write_text(PAGE, f"{before}{BEGIN}\n{result}{END}{after.partition(END)[2]}")
+    fill(PAGE, result.removesuffix("\n"))
 
 
 if __name__ == "__main__":

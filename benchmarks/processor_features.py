@@ -18,12 +18,11 @@ from typing import Any
 from benchmarks.project_clone import ROOT, command_environment
 from modelyard import params
 from modelyard.core import machine
-from modelyard.core.files import write_text
-from modelyard.core.report_text import markdown_table
+from modelyard.core.report_text import fill, markdown_table
 from modelyard.params.variants import resolve
 from modelyard.replication.single_run import Job, PreparedJob, prepared_inputs, train_and_evaluate
 
-PAGE, BEGIN, END = ROOT / "docs" / "reproducibility.md", "<!-- measured -->", "<!-- end -->"
+PAGE, BEGIN = ROOT / "docs" / "reproducibility.md", "<!-- measured -->"
 EXPERIMENTS = {
     "digits_mlp": "dense network",
     "digits_cnn": "convolutional network",
@@ -113,9 +112,7 @@ def _train_in_another_process(threads: int | None = None, **variables: str) -> T
 
 def main() -> None:
     """Write the results into the page, between its markers."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    write_text(PAGE, f"{before}{BEGIN}\n\n{table(*measure())}\n\n{END}{after}")
+    fill(PAGE, f"\n{table(*measure())}\n", start=BEGIN)
 
 
 if __name__ == "__main__":

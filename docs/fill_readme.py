@@ -9,12 +9,12 @@ import pandas as pd
 from modelyard.core.errors import ModelyardError, exit_on_error
 from modelyard.core.files import read_json
 from modelyard.core.processes import core_count
-from modelyard.core.report_text import markdown_table
+from modelyard.core.report_text import fill, markdown_table
 from modelyard.experiments.compare import overview
 from modelyard.orchestration.scheduler import TIMES
 from modelyard.params import load
 from modelyard.params.results import evaluate_stage, train_stage
-from modelyard.reporting.markdown import fill, overview_table
+from modelyard.reporting.markdown import overview_table
 
 README, COSTS = Path("README.md"), Path("docs/costs.md")
 COMPARISON = Path("reports/comparison.csv")

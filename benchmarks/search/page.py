@@ -13,6 +13,7 @@ from benchmarks.search.compared import GROUPS, PLAIN, TODAY
 from benchmarks.search.replay import BUDGET
 from benchmarks.search.spaces import SPACES
 from modelyard.core.files import atomic_file, write_text
+from modelyard.core.report_text import fill as fill_page
 from modelyard.core.report_text import markdown_table
 
 PLOT = "search.png"
@@ -31,8 +32,7 @@ def write(results: Found, real: Found | None, folder: Path) -> None:
 def fill(path: Path, results: Found) -> None:
     """Write the table of the methods in the plot between the two marks of a page."""
     spaces = results["spaces"]
-    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    write_text(path, f"{before}{BEGIN}\n\n{_summary(spaces, shown(spaces))}\n\n{END}{rest.partition(END)[2]}")
+    fill_page(path, f"\n{_summary(spaces, shown(spaces))}\n", BEGIN, END)
 
 
 def shown(spaces: Mapping[str, Found]) -> list[str]:

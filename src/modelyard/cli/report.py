@@ -8,8 +8,9 @@ from rich.markup import escape
 
 from modelyard import reporting
 from modelyard.core.keys import warn_of_keys
+from modelyard.core.report_text import fill
 from modelyard.experiments.compare import overview
-from modelyard.reporting.markdown import fill, overview_table
+from modelyard.reporting.markdown import overview_table
 
 DATA = re.compile(r"data:[\w/+;-]+,[^\"')]*")  # images, in which anything occurs by chance
 

@@ -1,12 +1,32 @@
-"""Text for reports: Markdown tables, durations, and texts of a limited length."""
+"""Text for reports: Markdown tables, places for results in a page, durations, and texts of a limited length."""
 
+import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
+
+from modelyard.core.errors import ModelyardError
+from modelyard.core.files import read_text, write_text
+
+START, END = "<!-- results -->", "<!-- end -->"
 
 
 def markdown_table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """A table in Markdown; the cells must not contain an unescaped `|`."""
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *lines))
+
+
+def fill(page: Path, content: str, start: str = START, end: str = END) -> None:
+    """Replace the text between the markers of a Markdown file, which are lines of their own.
+
+    Raises:
+        ModelyardError: it has no markers.
+    """
+    between = re.compile(rf"(?s)({start}\n).*?(\n{end})")
+    text, count = between.subn(lambda found: f"{found[1]}{content}{found[2]}", read_text(page))
+    if not count:
+        raise ModelyardError(f"{page} has no place for the results: write a line {start} and, below it, a line {end}")
+    write_text(page, text)
 
 
 def duration_text(seconds: float) -> str:

@@ -1,13 +1,9 @@
 """The report as a short Markdown summary for pull requests: the headline metrics, and what changed."""
 
-import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pandas as pd
 
-from modelyard.core.errors import ModelyardError
-from modelyard.core.files import read_text, write_text
 from modelyard.core.report_text import markdown_table
 from modelyard.experiments.compare import MISSING, overview
 from modelyard.reporting.changes import MetricChange, ProjectChanges, ValueChange
@@ -22,7 +18,6 @@ HEADER = {
     "remarks": "remarks",
 }
 OPTIONAL = {"notebook", "published"}  # columns of a project that reproduces something
-START, END = "<!-- results -->", "<!-- end -->"
 MAX_LENGTH = 60  # characters; longer values are cut
 CLAIM_COLUMNS = ("claim", "verdict", "metric", "mean difference (95 % interval)")
 CLAIMS_NOTE = (
@@ -63,19 +58,6 @@ def overview_table(table: pd.DataFrame) -> str:
     columns = [name for name in HEADER if name not in OPTIONAL or table[name].any()]
     header = [HEADER[name] for name in columns]
     return markdown_table(header, table[columns].itertuples(index=False))
-
-
-def fill(page: Path, content: str) -> None:
-    """Replace the text between the markers of a Markdown file.
-
-    Raises:
-        ModelyardError: it has no markers.
-    """
-    between = re.compile(rf"(?s)({START}\n).*?(\n{END})")
-    text, count = between.subn(lambda found: f"{found[1]}{content}{found[2]}", read_text(page))
-    if not count:
-        raise ModelyardError(f"{page} has no place for the results: write a line {START} and, below it, a line {END}")
-    write_text(page, text)
 
 
 def change_tables(changes: ProjectChanges) -> Iterator[str]:
