@@ -12,7 +12,6 @@ from modelyard import params
 from modelyard.cli.engines import LOCAL, EngineOptions, open_engine
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.cli.prerequisites import require_stages
-from modelyard.cli.trial_display import TrialDisplay
 from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.core.processes import core_count
@@ -51,6 +50,7 @@ def search(name: str, options: Options) -> int:
     settings = _study_settings(project, name)  # first: importing Optuna, below, takes a second
     from modelyard.tuning import plan, storage
     from modelyard.tuning.search import Budget, Search, check_folds, study_log
+    from modelyard.tuning.trial_display import TrialDisplay
 
     search_plan = plan.make_plan(project, name, Path.cwd())
     location = storage.find_storage(name, options.storage, Path.cwd())
@@ -173,17 +173,19 @@ def _write_results(study: "optuna.Study") -> "StudyResults":
 
 def _print_best(console: Console, found: "StudyResults") -> None:
     """Print the best trial; nothing if no trial has ended."""
+    from modelyard.tuning.results import format_value, score
+
     if not (found.finished or found.pruned or found.failed):
         return
     page = REPORTS / found.name / "report.md"
     if found.best is None:
         console.print(f"\nNo trial was completed. See {page}.", highlight=False)
         return
-    best = f"\nBest {found.metric}: {found.best.values[0]:.4g} in trial {found.best.number}"
-    baseline = f"; baseline {found.baseline.values[0]:.4g}" if found.baseline else ""
+    best = f"\nBest {found.metric}: {format_value(score(found.best))} in trial {found.best.number}"
+    baseline = f"; baseline {format_value(score(found.baseline))}" if found.baseline else ""
     console.print(f"{best}{baseline}, with one seed each. See {page}.", highlight=False)
     for key, value in found.best.params.items():
-        console.print(f"  {key}: {_format(value)}", highlight=False)
+        console.print(f"  {key}: {format_value(value)}", highlight=False)
     if found.sizes:
         front = ", ".join(f"{trial.number}" for trial in found.front)
         console.print(f"No other trial beats these in {found.metric} and {' and '.join(found.sizes)}: {front}")
@@ -193,7 +195,3 @@ def _print_best(console: Console, found: "StudyResults") -> None:
         f"Next: modelyard tune {found.entry} --confirm trains the best trials and the baseline with more seeds",
         highlight=False,
     )
-
-
-def _format(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -2,19 +2,17 @@
 
 import time
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
 
+from optuna import Study
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
 from modelyard.core.report_text import duration_text
-
-if TYPE_CHECKING:
-    import optuna
-
-    from modelyard.tuning.search import Budget, SubmittedTrial
-    from modelyard.tuning.worker import TrialFinished
+from modelyard.tuning.results import format_value, read_study, score
+from modelyard.tuning.search import Budget, SubmittedTrial
+from modelyard.tuning.sparkline import sparkline
+from modelyard.tuning.worker import TrialFinished
 
 MARKS = {"COMPLETE": ("✓", "green"), "PRUNED": ("✂", "yellow"), "FAIL": ("✗", "bold red")}
 
@@ -22,12 +20,9 @@ MARKS = {"COMPLETE": ("✓", "green"), "PRUNED": ("✂", "yellow"), "FAIL": ("�
 class TrialDisplay:
     """Shows a search while it runs; outside a terminal only the lines of trials that have ended."""
 
-    def __init__(self, console: Console, study: "optuna.Study", budget: "Budget") -> None:
-        from modelyard.tuning.results import read_study
-
+    def __init__(self, console: Console, study: Study, budget: Budget) -> None:
         self._console, self._study, self._budget = console, study, budget
-        self._read, self._started = read_study, time.monotonic()
-        self._results = read_study(study)
+        self._started, self._results = time.monotonic(), read_study(study)
         self._live = Live(console=console, auto_refresh=False, transient=True)
 
     def __enter__(self) -> "TrialDisplay":
@@ -37,17 +32,17 @@ class TrialDisplay:
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def show(self, running: Collection["SubmittedTrial"], ended: Sequence["TrialFinished"]) -> None:
+    def show(self, running: Collection[SubmittedTrial], ended: Sequence[TrialFinished]) -> None:
         """Print trials that have just ended, and update the live lines."""
         if ended:
-            self._results = self._read(self._study)
+            self._results = read_study(self._study)
         for trial in ended:
             self._console.print(self._trial_line(trial), soft_wrap=True)
         if self._console.is_terminal:
             lines = [self._running_line(trial) for trial in running]
             self._live.update(Group(*lines, self._summary(len(running))), refresh=True)
 
-    def _trial_line(self, ended: "TrialFinished") -> Text:
+    def _trial_line(self, ended: TrialFinished) -> Text:
         mark, style = MARKS[ended.state]
         line = Text(f"{mark} ", style=style, no_wrap=True, overflow="ellipsis")
         if ended.number < 0:  # its process died before the trial started
@@ -60,9 +55,11 @@ class TrialDisplay:
         line.append("best  " if trial is self._results.best else "", style="bold green")
         line.append(self._curve(list(trial.intermediate_values.values())), style="cyan")
         line.append(f"{ended.reason}  " if ended.reason else "", style="red")
-        return line.append("  ".join(f"{key} {_format(value)}" for key, value in trial.params.items()), style="dim")
+        return line.append(
+            "  ".join(f"{key} {format_value(value)}" for key, value in trial.params.items()), style="dim"
+        )
 
-    def _running_line(self, trial: "SubmittedTrial") -> Text:
+    def _running_line(self, trial: SubmittedTrial) -> Text:
         line = Text("… ", style="cyan", no_wrap=True, overflow="ellipsis")
         line.append("trial   … " if trial.number is None else f"trial {trial.number:3} ", style="default")
         line.append(f"{time.monotonic() - trial.started:6.1f} s  ", style="dim")
@@ -74,8 +71,6 @@ class TrialDisplay:
         return line.append(f"epoch {last.number}/{last.planned}", style="dim")
 
     def _curve(self, curve: Sequence[float]) -> str:
-        from modelyard.tuning.sparkline import sparkline
-
         return f"{sparkline(curve, self._results.scores)}  " if curve else ""
 
     def _summary(self, running: int) -> Text:
@@ -86,7 +81,7 @@ class TrialDisplay:
         if left > 0:
             parts.append(f"about {duration_text(left)} left")
         if results.best:
-            parts.append(f"best {_format(results.best.values[0])} (trial {results.best.number})")
+            parts.append(f"best {format_value(score(results.best))} (trial {results.best.number})")
         if results.epochs_spared:
             share = results.epochs_spared / (results.epochs_spared + results.epochs_run)
             parts.append(f"{share:.0%} of epochs saved")
@@ -98,7 +93,3 @@ class TrialDisplay:
         left = results.seconds / max(1, ended) * (self._budget.n_trials - ended) / max(1, running)
         limit = self._budget.timeout
         return min(left, self._started + limit - time.monotonic()) if limit else left
-
-
-def _format(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

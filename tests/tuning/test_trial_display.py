@@ -9,8 +9,8 @@ from optuna.trial import TrialState
 from rich.console import Console
 from support.studies import ALL, BASELINE, BEST, PRUNED, study, trial
 
-from modelyard.cli.trial_display import TrialDisplay
 from modelyard.tuning.search import Budget, SubmittedTrial
+from modelyard.tuning.trial_display import TrialDisplay
 from modelyard.tuning.worker import EpochFinished, TrialFinished
 
 BUDGET = Budget(12)
