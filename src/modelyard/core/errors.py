@@ -10,6 +10,11 @@ class ModelyardError(Exception):
     """A mistake in settings, data or environment; the text says what was given, what is allowed and what to do."""
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says; the name of its class if it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 @contextmanager
 def exit_on_error() -> Iterator[None]:
     """End the process with a message and exit code 1, without a traceback, on an error that the user can correct."""

@@ -59,7 +59,7 @@ class Checkout:
             return f"has uncommitted changes in {', '.join(other.changed)}: undo or commit them there"
         if other.files != self.files:
             return "has other settings, scripts or another installed package than here, though the commit is the same"
-        if versions := _differences(self.versions, other.versions):
+        if versions := other_versions(self.versions, other.versions):
             return f"has other versions than here ({versions}): install {LOCK_FILE} there"
         if other.processor != self.processor and not mixed:
             features = ", ".join(sorted(set(self.processor) ^ set(other.processor)))
@@ -131,7 +131,8 @@ def _named(what: str, value: str) -> str:
     return f"{what} {value[:SHOWN]}" if value else f"no {what}"
 
 
-def _differences(here: Mapping[str, str], there: Mapping[str, str]) -> str:
+def other_versions(here: Mapping[str, str | None], there: Mapping[str, str | None]) -> str:
+    """Return what of some versions is another one there, in words; "" if nothing is."""
     return ", ".join(
         f"{name} {there.get(name)} instead of {here[name]}" for name in here if there.get(name) != here[name]
     )

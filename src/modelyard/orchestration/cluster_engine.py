@@ -19,7 +19,7 @@ from typing import Any
 
 from modelyard.core.errors import ModelyardError
 from modelyard.orchestration import shared_data
-from modelyard.orchestration.checkout import SHOWN, Checkout, describe_coordinator
+from modelyard.orchestration.checkout import SHOWN, Checkout, describe_coordinator, other_versions
 from modelyard.orchestration.cluster_worker import TOPIC, Done, Order, describe_worker, run, stop
 from modelyard.orchestration.engine import Command, Ended, Message, Task, TaskEvent
 from modelyard.orchestration.local_engine import LocalEngine
@@ -194,8 +194,7 @@ class ClusterEngine:
 
     def _send(self, paths: Collection[str]) -> None:
         """Send what a task needs to the remote, once."""
-        if new := [path for path in paths if path not in self._sent]:
-            self._sent |= shared_data.send(self._root, new)
+        self._sent |= shared_data.send(self._root, [path for path in paths if path not in self._sent])
 
     def _note(self, event: tuple[float, Any]) -> None:
         """Keep a message of a task; called by a thread of Dask."""
@@ -251,8 +250,7 @@ class ClusterEngine:
         if isinstance(task.work, Command) and done.log is not None:
             task.work.log.write_bytes(done.log)
         try:
-            if done.hashes:
-                shared_data.receive(self._root, done.hashes)
+            shared_data.receive(self._root, done.hashes)
         except (ModelyardError, OSError) as error:
             return Ended(task.key, error=f"what {done.place} has made cannot be received: {error}")
         return replace(done.ended, key=task.key)
@@ -354,10 +352,8 @@ def _connect(address: str) -> Any:
         ) from None
     found = client.get_versions()
     here, there = (found[side]["packages"] for side in ("client", "scheduler"))
-    differing = [name for name in DASK if here.get(name) != there.get(name)]
-    if differing:
+    if versions := other_versions({name: here.get(name) for name in DASK}, there):
         client.close()
-        versions = ", ".join(f"{name} {there.get(name)} instead of {here[name]}" for name in differing)
         raise ModelyardError(
             f"the scheduler at {address} has {versions}: start it from an environment with this project's lock file."
         )

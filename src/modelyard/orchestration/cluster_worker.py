@@ -13,7 +13,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ class Done:
     ended: Ended
     place: str = ""
     refusal: str = ""
-    hashes: Mapping[str, str] | None = None
+    hashes: Mapping[str, str] = field(default_factory=dict)
     log: bytes | None = None
 
 
@@ -110,7 +110,7 @@ def run(order: bytes) -> Done:
         if ended.result in DIED or "SIGKILL" in ended.error:
             raise LostTaskError("its process was killed, perhaps out of memory")
         made = [path for path in task.makes if not is_shared and not ended.error and not ended.result]
-        hashes = shared_data.send(root, made) if made else {}
+        hashes = shared_data.send(root, made)
     except (ModelyardError, OSError) as error:
         raise LostTaskError(f"{here.place}: {error}") from None
     return Done(

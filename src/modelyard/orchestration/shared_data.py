@@ -1,12 +1,12 @@
 """Moves what stages make between checkouts: by its hash, through DVC's cache and the project's DVC remote."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from modelyard.core.errors import ModelyardError
+from modelyard.core.errors import ModelyardError, first_line
 from modelyard.orchestration.patching import patched
 from modelyard.orchestration.repository import open_repository
 
@@ -19,7 +19,7 @@ def has_remote(root: Path) -> bool:
         return bool(repo.config["core"].get("remote"))
 
 
-def send(root: Path, paths: Iterable[str]) -> dict[str, str]:
+def send(root: Path, paths: Collection[str]) -> dict[str, str]:
     """Put files and folders of a checkout into the remote, and return the hash of each by its path.
 
     Raises:
@@ -30,6 +30,8 @@ def send(root: Path, paths: Iterable[str]) -> dict[str, str]:
     from dvc_data.hashfile.build import build
     from dvc_data.hashfile.transfer import transfer
 
+    if not paths:
+        return {}
     found = {}
     with _locked(root) as repo:
         cache = repo.cache.local
@@ -53,6 +55,8 @@ def receive(root: Path, hashes: Mapping[str, str]) -> None:
     from dvc_data.hashfile.checkout import CheckoutError, checkout
     from dvc_data.hashfile.hash_info import HashInfo
 
+    if not hashes:
+        return
     with _locked(root) as repo:
         cache = repo.cache.local
         infos = {path: HashInfo(cache.hash_name, value) for path, value in hashes.items()}
@@ -99,7 +103,7 @@ def _move(repo: Any, infos: Mapping[str, Any], to_remote: bool) -> None:
                 shallow=False,
             )
         except (ConfigError, DvcException, FileNotFoundError) as error:
-            raise ModelyardError(f"the DVC remote cannot be used: {_first_line(error)}") from None
+            raise ModelyardError(f"the DVC remote cannot be used: {first_line(error)}") from None
     if missing or moved.failed:
         reason = said.first or "it does not have all of it"
         raise ModelyardError(f"the DVC remote failed for {', '.join(infos)}: {reason}")
@@ -113,7 +117,7 @@ class _Messages(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno >= logging.WARNING and not self.first:
             error = record.exc_info[1] if record.exc_info else None
-            self.first = _first_line(error) if error else record.getMessage().splitlines()[0]
+            self.first = first_line(error) if error else record.getMessage().splitlines()[0]
 
 
 @contextmanager
@@ -121,7 +125,3 @@ def _messages() -> Iterator[_Messages]:
     said = _Messages()
     with patched(*((logging.getLogger(name), "handlers", [said]) for name in LOGGERS)):
         yield said
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -17,7 +17,7 @@ from optuna.storages.journal import JournalFileBackend
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from modelyard.core import addresses
-from modelyard.core.errors import ModelyardError
+from modelyard.core.errors import ModelyardError, first_line
 from modelyard.params.study import baseline_values, storage_label
 from modelyard.tracking import tracking_uri
 from modelyard.tuning import retries
@@ -77,8 +77,7 @@ class StudyStorage:
 
     def _reason(self, error: BaseException) -> str:
         """The first line of a library's error, without the password."""
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        return addresses.mask_in(lines[0], self.address)
+        return addresses.mask_in(first_line(error), self.address)
 
     def _journal(self) -> JournalStorage:
         path = Path(self.address).resolve()
