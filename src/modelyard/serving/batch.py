@@ -4,14 +4,16 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from modelyard.data.inputs import InputDescription
 from modelyard.data.trees import LITTER
 
 Content = TypeVar("Content")
+SampleKind = Literal["text", "image", "table"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,13 @@ def open_all(
             errors.append(f"{shown_name(file)}: {error.strerror or error}")
         else:
             yield file, content
+
+
+def kind_of(description: InputDescription) -> SampleKind:
+    """What files of samples are for a model; samples that are no text and no image are rows of a table."""
+    if description.words:
+        return "text"
+    return "image" if len(description.shape) == 3 else "table"
 
 
 def files_in(path: Path) -> list[Path]:

@@ -15,7 +15,7 @@ from modelyard.data.inputs import InputDescription
 from modelyard.data.samples import TARGET_KINDS, Samples
 from modelyard.models import Model
 from modelyard.serving import drift, images, tables, texts
-from modelyard.serving.batch import PredictionBatch, files_in
+from modelyard.serving.batch import PredictionBatch, files_in, kind_of
 from modelyard.serving.drift import ALPHA, ALPHA_WITH_METRIC, SMALLEST_EFFECT, AdjustedTest, NewMetric
 from modelyard.serving.outside import count_outside
 from modelyard.serving.reference import ModelReference, measure_metric, measure_outputs
@@ -166,10 +166,11 @@ def read(paths: Sequence[Path], description: InputDescription, target: str = "")
     """
     _check_target(description, target)
     random, files = np.random.default_rng(0), [file for path in paths for file in files_in(path)]
-    if description.words or len(description.shape) == 3:
+    kind = kind_of(description)
+    if kind != "table":
         count = len(files)
         chosen = np.sort(random.permutation(count)[:MOST])
-        reader = texts if description.words else images
+        reader = texts if kind == "text" else images
         batch = reader.read([files[number] for number in chosen], description)
         batch = _with_folders_as_truth(batch, description) if target else batch
         return NewSamples(
@@ -204,8 +205,7 @@ def _check_target(description: InputDescription, target: str) -> None:
         raise ModelyardError(
             f"--target is for classes and values; this model's task is {description.task}: leave it out"
         )
-    is_table = not description.words and len(description.shape) != 3
-    if not is_table and target != FOLDER:
+    if kind_of(description) != "table" and target != FOLDER:
         raise ModelyardError(
             f"--target {target}: this model takes no tables. With `--target {FOLDER}`, the name of the folder that a "
             "file lies in is its true class"

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from modelyard.data.columns import Kind
+from modelyard.data.columns import Column, Kind
 from modelyard.data.contract import FeatureSummary, Measured, Reference, count_categories, value_text
 from modelyard.metrics.bootstrap import Interval
 
@@ -135,7 +135,7 @@ def _tests(feature: FeatureSummary, kept: Values, new: Measured, number: int) ->
     if feature.gaps is not None:
         counts = np.array([[feature.rows, feature.gaps], [len(present), len(values) - len(present)]])
         p_value, effect = _chi_square(counts)
-        shares = [f"{share:.1%}" for share in counts[:, 1] / np.maximum(counts.sum(axis=1), 1)]
+        shares = [f"{share:.1%}" for share in shares_of(counts)[:, 1]]
         yield FeatureTest(f"{feature.name} (no value)", CHI_SQUARE, p_value, effect, *shares)
 
 
@@ -152,16 +152,27 @@ def _test_numbers(feature: FeatureSummary, kept: Values, present: Values) -> Fea
 
 def _test_categories(feature: FeatureSummary, codes: Values, new: Measured, number: int) -> FeatureTest:
     """Compare the counts of the categories that the contract names, and of all others together."""
-    found = count_categories(codes, new.columns[number])
-    named = [found[name] for name in feature.categories]
-    counts = np.array([[*feature.categories.values(), feature.rarer], [*named, found.total() - sum(named)]])
+    counts = category_counts(feature, codes, new.columns[number])
     p_value, effect = _chi_square(counts)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    shares = shares_of(counts)
     most = int(np.abs(shares[1] - shares[0]).argmax())
     name = [*feature.categories, OTHER][most]
     return FeatureTest(
         feature.name, CHI_SQUARE, p_value, effect, *(f"{name}: {share:.1%}" for share in shares[:, most])
     )
+
+
+def category_counts(feature: FeatureSummary, codes: Values, column: Column) -> npt.NDArray[np.integer]:
+    """Count training and new samples (2, k) of each category that the contract names, then of all others together."""
+    found = count_categories(codes, column)
+    named = [found[name] for name in feature.categories]
+    return np.array([[*feature.categories.values(), feature.rarer], [*named, found.total() - sum(named)]])
+
+
+def shares_of(counts: npt.NDArray[np.integer]) -> Values:
+    """Return the share of each count in its row; 0 in a row without samples."""
+    shares: Values = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return shares
 
 
 def _chi_square(counts: npt.NDArray[np.integer]) -> tuple[float, float]:
@@ -175,7 +186,7 @@ def _chi_square(counts: npt.NDArray[np.integer]) -> tuple[float, float]:
     is_sparse = expected_freq(counts).min() < FEW
     method = MonteCarloMethod(n_resamples=RESAMPLES, rng=np.random.default_rng(0)) if is_sparse else None
     p_value = chi2_contingency(counts, correction=False, method=method).pvalue
-    shares = counts / counts.sum(axis=1, keepdims=True)
+    shares = shares_of(counts)
     return float(p_value), float(np.abs(shares[1] - shares[0]).sum() / 2)
 
 

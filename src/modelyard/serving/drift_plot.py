@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modelyard.data.contract import FeatureSummary, Measured, Reference, count_categories
+from modelyard.data.contract import FeatureSummary, Measured, Reference
 from modelyard.experiments.plots.style import BLUE, RED
 from modelyard.serving.check import DriftReport
-from modelyard.serving.drift import OTHER, SMALLEST_EFFECT, AdjustedTest
+from modelyard.serving.drift import OTHER, SMALLEST_EFFECT, AdjustedTest, category_counts, shares_of
 from modelyard.serving.reference import ModelReference
 
 if TYPE_CHECKING:
@@ -74,15 +74,12 @@ def _plot_feature(axes: "Axes", known: Reference, feature: FeatureSummary, posit
             axes.step(each, np.arange(1, len(each) + 1) / max(1, len(each)), color=colour, label=label, where="post")
         axes.set_ylabel("share up to", fontsize="x-small")
         return
-    found = count_categories(present, measured.columns[position])
-    names = list(feature.categories)
-    named = np.array([[*feature.categories.values(), feature.rarer], [*(found[name] for name in names), 0]])
-    named[1, -1] = found.total() - named[1].sum()
-    shares = named / np.maximum(named.sum(axis=1, keepdims=True), 1)
+    names = [*feature.categories, OTHER]
+    shares = shares_of(category_counts(feature, present, measured.columns[position]))
     largest = np.sort(np.argsort(-shares.max(axis=0), kind="stable")[:MOST_CATEGORIES])
     for row, (colour, label) in enumerate(((BLUE, "training"), (RED, "new"))):
         axes.bar(np.arange(len(largest)) + 0.4 * row, shares[row, largest], width=0.4, color=colour, label=label)
-    labels = [_short(([*names, OTHER])[number], 10) for number in largest]
+    labels = [_short(names[number], 10) for number in largest]
     axes.set_xticks(np.arange(len(largest)) + 0.2, labels, rotation=30, fontsize="x-small")
     axes.set_ylabel("share", fontsize="x-small")
 

@@ -18,9 +18,11 @@ from modelyard.models.engine.keras_model import KerasModel
 from modelyard.models.export import NotConvertible, keras_formats
 from modelyard.models.export.named_columns import load_with_named_columns, value_examples
 from modelyard.models.export.sklearn_onnx import raw_dtype
+from modelyard.serving.batch import kind_of
 from modelyard.serving.conversion import compare
 from modelyard.serving.images import WHITE, format_of, white_level
 from modelyard.serving.onnx_model import FILE
+from modelyard.serving.texts import WORD
 
 if TYPE_CHECKING:
     from modelyard.serving.engines import ExperimentFiles
@@ -141,7 +143,7 @@ def _random_samples(description: InputDescription) -> np.ndarray:
 
 def readme(name: str, description: InputDescription, form: Format) -> str:
     """Say what the model takes and returns, and how to run the example."""
-    packages = " ".join(filter(None, ["numpy", PACKAGES[form], "pillow" if len(description.shape) == 3 else ""]))
+    packages = " ".join(filter(None, ["numpy", PACKAGES[form], "pillow" if kind_of(description) == "image" else ""]))
     classes = f" {', '.join(description.classes)}" if description.classes else ""
     lines = [
         f"# {name}",
@@ -174,29 +176,22 @@ def _inputs(description: InputDescription, form: Format) -> str:
 
 
 def _argument(description: InputDescription) -> str:
-    if description.words:
-        return " text.txt"
-    return " image.png" if len(description.shape) == 3 else ""
+    return {"text": " text.txt", "image": " image.png", "table": ""}[kind_of(description)]
 
 
 def example(description: InputDescription, form: Format, dtype: str) -> str:
     """A program of about ten lines that reads one sample and prints the prediction for it."""
-    needed = ["import json", *_IMPORTS_OF[_kind(description)]]
+    kind = kind_of(description)
+    needed = ["import json", *_IMPORTS_OF[kind]]
     own = [*sorted(needed), "", "import numpy as np", IMPORTS[form]]
-    if len(description.shape) == 3:
+    if kind == "image":
         own.append("from PIL import Image, ImageOps")
-    reading = _READERS[_kind(description)](description, form, dtype)
+    reading = _READERS[kind](description, form, dtype)
     printing = PRINTING[description.task]
     if threshold := description.threshold:
         printing = f"is_second = predictions[0][1] >= {threshold.value!r}\n"
         printing += 'print(description["classes"][int(is_second)], predictions[0])\n'
     return "\n".join(own) + '\n\ndescription = json.load(open("input.json"))\n' + reading + PREDICTING[form] + printing
-
-
-def _kind(description: InputDescription) -> str:
-    if description.words:
-        return "text"
-    return "image" if len(description.shape) == 3 else "table"
 
 
 def _image(description: InputDescription, _: Format, dtype: str) -> str:
@@ -218,7 +213,7 @@ def _text(description: InputDescription, _: Format, dtype: str) -> str:
     (length,) = description.shape
     return (
         'numbers = {word: number for number, word in enumerate(description["words"]) if word}\n'
-        'words = re.findall(r"[^\\W_]+(?:\'[^\\W_]+)*", open(sys.argv[1]).read().lower())\n'
+        f'words = re.findall(r"{WORD.pattern}", open(sys.argv[1]).read().lower())\n'
         f"sample = [{START}, *(numbers.get(word, {RARER}) for word in words)][:{length}]\n"
         f'inputs = {{"raw": np.zeros((1, {length}), "{dtype}")}}\n'
         'inputs["raw"][0, : len(sample)] = sample\n'

@@ -10,7 +10,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.data.contract import Reference, measure
 from modelyard.data.inputs import InputDescription
 from modelyard.serving import images, tables, texts
-from modelyard.serving.batch import PredictionBatch
+from modelyard.serving.batch import PredictionBatch, kind_of
 from modelyard.serving.outside import COLUMN, name_outside
 
 if TYPE_CHECKING:
@@ -25,12 +25,11 @@ def read(files: Sequence[Path], description: InputDescription) -> Iterator[Predi
 
     Only tables, which may be larger than memory, are read in several batches.
     """
-    if description.words:
-        yield texts.read(files, description)
-    elif len(description.shape) == 3:
-        yield images.read(files, description)
-    else:
+    kind = kind_of(description)
+    if kind == "table":
         yield from tables.read(files, description)
+    else:
+        yield (texts if kind == "text" else images).read(files, description)
 
 
 def take_test_samples(numbers: Sequence[int], folder: Path) -> PredictionBatch:
@@ -75,7 +74,7 @@ def check_can_plot(description: InputDescription) -> None:
     Raises:
         ModelyardError: the model takes tables.
     """
-    if len(description.shape) != 3 and not description.words:
+    if kind_of(description) == "table":
         raise ModelyardError("--show draws images and texts, and this model takes tables: leave it out")
 
 

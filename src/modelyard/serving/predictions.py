@@ -31,11 +31,6 @@ def prediction_columns(
     batch: PredictionBatch, outputs: np.ndarray, description: InputDescription, contract: Reference | None = None
 ) -> dict[str, np.ndarray]:
     """The columns of `predict.prediction_table`."""
-    if description.task not in _BY_TASK:
-        from modelyard.serving.predict import prediction_table
-
-        table = prediction_table(batch, outputs, description, contract)
-        return {str(name): table[name].to_numpy() for name in table}
     columns, positions = _BY_TASK[description.task](batch, outputs, description)
     names = {name: np.array(values, dtype=object)[positions] for name, values in batch.names.items()}
     if contract is None:

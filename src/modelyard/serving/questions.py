@@ -11,18 +11,16 @@ import numpy as np
 
 from modelyard.data.inputs import InputDescription
 from modelyard.serving import images, tables, texts
-from modelyard.serving.batch import PredictionBatch, Unreadable, stack
+from modelyard.serving.batch import PredictionBatch, Unreadable, kind_of, stack
 from modelyard.serving.predictions import prediction_columns
 
 MOST_SAMPLES = 1000  # of a request; more are for `modelyard predict`
 NAMED = 5  # rows that an error names
 
 
-def kind_of(description: InputDescription) -> str:
-    """The key of a request that holds its samples: rows, images or texts."""
-    if description.words:
-        return "texts"
-    return "images" if len(description.shape) == 3 else "rows"
+def key_of(description: InputDescription) -> str:
+    """The key of a request that holds its samples."""
+    return {"text": "texts", "image": "images", "table": "rows"}[kind_of(description)]
 
 
 def read(body: bytes, content_type: str, description: InputDescription) -> PredictionBatch:
@@ -31,7 +29,7 @@ def read(body: bytes, content_type: str, description: InputDescription) -> Predi
     Raises:
         Unreadable: it says what is wrong, and what would be right.
     """
-    kind = kind_of(description)
+    kind = key_of(description)
     if content_type.startswith("image/") and kind == "images":
         return _read_images([body], description)
     if content_type.startswith("text/plain") and kind == "texts":
@@ -61,7 +59,7 @@ def answers(batch: PredictionBatch, outputs: np.ndarray, description: InputDescr
 
 def request_text(description: InputDescription) -> str:
     """Say what the body of a request must be."""
-    kind = kind_of(description)
+    kind = key_of(description)
     examples = {"images": "<base64 of an image file>", "texts": "<text>"}
     row = examples.get(kind) or dict.fromkeys(tables.column_names(description), "...")
     alone = {"images": ", or one image file, as image/*", "texts": ", or one text, as text/plain"}.get(kind, "")
@@ -129,12 +127,12 @@ def _read_images(contents: list[Any], description: InputDescription) -> Predicti
 
 
 def _read_texts(contents: list[Any], description: InputDescription) -> PredictionBatch:
-    samples, warnings = [], []
+    samples, warnings, vocabulary = [], [], texts.vocabulary_of(description)
     for number, content in enumerate(contents):
         if not isinstance(content, str):
             raise Unreadable(f"texts[{number}] is not a text")
         try:
-            sample, warning = texts.to_sample(texts.words_of(content), description)
+            sample, warning = texts.to_sample(texts.words_of(content), vocabulary, description)
         except Unreadable as error:
             raise Unreadable(f"texts[{number}]: {error}") from None
         samples.append(sample)

@@ -160,14 +160,14 @@ def _remarks(warnings: Sequence[str], errors: Sequence[str], description: InputD
 
 
 def _unused_columns(table: RawTable, description: InputDescription, target: str) -> Iterator[str]:
-    used = {target, *(column.name for column in _columns(description))}
+    used = {target, *column_names(description)}
     if unused := [column for column in table.columns if column not in used]:
         yield f"unused columns: {', '.join(unused)}"
 
 
 def _refuse_missing_columns(given: Collection[str], description: InputDescription) -> None:
-    used = _columns(description)
-    missing = [column.name for column in used if column.name not in given]
+    used = column_names(description)
+    missing = [name for name in used if name not in given]
     if missing:
         raise Unreadable(
             f"{len(missing)} of {len(used)} columns are missing: {', '.join(missing)}. "

@@ -1,7 +1,7 @@
 """Text files as sequences of word numbers, encoded like the Reuters newswires."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,9 @@ def read(files: Sequence[Path], description: InputDescription) -> PredictionBatc
     samples: list[np.ndarray] = []
     warnings: list[str] = []
     errors: list[str] = []
+    vocabulary = vocabulary_of(description)
     for file, words in open_all(files, _words, errors):
-        sample, warning = to_sample(words, description)
+        sample, warning = to_sample(words, vocabulary, description)
         names.append(shown_name(file))
         samples.append(sample)
         warnings.append(f"{names[-1]}: {warning}")
@@ -28,11 +29,17 @@ def read(files: Sequence[Path], description: InputDescription) -> PredictionBatc
     return PredictionBatch({"file": names}, x, tuple(warnings), tuple(errors))
 
 
-def to_sample(words: Sequence[str], description: InputDescription) -> tuple[np.ndarray, str]:
+def vocabulary_of(description: InputDescription) -> dict[str, int]:
+    """Return the number of each word that a model knows."""
+    return {word: number for number, word in enumerate(description.words) if word and number != RARER}
+
+
+def to_sample(
+    words: Sequence[str], vocabulary: Mapping[str, int], description: InputDescription
+) -> tuple[np.ndarray, str]:
     """Return words as a sample (length,), and how many of them were read."""
-    numbers = {word: number for number, word in enumerate(description.words) if word and number != RARER}
     (length,) = description.shape
-    kept = [numbers.get(word, RARER) for word in words[: length - 1]]
+    kept = [vocabulary.get(word, RARER) for word in words[: length - 1]]
     unknown = kept.count(RARER)
     warning = f"{len(kept)} of {len(words)} words were read, {unknown} of them unknown to the model"
     return np.pad([START, *kept], (0, length - 1 - len(kept))), warning
