@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,8 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
     with only_run(Path.cwd(), options.wait_seconds, console.print):
         pipeline, unavailable = _plan(console, project, targets)
         if is_enabled():
-            if warning := warn_of_keys_in(uncommitted_patch()):
+            will_log = _any_heavy(pipeline.stages, StageState.WAITING)
+            if will_log and (warning := warn_of_keys_in(uncommitted_patch())):
                 console.print(warning, markup=False, highlight=False, soft_wrap=True)
             with suppress(OSError, sqlite3.Error):  # whatever is wrong with the store is told by those who open it
                 report_relocation()
@@ -149,13 +151,13 @@ def _further_stages(project: Project, names: Collection[str]) -> list[str]:
 
     That of a project of an earlier version has not.
     """
-    found = []
+    found: list[str] = []
+    read = cache(read_text)
     for name in names:
         of_input = contract_stage(project.all_experiments[name].input)
         for stage in (export_stage(project.section_of(name), name), of_input):
             file, _, own_name = stage.rpartition(":")
-            text = read_text(Path(file or "dvc.yaml"))
-            if f"\n  {own_name.partition('@')[0]}:" in text:
+            if f"\n  {own_name.partition('@')[0]}:" in read(Path(file or "dvc.yaml")):
                 found.append(stage)
     found += [batch_stage(name) for name, batch in project.batches.items() if batch.experiment in names]
     return list(dict.fromkeys(found))
@@ -215,8 +217,7 @@ def _missing_batches(project: Project, stages: Mapping[str, Stage]) -> dict[str,
 
 def _fork_server_if_needed(pipeline: Pipeline) -> AbstractContextManager[None]:
     """Import the heavy libraries once for all stages that use models, if there are any and the system can."""
-    waiting = [stage for stage in pipeline.stages.values() if stage.state is StageState.WAITING]
-    is_needed = any(_is_heavy(stage, PRELOADED) for stage in waiting)
+    is_needed = _any_heavy(pipeline.stages, StageState.WAITING, PRELOADED)
     return running_server(LIBRARIES) if IS_SUPPORTED and is_needed else nullcontext()
 
 
@@ -224,11 +225,14 @@ def _is_heavy(stage: Stage, prefixes: tuple[str, ...] = HEAVY) -> bool:
     return stage.name.removeprefix(PRETRAINED_STAGES).startswith(prefixes)
 
 
+def _any_heavy(stages: Mapping[str, Stage], state: StageState, prefixes: tuple[str, ...] = HEAVY) -> bool:
+    """Whether a stage in this state is one of the heavy ones."""
+    return any(stage.state is state and _is_heavy(stage, prefixes) for stage in stages.values())
+
+
 def _engine(pipeline: Pipeline, options: EngineOptions, console: Console, jobs: int) -> "closing[Engine]":
     """The engine of the stages: a cluster only where there are stages that use models; the others stay here."""
-    is_needed = any(
-        _is_heavy(stage, ELSEWHERE) for stage in pipeline.stages.values() if stage.state is StageState.WAITING
-    )
+    is_needed = _any_heavy(pipeline.stages, StageState.WAITING, ELSEWHERE)
     return open_engine(options if is_needed else replace(options, scheduler=None), console, jobs, LIBRARIES)
 
 
@@ -275,7 +279,7 @@ def _print_unwrapped(console: Console, *parts: str | tuple[str, str]) -> None:
 
 
 def _next_steps(stages: Mapping[str, Stage]) -> str:
-    has_runs = is_enabled() and any(stage.state is StageState.BUILT and _is_heavy(stage) for stage in stages.values())
+    has_runs = is_enabled() and _any_heavy(stages, StageState.BUILT)
     of_these = f" (those of this rebuild: tags.rebuild = '{os.environ[REBUILD]}')" if has_runs else ""
     browse = f"`make ui` shows every run in the browser{of_these}"
     if "compare" in stages and stages["compare"].state in SUCCEEDED:
