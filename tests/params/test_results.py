@@ -1,5 +1,6 @@
 """Where the results of an experiment are, the stages that write them, and reading them."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,10 @@ def test_a_learning_curve_that_is_no_table_is_refused(results: ExperimentResults
     (results.folder / "history.csv").write_bytes(content)
     with pytest.raises(ModelyardError, match=r"history\.csv: not a CSV table"):
         results.history()
+
+
+@pytest.mark.parametrize("file", [ROOT / ".gitignore", ROOT / "src" / "modelyard" / "cli" / "templates" / "gitignore"])
+def test_what_is_outside_git_is_what_git_ignores_because_dvc_keeps_it(file: Path) -> None:
+    of_dvc = file.read_text(encoding="utf-8").partition("\n\n")[0]
+    ignored = re.findall(r"^/results/\*/(.+)$", of_dvc, flags=re.MULTILINE)
+    assert {path.name for path in ExperimentResults(Path("results/one")).outside_git} == set(ignored)

@@ -181,7 +181,7 @@ class ExperimentResults:
     @property
     def outside_git(self) -> tuple[Path, ...]:
         """The files and folders that git ignores, and DVC keeps."""
-        return (self.model, self.folder / "history.csv", self.predictions, self.plots)
+        return (self.model, self.folder / "onnx", self.folder / "history.csv", self.predictions, self.plots)
 
     @property
     def is_evaluated(self) -> bool:
