@@ -60,8 +60,9 @@ def test_all_else_of_a_stage_is_as_in_the_repository(path: str):
     ours, theirs = stages((ROOT / path).read_text()), stages(package_code.project_files()[path])
     for name, stage in ours.items():
         assert [dep for dep in stage["deps"] if not dep.startswith("src/")] == theirs[name]["deps"]
-        assert stage["params"] == theirs[name]["params"][:-1]
-        rest = stage.keys() - {"deps", "params"}
+        assert stage.get("params", []) == theirs[name]["params"][:-1]
+        rest = theirs[name].keys() - {"deps", "params"}
+        assert rest == stage.keys() - {"deps", "params"}
         assert {key: stage[key] for key in rest} == {key: theirs[name][key] for key in rest}
 
 

@@ -11,9 +11,9 @@ from modelyard.core.errors import ModelyardError
 from modelyard.data.inputs import TrainingInput, save_training
 from modelyard.data.samples import Samples
 from modelyard.experiments import train
-from modelyard.models import EstimatorTraining, NetworkTraining, Runtime, TransferSettings
+from modelyard.models import EstimatorTraining, NetworkTraining, Runtime
 from modelyard.models.engine import callbacks
-from modelyard.models.families import boosting, linear, mlp
+from modelyard.models.families import boosting, linear, mlp, transfer
 from modelyard.params.fold_evaluation import FoldEvaluation
 from modelyard.params.project import EstimatorExperiment, NetworkExperiment, TransferExperiment
 from modelyard.tracking import NullRun
@@ -101,7 +101,7 @@ def test_the_epochs_of_fine_tuning_are_included_in_the_total(
     trained = NetworkTraining(seed=7, epochs=2, loss="sparse_categorical_crossentropy")
     first = NetworkExperiment(input="images", model=mlp.Settings(family="mlp", units=(4,)), training=trained)
     run_training(first, image_input, tmp_path / "first")
-    settings = TransferSettings(
+    settings = transfer.Settings(
         family="transfer", backbone="first", layer="dense", fine_tuning={"epochs": 3, "learning_rate": 0.001}
     )
     second = TransferExperiment(input="images", model=settings, training=trained)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from modelyard.data.inputs import InputDescription
+from modelyard.data.samples import TARGET_KINDS
 from modelyard.serving import images, tables, texts
 from modelyard.serving.batch import PredictionBatch, Unreadable, kind_of, stack
 from modelyard.serving.predictions import prediction_columns
@@ -49,9 +50,10 @@ def answers(batch: PredictionBatch, outputs: np.ndarray, description: InputDescr
     columns = prediction_columns(numbered, outputs, description)
     positions = columns.pop("sample")
     rows = [dict(zip(columns, map(_plain, row), strict=True)) for row in zip(*columns.values(), strict=True)]
-    if description.task == "detection":
+    targets = TARGET_KINDS[description.task]
+    if targets == "boxes":
         return [[row for row, at in zip(rows, positions, strict=True) if at == number] for number in range(len(batch))]
-    if description.task == "classification":
+    if targets == "class":
         for row, probabilities in zip(rows, outputs.tolist(), strict=True):
             row["probabilities"] = dict(zip(description.classes, probabilities, strict=True))
     return rows

@@ -15,7 +15,7 @@ from modelyard.core.files import read_text, write_json
 from modelyard.data.columns import Column
 from modelyard.data.contract import INPUTS, KEPT, Measured, Reference
 from modelyard.data.inputs import InputDescription
-from modelyard.data.samples import Samples
+from modelyard.data.samples import TARGET_KINDS, Samples
 from modelyard.experiments.evaluate import Evaluation
 from modelyard.experiments.tasks import TASKS, PredictedSamples
 from modelyard.metrics.bootstrap import Interval, confidence_interval
@@ -102,16 +102,17 @@ def measure_outputs(x: np.ndarray, outputs: np.ndarray, description: InputDescri
 
 
 def _outputs(x: np.ndarray, outputs: np.ndarray, description: InputDescription) -> list[tuple[str, np.ndarray]]:
-    if description.task == "classification":
+    targets = TARGET_KINDS[description.task]
+    if targets == "class":
         first = 1 if len(description.classes) == 2 else 0  # of two classes, the other probability says the same
         rounded = np.round(outputs.T[first:], DECIMALS)  # a millionth and a billionth are the same answer
         return [
             (f"probability of {name}", each) for name, each in zip(description.classes[first:], rounded, strict=True)
         ]
-    if description.task == "regression":
+    if targets == "number":
         return [("value", outputs.reshape(len(outputs)))]
     table = TASKS[description.task].prediction_table(PredictedSamples(x, outputs, description))
-    if description.task == "detection":
+    if targets == "boxes":
         best = table.groupby(table.index).score.max().reindex(range(len(x)), fill_value=0.0)
         return [("boxes", np.bincount(table.index, minlength=len(x))), ("highest score", best.to_numpy())]
     return [("squared error", table.squared_error.to_numpy())]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelyard.data.samples import Task
+from modelyard.data.samples import TARGET_KINDS, TargetKind
 from modelyard.models.export.graph import OPSET, PREDICTIONS, RAW, GraphBuilder
 from modelyard.models.export.unsupported import NotConvertible
 
@@ -37,16 +37,16 @@ def predicting(model: "KerasModel") -> Any:
     for layer in native.layers:
         if isinstance(layer, keras.layers.RNN):  # of training only; a cell draws its masks in any case
             layer.cell.dropout = layer.cell.recurrent_dropout = 0.0
-    return keras.Model(native.inputs, _predictions(native.outputs[0], model.description.task))
+    return keras.Model(native.inputs, _predictions(native.outputs[0], TARGET_KINDS[model.description.task]))
 
 
-def _predictions(outputs: Any, task: Task) -> Any:
-    """What `TASKS[task].decode` makes of the outputs of a network, as operations of Keras."""
+def _predictions(outputs: Any, targets: TargetKind) -> Any:
+    """What the task's `decode` makes of the outputs of a network, as operations of Keras."""
     from keras import ops
 
-    if task == "regression":
+    if targets == "number":
         return outputs[:, 0]
-    if task == "classification" and outputs.shape[1:] == (1,):
+    if targets == "class" and outputs.shape[1:] == (1,):
         return ops.concatenate([1 - outputs, outputs], axis=1)
     return outputs
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from modelyard.data.inputs import InputDescription
 from modelyard.data.preprocessing import Preprocessing
+from modelyard.data.samples import TARGET_KINDS
 from modelyard.data.target_scaling import TargetScaler
 from modelyard.models.export.graph import ML, ML_OPSET, OPSET, PREDICTIONS, RAW, GraphBuilder
 from modelyard.models.export.unsupported import NotConvertible
@@ -32,7 +33,7 @@ def convert(model: "SklearnModel") -> "dict[str, onnx.ModelProto]":
     width = graph.constant([-1, math.prod(description.shape)], np.int64)
     flat = graph.add("Reshape", graph.input(RAW, raw_dtype(description), *description.shape), width)
     features = _encode(graph, _cast(graph, flat), description, estimator)
-    if description.task == "classification":
+    if TARGET_KINDS[description.task] == "class":
         outputs = _classify(graph, features, estimator)
         graph.output(outputs, PREDICTIONS, np.float64, len(description.classes))
     else:
