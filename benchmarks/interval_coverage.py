@@ -141,8 +141,8 @@ def coverage(chosen: Iterable[Case]) -> pd.DataFrame:
     """How often the interval that the project shows covers the true value, and how often a percentile bootstrap does.
 
     Returns:
-        Columns: metric, samples, count, trials, method, covered and percentile (shares), width and percentile_width
-        (medians).
+        Columns: metric, samples, truth, count, trials, method, covered and percentile (shares), width and
+        percentile_width (medians).
     """
     rows = []
     for case in chosen:
@@ -154,7 +154,13 @@ def coverage(chosen: Iterable[Case]) -> pd.DataFrame:
                 each.interval if each.method == PERCENTILE else bootstrap_interval(*metric)
                 for each, metric in zip(shown, drawn, strict=True)
             ]
-            row = {"metric": case.metric, "samples": case.samples, "count": count, "trials": trials}
+            row = {
+                "metric": case.metric,
+                "samples": case.samples,
+                "truth": case.truth,
+                "count": count,
+                "trials": trials,
+            }
             row["method"] = " or ".join(sorted({each.method for each in shown}))
             row |= _shares("covered", "width", [each.interval for each in shown], case.truth)
             rows.append(row | _shares("percentile", "percentile_width", plain, case.truth))
@@ -171,6 +177,7 @@ def _table(results: pd.DataFrame) -> str:
         (
             row.metric,
             row.samples,
+            f"{row.truth:.3g}",
             f"{row.count:,}",
             row.method,
             f"{100 * row.covered:.1f}",
@@ -181,7 +188,7 @@ def _table(results: pd.DataFrame) -> str:
         for row in results.itertuples()
     ]
     shares = ("covers, %", "percentile bootstrap, %", "chance, ± %")
-    return markdown_table(("metric", "made-up samples", "test samples", "method", *shares, "width"), rows)
+    return markdown_table(("metric", "made-up samples", "true value", "test samples", "method", *shares, "width"), rows)
 
 
 def main() -> None:
