@@ -109,7 +109,7 @@ def called(calls: Path, count: int = 1) -> None:
 
 
 def ends(engine: Engine, *tasks: Task) -> dict[str, Ended]:
-    return {ended.key: ended for ended in run_all(engine, tasks, LONG)}
+    return {event.key: event for event in run_all(engine, tasks, LONG) if isinstance(event, Ended)}
 
 
 warnings: list[str] = []

@@ -30,8 +30,9 @@ def run_in_pool(
     """Call a function for each job, and yield each outcome."""
     given = {str(number): job for number, job in enumerate(jobs)}
     tasks = [Task(key, Call(work, job)) for key, job in given.items()]
-    with closing(LocalEngine(count, **options)) as engine, closing(run_all(engine, tasks, seconds)) as ends:
-        for ended in ends:
+    with closing(LocalEngine(count, **options)) as engine, closing(run_all(engine, tasks, seconds)) as events:
+        for ended in events:
+            assert isinstance(ended, Ended)
             yield Outcome(given[ended.key], ended.result, ended.error)
 
 

@@ -65,8 +65,9 @@ def test_a_network_has_the_same_metrics_whatever_its_worker_ran_before(project, 
     for folder, wanted in (("alone", [(network, 1)]), ("after", [(other, 1), (network, 1)])):
         jobs = series.missing_jobs(wanted, tmp_path / folder)
         with closing(LocalEngine(1)) as engine:
-            outcomes = list(series.run_jobs(jobs, tmp_path / "raw", engine, NO_LIMIT))
-        assert [outcome.error for outcome in outcomes] == [""] * len(wanted)
+            events = list(series.run_jobs(jobs, tmp_path / "raw", engine, NO_LIMIT))
+        assert events[::2] == jobs, "each begins, and ends before the next"
+        assert [outcome.error for outcome in events[1::2]] == [""] * len(wanted)
     alone, after = (network.metrics(tmp_path / folder)[7] for folder in ("alone", "after"))
     assert alone == after
     assert {"mae", "val_mae", "gap"} <= alone.keys()

@@ -32,7 +32,7 @@ def shown(
     display = TrialDisplay(console, searched, budget)
     display.show(trials, ended)
     if terminal:
-        console.print(display._live.get_renderable())
+        console.print(display.live())
     return [line.rstrip() for line in console.file.getvalue().splitlines() if line.strip()]
 
 

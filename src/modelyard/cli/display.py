@@ -1,25 +1,24 @@
 """Terminal output of pipeline stages: one line per finished stage, live lines for running ones, and the plan."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from types import TracebackType
 
-from rich.console import Console, Group
-from rich.live import Live
+from rich.console import Console
 from rich.text import Text
 
-from modelyard.orchestration.scheduler import Pipeline, Stage, StageState
+from modelyard.core.work_display import DONE, FAILED, RUNNING, Mark, WorkDisplay, progress_parts, work_line
+from modelyard.orchestration.scheduler import PENDING, Pipeline, Stage, StageState
 
 MARKS = {
-    StageState.BUILT: ("✓", "green"),
-    StageState.FAILED: ("✗", "bold red"),
-    StageState.SKIPPED: ("-", "yellow"),
-    StageState.STOPPED: ("■", "yellow"),
-    StageState.RUNNING: ("…", "cyan"),
-    StageState.WAITING: ("…", "yellow"),
-    StageState.UNCHANGED: ("=", "dim"),
+    StageState.BUILT: DONE,
+    StageState.FAILED: FAILED,
+    StageState.SKIPPED: Mark("-", "yellow"),
+    StageState.STOPPED: Mark("■", "yellow"),
+    StageState.RUNNING: RUNNING,
+    StageState.WAITING: Mark("…", "yellow"),
+    StageState.UNCHANGED: Mark("=", "dim"),
 }
-"""The symbol and style of each state; a stage may become unchanged while its line is made, in another thread."""
+"""The mark of each state; a stage may become unchanged while its line is made, in another thread."""
 WHAT_TO_DO = (
     "What to do: connect to the network and run again, or name a mirror that has the files in MODELYARD_MIRROR (see "
     "Data sets in the README). `modelyard run -v` lists every address that was tried, and how to get each data set."
@@ -31,49 +30,46 @@ def checking_status(console: Console) -> AbstractContextManager[object]:
     return console.status("Checking what has changed ...", spinner_style="dim")
 
 
-class StageDisplay:
-    """Shows the stages of a pipeline while they run: live on a terminal, as starts and ends in a log file."""
+class StageDisplay(WorkDisplay):
+    """Shows the stages of a pipeline while they run; in a log file also when they start."""
 
     def __init__(self, console: Console, pipeline: Pipeline) -> None:
-        self._console = console
-        self._width = max((len(name) for name in pipeline.stages), default=0)
+        super().__init__(console)
+        self._stages = pipeline.stages
+        self._width = max((len(name) for name in self._stages), default=0)
         self._printed: set[tuple[str, StageState]] = set()
-        self._live = Live(console=console, auto_refresh=False, transient=True)
-
-    def __enter__(self) -> "StageDisplay":
-        self._live.start()
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._live.stop()
 
     def show(self, stages: Mapping[str, Stage]) -> None:
-        """Print stages that have ended since the last call, and update the live lines."""
-        running = [stage for stage in stages.values() if stage.state is StageState.RUNNING or _is_blocked(stage)]
+        """Print stages that have ended since the last call, and outside a terminal those that have started."""
         for stage in stages.values():
-            if stage.state not in (StageState.WAITING, StageState.RUNNING, StageState.UNCHANGED):
-                self._print_once(stage)
-        if self._console.is_terminal:
-            ended = sum(stage.state not in (StageState.WAITING, StageState.RUNNING) for stage in stages.values())
-            summary = Text(f"{ended} of {len(stages)} stages", style="dim")
-            self._live.update(Group(*(self._line(stage) for stage in running), summary), refresh=True)
-        else:
-            for stage in running:
+            if stage.state not in PENDING | {StageState.UNCHANGED} or (
+                not self._console.is_terminal and _is_shown_live(stage)
+            ):
                 self._print_once(stage)
 
     def _print_once(self, stage: Stage) -> None:
         if (stage.name, stage.state) not in self._printed:
             self._printed.add((stage.name, stage.state))
-            self._console.print(self._line(stage), soft_wrap=True)
+            self.print(self._line(stage))
+
+    def _running_lines(self) -> Iterator[Text]:
+        return (self._line(stage) for stage in self._stages.values() if _is_shown_live(stage))
+
+    def _summary(self) -> Iterator[str]:
+        left = [stage for stage in self._stages.values() if stage.state in PENDING]
+        running = sum(stage.state is StageState.RUNNING for stage in left)
+        seconds = sum(max(0.0, stage.last_seconds - stage.seconds) for stage in left) / max(1, running)
+        return progress_parts(len(self._stages) - len(left), len(self._stages), "stages", seconds)
 
     def _line(self, stage: Stage) -> Text:
-        mark, style = MARKS[stage.state]
-        line = Text(f"{mark} ", style=style, no_wrap=True, overflow="ellipsis")
-        line.append(f"{stage.name:{self._width}} ", style="default")
-        line.append(f"{stage.seconds:6.1f} s  ", style="dim")
+        line = work_line(MARKS[stage.state], f"{stage.name:{self._width}}", stage.seconds)
         has_reason = stage.state is StageState.SKIPPED or _is_blocked(stage)
         remark = stage.reason.splitlines()[0] if has_reason else next(iter(stage.last_lines(1)), "")
         return line.append(remark, style="dim")
+
+
+def _is_shown_live(stage: Stage) -> bool:
+    return stage.state is StageState.RUNNING or _is_blocked(stage)
 
 
 def _is_blocked(stage: Stage) -> bool:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -27,7 +26,8 @@ from modelyard.params.variants import resolve
 from modelyard.replication import claims, mlflow_log, paired_runs, series
 from modelyard.replication.claims import ClaimResult
 from modelyard.replication.paired_runs import PairedRuns
-from modelyard.replication.series import Outcome, Series, Work, run_jobs
+from modelyard.replication.run_display import RunDisplay
+from modelyard.replication.series import Series, Work, run_jobs
 from modelyard.replication.single_run import Job, train_and_evaluate
 from modelyard.tracking import project_root
 
@@ -38,7 +38,6 @@ RAW, REPORTS = Path("data/raw"), Path("reports")
 CLAIMS, SEEDS_TABLE = REPORTS / "claims.json", REPORTS / "replication.csv"
 DEFAULT_SEEDS = 5  # of an experiment; a claim states its own number
 LONGEST = 7 * 24 * 3600.0  # seconds: no limit that matters
-PROGRESS_COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 
 
 def replicate(names: Sequence[str], seeds: int | None, minutes: float, options: EngineOptions, splits: bool) -> int:
@@ -136,33 +135,22 @@ def run_missing(
         text = Text.assemble((f"{stage} failed", "bold yellow"), f"; runs that need it are skipped. {reason}")
         console.print(text, soft_wrap=True)  # addresses to be copied
     jobs = [job for job in jobs if not {f"fetch@{name}" for name in job.datasets} & missing.keys()]
-    failed = 0
     with (
-        Progress(*PROGRESS_COLUMNS, console=console) as progress,
-        closing(run_jobs(jobs, RAW, engine, seconds, work)) as outcomes,
+        RunDisplay(console, len(jobs), seconds) as display,
+        closing(run_jobs(jobs, RAW, engine, seconds, work)) as events,
     ):
-        task = progress.add_task("runs", total=len(jobs))
         try:
-            for outcome in outcomes:
-                progress.console.print(_line(outcome), soft_wrap=True)
-                progress.advance(task)
-                failed += bool(outcome.error)
+            for event in events:
+                display.show(event)
         except KeyboardInterrupt:
             console.print("Stopped. Finished runs are kept; run again to continue.")
-        left = len(jobs) - int(progress.tasks[0].completed)
-    if left:
+    if left := len(jobs) - display.ended:
         _print_left(left, len(jobs), console)
-    return not failed and not missing
+    return not display.failed and not missing
 
 
 def _print_left(left: int, total: int, console: Console) -> None:
     console.print(f"{left} of {total} runs are left; run again to continue.", highlight=False)
-
-
-def _line(outcome: Outcome) -> Text:
-    line = Text("✗ " if outcome.error else "✓ ", style="bold red" if outcome.error else "green")
-    line.append(f"{outcome.job.experiment} seed {outcome.job.resolved.seed}  ", style="default")
-    return line.append(outcome.error or f"{outcome.result['seconds']:.1f} s", style="dim")
 
 
 def _report(project: Project, results: Mapping[str, ClaimResult], folder: Path, console: Console) -> None:

@@ -119,8 +119,8 @@ class Engine(Protocol):
         """Stop all tasks, and end every process that was started."""
 
 
-def run_all(engine: Engine, tasks: Iterable[Task], seconds: float) -> Generator[Ended, None, None]:
-    """Run tasks, and yield the end of each; those that have not ended after some seconds are stopped and have none."""
+def run_all(engine: Engine, tasks: Iterable[Task], seconds: float) -> Generator[TaskEvent, None, None]:
+    """Run tasks, and yield what each reports and its end; those that run after some seconds are stopped without one."""
     waiting, until = {task.key: task for task in tasks}, time.monotonic() + seconds
     try:
         for task in waiting.values():
@@ -129,6 +129,6 @@ def run_all(engine: Engine, tasks: Iterable[Task], seconds: float) -> Generator[
             for event in engine.watch(left):
                 if isinstance(event, Ended):
                     del waiting[event.key]
-                    yield event
+                yield event
     finally:
         engine.cancel()

@@ -7,11 +7,9 @@ of the stages. DVC's lock is held while its state is read or written, and free w
 
 import json
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from threading import Event, Lock, Thread
 from typing import Any, NamedTuple
 
 from modelyard.orchestration.change_reasons import reasons
@@ -29,7 +27,7 @@ from modelyard.orchestration.stage import SUCCEEDED, Stage, StageState
 __all__ = ["SUCCEEDED", "TIMES", "Pipeline", "Stage", "StageState"]
 
 TIMES = FOLDER / "seconds.json"  # the times of the last builds here
-WATCH_SECONDS = 0.1  # between updates of a display
+RETRY_SECONDS = 0.1  # between attempts to get a lock of DVC
 BUSY_SECONDS = 1.0  # until a stage is tried again that needs what another process makes
 PENDING = {StageState.WAITING, StageState.RUNNING}
 
@@ -99,7 +97,7 @@ class Pipeline:
         attempts = Retrying(
             retry=retry_if_exception_type(LockError),
             stop=stop_after_delay(STOP_SECONDS),
-            wait=wait_fixed(WATCH_SECONDS),
+            wait=wait_fixed(RETRY_SECONDS),
             reraise=True,
         )
         with explain_dvc_errors(self._root):
@@ -122,7 +120,7 @@ class Pipeline:
 
         Args:
             jobs: how many stages may run at once; None: as many as the engine runs.
-            watch: called with all stages every WATCH_SECONDS and whenever one starts or ends, by one thread at a time.
+            watch: called with all stages whenever one starts or ends.
             tolerant: stages that run as soon as all that they depend on has ended, successfully or not.
             engine: runs their commands; None: this machine.
             stays: whether a stage must run on this machine, whatever the engine.
@@ -135,14 +133,15 @@ class Pipeline:
         events: Sequence[TaskEvent] = ()
         self._locks = PathLocks(self._repository)
         self._guard = CheckoutGuard(self._repository, self._root / FOLDER / "no_checkout_yet")
-        with _repeated(lambda: watch(self.stages)) as show, self._repository:
+        with self._repository:
             try:
-                while self._advance(events, running, jobs, tolerant, show):
+                while self._advance(events, running, jobs, tolerant, watch):
                     events = self._engine.watch(POLL_SECONDS)
             finally:
                 self._stop(running)
                 self._guard.end()
                 self._save_times()
+                watch(self.stages)
 
     def _status(self) -> tuple[dict[str, list[Any]], dict[str, list[str]]]:
         """What DVC says of each stage, and what has changed for it."""
@@ -162,7 +161,7 @@ class Pipeline:
         running: dict[str, Running],
         jobs: int | None,
         tolerant: Collection[str],
-        show: Callable[[bool], None],
+        watch: Callable[[Mapping[str, Stage]], None],
     ) -> bool:
         """Record the stages that have ended, start those that are ready, and return whether any is left."""
         ended = [event for event in events if isinstance(event, Ended)]
@@ -179,7 +178,7 @@ class Pipeline:
             self._start(stage, running)
         if ended or started:
             note_running(self._root, (run.stage for run in running.values()))
-        show(bool(ended or started))
+            watch(self.stages)
         return bool(running or started or self._busy_until)
 
     def _ready(self, tolerant: Collection[str]) -> list[Stage]:
@@ -255,40 +254,6 @@ class Pipeline:
             for upstream in self.stages[name].upstream:
                 longest[upstream] = max(longest[upstream], longest[name])
         return longest
-
-
-@contextmanager
-def _repeated(call: Callable[[], None]) -> Iterator[Callable[[bool], None]]:
-    """Call a function every WATCH_SECONDS in a thread, and once at the end.
-
-    Yields a function that raises what a call has raised, and calls at once if its argument is True.
-    """
-    lock, is_over = Lock(), Event()
-    errors: list[Exception] = []
-
-    def now(is_due: bool) -> None:
-        if errors:
-            raise errors[0]
-        if is_due:
-            with lock:
-                call()
-
-    def repeat() -> None:
-        while not is_over.wait(WATCH_SECONDS):
-            try:
-                now(True)
-            except Exception as error:
-                errors.append(error)
-                return
-
-    thread = Thread(target=repeat, daemon=True)
-    thread.start()
-    try:
-        yield now
-    finally:
-        is_over.set()
-        thread.join()
-        call()
 
 
 def _seconds(file: Path | None) -> dict[str, float]:

@@ -18,7 +18,8 @@ from modelyard.core.files import read_json, write_json
 from modelyard.experiments.tasks import TASKS
 from modelyard.metrics.definitions import BoundMetric
 from modelyard.models import Runtime
-from modelyard.orchestration.engine import Call, Engine, Task, run_all
+from modelyard.orchestration.engine import Call, Ended, Engine, Task, run_all
+from modelyard.orchestration.worker_process import report
 from modelyard.params.claim import Changes, Side
 from modelyard.params.project import Project, PublishedValues
 from modelyard.params.variants import GAP, ResolvedExperiment, digest, resolve
@@ -51,6 +52,7 @@ COLUMNS = (
     "inside",
 )
 
+BEGUN = "begun"  # what a run reports before it trains
 
 Work = Callable[[PreparedJob], dict[str, Any]]
 """What a run does: a function of a module, which returns `metrics`, `epochs` and `seconds`."""
@@ -186,7 +188,7 @@ def _kept_run(file: Path) -> KeptRun:
 
 def run_jobs(
     jobs: Sequence[Job], raw: Path, engine: Engine, seconds: float, work: Work = train_and_evaluate
-) -> Generator[Outcome, None, None]:
+) -> Generator[Job | Outcome, None, None]:
     """Run jobs in parallel and keep the metrics of each in its file.
 
     Args:
@@ -197,17 +199,20 @@ def run_jobs(
         work: what a run does.
 
     Yields:
-        The outcome of each run as it ends.
+        Each job as it begins, and its outcome as it ends.
     """
     end, by_key = time.monotonic() + seconds, {_key(job): job for job in jobs}
     with _calls(jobs, raw, engine, work) as calls:
         needs = [tuple(str(raw / name) for name in sorted(job.datasets)) for job in jobs]
         tasks = [Task(*each[:2], needs=each[2]) for each in zip(by_key, calls, needs, strict=True)]
-        for ended in run_all(engine, tasks, end - time.monotonic()):
-            job = by_key[ended.key]
-            if not ended.error:
-                _keep(job, ended.result)
-            yield Outcome(job, ended.result, ended.error)
+        for event in run_all(engine, tasks, end - time.monotonic()):
+            job = by_key[event.key]
+            if not isinstance(event, Ended):
+                yield job
+                continue
+            if not event.error:
+                _keep(job, event.result)
+            yield Outcome(job, event.result, event.error)
 
 
 @contextmanager
@@ -215,14 +220,19 @@ def _calls(jobs: Sequence[Job], raw: Path, engine: Engine, work: Work) -> Iterat
     """What is to be called for each job; on this machine, inputs are prepared once for all of them."""
     if engine.shares_files:
         with prepared_inputs(jobs, raw) as prepared:
-            yield [Call(work, each) for each in prepared]
+            yield [Call(partial(_begin_and_work, work), each) for each in prepared]
     else:
         yield [Call(partial(_prepare_and_work, raw, work), job) for job in jobs]
 
 
+def _begin_and_work(work: Work, prepared: PreparedJob) -> dict[str, Any]:
+    report(BEGUN)
+    return work(prepared)
+
+
 def _prepare_and_work(raw: Path, work: Work, job: Job) -> dict[str, Any]:
     with prepared_inputs([job], raw) as (prepared,):
-        return work(prepared)
+        return _begin_and_work(work, prepared)
 
 
 def _key(job: Job) -> str:
