@@ -1,10 +1,13 @@
 """The three commands on a cluster of two workers, each in a clone of its own, with S3 between them."""
 
 import re
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import boto3
@@ -17,13 +20,13 @@ from ruamel.yaml import YAML
 from support.clones import clone_into, surroundings
 from support.clusters import Cluster, cluster
 from support.pipelines import add_linear, dvc, editing_params, keep_only
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
 MODELYARD = [sys.executable, "-P", "-m", "modelyard"]
 ACCOUNT = {"AWS_ACCESS_KEY_ID": "somebody", "AWS_SECRET_ACCESS_KEY": "something", "AWS_DEFAULT_REGION": "eu-north-1"}
 BUCKET = "team"
-Run = Callable[..., subprocess.CompletedProcess]
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +47,7 @@ def mine(tmp_path_factory: pytest.TempPathFactory, address: str) -> Path:
     clone = clone_into(tmp_path_factory.mktemp("team") / "mine")
     with editing_params(clone) as params:
         add_linear("patients", "diabetes_standard", params)
-        params["experiments"]["patients"]["model"] = {"family": "boosting", "n_estimators": 100}
+        params["experiments"]["patients"]["model"] = {"family": "boosting", "n_estimators": 400}
         keep_only(params, ["patients"])
         vary = {"model.n_estimators": {"low": 100, "high": 600}}
         study = {"experiment": "patients", "search_space": vary, "n_trials": 4, "folds": 3, "seed": 7}
@@ -75,56 +78,99 @@ def team(mine: Path) -> Iterator[Cluster]:
         yield team
 
 
-@pytest.fixture(scope="module")
-def run(mine: Path, team: Cluster) -> Run:
-    """Runs a command in my clone."""
+class Started(subprocess.Popen):
+    """A command in my clone that hands its work to the cluster."""
 
-    def run(*arguments: str) -> subprocess.CompletedProcess:
+    def __init__(self, mine: Path, team: Cluster, *arguments: str) -> None:
         command = [*MODELYARD, *arguments, "--scheduler", team.address]
-        done = subprocess.run(command, cwd=mine, env=environment(mine), capture_output=True, text=True, timeout=900)
-        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{team.log('a')[-3000:]}"
-        return done
+        self._log = mine.parent / "command.log"  # not a pipe: it would have to be read
+        with self._log.open("wb") as log:
+            super().__init__(command, cwd=mine, env=environment(mine), stdout=log, stderr=log)
 
-    return run
+    @property
+    def output(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def end(self, code: int = 0) -> str:
+        """Wait for its end, and return its output."""
+        try:
+            assert self.wait(900) == code, self.output
+        finally:
+            self.kill()
+        return self.output
+
+
+@pytest.fixture(scope="module")
+def start(mine: Path, team: Cluster) -> Callable[..., Started]:
+    return partial(Started, mine, team)
 
 
 def lock(clone: Path) -> dict:
     return YAML(typ="safe").load(clone / "dvc.lock")
 
 
-def test_a_rebuild_gives_the_lock_of_a_sequential_one(mine: Path, run: Run):
-    assert re.search(r"Stages: \d+ built, in", run("run").stdout)
+def runs(clone: Path) -> list[Path]:
+    return sorted((clone / ".modelyard" / "replication").rglob("*.json"))
+
+
+def kill_worker_that_runs(script: str, team: Cluster) -> None:
+    """Kill the worker with a process of this script, with a signal that nothing can catch."""
+
+    def is_killed() -> bool:
+        for name, process in team.processes.items():
+            with suppress(psutil.NoSuchProcess):
+                children = psutil.Process(process.pid).children(recursive=True)
+                if any(script in child.cmdline() for child in children):
+                    team.stop_workers(name)
+                    return True
+        return False
+
+    wait_until(is_killed, 600)
+
+
+def test_a_rebuild_gives_the_lock_of_a_sequential_one_though_a_worker_is_killed(mine: Path, team: Cluster, start):
+    rebuild = start("run")
+    kill_worker_that_runs("pipeline/train.py", team)
+    assert re.search(r"Stages: \d+ built, in", rebuild.end())
+    team.restart_workers()
     assert not (mine.parent / "a" / "data" / "raw").exists(), "raw data stays where it is fetched"
     built = lock(mine)
     alone = cloned(mine, "alone")
     subprocess.run([*dvc("repro", "-q")], cwd=alone, env=environment(alone), check=True)
     assert lock(alone) == built
-    assert re.search(r"Stages: \d+ unchanged\.", run("run").stdout)
+    assert re.search(r"Stages: \d+ unchanged\.", start("run").end())
 
 
-def test_a_replication_gives_the_same_metrics_as_on_one_machine(mine: Path, run: Run):
-    assert run("replicate", "patients", "--seeds", "2").stdout.count("✓ patients seed") == 2
+def test_a_replication_gives_the_metrics_of_one_machine_though_a_worker_is_killed(mine: Path, team: Cluster, start):
+    replication = start("replicate", "patients", "--seeds", "6")
+    wait_until(lambda: len(runs(mine)), 600)
+    team.stop_workers("a")
+    assert replication.end().count("✓ patients seed") == 6
+    team.restart_workers()
     here = {file.stem: file.read_text().partition('"seconds"')[0] for file in runs(mine)}
     for file in runs(mine):
         file.unlink()
-    command = [*MODELYARD, "replicate", "patients", "--seeds", "2"]
+    command = [*MODELYARD, "replicate", "patients", "--seeds", "6"]
     subprocess.run(command, cwd=mine, env=environment(mine), check=True, capture_output=True)
     assert {file.stem: file.read_text().partition('"seconds"')[0] for file in runs(mine)} == here
 
 
-def runs(clone: Path) -> list[Path]:
-    return sorted((clone / ".modelyard" / "replication").rglob("*.json"))
+def test_what_ctrl_c_stops_is_done_by_the_next_command(mine: Path, start):
+    for file in runs(mine):
+        file.unlink()
+    replication = start("replicate", "patients", "--seeds", "6")
+    wait_until(lambda: len(runs(mine)), 600)
+    replication.send_signal(signal.SIGINT)
+    assert "Stopped. Finished runs are kept; run again to continue." in replication.end()
+    kept = len(runs(mine))
+    assert 1 <= kept < 6
+    assert start("replicate", "patients", "--seeds", "6").end().count("✓ patients seed") == 6 - kept
 
 
-def test_a_search_ends_with_all_of_its_trials_though_a_worker_is_killed(mine: Path, team: Cluster, postgresql: str):
-    command = [*MODELYARD, "tune", "patients", "--storage", postgresql, "--scheduler", team.address]
-    search = subprocess.Popen(command, cwd=mine, env=environment(mine), stdout=subprocess.PIPE, text=True)
-    try:
-        lost = kill_worker_of_a_trial(postgresql)
-        output, _ = search.communicate(timeout=900)
-    finally:
-        search.kill()
-    assert search.returncode == 0, output
+def test_a_search_ends_with_all_of_its_trials_though_a_worker_is_killed(team: Cluster, start, postgresql: str):
+    search = start("tune", "patients", "--storage", postgresql)
+    lost = kill_worker_of_a_trial(postgresql)
+    output = search.end()
     assert "Best val_mae:" in output
     trials = optuna.load_study(study_name="patients", storage=postgresql).trials
     assert [trial.state for trial in trials].count(TrialState.COMPLETE) == 4
@@ -151,8 +197,6 @@ def kill_worker_of_a_trial(database: str) -> int:
     raise AssertionError("no trial started")
 
 
-def test_a_study_in_a_file_is_refused(mine: Path, team: Cluster):
-    command = [*MODELYARD, "tune", "patients", "--scheduler", team.address]
-    done = subprocess.run(command, cwd=mine, env=environment(mine), capture_output=True, text=True, timeout=900)
-    assert done.returncode == 1
-    assert "which the machines of the cluster do not have. Keep it in a database that they reach" in done.stderr
+def test_a_study_in_a_file_is_refused(start):
+    output = start("tune", "patients").end(code=1)
+    assert "which the machines of the cluster do not have. Keep it in a database that they reach" in output

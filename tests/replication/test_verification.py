@@ -21,7 +21,7 @@ METRICS = {"loss": 1.0, "mae": 2.0, "mse": 1.0, "r2": 0.5, "correlation": 0.8}
 HERE = {"processor": "Here", "cpu_features": ["avx", "avx2"], "packages": {"numpy": "1", "keras": "3"}}
 SEEDS = "experiment,splits,metric,seeds,mean,sd,low,high,least,most,published,z,inside\n"
 OWN = ("train@linear", "evaluate@linear")
-UPSTREAM = ("normalise@line", *OWN)
+UPSTREAM = ("normalise@line", *OWN, "export@linear")
 
 
 def build(folder: Path, metrics: dict[str, float], **other: Any) -> None:
@@ -30,7 +30,7 @@ def build(folder: Path, metrics: dict[str, float], **other: Any) -> None:
     intervals = {name: [value - 0.1, value + 0.1] for name, value in METRICS.items()}
     write_json(results / "metrics.json", metrics)
     write_json(results / "details.json", {"intervals": intervals})
-    entry = {"code": "1", "inputs": "2", "model": "3", "epochs": 4} | other
+    entry = {"code": "1", "inputs": "2", "model": "3", "epochs": 4, "onnx": "5"} | other
     code = [{"path": "src/model.py", "md5": entry["code"]}]
     training = [{"path": "data/inputs/line/training", "md5": entry["inputs"]}]
     evaluated = {"path": "results/linear/metrics.json", "md5": dvc_lock.md5(results / "metrics.json")}
@@ -42,6 +42,7 @@ def build(folder: Path, metrics: dict[str, float], **other: Any) -> None:
             "outs": [{"path": "results/linear/model", "md5": entry["model"]}],
         },
         "evaluate@linear": {"deps": code + training, "outs": [evaluated]},
+        "export@linear": {"deps": code, "outs": [{"path": "results/linear/onnx", "md5": entry["onnx"]}]},
     }
     YAML().dump({"schema": "2.0", "stages": stages}, folder / "dvc.lock")
 
@@ -68,7 +69,7 @@ def verify(project: Project, root: Path) -> Callable[..., Verification]:
 
 def test_equal_bytes_need_no_reason_even_if_the_code_is_other(verify) -> None:
     found = verify(code="edited")
-    assert (found.verdict, found.files, found.differing, found.reasons) == (RebuildVerdict.EQUAL, 2, (), ())
+    assert (found.verdict, found.files, found.differing, found.reasons) == (RebuildVerdict.EQUAL, 3, (), ())
 
 
 def test_a_model_of_other_bytes_with_equal_metrics_is_within_the_spread(verify) -> None:
@@ -77,6 +78,11 @@ def test_a_model_of_other_bytes_with_equal_metrics_is_within_the_spread(verify) 
     assert found.differing == ("results/linear/model",)
     assert found.metrics == ("all metrics are equal",)
     assert found.reasons == ("none found: code, settings, versions and processor are those of the recorded build",)
+
+
+def test_an_onnx_file_of_other_bytes_is_named(verify) -> None:
+    found = verify(onnx="other bits")
+    assert (found.verdict, found.differing) == (RebuildVerdict.WITHIN, ("results/linear/onnx",))
 
 
 @pytest.mark.parametrize(

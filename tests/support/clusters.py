@@ -47,6 +47,11 @@ class Cluster:
         self._workers[name] = process, (checkout, options, variables)
         self._said(name, r"(Registered to:)")
 
+    @property
+    def processes(self) -> dict[str, subprocess.Popen]:
+        """Those of the workers, by name."""
+        return {name: process for name, (process, _) in self._workers.items()}
+
     def stop_workers(self, *names: str) -> None:
         for name in names:
             kill_tree(self._workers[name][0])

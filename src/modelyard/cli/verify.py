@@ -6,6 +6,7 @@ import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import chdir, nullcontext
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 
 from rich.console import Console
@@ -18,8 +19,7 @@ from modelyard.orchestration.fork_server import IS_SUPPORTED, running_server
 from modelyard.orchestration.scheduler import SUCCEEDED, Stage, with_upstream
 from modelyard.orchestration.scratch_copy import scratch_copy
 from modelyard.params.project import Project
-from modelyard.params.results import evaluate_stage
-from modelyard.replication.verification import RebuildVerdict, Verification, check_names, compare
+from modelyard.replication.verification import RebuildVerdict, Verification, check_names, compare, own_stages
 
 MARKS = {
     RebuildVerdict.EQUAL: ("✓", "green"),
@@ -41,14 +41,14 @@ def verify(names: Sequence[str], jobs: int | None, only_bytes: bool, as_json: bo
     # The stages of the copy are started with this Python, and log no runs.
     os.environ |= {"MODELYARD_PYTHON": sys.executable, "MODELYARD_TRACKING": "off"}
     os.environ.pop("DVC_ROOT", None)
-    targets = {name: evaluate_stage(project.section_of(name), name) for name in dict.fromkeys(names)}
+    targets = {name: own_stages(project, name, root) for name in dict.fromkeys(names)}
     fetched = {f"fetch@{dataset}" for name in names for dataset in _datasets(project, name)}
     try:
         with scratch_copy(root, fetched) as folder, chdir(folder):
             link_own_files(project, root, folder)
             with running_server(LIBRARIES) if IS_SUPPORTED else nullcontext():
-                stages = run_stages(targets.values(), console, jobs or default_jobs())
-            found = [_verify(project, name, root, folder, stages, target) for name, target in targets.items()]
+                stages = run_stages([*chain.from_iterable(targets.values())], console, jobs or default_jobs())
+            found = [_verify(project, name, root, folder, stages, own) for name, own in targets.items()]
     except KeyboardInterrupt:
         console.print("\nStopped. Nothing was kept or changed.")
         return 130
@@ -79,18 +79,18 @@ def _datasets(project: Project, experiment: str) -> Iterator[str]:
 
 
 def _verify(
-    project: Project, experiment: str, root: Path, folder: Path, stages: Mapping[str, Stage], target: str
+    project: Project, experiment: str, root: Path, folder: Path, stages: Mapping[str, Stage], own: Collection[str]
 ) -> Verification:
-    if stages[target].state in SUCCEEDED:
-        return compare(project, experiment, root, folder, _upstream(target, stages))
-    needed = _upstream(target, stages)
+    needed = _upstream(own, stages)
+    if all(stages[stage].state in SUCCEEDED for stage in own):
+        return compare(project, experiment, root, folder, needed)
     reasons = [f"{stage} failed. {log}" for stage, log in failures(stages).items() if stage in needed]
     return Verification(experiment, RebuildVerdict.FAILED, reasons=tuple(reasons))
 
 
-def _upstream(target: str, stages: Mapping[str, Stage]) -> Collection[str]:
-    """A stage and all that it depends on, in the order in which they can run."""
-    needed = with_upstream([target], {name: stage.upstream for name, stage in stages.items()})
+def _upstream(own: Collection[str], stages: Mapping[str, Stage]) -> Collection[str]:
+    """Some stages and all that they depend on, in the order in which they can run."""
+    needed = with_upstream(own, {name: stage.upstream for name, stage in stages.items()})
     return [name for name in stages if name in needed]
 
 

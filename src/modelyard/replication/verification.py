@@ -15,7 +15,7 @@ from modelyard.metrics.bootstrap import CONFIDENCE
 from modelyard.orchestration import dvc_lock
 from modelyard.orchestration.dvc_lock import LockedStage
 from modelyard.params.project import Project
-from modelyard.params.results import ExperimentResults, evaluate_stage, results_of, train_stage
+from modelyard.params.results import ExperimentResults, evaluate_stage, export_stage, results_of, train_stage
 from modelyard.replication.claims import FEWEST_PAIRS as FEWEST_SEEDS
 from modelyard.replication.series import read_summary
 from modelyard.tracking import lineage
@@ -79,6 +79,14 @@ def check_names(project: Project, names: Collection[str], root: Path) -> None:
                 )
 
 
+def own_stages(project: Project, experiment: str, root: Path) -> list[str]:
+    """The stages whose outputs are compared: train, evaluate, and export where dvc.lock has it."""
+    section = project.section_of(experiment)
+    export = export_stage(section, experiment)
+    exported = [export] if dvc_lock.read(root, [export]) else []
+    return [train_stage(section, experiment), evaluate_stage(section, experiment), *exported]
+
+
 def compare(project: Project, experiment: str, root: Path, rebuilt: Path, upstream: Collection[str]) -> Verification:
     """Compare a rebuild of an experiment with its results.
 
@@ -92,8 +100,7 @@ def compare(project: Project, experiment: str, root: Path, rebuilt: Path, upstre
     Raises:
         ModelyardError: metrics.json is not what dvc.lock has, or a file is not readable.
     """
-    section = project.section_of(experiment)
-    own = [train_stage(section, experiment), evaluate_stage(section, experiment)]
+    own = own_stages(project, experiment, root)
     before, after = dvc_lock.read(root, [*upstream]), dvc_lock.read(rebuilt, [*upstream])
     then = {path: md5 for stage in own for path, md5 in before[stage].outs.items()}
     now = {path: md5 for stage in own for path, md5 in after[stage].outs.items()}
@@ -105,7 +112,7 @@ def compare(project: Project, experiment: str, root: Path, rebuilt: Path, upstre
     verdict = RebuildVerdict.WITHIN if within else RebuildVerdict.DIFFERENT
     reasons = [
         *_code_and_settings(before, after),
-        *_environment({stage: before[stage] for stage in own}, project, root),
+        *_environment({stage: before[stage] for stage in own[:2]}, project, root),  # that of export is not recorded
     ]
     if not reasons:
         reasons = ["none found: code, settings, versions and processor are those of the recorded build"]
