@@ -1,26 +1,31 @@
 """Measures what it costs to start work in two processes, and each task: our engine of this machine, and a local Dask.
 
-    .venv/bin/python benchmarks/engines.py     # writes benchmarks/results/engines.md and its tables in docs/scaling.md
+    .venv/bin/python -m benchmarks.engines     # writes benchmarks/results/engines.md and its tables in docs/scaling.md
 
 Each measurement is a process of its own. CPU seconds are those of the process and all that it has started. The tasks do
 nothing; they are handed out at once. The second table has the tasks of `--scheduler` on a cluster of this machine: its
-workers have a checkout of their own. Takes three minutes.
+workers have a checkout of their own. The third has whole commands, from their start to their end, in a small project of
+the last commit, whose folder the workers share. Takes a quarter of an hour.
 """
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]  # the package of this checkout, and tests/support
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]  # for tests/support
 
 from support.clusters import cluster
 
+from benchmarks.project_clone import ProjectClone, clone_project, command_environment, keep_only
 from modelyard.core.files import write_text
 from modelyard.core.report_text import fill, markdown_table
 
@@ -29,6 +34,13 @@ BEGIN, END = "<!-- engines -->", "<!-- end of engines -->"
 WORKERS, TASKS, ROUNDS = 2, 300, 3
 CLUSTER_WORKERS, CLUSTER_TASKS = (1, 2, 4), 40
 CLUSTER_COLUMNS = ["workers", "tasks / s", "ms / task of a worker"]
+EXPERIMENT, COPIES, SEEDS, TRIALS = "diabetes_mlp_standard", 8, 40, 40
+COMMANDS = {  # what each does, how many of these, and what it leaves
+    "stages": (("run",), 3 * COPIES, ("results", "dvc.lock", ".dvc/cache", ".dvc/tmp")),
+    "seeds": (("replicate", "copy1", "--seeds", str(SEEDS)), SEEDS, (".modelyard",)),
+    "trials": (("tune", "copy1"), TRIALS, (".modelyard", "studies")),
+}
+COMMAND_COLUMNS = ["command", "at once", "this machine, s", "cluster, s", "this machine, / s", "cluster, / s"]
 COLUMNS = ["engine", "s to the first result", "CPU s of start and end", "ms / task", "CPU ms / task"]
 
 
@@ -102,8 +114,42 @@ def cluster_rows(folder: Path) -> list[tuple[str, ...]]:
     return rows
 
 
+def command_rows() -> Iterator[tuple[str, ...]]:
+    """The seconds of whole commands on this machine, and on a cluster with as many workers as tasks at once."""
+    with clone_project(small_project) as clone:
+        clone.run("modelyard", "run")  # fetches, and imports everything once
+        with cluster(clone.root.parent / "cluster", command_environment()) as started:
+            for workers in CLUSTER_WORKERS:
+                while len(started.processes) < workers:
+                    started.start_worker(clone.root, f"worker{len(started.processes) + 1}", "--no-nanny")
+                for name, (arguments, count, left) in COMMANDS.items():
+                    here = seconds(clone, left, *arguments, "--jobs", str(workers))
+                    there = seconds(clone, left, *arguments, "--scheduler", started.address)
+                    rates = (f"{count / each:.2f}" for each in (here, there))
+                    yield f"{' '.join(arguments)}: {count} {name}", str(workers), f"{here:.1f}", f"{there:.1f}", *rates
+
+
+def small_project(params: dict[str, Any]) -> None:
+    """Copies of one experiment, whose trainings take about a second, and a study of it."""
+    keep_only(params, [EXPERIMENT])
+    kept = params["experiments"].pop(EXPERIMENT)
+    model = {"family": "boosting", "n_estimators": 200}
+    entry = {"input": kept["input"], "model": model, "training": {"seed": 7}}
+    params["experiments"] = {f"copy{number}": entry for number in range(1, COPIES + 1)}
+    vary = {"model.n_estimators": {"low": 50, "high": 400}}
+    params["studies"] = {"copy1": {"experiment": "copy1", "search_space": vary, "n_trials": TRIALS, "seed": 7}}
+
+
+def seconds(clone: ProjectClone, left: tuple[str, ...], *arguments: str) -> float:
+    """The seconds of a command, without what an earlier one has left."""
+    for name in left:
+        path = clone.root / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    return clone.run("modelyard", *arguments).wall_seconds
+
+
 def main() -> None:
-    """Measure both, and write the tables."""
+    """Measure all, and write the tables."""
     load = os.getloadavg()[0]
     rows = [row(engine) for engine in ENGINES]
     from importlib.metadata import version
@@ -112,6 +158,7 @@ def main() -> None:
     result = f"{setup}{version('distributed')}; best of {ROUNDS}.\n\n{markdown_table(COLUMNS, rows)}\n"
     with tempfile.TemporaryDirectory() as folder:
         result += f"\n{markdown_table(CLUSTER_COLUMNS, cluster_rows(Path(folder)))}\n"
+    result += f"\n{markdown_table(COMMAND_COLUMNS, list(command_rows()))}\n"
     print(result)
     write_text(RESULT, result)
     fill(PAGE, result.removesuffix("\n"), BEGIN, END)
