@@ -64,7 +64,7 @@ def test_a_rebuild_with_equal_bytes_changes_and_leaves_nothing(verify: Run, proj
     done = verify("diabetes_linear", "--bytes")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "✓ train@diabetes_linear" in done.stdout, "no cache is used"
-    assert done.stdout.splitlines()[-1] == "✓ diabetes_linear: equal bytes (6 outputs)"
+    assert done.stdout.splitlines()[-1] == "✓ diabetes_linear: equal bytes (7 outputs)"
     assert files_of(project_folder) == before
     assert not list((project_folder.parent / "temporary").iterdir())
 

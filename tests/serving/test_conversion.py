@@ -1,5 +1,8 @@
 """The stage `export`: a converted model is kept if it answers as the model itself does."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -65,3 +68,15 @@ def test_a_converted_model_with_other_answers_is_not_kept(wrong, reason, folders
 def test_a_file_that_onnx_runtime_cannot_open_is_not_kept():
     with pytest.raises(NotConvertible, match="ONNX Runtime: "):
         conversion._loaded(b"no model")
+
+
+def test_onnx_runtime_does_not_prepare_to_send_what_it_runs_to_its_maker(folders, tmp_path):
+    convert_experiment(*folders, Runtime())
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    variables = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    used = f"from modelyard.serving.onnx_model import OnnxModel; OnnxModel({str(folders[2] / FILE)!r}).description"
+    for code, left in ((used, []), ("import onnxruntime", [".ses"])):
+        surroundings = variables | {"TMPDIR": str(temporary), "HOME": str(temporary)}
+        subprocess.run([sys.executable, "-c", code], env=surroundings, check=True)
+        assert [path.name for path in temporary.iterdir() if path.is_file()] == left, code

@@ -57,7 +57,8 @@ predictions = np.array(answer["predictions"])
 """,
 }
 USE = {
-    "onnx": "`model.onnx` is for [ONNX Runtime](https://onnxruntime.ai), in Python, C, C++, C#, Java or JavaScript.",
+    "onnx": "`model.onnx` is for [ONNX Runtime](https://onnxruntime.ai), in Python, C, C++, C#, Java or JavaScript. "
+    "Its own builds send usage data to Microsoft unless the variable ORT_DISABLE_TELEMETRY is 1.",
     "litert": "`model.tflite` is for [LiteRT](https://ai.google.dev/edge/litert), formerly TensorFlow Lite, on phones "
     "and other small devices.",
     "saved_model": "`model/1` is a SavedModel. TensorFlow Serving answers over HTTP, and the client needs no "

@@ -1,5 +1,6 @@
 """Models in ONNX, answered by ONNX Runtime: loaded in a moment, without the library that trained them."""
 
+import os
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +16,10 @@ FOLDER = "onnx"
 FILE = "model.onnx"
 CONVERSION = "conversion.json"
 """What became of the conversion: whether it succeeded, the reason if not, and how the answers were checked."""
+
+os.environ.setdefault(
+    "ORT_DISABLE_TELEMETRY", "1"
+)  # before any import of it: else it reports to its maker what it runs
 
 DESCRIPTION = "modelyard.input"  # see models.export.graph
 BATCH = 1000  # samples computed at a time, to bound the memory
