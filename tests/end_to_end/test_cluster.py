@@ -161,7 +161,7 @@ def test_what_ctrl_c_stops_is_done_by_the_next_command(mine: Path, start):
     replication = start("replicate", "patients", "--seeds", "6")
     wait_until(lambda: len(runs(mine)), 600)
     replication.send_signal(signal.SIGINT)
-    assert "Stopped. Finished runs are kept; run again to continue." in replication.end()
+    assert "Stopped. Finished runs are kept; run again to continue." in replication.end(code=130)
     kept = len(runs(mine))
     assert 1 <= kept < 6
     assert start("replicate", "patients", "--seeds", "6").end().count("✓ patients seed") == 6 - kept

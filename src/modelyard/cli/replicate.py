@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 RAW, REPORTS = Path("data/raw"), Path("reports")
 CLAIMS, SEEDS_TABLE = REPORTS / "claims.json", REPORTS / "replication.csv"
 DEFAULT_SEEDS = 5  # of an experiment; a claim states its own number
+INTERRUPTED = 130  # exit code, as of the shell
 LONGEST = 7 * 24 * 3600.0  # seconds: no limit that matters
 
 
@@ -53,12 +54,12 @@ def replicate(names: Sequence[str], seeds: int | None, minutes: float, options: 
     chosen = names or list(declared)
     of_chosen, end = dict.fromkeys(chosen, seeds), time.monotonic() + 60 * minutes
     looks = {name: seeds or declared[name].seeds for name in chosen if name in declared}
-    succeeded = True
+    code = 0
     with open_engine(options, console) as engine:
         while True:
             wanted = _wanted_series(project, declared, chosen, looks, seeds, splits)
             if jobs := series.missing_jobs(wanted, folder):
-                succeeded = run_missing(jobs, engine, max(0.0, end - time.monotonic()), console)
+                code = max(code, run_missing(jobs, engine, max(0.0, end - time.monotonic()), console))
             results = _assess(project, declared, folder, of_chosen)
             further = {name: count for name in looks if (count := results[name].next_look) and not seeds}
             if not further or series.missing_jobs(wanted, folder):
@@ -66,7 +67,7 @@ def replicate(names: Sequence[str], seeds: int | None, minutes: float, options: 
             looks |= further
     _report(project, results, folder, console)
     mlflow_log.write((each for each, _ in wanted), folder)
-    return 0 if succeeded else 1
+    return code
 
 
 def runs_folder() -> Path:
@@ -124,11 +125,11 @@ def _wanted_series(
 
 def run_missing(
     jobs: Sequence[Job], engine: Engine, seconds: float, console: Console, work: Work = train_and_evaluate
-) -> bool:
-    """Run jobs and print each result; returns whether none failed."""
+) -> int:
+    """Run jobs and print each result; returns the exit code: 1 if one has failed, 130 after Ctrl-C."""
     if not seconds:
         _print_left(len(jobs), len(jobs), console)
-        return True
+        return 0
     datasets: set[str] = set().union(*(job.datasets for job in jobs))
     missing = failures(run_stages([f"fetch@{name}" for name in sorted(datasets)], console))
     for stage, reason in missing.items():
@@ -144,9 +145,10 @@ def run_missing(
                 display.show(event)
         except KeyboardInterrupt:
             console.print("Stopped. Finished runs are kept; run again to continue.")
+            return INTERRUPTED
     if left := len(jobs) - display.ended:
         _print_left(left, len(jobs), console)
-    return not display.failed and not missing
+    return int(bool(display.failed or missing))
 
 
 def _print_left(left: int, total: int, console: Console) -> None:
