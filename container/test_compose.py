@@ -32,7 +32,7 @@ PASSWORDS = {
     "OPTUNA_PASSWORD": "another-one",
 }
 BUCKET = "artifacts"
-TRACKED = "from modelyard import tracking\nwith tracking.training_run('from_a_laptop'): pass"
+TRACKED = "from modelyard import tracking\nwith tracking.training_run('from_a_laptop') as run: run.log_lineage({}, {})"
 
 
 class Team:
@@ -175,7 +175,7 @@ def test_a_study_completes_although_one_of_its_workers_is_killed(team, engine, t
     team.environment |= {"STUDY": "digits_cnn", "WORKERS": "3", "TRIALS": "8"}
     succeeded(team("--profile", "work", "up", "--detach", "--no-build", "worker"))
     succeeded(run("git", "clone", "--quiet", str(ROOT), str(tmp_path / "laptop")))
-    tune = [str(BIN / "modelyard"), "tune", "digits_cnn", "--trials", "8", "--workers", "1"]
+    tune = [str(BIN / "modelyard"), "tune", "digits_cnn", "--trials", "8", "--jobs", "1"]
     laptop = subprocess.Popen(tune, cwd=tmp_path / "laptop", env=team.laptop)
     names = run(engine, "ps", "--format={{.Names}}", f"--filter=name={team.name}.worker").stdout.split()
     assert len(names) == 3, team("logs", "worker").stdout
