@@ -51,6 +51,29 @@ def test_a_trial_without_heartbeat_is_retried_by_another_machine(tmp_path, stora
     assert [trial.state for trial in trials if trial.user_attrs.get("again") == 0] == [TrialState.COMPLETE]
 
 
+def test_the_last_trial_of_a_machine_that_is_lost_is_waited_for_and_repeated(tmp_path, storage):
+    search_plan = plan(tmp_path)
+    study = open_study(search_plan, storage)
+    lost = study.ask()
+    lost.set_user_attr("worker", "another-machine:1:0")
+    storage.open().record_heartbeat(lost._trial_id)
+    began = time.monotonic()
+    with closing(LocalEngine(1)) as engine:
+        Search(study, storage, search_plan, lambda running, finished: None).run(engine, Budget(1))
+    assert time.monotonic() - began > 2 * storage.heartbeat
+    lost, again = open_study(search_plan, storage).trials
+    assert (lost.state, again.state, again.user_attrs["again"]) == (TrialState.FAIL, TrialState.COMPLETE, 0)
+
+
+def test_trials_of_others_are_not_waited_for_after_the_seconds_are_over(tmp_path, storage):
+    search_plan = plan(tmp_path)
+    study = open_study(search_plan, storage)
+    study.ask().set_user_attr("worker", "another-machine:1:0")
+    with closing(LocalEngine(1)) as engine:
+        Search(study, storage, search_plan, lambda running, finished: None).run(engine, Budget(1, timeout=0.5))
+    assert open_study(search_plan, storage).trials[0].state is TrialState.RUNNING
+
+
 def test_a_running_trial_of_another_machine_is_not_touched_on_resume(tmp_path, storage):
     search_plan = plan(tmp_path)
     open_study(search_plan, storage).ask().set_user_attr("worker", "another-machine:1:0")

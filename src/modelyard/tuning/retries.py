@@ -1,5 +1,6 @@
 """Trials whose worker died: marked as failed with the reason, and their parameters enqueued again."""
 
+import warnings
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
@@ -47,6 +48,13 @@ def running_trials(study: optuna.Study, task: str) -> list[FrozenTrial]:
     """Return the running trials of a task of a cluster."""
     running = study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
     return [trial for trial in running if trial.user_attrs.get(TASK) == task]
+
+
+def fail_lost_trials(study: optuna.Study) -> None:
+    """Fail the running trials without a heartbeat, and retry them; a new trial does this as well."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        optuna.storages.fail_stale_trials(study)
 
 
 def retry_lost_tasks(study: optuna.Study, taken: Collection[str]) -> None:

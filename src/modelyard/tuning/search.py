@@ -24,6 +24,7 @@ from modelyard.tuning.storage import StudyStorage
 from modelyard.tuning.worker import EpochFinished, RunTrial, TrialFinished, TrialStarted, WorkerReady, run_trial
 
 POLL_SECONDS = 0.2
+LOOKS = 6  # for trials of other searches, per heartbeat
 SAME_FAILURES = 5  # in a row, which stop a search
 REBUILD, STARTED, DONE = "rebuild", "begun", "done"  # the attribute of a study that is a rebuild, and its values
 
@@ -77,6 +78,7 @@ class Search:
         self._sampled = sum(each.state is not TrialState.WAITING for each in study.get_trials(deepcopy=False))
         self._own_seed: tuple[int, ...] = ()
         self._has_changed = True  # whether a trial has ended since the trials were counted
+        self._look_at, self._others_run = 0.0, False
 
     def run(self, engine: Engine, budget: Budget, joined: bool = False) -> None:
         """Search until the budget is used up and every trial has ended.
@@ -97,7 +99,7 @@ class Search:
             try:
                 if not joined:
                     self._come_back(engine)
-                while self._submit_trials(engine, budget, until):
+                while self._submit_trials(engine, budget, until) or self._must_wait(until):
                     self._receive(engine.watch(POLL_SECONDS))
                     self._update(engine.slots)
             finally:
@@ -146,6 +148,17 @@ class Search:
         for _ in range(min(left, room)):
             self._submit(engine, (self._plan.study.seed, self._sampled, *self._own_seed))
         return bool(self._submitted)
+
+    def _must_wait(self, until: float) -> bool:
+        """Whether other searches run trials, which this one repeats if their machine is lost."""
+        if self._storage.is_journal or time.monotonic() > until:  # a file has no heartbeats
+            return False
+        if time.monotonic() > self._look_at:
+            running = self._study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
+            self._others_run = any("worker" in trial.user_attrs for trial in running)
+            retries.fail_lost_trials(self._study)
+            self._look_at, self._has_changed = time.monotonic() + self._storage.heartbeat / LOOKS, True
+        return self._others_run
 
     def _submit(self, engine: Engine, seed: tuple[int, ...]) -> None:
         key = f"{self._study.study_name}:{'-'.join(map(str, seed))}"
