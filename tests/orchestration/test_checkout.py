@@ -33,7 +33,7 @@ def root(tmp_path: Path) -> Path:
     ("change", "says"),
     [
         ({}, ""),
-        ({"place": "there:/b", "token": "x"}, ""),
+        ({"place": "there:/b", "tokens": ("x",)}, ""),
         ({"commit": "b" * 40}, "has commit bbbbbbbbbbbb, here is commit aaaaaaaaaaaa: check it out there"),
         ({"commit": ""}, "has no commit, here is commit aaaaaaaaaaaa"),
         ({"lock": "3" * 64}, "has requirements.lock 333333333333, here is requirements.lock 111111111111"),
@@ -86,6 +86,13 @@ def test_variables_that_restrict_the_processor_are_a_part_of_it(root: Path, monk
 
 def test_a_folder_that_is_shared_is_known_by_what_the_coordinator_has_written(root: Path, tmp_path_factory):
     here = describe_coordinator(root)
-    assert describe(root).token == here.token != ""
-    assert describe(tmp_path_factory.mktemp("other")).token == ""
-    assert (root / checkout.TOKEN).exists()
+    assert describe(root).is_shared_by(here)
+    assert not describe(tmp_path_factory.mktemp("other")).is_shared_by(here)
+
+
+def test_a_second_coordinator_in_the_folder_does_not_take_it_from_the_first(root: Path, monkeypatch):
+    first = describe_coordinator(root)
+    monkeypatch.setattr(checkout, "this_process", lambda: "another")
+    second = describe_coordinator(root)
+    assert describe(root).is_shared_by(first)
+    assert describe(root).is_shared_by(second)

@@ -50,7 +50,7 @@ def open_engine(
     from modelyard.orchestration.cluster_engine import ClusterEngine, ClusterOptions
 
     def warn(line: str) -> None:
-        console.print(line, style="yellow", highlight=False, soft_wrap=True)
+        console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
     # Runs are logged by this machine afterwards: it has the database, if there is no server.
     variables = {**QUIET, **ONE_THREAD, "MODELYARD_TRACKING": "off"}

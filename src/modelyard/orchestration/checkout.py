@@ -4,7 +4,7 @@ import os
 import platform
 import socket
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from modelyard.core.processes import this_process
 from modelyard.orchestration.run_lock import FOLDER
 
 LOCK_FILE = "requirements.lock"
-TOKEN = FOLDER / "coordinator"  # of the last process that handed out tasks from this checkout
+TOKENS = FOLDER / "coordinators"  # the last processes that handed out tasks from this checkout
+MOST_TOKENS = 50
 SHOWN = 12  # characters of a hash
 
 
@@ -31,7 +32,7 @@ class Checkout:
         files: the hash of the settings, the scripts and the package.
         versions: of Python and of the packages that compute.
         processor: its features, and the variables that restrict them.
-        token: the coordinator that has written into it last.
+        tokens: the coordinators that have written into it; of a coordinator its own.
     """
 
     place: str
@@ -41,7 +42,11 @@ class Checkout:
     files: str
     versions: Mapping[str, str]
     processor: tuple[str, ...]
-    token: str
+    tokens: tuple[str, ...]
+
+    def is_shared_by(self, coordinator: "Checkout") -> bool:
+        """Return whether it is the folder of this coordinator."""
+        return bool(set(coordinator.tokens) & set(self.tokens))
 
     def refusal_of(self, other: "Checkout", mixed: bool) -> str:
         """Return why the results of another checkout would not be those of this one, or "".
@@ -84,7 +89,7 @@ def describe(root: Path) -> Checkout:
         versions={name: machine.installed_version(name) for name in machine.PACKAGES}
         | {"python": platform.python_version()},
         processor=(*machine.cpu_features(), *variables),
-        token=_token(root),
+        tokens=_tokens(root),
     )
 
 
@@ -94,8 +99,9 @@ def describe_coordinator(root: Path) -> Checkout:
     Raises:
         ModelyardError: it has changes that no other checkout has, or git fails.
     """
-    write_text(root / TOKEN, this_process())
-    found = describe(root)
+    token = this_process()
+    write_text(root / TOKENS, "\n".join([*_tokens(root)[-MOST_TOKENS:], token]))
+    found = replace(describe(root), tokens=(token,))
     if found.changed:
         raise ModelyardError(
             f"uncommitted changes in {', '.join(found.changed)}: the workers have only what is committed. Commit them "
@@ -120,11 +126,11 @@ def _hash(files: Iterable[Path]) -> str:
     return content.hexdigest() if found else ""
 
 
-def _token(root: Path) -> str:
+def _tokens(root: Path) -> tuple[str, ...]:
     try:
-        return (root / TOKEN).read_text(encoding="utf-8")
+        return tuple((root / TOKENS).read_text(encoding="utf-8").splitlines())
     except OSError:
-        return ""
+        return ()
 
 
 def _named(what: str, value: str) -> str:

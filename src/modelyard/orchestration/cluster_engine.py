@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from modelyard.core.errors import ModelyardError
+from modelyard.core.errors import ModelyardError, first_line
 from modelyard.orchestration import shared_data
 from modelyard.orchestration.checkout import SHOWN, Checkout, describe_coordinator, other_versions
 from modelyard.orchestration.cluster_worker import TOPIC, Done, Order, describe_worker, run, stop
@@ -90,7 +90,7 @@ class ClusterEngine:
         try:
             with suppress(TimeoutError):
                 self._client.wait_for_workers(1, timeout=WORKER_SECONDS)
-            self._examine(self._client.run(describe_worker))
+            self._examine(self._client.run(describe_worker, on_error="return"))
         except BaseException:
             self._client.close()
             raise
@@ -108,7 +108,7 @@ class ClusterEngine:
             workers = self._client.scheduler_info(n_workers=-1)["workers"].items()
             self._threads = sum(int(each["nthreads"]) for address, each in workers if address not in self._refused)
             self._threads_until = time.monotonic() + THREADS_SECONDS
-        return self._options.jobs or self._threads + self._local.slots
+        return self._options.jobs or max(1, self._threads)
 
     def submit(self, task: Task) -> None:
         """Hand a task out, or come back to the one with its key that the cluster has already."""
@@ -182,7 +182,8 @@ class ClusterEngine:
             self._options.modules,
             hashes,
         )
-        chosen = {"workers": sorted(self._fitting)} if self._refused else {}
+        # Others may come later, and refuse the task themselves if they do not fit.
+        chosen = {"workers": sorted(self._fitting), "allow_other_workers": True} if self._refused else {}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of large graphs
             future = self._client.submit(
@@ -255,7 +256,7 @@ class ClusterEngine:
             return Ended(task.key, error=f"what {done.place} has made cannot be received: {error}")
         return replace(done.ended, key=task.key)
 
-    def _examine(self, found: Mapping[str, tuple[Checkout, float]]) -> None:
+    def _examine(self, found: Mapping[str, tuple[Checkout, float] | Exception]) -> None:
         """Find the workers whose results are those of this checkout.
 
         Raises:
@@ -267,14 +268,18 @@ class ClusterEngine:
                 f"the scheduler at {self._options.address} has had no worker for {WORKER_SECONDS} s. Start one in a "
                 f"checkout of this commit: .venv/bin/dask worker {self._options.address}"
             )
-        for address, (checkout, clock) in found.items():
+        for address, described in found.items():
+            if isinstance(described, Exception):
+                self._refused[address] = f"worker {address} cannot describe its checkout: {first_line(described)}."
+                continue
+            checkout, clock = described
             if abs(clock - now) > CLOCK_SECONDS:
                 self._warn(f"warning: the clock of {checkout.place} differs by {clock - now:+.0f} s; set it (NTP).")
             if refusal := self._here.refusal_of(checkout, self._options.mixed):
                 self._refused[address] = f"worker {address} ({checkout.place}) {refusal}."
             else:
                 self._fitting.add(address)
-                self.shares_folder = self.shares_folder and checkout.token == self._here.token
+                self.shares_folder = self.shares_folder and checkout.is_shared_by(self._here)
         self._require_fitting(self._refused.values())
         if not self.shares_folder and not shared_data.has_remote(self._root):
             raise ModelyardError(

@@ -30,6 +30,8 @@ from modelyard.orchestration.local_engine import LocalEngine
 
 TOPIC = "modelyard"  # of the messages of tasks
 POLL_SECONDS = 0.1
+MEMORY_SECONDS = 1.0  # between looks for the memory; what was killed has freed its own by then
+STOPPED = "it was stopped"
 LOG_BYTES = 2**20  # of a command's log that come back
 DIED = (-9, 128 + 9)  # exit codes of a command that was killed
 
@@ -95,7 +97,7 @@ def run(order: bytes) -> Done:
     here = describe(root)
     if refusal := given.coordinator.refusal_of(here, given.mixed):
         return Done(Ended(key), here.place, refusal)
-    is_shared = here.token == given.coordinator.token
+    is_shared = here.is_shared_by(given.coordinator)
     if not is_shared and set(given.task.needs) - given.hashes.keys():
         return Done(
             Ended(key), here.place, "has a checkout of its own, while the others share a folder: start it there"
@@ -106,7 +108,11 @@ def run(order: bytes) -> Done:
         if not is_shared:
             _remove(root, task.makes)
             shared_data.receive(root, given.hashes)
-        ended = _machine().run(task, lambda content: worker.log_event(TOPIC, [key, pickle.dumps(content)]))
+        ended = _machine().run(
+            task, lambda content: worker.log_event(TOPIC, [key, pickle.dumps(content)]), sends_log=not is_shared
+        )
+        if ended.error == STOPPED:  # nobody wants the result, or Dask runs it again for who has submitted it again
+            raise LostTaskError(STOPPED)
         if ended.result in DIED or "SIGKILL" in ended.error:
             raise LostTaskError("its process was killed, perhaps out of memory")
         made = [path for path in task.makes if not is_shared and not ended.error and not ended.result]
@@ -139,13 +145,19 @@ class Machine:
             threads: how many tasks run at once.
             memory: the bytes that the worker may use with all that it has started; 0: no limit.
         """
-        self._memory = memory
+        self._memory, self._memory_until = memory, 0.0
         self._engine, self._lock = LocalEngine(threads), threading.Lock()
         self._events: dict[str, deque[TaskEvent]] = defaultdict(deque)
         self._stopped: set[str] = set()
 
-    def run(self, task: Task, on_message: Callable[[Any], None]) -> Ended:
-        """Run a task, and return its end; any thread may look for what has happened to all of them."""
+    def run(self, task: Task, on_message: Callable[[Any], None], sends_log: bool = True) -> Ended:
+        """Run a task, and return its end; any thread may look for what has happened to all of them.
+
+        Args:
+            task: the task.
+            on_message: called with what it reports.
+            sends_log: whether a command's log is reported as it grows; not in a folder that the coordinator has too.
+        """
         with self._lock:
             self._engine.submit(task)
         shown = 0
@@ -160,8 +172,8 @@ class Machine:
                         return event
                     on_message(event.content)
                 if task.key in self._stopped:
-                    return Ended(task.key, error="it was stopped")
-                if isinstance(task.work, Command):
+                    return Ended(task.key, error=STOPPED)
+                if sends_log and isinstance(task.work, Command):
                     shown = _show_log(task.work.log, shown, on_message)
                 self._limit_memory()
                 time.sleep(POLL_SECONDS)
@@ -169,7 +181,7 @@ class Machine:
             with self._lock:
                 self._engine.cancel([task.key])
             self._stopped.discard(task.key)
-            del self._events[task.key]
+            self._events.pop(task.key, None)
 
     def stop(self, keys: Collection[str]) -> None:
         """Stop those of these tasks that run."""
@@ -177,8 +189,10 @@ class Machine:
 
     def _limit_memory(self) -> None:
         """Kill the largest process where all of them exceed the limit: Dask's own limit is for its own process."""
-        if not self._memory:
-            return
+        with self._lock:  # one thread looks for all of them
+            if not self._memory or time.monotonic() < self._memory_until:
+                return
+            self._memory_until = time.monotonic() + MEMORY_SECONDS
         sizes = {}
         for process in psutil.Process().children(recursive=True):
             with suppress(psutil.Error):
