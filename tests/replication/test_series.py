@@ -123,6 +123,20 @@ def test_a_failed_run_is_not_kept_and_is_tried_again(project, kept, tmp_path):
     assert not kept.exists()
 
 
+def test_predictions_that_were_not_written_to_their_end_are_not_there(project, kept, tmp_path, monkeypatch):
+    def stopped(file, **_):
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "savez_compressed", stopped)
+    engine = Here(lambda call: {"metrics": {"mae": 1.0}, "seconds": 1.0, "predictions": {"truth": np.zeros(3)}})
+    (job,) = series.missing_jobs([(replace(series_of(project, "linear"), keeps_predictions=True), 1)], kept)
+    with pytest.raises(KeyboardInterrupt):
+        list(series.run_jobs([job], tmp_path / "raw", engine, NO_LIMIT))
+    assert not job.predictions.exists()
+    assert not list(kept.rglob("*.part"))
+
+
 def test_a_run_that_diverged_is_kept_and_has_no_statistics(project, kept, tmp_path, capsys):
     values = iter([{"mae": 1.0, "r2": 0.5}, {"mae": float("nan"), "r2": 0.5}])
     diverging = Here(lambda call: {"metrics": next(values), "seconds": 1.0})

@@ -61,8 +61,9 @@ def replicate(names: Sequence[str], seeds: int | None, minutes: float, options: 
             if jobs := series.missing_jobs(wanted, folder):
                 code = max(code, run_missing(jobs, engine, max(0.0, end - time.monotonic()), console))
             results = _assess(project, declared, folder, of_chosen)
-            further = {name: count for name in looks if (count := results[name].next_look) and not seeds}
-            if not further or series.missing_jobs(wanted, folder):
+            wished = {name: results[name].next_look or 0 for name in looks if not seeds}
+            further = {name: count for name, count in wished.items() if count > looks[name]}
+            if not further or code == INTERRUPTED or time.monotonic() >= end:
                 break
             looks |= further
     _report(project, results, folder, console)

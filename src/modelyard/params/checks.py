@@ -167,6 +167,9 @@ def _claim_mistakes(project: Project, claims: Claims) -> Iterator[Mistake]:
             continue
         if sides[0] == sides[1]:
             yield Mistake((name,), "first and second have equal settings, `changes` included; change one of them")
+        if sides[0].seed != sides[1].seed:
+            reason = f"the sides have training.seed {sides[0].seed} and {sides[1].seed}: runs are paired by their seed"
+            yield Mistake((name,), f"{reason}; give both the same one, by `changes` for example")
         if claim.crossed:
             yield from _crossed_mistakes(name, *sides)
         for side in sides:

@@ -14,7 +14,7 @@ from pydantic import FiniteFloat, TypeAdapter
 
 from modelyard import metrics
 from modelyard.core.errors import ModelyardError
-from modelyard.core.files import read_json, write_json
+from modelyard.core.files import atomic_file, read_json, write_json
 from modelyard.experiments.tasks import TASKS
 from modelyard.metrics.definitions import BoundMetric
 from modelyard.models import Runtime
@@ -204,7 +204,7 @@ def run_jobs(
     end, by_key = time.monotonic() + seconds, {_key(job): job for job in jobs}
     with _calls(jobs, raw, engine, work) as calls:
         needs = [tuple(str(raw / name) for name in sorted(job.datasets)) for job in jobs]
-        tasks = [Task(*each[:2], needs=each[2]) for each in zip(by_key, calls, needs, strict=True)]
+        tasks = [Task(key, call, needs=need) for key, call, need in zip(by_key, calls, needs, strict=True)]
         for event in run_all(engine, tasks, end - time.monotonic()):
             job = by_key[event.key]
             if not isinstance(event, Ended):
@@ -243,8 +243,8 @@ def _key(job: Job) -> str:
 def _keep(job: Job, result: dict[str, Any]) -> None:
     """Write what a run has returned into its files; its predictions are then no part of the result any more."""
     if predictions := result.pop("predictions", {}):
-        job.predictions.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(job.predictions, **predictions)
+        with atomic_file(job.predictions) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, **predictions)
     values = result["metrics"].items()
     metrics = {name: value if np.isfinite(value) else None for name, value in values}
     content = {"experiment": job.experiment, "seed": job.resolved.seed, **result}
