@@ -2,6 +2,7 @@
 """The HTTP server: answers, refusals, metrics, its bounded log, and newer versions of its model."""
 
 import json
+import socket
 import threading
 import urllib.error
 import urllib.request
@@ -53,7 +54,7 @@ class Client:
     """Sends requests to a server."""
 
     def __init__(self, port: int) -> None:
-        self.address = f"http://127.0.0.1:{port}"
+        self.port, self.address = port, f"http://127.0.0.1:{port}"
 
     def get(self, path: str) -> tuple[int, str]:
         return self._answer(urllib.request.Request(self.address + path))
@@ -136,6 +137,14 @@ def test_unknown_categories_and_unused_columns_are_warnings(table, start):
     ]
 
 
+def test_unused_columns_are_not_read_and_not_all_named(table, start):
+    rows = [ROW | {"note": "x"} | {f"n{number}": number for number in range(1000)}, ROW | {"note": 3}]
+    status, answer = start(table.source()).predict({"rows": rows})
+    assert (status, len(answer["predictions"])) == (200, 2)
+    assert answer["warnings"][0].startswith("unused columns: note, n0, ")
+    assert answer["warnings"][0].endswith(", ...")
+
+
 @pytest.mark.parametrize(
     "body, message",
     [
@@ -153,6 +162,8 @@ def test_unknown_categories_and_unused_columns_are_warnings(table, start):
         ({"rows": [ROW | {"area": "much"}]}, "1 row(s) cannot be predicted: rows[0]: 'much' in column 'area'"),
         ({"rows": [ROW | {"town": None}]}, "no value in column 'town'"),
         ({"rows": [ROW | {"area": 10**400}]}, "values of different types"),
+        (rb'{"rows": [{"area": 1, "town": "\ud800", "sold on": "2024-03-01"}]}', "half of a character"),
+        (rb'{"rows": [{"\ud800": 1}]}', "2 of 3 columns are missing"),
     ],
 )
 def test_a_malformed_request_gets_a_422_that_says_what_is_wrong(body, message, table, start):
@@ -205,6 +216,20 @@ def test_a_failure_of_the_model_gets_a_500_without_a_traceback(table, start, mon
         500,
         {"error": "the prediction failed; the log of the server says why"},
     )
+
+
+def test_an_answer_that_is_no_json_counts_as_a_failure(table, start, monkeypatch):
+    client = start(table.source())
+    monkeypatch.setattr(table.model, "predict", lambda x: np.full(len(x), np.inf))
+    assert client.predict({"rows": [ROW]})[0] == 500
+    assert 'modelyard_requests_total{status="500"} 1.0' in client.get("/metrics")[1].splitlines()
+
+
+def test_a_client_that_leaves_during_the_upload_is_no_failure(table, start):
+    client = start(table.source())
+    with socket.create_connection(("127.0.0.1", client.port)) as connection:
+        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
+    wait_until(lambda: 'modelyard_requests_total{status="499"} 1.0' in client.get("/metrics")[1], 60)
 
 
 def test_health_readiness_description_and_metrics(table, start):

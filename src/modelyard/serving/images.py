@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from modelyard.serving.batch import PredictionBatch, Unreadable, open_all, shown
 
 COLOURS = {"grey": "grey", "rgb": "colour"}  # in warnings
 WHITE = 255
+_WARNINGS = Lock()  # what is recorded is of all threads
 SCALED_TO_1 = ("pixels", "minmax")
 
 
@@ -69,7 +71,7 @@ def read_one(file: Path | BytesIO, image_format: ImageFormat, description: Input
         Unreadable: it cannot be decoded.
     """
     try:
-        with warnings.catch_warnings(record=True, action="always") as noticed:
+        with _WARNINGS, warnings.catch_warnings(record=True, action="always") as noticed:
             decoded = decode(file, image_format)
     except FileNotFoundError:
         raise Unreadable("no such file") from None

@@ -92,13 +92,15 @@ def _read_rows(rows: list[Any], description: InputDescription) -> PredictionBatc
         if wrong:
             raise Unreadable(f"rows[{number}] is not an object with a text, a number, true, false or null by column")
     names = dict.fromkeys(name for row in rows for name in row)
-    columns = {name: _column(name, [row.get(name) for row in rows]) for name in names}
+    used = tables.column_names(description)
+    columns = {name: _column(name, [row.get(name) for row in rows]) for name in used if name in names}
     samples = tables.to_samples(columns, description)
     if samples.errors:
         named = "; ".join(f"rows[{row}]: {samples.errors[row]}" for row in sorted(samples.errors)[:NAMED])
         raise Unreadable(f"{len(samples.errors)} row(s) cannot be predicted: {named}")
-    unused = [name for name in names if name not in tables.column_names(description)]
-    remarks = [f"unused columns: {', '.join(unused)}"] if unused else []
+    unused = [name for name in names if name not in used]
+    shown = ", ".join([*unused[:NAMED], *["..."] * (len(unused) > NAMED)])
+    remarks = [f"unused columns: {shown}"] if unused else []
     return PredictionBatch({}, samples.x, (*remarks, *tables.warn_of_unknown(samples.unknown)))
 
 
@@ -109,6 +111,8 @@ def _column(name: str, values: list[Any]) -> Any:
         array = pa.array(values, pa.string() if all(value is None for value in values) else None)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         raise Unreadable(f"column {name!r} has values of different types, such as numbers and text") from None
+    except UnicodeEncodeError:
+        raise Unreadable(f"column {name!r} has a text that is not Unicode: half of a character") from None
     return pa.chunked_array([array])
 
 

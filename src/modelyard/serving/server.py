@@ -13,7 +13,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -44,17 +44,19 @@ class PredictionServer:
         try:
             body = await _body(request)
             answer = await run_in_threadpool(self._answer, body, request.headers.get("content-type", ""))
-            status = 200
+            response: Response = JSONResponse(answer)  # fails for what is no JSON: inf, or half of a character
         except Unreadable as error:
-            answer, status = {"error": str(error)}, 422
+            response = _refusal(str(error), 422)
         except _TooLarge:
-            answer, status = {"error": f"the body has more than {MOST_BYTES} bytes: send fewer samples at once"}, 413
+            response = _refusal(f"the body has more than {MOST_BYTES} bytes: send fewer samples at once", 413)
+        except ClientDisconnect:
+            response = Response(status_code=499)  # nobody reads it; it counts as what nginx calls it
         except Exception:  # a person gets no traceback, the log of the server has it
             logging.getLogger("modelyard.serving").exception("a prediction failed")
-            answer, status = {"error": "the prediction failed; the log of the server says why"}, 500
-        self._requests.labels(status).inc()
+            response = _refusal("the prediction failed; the log of the server says why", 500)
+        self._requests.labels(response.status_code).inc()
         self._seconds.observe(perf_counter() - began)
-        return JSONResponse(answer, status)
+        return response
 
     def _answer(self, body: bytes, content_type: str) -> dict[str, Any]:
         version, model = self._served.current
@@ -98,6 +100,10 @@ async def _body(request: Request) -> bytes:
         if size > MOST_BYTES:
             raise _TooLarge
     return b"".join(parts)
+
+
+def _refusal(error: str, status: int) -> Response:
+    return JSONResponse({"error": error.encode(errors="replace").decode()}, status)  # it may quote half a character
 
 
 def _logged(body: bytes) -> Any:
