@@ -112,6 +112,18 @@ def test_a_changed_contract_is_not_used(project: Path) -> None:
     assert "warning: values outside the training samples' are not marked: data/inputs/line/contract" in result.stderr
 
 
+@pytest.mark.parametrize("option", ["-o", "--show"])
+def test_new_samples_are_not_overwritten(option: str, project: Path) -> None:
+    folder = project / "new.png"
+    folder.mkdir()
+    (project / "same.csv").rename(folder / "a.png" if option == "--show" else folder / "a.csv")
+    (target,) = folder.iterdir()
+    before = target.read_bytes()
+    result = modelyard("check", "fit", "new.png", option, str(target.relative_to(project)))
+    assert "is an input file and would be overwritten" in result.output
+    assert (result.exit_code, target.read_bytes()) == (1, before)
+
+
 def test_a_plot_of_another_kind_and_files_that_are_not_there_are_errors(project: Path) -> None:
     result = modelyard("check", "fit", "same.csv", "--show", "drift.pdf")
     assert "error: --show drift.pdf: the plot is written as PNG" in result.output

@@ -1,9 +1,12 @@
 """`modelyard clean`: it shows what nothing refers to, asks, and removes that and nothing else."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
 from support.commands import modelyard
+from support.pipelines import editing
 
 from modelyard.cli import clean
 
@@ -29,6 +32,8 @@ def cluttered(project: Path) -> Path:
     ):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_bytes(b"x" * 1000)
+    an_hour_ago = time.time() - 3700
+    os.utime(project / "data" / "inputs" / ".xor.abcd.part", (an_hour_ago, an_hour_ago))
     return project
 
 
@@ -57,6 +62,19 @@ def test_what_nothing_refers_to_is_shown_and_removed_once_one_agrees(cluttered: 
     kept = {"data/raw/xor/xor.csv", "results/xor_mlp/model/model.keras", "results/gone/metrics.json"}
     assert files(cluttered) == kept | {".modelyard/runs/xor_mlp", ".modelyard/training/xor_mlp.npz"}
     assert "There is nothing to remove." in modelyard("clean").output
+
+
+def test_a_persons_own_files_in_data_and_what_is_being_written_stay(cluttered: Path) -> None:
+    with editing(cluttered / "params.yaml") as content:
+        source = {"path": "data/raw/mine/houses.csv", "sha256": "0" * 64}
+        content["datasets"]["xor"]["files"] = {"houses.csv": source}
+    for name in ("data/raw/mine/houses.csv", "reports/.claims.md.0123.part"):
+        (cluttered / name).parent.mkdir(parents=True, exist_ok=True)
+        (cluttered / name).write_bytes(b"x")
+    assert modelyard("clean", "--yes").exit_code == 0
+    assert (cluttered / "data/raw/mine/houses.csv").exists()
+    assert (cluttered / "reports/.claims.md.0123.part").exists()
+    assert not (cluttered / "data/raw/gone").exists()
 
 
 def test_a_mistake_in_params_yaml_removes_nothing(cluttered: Path) -> None:

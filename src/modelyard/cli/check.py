@@ -19,6 +19,7 @@ from modelyard.core.files import write_json, write_table
 from modelyard.experiments import evaluate, plots
 from modelyard.serving import check as serving
 from modelyard.serving import engines, mlflow_log, registry
+from modelyard.serving.batch import check_outputs
 from modelyard.serving.check import DriftReport, NewSamples
 from modelyard.serving.drift import SMALLEST_EFFECT
 from modelyard.serving.drift_plot import plot_drift
@@ -45,8 +46,7 @@ def check(name: str, paths: Sequence[Path], options: CheckOptions) -> int:
     Raises:
         ModelyardError: there is no such model, it has no input contract, or nothing can be read.
     """
-    if options.show and options.show.suffix.lower() != ".png":
-        raise ModelyardError(f"--show {options.show}: the plot is written as PNG; give a name that ends in .png")
+    check_outputs(paths, options.output, options.show)
     start = datetime.now(UTC)
     model, reference = load(name)
     new = serving.read(paths, model.description, options.target)

@@ -1,6 +1,7 @@
 """`modelyard clean`: what takes the disk and what nothing refers to, and removing that after it was shown."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,7 @@ from modelyard.orchestration.run_lock import only_run
 from modelyard.params.project import EXPERIMENT_SECTIONS, Project
 from modelyard.params.results import ExperimentResults, results_root
 
+OLD_SECONDS = 3600.0  # after which a temporary file is one that no process writes any more
 USED = {
     "raw data": "data/raw",
     "inputs": "data/inputs",
@@ -91,7 +93,7 @@ def _find(project: Project, root: Path) -> Iterator[Unused]:
         partial(unused_cache.remove_unused, root),
     )
     for what, folder, names in (
-        ("raw data", "data/raw", {*project.datasets, *project.backbones}),
+        ("raw data", "data/raw", {*project.datasets, *project.backbones, *_own_raw_data(project)}),
         ("input", "data/inputs", {*project.inputs}),
     ):
         yield _files(f"{what} that params.yaml does not name", _others(root / folder, names))
@@ -103,7 +105,16 @@ def _find(project: Project, root: Path) -> Iterator[Unused]:
     states = _others(root / ".modelyard/training", [f"{name}.npz" for name in project.all_experiments])
     yield _files("states of stopped trainings of experiments that params.yaml does not name", states)
     places = ("data", "reports", ".modelyard", *roots)
-    yield _files("left by killed runs", [path for place in places for path in (root / place).rglob(".*.part")])
+    parts = [path for place in places for path in (root / place).rglob(".*.part")]
+    yield _files("left by killed runs", [path for path in parts if time.time() - path.stat().st_mtime > OLD_SECONDS])
+
+
+def _own_raw_data(project: Project) -> Iterator[str]:
+    """What a person keeps in data/raw: the files of data sets and batches."""
+    files = [source.path for dataset in project.datasets.values() for source in dataset.files.values() if source.path]
+    for path in (*files, *(batch.data for batch in project.batches.values())):
+        if Path(path).parts[:2] == ("data", "raw"):
+            yield from Path(path).parts[2:3]
 
 
 def _files(what: str, paths: list[Path]) -> Unused:

@@ -1,6 +1,5 @@
 """`modelyard predict`: predictions for files or test samples, as a table, a CSV file or a plot."""
 
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +16,7 @@ from modelyard.data.decision_threshold import goal_name
 from modelyard.data.inputs import InputDescription
 from modelyard.serving import engines
 from modelyard.serving import predict as serving
-from modelyard.serving.batch import PredictionBatch
+from modelyard.serving.batch import PredictionBatch, check_outputs
 from modelyard.serving.engines import Engine, ExperimentFiles, Predictor
 from modelyard.serving.outside import COLUMN
 from modelyard.serving.predictions import prediction_columns
@@ -131,12 +130,7 @@ def _check_arguments(
         raise ModelyardError("give either files or --test-row, such as: modelyard predict mnist_cnn 7.png")
     if test_samples and "@" in name:
         raise ModelyardError(f"--test-row needs an experiment, and {name} is a registered model: name the experiment")
-    if show and show.suffix.lower() != ".png":
-        raise ModelyardError(f"--show {show}: the plot is written as PNG; give a name such as {show.stem}.png")
-    inputs = set(map(os.path.realpath, files))  # unlike Path.resolve, no error for a link to itself
-    for target in (output, show):
-        if target and os.path.realpath(target) in inputs:
-            raise ModelyardError(f"{target} is an input file and would be overwritten: give the output another name")
+    check_outputs(files, output, show)
 
 
 def _print_problems(batch: PredictionBatch, counts: Counter[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from modelyard.core.errors import ModelyardError
 from modelyard.data.inputs import InputDescription
 from modelyard.data.trees import LITTER
 
@@ -85,3 +86,18 @@ def shown_name(file: Path) -> str:
 def stack(samples: Sequence[npt.ArrayLike], shape: Iterable[int], dtype: str) -> np.ndarray:
     """Samples as one array (n, ...), even if there are none."""
     return np.array(samples, dtype=dtype).reshape(len(samples), *shape)
+
+
+def check_outputs(inputs: Iterable[Path], output: Path | None, show: Path | None) -> None:
+    """Refuse files to be written that are among the inputs, and a plot that is no PNG.
+
+    Raises:
+        ModelyardError: it says which.
+    """
+    if show and show.suffix.lower() != ".png":
+        raise ModelyardError(f"--show {show}: the plot is written as PNG; give a name such as {show.stem}.png")
+    given = list(map(os.path.realpath, inputs))  # unlike Path.resolve, no error for a link to itself
+    for target in filter(None, (output, show)):
+        real = Path(os.path.realpath(target))
+        if real.exists() and any(real.is_relative_to(each) for each in given):
+            raise ModelyardError(f"{target} is an input file and would be overwritten: give the output another name")
