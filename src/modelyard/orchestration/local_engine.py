@@ -18,6 +18,7 @@ from modelyard.orchestration.worker_process import WorkerProcess
 
 MAX_BYTES = 2.5 * 2**30  # of memory, after which a worker process is replaced: trainings do not free all of it
 POLL_SECONDS = 0.02  # between looks for commands that have ended
+LONGEST_WAIT = 3600.0  # seconds; the system has a limit of some weeks
 STOP_SECONDS = 5.0  # after which an interrupted task is killed
 
 
@@ -52,7 +53,7 @@ class LocalEngine:
         until = time.monotonic() + seconds
         while not (events := self._look()) and (left := until - time.monotonic()) > 0:
             workers = [each.connection for each in self._running.values() if isinstance(each, WorkerProcess)]
-            wait(workers, left if len(workers) == len(self._running) else min(left, POLL_SECONDS))
+            wait(workers, min(left, LONGEST_WAIT if len(workers) == len(self._running) else POLL_SECONDS))
         self._start_waiting()
         return events
 

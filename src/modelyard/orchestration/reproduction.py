@@ -44,6 +44,7 @@ class Reproduction:
         """
         self._stage, self._dependents, self._locks, self._guard, self._log = stage, dependents, locks, guard, log
         self._outputs = lockable_paths(stage.outs)
+        self._said = 0  # bytes of the log before the command
         self._seen: Seen
 
     def begin(self) -> Command | StageState:
@@ -91,7 +92,7 @@ class Reproduction:
                 if ended.error or ended.result:
                     if ended.error:
                         self._append(ended.error)
-                    elif not self._log.stat().st_size:  # the command said nothing itself
+                    elif self._log.stat().st_size <= self._said:  # the command said nothing itself
                         self._append(f"The command ended with exit code {ended.result}.")
                     return StageState.FAILED
                 with self._stage.repo.scm_context():
@@ -127,7 +128,7 @@ class Reproduction:
             stage.repo.stage_cache.restore(stage)
         except RunCacheNotFoundError:
             stage.save_deps()
-            self._seen = self._guard.look(self._outputs)
+            self._seen, self._said = self._guard.look(self._outputs), self._log.stat().st_size
             return self._command()
         self._save()
         return StageState.BUILT

@@ -8,6 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+LAST_BYTES = 2**16  # of a log: displays read it several times a second
+
 
 class StageState(StrEnum):
     """The state of a stage."""
@@ -67,7 +69,9 @@ class Stage:
     def last_lines(self, count: int) -> list[str]:
         """Return the end of its log; a progress bar counts as one line, in its last state."""
         with suppress(FileNotFoundError):
-            text = self.log.read_bytes().decode("utf-8", errors="replace")
+            with self.log.open("rb") as log:
+                log.seek(max(0, self.log.stat().st_size - LAST_BYTES))
+                text = log.read().decode("utf-8", errors="replace")
             lines = [line.rstrip().rpartition("\r")[2] for line in text.split("\n")]
             return [line for line in lines if line][-count:]
         return []
