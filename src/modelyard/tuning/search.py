@@ -57,7 +57,7 @@ class SubmittedTrial:
         """Keep what its process has reported."""
         match message:
             case WorkerReady():
-                self.worker, self.number, self.started = message.worker, None, time.monotonic()
+                self.worker, self.number, self.started, self.epochs = message.worker, None, time.monotonic(), []
             case TrialStarted():
                 self.number = message.number
             case EpochFinished():
@@ -99,7 +99,7 @@ class Search:
             try:
                 if not joined:
                     self._come_back(engine)
-                while self._submit_trials(engine, budget, until) or self._must_wait(until):
+                while self._submit_trials(engine, budget, until) or self._must_wait(budget, until):
                     self._receive(engine.watch(POLL_SECONDS))
                     self._update(engine.slots)
             finally:
@@ -149,13 +149,14 @@ class Search:
             self._submit(engine, (self._plan.study.seed, self._sampled, *self._own_seed))
         return bool(self._submitted)
 
-    def _must_wait(self, until: float) -> bool:
-        """Whether other searches run trials, which this one repeats if their machine is lost."""
+    def _must_wait(self, budget: Budget, until: float) -> bool:
+        """Whether other searches run trials of the budget, which this one repeats if their machine is lost."""
         if self._storage.is_journal or time.monotonic() > until:  # a file has no heartbeats
             return False
         if time.monotonic() > self._look_at:
-            running = self._study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
-            self._others_run = any("worker" in trial.user_attrs for trial in running)
+            trials = retries.counted_trials(self._study.get_trials(deepcopy=False))
+            running = [trial for trial in trials if trial.state is TrialState.RUNNING and "worker" in trial.user_attrs]
+            self._others_run = bool(running) and len(trials) - len(running) < budget.n_trials
             retries.fail_lost_trials(self._study)
             self._look_at, self._has_changed = time.monotonic() + self._storage.heartbeat / LOOKS, True
         return self._others_run

@@ -51,13 +51,13 @@ class TrialDisplay(WorkDisplay):
         return (self._running_line(trial) for trial in self._running)
 
     def _running_line(self, trial: SubmittedTrial) -> Text:
-        number = "  …" if trial.number is None else f"{trial.number:3}"
-        line = work_line(RUNNING, f"trial {number}", time.monotonic() - trial.started)
-        if not trial.epochs:
+        number, epochs = trial.number, trial.epochs  # once: another thread sets them
+        line = work_line(RUNNING, f"trial {'…' if number is None else number:>3}", time.monotonic() - trial.started)
+        if not epochs:
             return line.append("" if trial.worker else "starting", style="dim")
-        last = trial.epochs[-1]
+        last = epochs[-1]
         line.append(f"{last.score:.4g}  ", style="dim")
-        line.append(self._curve([epoch.score for epoch in trial.epochs]), style="cyan")
+        line.append(self._curve([epoch.score for epoch in epochs]), style="cyan")
         return line.append(f"epoch {last.number}/{last.planned}", style="dim")
 
     def _curve(self, curve: Sequence[float]) -> str:
