@@ -82,8 +82,8 @@ def _verify(
     project: Project, experiment: str, root: Path, folder: Path, stages: Mapping[str, Stage], own: Sequence[str]
 ) -> Verification:
     needed = _upstream(own, stages)
-    if all(stages[stage].state in SUCCEEDED for stage in own[:2]):  # a model without its ONNX file can be compared
-        return compare(project, experiment, root, folder, [each for each in needed if stages[each].state in SUCCEEDED])
+    if all(stages[stage].state in SUCCEEDED for stage in own):
+        return compare(project, experiment, root, folder, needed)
     reasons = [f"{stage} failed. {log}" for stage, log in failures(stages).items() if stage in needed]
     return Verification(experiment, RebuildVerdict.FAILED, reasons=tuple(reasons))
 

@@ -95,15 +95,15 @@ def compare(project: Project, experiment: str, root: Path, rebuilt: Path, upstre
         experiment: the name.
         root: the project, with dvc.lock, the results, and the reports that tell the spread.
         rebuilt: the folder of the rebuild.
-        upstream: every stage of the rebuild that has succeeded, in the order in which they ran.
+        upstream: every stage that the rebuild needed, in the order in which they ran.
 
     Raises:
         ModelyardError: metrics.json is not what dvc.lock has, or a file is not readable.
     """
     own = own_stages(project, experiment, root)
-    before, after = dvc_lock.read(root, {*upstream, *own}), dvc_lock.read(rebuilt, upstream)
+    before, after = dvc_lock.read(root, upstream), dvc_lock.read(rebuilt, upstream)
     then = {path: md5 for stage in own for path, md5 in before[stage].outs.items()}
-    now = {path: md5 for stage in own if stage in upstream for path, md5 in after[stage].outs.items()}
+    now = {path: md5 for stage in own for path, md5 in after[stage].outs.items()}
     differing = tuple(path for path in sorted(then | now) if then.get(path) != now.get(path))
     if not differing:
         return Verification(experiment, RebuildVerdict.EQUAL, len(now))

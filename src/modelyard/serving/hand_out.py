@@ -192,7 +192,13 @@ def example(description: InputDescription, form: Format, dtype: str) -> str:
     if threshold := description.threshold:
         printing = f"is_second = predictions[0][1] >= {threshold.value!r}\n"
         printing += 'print(description["classes"][int(is_second)], predictions[0])\n'
-    return "\n".join(own) + '\n\ndescription = json.load(open("input.json"))\n' + reading + PREDICTING[form] + printing
+    return (
+        "\n".join(own)
+        + '\n\ndescription = json.load(open("input.json", "rb"))\n'
+        + reading
+        + PREDICTING[form]
+        + printing
+    )
 
 
 def _image(description: InputDescription, _: Format, dtype: str) -> str:
@@ -200,10 +206,12 @@ def _image(description: InputDescription, _: Format, dtype: str) -> str:
     height, width, channels = description.shape
     fits = {"stretch": "image.resize({})", "letterbox": "ImageOps.pad(image, {})", "crop": "ImageOps.fit(image, {})"}
     fitted = fits[image_format.fit].format((width, height))
-    white = "" if white_level(description) == WHITE else f" / {WHITE} * {white_level(description):g}"
+    white = white_level(description)
+    is_raw = description.image_format or white == WHITE
+    factor = "" if is_raw else f" / {WHITE} * {white:g}"
     shape = (1, height, width, channels)
-    pixels = f"np.asarray({fitted}).reshape({shape}){white}"
-    rounded = f"np.rint({pixels})" if white and np.dtype(description.dtype).kind == "u" else pixels
+    pixels = f"np.asarray({fitted}).reshape({shape}){factor}"
+    rounded = f"np.rint({pixels})" if factor and np.dtype(description.dtype).kind == "u" else pixels
     return (
         f'image = ImageOps.exif_transpose(Image.open(sys.argv[1])).convert("{MODES[image_format.colour]}")\n'
         f'inputs = {{"raw": {rounded}.astype("{dtype}")}}\n'
@@ -214,7 +222,7 @@ def _text(description: InputDescription, _: Format, dtype: str) -> str:
     (length,) = description.shape
     return (
         'numbers = {word: number for number, word in enumerate(description["words"]) if word}\n'
-        f'words = re.findall(r"{WORD.pattern}", open(sys.argv[1]).read().lower())\n'
+        f'words = re.findall(r"{WORD.pattern}", open(sys.argv[1], encoding="utf-8-sig").read().lower())\n'
         f"sample = [{START}, *(numbers.get(word, {RARER}) for word in words)][:{length}]\n"
         f'inputs = {{"raw": np.zeros((1, {length}), "{dtype}")}}\n'
         'inputs["raw"][0, : len(sample)] = sample\n'
