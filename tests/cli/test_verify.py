@@ -80,7 +80,7 @@ def test_a_run_records_the_machine_of_what_it_has_computed(project_folder: Path)
 
 def test_edited_code_is_the_reason_of_a_difference(verify: Run, project_folder: Path) -> None:
     code = project_folder / CODE
-    code.write_text(code.read_text().replace("LinearRegression()", "LinearRegression(fit_intercept=False)"))
+    code.write_text(code.read_text().replace("LinearRegression()", "Ridge(1e6)").replace("LinearRegression", "Ridge"))
     done = verify("diabetes_linear", "--json")
     assert done.returncode == 1
     (found,) = json.loads(done.stdout)
