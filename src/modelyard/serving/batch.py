@@ -98,6 +98,6 @@ def check_outputs(inputs: Iterable[Path], output: Path | None, show: Path | None
         raise ModelyardError(f"--show {show}: the plot is written as PNG; give a name such as {show.stem}.png")
     given = list(map(os.path.realpath, inputs))  # unlike Path.resolve, no error for a link to itself
     for target in filter(None, (output, show)):
-        real = Path(os.path.realpath(target))
-        if real.exists() and any(real.is_relative_to(each) for each in given):
+        real = os.path.realpath(target)
+        if real in given or (target.exists() and any(Path(real).is_relative_to(each) for each in given)):
             raise ModelyardError(f"{target} is an input file and would be overwritten: give the output another name")
