@@ -94,11 +94,12 @@ def _read_rows(rows: list[Any], description: InputDescription) -> PredictionBatc
     names = dict.fromkeys(name for row in rows for name in row)
     used = tables.column_names(description)
     columns = {name: _column(name, [row.get(name) for row in rows]) for name in used if name in names}
+    unused = [name for name in names if name not in used]
+    columns |= {name: _column(name, [None] * len(rows)) for name in unused[:NAMED]}  # for errors that name columns
     samples = tables.to_samples(columns, description)
     if samples.errors:
         named = "; ".join(f"rows[{row}]: {samples.errors[row]}" for row in sorted(samples.errors)[:NAMED])
         raise Unreadable(f"{len(samples.errors)} row(s) cannot be predicted: {named}")
-    unused = [name for name in names if name not in used]
     shown = ", ".join([*unused[:NAMED], *["..."] * (len(unused) > NAMED)])
     remarks = [f"unused columns: {shown}"] if unused else []
     return PredictionBatch({}, samples.x, (*remarks, *tables.warn_of_unknown(samples.unknown)))
