@@ -6,8 +6,8 @@
 The experiments must have been built. Each request has one sample, the test sample 0, over a kept connection: to our
 server as a user would send it, to MLflow's as nested lists of raw values. MLflow serves the same model, registered by
 `modelyard promote` in a store of its own, by the library that trained it. The clients are threads of another process
-than the server; the memory is that of all its processes, at the end after 10,000 requests (MLflow, which is slower: after
-those of the measurement). With the options nothing is written. Takes six minutes.
+than the server; the memory is that of all its processes, at the end after 10,000 requests (of MLflow, which is slower,
+after those of the measurement). With the options nothing is written. Takes six minutes.
 """
 
 import argparse
