@@ -71,7 +71,11 @@ def measured(engine: str, tasks: int) -> tuple[float, float, float]:
     """Seconds to the first result, from there to the last one, and CPU seconds of a process of its own."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
-        [sys.executable, __file__, engine, str(tasks)], check=True, capture_output=True, text=True, cwd=ROOT
+        [sys.executable, "-m", "benchmarks.engines", engine, str(tasks)],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -100,6 +100,8 @@ def mlflow_serve(name: str) -> Iterator[Server]:
     """`mlflow models serve`, with the model registered in a temporary store."""
     experiment = find(name, ROOT)
     sample = np.asarray(load_test_samples(experiment.test_folder).x[:1]).tolist()
+    features = load(experiment, "auto").description.features
+    given = {"dataframe_split": {"columns": features, "data": sample}} if features else {"inputs": sample}
     with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
         free.close()
@@ -114,7 +116,7 @@ def mlflow_serve(name: str) -> Iterator[Server]:
         with log, subprocess.Popen(command, env=environment | {"PATH": path}, stdout=log, stderr=log) as process:
             try:
                 wait_for(port)
-                yield Server(process, port, "/invocations", json.dumps({"inputs": sample}).encode())
+                yield Server(process, port, "/invocations", json.dumps(given).encode())
             finally:
                 for each in (*psutil.Process(process.pid).children(recursive=True), process):
                     with suppress(psutil.NoSuchProcess):
