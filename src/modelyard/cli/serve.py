@@ -31,8 +31,8 @@ def serve(
         raise ModelyardError(
             f"port {port} of {host} cannot be used ({error.strerror}): choose another --port"
         ) from None
-    # A response is written in two parts. Without this, the second waits until the client has confirmed the first, some 40
-    # ms; asyncio does it for connections of its own sockets only.
+    # A response is written in two parts. Without this, the second waits until the client has confirmed the first, some
+    # 40 ms; asyncio does it for sockets that it has opened itself.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with listening:
         print(f"{served.current.version}: http://{host}:{listening.getsockname()[1]}", flush=True)  # noqa: T201

@@ -1,18 +1,21 @@
 """An HTTP server for one model: raw rows, images or texts in, class names and probabilities or values out."""
 
+import asyncio
 import hashlib
 import json
 import logging
+import os
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from threading import Lock
 from time import perf_counter
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -32,6 +35,8 @@ class PredictionServer:
 
     def __init__(self, served: ServedModel, log: logging.Logger | None = None) -> None:
         self._served, self._log = served, log
+        self._python = Lock()  # threads that compete for the interpreter take more than twice as long together
+        self._pool = ThreadPoolExecutor(os.cpu_count())
         self._registry = CollectorRegistry()
         self._requests = Counter("modelyard_requests", "Requests for predictions", ["status"], registry=self._registry)
         self._samples = Counter("modelyard_samples", "Predicted samples", registry=self._registry)
@@ -43,7 +48,9 @@ class PredictionServer:
         began = perf_counter()
         try:
             body = await _body(request)
-            answer = await run_in_threadpool(self._answer, body, request.headers.get("content-type", ""))
+            answer = await asyncio.get_running_loop().run_in_executor(
+                self._pool, self._answer, body, request.headers.get("content-type", "")
+            )
             response: Response = JSONResponse(answer)  # fails for what is no JSON: inf, or half of a character
         except Unreadable as error:
             response = _refusal(str(error), 422)
@@ -60,8 +67,11 @@ class PredictionServer:
 
     def _answer(self, body: bytes, content_type: str) -> dict[str, Any]:
         version, model = self._served.current
-        batch = questions.read(body, content_type, model.description)
-        predictions = questions.answers(batch, model.predict(batch.x), model.description)
+        with self._python:
+            batch = questions.read(body, content_type, model.description)
+        outputs = model.predict(batch.x)
+        with self._python:
+            predictions = questions.answers(batch, outputs, model.description)
         self._samples.inc(len(batch))
         if self._log:
             self._log.info("%s", json.dumps({"model": version, "input": _logged(body), "predictions": predictions}))
@@ -116,7 +126,6 @@ def _logged(body: bytes) -> Any:
 
 def make_app(served: ServedModel, watch_seconds: float, log: logging.Logger | None = None) -> Starlette:
     """The application; every `watch_seconds` it looks for a newer version of its model."""
-    import asyncio
 
     @asynccontextmanager
     async def watching(_: Starlette) -> AsyncIterator[None]:
