@@ -38,7 +38,7 @@ EXPERIMENT, COPIES, SEEDS, TRIALS = "diabetes_mlp_standard", 8, 40, 40
 COMMANDS = {  # what each does, how many of these, and what it leaves
     "stages": (("run",), 3 * COPIES, ("results", "dvc.lock", ".dvc/cache", ".dvc/tmp")),
     "seeds": (("replicate", "copy1", "--seeds", str(SEEDS)), SEEDS, (".modelyard",)),
-    "trials": (("tune", "copy1"), TRIALS, (".modelyard", "studies")),
+    "trials": (("tune", "copy1"), TRIALS, (".modelyard",)),
 }
 COMMAND_COLUMNS = ["command", "at once", "this machine, s", "cluster, s", "this machine, / s", "cluster, / s"]
 COLUMNS = ["engine", "s to the first result", "CPU s of start and end", "ms / task", "CPU ms / task"]
@@ -125,7 +125,8 @@ def command_rows() -> Iterator[tuple[str, ...]]:
         with cluster(clone.root.parent / "cluster", command_environment()) as started:
             for workers in CLUSTER_WORKERS:
                 while len(started.processes) < workers:
-                    started.start_worker(clone.root, f"worker{len(started.processes) + 1}", "--no-nanny")
+                    name = f"worker{len(started.processes) + 1}"
+                    started.start_worker(clone.root, name, "--no-nanny", PYTHONPATH=str(clone.root / "src"))
                 for name, (arguments, count, left) in COMMANDS.items():
                     here = seconds(clone, left, *arguments, "--jobs", str(workers))
                     there = seconds(clone, left, *arguments, "--scheduler", started.address)
@@ -141,7 +142,9 @@ def small_project(params: dict[str, Any]) -> None:
     entry = {"input": kept["input"], "model": model, "training": {"seed": 7}}
     params["experiments"] = {f"copy{number}": entry for number in range(1, COPIES + 1)}
     vary = {"model.n_estimators": {"low": 50, "high": 400}}
-    params["studies"] = {"copy1": {"experiment": "copy1", "search_space": vary, "n_trials": TRIALS, "seed": 7}}
+    params["studies"] = {
+        "copy1": {"experiment": "copy1", "search_space": vary, "n_trials": TRIALS, "folds": 3, "seed": 7}
+    }
 
 
 def seconds(clone: ProjectClone, left: tuple[str, ...], *arguments: str) -> float:
