@@ -36,7 +36,7 @@ COMMANDS = [
     *(args for args in CLUSTER_ARGS if args[0] == "modelyard"),
     *(
         shlex.split(line, comments=True)
-        for line in re.findall(r"^(?:srun )?(?:\.venv/bin/)?(modelyard .*)$", PAGE, re.M)
+        for line in re.findall(r"^(?:srun (?:--\S+ )?)?(?:\.venv/bin/)?(modelyard .*)$", PAGE, re.M)
     ),
 ]
 
@@ -93,7 +93,7 @@ def test_the_slurm_script_is_valid(script):
 
 def dask_commands() -> list[list[str]]:
     """Each `dask` command of the page, as words."""
-    lines = re.findall(r"^(?:srun )?\.venv/bin/(dask .*?)(?: &)?$", PAGE, re.M)
+    lines = re.findall(r"^(?:srun (?:--\S+ )?)?\.venv/bin/(dask .*?)(?: &)?$", PAGE, re.M)
     return [*(shlex.split(line, comments=True) for line in lines), *(a for a in CLUSTER_ARGS if a[0] == "dask")]
 
 
