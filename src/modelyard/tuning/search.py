@@ -142,7 +142,7 @@ class Search:
         """Hand out trials while the budget and the engine allow any; return whether there is one to wait for."""
         room = (engine.slots if budget.timeout else engine.capacity) - len(self._submitted)
         if room <= 0 or not self._has_changed:
-            return True  # without asking the storage: many searches may share it
+            return bool(self._submitted)  # without asking the storage: many searches may share it
         self._has_changed = False
         left = 0 if time.monotonic() > until else budget.n_trials - self._count_trials()
         for _ in range(min(left, room)):
