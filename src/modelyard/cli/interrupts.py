@@ -2,6 +2,9 @@
 
 import signal
 
+INTERRUPTED = 130
+"""The exit code of a command that was stopped, as shells have it."""
+
 
 def handle_termination_as_ctrl_c() -> None:
     """Raise KeyboardInterrupt on SIGTERM and SIGHUP too, so that CI or a closed terminal leaves no process behind."""

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from modelyard import params
 from modelyard.cli.engines import LOCAL, EngineOptions, open_engine
-from modelyard.cli.interrupts import handle_termination_as_ctrl_c
+from modelyard.cli.interrupts import INTERRUPTED, handle_termination_as_ctrl_c
 from modelyard.cli.prerequisites import failures, run_stages
 from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 RAW, REPORTS = Path("data/raw"), Path("reports")
 CLAIMS, SEEDS_TABLE = REPORTS / "claims.json", REPORTS / "replication.csv"
 DEFAULT_SEEDS = 5  # of an experiment; a claim states its own number
-INTERRUPTED = 130  # exit code, as of the shell
 LONGEST = 7 * 24 * 3600.0  # seconds: no limit that matters
 
 

@@ -19,7 +19,7 @@ from rich.text import Text
 from modelyard import params
 from modelyard.cli.display import StageDisplay, checking_status, print_plan, print_unavailable
 from modelyard.cli.engines import EngineOptions, open_engine
-from modelyard.cli.interrupts import handle_termination_as_ctrl_c
+from modelyard.cli.interrupts import INTERRUPTED, handle_termination_as_ctrl_c
 from modelyard.cli.prerequisites import (
     LIBRARIES,
     LOG_LINES,
@@ -107,7 +107,7 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
                 pipeline.run(None, display.show, TOLERANT, engine, stays=lambda stage: not _is_heavy(stage, ELSEWHERE))
             except KeyboardInterrupt:
                 console.print("\nStopped. Finished stages are kept; run again to continue.")
-                return 130
+                return INTERRUPTED
             finally:
                 record_lineage(project, pipeline.stages.values())
     _print_summary(console, project, published, chosen, pipeline.stages, unavailable, options.verbose)

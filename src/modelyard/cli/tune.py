@@ -10,7 +10,7 @@ from rich.console import Console
 
 from modelyard import params
 from modelyard.cli.engines import LOCAL, EngineOptions, open_engine
-from modelyard.cli.interrupts import handle_termination_as_ctrl_c
+from modelyard.cli.interrupts import INTERRUPTED, handle_termination_as_ctrl_c
 from modelyard.cli.prerequisites import require_stages
 from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
@@ -64,7 +64,7 @@ def search(name: str, options: Options) -> int:
             Search(study, location, search_plan, display.show).run(engine, budget, options.join)
     except KeyboardInterrupt:
         console.print(f"\nStopped. Finished trials are kept; run again to continue: modelyard tune {name}")
-        return 130
+        return INTERRUPTED
     finally:  # also after a search that was interrupted or has failed
         with location.explain_errors():
             _print_best(console, _write_results(study))

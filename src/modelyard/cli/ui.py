@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
 from modelyard import params
-from modelyard.cli.interrupts import handle_termination_as_ctrl_c
+from modelyard.cli.interrupts import INTERRUPTED, handle_termination_as_ctrl_c
 from modelyard.core.errors import ModelyardError
 from modelyard.experiments.compare import compare, overview
 from modelyard.metrics.definitions import headline_metric
@@ -57,7 +57,7 @@ def serve(port: int, open_browser: bool = True) -> int:
                 _open(whole)
         return server.wait()
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     finally:
         server.terminate()
         server.wait()

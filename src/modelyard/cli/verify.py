@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from modelyard import params
-from modelyard.cli.interrupts import handle_termination_as_ctrl_c
+from modelyard.cli.interrupts import INTERRUPTED, handle_termination_as_ctrl_c
 from modelyard.cli.prerequisites import LIBRARIES, default_jobs, failures, run_stages
 from modelyard.orchestration.fork_server import IS_SUPPORTED, running_server
 from modelyard.orchestration.scheduler import SUCCEEDED, Stage, with_upstream
@@ -51,7 +51,7 @@ def verify(names: Sequence[str], jobs: int | None, only_bytes: bool, as_json: bo
             found = [_verify(project, name, root, folder, stages, own) for name, own in targets.items()]
     except KeyboardInterrupt:
         console.print("\nStopped. Nothing was kept or changed.")
-        return 130
+        return INTERRUPTED
     if as_json:
         print(json.dumps([asdict(each) for each in found], indent=2))  # noqa: T201
     else:

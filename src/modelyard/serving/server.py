@@ -36,7 +36,7 @@ class PredictionServer:
     def __init__(self, served: ServedModel, log: logging.Logger | None = None) -> None:
         self._served, self._log = served, log
         self._python = Lock()  # threads that compete for the interpreter take more than twice as long together
-        self._pool = ThreadPoolExecutor(os.cpu_count())
+        self._pool = ThreadPoolExecutor(os.cpu_count())  # core_count needs joblib, which the image serving has not
         self._registry = CollectorRegistry()
         self._requests = Counter("modelyard_requests", "Requests for predictions", ["status"], registry=self._registry)
         self._samples = Counter("modelyard_samples", "Predicted samples", registry=self._registry)
