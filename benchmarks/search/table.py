@@ -110,14 +110,19 @@ def load(name: str, folder: Path | None = None) -> Table:
 
 
 def _train_rows(name: str, left: list[int], workers: int) -> Iterator[dict[str, Any]]:
-    """Train rows in worker processes; each is used for a while, then replaced."""
+    """Train rows in worker processes; new ones take over after a while.
+
+    `max_tasks_per_child` would replace them, but can leave a pool without any: https://github.com/python/cpython/issues/115634.
+    """
     context = multiprocessing.get_context("spawn")  # a process that has computed with TensorFlow cannot be forked
-    pool = ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=CONFIGURATIONS_PER_PROCESS)
-    try:
-        for future in as_completed([pool.submit(_train_row, name, row) for row in left]):
-            yield future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    share = CONFIGURATIONS_PER_PROCESS * workers
+    for rows in (left[start : start + share] for start in range(0, len(left), share)):
+        pool = ProcessPoolExecutor(workers, mp_context=context)
+        try:
+            for future in as_completed([pool.submit(_train_row, name, row) for row in rows]):
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _train_row(name: str, row: int) -> dict[str, Any]:
