@@ -11,6 +11,7 @@ from benchmarks.search.methods import (
     fold_bound,
     halving,
     hyperband,
+    late_median,
     median,
     no_pruner,
     optuna_search,
@@ -19,6 +20,7 @@ from benchmarks.search.methods import (
     screen_then,
     tpe,
     with_patience,
+    worst_quarter,
 )
 from benchmarks.search.spaces import Space
 
@@ -56,6 +58,8 @@ PRUNERS = {
     "random, halving from 1 by 3": Method(optuna_search(_random, halving(1, 3))),
     "TPE, 5 start-up trials, halving from 1 by 3": Method(optuna_search(tpe(n_startup_trials=5), halving(1, 3))),
     "TPE, 5 start-up trials, halving from 3 by 3": Method(optuna_search(tpe(n_startup_trials=5), halving(3, 3))),
+    "TPE, median pruner after a third": Method(optuna_search(tpe(), late_median)),
+    "TPE, worst quarter pruned": Method(optuna_search(tpe(), worst_quarter)),
     "TPE, Hyperband": Method(optuna_search(tpe(), hyperband)),
     "TPE, patience 3": Method(optuna_search(tpe(), train=with_patience(3))),
 }
@@ -122,7 +126,24 @@ EPOCHS = {
     "TPE, epochs searched, median pruner": Method(optuna_search(tpe(), median, epochs_searched)),
     "TPE, epochs searched, curves kept": Method(optuna_search(tpe(), train=epochs_searched), resumes=True),
     "TPE, epochs read off the curve": Method(optuna_search(tpe(), train=epochs_read_off)),
-    "TPE, epochs read off the curve, median pruner": Method(optuna_search(tpe(), median, epochs_read_off)),
+    "random, epochs read off the curve": Method(optuna_search(_random, train=epochs_read_off)),
+    **{
+        f"TPE, epochs read off the curve, {name}": Method(optuna_search(tpe(), pruner, epochs_read_off))
+        for name, pruner in (
+            ("median pruner", median),
+            ("median pruner after a third", late_median),
+            ("worst quarter pruned", worst_quarter),
+            ("halving from 3 by 3", halving(3, 3)),
+        )
+    },
+    **{
+        f"look at {candidates} for {epochs}, best {keep}, epochs read off the curve": Method(
+            screen(candidates, keep, epochs, reads_off=True)
+        )
+        for epochs, candidates, keep in ((1, 10, 2), (1, 20, 5), (1, 40, 10), (3, 20, 5))
+    },
+    "promote from 1 by 2, resumed, epochs read off the curve": Method(promote(1, 2, reads_off=True), resumes=True),
+    "promote from 3 by 3, resumed, epochs read off the curve": Method(promote(3, 3, reads_off=True), resumes=True),
 }
 """Of spaces with the number of epochs as one more setting, of three values; compared with the first of them."""
 

@@ -7,7 +7,14 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
+from optuna.pruners import (
+    BasePruner,
+    HyperbandPruner,
+    MedianPruner,
+    NopPruner,
+    PercentilePruner,
+    SuccessiveHalvingPruner,
+)
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
@@ -50,6 +57,16 @@ def no_pruner(_: Ledger) -> BasePruner:
 def median(_: Ledger) -> BasePruner:
     """Optuna's median pruner with its defaults, as `modelyard tune` has it."""
     return MedianPruner()
+
+
+def late_median(ledger: Ledger) -> BasePruner:
+    """The median pruner, after a third of the steps."""
+    return MedianPruner(n_warmup_steps=ledger.max_steps // 3)
+
+
+def worst_quarter(_: Ledger) -> BasePruner:
+    """Prune trials that are among the worst quarter of those that came as far."""
+    return PercentilePruner(75.0)
 
 
 def halving(first: int, factor: int) -> MakePruner:
@@ -185,7 +202,7 @@ def parameters(space: Space, row: int) -> dict[str, Any]:
 # --- a look at many, few in full ---
 
 
-def screen(candidates: int, keep: int, epochs: int, sampler: MakeSampler | None = None) -> Run:
+def screen(candidates: int, keep: int, epochs: int, sampler: MakeSampler | None = None, reads_off: bool = False) -> Run:
     """Train many for few epochs and the best of them in full, again and again.
 
     Args:
@@ -193,10 +210,12 @@ def screen(candidates: int, keep: int, epochs: int, sampler: MakeSampler | None 
         keep: how many of them are trained in full.
         epochs: of the look.
         sampler: proposes the candidates by their scores after `epochs`; default: drawn without repetition.
+        reads_off: whether the number of epochs is read off the curve (see `epochs_read_off`).
     """
 
     def run(ledger: Ledger, space: Space, seed: int) -> None:
-        ledger.train(space.row(space.baseline))
+        ends = epoch_choices(ledger) if reads_off else ()
+        ledger.train(space.row(space.baseline), ends=ends)
         seen: dict[int, float] = {}
         proposals = _drawn(space, seed) if sampler is None else _proposed(space, sampler(seed), seen)
         while True:
@@ -204,7 +223,7 @@ def screen(candidates: int, keep: int, epochs: int, sampler: MakeSampler | None 
             _look_at_more(ledger, proposals, candidates, epochs, seen)
             done = {each.row for each in ledger.finished}
             for row in [row for row in _best_first(seen) if row not in done][:keep]:
-                ledger.train(row)
+                ledger.train(row, ends=ends)
             if ledger.spent == before:  # every configuration is trained
                 return
 
@@ -247,11 +266,15 @@ def rungs(ledger: Ledger, first: int, factor: int) -> list[int]:
     return found if ledger.source.fits == 1 else [*found, ledger.source.epochs]
 
 
-def promote(first: int, factor: int) -> Run:
-    """ASHA: each rung's best one in `factor` is trained on to the next rung, else a new configuration is drawn."""
+def promote(first: int, factor: int, reads_off: bool = False) -> Run:
+    """ASHA: each rung's best one in `factor` is trained on to the next rung, else a new configuration is drawn.
+
+    With `reads_off` the number of epochs is read off the curve (see `epochs_read_off`).
+    """
 
     def run(ledger: Ledger, space: Space, seed: int) -> None:
-        ledger.train(space.row(space.baseline))
+        ends = epoch_choices(ledger) if reads_off else ()
+        ledger.train(space.row(space.baseline), ends=ends)
         epochs = rungs(ledger, first, factor)
         scores: list[dict[int, float]] = [{} for _ in epochs]
         proposals = _drawn(space, seed)
@@ -261,7 +284,7 @@ def promote(first: int, factor: int) -> Run:
             if row is None:
                 return
             if rung == len(epochs):
-                ledger.train(row)
+                ledger.train(row, ends=ends)
             else:
                 scores[rung][row] = ledger.look(row, epochs[rung])
 
