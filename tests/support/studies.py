@@ -32,15 +32,22 @@ def trial(
     epochs: int = 4,
     rate: float = 0.001,
     size: float | None = None,
+    read_off: int | None = None,
     **attributes: Any,
 ) -> FrozenTrial:
-    """A trial with the score of each epoch, of two seconds; with a size it is one of two metrics, without a curve."""
+    """A trial with the score of each epoch, of two seconds; with a size it is one of two metrics, without a curve.
+
+    Its number of epochs is a value that it was given, or was read off its curve.
+    """
     values = {"model.filters": filters, "training.epochs": epochs, "training.learning_rate": rate}
+    if read_off is not None:
+        del values["training.epochs"]
+        attributes |= {"epochs_read_off": read_off} if state is TrialState.COMPLETE else {}
     created = create_trial(
         state=state,
         values=[*curve[-1:], *([] if size is None else [size])] if state in ENDED else None,
         params=values,
-        distributions=DISTRIBUTIONS,
+        distributions={name: DISTRIBUTIONS[name] for name in values},
         intermediate_values=dict(enumerate(curve, start=1)) if size is None else {},
         user_attrs={"epochs": len(curve), "epochs_planned": epochs, "seconds": 2.0 * len(curve), "worker": "a:1:2"}
         | attributes,

@@ -104,6 +104,64 @@ def test_a_trial_at_its_last_step_is_not_pruned(tmp_path):
     assert run_trial(plan(tmp_path, NETWORK, search_space=UNITS), {}, PruneAt(4))[0].state is TrialState.COMPLETE
 
 
+EPOCHS = UNITS | {"training.epochs": Range(low=2, high=6, step=2)}
+
+
+def fitted_history(search_plan: Plan, folder: Path, epochs: int) -> Any:
+    training = NETWORK.training.model_copy(update={"epochs": epochs, "learning_rate": 0.01})
+    context = models.TrainingContext(folder, search_plan.runtime, lambda metrics: None)
+    data = load_training(search_plan.training_folder("made_up"))
+    return models.fit(NETWORK.model, training, data, context)[1]
+
+
+def test_the_number_of_epochs_is_read_off_the_curve_of_the_longest_training(tmp_path):
+    """With steps so large that the curve has its best epoch before its end."""
+    space = EPOCHS | {"training.learning_rate": Range(low=0.1, high=10.0)}
+    search_plan = plan(tmp_path, NETWORK, search_space=space)
+    trial, _ = run_trial(search_plan, {"model.units": "[4]", "training.learning_rate": 3.0})
+    curve = trial.intermediate_values
+    assert list(curve) == [1, 2, 3, 4, 5, 6]
+    assert trial.value == min(curve[2], curve[4], curve[6]) < curve[6]
+    assert curve[trial.user_attrs["epochs_read_off"]] == trial.value
+    assert "training.epochs" not in trial.params
+
+
+def test_a_score_that_is_read_off_is_that_of_a_training_of_so_many_epochs(tmp_path):
+    search_plan = plan(tmp_path, NETWORK, search_space=EPOCHS)
+    trial, _ = run_trial(search_plan, {"model.units": "[4]", "training.learning_rate": 0.01})
+    history = fitted_history(search_plan, tmp_path, trial.user_attrs["epochs_read_off"])
+    assert trial.value == float(history.val_mae.iloc[-1])
+
+
+def test_a_number_of_epochs_that_a_trial_is_given_is_trained(tmp_path):
+    """As that of the baseline is."""
+    values = {"model.units": "[4]", "training.learning_rate": 0.01, "training.epochs": 4}
+    trial, epochs = run_trial(plan(tmp_path, NETWORK, search_space=EPOCHS), values)
+    assert len(epochs) == 4
+    assert trial.params["training.epochs"] == 4
+    assert "epochs_read_off" not in trial.user_attrs
+
+
+def test_with_folds_the_best_mean_over_them_is_read_off(tmp_path):
+    values = {"model.units": "[4]", "training.learning_rate": 0.01}
+    trial, epochs = run_trial(plan(tmp_path, NETWORK, search_space=EPOCHS, folds=2), values)
+    curves = [[score for *_, score in epochs[start : start + 6]] for start in (0, 6)]
+    means = {number: (curves[0][number - 1] + curves[1][number - 1]) / 2 for number in (2, 4, 6)}
+    assert trial.value == min(means.values())
+    assert means[trial.user_attrs["epochs_read_off"]] == trial.value
+
+
+def test_a_repeated_trial_takes_over_the_epochs_that_were_read_off(tmp_path):
+    search_plan = plan(tmp_path, NETWORK, search_space=EPOCHS)
+    study = optuna.create_study(direction=search_plan.direction)
+    for _ in range(2):
+        study.enqueue_trial({"model.units": "[4]", "training.learning_rate": 0.01})
+    study.optimize(Objective(search_plan, lambda *_: None), n_trials=2)
+    first, second = study.trials
+    assert second.user_attrs["repeats"] == 0
+    assert second.user_attrs["epochs_read_off"] == first.user_attrs["epochs_read_off"]
+
+
 def test_a_diverging_training_is_a_failed_trial_with_its_reason(tmp_path):
     vary = {"training.learning_rate": Choices(choices=(0.001, 1e30)), "training.optimizer": Choices(choices=("sgd",))}
     trial, _ = run_trial(plan(tmp_path, NETWORK, search_space=vary), {"training.learning_rate": 1e30})

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from support.paths import PARAMS
 from support.searches import EXPERIMENT, plan
 
@@ -27,6 +28,41 @@ def test_max_steps_are_the_largest_number_of_epochs_or_the_folds(tmp_path):
     assert plan(tmp_path, NETWORK, search_space=UNITS).max_steps == 4
     assert plan(tmp_path, NETWORK, search_space=epochs, folds=5).max_steps == 5
     assert plan(tmp_path, EXPERIMENT).max_steps == 1
+
+
+@pytest.mark.parametrize(
+    "epochs, compared",
+    [
+        (Range(low=2, high=9, step=3), (2, 5, 8)),
+        (Range(low=2, high=4), (2, 3, 4)),
+        (Choices(choices=(12, 4)), (4, 12)),
+    ],
+)
+def test_the_numbers_of_epochs_to_compare_are_those_that_the_study_allows(tmp_path, epochs, compared):
+    assert plan(tmp_path, NETWORK, search_space=UNITS | {"training.epochs": epochs}).epochs_to_compare == compared
+
+
+@pytest.mark.parametrize(
+    "training, varied",
+    [
+        ({"schedule": {"kind": "cosine"}}, {}),
+        ({"early_stopping": {"monitor": "val_mae", "patience": 2}}, {}),
+        ({"reshuffle_before_split": True}, {}),
+        ({}, {"training.schedule": Choices(choices=(None, {"kind": "cosine"}))}),
+        ({"schedule": {"kind": "cosine"}}, {"training.schedule.alpha": Range(low=0.0, high=0.5)}),
+    ],
+)
+def test_no_numbers_of_epochs_are_compared_where_a_short_training_is_not_the_beginning_of_a_long_one(
+    tmp_path, training, varied
+):
+    experiment = NETWORK.model_copy(update={"training": NetworkTraining(seed=7, epochs=4, loss="mse", **training)})
+    space = varied | {"training.epochs": Range(low=2, high=9)}
+    assert plan(tmp_path, experiment, search_space=space).epochs_to_compare == ()
+
+
+def test_a_study_without_epochs_compares_none(tmp_path):
+    assert plan(tmp_path, NETWORK, search_space=UNITS).epochs_to_compare == ()
+    assert plan(tmp_path, EXPERIMENT).epochs_to_compare == ()
 
 
 def test_a_plan_holds_the_studys_experiment_inputs_metric_and_runtime(tmp_path):

@@ -71,6 +71,17 @@ def test_the_most_important_parameter_is_on_top():
     assert labels[-1] == max(shares, key=shares.get) == "training.learning_rate"
 
 
+def test_epochs_that_were_read_off_are_no_setting_of_a_plot_and_hide_no_trial():
+    read_off = [trial([0.7, value, 0.8], rate=rate, read_off=2) for value, rate in ((0.91, 0.002), (0.92, 0.003))]
+    searched = study(BASELINE, *read_off)
+    filters, rates, _ = draw(plots.draw_slices, searched).axes
+    assert len(rates.collections[0].get_offsets()) == len(filters.collections[0].get_offsets()) == 3
+    parallel = draw(plots.draw_parallel, searched).axes[0]
+    assert len(parallel.collections[0].get_segments()) == 3
+    assert len(parallel.get_xticklabels()) == 3
+    assert "training.epochs" not in plots.interactive_page(searched, ["slice", "parallel"])
+
+
 def test_choices_that_look_like_formulas_are_drawn_as_they_are():
     searched = study(BASELINE, BEST)
     for plot in (plots.draw_slices, plots.draw_parallel):

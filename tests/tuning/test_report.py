@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from optuna.trial import TrialState
 from support.studies import (
     ALL,
     BASELINE,
@@ -123,6 +124,16 @@ def test_a_study_without_a_finished_trial_has_a_report_without_plots(trials: tup
     report.write(study(*trials), tmp_path / "report", PARAMS)
     assert {path.name for path in (tmp_path / "report").iterdir()} == {"report.md", "trials.csv"}
     assert "No trial has finished yet" in (tmp_path / "report" / "report.md").read_text()
+
+
+def test_epochs_that_were_read_off_are_named_as_such_and_stand_in_the_tables(tmp_path: Path) -> None:
+    read_off = trial([0.7, 0.95, 0.8], rate=0.01, read_off=2)
+    pruned = trial([0.3, 0.2], TrialState.PRUNED, rate=0.09, read_off=2)
+    report.write(study(BASELINE, read_off, pruned), tmp_path)
+    text = (tmp_path / "report.md").read_text()
+    assert line(text, "`training.epochs`") == "2 to 6 | read off the learning curves"
+    trials = pd.read_csv(tmp_path / "trials.csv", dtype=str)
+    assert list(trials["training.epochs"].fillna("")) == ["4", "2", ""]
 
 
 def test_with_few_trials_there_are_no_importances(tmp_path: Path) -> None:

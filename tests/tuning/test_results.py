@@ -88,6 +88,19 @@ def test_settings_are_those_of_params_yaml_with_lists_as_lists() -> None:
     }
 
 
+def test_settings_have_the_number_of_epochs_that_was_read_off_the_curve() -> None:
+    read_off = trial([0.8, 0.95, 0.9], rate=0.01, read_off=2)
+    results = read_study(study(BASELINE, read_off))
+    assert results.settings_of(results.trials[1])["training.epochs"] == 2
+    assert results.sampled == ["model.filters", "training.learning_rate"]
+
+
+def test_a_trial_that_reads_off_the_epochs_of_the_baseline_is_no_candidate() -> None:
+    same, longer = trial([0.8, 0.8, 0.8, 0.9], read_off=4), trial([0.8, 0.8, 0.8, 0.9, 0.95], read_off=5)
+    assert [each.number for each in read_study(study(BASELINE, same)).candidates] == []
+    assert [each.number for each in read_study(study(BASELINE, same, longer)).candidates] == [2]
+
+
 def test_a_second_study_has_the_entry_of_its_name() -> None:
     assert read_study(study(name="digits_cnn-3")).entry == "digits_cnn"
 

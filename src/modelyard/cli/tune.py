@@ -184,7 +184,7 @@ def _print_best(console: Console, found: "StudyResults") -> None:
     best = f"\nBest {found.metric}: {format_value(score(found.best))} in trial {found.best.number}"
     baseline = f"; baseline {format_value(score(found.baseline))}" if found.baseline else ""
     console.print(f"{best}{baseline}, with one seed each. See {page}.", highlight=False)
-    for key, value in found.best.params.items():
+    for key, value in found.settings_of(found.best).items():
         console.print(f"  {key}: {format_value(value)}", highlight=False)
     if found.sizes:
         front = ", ".join(f"{trial.number}" for trial in found.front)

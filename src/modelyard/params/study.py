@@ -18,6 +18,8 @@ Keys = tuple[str | int, ...]
 PARAMETERS = "parameters"
 """What can be minimized beside the score. Not the latency: with it, no search could be repeated."""
 
+EPOCHS = "training.epochs"
+
 DEFAULT_LEARNING_RATES = {"adam": 0.001, "adamw": 0.001, "rmsprop": 0.001, "sgd": 0.01}
 """The defaults of Keras, where an experiment has null."""
 

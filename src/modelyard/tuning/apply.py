@@ -119,7 +119,7 @@ def _better_trial(results: StudyResults) -> FrozenTrial:
             f"study {results.name} has {1 + len(results.sizes)} metrics, and no other trial beats these in all of "
             f"them: {front}. Choose one: modelyard tune {results.entry} --apply --trial {results.front[0].number}"
         )
-    if results.baseline and results.best.params == results.baseline.params:
+    if results.baseline and results.settings_of(results.best) == results.settings_of(results.baseline):
         raise ModelyardError(
             f"study {results.name}: no trial is better than the baseline, experiment {results.experiment} unchanged "
             f"({results.metric} {format_value(results.best.value)}). Run more trials or widen a range."

@@ -17,8 +17,9 @@ from modelyard.core.errors import ModelyardError
 from modelyard.data.cross_validation import first_training_samples, split_folds
 from modelyard.data.inputs import TrainingInput, load_training
 from modelyard.models.engine.training_settings import trained_epoch, without_checkpoint
-from modelyard.params.study import Choices, Range
+from modelyard.params.study import EPOCHS, Choices, Range
 from modelyard.tuning.plan import Plan
+from modelyard.tuning.results import READ_OFF
 
 OnEpoch = Callable[[int, int, float], None]
 
@@ -38,6 +39,9 @@ class Objective:
     def __call__(self, trial: optuna.Trial) -> list[float]:
         """Return the validation metric of the last epoch, with folds its mean over them, and the study's sizes.
 
+        A trial that is given no number of epochs, though the study varies it, is trained for the largest one, and has
+        the score of the best one on its learning curve.
+
         Raises:
             TrialPruned: the pruner stops the trial.
         """
@@ -46,8 +50,12 @@ class Objective:
             values = suggest_values(trial, self.plan)
             if duplicate := finished_duplicate(trial):
                 trial.set_user_attr("repeats", duplicate.number)
+                if READ_OFF in duplicate.user_attrs:
+                    trial.set_user_attr(READ_OFF, duplicate.user_attrs[READ_OFF])
                 return list(duplicate.values)
-            return self._score(with_changes(self.plan.experiment, values), trial, progress)
+            compared = () if EPOCHS in values else self.plan.epochs_to_compare
+            longest = {EPOCHS: compared[-1]} if compared else {}
+            return self._score(with_changes(self.plan.experiment, values | longest), trial, progress, compared)
         except optuna.TrialPruned:
             raise
         except Exception as error:  # whatever these settings cause is the trial's result
@@ -57,21 +65,28 @@ class Objective:
             trial.set_user_attr("seconds", round(time.monotonic() - started, 3))
             trial.set_user_attr("epochs", progress.epochs)
 
-    def _score(self, experiment: Any, trial: optuna.Trial, progress: "TrialProgress") -> list[float]:
+    def _score(
+        self, experiment: Any, trial: optuna.Trial, progress: "TrialProgress", compared: tuple[int, ...]
+    ) -> list[float]:
         progress.start(experiment)
-        scores: list[float] = []
+        scores: list[list[float]] = []  # of each fit, after each number of epochs that is compared
         study = self.plan.study
         for fold in split_folds(self._input(experiment.input), study.folds, study.seed):
             with tempfile.TemporaryDirectory() as folder:
                 context = models.TrainingContext(Path(folder), self.plan.runtime, progress.on_epoch)
                 model, history = models.fit(experiment.model, without_checkpoint(experiment.training), fold, context)
-            scores.append(float(history[self.plan.metric].iloc[trained_epoch(experiment.training, history)]))
-            progress.on_fit_end({self.plan.metric: scores[-1]})
-            score = sum(scores) / len(scores)
-            if not math.isfinite(score):
-                raise ModelyardError(f"{self.plan.metric} became {score}")
+            curve = history[self.plan.metric].tolist()
+            ends = [epochs - 1 for epochs in compared] or [trained_epoch(experiment.training, history)]
+            scores.append([curve[end] for end in ends])
+            progress.on_fit_end({self.plan.metric: scores[-1][-1]})
+            means = [sum(each) / len(each) for each in zip(*scores, strict=True)]
+            score = max(means) if self.plan.direction == "maximize" else min(means)
+            if not math.isfinite(sum(means)):
+                raise ModelyardError(f"{self.plan.metric} became {sum(means)}")
             if study.folds and not study.sizes:
                 report_or_prune(trial, score, len(scores), study.folds)
+        if compared:
+            trial.set_user_attr(READ_OFF, compared[means.index(score)])
         return [score, *(float(sum(layer.parameters for layer in model.layers)) for _ in study.sizes)]
 
     def _input(self, name: str) -> TrainingInput:
@@ -128,8 +143,17 @@ def report_or_prune(trial: optuna.Trial, score: float, step: int, last: int) -> 
 
 
 def suggest_values(trial: optuna.Trial, plan: Plan) -> dict[str, Any]:
-    """Sample a value for each dotted key that the study varies."""
-    return {key: _suggest_value(trial, key, variation) for key, variation in plan.study.search_space.items()}
+    """Sample a value for each dotted key that the study varies, but no number of epochs that can be read off.
+
+    One that the trial is given, as the baseline is, is taken.
+    """
+    given = trial.study.get_trials(deepcopy=False)[trial.number].system_attrs.get("fixed_params", {})
+    read_off = plan.epochs_to_compare and EPOCHS not in given
+    return {
+        key: _suggest_value(trial, key, variation)
+        for key, variation in plan.study.search_space.items()
+        if not (key == EPOCHS and read_off)
+    }
 
 
 def finished_duplicate(trial: optuna.Trial) -> FrozenTrial | None:

@@ -9,7 +9,10 @@ from modelyard.metrics.definitions import find_metric, history_metric
 from modelyard.models import Runtime
 from modelyard.params.fold_evaluation import EVALUATE
 from modelyard.params.project import Project
-from modelyard.params.study import Choices, StudySettings, inputs_of
+from modelyard.params.study import EPOCHS, Choices, StudySettings, inputs_of
+
+STEERING = ("early_stopping", "reshuffle_before_split", "schedule")
+"""Settings of a training with which one of few epochs may not be the beginning of a longer one."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,26 @@ class Plan:
     @property
     def max_steps(self) -> int:
         """The largest number of steps that a trial can report: its folds, or its epochs."""
-        epochs = self.study.search_space.get("training.epochs")
+        epochs = self.study.search_space.get(EPOCHS)
         if self.study.folds or not hasattr(self.experiment.training, "epochs"):
             return self.study.folds or 1
         if epochs is None:
             return int(self.experiment.training.epochs)
         return int(max(epochs.choices) if isinstance(epochs, Choices) else epochs.high)
+
+    @property
+    def epochs_to_compare(self) -> tuple[int, ...]:
+        """The numbers of epochs whose scores are read off each learning curve; none where they are sampled or fixed.
+
+        With a constant learning rate, a training of few epochs is the beginning of a longer one.
+        """
+        epochs = self.study.search_space.get(EPOCHS)
+        varied = [key.split(".")[1] for key in self.study.search_space if key.startswith("training.")]
+        if epochs is None or any(name in varied or getattr(self.experiment.training, name) for name in STEERING):
+            return ()
+        if isinstance(epochs, Choices):
+            return tuple(sorted(epochs.choices))
+        return tuple(range(int(epochs.low), int(epochs.high) + 1, int(epochs.step or 1)))
 
     def training_folder(self, input_name: str) -> Path:
         """The folder that holds an input's training and validation samples."""

@@ -87,7 +87,7 @@ def draw_importances(study: Study, results: StudyResults) -> Figure:
 
 def draw_slices(study: Study, results: StudyResults) -> Figure:
     """Draw the score over each parameter's values, a point for each finished trial, later ones darker."""
-    drawn = optuna_plots.plot_slice(study, target_name=results.metric, **_score_target(study))
+    drawn = optuna_plots.plot_slice(study, params=results.sampled, target_name=results.metric, **_score_target(study))
     panels = [drawn] if isinstance(drawn, Axes) else list(drawn)
     for axes in panels:
         labels = [label.get_text() for label in axes.get_xticklabels()]
@@ -106,17 +106,19 @@ def draw_parallel(study: Study, results: StudyResults) -> Figure:
     if _far_apart(map(score, results.finished)):
         metric = f"log10 {results.metric}"
         axes = optuna_plots.plot_parallel_coordinate(
-            study, target=lambda trial: math.log10(score(trial)), target_name=metric
+            study, params=results.sampled, target=lambda trial: math.log10(score(trial)), target_name=metric
         )
     else:
-        axes = optuna_plots.plot_parallel_coordinate(study, target_name=metric, **_score_target(study))
+        axes = optuna_plots.plot_parallel_coordinate(
+            study, params=results.sampled, target_name=metric, **_score_target(study)
+        )
     (lines,) = axes.collections
     scores = np.asarray(lines.get_array())
     lines.set_linewidth(np.where(scores == (scores.max() if results.maximize else scores.min()), 4, 1.5).tolist())
     lines.set_cmap(COLORMAP if results.maximize else f"{COLORMAP}_r")
-    names = sorted({name for trial in results.finished for name in trial.params})
-    axes.set_xticks(range(len(names) + 1), [_in_two_lines(name) for name in [metric, *names]], rotation=0)
-    figure = _sized(axes, max(7, 2 * len(names)), 4.6)
+    names = [metric, *results.sampled]
+    axes.set_xticks(range(len(names)), [_in_two_lines(name) for name in names], rotation=0)
+    figure = _sized(axes, max(7, 2 * len(results.sampled)), 4.6)
     for scale in figure.axes[2:]:  # one for each parameter, after the lines and the colour bar
         has_choices = isinstance(scale.yaxis.get_major_locator(), FixedLocator)
         scale.yaxis.set_minor_formatter(NullFormatter())
@@ -144,6 +146,8 @@ def interactive_page(study: Study, names: Iterable[str]) -> str:
 def _interactive_plot(study: Study, name: str) -> str:
     metric = study.user_attrs["metric"]
     options = {"target_name": metric, **_score_target(study)}
+    if name in ("slice", "parallel"):
+        options["params"] = read_study(study).sampled
     if name == "importances":
         options = _score_target(study)
     if name == "pareto":

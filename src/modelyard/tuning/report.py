@@ -90,7 +90,8 @@ def _table(results: StudyResults) -> "pd.DataFrame":
         | results.settings_of(trial)
         for trial in results.trials
     ]
-    return pd.DataFrame(rows, columns=["trial", "state", *measured, "epochs", *results.search_space])
+    columns = ["trial", "state", *measured, "epochs", *results.search_space]
+    return pd.DataFrame(rows, columns=columns, dtype=object)  # integers stay integers beside trials that have none
 
 
 def _gain(results: StudyResults) -> str:
@@ -174,10 +175,16 @@ def _cost(results: StudyResults) -> str:
 def _space(results: StudyResults, importances: dict[str, float]) -> str:
     too_few = "" if importances else "\n\nToo few trials have finished to estimate importances."
     lines = [
-        (f"`{key}`", _allowed(variation), f"{importances[key]:.2f}" if key in importances else "")
+        (f"`{key}`", _allowed(variation), _importance(key, results, importances))
         for key, variation in results.search_space.items()
     ]
     return markdown_table(["setting", "allowed", "importance"], lines) + too_few
+
+
+def _importance(key: str, results: StudyResults, importances: dict[str, float]) -> str:
+    if results.finished and key not in results.sampled:
+        return "read off the learning curves"
+    return f"{importances[key]:.2f}" if key in importances else ""
 
 
 def _allowed(variation: dict[str, Any]) -> str:

@@ -11,9 +11,11 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from modelyard.core.config import RENAMED
+from modelyard.params.study import EPOCHS
 from modelyard.tuning.retries import counted_trials
 
 CONFIRMATION = "confirmation"  # the attribute of a study that holds what replication.confirmation found
+READ_OFF = "epochs_read_off"  # the attribute of a trial with the best number of epochs on its learning curve
 CANDIDATES = 3  # the trials that are confirmed: the best one alone was partly lucky
 
 STATE_NAMES = {
@@ -89,6 +91,11 @@ class StudyResults:
         """The scores after each epoch, or fold, of all trials, sorted."""
         return sorted(value for trial in self.trials for value in trial.intermediate_values.values())
 
+    @cached_property
+    def sampled(self) -> list[str]:
+        """The settings that every finished trial was given, sorted: all but a number of epochs that is read off."""
+        return sorted(set.intersection(*(set(trial.params) for trial in self.finished)))
+
     @property
     def repeats(self) -> int:
         """How many trials got the values of a finished one and took over its score."""
@@ -120,8 +127,8 @@ class StudyResults:
         """The best finished trials with different values, without the baseline: what is to be confirmed."""
         found: list[FrozenTrial] = []
         for trial in sorted(self.finished, key=self.rank):
-            others = [each.params for each in (*found, self.baseline) if each]
-            if trial.params not in others:
+            others = [self.settings_of(each) for each in (*found, self.baseline) if each]
+            if self.settings_of(trial) not in others:
                 found.append(trial)
         return found[:CANDIDATES]
 
@@ -174,8 +181,12 @@ class StudyResults:
         return sum(seconds(trial) * epochs_spared(trial) / max(1, epochs_run(trial)) for trial in self.pruned)
 
     def settings_of(self, trial: FrozenTrial) -> dict[str, Any]:
-        """Return a trial's values as params.yaml has them, by dotted key: Optuna stores a list as its JSON."""
-        return {key: self._setting(key, value) for key, value in trial.params.items()}
+        """Return a trial's values as params.yaml has them, by dotted key: Optuna stores a list as its JSON.
+
+        A number of epochs that was read off the learning curve is among them; a pruned trial has none.
+        """
+        read_off = {EPOCHS: trial.user_attrs[READ_OFF]} if READ_OFF in trial.user_attrs else {}
+        return {key: self._setting(key, value) for key, value in trial.params.items()} | read_off
 
     def _setting(self, key: str, value: Any) -> Any:
         choices = self.search_space[key].get("choices", ())

@@ -44,7 +44,8 @@ class TrialDisplay(WorkDisplay):
         line.append(self._curve(list(trial.intermediate_values.values())), style="cyan")
         line.append(f"{ended.reason}  " if ended.reason else "", style="red")
         return line.append(
-            "  ".join(f"{key} {format_value(value)}" for key, value in trial.params.items()), style="dim"
+            "  ".join(f"{key} {format_value(value)}" for key, value in self._results.settings_of(trial).items()),
+            style="dim",
         )
 
     def _running_lines(self) -> Iterator[Text]:
