@@ -112,7 +112,10 @@ class StudySettings(Settings):
     training_samples: int | None = Field(
         default=None, ge=2, description="train each trial on so many samples only; all validation samples score it"
     )
-    pruner: Literal["median", "hyperband", "none"] = "median"
+    pruner: Literal["median", "percentile", "hyperband", "none"] = Field(
+        default="median",
+        description="stops trials early; median: the worse half at each step, percentile: the worst quarter",
+    )
     metrics: tuple[str, ...] = Field(
         default=(),
         exclude_if=not_,

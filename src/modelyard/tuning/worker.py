@@ -15,6 +15,8 @@ from modelyard.tuning.objective import Objective
 from modelyard.tuning.plan import Plan
 from modelyard.tuning.storage import StudyStorage
 
+KEPT_PERCENT = 75.0  # of the trials that came as far, by the pruner `percentile`
+
 
 class WorkerReady(NamedTuple):
     """A process is about to start a trial; `worker` is stored with it."""
@@ -106,6 +108,8 @@ def make_pruner(plan: Plan) -> optuna.pruners.BasePruner:
     """Return the pruner that the study names."""
     if plan.study.pruner == "median":
         return optuna.pruners.MedianPruner()
+    if plan.study.pruner == "percentile":
+        return optuna.pruners.PercentilePruner(KEPT_PERCENT)
     if plan.study.pruner == "hyperband":
         return optuna.pruners.HyperbandPruner(max_resource=plan.max_steps)
     return optuna.pruners.NopPruner()
