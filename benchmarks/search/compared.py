@@ -60,6 +60,8 @@ PRUNERS = {
     "TPE, 5 start-up trials, halving from 3 by 3": Method(optuna_search(tpe(n_startup_trials=5), halving(3, 3))),
     "TPE, median pruner after a third": Method(optuna_search(tpe(), late_median)),
     "TPE, worst quarter pruned": Method(optuna_search(tpe(), worst_quarter)),
+    "TPE, 5 start-up trials, median pruner": Method(optuna_search(tpe(n_startup_trials=5), median)),
+    "TPE, 5 start-up trials, worst quarter pruned": Method(optuna_search(tpe(n_startup_trials=5), worst_quarter)),
     "TPE, Hyperband": Method(optuna_search(tpe(), hyperband)),
     "TPE, patience 3": Method(optuna_search(tpe(), train=with_patience(3))),
 }
@@ -126,6 +128,15 @@ EPOCHS = {
     "TPE, epochs searched, median pruner": Method(optuna_search(tpe(), median, epochs_searched)),
     "TPE, epochs searched, curves kept": Method(optuna_search(tpe(), train=epochs_searched), resumes=True),
     "TPE, epochs read off the curve": Method(optuna_search(tpe(), train=epochs_read_off)),
+    "TPE, 5 start-up trials, epochs read off the curve": Method(
+        optuna_search(tpe(n_startup_trials=5), train=epochs_read_off)
+    ),
+    "TPE, 5 start-up trials, epochs read off the curve, worst quarter pruned": Method(
+        optuna_search(tpe(n_startup_trials=5), worst_quarter, epochs_read_off)
+    ),
+    "TPE, 5 start-up trials, epochs read off the curve, median pruner after a third": Method(
+        optuna_search(tpe(n_startup_trials=5), late_median, epochs_read_off)
+    ),
     "random, epochs read off the curve": Method(optuna_search(_random, train=epochs_read_off)),
     **{
         f"TPE, epochs read off the curve, {name}": Method(optuna_search(tpe(), pruner, epochs_read_off))

@@ -17,6 +17,7 @@ from modelyard.core.report_text import fill as fill_page
 from modelyard.core.report_text import markdown_table
 
 PLOT = "search.png"
+FIRST_SHOWN = 4  # full trainings, before which scores are so far off that nothing else could be seen
 SHOWN = 4  # methods in the plot beside plain TPE, today's and random
 BEGIN, END = "<!-- search methods -->", "<!-- end -->"
 
@@ -183,7 +184,7 @@ def _interval(found: list[float | None], form: str) -> str:
 
 
 def _value(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
+    return "-" if value is None else format(value + 0.0, form)  # not -0.0
 
 
 def _real(real: Found | None) -> list[str]:
@@ -210,11 +211,16 @@ def draw(results: Found, path: Path) -> None:
     """Draw the median best score against the cost, a panel for each space."""
     spaces = results["spaces"]
     figure = Figure(figsize=(5.2 * len(spaces), 4.6), layout="constrained")
+    cost = np.linspace(0, BUDGET, measures.POINTS)
     for axes, (name, found) in zip(figure.subplots(1, len(spaces), squeeze=False)[0], spaces.items(), strict=True):
-        cost = np.linspace(0, BUDGET, measures.POINTS)
+        late = []
         for number, method in enumerate(shown(spaces)):
-            curve = [math.nan if each is None else each for each in found["methods"][method]["curve"]]
-            axes.step(cost, curve, where="post", label=method, color="black" if method == PLAIN else f"C{number}")
+            curve = np.array([math.nan if each is None else each for each in found["methods"][method]["curve"]])
+            color, layer = ("black", 3) if method == PLAIN else (f"C{number}", 2)
+            axes.step(cost, curve, where="post", label=method, color=color, zorder=layer)
+            late += curve[cost >= FIRST_SHOWN].tolist()
+        margin = 0.05 * (max(late) - min(late))
+        axes.set_ylim(min(late) - margin, max(late) + margin)
         for target in found["targets"].values():
             axes.axhline(target["score"], color="grey", linewidth=0.6, linestyle=":")
         axes.set(title=name, xlabel="cost in full trainings", ylabel=f"best validation {SPACES[name].metric}, median")

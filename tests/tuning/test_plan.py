@@ -65,6 +65,19 @@ def test_a_study_without_epochs_compares_none(tmp_path):
     assert plan(tmp_path, EXPERIMENT).epochs_to_compare == ()
 
 
+@pytest.mark.parametrize(
+    "changes, pruner",
+    [
+        ({"search_space": UNITS | {"training.epochs": Range(low=2, high=9)}}, "percentile"),
+        ({"search_space": UNITS | {"training.epochs": Range(low=2, high=9)}, "folds": 3}, "median"),
+        ({"search_space": UNITS}, "none"),
+        ({"search_space": UNITS, "pruner": "hyperband"}, "hyperband"),
+    ],
+)
+def test_a_study_without_a_pruner_has_that_which_suits_it(tmp_path, changes, pruner):
+    assert plan(tmp_path, NETWORK, **{"pruner": None, **changes}).pruner == pruner
+
+
 def test_a_plan_holds_the_studys_experiment_inputs_metric_and_runtime(tmp_path):
     project = params.load(PARAMS)
     digits_plan = make_plan(project, "digits_cnn", tmp_path)

@@ -117,7 +117,7 @@ def test_a_trial_that_runs_again_after_its_worker_was_lost_has_the_same_values(s
     lost = study.ask()
     lost.suggest_int("model.n_estimators", 10, 60)
     lost.set_user_attr(retries.TASK, "made_up:7-0")
-    done = run_trial(RunTrial(storage, "made_up", plan(folder), (7, 0), "made_up:7-0"))
+    done = run_trial(RunTrial(storage, "made_up", plan(folder), "a", (7, 0), "made_up:7-0"))
     trials = open_study(plan(folder), storage, on_cluster=True).trials
     assert trials[0].user_attrs["reason"] == "its worker was lost"
     assert (done.state, trials[done.number].user_attrs["again"]) == ("COMPLETE", 0)

@@ -1,11 +1,26 @@
-"""The sampler and the pruner of a worker."""
+"""Trials in a worker process, and their sampler and pruner."""
 
 import optuna
 import pytest
-from support.searches import plan
+from support.searches import plan, save_samples
 
 from modelyard.tuning.objective import suggest_values
-from modelyard.tuning.worker import make_pruner, make_sampler
+from modelyard.tuning.storage import StudyStorage, open_study
+from modelyard.tuning.worker import RunTrial, make_pruner, make_sampler, run_trial
+
+
+def test_a_worker_that_outlives_a_deleted_study_runs_trials_of_the_new_one(tmp_path):
+    """As the workers of a cluster do when a person deletes the file of a study and searches again."""
+    save_samples(tmp_path)
+    search_plan, journal = plan(tmp_path), tmp_path / "study.journal"
+    numbers = []
+    for search in ("first", "second"):
+        journal.unlink(missing_ok=True)
+        storage = StudyStorage(str(journal))
+        study = open_study(search_plan, storage)
+        numbers.append([run_trial(RunTrial(storage, "made_up", search_plan, search, (7, n))).number for n in range(2)])
+        assert len(study.trials) == 2
+    assert numbers == [[0, 1], [0, 1]]
 
 
 def test_each_seed_samples_its_own_values_and_the_same_each_time(tmp_path):

@@ -58,6 +58,8 @@ def search(name: str, options: Options) -> int:
     study = storage.open_study(search_plan, location, options.new, options.join, bool(options.engine.scheduler))
     require_stages([f"normalise@{input_name}" for input_name in search_plan.inputs], console, core_count())
     check_folds(search_plan)
+    read_off = " The number of epochs is read off each learning curve." if search_plan.epochs_to_compare else ""
+    console.print(f"Pruner: {search_plan.pruner}.{read_off}", style="dim", highlight=False)
     try:
         log = study_log(study.study_name, Path.cwd())
         with open_engine(options.engine, console, log=log) as engine, TrialDisplay(console, study, budget) as display:

@@ -112,9 +112,10 @@ class StudySettings(Settings):
     training_samples: int | None = Field(
         default=None, ge=2, description="train each trial on so many samples only; all validation samples score it"
     )
-    pruner: Literal["median", "percentile", "hyperband", "none"] = Field(
-        default="median",
-        description="stops trials early; median: the worse half at each step, percentile: the worst quarter",
+    pruner: Literal["median", "percentile", "hyperband", "none"] | None = Field(
+        default=None,
+        description="stops trials early; median: the worse half at each step, percentile: the worst quarter; null: "
+        "median between folds, percentile where the number of epochs is read off the learning curve, else none",
     )
     metrics: tuple[str, ...] = Field(
         default=(),

@@ -85,6 +85,15 @@ class Plan:
             return tuple(sorted(epochs.choices))
         return tuple(range(int(epochs.low), int(epochs.high) + 1, int(epochs.step or 1)))
 
+    @property
+    def pruner(self) -> str:
+        """The study's pruner; by default the one with which such searches are fastest (benchmarks/search)."""
+        if self.study.pruner:
+            return self.study.pruner
+        if self.study.folds:
+            return "median"
+        return "percentile" if self.epochs_to_compare else "none"
+
     def training_folder(self, input_name: str) -> Path:
         """The folder that holds an input's training and validation samples."""
         return self.root / "data" / "inputs" / input_name / "training"

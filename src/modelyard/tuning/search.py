@@ -113,7 +113,7 @@ class Search:
             ModelyardError: its machines cannot reach the storage.
         """
         self._needs: tuple[str, ...] = ()
-        self._job = RunTrial(self._storage, self._study.study_name, self._plan, ())
+        self._job = RunTrial(self._storage, self._study.study_name, self._plan, this_process())
         if engine.shares_files:
             return
         storage, root = self._storage, self._plan.root.resolve()
@@ -128,7 +128,7 @@ class Search:
         folders = (self._plan.training_folder(name) for name in self._plan.inputs)
         self._needs = tuple(str(folder.relative_to(self._plan.root)) for folder in folders)
         plan = replace(self._plan, root=Path())
-        self._job = RunTrial(storage, self._study.study_name, plan, ())
+        self._job = replace(self._job, storage=storage, plan=plan)
 
     def _come_back(self, engine: Engine) -> None:
         """Take up the trials that a cluster has from an earlier search; those that it has lost are retried."""

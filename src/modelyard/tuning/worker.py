@@ -1,7 +1,7 @@
 """One trial in a worker process, which reports what happens to the search."""
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -51,23 +51,27 @@ class TrialFinished(NamedTuple):
 class RunTrial:
     """One trial of a study, whose parameters are sampled with this seed.
 
-    `task` is its key where a cluster runs it, and runs it again if a worker is lost; it is stored with the trial.
+    `search` is the process that hands it out. `task` is its key where a cluster runs it, and runs it again if a worker
+    is lost; it is stored with the trial.
     """
 
     storage: StudyStorage
     study_name: str
     plan: Plan
-    seed: tuple[int, ...]
+    search: str
+    seed: tuple[int, ...] = ()
     task: str = ""
 
 
 @dataclass(frozen=True)
 class _Opened:
-    """A study as this process has it, for all of its trials."""
+    """A study as this process has it, for all trials of a search.
 
-    storage: StudyStorage
+    For another search it is opened again: the storage may have been deleted and made anew, while this process lived.
+    """
+
+    job: RunTrial
     study: optuna.Study
-    plan: Plan
     objective: Objective
 
 
@@ -105,24 +109,24 @@ def make_sampler(seed: tuple[int, ...]) -> optuna.samplers.BaseSampler:
 
 
 def make_pruner(plan: Plan) -> optuna.pruners.BasePruner:
-    """Return the pruner that the study names."""
-    if plan.study.pruner == "median":
+    """Return the pruner of a study."""
+    if plan.pruner == "median":
         return optuna.pruners.MedianPruner()
-    if plan.study.pruner == "percentile":
+    if plan.pruner == "percentile":
         return optuna.pruners.PercentilePruner(KEPT_PERCENT)
-    if plan.study.pruner == "hyperband":
+    if plan.pruner == "hyperband":
         return optuna.pruners.HyperbandPruner(max_resource=plan.max_steps)
     return optuna.pruners.NopPruner()
 
 
 def _open(job: RunTrial) -> _Opened:
     """Open a study once for all trials of this process, and import what they need before the first one's time runs."""
-    last = _opened[0] if _opened else None
-    if last and (last.storage, last.study.study_name, last.plan) == (job.storage, job.study_name, job.plan):
-        return last
+    wanted = replace(job, seed=(), task="")
+    if _opened and _opened[0].job == wanted:
+        return _opened[0]
     if not is_estimator(job.plan.experiment.model.family):
         importlib.import_module("keras")
     study = optuna.load_study(study_name=job.study_name, storage=job.storage.open(), pruner=make_pruner(job.plan))
     objective = Objective(job.plan, lambda *epoch: report(EpochFinished(*epoch)))
-    _opened[:] = [_Opened(job.storage, study, job.plan, objective)]
+    _opened[:] = [_Opened(wanted, study, objective)]
     return _opened[0]
