@@ -226,7 +226,7 @@ def measured(tiny, monkeypatch) -> dict:
     monkeypatch.setattr(measures, "TRIALS", (2,))
     orders = {
         compared.PLAIN: [(0, 1, 2)] * 4,
-        compared.TODAY: [(1, 0), (1, 0), (1, 2), (3, 0)],
+        compared.MEDIAN: [(1, 0), (1, 0), (1, 2), (3, 0)],
         "random": [(3, 0)] * 4,
     }
     return measures.measure(tiny, {name: [in_order(tiny, *each) for each in some] for name, some in orders.items()})
@@ -242,7 +242,7 @@ def in_order(of: Table, *rows: int) -> Search:
 
 def test_costs_ratios_and_searches_that_never_arrive_are_counted_by_hand(measured):
     assert measured["targets"]["2"] == {"score": 0.7, "cost": 2.0, "share_of_table": 0.5}
-    other = measured["methods"][compared.TODAY]["2"]
+    other = measured["methods"][compared.MEDIAN]["2"]
     assert (other["cost"][0], other["ratio"][0], other["never"][0]) == (1.0, 0.5, 0.25)
     assert other["score"][0] == pytest.approx((0.7 + 0.7 + 0.9 + 0.5) / 4)
     assert other["test_gain"][0] == pytest.approx((0.6 + 0.6 + 0.8 + 0.4) / 4 - 0.6)
@@ -258,15 +258,18 @@ def test_the_page_ranks_methods_by_their_cost(measured, tmp_path):
     rows = [line.split(" | ") for line in summary.splitlines() if line.startswith("| ")][1:]
     cells = {row[0].lstrip("| "): [cell.strip(" |") for cell in row[1:]] for row in rows[1:4]}
     assert cells == {
-        compared.TODAY: ["0.50 (25%)", "0.50"],
+        compared.MEDIAN: ["0.50 (25%)", "0.50"],
         compared.PLAIN: ["1.00 (0%)", "1.00"],
         "random": ["- (100%)", "-"],
     }
-    assert list(cells) == [compared.TODAY, compared.PLAIN, "random"]
+    assert list(cells) == [compared.MEDIAN, compared.PLAIN, "random"]
     docs = tmp_path / "docs.md"
     docs.write_text(f"Before.\n{page.BEGIN}\n\nold\n\n{page.END}\nAfter.\n")
-    page.fill(docs, {"spaces": {"digits_cnn": measured}})
-    assert docs.read_text().startswith(f"Before.\n{page.BEGIN}\n\n| method | digits_cnn, 2 |")
+    page.fill(docs, {"spaces": {"digits_cnn": measured}, "epochs": {"digits_cnn": measured}})
+    assert docs.read_text().startswith(
+        f"Before.\n{page.BEGIN}\n\nA fixed number of epochs:\n\n| method | digits_cnn, 2 |"
+    )
+    assert docs.read_text().count("| method | digits_cnn, 2 |") == 2
     assert docs.read_text().endswith(f"{page.END}\nAfter.\n")
     assert "old" not in docs.read_text()
     assert (tmp_path / page.PLOT).read_bytes().startswith(b"\x89PNG")

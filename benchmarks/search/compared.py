@@ -25,7 +25,7 @@ from benchmarks.search.methods import (
 from benchmarks.search.spaces import Space
 
 PLAIN = "TPE"
-TODAY = "TPE, median pruner"
+MEDIAN = "TPE, median pruner"
 
 
 def _random(seed: int) -> RandomSampler:
@@ -49,7 +49,7 @@ if find_spec("cmaes"):  # no dependency of the project
     SAMPLERS["CMA-ES"] = Method(optuna_search(_cma_es))
 
 PRUNERS = {
-    TODAY: Method(optuna_search(tpe(), median)),
+    MEDIAN: Method(optuna_search(tpe(), median)),
     "random, median pruner": Method(optuna_search(_random, median)),
     **{
         f"TPE, halving from {first} by {factor}": Method(optuna_search(tpe(), halving(first, factor)))

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.search import measures
-from benchmarks.search.compared import GROUPS, PLAIN, TODAY
+from benchmarks.search.compared import GROUPS, MEDIAN, PLAIN
 from benchmarks.search.replay import BUDGET
 from benchmarks.search.spaces import SPACES
 from modelyard.core.files import atomic_file, write_text
@@ -18,7 +18,8 @@ from modelyard.core.report_text import markdown_table
 
 PLOT = "search.png"
 FIRST_SHOWN = 4  # full trainings, before which scores are so far off that nothing else could be seen
-SHOWN = 4  # methods in the plot beside plain TPE, today's and random
+SHOWN = 4  # methods in the plot beside plain TPE, the median pruner and random
+EPOCHS_SHOWN = ("TPE, epochs searched", "TPE, epochs searched, median pruner", "TPE, epochs read off the curve")
 BEGIN, END = "<!-- search methods -->", "<!-- end -->"
 
 Found = Mapping[str, Any]
@@ -31,15 +32,20 @@ def write(results: Found, real: Found | None, folder: Path) -> None:
 
 
 def fill(path: Path, results: Found) -> None:
-    """Write the table of the methods in the plot between the two marks of a page."""
-    spaces = results["spaces"]
-    fill_page(path, f"\n{_summary(spaces, shown(spaces))}\n", BEGIN, END)
+    """Write the tables of the methods that a reader should see between the two marks of a page."""
+    spaces, epochs = results["spaces"], results["epochs"]
+    parts = ["A fixed number of epochs:", _summary(spaces, shown(spaces))]
+    if epochs:
+        ranking = ranked(epochs)
+        kept = [name for name in ranking if name in (*ranking[:SHOWN], *EPOCHS_SHOWN)]
+        parts += ["The number of epochs is searched as well:", _summary(epochs, kept)]
+    fill_page(path, "\n" + "\n\n".join(parts) + "\n", BEGIN, END)
 
 
 def shown(spaces: Mapping[str, Found]) -> list[str]:
-    """The methods in the plot: those of the smallest cost, plain TPE, today's and random."""
+    """The methods in the plot: those of the smallest cost, plain TPE, the median pruner and random."""
     ranking = ranked(spaces)
-    return [name for name in ranking if name in (*ranking[:SHOWN], PLAIN, TODAY, "random")]
+    return [name for name in ranking if name in (*ranking[:SHOWN], PLAIN, MEDIAN, "random")]
 
 
 def page(results: Found, real: Found | None) -> str:
