@@ -1,10 +1,11 @@
-"""Compares `modelyard tune` with plain Optuna: same search space, sampler, data and networks, over several seeds.
+"""Compares `modelyard tune` with plain Optuna: same search space, data, networks and score of a trial.
 
     .venv/bin/python -m benchmarks.tuning_against_plain_optuna
 
-Plain Optuna is one process that calls `study.optimize` with one thread per core and no pruning. Modelyard uses one
-process per core, once without pruning and once with the settings of params.yaml. Every search starts new processes, and
-its seconds include their start. The order of the methods rotates with the seed.
+Plain Optuna is one process that calls `study.optimize` with one thread per core, its default sampler and no pruning.
+Modelyard uses one process per core, once without pruning and once with the settings of params.yaml. Every search starts
+new processes, and its seconds include their start. Both search with several seeds; the order of the methods rotates
+with the seed.
 """
 
 import multiprocessing
@@ -103,10 +104,10 @@ def in_processes(plan: Plan, trials: int) -> list[FrozenTrial]:
         return study.trials
 
 
-METHODS: dict[str, tuple[Callable[[Plan, int], list[FrozenTrial]], str]] = {  # function, pruner
+METHODS: dict[str, tuple[Callable[[Plan, int], list[FrozenTrial]], str | None]] = {  # function, pruner
     PLAIN: (in_threads, "none"),
     PROCESSES: (in_processes, "none"),
-    PRUNING: (in_processes, "median"),
+    PRUNING: (in_processes, None),
 }
 
 

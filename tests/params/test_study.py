@@ -116,6 +116,10 @@ def test_the_baseline_values_of_every_study_fit_its_experiment():
             "n_trials: 30", "n_trials: 30\n    pruner: medain", ("did you mean median?",), id="pruner"
         ),
         pytest.param(
+            "training.epochs: {low: 10, high: 60, step: 10}", "training.epochs: {low: 10, high: 60, step: 2.5}",
+            ("epochs are counted: give an integer",), id="half an epoch",
+        ),
+        pytest.param(
             "n_trials: 30", "n_trials: 30\n    metrics: [parameters]",
             ("studies.digits_cnn.metrics", "allowed: [accuracy, parameters]; or leave it out"), id="no score",
         ),

@@ -46,6 +46,8 @@ def test_a_trials_run_has_its_settings_learning_curve_state_and_duration(tracked
     assert history == [(1, 0.81), (2, 0.88), (3, 0.91), (4, 0.93), (5, 0.94)]
     assert best.info.end_time - best.info.start_time == 10_000
     assert best.data.metrics["seconds"] == 10
+    assert best.data.metrics["score"] == 0.94
+    assert "score" not in runs["trial 2"].data.metrics, "a pruned trial has none"
     assert runs["trial 3"].data.tags["error"] == "MemoryError: no room for 4 GB"
     assert "error" not in runs["trial 2"].data.tags, "a pruned trial has not failed"
 

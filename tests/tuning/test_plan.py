@@ -72,6 +72,7 @@ def test_a_study_without_epochs_compares_none(tmp_path):
         ({"search_space": UNITS | {"training.epochs": Range(low=2, high=9)}, "folds": 3}, "median"),
         ({"search_space": UNITS}, "none"),
         ({"search_space": UNITS, "pruner": "hyperband"}, "hyperband"),
+        ({"search_space": UNITS, "metrics": ("mae", "parameters"), "pruner": "median"}, "none"),
     ],
 )
 def test_a_study_without_a_pruner_has_that_which_suits_it(tmp_path, changes, pruner):

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from optuna.trial import TrialState
+from optuna.distributions import IntDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
 from support.studies import (
     ALL,
     BASELINE,
@@ -127,13 +128,34 @@ def test_a_study_without_a_finished_trial_has_a_report_without_plots(trials: tup
 
 
 def test_epochs_that_were_read_off_are_named_as_such_and_stand_in_the_tables(tmp_path: Path) -> None:
-    read_off = trial([0.7, 0.95, 0.8], rate=0.01, read_off=2)
+    read_off = trial([0.7, 0.8, 0.95], rate=0.01, read_off=3)
     pruned = trial([0.3, 0.2], TrialState.PRUNED, rate=0.09, read_off=2)
     report.write(study(BASELINE, read_off, pruned), tmp_path)
     text = (tmp_path / "report.md").read_text()
-    assert line(text, "`training.epochs`") == "2 to 6 | read off the learning curves"
+    assert line(text, "`training.epochs`") == "2 to 6 | read off the learning curves (1)"
+    assert "it, with its number of epochs, was chosen on these samples" in text
     trials = pd.read_csv(tmp_path / "trials.csv", dtype=str)
-    assert list(trials["training.epochs"].fillna("")) == ["4", "2", ""]
+    assert trials["val_accuracy"][1] == "0.95"
+    assert list(trials["training.epochs"].fillna("")) == ["4", "3", ""]
+
+
+def test_a_study_of_the_number_of_epochs_alone_has_a_report(tmp_path: Path) -> None:
+    searched = study(epochs_only(4, [0.8, 0.85, 0.9]), epochs_only(None, [0.8, 0.95, 0.9]))
+    epochs = {"training.epochs": VARY["training.epochs"]}
+    searched.set_user_attr("space", searched.user_attrs["space"] | {"search_space": epochs})
+    report.write(searched, tmp_path)
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["history.png"]
+
+
+def epochs_only(epochs: int | None, curve: list[float]) -> FrozenTrial:
+    """A trial of a study that varies the number of epochs only."""
+    given = {} if epochs is None else {"training.epochs": epochs}
+    attributes = {} if epochs else {"epochs_read_off": 2}
+    values = dict(enumerate(curve, start=1))
+    distributions = {name: IntDistribution(2, 6) for name in given}
+    created = create_trial(value=curve[-1] if epochs else max(curve), params=given, distributions=distributions)
+    created.intermediate_values, created.user_attrs = values, {"epochs": len(curve), **attributes}
+    return created
 
 
 def test_with_few_trials_there_are_no_importances(tmp_path: Path) -> None:

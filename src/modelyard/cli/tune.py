@@ -16,12 +16,13 @@ from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.core.processes import core_count
 from modelyard.params.project import Project
-from modelyard.params.study import StudySettings
+from modelyard.params.study import EPOCHS, StudySettings
 from modelyard.tracking import project_root
 
 if TYPE_CHECKING:
     import optuna
 
+    from modelyard.tuning.plan import Plan
     from modelyard.tuning.results import StudyResults
 
 REPORTS = Path("reports/tuning")
@@ -58,8 +59,7 @@ def search(name: str, options: Options) -> int:
     study = storage.open_study(search_plan, location, options.new, options.join, bool(options.engine.scheduler))
     require_stages([f"normalise@{input_name}" for input_name in search_plan.inputs], console, core_count())
     check_folds(search_plan)
-    read_off = " The number of epochs is read off each learning curve." if search_plan.epochs_to_compare else ""
-    console.print(f"Pruner: {search_plan.pruner}.{read_off}", style="dim", highlight=False)
+    console.print(f"Pruner: {search_plan.pruner}.{_epochs_note(search_plan)}", style="dim", highlight=False)
     try:
         log = study_log(study.study_name, Path.cwd())
         with open_engine(options.engine, console, log=log) as engine, TrialDisplay(console, study, budget) as display:
@@ -143,6 +143,17 @@ def apply_best(name: str, address: str | None, replace: bool, number: int | None
         console.print(text, highlight=False)
     else:
         console.print(f"It was found with one seed. To compare it over several: modelyard tune {name} --confirm")
+
+
+def _epochs_note(plan: "Plan") -> str:
+    """How a search finds the number of epochs, if it does."""
+    from modelyard.tuning.plan import STEERING
+
+    if EPOCHS not in plan.study.search_space:
+        return ""
+    if plan.epochs_to_compare:
+        return " The number of epochs is read off each learning curve."
+    return f" The number of epochs is sampled, because the study or its experiment has one of {', '.join(STEERING)}."
 
 
 def _study_settings(project: Project, name: str) -> StudySettings:

@@ -114,8 +114,9 @@ class StudySettings(Settings):
     )
     pruner: Literal["median", "percentile", "hyperband", "none"] | None = Field(
         default=None,
-        description="stops trials early; median: the worse half at each step, percentile: the worst quarter; null: "
-        "median between folds, percentile where the number of epochs is read off the learning curve, else none",
+        description="stops a trial whose best score so far is worse than the median of the finished trials' scores at "
+        "the same step, or (percentile) among the worst quarter; null: median between folds, percentile where the "
+        "number of epochs is read off the learning curve, else none",
     )
     metrics: tuple[str, ...] = Field(
         default=(),
@@ -180,6 +181,8 @@ def study_mistakes(
             yield Mistake(("search_space", key), f"{study.experiment} has no such key; {suggest_setting(key, known)}")
         else:
             yield from _refused_values(key, variation, experiment)
+        if key == EPOCHS and isinstance(variation, Range) and int(variation.step or 1) != (variation.step or 1):
+            yield Mistake(("search_space", key, "step"), "epochs are counted: give an integer")
     if study.search_space.keys() <= known.keys():
         yield from _missing_baseline(study, experiment)
         yield from _input_mistakes(study, experiment.input, inputs)

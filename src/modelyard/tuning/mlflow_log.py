@@ -76,6 +76,8 @@ def _totals(results: StudyResults) -> Iterator[tuple[str, float]]:
 def _trial_run(results: StudyResults, trial: FrozenTrial) -> CompletedRun:
     curve = [(results.metric, value, step) for step, value in sorted(trial.intermediate_values.items())]
     final = [(results.metric, score(trial), 0)] if trial.values and not curve else []
+    if trial.state is TrialState.COMPLETE:
+        final.append(("score", score(trial), 0))  # that of the best epoch, which may not be the last of the curve
     sizes = zip(results.sizes, (trial.values or [])[1:], strict=False)  # none of a trial that has failed
     totals = [("epochs", epochs_run(trial), 0), ("seconds", seconds(trial), 0), *((*size, 0) for size in sizes)]
     error = {"error": reason(trial)} if trial.state is TrialState.FAIL else {}

@@ -88,6 +88,8 @@ class Plan:
     @property
     def pruner(self) -> str:
         """The study's pruner; by default the one with which such searches are fastest (benchmarks/search)."""
+        if self.study.sizes:  # Optuna prunes by one metric only
+            return "none"
         if self.study.pruner:
             return self.study.pruner
         if self.study.folds:

@@ -51,7 +51,9 @@ def save_plots(study: Study, results: StudyResults, folder: Path, with_importanc
     """Draw a study into PNG files and plots.html; return the PNGs' names, none before a trial has finished."""
     if not results.finished:
         return []
-    plots = {"history": draw_history, "slice": draw_slices, "parallel": draw_parallel}
+    plots = {"history": draw_history}
+    if results.sampled:  # not of a study that varies the number of epochs only
+        plots |= {"slice": draw_slices, "parallel": draw_parallel}
     if results.sizes:
         plots["pareto"] = draw_pareto
     if with_importances:

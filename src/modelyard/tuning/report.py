@@ -12,9 +12,11 @@ from optuna.trial import FrozenTrial
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import atomic_folder, write_table, write_text
 from modelyard.core.report_text import duration_text, markdown_table
+from modelyard.params.study import EPOCHS
 from modelyard.tuning import plots
 from modelyard.tuning.apply import find_winner
 from modelyard.tuning.results import (
+    READ_OFF,
     STATE_NAMES,
     StudyResults,
     confirmation_rows,
@@ -90,8 +92,8 @@ def _table(results: StudyResults) -> "pd.DataFrame":
         | results.settings_of(trial)
         for trial in results.trials
     ]
-    columns = ["trial", "state", *measured, "epochs", *results.search_space]
-    return pd.DataFrame(rows, columns=columns, dtype=object)  # integers stay integers beside trials that have none
+    table = pd.DataFrame(rows, columns=["trial", "state", *measured, "epochs", *results.search_space])
+    return table.astype({EPOCHS: "Int64"} if EPOCHS in table else {})  # pruned trials may have none
 
 
 def _gain(results: StudyResults) -> str:
@@ -104,9 +106,10 @@ def _gain(results: StudyResults) -> str:
         return f"{best}; the baseline, trial 0, has not finished."
     if not results.gain:
         return f"{best}; none is better than the baseline."
+    epochs = ", with its number of epochs," if READ_OFF in results.best.user_attrs else ""
     return (
         f"{best}, the baseline has {score(results.baseline):.4g}, each with one seed on the validation samples. The "
-        "best trial was partly lucky: it was chosen on these samples and with this seed."
+        f"best trial was partly lucky: it{epochs} was chosen on these samples and with this seed."
     )
 
 
@@ -182,8 +185,8 @@ def _space(results: StudyResults, importances: dict[str, float]) -> str:
 
 
 def _importance(key: str, results: StudyResults, importances: dict[str, float]) -> str:
-    if results.finished and key not in results.sampled:
-        return "read off the learning curves"
+    if key == EPOCHS and (count := sum(READ_OFF in trial.user_attrs for trial in results.finished)):
+        return f"read off the learning curves ({count})"
     return f"{importances[key]:.2f}" if key in importances else ""
 
 

@@ -15,8 +15,8 @@ from modelyard.tuning.objective import Objective
 from modelyard.tuning.plan import Plan
 from modelyard.tuning.storage import StudyStorage
 
-START_UP_TRIALS = 5  # drawn at random; Optuna's default of 10 needed more compute (benchmarks/search)
-KEPT_PERCENT = 75.0  # of the trials that came as far, by the pruner `percentile`
+START_UP_TRIALS = 5  # before TPE has a model; Optuna's default of 10 needed more compute (benchmarks/search)
+KEPT_PERCENT = 75.0  # of the finished trials' scores at a step, by the pruner `percentile`
 
 
 class WorkerReady(NamedTuple):
