@@ -34,7 +34,6 @@ def test_each_seed_samples_its_own_values_and_the_same_each_time(tmp_path):
     ("name", "kind"),
     [
         ("median", "MedianPruner"),
-        ("percentile", "PercentilePruner"),
         ("hyperband", "HyperbandPruner"),
         ("none", "NopPruner"),
     ],

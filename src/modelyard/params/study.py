@@ -112,11 +112,11 @@ class StudySettings(Settings):
     training_samples: int | None = Field(
         default=None, ge=2, description="train each trial on so many samples only; all validation samples score it"
     )
-    pruner: Literal["median", "percentile", "hyperband", "none"] | None = Field(
+    pruner: Literal["median", "hyperband", "none"] | None = Field(
         default=None,
-        description="stops a trial whose best score so far is worse than the median of the finished trials' scores at "
-        "the same step, or (percentile) among the worst quarter; null: median between folds, percentile where the "
-        "number of epochs is read off the learning curve, else none",
+        description="median: after a third of the epochs or folds, stops a trial whose best score so far is worse than "
+        "the median of the finished trials' scores at the same step; null: median with folds or where the number of "
+        "epochs is read off the learning curve, else none",
     )
     metrics: tuple[str, ...] = Field(
         default=(),

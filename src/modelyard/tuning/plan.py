@@ -92,9 +92,7 @@ class Plan:
             return "none"
         if self.study.pruner:
             return self.study.pruner
-        if self.study.folds:
-            return "median"
-        return "percentile" if self.epochs_to_compare else "none"
+        return "median" if self.study.folds or self.epochs_to_compare else "none"
 
     def training_folder(self, input_name: str) -> Path:
         """The folder that holds an input's training and validation samples."""

@@ -16,7 +16,6 @@ from modelyard.tuning.plan import Plan
 from modelyard.tuning.storage import StudyStorage
 
 START_UP_TRIALS = 5  # before TPE has a model; Optuna's default of 10 needed more compute (benchmarks/search)
-KEPT_PERCENT = 75.0  # of the finished trials' scores at a step, by the pruner `percentile`
 
 
 class WorkerReady(NamedTuple):
@@ -113,9 +112,9 @@ def make_sampler(seed: tuple[int, ...]) -> optuna.samplers.BaseSampler:
 def make_pruner(plan: Plan) -> optuna.pruners.BasePruner:
     """Return the pruner of a study."""
     if plan.pruner == "median":
-        return optuna.pruners.MedianPruner()
-    if plan.pruner == "percentile":
-        return optuna.pruners.PercentilePruner(KEPT_PERCENT)
+        return optuna.pruners.MedianPruner(
+            n_warmup_steps=plan.max_steps // 3
+        )  # before that, the best may be among the worst
     if plan.pruner == "hyperband":
         return optuna.pruners.HyperbandPruner(max_resource=plan.max_steps)
     return optuna.pruners.NopPruner()
