@@ -1,6 +1,7 @@
 """Builds the images and runs them with docker or podman: `make container-test`."""
 
 import json
+import os
 import random
 import socket
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from container.commands import ROOT, run, run_command, succeeded
+from modelyard.core.machine import VARIABLES
 
 SMALL = (
     "xor_mlp", "boston_linear", "boston_boosting", "boston_mlp_standard", "diabetes_mlp_standard", "digits_cnn",
@@ -37,14 +39,17 @@ true
 
 
 class Project:
-    """Runs commands in a volume at /project as an unnamed user, without network, with a read-only root file system."""
+    """Runs commands in a volume at /project as an unnamed user, without network, with a read-only root file system.
+
+    It has this machine's variables that choose other code to compute with, because its results are compared.
+    """
 
     def __init__(self, volume: str, start: Callable, image: str) -> None:
         user = random.randrange(20_000, 60_000)  # noqa: S311 (any user will do)
         self._start, self._image = start, image
         self._options = [
             "--read-only", "--tmpfs=/tmp", "--network=none", "--cap-drop=ALL", f"--user={user}:{user}",
-            f"--volume={volume}:/project",
+            f"--volume={volume}:/project", *(f"--env={name}" for name in VARIABLES if name in os.environ),
         ]  # fmt: skip
 
     def run(self, *command: str, seconds: int = 120) -> subprocess.CompletedProcess:
