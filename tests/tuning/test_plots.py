@@ -79,7 +79,7 @@ def test_epochs_that_were_read_off_are_no_setting_of_a_plot_and_hide_no_trial():
     parallel = draw(plots.draw_parallel, searched).axes[0]
     assert len(parallel.collections[0].get_segments()) == 3
     assert len(parallel.get_xticklabels()) == 3
-    assert "training.epochs" not in plots.interactive_page(searched, ["slice", "parallel"])
+    assert "training.epochs" not in plots.interactive_page(searched, read_study(searched), ["slice", "parallel"])
 
 
 def test_choices_that_look_like_formulas_are_drawn_as_they_are():

@@ -19,7 +19,7 @@ from modelyard.data.inputs import TrainingInput, load_training
 from modelyard.models.engine.training_settings import trained_epoch, without_checkpoint
 from modelyard.params.study import EPOCHS, Choices, Range
 from modelyard.tuning.plan import Plan
-from modelyard.tuning.results import READ_OFF
+from modelyard.tuning.results import READ_OFF, enqueued_values
 
 OnEpoch = Callable[[int, int, float], None]
 
@@ -147,8 +147,9 @@ def suggest_values(trial: optuna.Trial, plan: Plan) -> dict[str, Any]:
 
     One that the trial is given, as the baseline is, is taken.
     """
-    given = trial.study.get_trials(deepcopy=False)[trial.number].system_attrs.get("fixed_params", {})
-    read_off = plan.epochs_to_compare and EPOCHS not in given
+    read_off = plan.epochs_to_compare and EPOCHS not in enqueued_values(
+        trial.study.get_trials(deepcopy=False)[trial.number]
+    )
     return {
         key: _suggest_value(trial, key, variation)
         for key, variation in plan.study.search_space.items()

@@ -23,7 +23,7 @@ from plotly.offline import get_plotlyjs
 
 from modelyard.core.files import write_text
 from modelyard.experiments.plots.style import BLACK, DPI, YELLOW
-from modelyard.tuning.results import StudyResults, read_study, score
+from modelyard.tuning.results import StudyResults, score
 
 LOG_RATIO = 50  # scores whose ratio is larger are drawn on a logarithmic axis
 COLORMAP = "cividis"  # its lightest colour is visible on white, unlike that of Optuna's
@@ -63,7 +63,7 @@ def save_plots(study: Study, results: StudyResults, folder: Path, with_importanc
             figure = draw(study, results)
             # Without the version of matplotlib, which would change the bytes.
             figure.savefig(folder / f"{name}.png", dpi=DPI, bbox_inches="tight", metadata={"Software": None})
-    write_text(folder / "plots.html", interactive_page(study, list(plots)))
+    write_text(folder / "plots.html", interactive_page(study, results, list(plots)))
     return [f"{name}.png" for name in plots]
 
 
@@ -135,25 +135,24 @@ def draw_pareto(study: Study, results: StudyResults) -> Figure:
     return _sized(axes, 7.5, 4.5)
 
 
-def interactive_page(study: Study, names: Iterable[str]) -> str:
+def interactive_page(study: Study, results: StudyResults, names: Iterable[str]) -> str:
     """Return a page of Optuna's interactive plots that loads nothing from outside; their code, 5 MB, is in it once."""
     title = escape(f"Study {study.study_name}")
-    plots = "\n".join(_interactive_plot(study, name) for name in names)
+    plots = "\n".join(_interactive_plot(study, results, name) for name in names)
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
         f"<script>{get_plotlyjs()}</script>\n</head>\n<body>\n<h1>{title}</h1>\n{plots}\n</body>\n</html>\n"
     )
 
 
-def _interactive_plot(study: Study, name: str) -> str:
-    metric = study.user_attrs["metric"]
-    options = {"target_name": metric, **_score_target(study)}
+def _interactive_plot(study: Study, results: StudyResults, name: str) -> str:
+    options = {"target_name": results.metric, **_score_target(study)}
     if name in ("slice", "parallel"):
-        options["params"] = read_study(study).sampled
+        options["params"] = results.sampled
     if name == "importances":
         options = _score_target(study)
     if name == "pareto":
-        options = {"target_names": [metric, *read_study(study).sizes]}
+        options = {"target_names": [results.metric, *results.sizes]}
     figure = INTERACTIVE[name](study, **options)
     return str(io.to_html(figure, include_plotlyjs=False, full_html=False, div_id=name, config=PLOTLY_CONFIG))
 

@@ -110,7 +110,7 @@ class StudyResults:
     @cached_property
     def baseline(self) -> FrozenTrial | None:
         """The first finished trial with the values of trial 0, the experiment unchanged; a killed one is retried."""
-        values = _enqueued_values(self.trials[0]) if self.trials else {}
+        values = enqueued_values(self.trials[0]) if self.trials else {}
         return next((trial for trial in self.finished if trial.params == values), None)
 
     @cached_property
@@ -255,6 +255,6 @@ def format_value(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _enqueued_values(trial: FrozenTrial) -> dict[str, Any]:
-    """The values that a trial was enqueued with; `params` holds all of them only once it has started."""
+def enqueued_values(trial: FrozenTrial) -> dict[str, Any]:
+    """Return the values that a trial was enqueued with; `params` holds all of them only once it has started."""
     return dict(trial.system_attrs.get("fixed_params", trial.params))
