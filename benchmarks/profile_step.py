@@ -108,9 +108,8 @@ def _traced_fit(
     )
     x, y = tf.random.uniform((BATCH, *SHAPE)), tf.zeros((BATCH,), tf.int32)
     options = tf.data.Options()
-    options.autotune.enabled = (
-        False  # else a fit ends only when the tuning thread wakes, after 0.6, 1.3, 2.6, ... seconds
-    )
+    # Else a fit ends only when the tuning thread wakes, after 0.6, 1.3, 2.6, ... seconds.
+    options.autotune.enabled = False
     batches = tf.data.Dataset.from_tensors((x, y)).repeat().with_options(options)
     fit = functools.partial(model.fit, batches, steps_per_epoch=repeats, epochs=1, verbose=0)
     fit()  # traces and compiles

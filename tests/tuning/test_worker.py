@@ -32,11 +32,7 @@ def test_each_seed_samples_its_own_values_and_the_same_each_time(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [
-        ("median", "MedianPruner"),
-        ("hyperband", "HyperbandPruner"),
-        ("none", "NopPruner"),
-    ],
+    [("median", "MedianPruner"), ("hyperband", "HyperbandPruner"), ("none", "NopPruner")],
 )
 def test_the_study_names_the_pruner(name, kind, tmp_path):
     assert type(make_pruner(plan(tmp_path, pruner=name))).__name__ == kind

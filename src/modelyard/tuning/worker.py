@@ -112,9 +112,8 @@ def make_sampler(seed: tuple[int, ...]) -> optuna.samplers.BaseSampler:
 def make_pruner(plan: Plan) -> optuna.pruners.BasePruner:
     """Return the pruner of a study."""
     if plan.pruner == "median":
-        return optuna.pruners.MedianPruner(
-            n_warmup_steps=plan.max_steps // 3
-        )  # before that, the best may be among the worst
+        # In the first third of the steps, the best may be among the worst.
+        return optuna.pruners.MedianPruner(n_warmup_steps=plan.max_steps // 3)
     if plan.pruner == "hyperband":
         return optuna.pruners.HyperbandPruner(max_resource=plan.max_steps)
     return optuna.pruners.NopPruner()
