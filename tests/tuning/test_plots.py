@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from matplotlib import pyplot, rcParams
+from optuna.trial import TrialState
 from support.studies import ALL, BASELINE, BEATEN, BEST, COMPACT, LARGE, PRUNED, study, trial
 
 from modelyard.tuning import plots
@@ -65,7 +66,7 @@ def test_the_line_of_the_best_trial_is_the_thick_one(maximize, thick):
 def test_the_most_important_parameter_is_on_top():
     many = [trial([0.5 + 10 * rate], rate=rate) for rate in np.linspace(0.001, 0.02, 12)]
     searched = study(*many)
-    shares = plots.importances(searched)
+    shares = plots.importances(read_study(searched))
     (axes,) = draw(plots.draw_importances, searched).axes
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels[-1] == max(shares, key=shares.get) == "training.learning_rate"
@@ -92,8 +93,23 @@ def test_choices_that_look_like_formulas_are_drawn_as_they_are():
                     assert not label.get_parse_math()
 
 
+def test_a_setting_with_which_trials_are_pruned_is_important():
+    finished = [trial([0.8 + rate], rate=rate) for rate in np.linspace(0.001, 0.02, 8)]
+    pruned = [trial([0.2], TrialState.PRUNED, filters="[16, 32]", rate=rate) for rate in np.linspace(0.001, 0.02, 8)]
+    without, shares = (plots.importances(read_study(study(*trials))) for trials in (finished, [*finished, *pruned]))
+    assert shares["model.filters"] > 0.03 > without["model.filters"]
+
+
+@pytest.mark.parametrize("maximize", [True, False])
+def test_of_several_metrics_importances_are_for_a_good_score(maximize):
+    many = [trial([0.5 + 10 * rate], rate=rate, size=1000) for rate in np.linspace(0.001, 0.02, 20)]
+    few = [trial([0.5 + 10 * rate], rate=rate) for rate in np.linspace(0.001, 0.02, 20)]
+    one, two = (plots.importances(read_study(study(*trials, maximize=maximize))) for trials in (few, many))
+    assert one == two != {}
+
+
 def test_importances_need_several_trials():
-    assert plots.importances(study(BASELINE)) == {}
+    assert plots.importances(read_study(study(BASELINE))) == {}
 
 
 def test_plots_of_one_trial_leave_no_style_and_no_open_figure_behind(tmp_path):

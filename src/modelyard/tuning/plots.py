@@ -14,9 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.category import StrCategoryLocator
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter
-from optuna import Study, visualization
+from optuna import Study, create_study, visualization
 from optuna.exceptions import ExperimentalWarning
 from optuna.importance import get_param_importances
+from optuna.trial import create_trial
 from optuna.visualization import matplotlib as optuna_plots
 from plotly import io
 from plotly.offline import get_plotlyjs
@@ -37,14 +38,28 @@ INTERACTIVE: dict[str, Callable[..., object]] = {
 PLOTLY_CONFIG = {"displaylogo": False, "showSendToCloud": False}  # no link to its makers, no button that uploads
 
 
-def importances(study: Study) -> dict[str, float]:
-    """Return each parameter's share of the differences between scores, largest first; empty with too few trials."""
+def importances(results: StudyResults) -> dict[str, float]:
+    """Return how much each parameter matters for a good score, largest first, of a sum of 1; {} with too few trials."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)  # Optuna would call all equally important
         try:
-            return get_param_importances(study, **_score_target(study))
+            return get_param_importances(study_of_scores(results), params=results.sampled) if results.finished else {}
         except UserWarning:
             return {}
+
+
+def study_of_scores(results: StudyResults) -> Study:
+    """Return the study for importances: one value per trial, and pruned trials as bad as the worst finished one.
+
+    Optuna compares the best finished trials with all finished ones. Without the pruned trials, settings with which most
+    are pruned would seem to matter little.
+    """
+    copy = create_study(direction="maximize" if results.maximize else "minimize")
+    worst = score(max(results.finished, key=results.rank)) if results.finished else math.nan
+    for trial in (*results.finished, *results.pruned):
+        value = score(trial) if trial in results.finished else worst
+        copy.add_trial(create_trial(value=value, params=trial.params, distributions=trial.distributions))
+    return copy
 
 
 def save_plots(study: Study, results: StudyResults, folder: Path, with_importances: bool) -> list[str]:
@@ -80,9 +95,11 @@ def draw_history(study: Study, results: StudyResults) -> Figure:
     return _sized(axes, 7.5, 4.5)
 
 
-def draw_importances(study: Study, results: StudyResults) -> Figure:
+def draw_importances(_: Study, results: StudyResults) -> Figure:
     """Draw a bar for each parameter, the most important on top."""
-    axes = optuna_plots.plot_param_importances(study, target_name=results.metric, **_score_target(study))
+    axes = optuna_plots.plot_param_importances(
+        study_of_scores(results), params=results.sampled, target_name=results.metric
+    )
     axes.legend().remove()
     return _sized(axes, 7, 1.2 + 0.4 * len(axes.get_yticks()))
 
@@ -150,7 +167,7 @@ def _interactive_plot(study: Study, results: StudyResults, name: str) -> str:
     if name in ("slice", "parallel"):
         options["params"] = results.sampled
     if name == "importances":
-        options = _score_target(study)
+        study, options = study_of_scores(results), {"params": results.sampled}
     if name == "pareto":
         options = {"target_names": [results.metric, *results.sizes]}
     figure = INTERACTIVE[name](study, **options)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 SHOWN = 10  # trials, the best first
 CAPTIONS = {
     "history.png": "Each trial's score, the best so far, and the baseline",
-    "importances.png": "How much of the differences between scores each parameter explains",
+    "importances.png": "How much each setting matters for a score among the best tenth",
     "slice.png": "The score over each parameter's values; later trials are darker",
     "pareto.png": "Each trial's score and size; no other trial beats those of the Pareto front in both",
     "parallel.png": "A line for each trial through its score and its values; the best one is thick",
@@ -52,7 +52,8 @@ def write(study: Study, folder: Path, params_file: Path = Path("params.yaml")) -
         folder: usually reports/tuning/<study>.
         params_file: the file of the experiment, whose tuned entry the report prints.
     """
-    results, importances = read_study(study), plots.importances(study)
+    results = read_study(study)
+    importances = plots.importances(results)
     with atomic_folder(folder) as temporary:
         drawn = plots.save_plots(study, results, temporary, with_importances=bool(importances))
         write_table(temporary / "trials.csv", _table(results))

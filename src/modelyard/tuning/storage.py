@@ -51,6 +51,7 @@ class StudyStorage:
         Raises:
             ModelyardError: it is out of reach, locked, damaged, or of a kind that loses trials.
         """
+        optuna.logging.set_verbosity(optuna.logging.ERROR)  # the caller prints the end of each trial
         with self.explain_errors():
             return self._journal() if self.is_journal else self._database()
 
@@ -163,7 +164,6 @@ def open_study(
     Raises:
         ModelyardError: the study has another search space, there is none to join, or the storage does not answer.
     """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # the caller prints the end of each trial
     with storage.explain_errors():
         opened = storage.open()
         latest = latest_name(plan.name, opened)
