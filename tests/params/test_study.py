@@ -124,6 +124,22 @@ def test_the_baseline_values_of_every_study_fit_its_experiment():
             ("studies.digits_cnn.metrics", "allowed: [accuracy, parameters]; or leave it out"), id="no score",
         ),
         pytest.param(
+            "n_trials: 30", "n_trials: 30\n    max_stagnation_trials: 3",
+            ("studies.digits_cnn", "3 is too few: the first 5 trials are drawn at random"), id="stops at once",
+        ),
+        pytest.param(
+            "n_trials: 30", "n_trials: 30\n    metrics: [accuracy, parameters]\n    max_stagnation_trials: 20",
+            ("leave out `max_stagnation_trials` or `metrics`",), id="no one best score",
+        ),
+        pytest.param(
+            "n_trials: 30", "n_trials: 30\n    warm_start: digits",
+            ("studies.digits_cnn.warm_start (line", "no such other study"), id="start from nothing",
+        ),
+        pytest.param(
+            "n_trials: 30", "n_trials: 30\n    warm_start: digits_cnn", ("no such other study",),
+            id="start from itself",
+        ),
+        pytest.param(
             RATE, RATE.replace("low: 0.0003", "low: 0.0"), ("a logarithmic range needs low above 0",), id="log of 0"
         ),
     ],

@@ -108,6 +108,16 @@ def test_of_several_metrics_importances_are_for_a_good_score(maximize):
     assert one == two != {}
 
 
+def test_the_best_score_is_drawn_over_the_epochs_of_all_trials_with_and_without_pruning():
+    # The pruned trial ended first.
+    unpruned, pruned, baseline = draw(plots.draw_compute, study(BASELINE, PRUNED, BEST)).axes[0].lines
+    np.testing.assert_array_equal(unpruned.get_xydata(), [(6, -np.inf), (10, 0.9), (15, 0.94)])
+    np.testing.assert_array_equal(pruned.get_xydata(), [(2, -np.inf), (6, 0.9), (11, 0.94)])
+    assert set(baseline.get_ydata()) == {0.9}
+    falling = draw(plots.draw_compute, study(trial([3.0]), trial([4.0]), trial([2.0]), maximize=False))
+    np.testing.assert_array_equal(falling.axes[0].lines[0].get_ydata(), [3.0, 3.0, 2.0])
+
+
 def test_importances_need_several_trials():
     assert plots.importances(read_study(study(BASELINE))) == {}
 
@@ -116,7 +126,7 @@ def test_plots_of_one_trial_leave_no_style_and_no_open_figure_behind(tmp_path):
     before = dict(rcParams)
     searched = study(BASELINE, PRUNED)
     names = plots.save_plots(searched, read_study(searched), tmp_path, with_importances=False)
-    assert names == ["history.png", "slice.png", "parallel.png"]
+    assert names == ["history.png", "compute.png", "slice.png", "parallel.png"]
     assert {path.name for path in tmp_path.iterdir()} == {*names, "plots.html"}
     assert pyplot.get_fignums() == []
     assert dict(rcParams) == before

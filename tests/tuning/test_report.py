@@ -75,7 +75,7 @@ def test_every_plot_of_the_report_exists(written: Path) -> None:
         for each in (written / "report.md").read_text().splitlines()
         if each[:1] == "!"
     }
-    assert shown == {"history.png", "importances.png", "slice.png", "parallel.png"}
+    assert shown == {"history.png", "compute.png", "importances.png", "slice.png", "parallel.png"}
     assert {path.name for path in written.iterdir()} == shown | {"report.md", "plots.html", "trials.csv"}
 
 
@@ -144,7 +144,7 @@ def test_a_study_of_the_number_of_epochs_alone_has_a_report(tmp_path: Path) -> N
     epochs = {"training.epochs": VARY["training.epochs"]}
     searched.set_user_attr("space", searched.user_attrs["space"] | {"search_space": epochs})
     report.write(searched, tmp_path)
-    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["history.png"]
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["compute.png", "history.png"]
 
 
 def epochs_only(epochs: int | None, curve: list[float]) -> FrozenTrial:

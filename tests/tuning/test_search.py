@@ -284,6 +284,23 @@ def test_no_trial_starts_after_the_seconds_are_over(tmp_path, storage):
     assert not any(state is TrialState.RUNNING for state in states(study))
 
 
+def test_a_search_without_a_better_score_ends_and_goes_on_once_the_rule_is_gone(tmp_path, storage):
+    search_space = {"model.max_depth": Choices(choices=(3,)), "model.n_estimators": Choices(choices=(20, 21))}
+    ruled = plan(tmp_path, search_space=search_space, max_stagnation_trials=5)
+    study = open_study(ruled, storage)
+    searching = Search(study, storage, ruled, Watch())
+    with closing(LocalEngine(1)) as engine:
+        searching.run(engine, Budget(100_000))
+        ended = len(study.trials)
+        assert searching.has_stagnated
+        assert ended == study.best_trial.number + 1 + 5
+        searching.run(engine, Budget(100_000))
+        assert len(study.trials) == ended
+        unruled = plan(tmp_path, search_space=search_space)
+        Search(study, storage, unruled, Watch()).run(engine, Budget(ended + 1))
+    assert len(study.trials) == ended + 1
+
+
 class Seeds(LocalEngine):
     """Records the seed of each trial that a search starts."""
 

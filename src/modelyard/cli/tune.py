@@ -52,6 +52,7 @@ def search(name: str, options: Options) -> int:
     from modelyard.tuning import plan, storage
     from modelyard.tuning.search import Budget, Search, check_folds, study_log
     from modelyard.tuning.trial_display import TrialDisplay
+    from modelyard.tuning.warm_start import enqueue_best
 
     search_plan = plan.make_plan(project, name, Path.cwd())
     location = storage.find_storage(name, options.storage, Path.cwd())
@@ -60,10 +61,15 @@ def search(name: str, options: Options) -> int:
     require_stages([f"normalise@{input_name}" for input_name in search_plan.inputs], console, core_count())
     check_folds(search_plan)
     console.print(f"Pruner: {search_plan.pruner}.{_epochs_note(search_plan)}", style="dim", highlight=False)
+    if not options.join and (enqueued := enqueue_best(study, search_plan, location)):
+        console.print(f"After the baseline: the best of {'; '.join(enqueued)}.", style="dim", highlight=False)
     try:
         log = study_log(study.study_name, Path.cwd())
         with open_engine(options.engine, console, log=log) as engine, TrialDisplay(console, study, budget) as display:
-            Search(study, location, search_plan, display.show).run(engine, budget, options.join)
+            searching = Search(study, location, search_plan, display.show)
+            searching.run(engine, budget, options.join)
+        if searching.has_stagnated:
+            console.print(_stagnation_note(name, settings), highlight=False)
     except KeyboardInterrupt:
         console.print(f"\nStopped. Finished trials are kept; run again to continue: modelyard tune {name}")
         return INTERRUPTED
@@ -154,6 +160,13 @@ def _epochs_note(plan: "Plan") -> str:
     if plan.epochs_to_compare:
         return " The number of epochs is read off each learning curve."
     return f" The number of epochs is sampled, because the study or its experiment has one of {', '.join(STEERING)}."
+
+
+def _stagnation_note(name: str, settings: StudySettings) -> str:
+    return (
+        f"\nNo better score in {settings.max_stagnation_trials} trials: stopped. To go on, raise or remove "
+        f"studies.{name}.max_stagnation_trials, and run again."
+    )
 
 
 def _study_settings(project: Project, name: str) -> StudySettings:

@@ -131,6 +131,10 @@ def _project_mistakes(project: Project) -> Iterator[Mistake]:
         for mistake in study_mistakes(study, project.experiments, project.inputs):
             yield mistake._replace(keys=("studies", name, *mistake.keys))
         yield from _study_metric_mistakes(("studies", name, "metrics"), study, project)
+        others = project.studies.keys() - {name}
+        if study.warm_start and study.warm_start not in others:
+            reason = f"no such other study; {suggest(study.warm_start, others)}"
+            yield Mistake(("studies", name, "warm_start"), reason)
 
 
 def _study_metric_mistakes(keys: tuple[str, ...], study: StudySettings, project: Project) -> Iterator[Mistake]:

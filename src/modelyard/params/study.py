@@ -20,6 +20,8 @@ PARAMETERS = "parameters"
 
 EPOCHS = "training.epochs"
 
+START_UP_TRIALS = 5  # before TPE has a model; Optuna's default of 10 needed more compute (benchmarks/search)
+
 DEFAULT_LEARNING_RATES = {"adam": 0.001, "adamw": 0.001, "rmsprop": 0.001, "sgd": 0.01}
 """The defaults of Keras, where an experiment has null."""
 
@@ -124,6 +126,17 @@ class StudySettings(Settings):
         description="[accuracy, parameters]: the search also minimizes the number of parameters, and finds the trials "
         "that no other beats in both. The first is the metric that trials are scored by in any case. Nothing is pruned",
     )
+    max_stagnation_trials: int | None = Field(
+        default=None,
+        ge=1,
+        exclude_if=lambda trials: trials is None,
+        description="end the search when so many trials in a row brought no better score; null: run all of n_trials",
+    )
+    warm_start: str | None = Field(
+        default=None,
+        exclude_if=lambda name: name is None,
+        description="the study whose best trials are tried after the baseline; null: the one before, of the same name",
+    )
     seed: int = Field(ge=0, lt=2**32)
 
     @model_validator(mode="after")
@@ -132,10 +145,29 @@ class StudySettings(Settings):
             raise ValueError("folds use all samples: leave out `training_samples` or `folds`")
         return self
 
+    @model_validator(mode="after")
+    def _can_stagnate(self) -> "StudySettings":
+        trials = self.max_stagnation_trials
+        if trials and trials < START_UP_TRIALS:
+            raise ValueError(
+                f"max_stagnation_trials {trials} is too few: the first {START_UP_TRIALS} trials are drawn at random. "
+                f"Give at least {START_UP_TRIALS}; 20 lost little (docs/tuning.md)"
+            )
+        if trials and self.metrics:
+            raise ValueError("several metrics have no one best score: leave out `max_stagnation_trials` or `metrics`")
+        return self
+
     @property
     def sizes(self) -> tuple[str, ...]:
         """What is minimized beside the score."""
         return self.metrics[1:]
+
+
+def numbers_of_epochs(variation: Range | Choices) -> tuple[int, ...]:
+    """Every number of epochs that a study allows, sorted."""
+    if isinstance(variation, Choices):
+        return tuple(sorted(variation.choices))
+    return tuple(range(int(variation.low), int(variation.high) + 1, int(variation.step or 1)))
 
 
 def tuned_name(experiment: str) -> str:

@@ -9,7 +9,7 @@ from modelyard.metrics.definitions import find_metric, history_metric
 from modelyard.models import Runtime
 from modelyard.params.fold_evaluation import EVALUATE
 from modelyard.params.project import Project
-from modelyard.params.study import EPOCHS, Choices, StudySettings, inputs_of
+from modelyard.params.study import EPOCHS, StudySettings, inputs_of, numbers_of_epochs
 
 STEERING = ("early_stopping", "reshuffle_before_split", "schedule")
 """Settings of a training with which one of few epochs may not be the beginning of a longer one."""
@@ -67,9 +67,7 @@ class Plan:
         epochs = self.study.search_space.get(EPOCHS)
         if self.study.folds or not hasattr(self.experiment.training, "epochs"):
             return self.study.folds or 1
-        if epochs is None:
-            return int(self.experiment.training.epochs)
-        return int(max(epochs.choices) if isinstance(epochs, Choices) else epochs.high)
+        return numbers_of_epochs(epochs)[-1] if epochs else int(self.experiment.training.epochs)
 
     @property
     def epochs_to_compare(self) -> tuple[int, ...]:
@@ -81,9 +79,7 @@ class Plan:
         varied = [key.split(".")[1] for key in self.study.search_space if key.startswith("training.")]
         if epochs is None or any(name in varied or getattr(self.experiment.training, name) for name in STEERING):
             return ()
-        if isinstance(epochs, Choices):
-            return tuple(sorted(epochs.choices))
-        return tuple(range(int(epochs.low), int(epochs.high) + 1, int(epochs.step or 1)))
+        return numbers_of_epochs(epochs)
 
     @property
     def pruner(self) -> str:

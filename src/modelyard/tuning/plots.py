@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,14 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter
 from optuna import Study, create_study, visualization
 from optuna.exceptions import ExperimentalWarning
 from optuna.importance import get_param_importances
-from optuna.trial import create_trial
+from optuna.trial import TrialState, create_trial
 from optuna.visualization import matplotlib as optuna_plots
 from plotly import io
 from plotly.offline import get_plotlyjs
 
 from modelyard.core.files import write_text
 from modelyard.experiments.plots.style import BLACK, DPI, YELLOW
-from modelyard.tuning.results import StudyResults, score
+from modelyard.tuning.results import StudyResults, epochs_run, epochs_spared, score
 
 LOG_RATIO = 50  # scores whose ratio is larger are drawn on a logarithmic axis
 COLORMAP = "cividis"  # its lightest colour is visible on white, unlike that of Optuna's
@@ -56,8 +57,8 @@ def study_of_scores(results: StudyResults) -> Study:
     """
     copy = create_study(direction="maximize" if results.maximize else "minimize")
     worst = score(max(results.finished, key=results.rank)) if results.finished else math.nan
-    for trial in (*results.finished, *results.pruned):
-        value = score(trial) if trial in results.finished else worst
+    values = [*map(score, results.finished), *[worst] * len(results.pruned)]
+    for trial, value in zip((*results.finished, *results.pruned), values, strict=True):
         copy.add_trial(create_trial(value=value, params=trial.params, distributions=trial.distributions))
     return copy
 
@@ -66,7 +67,7 @@ def save_plots(study: Study, results: StudyResults, folder: Path, with_importanc
     """Draw a study into PNG files and plots.html; return the PNGs' names, none before a trial has finished."""
     if not results.finished:
         return []
-    plots = {"history": draw_history}
+    plots: dict[str, Callable[[Study, StudyResults], Figure]] = {"history": draw_history, "compute": draw_compute}
     if results.sampled:  # not of a study that varies the number of epochs only
         plots |= {"slice": draw_slices, "parallel": draw_parallel}
     if results.sizes:
@@ -78,7 +79,7 @@ def save_plots(study: Study, results: StudyResults, folder: Path, with_importanc
             figure = draw(study, results)
             # Without the version of matplotlib, which would change the bytes.
             figure.savefig(folder / f"{name}.png", dpi=DPI, bbox_inches="tight", metadata={"Software": None})
-    write_text(folder / "plots.html", interactive_page(study, results, list(plots)))
+    write_text(folder / "plots.html", interactive_page(study, results, [name for name in plots if name in INTERACTIVE]))
     return [f"{name}.png" for name in plots]
 
 
@@ -93,6 +94,27 @@ def draw_history(study: Study, results: StudyResults) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4, frameon=False, fontsize="small")
     return _sized(axes, 7.5, 4.5)
+
+
+def draw_compute(_: Study, results: StudyResults) -> Figure:
+    """Draw the best score so far over the epochs that the trials had run by then, and would have without pruning."""
+    ended = sorted(results.ended, key=lambda trial: (trial.datetime_complete or datetime.max, trial.number))
+    better = np.maximum if results.maximize else np.minimum
+    unknown = -math.inf if results.maximize else math.inf
+    best = better.accumulate([score(each) if each.state is TrialState.COMPLETE else unknown for each in ended])
+    run = np.cumsum([epochs_run(trial) for trial in ended])
+    planned = np.cumsum([epochs_run(trial) + epochs_spared(trial) for trial in ended])
+    figure, axes = pyplot.subplots()
+    if results.pruned:
+        axes.step(planned, best, where="post", linestyle=":", label="the same trials without pruning")
+    axes.step(run, best, where="post", label="this search")
+    if results.baseline:
+        axes.axhline(score(results.baseline), color=BLACK, linestyle="--", label="baseline")
+    axes.set(xlabel="epochs of all trials together", ylabel=f"best {results.metric}", xlim=(0, None))
+    axes.set_yscale("log" if _far_apart(map(score, results.finished)) else "linear")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, frameon=False, fontsize="small")
+    figure.set_size_inches(7.5, 4.5)
+    return figure
 
 
 def draw_importances(_: Study, results: StudyResults) -> Figure:

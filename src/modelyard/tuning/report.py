@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 SHOWN = 10  # trials, the best first
 CAPTIONS = {
     "history.png": "Each trial's score, the best so far, and the baseline",
+    "compute.png": "The best score so far over the epochs that all trials had run by then, and without pruning",
     "importances.png": "How much each setting matters for a score among the best tenth",
     "slice.png": "The score over each parameter's values; later trials are darker",
     "pareto.png": "Each trial's score and size; no other trial beats those of the Pareto front in both",
@@ -165,15 +166,24 @@ def _cost(results: StudyResults) -> str:
     spared, run = results.epochs_spared, results.epochs_run
     lines = [
         ("trials", ", ".join(f"{count} {word}" for word, count in results.counts.items()) or "none"),
-        ("repeats of a finished trial, not trained again", f"{results.repeats}"),
         ("epochs", f"{run}"),
         ("epochs spared by pruning", f"{spared}, {spared / max(1, spared + run):.0%} of what all would have run"),
+        *(
+            [("epochs spared by reading their number off the curve", _read_off(results))]
+            if results.epochs_read_off
+            else []
+        ),
+        ("epochs spared by not training values again", f"{results.epochs_repeated}, in {results.repeats} repeats"),
         ("time of all trials together", duration_text(results.seconds)),
         ("from the first trial's start to the last one's end", duration_text(results.wall_seconds)),
         ("time spared by pruning", f"about {duration_text(results.seconds_spared)}"),
         ("processes", f"{len(workers)} on {len(machines)} machine{'s' * (len(machines) != 1)}"),
     ]
     return markdown_table(["", ""], lines)
+
+
+def _read_off(results: StudyResults) -> str:
+    return f"{results.epochs_read_off}, compared with a training for each number that the study allows"
 
 
 def _space(results: StudyResults, importances: dict[str, float]) -> str:

@@ -9,9 +9,10 @@ from typing import Any
 from optuna import Study
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+from pydantic import TypeAdapter
 
 from modelyard.core.config import RENAMED
-from modelyard.params.study import EPOCHS
+from modelyard.params.study import EPOCHS, Choices, Range, Variation, numbers_of_epochs
 from modelyard.tuning.retries import counted_trials
 
 CONFIRMATION = "confirmation"  # the attribute of a study that holds what replication.confirmation found
@@ -85,6 +86,12 @@ class StudyResults:
     def ended(self) -> list[FrozenTrial]:
         """The trials that have ended, one way or the other, and were not retried."""
         return [trial for trial in counted_trials(self.trials) if trial.state.is_finished()]
+
+    @property
+    def stagnation_trials(self) -> int:
+        """How many trials have finished or were pruned since the best one."""
+        scored = [trial for trial in self.ended if trial.state is not TrialState.FAIL]
+        return sum(trial.number > self.best.number for trial in scored) if self.best else 0
 
     @cached_property
     def scores(self) -> list[float]:
@@ -162,6 +169,22 @@ class StudyResults:
     def epochs_spared(self) -> int:
         """The epochs that pruned trials did not run."""
         return sum(map(epochs_spared, self.pruned))
+
+    @property
+    def epochs_repeated(self) -> int:
+        """The epochs of finished trials whose values came again and were not trained again."""
+        first = (self.trials[trial.user_attrs["repeats"]] for trial in self.trials if "repeats" in trial.user_attrs)
+        return sum(map(epochs_run, first))
+
+    @property
+    def epochs_read_off(self) -> int:
+        """The epochs that trainings for every smaller number of epochs would have taken, where it was read off."""
+        if EPOCHS not in self.search_space:
+            return 0
+        variation: Range | Choices = TypeAdapter(Variation).validate_python(self.search_space[EPOCHS])
+        *smaller, _ = numbers_of_epochs(variation)
+        trained = [trial for trial in self.finished if READ_OFF in trial.user_attrs and epochs_run(trial)]
+        return len(trained) * sum(smaller) * (self.space["folds"] or 1)
 
     @property
     def seconds(self) -> float:

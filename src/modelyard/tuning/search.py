@@ -20,6 +20,7 @@ from modelyard.orchestration.local_engine import LocalEngine
 from modelyard.params.project import Project
 from modelyard.tuning import retries, storage
 from modelyard.tuning.plan import Plan, make_plan
+from modelyard.tuning.results import read_study
 from modelyard.tuning.storage import StudyStorage
 from modelyard.tuning.worker import EpochFinished, RunTrial, TrialFinished, TrialStarted, WorkerReady, run_trial
 
@@ -68,7 +69,11 @@ OnUpdate = Callable[[Collection[SubmittedTrial], Sequence[TrialFinished]], None]
 
 
 class Search:
-    """Trials of one study; `on_update` is called with those that run and with those that have just ended."""
+    """Trials of one study; `on_update` is called with those that run and with those that have just ended.
+
+    Attributes:
+        has_stagnated: whether the last `max_stagnation_trials` trials brought no better score, so that no more start.
+    """
 
     def __init__(self, study: optuna.Study, storage: StudyStorage, plan: Plan, on_update: OnUpdate) -> None:
         self._study, self._storage, self._plan, self._on_update = study, storage, plan, on_update
@@ -79,6 +84,7 @@ class Search:
         self._own_seed: tuple[int, ...] = ()
         self._has_changed = True  # whether a trial has ended since the trials were counted
         self._look_at, self._others_run = 0.0, False
+        self.has_stagnated = False
 
     def run(self, engine: Engine, budget: Budget, joined: bool = False) -> None:
         """Search until the budget is used up and every trial has ended.
@@ -140,11 +146,15 @@ class Search:
 
     def _submit_trials(self, engine: Engine, budget: Budget, until: float) -> bool:
         """Hand out trials while the budget and the engine allow any; return whether there is one to wait for."""
-        room = (engine.slots if budget.timeout else engine.capacity) - len(self._submitted)
+        stagnation = self._plan.study.max_stagnation_trials
+        room = (engine.slots if budget.timeout or stagnation else engine.capacity) - len(self._submitted)
         if room <= 0 or not self._has_changed:
             return bool(self._submitted)  # without asking the storage: many searches may share it
         self._has_changed = False
-        left = 0 if time.monotonic() > until else budget.n_trials - self._count_trials()
+        if stagnation:
+            self.has_stagnated = read_study(self._study).stagnation_trials >= stagnation
+        is_over = self.has_stagnated or time.monotonic() > until
+        left = 0 if is_over else budget.n_trials - self._count_trials()
         for _ in range(min(left, room)):
             self._submit(engine, (self._plan.study.seed, self._sampled, *self._own_seed))
         return bool(self._submitted)

@@ -179,9 +179,13 @@ def open_study(
 
 def latest_name(entry: str, storage: BaseStorage) -> str | None:
     """Return the name of the latest study of a params.yaml entry (`entry`, `entry-2`, ...) in the storage, or None."""
-    names = {each.study_name for each in storage.get_all_studies()}
-    numbered = [each for each in names if each == entry or each.rpartition("-")[0] == entry]
-    return max(numbered, key=_number, default=None)
+    return max(_names(entry, storage), key=_number, default=None)
+
+
+def earlier_name(name: str, storage: BaseStorage) -> str | None:
+    """Return the name of the study before this one of the same params.yaml entry, or None."""
+    earlier = [each for each in _names(name.partition("-")[0], storage) if _number(each) < _number(name)]
+    return max(earlier, key=_number, default=None)
 
 
 def next_name(latest: str | None, entry: str) -> str:
@@ -221,6 +225,11 @@ def _refuse_another_space(study: optuna.Study, plan: Plan) -> None:
             "compared:\n  " + "\n  ".join(changes) + "\nUndo the change in params.yaml, or start another study beside "
             f"this one: modelyard tune {plan.name} --new"
         )
+
+
+def _names(entry: str, storage: BaseStorage) -> list[str]:
+    names = {each.study_name for each in storage.get_all_studies()}
+    return [each for each in names if each == entry or each.rpartition("-")[0] == entry]
 
 
 def _number(name: str) -> int:

@@ -10,12 +10,11 @@ import optuna
 from modelyard.core.processes import this_process
 from modelyard.models import is_estimator
 from modelyard.orchestration.worker_process import report
+from modelyard.params.study import START_UP_TRIALS
 from modelyard.tuning import retries
 from modelyard.tuning.objective import Objective
 from modelyard.tuning.plan import Plan
 from modelyard.tuning.storage import StudyStorage
-
-START_UP_TRIALS = 5  # before TPE has a model; Optuna's default of 10 needed more compute (benchmarks/search)
 
 
 class WorkerReady(NamedTuple):
