@@ -76,7 +76,7 @@ def test_pruning_spares_planned_epochs_that_were_not_run() -> None:
 
 
 def test_repeats_and_epochs_that_are_read_off_spare_epochs() -> None:
-    repeat = trial([0.94], rate=0.01, repeats=1, epochs=0)
+    repeat = trial([0.94], rate=0.01, repeats=1)
     repeat.user_attrs["epochs"] = 0
     read_off = trial([0.7, 0.9, 0.8, 0.8, 0.8, 0.8], rate=0.02, read_off=2)
     results = read_study(study(BASELINE, BEST, repeat, read_off))
