@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -115,10 +115,10 @@ def ends(engine: Engine, *tasks: Task) -> dict[str, Ended]:
 warnings: list[str] = []
 
 
-def rebuild(engine: Engine, root: Path) -> dict[str, StageState]:
+def rebuild(engine: Engine, root: Path, watch: Callable[[Any], None] = lambda _: None) -> dict[str, StageState]:
     pipeline = Pipeline(root)
     pipeline.find_unchanged()
-    pipeline.run(None, lambda _: None, (), engine, stays=lambda stage: stage.name == "raw")
+    pipeline.run(None, watch, (), engine, stays=lambda stage: stage.name == "raw")
     return {name: stage.state for name, stage in pipeline.stages.items()}
 
 
@@ -193,6 +193,51 @@ def test_a_laptop_that_goes_away_comes_back_to_results(mine: Path, team: Cluster
     assert len(processes(calls)) == 1, "it was done once"
     with connect(team, mine) as engine:
         assert ends(engine, task)["taken"].result == 2, "a result that was taken is not kept on the cluster"
+
+
+@pytest.mark.slow
+def test_in_a_shared_folder_a_rebuild_comes_back_to_what_its_stages_have_made(
+    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def leave_while_two_runs(stages: dict[str, Any]) -> None:
+        if stages["two"].state is StageState.RUNNING:
+            engine._leave()
+
+    shared, trace = checkout(mine, "shared"), tmp_path / "trace"
+    monkeypatch.chdir(shared)
+    with cluster(tmp_path, os.environ | {"TRACE": str(trace)}) as one_folder:
+        one_folder.start_worker(shared, "shared", "--no-nanny")
+        with connect(one_folder, shared, jobs=1) as engine, pytest.raises(KeyboardInterrupt):
+            rebuild(engine, shared, leave_while_two_runs)
+        wait_until(lambda: trace.exists() and "two" in trace.read_text().split(), LONG)
+        with connect(one_folder, shared, jobs=1) as engine:
+            assert StageState.FAILED not in rebuild(engine, shared).values()
+    assert sorted(trace.read_text().split()) == ["last", "one", "two"], "each was done once"
+    assert (shared / "last").read_text() == "1\n2\n2\n3\n"
+
+
+@pytest.mark.slow
+def test_what_cannot_be_sent_fails_its_own_task(mine: Path, team: Cluster):
+    with connect(team, mine) as engine:
+        done = ends(engine, Task("missing", Call(abs, -1), needs=("not_there",)), Task("other", Call(abs, -2)))
+    assert done["missing"].error.startswith("what it needs cannot be sent: ")
+    assert done["other"].result == 2
+
+
+@pytest.mark.slow
+def test_what_could_not_be_received_is_kept_on_the_cluster(
+    mine: Path, team: Cluster, calls: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(*_: object) -> None:
+        raise ModelyardError("the DVC remote cannot be used")
+
+    (calls.parent / "go").touch()
+    task = Task("kept", Call(wait_for, calls))
+    with connect(team, mine) as engine, monkeypatch.context() as patch:
+        patch.setattr(cluster_engine.shared_data, "receive", fail)
+        assert "cannot be received: the DVC remote cannot be used. It is kept" in ends(engine, task)["kept"].error
+    with connect(team, mine) as engine:
+        assert ends(engine, task)["kept"].result == 1, "it was done once"
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import psutil
 import pytest
+from support.waiting import wait_until
 
 from modelyard.orchestration.engine import Call, Command, Ended, Message, Task, run_all
 from modelyard.orchestration.local_engine import LocalEngine
@@ -103,6 +104,16 @@ def test_a_killed_process_fails_its_own_job_and_no_other():
     assert sorted(done) == list(range(6))
     assert done[2].error == "its process ended (SIGKILL, perhaps out of memory)"
     assert [outcome.result for number, outcome in sorted(done.items()) if number != 2] == [0, 1, 3, 4, 5]
+
+
+def test_a_process_that_was_killed_while_it_had_nothing_to_do_is_replaced():
+    with closing(LocalEngine(1)) as engine:
+        ((_, killed),) = [event.result for event in run_all(engine, [Task("first", Call(double, 1))], LONG)]
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: not psutil.pid_exists(killed) or psutil.Process(killed).status() == "zombie", LONG)
+        ((result, other),) = [event.result for event in run_all(engine, [Task("second", Call(double, 2))], LONG)]
+    assert result == 4
+    assert other != killed
 
 
 def test_a_process_that_exits_is_reported_with_its_exit_code():

@@ -25,6 +25,16 @@ def test_an_interrupt_is_raised_when_the_block_ends_and_the_handler_is_restored(
 
 
 @pytest.mark.usefixtures("ignored_hangup")
+def test_a_signal_that_was_deferred_goes_to_its_own_handler():
+    received = []
+    signal.signal(signal.SIGHUP, lambda number, _: received.append(number))
+    with DeferredSignals():
+        signal.raise_signal(signal.SIGHUP)
+        assert received == []
+    assert received == [signal.SIGHUP]
+
+
+@pytest.mark.usefixtures("ignored_hangup")
 def test_an_ignored_signal_stays_ignored():
     with DeferredSignals():
         signal.raise_signal(signal.SIGHUP)

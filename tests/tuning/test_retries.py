@@ -46,6 +46,13 @@ def test_a_stopped_trial_does_not_count_as_a_death(study):
     assert study.trials[-1].state is TrialState.WAITING
 
 
+def test_a_trial_that_ends_while_it_is_failed_is_not_retried(study, monkeypatch):
+    trial = started(study)
+    monkeypatch.setattr(study._storage, "set_trial_user_attr", lambda *_: study.tell(trial.number, 1.0))
+    fail_and_retry(study, trial, "killed")
+    assert [each.state for each in study.trials] == [TrialState.COMPLETE]
+
+
 def test_a_trial_that_has_ended_meanwhile_is_not_retried(study):
     trial = started(study)
     study.tell(trial.number, 1.0)

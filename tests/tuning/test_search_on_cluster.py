@@ -13,7 +13,7 @@ from support.searches import plan
 from modelyard.core.errors import ModelyardError
 from modelyard.orchestration.engine import Call, Task
 from modelyard.tuning import retries, worker
-from modelyard.tuning.search import Budget, Search
+from modelyard.tuning.search import Budget, Search, task_name
 from modelyard.tuning.storage import StudyStorage, open_study
 from modelyard.tuning.worker import RunTrial, run_trial
 
@@ -56,6 +56,10 @@ def search(storage: StudyStorage, engine: Here, trials: int = 3) -> optuna.Study
     return optuna.load_study(study_name=study.study_name, storage=storage.open())
 
 
+def key(storage: StudyStorage, seed: str) -> str:
+    return f"{task_name('made_up', storage)}:{seed}"
+
+
 def states(study: optuna.Study) -> list[TrialState]:
     return [trial.state for trial in study.trials]
 
@@ -79,21 +83,27 @@ def test_all_trials_are_handed_out_at_once_so_that_they_need_no_search(storage):
     engine = Impatient()
     with pytest.raises(KeyboardInterrupt):
         search(storage, engine)
-    assert [task.key for task in engine.tasks] == ["made_up:7-0", "made_up:7-1", "made_up:7-2"]
+    assert [task.key for task in engine.tasks] == [key(storage, seed) for seed in ("7-0", "7-1", "7-2")]
 
 
 def test_a_search_comes_back_to_the_trials_that_the_cluster_has_and_retries_those_it_has_lost(storage):
     study = open_study(plan(Path(storage.address).parent), storage)
-    for task in ("made_up:7-0", "made_up:7-1"):
+    for task in (key(storage, "7-0"), key(storage, "7-1")):
         trial = study.ask()
         trial.set_user_attr("worker", "another-machine:1:0")
         trial.set_user_attr(retries.TASK, task)
-    engine = Cluster(taken=["made_up:7-1", "another:7-0"])
+    engine = Cluster(taken=[key(storage, "7-1"), key(storage, "7-0").replace("made_up", "another")])
     found = search(storage, engine)
-    assert [task.key for task in engine.tasks][:2] == ["made_up:7-1", "made_up:7-2"], "no seed is used twice"
+    own = [key(storage, "7-1"), key(storage, "7-2")]
+    assert [task.key for task in engine.tasks][:2] == own, "no seed is used twice"
     assert found.trials[0].user_attrs["reason"] == "the cluster has lost it"
     assert states(found).count(TrialState.COMPLETE) == 3
     assert not any(state is TrialState.RUNNING for state in states(found))
+
+
+def test_studies_of_one_name_in_two_databases_have_tasks_of_their_own():
+    one, other = (StudyStorage(f"postgresql+psycopg://user@{host}/studies") for host in ("here", "there"))
+    assert task_name("made_up", one) != task_name("made_up", other)
 
 
 def test_a_search_that_leaves_does_not_fail_the_trials_that_go_on(storage):
@@ -106,7 +116,7 @@ def test_a_search_that_leaves_does_not_fail_the_trials_that_go_on(storage):
 
     for leaves, expected in ((True, TrialState.RUNNING), (False, TrialState.FAIL)):
         with pytest.raises(KeyboardInterrupt):
-            search(storage, Leaving(taken=["made_up:7-0"], leaves=leaves), trials=2)
+            search(storage, Leaving(taken=[key(storage, "7-0")], leaves=leaves), trials=2)
         study = open_study(plan(Path(storage.address).parent), storage, on_cluster=True)
         assert study.trials[0].state is expected
 

@@ -120,8 +120,10 @@ def confirm(name: str, address: str | None, options: EngineOptions) -> int:
         (each, confirmation.series_of(project, found.experiment, each)) for each in (Configuration(None, {}), *trials)
     ]
     wanted = [(of, SEEDS) for _, of in (baseline, *candidates)]
-    folder = project_root() / ".modelyard" / "confirmation" / f"{found.name}_{settings.seed}"
-    work = partial(train_and_validate, folds=found.space["folds"], split_seed=settings.seed)
+    folds = found.space["folds"]
+    kept = f"{found.name}_{settings.seed}" + (f"_{folds}_folds" if folds else "")  # runs of other folds differ
+    folder = project_root() / ".modelyard" / "confirmation" / kept
+    work = partial(train_and_validate, folds=folds, split_seed=settings.seed)
     if train_all(wanted, folder, console, options, work, f"confirmation of {found.name}"):
         console.print(f"Not confirmed yet. Run again to continue: modelyard tune {name} --confirm", highlight=False)
         return 1

@@ -20,7 +20,7 @@ from typing import Any
 from modelyard.core.errors import ModelyardError, first_line
 from modelyard.orchestration import shared_data
 from modelyard.orchestration.checkout import SHOWN, Checkout, describe_coordinator, other_versions
-from modelyard.orchestration.cluster_worker import TOPIC, Done, Order, describe_worker, run, stop
+from modelyard.orchestration.cluster_worker import TOPIC, Done, Order, describe_worker, run
 from modelyard.orchestration.engine import Command, Ended, Message, Task, TaskEvent
 from modelyard.orchestration.local_engine import LocalEngine
 
@@ -29,6 +29,7 @@ WORKER_SECONDS = 60  # that a scheduler without workers is waited for
 THREADS_SECONDS = 5.0  # between looks for how many threads the workers have
 RETRIES = 2  # of a task whose process was killed, or whose data could not be moved
 CLOCK_SECONDS = 60.0  # by which the clock of a worker may differ
+AGAIN = "+"  # ends the key of a task that was handed out again, because a worker did not fit
 MANY = 10_000  # tasks: the cluster keeps those that must wait
 POLL_SECONDS = 0.05
 OF_DVC = "DVC_"  # variables that a command needs; all others, passwords among them, are those of the worker
@@ -87,6 +88,7 @@ class ClusterEngine:
         self._refused: dict[str, str] = {}
         self.shares_folder = True
         self._leaves = False
+        self._failure: ModelyardError | None = None
         try:
             with suppress(TimeoutError):
                 self._client.wait_for_workers(1, timeout=WORKER_SECONDS)
@@ -95,6 +97,7 @@ class ClusterEngine:
             self._client.close()
             raise
         self.capacity = options.jobs or MANY
+        self._published = {str(key) for key in self._client.list_datasets()}  # by earlier processes, and others
         self._threads, self._threads_until = 0, 0.0
         self._client.subscribe_topic(TOPIC, self._note)
         self._handler = signal.getsignal(signal.SIGHUP)
@@ -115,9 +118,16 @@ class ClusterEngine:
         if task.stays:
             self._local.submit(task)
             return
-        if not self.shares_folder:
-            self._send(task.needs)
-        self._submit(task, f"{task.key}@{self._here.commit[:SHOWN]}")
+        try:
+            if not self.shares_folder:
+                self._send(task.needs)
+        except (ModelyardError, OSError) as error:
+            self._happened.put(Ended(task.key, error=f"what it needs cannot be sent: {error}"))
+            return
+        key = f"{task.key}@{self._here.commit[:SHOWN]}"
+        while f"{key}{AGAIN}" in self._published:
+            key += AGAIN
+        self._submit(task, key)
 
     def watch(self, seconds: float) -> Sequence[TaskEvent]:
         """Return what has happened, as soon as there is anything, and nothing after some seconds.
@@ -127,20 +137,26 @@ class ClusterEngine:
         """
         until = time.monotonic() + seconds
         while True:
+            if self._failure:
+                raise self._failure
             events = list(self._local.watch(0.0))
-            with suppress(queue.Empty):
-                events += self._handle(
-                    self._happened.get(timeout=max(0.0, min(POLL_SECONDS, until - time.monotonic())))
-                )
-                while True:
-                    events += self._handle(self._happened.get_nowait())
+            try:
+                with suppress(queue.Empty):
+                    events += self._handle(
+                        self._happened.get(timeout=max(0.0, min(POLL_SECONDS, until - time.monotonic())))
+                    )
+                    while True:
+                        events += self._handle(self._happened.get_nowait())
+            except ModelyardError as failure:  # raised after what had happened before it
+                self._failure = failure
             if events or time.monotonic() >= until:
                 return events
 
     def taken(self) -> Collection[str]:
         """Return the keys of tasks that the cluster has from an earlier process with this commit."""
         ends = f"@{self._here.commit[:SHOWN]}"
-        return [str(key).removesuffix(ends) for key in self._client.list_datasets() if str(key).endswith(ends)]
+        keys = {key.rstrip(AGAIN) for key in self._published}
+        return sorted(key.removesuffix(ends) for key in keys if key.endswith(ends))
 
     def cancel(self) -> bool:
         """Stop all tasks; return False if those of the cluster go on: this process leaves it, or has lost it."""
@@ -151,10 +167,9 @@ class ClusterEngine:
             return False
         if futures:
             with suppress(Exception):  # whatever Dask raises, this process ends, and so does its interest
-                self._client.run(stop, list(futures), on_error="ignore")
-                self._client.cancel(list(futures.values()), force=True)
                 for key in futures:
                     self._client.unpublish_dataset(key)
+                self._client.cancel(list(futures.values()))  # but not for another process that wants them
         return True
 
     def close(self) -> None:
@@ -205,6 +220,8 @@ class ClusterEngine:
 
     def _handle(self, happened: Any) -> Sequence[TaskEvent]:
         """Return what a message, or a future that is done, means above."""
+        if isinstance(happened, Ended):
+            return [happened]
         key = happened.key
         task = self._tasks.get(key)
         if task is None:  # stopped, or a message after the end
@@ -224,12 +241,12 @@ class ClusterEngine:
             )
         del self._tasks[key], self._futures[key]
         done = self._done(task, happened)
-        self._client.unpublish_dataset(key)
         if done.refusal:
+            self._client.unpublish_dataset(key)
             self._refuse(done)
-            self._submit(task, f"{key}+")
+            self._submit(task, key + AGAIN)
             return []
-        return [self._take_over(task, done)]
+        return [self._take_over(task, done, key)]
 
     def _done(self, task: Task, future: Any) -> Done:
         from distributed import KilledWorker
@@ -246,14 +263,16 @@ class ClusterEngine:
             reason = str(error) or type(error).__name__
         return Done(Ended(task.key, error=f"{reason} (tried {RETRIES + 1} times)"))
 
-    def _take_over(self, task: Task, done: Done) -> Ended:
-        """Bring what a task has made into this checkout, and return its end."""
+    def _take_over(self, task: Task, done: Done, key: str) -> Ended:
+        """Bring what a task has made into this checkout, and return its end; until then the cluster keeps it."""
         if isinstance(task.work, Command) and done.log is not None:
             task.work.log.write_bytes(done.log)
         try:
             shared_data.receive(self._root, done.hashes)
         except (ModelyardError, OSError) as error:
-            return Ended(task.key, error=f"what {done.place} has made cannot be received: {error}")
+            reason = f"what {done.place} has made cannot be received: {error}. It is kept there: run again"
+            return Ended(task.key, error=reason)
+        self._client.unpublish_dataset(key)
         return replace(done.ended, key=task.key)
 
     def _examine(self, found: Mapping[str, tuple[Checkout, float] | Exception]) -> None:

@@ -109,7 +109,10 @@ def run(order: bytes) -> Done:
             _remove(root, task.makes)
             shared_data.receive(root, given.hashes)
         ended = _machine().run(
-            task, lambda content: worker.log_event(TOPIC, [key, pickle.dumps(content)]), sends_log=not is_shared
+            task,
+            lambda content: worker.log_event(TOPIC, [key, pickle.dumps(content)]),
+            lambda: _is_wanted(worker, key),
+            sends_log=not is_shared,
         )
         if ended.error == STOPPED:  # nobody wants the result, or Dask runs it again for who has submitted it again
             raise LostTaskError(STOPPED)
@@ -122,12 +125,6 @@ def run(order: bytes) -> Done:
     return Done(
         replace(ended, machine=_description()), here.place, "", hashes, None if is_shared or not log else _end_of(log)
     )
-
-
-def stop(keys: Collection[str]) -> None:
-    """Stop tasks that run here; called by the coordinator."""
-    if _machine_once.cache_info().currsize:
-        _machine().stop(keys)
 
 
 def describe_worker() -> tuple[Checkout, float]:
@@ -148,16 +145,20 @@ class Machine:
         self._memory, self._memory_until = memory, 0.0
         self._engine, self._lock = LocalEngine(threads), threading.Lock()
         self._events: dict[str, deque[TaskEvent]] = defaultdict(deque)
-        self._stopped: set[str] = set()
 
-    def run(self, task: Task, on_message: Callable[[Any], None], sends_log: bool = True) -> Ended:
+    def run(
+        self, task: Task, on_message: Callable[[Any], None], is_wanted: Callable[[], bool], sends_log: bool = True
+    ) -> Ended:
         """Run a task, and return its end; any thread may look for what has happened to all of them.
 
         Args:
             task: the task.
             on_message: called with what it reports.
+            is_wanted: whether it is to go on.
             sends_log: whether a command's log is reported as it grows; not in a folder that the coordinator has too.
         """
+        if not is_wanted():
+            return Ended(task.key, error=STOPPED)
         with self._lock:
             self._engine.submit(task)
         shown = 0
@@ -171,7 +172,7 @@ class Machine:
                     if isinstance(event, Ended):
                         return event
                     on_message(event.content)
-                if task.key in self._stopped:
+                if not is_wanted():
                     return Ended(task.key, error=STOPPED)
                 if sends_log and isinstance(task.work, Command):
                     shown = _show_log(task.work.log, shown, on_message)
@@ -180,12 +181,7 @@ class Machine:
         finally:
             with self._lock:
                 self._engine.cancel([task.key])
-            self._stopped.discard(task.key)
             self._events.pop(task.key, None)
-
-    def stop(self, keys: Collection[str]) -> None:
-        """Stop those of these tasks that run."""
-        self._stopped |= set(keys) & self._events.keys()
 
     def _limit_memory(self) -> None:
         """Kill the largest process where all of them exceed the limit: Dask's own limit is for its own process."""
@@ -259,6 +255,12 @@ def _start_fork_server_once(modules: tuple[str, ...]) -> None:
 def _start_fork_server(modules: tuple[str, ...]) -> None:
     with _starting:
         _start_fork_server_once(modules)
+
+
+def _is_wanted(worker: Any, key: str) -> bool:
+    """Whether nobody has cancelled a task: Dask then forgets it, but cannot stop the thread that runs it."""
+    known = worker.state.tasks.get(key)
+    return known is not None and known.state in ("executing", "long-running")
 
 
 def _remove(root: Path, paths: Collection[str]) -> None:

@@ -5,6 +5,7 @@ Nothing above this interface knows which engine does the work: `LocalEngine`, on
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +91,7 @@ class Engine(Protocol):
 
     Attributes:
         slots: how many tasks it runs at once.
-        capacity: how many are useful to it at once: those that must wait need not be kept above.
+        capacity: how many tasks to hand out at once; more than `slots` where those that must wait can wait with it.
         shares_files: whether tasks find the files of this machine at their paths, also temporary ones. If not, they
             run in another checkout of the project, and read what they `need` there.
         shares_folder: whether they find at least those of the project's folder, at their relative paths.
@@ -121,14 +122,16 @@ class Engine(Protocol):
 
 def run_all(engine: Engine, tasks: Iterable[Task], seconds: float) -> Generator[TaskEvent, None, None]:
     """Run tasks, and yield what each reports and its end; those that run after some seconds are stopped without one."""
-    waiting, until = {task.key: task for task in tasks}, time.monotonic() + seconds
+    waiting, until = deque(sorted(tasks, key=lambda task: -task.priority)), time.monotonic() + seconds
+    submitted: set[str] = set()
     try:
-        for task in waiting.values():
-            engine.submit(task)
-        while waiting and (left := until - time.monotonic()) > 0:
+        while (waiting or submitted) and (left := until - time.monotonic()) > 0:
+            while waiting and len(submitted) < engine.capacity:
+                submitted.add(waiting[0].key)
+                engine.submit(waiting.popleft())
             for event in engine.watch(left):
                 if isinstance(event, Ended):
-                    del waiting[event.key]
+                    submitted.remove(event.key)
                 yield event
     finally:
         engine.cancel()

@@ -95,10 +95,19 @@ class LocalEngine:
 
     def _start(self, task: Task) -> None:
         if isinstance(task.work, Call):
-            self._running[task.key] = worker = self._idle.pop() if self._idle else WorkerProcess(self._log)
+            self._running[task.key] = worker = self._take_idle() or WorkerProcess(self._log)
             worker.begin(task.work)
         else:
             self._running[task.key] = StageProcess(task.work)
+
+    def _take_idle(self) -> WorkerProcess | None:
+        """Take a worker process that has nothing to do; one may have been killed since its last task."""
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.is_reusable(self._max_bytes):
+                return worker
+            worker.kill()
+        return None
 
     def _look(self) -> list[TaskEvent]:
         events = [event for key, process in self._running.items() for event in process.events(key)]

@@ -9,8 +9,8 @@ import logging
 import os
 import shlex
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,12 @@ class Reproduction:
         self._said = 0  # bytes of the log before the command
         self._seen: Seen
 
-    def begin(self) -> Command | StageState:
+    def begin(self, taken: Collection[str] = ()) -> Command | StageState:
         """Return the command that must run, or the state of the stage if there is nothing to run.
+
+        Args:
+            taken: the keys of tasks (see `for_elsewhere`) that a cluster runs, or has run, in this folder: what these
+                make is not removed.
 
         Raises:
             BusyError: another process makes or reads a path of this stage.
@@ -64,7 +68,7 @@ class Reproduction:
                 raise BusyError(" ".join(str(error).partition("\n\n")[0].split())) from None
             try:
                 with self._stage.repo.scm_context():
-                    outcome = self._prepare()
+                    outcome = self._prepare(taken)
             except Exception as error:  # of one stage; the others go on
                 self._report(error)
             finally:
@@ -81,7 +85,7 @@ class Reproduction:
             [output.fs_path for output in stage.outs],
         )
         needs, makes = (tuple(os.path.relpath(path, stage.repo.root_dir) for path in each) for each in paths)
-        return replace(task, key=f"{self._name}:{_identity(stage)}", needs=needs, makes=makes)
+        return replace(task, key=self._key, needs=needs, makes=makes)
 
     def end(self, ended: Ended) -> StageState:
         """Record what the command made; return the state of the stage, WAITING if it must begin again."""
@@ -112,7 +116,11 @@ class Reproduction:
     def _name(self) -> str:
         return str(self._stage.addressing)
 
-    def _prepare(self) -> Command | StageState:
+    @property
+    def _key(self) -> str:
+        return f"{self._name}:{_identity(self._stage)}"
+
+    def _prepare(self, taken: Collection[str]) -> Command | StageState:
         """The first half of DVC's `Stage.reproduce`."""
         from dvc.stage.cache import RunCacheNotFoundError
 
@@ -123,15 +131,15 @@ class Reproduction:
             stage.run()
             write_entry(stage)
             return StageState.BUILT
-        stage.remove_outs(ignore_remove=False)
-        try:
-            stage.repo.stage_cache.restore(stage)
-        except RunCacheNotFoundError:
-            stage.save_deps()
-            self._seen, self._said = self._guard.look(self._outputs), self._log.stat().st_size
-            return self._command()
-        self._save()
-        return StageState.BUILT
+        stage.save_deps()
+        if not (taken and self._key in taken):
+            stage.remove_outs(ignore_remove=False)
+            with suppress(RunCacheNotFoundError):
+                stage.repo.stage_cache.restore(stage)
+                self._save()
+                return StageState.BUILT
+        self._seen, self._said = self._guard.look(self._outputs), self._log.stat().st_size
+        return self._command()
 
     def _save(self) -> None:
         """The second half of DVC's `Stage.reproduce`."""

@@ -130,6 +130,7 @@ class Pipeline:
         """
         running: dict[str, Running] = {}
         self._engine, self._stays = engine or LocalEngine(jobs or 1), stays
+        self._taken = self._engine.taken() if self._engine.shares_folder else ()
         events: Sequence[TaskEvent] = ()
         self._locks = PathLocks(self._repository)
         self._guard = CheckoutGuard(self._repository, self._root / FOLDER / "no_checkout_yet")
@@ -210,7 +211,7 @@ class Pipeline:
             self._dvc_stages[stage.name], self._dependents[stage.name], self._locks, self._guard, stage.log
         )
         try:
-            outcome = reproduction.begin()
+            outcome = reproduction.begin(self._taken)
         except BusyError as busy:
             stage.reason, self._busy_until[stage.name] = str(busy), time.monotonic() + BUSY_SECONDS
             outcome = StageState.WAITING

@@ -76,14 +76,14 @@ class StageProcess:
 
 
 class DeferredSignals:
-    """Defers Ctrl-C while a process is started, so that each one is registered and can be stopped.
+    """Defers Ctrl-C, SIGTERM and SIGHUP while a process is started, so that each one is registered and can be stopped.
 
     Blocking the signals is not enough: another thread may receive one, and Python interrupts the main thread. Other
     threads are never interrupted.
     """
 
     def __enter__(self) -> "DeferredSignals":
-        self._received = False
+        self._received: int | None = None
         is_main = threading.current_thread() is threading.main_thread()
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if is_main else ()
         handlers = {number: signal.getsignal(number) for number in numbers}
@@ -96,8 +96,8 @@ class DeferredSignals:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
-        if self._received:
-            raise KeyboardInterrupt
+        if self._received is not None:
+            self._handlers[signal.Signals(self._received)](self._received, None)
 
-    def _note(self, *_: object) -> None:
-        self._received = True
+    def _note(self, number: int, _: object) -> None:
+        self._received = number

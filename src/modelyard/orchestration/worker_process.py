@@ -85,8 +85,10 @@ class WorkerProcess:
         code = self._process.exitcode or 0
         if code < 0:
             return f"{signal.Signals(-code).name}{', perhaps out of memory' if -code == signal.SIGKILL else ''}"
-        lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if self._log else []
-        return ": ".join((f"exit code {code}", *lines[-1:]))
+        said = ""
+        if self._log and self._log.exists():  # it may have died before it opened it
+            said = self._log.read_text(encoding="utf-8", errors="replace")
+        return ": ".join((f"exit code {code}", *said.strip().splitlines()[-1:]))
 
 
 def _serve(connection: Connection, log: Path | None) -> None:

@@ -104,7 +104,7 @@ def draw_compute(_: Study, results: StudyResults) -> Figure:
     best = better.accumulate([score(each) if each.state is TrialState.COMPLETE else unknown for each in ended])
     run = np.cumsum([epochs_run(trial) for trial in ended])
     planned = np.cumsum([epochs_run(trial) + epochs_spared(trial) for trial in ended])
-    figure, axes = pyplot.subplots()
+    _, axes = pyplot.subplots()
     if results.pruned:
         axes.step(planned, best, where="post", linestyle=":", label="the same trials without pruning")
     axes.step(run, best, where="post", label="this search")
@@ -113,8 +113,7 @@ def draw_compute(_: Study, results: StudyResults) -> Figure:
     axes.set(xlabel="epochs of all trials together", ylabel=f"best {results.metric}", xlim=(0, None))
     axes.set_yscale("log" if _far_apart(map(score, results.finished)) else "linear")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, frameon=False, fontsize="small")
-    figure.set_size_inches(7.5, 4.5)
-    return figure
+    return _sized(axes, 7.5, 4.5)
 
 
 def draw_importances(_: Study, results: StudyResults) -> Figure:

@@ -26,9 +26,10 @@ def fail_and_retry(study: optuna.Study, trial: FrozenTrial, reason: str, died: b
     try:
         # Optuna has no public way to set an attribute of another process's trial.
         study._storage.set_trial_user_attr(trial._trial_id, "reason", reason)
-        study.tell(trial.number, state=TrialState.FAIL)
     except optuna.exceptions.UpdateFinishedTrialError:
         return  # it has ended meanwhile
+    if study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True).state is not TrialState.FAIL:
+        return
     enqueue_retry(study, trial, died)
 
 

@@ -81,6 +81,7 @@ class Search:
         self._finished: list[TrialFinished] = []
         self._failures: list[str] = []
         self._sampled = sum(each.state is not TrialState.WAITING for each in study.get_trials(deepcopy=False))
+        self._key = task_name(study.study_name, storage)
         self._own_seed: tuple[int, ...] = ()
         self._has_changed = True  # whether a trial has ended since the trials were counted
         self._look_at, self._others_run = 0.0, False
@@ -140,7 +141,7 @@ class Search:
         """Take up the trials that a cluster has from an earlier search; those that it has lost are retried."""
         for key in engine.taken():
             name, _, seed = key.rpartition(":")
-            if name == self._study.study_name:
+            if name == self._key:
                 self._submit(engine, tuple(int(number) for number in seed.split("-")))
         retries.retry_lost_tasks(self._study, self._submitted)
 
@@ -172,7 +173,7 @@ class Search:
         return self._others_run
 
     def _submit(self, engine: Engine, seed: tuple[int, ...]) -> None:
-        key = f"{self._study.study_name}:{'-'.join(map(str, seed))}"
+        key = f"{self._key}:{'-'.join(map(str, seed))}"
         job = replace(self._job, seed=seed, task="" if engine.shares_files else key)
         self._submitted[key] = SubmittedTrial(time.monotonic())
         self._sampled = max(self._sampled, seed[1] + 1)
@@ -236,6 +237,11 @@ class Search:
                 for each in self._running_trials(key, trial):
                     retries.fail_and_retry(self._study, each, "stopped by a person or a program", died=False)
         self._submitted = {}
+
+
+def task_name(study_name: str, storage: StudyStorage) -> str:
+    """The beginning of the keys of a study's tasks; a cluster may also work for another database with such a study."""
+    return f"{study_name}:{zlib.crc32(storage.safe_address.encode()):08x}"
 
 
 def study_log(study_name: str, root: Path) -> Path:
