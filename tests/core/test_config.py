@@ -215,6 +215,7 @@ def test_all_values_of_settings_include_those_that_are_left_out_of_files():
 def test_settings_with_changes_are_checked_as_a_file_is():
     kitchen = Kitchen(oven=Oven(degrees=200))
     assert with_changes(kitchen, {"oven.degrees": 250, "names": ("a",)}).oven == Oven(degrees=250)
+    assert with_changes(kitchen, {"names": ["a", "b"]}).names == ("a", "b"), "as JSON has it"
     assert kitchen.oven.degrees == 200
     with pytest.raises(ValueError, match="or equal to 50"):
         with_changes(kitchen, {"oven.degrees": 20})

@@ -10,8 +10,10 @@ import pytest
 from scipy.stats import ttest_rel
 from statsmodels.stats.multitest import multipletests
 from support.engines import Here
+from support.paths import PARAMS
 from support.replications import NO_LIMIT, series_of
 
+from modelyard import params
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_json, write_json
 from modelyard.data import inputs
@@ -117,3 +119,9 @@ def test_finished_runs_are_not_repeated(project: Project, run_here, kept: Path) 
     assert len(run_here([trees], seeds=2)) == 2
     assert [outcome.job.resolved.seed for outcome in run_here([trees])] == [10, 11, 12]
     assert read_json(next(iter(trees.files(kept).values())))["seconds"] > 0
+
+
+def test_a_setting_that_is_a_list_is_trained_as_in_params_yaml() -> None:
+    project = params.load(PARAMS)
+    stored = Configuration(3, {"model.filters": [32, 64]})  # a study keeps it as JSON
+    assert confirmation.series_of(project, "digits_cnn", stored).resolved.experiment.model.filters == (32, 64)

@@ -195,7 +195,7 @@ def with_changes(settings: AnySettings, values: Mapping[str, Any]) -> AnySetting
             section = section.get(step) if isinstance(section, dict) else None
         if not isinstance(section, dict):
             raise KeyError(key)
-        section[last] = value
+        section[last] = _with_tuples(value)
     return type(settings).model_validate(given)
 
 
