@@ -6,8 +6,9 @@ import pytest
 from rich.console import Console
 from support.commands import modelyard
 
-from modelyard.cli.engines import EngineOptions, open_engine
+from modelyard.cli.engines import open_engine
 from modelyard.core.processes import core_count
+from modelyard.orchestration.engine import EngineOptions
 from modelyard.orchestration.local_engine import LocalEngine
 
 

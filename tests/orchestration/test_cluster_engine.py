@@ -23,8 +23,8 @@ from support.waiting import wait_until
 from modelyard.core.errors import ModelyardError
 from modelyard.orchestration import cluster_engine
 from modelyard.orchestration.checkout import describe
-from modelyard.orchestration.cluster_engine import ClusterEngine, ClusterOptions, refuse_unencrypted
-from modelyard.orchestration.engine import Call, Ended, Engine, Message, Task, run_all
+from modelyard.orchestration.cluster_engine import ClusterEngine, refuse_unencrypted
+from modelyard.orchestration.engine import Call, Ended, Engine, EngineOptions, Message, Task, run_all
 from modelyard.orchestration.scheduler import Pipeline, StageState
 
 LONG = 300.0
@@ -96,7 +96,7 @@ def checkout(project: Path, name: str) -> Path:
 
 
 def connect(team: Cluster, mine: Path, **options: Any) -> "closing[ClusterEngine]":
-    return closing(ClusterEngine(mine, ClusterOptions(team.address, **options), 1, warnings.append))
+    return closing(ClusterEngine(mine, team.address, EngineOptions(**options), 1, warnings.append))
 
 
 def processes(calls: Path) -> list[list[int]]:
@@ -367,7 +367,8 @@ def test_another_version_of_dask_is_refused_with_both_named(mine: Path, monkeypa
 
 def unconnected(folder: Path) -> ClusterEngine:
     engine = ClusterEngine.__new__(ClusterEngine)
-    engine._root, engine._options, engine._warn = folder, ClusterOptions("tcp://127.0.0.1:1"), warnings.append
+    engine._root, engine._options, engine._warn = folder, EngineOptions(), warnings.append
+    engine._address = "tcp://127.0.0.1:1"
     engine._here, engine._fitting, engine._refused, engine.shares_folder = describe(folder), set(), {}, True
     return engine
 

@@ -125,8 +125,8 @@ def run(
     mixed: Mixed = False,
 ) -> None:
     """Rebuild experiments: fetch, normalise, train, evaluate, compare. Stages that are up to date do not run."""
-    from modelyard.cli.engines import EngineOptions
     from modelyard.cli.run import RunOptions, rebuild
+    from modelyard.orchestration.engine import EngineOptions
 
     engine = EngineOptions(jobs, scheduler, insecure, mixed)
     with exit_on_error():
@@ -263,9 +263,9 @@ def tune(
     mixed: Mixed = False,
 ) -> None:
     """Search for settings of an experiment with a better validation score. An interrupted study is resumed."""
-    from modelyard.cli.engines import EngineOptions
     from modelyard.cli.tune import Options, apply_best, search, show_trials
     from modelyard.cli.tune import confirm as confirm_best
+    from modelyard.orchestration.engine import EngineOptions
 
     engine = EngineOptions(jobs, scheduler, insecure, mixed)
     with exit_on_error():
@@ -682,8 +682,8 @@ def replicate(
     mixed: Mixed = False,
 ) -> None:
     """Train experiments with several seeds, and test claims. Finished runs are kept and reused."""
-    from modelyard.cli.engines import EngineOptions
     from modelyard.cli.replicate import replicate as run_over_seeds
+    from modelyard.orchestration.engine import EngineOptions
 
     engine = EngineOptions(jobs, scheduler, insecure, mixed)
     with exit_on_error():

@@ -1,26 +1,14 @@
 """The engine of a command: this machine, or the cluster that its options name."""
 
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
 from modelyard.cli.environment import ONE_THREAD, QUIET
 from modelyard.core.processes import core_count
-from modelyard.orchestration.engine import Engine
+from modelyard.orchestration.engine import Engine, EngineOptions
 from modelyard.orchestration.local_engine import LocalEngine
-
-
-@dataclass(frozen=True)
-class EngineOptions:
-    """Options of all commands that run work in parallel; see their help."""
-
-    jobs: int | None = None
-    scheduler: str | None = None
-    insecure: bool = False
-    mixed: bool = False
-
 
 LOCAL = EngineOptions()
 
@@ -47,12 +35,11 @@ def open_engine(
     jobs = local_jobs or core_count()
     if not options.scheduler:
         return closing(LocalEngine(options.jobs or jobs, log=log))
-    from modelyard.orchestration.cluster_engine import ClusterEngine, ClusterOptions
+    from modelyard.orchestration.cluster_engine import ClusterEngine
 
     def warn(line: str) -> None:
         console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
     # Runs are logged by this machine afterwards: it has the database, if there is no server.
     variables = {**QUIET, **ONE_THREAD, "MODELYARD_TRACKING": "off"}
-    cluster = ClusterOptions(options.scheduler, options.insecure, options.mixed, options.jobs, variables, modules)
-    return closing(ClusterEngine(Path.cwd(), cluster, jobs, warn))
+    return closing(ClusterEngine(Path.cwd(), options.scheduler, options, jobs, warn, variables, modules))

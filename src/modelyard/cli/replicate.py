@@ -1,5 +1,6 @@
 """`modelyard replicate`: train experiments with several seeds, and test claims."""
 
+import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -13,13 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from modelyard import params
-from modelyard.cli.engines import LOCAL, EngineOptions, open_engine
+from modelyard.cli.engines import LOCAL, open_engine
 from modelyard.cli.interrupts import INTERRUPTED, handle_termination_as_ctrl_c
 from modelyard.cli.prerequisites import failures, run_stages
 from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_json, write_json, write_table, write_text
-from modelyard.orchestration.engine import Engine
+from modelyard.orchestration.engine import Engine, EngineOptions
 from modelyard.params.claim import ClaimSettings
 from modelyard.params.project import Project
 from modelyard.params.variants import resolve
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 RAW, REPORTS = Path("data/raw"), Path("reports")
 CLAIMS, SEEDS_TABLE = REPORTS / "claims.json", REPORTS / "replication.csv"
 DEFAULT_SEEDS = 5  # of an experiment; a claim states its own number
-LONGEST = 7 * 24 * 3600.0  # seconds: no limit that matters
 
 
 def replicate(names: Sequence[str], seeds: int | None, minutes: float, options: EngineOptions, splits: bool) -> int:
@@ -95,7 +95,7 @@ def train_all(
     """
     if jobs := series.missing_jobs(wanted, folder):
         with open_engine(options, console) as engine:
-            run_missing(jobs, engine, LONGEST, console, work)
+            run_missing(jobs, engine, math.inf, console, work)
     mlflow_log.write((each for each, _ in wanted), folder, kind)
     return len(series.missing_jobs(wanted, folder))
 

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -18,7 +18,7 @@ from rich.text import Text
 
 from modelyard import params
 from modelyard.cli.display import StageDisplay, checking_status, print_plan, print_unavailable
-from modelyard.cli.engines import EngineOptions, open_engine
+from modelyard.cli.engines import open_engine
 from modelyard.cli.interrupts import INTERRUPTED, handle_termination_as_ctrl_c
 from modelyard.cli.prerequisites import (
     LIBRARIES,
@@ -33,8 +33,8 @@ from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_text
 from modelyard.core.report_text import duration_text
 from modelyard.data.download import HostReachability
-from modelyard.orchestration.engine import Engine
-from modelyard.orchestration.fork_server import IS_SUPPORTED, running_server
+from modelyard.orchestration.engine import Engine, EngineOptions
+from modelyard.orchestration.fork_server import running_server
 from modelyard.orchestration.run_lock import only_run
 from modelyard.orchestration.scheduler import SUCCEEDED, Pipeline, Stage, StageState
 from modelyard.params.project import Project, Published
@@ -98,8 +98,9 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
                 report_relocation()
         os.environ.setdefault(REBUILD, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         jobs = options.engine.jobs or _default_jobs(pipeline.stages.values())
+        imports = not options.engine.scheduler and _any_heavy(pipeline.stages, StageState.WAITING, PRELOADED)
         with (
-            nullcontext() if options.engine.scheduler else _fork_server_if_needed(pipeline),
+            running_server(LIBRARIES if imports else ()),
             _engine(pipeline, options.engine, console, jobs) as engine,
             StageDisplay(console, pipeline) as display,
         ):
@@ -213,12 +214,6 @@ def _missing_batches(project: Project, stages: Mapping[str, Stage]) -> dict[str,
         if stage and not stage.upstream - {trained} and not Path(batch.data).exists():
             reasons[stage.name] = f"{batch.data} is not here: put it there, or correct `data` of batches.{name}"
     return reasons
-
-
-def _fork_server_if_needed(pipeline: Pipeline) -> AbstractContextManager[None]:
-    """Import the heavy libraries once for all stages that use models, if there are any and the system can."""
-    is_needed = _any_heavy(pipeline.stages, StageState.WAITING, PRELOADED)
-    return running_server(LIBRARIES) if IS_SUPPORTED and is_needed else nullcontext()
 
 
 def _is_heavy(stage: Stage, prefixes: tuple[str, ...] = HEAVY) -> bool:

@@ -9,12 +9,13 @@ from filelock import FileLock
 from rich.console import Console
 
 from modelyard import params
-from modelyard.cli.engines import LOCAL, EngineOptions, open_engine
+from modelyard.cli.engines import LOCAL, open_engine
 from modelyard.cli.interrupts import INTERRUPTED, handle_termination_as_ctrl_c
 from modelyard.cli.prerequisites import require_stages
 from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.core.processes import core_count
+from modelyard.orchestration.engine import EngineOptions
 from modelyard.params.project import Project
 from modelyard.params.study import EPOCHS, StudySettings
 from modelyard.tracking import project_root

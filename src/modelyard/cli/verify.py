@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import chdir, nullcontext
+from contextlib import chdir
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
@@ -15,7 +15,7 @@ from rich.text import Text
 from modelyard import params
 from modelyard.cli.interrupts import INTERRUPTED, handle_termination_as_ctrl_c
 from modelyard.cli.prerequisites import LIBRARIES, default_jobs, failures, run_stages
-from modelyard.orchestration.fork_server import IS_SUPPORTED, running_server
+from modelyard.orchestration.fork_server import running_server
 from modelyard.orchestration.scheduler import SUCCEEDED, Stage, with_upstream
 from modelyard.orchestration.scratch_copy import scratch_copy
 from modelyard.params.project import Project
@@ -46,7 +46,7 @@ def verify(names: Sequence[str], jobs: int | None, only_bytes: bool, as_json: bo
     try:
         with scratch_copy(root, fetched) as folder, chdir(folder):
             link_own_files(project, root, folder)
-            with running_server(LIBRARIES) if IS_SUPPORTED else nullcontext():
+            with running_server(LIBRARIES):
                 stages = run_stages([*chain.from_iterable(targets.values())], console, jobs or default_jobs())
             found = [_verify(project, name, root, folder, stages, own) for name, own in targets.items()]
     except KeyboardInterrupt:

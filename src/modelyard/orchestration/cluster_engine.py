@@ -13,7 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from modelyard.core.errors import ModelyardError, first_line
 from modelyard.orchestration import shared_data
 from modelyard.orchestration.checkout import SHOWN, Checkout, describe_coordinator, other_versions
 from modelyard.orchestration.cluster_worker import TOPIC, Done, Order, describe_worker, run
-from modelyard.orchestration.engine import Command, Ended, Message, Task, TaskEvent
+from modelyard.orchestration.engine import Command, Ended, EngineOptions, Message, Task, TaskEvent
 from modelyard.orchestration.local_engine import LocalEngine
 
 CONNECT_SECONDS = 10
@@ -37,48 +37,40 @@ ENCRYPTED = ("tls", "wss")
 DASK = ("python", "dask", "distributed", "msgpack", "cloudpickle")  # what both sides of a connection need alike
 
 
-@dataclass(frozen=True)
-class ClusterOptions:
-    """How to use a cluster.
-
-    Attributes:
-        address: of its scheduler, such as tls://scheduler:8786.
-        insecure: whether the connection to another machine may be unencrypted.
-        mixed: whether the processors may differ.
-        jobs: how many tasks are handed out at once; None: as many as there are.
-        variables: the environment of tasks.
-        modules: what the fork server of each machine imports.
-    """
-
-    address: str
-    insecure: bool = False
-    mixed: bool = False
-    jobs: int | None = None
-    variables: Mapping[str, str] = field(default_factory=dict)
-    modules: tuple[str, ...] = ()
-
-
 class ClusterEngine:
     """Hands tasks to a Dask scheduler."""
 
     shares_files = False
 
-    def __init__(self, root: Path, options: ClusterOptions, local_jobs: int, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        address: str,
+        options: EngineOptions,
+        local_jobs: int,
+        warn: Callable[[str], None],
+        variables: Mapping[str, str] | None = None,
+        modules: tuple[str, ...] = (),
+    ) -> None:
         """Connect, and compare the checkout of each worker with this one.
 
         Args:
             root: the project's folder, which is the current one.
+            address: of the scheduler.
             options: how to use the cluster.
             local_jobs: how many of the tasks that stay on this machine run at once.
             warn: prints a line.
+            variables: the environment of tasks, besides that of the workers.
+            modules: what the fork server of each machine imports.
 
         Raises:
             ModelyardError: the scheduler cannot be used, this checkout has uncommitted changes, or no worker fits.
         """
-        self._root, self._options, self._warn = root, options, warn
-        refuse_unencrypted(options.address, options.insecure)
+        self._root, self._address, self._options, self._warn = root, address, options, warn
+        self._variables, self._modules = dict(variables or {}), modules
+        refuse_unencrypted(address, options.insecure)
         self._here = describe_coordinator(root)
-        self._client = _connect(options.address)
+        self._client = _connect(address)
         self._local = LocalEngine(local_jobs)
         self._happened: queue.SimpleQueue[TaskEvent | Any] = queue.SimpleQueue()
         self._tasks: dict[str, Task] = {}  # by the key that Dask has for them
@@ -193,8 +185,8 @@ class ClusterEngine:
             replace(task, key=key, work=work),
             self._here,
             self._options.mixed,
-            dict(self._options.variables),
-            self._options.modules,
+            self._variables,
+            self._modules,
             hashes,
         )
         # Others may come later, and refuse the task themselves if they do not fit.
@@ -236,7 +228,7 @@ class ClusterEngine:
             return []
         if happened.status in ("cancelled", "lost"):
             raise ModelyardError(
-                f"the scheduler at {self._options.address} is gone, or the connection to it. What has ended is kept: "
+                f"the scheduler at {self._address} is gone, or the connection to it. What has ended is kept: "
                 "start it or connect again, and run again; it goes on with what the scheduler still has."
             )
         del self._tasks[key], self._futures[key]
@@ -284,8 +276,8 @@ class ClusterEngine:
         now = time.time()
         if not found:
             raise ModelyardError(
-                f"the scheduler at {self._options.address} has had no worker for {WORKER_SECONDS} s. Start one in a "
-                f"checkout of this commit: .venv/bin/dask worker {self._options.address}"
+                f"the scheduler at {self._address} has had no worker for {WORKER_SECONDS} s. Start one in a "
+                f"checkout of this commit: .venv/bin/dask worker {self._address}"
             )
         for address, described in found.items():
             if isinstance(described, Exception):

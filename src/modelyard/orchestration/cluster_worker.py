@@ -25,7 +25,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.orchestration import shared_data
 from modelyard.orchestration.checkout import Checkout, describe
 from modelyard.orchestration.engine import Command, Ended, Task, TaskEvent
-from modelyard.orchestration.fork_server import IS_SUPPORTED, running_server
+from modelyard.orchestration.fork_server import running_server
 from modelyard.orchestration.local_engine import LocalEngine
 
 TOPIC = "modelyard"  # of the messages of tasks
@@ -229,7 +229,7 @@ def _task_here(order: Order, root: Path) -> Task:
     command = order.task.work
     if not isinstance(command, Command):
         return order.task
-    if order.modules and IS_SUPPORTED:
+    if order.modules:
         _start_fork_server(order.modules)
     environment = {**os.environ, **command.environment, "DVC_ROOT": str(root)}
     log = root / command.log

@@ -86,6 +86,23 @@ class Ended:
 TaskEvent = Message | Ended
 
 
+@dataclass(frozen=True)
+class EngineOptions:
+    """What a person chooses: how many tasks run at once, and the cluster that runs them.
+
+    Attributes:
+        jobs: how many tasks are handed out at once; None: as many as the engine has room for.
+        scheduler: the address of a cluster's scheduler, such as tls://scheduler:8786; None: this machine.
+        insecure: whether the connection to another machine may be unencrypted.
+        mixed: whether the processors may differ.
+    """
+
+    jobs: int | None = None
+    scheduler: str | None = None
+    insecure: bool = False
+    mixed: bool = False
+
+
 class Engine(Protocol):
     """Runs tasks.
 

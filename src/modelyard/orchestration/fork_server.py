@@ -29,7 +29,13 @@ FOLLOW_SECONDS = 0.2  # after which a script has the cores that its client was g
 
 @contextmanager
 def running_server(modules: Sequence[str]) -> Iterator[None]:
-    """Keep a server that has imported these modules running during the block; processes started in it can use it."""
+    """Keep a server that has imported these modules running during the block; processes started in it can use it.
+
+    Without modules, or where the system cannot do it, there is none.
+    """
+    if not (modules and IS_SUPPORTED):
+        yield
+        return
     import shutil
     import subprocess  # the client, which starts in milliseconds, needs none of these
     import tempfile

@@ -1,7 +1,8 @@
 """Gives attributes of other modules another value for a while; unittest.mock would do, and takes long to import."""
 
+import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 
@@ -13,3 +14,9 @@ def patched(*replacements: tuple[Any, str, Any]) -> Iterator[None]:
             stack.callback(setattr, target, name, getattr(target, name))
             setattr(target, name, value)
         yield
+
+
+def dvc_messages_to(handler: logging.Handler) -> AbstractContextManager[None]:
+    """Let a handler have what DVC logs within the block, instead of the terminal."""
+    loggers = map(logging.getLogger, ("dvc", "dvc_data", "dvc_objects"))
+    return patched(*((logger, "handlers", [handler]) for logger in loggers))

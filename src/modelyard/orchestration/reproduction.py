@@ -18,7 +18,7 @@ from typing import Any
 from modelyard.orchestration.checkout_guard import CheckoutGuard, Seen
 from modelyard.orchestration.engine import Command, Ended, Task
 from modelyard.orchestration.lock_writer import write_entry
-from modelyard.orchestration.patching import patched
+from modelyard.orchestration.patching import dvc_messages_to
 from modelyard.orchestration.path_locks import PathLocks, lockable_paths, paths_are_locked
 from modelyard.orchestration.stage import StageState
 
@@ -85,7 +85,7 @@ class Reproduction:
             [output.fs_path for output in stage.outs],
         )
         needs, makes = (tuple(os.path.relpath(path, stage.repo.root_dir) for path in each) for each in paths)
-        return replace(task, key=self._key, needs=needs, makes=makes)
+        return replace(task, key=_key(stage), needs=needs, makes=makes)
 
     def end(self, ended: Ended) -> StageState:
         """Record what the command made; return the state of the stage, WAITING if it must begin again."""
@@ -116,9 +116,10 @@ class Reproduction:
     def _name(self) -> str:
         return str(self._stage.addressing)
 
-    @property
-    def _key(self) -> str:
-        return f"{self._name}:{_identity(self._stage)}"
+    def _is_taken(self, taken: Collection[str]) -> bool:
+        copy = self._stage.reload()  # DVC would not find what it has to restore if this stage knew what it depends on
+        copy.save_deps()
+        return _key(copy) in taken
 
     def _prepare(self, taken: Collection[str]) -> Command | StageState:
         """The first half of DVC's `Stage.reproduce`."""
@@ -131,13 +132,13 @@ class Reproduction:
             stage.run()
             write_entry(stage)
             return StageState.BUILT
-        stage.save_deps()
-        if not (taken and self._key in taken):
+        if not (taken and self._is_taken(taken)):
             stage.remove_outs(ignore_remove=False)
             with suppress(RunCacheNotFoundError):
                 stage.repo.stage_cache.restore(stage)
                 self._save()
                 return StageState.BUILT
+        stage.save_deps()
         self._seen, self._said = self._guard.look(self._outputs), self._log.stat().st_size
         return self._command()
 
@@ -180,6 +181,11 @@ def _overlaps(path: str, others: Iterable[str]) -> bool:
     return any(os.path.commonpath((path, other)) in (path, other) for other in others)
 
 
+def _key(stage: Any) -> str:
+    """The key of its task on a cluster."""
+    return f"{stage.addressing}:{_identity(stage)}"
+
+
 def _identity(stage: Any) -> str:
     """A hash of the command of a stage and all that it depends on; DVC's run cache finds results by it."""
     from dvc.stage.cache import _can_hash, _get_stage_hash
@@ -192,6 +198,5 @@ def _messages_in(log: Path) -> Iterator[None]:
     """Append DVC's warnings to a file; its hints would hide the last lines of the command."""
     handler = logging.FileHandler(log, encoding="utf-8", delay=True)
     handler.setLevel(logging.WARNING)
-    loggers = map(logging.getLogger, ("dvc", "dvc_data", "dvc_objects"))
-    with closing(handler), patched(*((logger, "handlers", [handler]) for logger in loggers)):
+    with closing(handler), dvc_messages_to(handler):
         yield

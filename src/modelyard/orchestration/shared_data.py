@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.core.errors import ModelyardError, first_line
-from modelyard.orchestration.patching import patched
+from modelyard.orchestration.patching import dvc_messages_to
 from modelyard.orchestration.repository import open_repository
-
-LOGGERS = ("dvc", "dvc_data", "dvc_objects")
 
 
 def has_remote(root: Path) -> bool:
@@ -123,5 +121,5 @@ class _Messages(logging.Handler):
 @contextmanager
 def _messages() -> Iterator[_Messages]:
     said = _Messages()
-    with patched(*((logging.getLogger(name), "handlers", [said]) for name in LOGGERS)):
+    with dvc_messages_to(said):
         yield said
