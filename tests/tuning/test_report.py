@@ -192,9 +192,15 @@ def test_a_confirmed_study_shows_the_means_over_seeds(tmp_path: Path) -> None:
     assert "| 5 | 0.92 | +0.02 (+0.01 to +0.03) | 0.004 |\n" in text
     assert "| baseline | 0.9 |  |  |" in text
     assert "others since" not in text
-    created.set_user_attr("confirmation", confirmed(2))
+    assert "more than chance" not in text
+    may_be_chance = confirmed(2, gain=-1e-9)
+    may_be_chance["candidates"][0]["p_value"] = 0.21
+    created.set_user_attr("confirmation", may_be_chance)
     report.write(created, tmp_path / "report", PARAMS)
-    assert "**The best trials are others since**" in (tmp_path / "report" / "report.md").read_text()
+    text = (tmp_path / "report" / "report.md").read_text()
+    assert "**The best trials are others since**" in text
+    assert "| 2 | 0.9 | +0 (-0.01 to +0.01) | 0.21 |" in text
+    assert "**No trial is better than the baseline by more than chance (p < 0.05).**" in text
 
 
 def test_a_study_of_two_metrics_shows_its_pareto_front_and_how_to_choose(tmp_path: Path) -> None:

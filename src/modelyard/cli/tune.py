@@ -135,6 +135,8 @@ def confirm(name: str, address: str | None, options: EngineOptions) -> int:
     from modelyard.tuning.terminal_table import confirmation_table
 
     console.print(confirmation_table(found))
+    if not found.is_clearly_better:
+        console.print(results.MAY_BE_CHANCE, highlight=False)
     console.print(f"Next: modelyard tune {name} --apply", highlight=False)
     return 0
 

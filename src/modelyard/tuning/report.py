@@ -16,6 +16,7 @@ from modelyard.params.study import EPOCHS
 from modelyard.tuning import plots
 from modelyard.tuning.apply import find_winner
 from modelyard.tuning.results import (
+    MAY_BE_CHANCE,
     READ_OFF,
     STATE_NAMES,
     StudyResults,
@@ -127,6 +128,7 @@ def _confirmation(results: StudyResults) -> str:
         f"The best trials and the baseline, each trained with the same {len(results.confirmation['seeds'])} seeds that "
         'the search did not use, and scored on validation samples. The p value is that of a paired t test of "better '
         f"than the baseline\", with Holm's correction over the trials.{outdated}\n\n{markdown_table(header, table)}\n\n"
+        f"{'' if results.is_clearly_better else f'**{MAY_BE_CHANCE}** '}"
         "The validation samples are those of the search, so the difference is still overestimated. The claim that "
         "`--apply` writes is tested on the test samples, with other seeds."
     )

@@ -12,11 +12,14 @@ from optuna.trial import FrozenTrial, TrialState
 from pydantic import TypeAdapter
 
 from modelyard.core.config import RENAMED
+from modelyard.metrics.bootstrap import CONFIDENCE
 from modelyard.params.study import EPOCHS, Choices, Range, Variation, numbers_of_epochs
 from modelyard.tuning.retries import counted_trials
 
+MAY_BE_CHANCE = "No trial is better than the baseline by more than chance (p < 0.05)."
 CONFIRMATION = "confirmation"  # the attribute of a study that holds what replication.confirmation found
 READ_OFF = "epochs_read_off"  # the attribute of a trial with the best number of epochs on its learning curve
+DIGITS = 6  # after the point, of a difference between means of metrics in single precision
 CANDIDATES = 3  # the trials that are confirmed: the best one alone was partly lucky
 
 STATE_NAMES = {
@@ -146,6 +149,11 @@ class StudyResults:
         return bool(confirmed) and confirmed == {trial.number for trial in self.candidates}
 
     @property
+    def is_clearly_better(self) -> bool:
+        """Whether the best candidate beat the baseline over seeds by more than chance."""
+        return self.confirmation is not None and self.confirmation["candidates"][0]["p_value"] < 1 - CONFIDENCE
+
+    @property
     def confirmed_gain(self) -> dict[str, float] | None:
         """By how much the best candidate's score is higher than the baseline's over seeds: mean, sd, low, high."""
         return dict(self.confirmation["candidates"][0]["difference"]) if self.confirmation else None
@@ -265,12 +273,17 @@ def confirmation_rows(confirmation: Mapping[str, Any]) -> list[tuple[str, str, s
         (
             f"{each['trial']}",
             format_value(each["mean"]),
-            "{mean:+.3g} ({low:+.3g} to {high:+.3g})".format(**each["difference"]),
+            "{mean:+.3g} ({low:+.3g} to {high:+.3g})".format(**_rounded(each["difference"])),
             f"{each['p_value']:.2g}",
         )
         for each in confirmation["candidates"]
     ]
     return [*rows, ("baseline", format_value(confirmation["baseline"]["mean"]), "", "")]
+
+
+def _rounded(difference: Mapping[str, float]) -> dict[str, float]:
+    """Without what single precision leaves of a difference of equal means."""
+    return {key: round(value, DIGITS) + 0.0 for key, value in difference.items()}
 
 
 def format_value(value: Any) -> str:
