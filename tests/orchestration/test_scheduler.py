@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 from support.waiting import wait_until
 
+from modelyard.orchestration.local_engine import LocalEngine
 from modelyard.orchestration.scheduler import Pipeline, StageState
 
 RUN = """
@@ -64,6 +66,12 @@ stages:
   sleeps: {cmd: "if [ -e slow ]; then echo $$ > outer.pid; INNER; fi; echo awake > out", deps: [done.out], outs: [out]}
 """
 INNER = "sh -c 'echo $$ > inner.pid; exec sleep 120'"
+
+
+class Beside(LocalEngine):
+    """Has room for a task that stays on this machine beside the others, as a cluster has."""
+
+    local_slots = 1
 
 
 def watch_nothing(stages: object) -> None:
@@ -137,6 +145,13 @@ def test_two_independent_stages_overlap(make_project):
     root = make_project(MEETING)
     assert set(run(root, jobs=2).values()) == {StageState.BUILT}
     assert (root / "one").read_text() == (root / "two").read_text() == "met\n"
+
+
+def test_a_stage_that_stays_on_this_machine_takes_no_room_of_the_others(make_project):
+    pipeline = Pipeline(make_project(MEETING))
+    with closing(Beside(2)) as engine:
+        pipeline.run(1, watch_nothing, engine=engine, stays=lambda stage: stage.name == "one")
+    assert {stage.state for stage in pipeline.stages.values()} == {StageState.BUILT}
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one core only")

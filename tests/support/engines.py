@@ -14,6 +14,7 @@ class Here:
     """Does a task when it is watched; `end` returns what it returns, or an `Ended` of its own."""
 
     slots = capacity = 1
+    local_slots = 0
     shares_files = shares_folder = True
 
     def __init__(self, end: Callable[[Call], Any] = do) -> None:

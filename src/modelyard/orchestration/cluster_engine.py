@@ -71,7 +71,7 @@ class ClusterEngine:
         refuse_unencrypted(address, options.insecure)
         self._here = describe_coordinator(root)
         self._client = _connect(address)
-        self._local = LocalEngine(local_jobs)
+        self._local, self.local_slots = LocalEngine(local_jobs), local_jobs
         self._happened: queue.SimpleQueue[TaskEvent | Any] = queue.SimpleQueue()
         self._tasks: dict[str, Task] = {}  # by the key that Dask has for them
         self._futures: dict[str, Any] = {}

@@ -108,12 +108,14 @@ class Engine(Protocol):
 
     Attributes:
         slots: how many tasks it runs at once.
+        local_slots: how many of the tasks that stay on this machine it runs beside these; 0: they are among these.
         capacity: how many tasks to hand out at once; more than `slots` where those that must wait can wait with it.
         shares_files: whether tasks find the files of this machine at their paths, also temporary ones. If not, they
             run in another checkout of the project, and read what they `need` there.
         shares_folder: whether they find at least those of the project's folder, at their relative paths.
     """
 
+    local_slots: int
     capacity: int
     shares_files: bool
     shares_folder: bool

@@ -26,6 +26,7 @@ class LocalEngine:
     """Runs some tasks at a time, and divides the cores among them."""
 
     shares_files = shares_folder = True
+    local_slots = 0
 
     def __init__(self, jobs: int, max_bytes: float = MAX_BYTES, log: Path | None = None) -> None:
         """Start nothing yet.

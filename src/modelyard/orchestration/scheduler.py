@@ -33,10 +33,11 @@ PENDING = {StageState.WAITING, StageState.RUNNING}
 
 
 class Running(NamedTuple):
-    """A stage whose command runs."""
+    """A stage whose command runs; `is_local` if it takes no room of a cluster."""
 
     stage: str
     reproduction: Reproduction
+    is_local: bool
 
 
 class Pipeline:
@@ -167,20 +168,30 @@ class Pipeline:
         """Record the stages that have ended, start those that are ready, and return whether any is left."""
         ended = [event for event in events if isinstance(event, Ended)]
         for event in ended:
-            name, reproduction = running.pop(event.key)
+            name, reproduction, _ = running.pop(event.key)
             state, self.stages[name].machine = reproduction.end(event), event.machine
             if state is StageState.WAITING:
                 self.stages[name].reason = "begins again: `dvc checkout` replaced what it had made"
                 self._dvc_stages[name] = self._dvc_stages[name].reload()
             self._record_end(self.stages[name], state)
-        ready = self._ready(tolerant)
-        started = ready[: max(0, (jobs or self._engine.slots) - len(running))] if ready else []
-        for stage in started:
-            self._start(stage, running)
+        started = list[Stage]()
+        for stage in self._ready(tolerant):
+            # No more at once than can run: those that only restore their outputs take their time as well.
+            if len(started) < self._engine.slots and self._has_room(stage, running, jobs):
+                self._start(stage, running)
+                started.append(stage)
         if ended or started:
             note_running(self._root, (run.stage for run in running.values()))
             watch(self.stages)
         return bool(running or started or self._busy_until)
+
+    def _has_room(self, stage: Stage, running: Mapping[str, Running], jobs: int | None) -> bool:
+        is_local = self._is_local(stage)
+        room = self._engine.local_slots if is_local else jobs or self._engine.slots
+        return sum(run.is_local is is_local for run in running.values()) < room
+
+    def _is_local(self, stage: Stage) -> bool:
+        return self._engine.local_slots > 0 and self._stays(stage)
 
     def _ready(self, tolerant: Collection[str]) -> list[Stage]:
         ready = []
@@ -219,7 +230,7 @@ class Pipeline:
             task = Task(stage.name, outcome, self._seconds_to_end[stage.name], stays=self._stays(stage))
             if not (self._engine.shares_files or task.stays):
                 task = reproduction.for_elsewhere(task)
-            stage.has_run, running[task.key] = True, Running(stage.name, reproduction)
+            stage.has_run, running[task.key] = True, Running(stage.name, reproduction, self._is_local(stage))
             self._engine.submit(task)
         else:
             self._record_end(stage, outcome)
