@@ -48,7 +48,7 @@ def test_a_study_is_run_resumed_shown_joined_and_refused_when_its_space_has_chan
     assert refused.returncode == 1
     assert "search_space.model.n_estimators.high: 40 -> 50" in refused.stderr
     with editing_params(clone) as params:
-        params["studies"]["patients"]["max_stagnation_trials"] = 5
+        params["studies"]["patients"] |= {"max_stagnation_trials": 5, "warm_start": "patients"}
     stopped = searching("patients", "--new", "--trials", "100000").stdout
     assert "After the baseline: the best of patients, trial " in stopped
     assert "No better score in 5 trials: stopped. To go on, raise or remove" in stopped

@@ -133,11 +133,7 @@ def test_the_baseline_values_of_every_study_fit_its_experiment():
         ),
         pytest.param(
             "n_trials: 30", "n_trials: 30\n    warm_start: digits",
-            ("studies.digits_cnn.warm_start (line", "no such other study"), id="start from nothing",
-        ),
-        pytest.param(
-            "n_trials: 30", "n_trials: 30\n    warm_start: digits_cnn", ("no such other study",),
-            id="start from itself",
+            ("studies.digits_cnn.warm_start (line", "no such study"), id="start from nothing",
         ),
         pytest.param(
             RATE, RATE.replace("low: 0.0003", "low: 0.0"), ("a logarithmic range needs low above 0",), id="log of 0"

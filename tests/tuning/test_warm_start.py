@@ -52,19 +52,22 @@ def waiting(study: optuna.Study) -> list[dict]:
 
 def test_the_best_three_are_enqueued_with_the_values_that_the_new_space_allows(tmp_path, storage):
     searched(tmp_path, storage)
-    wider = plan(tmp_path, search_space=WIDER)
+    wider = plan(tmp_path, search_space=WIDER, warm_start="made_up")
     study = open_study(wider, storage, new=True)
     assert enqueue_best(study, wider, storage) == ["made_up, trial 1"]  # 2: no value is left; 3: the baseline has it
     assert waiting(study) == [{"model.n_estimators": 40, "model.max_depth": 2}]
 
 
-def test_a_study_that_has_begun_and_a_first_one_are_left_as_they_are(tmp_path, storage):
+def test_a_study_that_has_begun_is_left_as_it_is(tmp_path, storage):
     study = searched(tmp_path, storage)
     before = len(study.trials)
-    assert enqueue_best(study, plan(tmp_path), storage) == []
+    assert enqueue_best(study, plan(tmp_path, warm_start="made_up"), storage) == []
     assert len(study.trials) == before
-    first = StudyStorage(str(tmp_path / "first.journal"))
-    assert enqueue_best(open_study(plan(tmp_path), first), plan(tmp_path), first) == []
+
+
+def test_without_being_asked_a_new_study_starts_from_nothing(tmp_path, storage):
+    searched(tmp_path, storage)
+    assert enqueue_best(open_study(plan(tmp_path), storage, new=True), plan(tmp_path), storage) == []
 
 
 def test_another_study_is_found_in_the_same_storage_or_in_the_file_beside_it(tmp_path, storage):
@@ -77,8 +80,9 @@ def test_another_study_is_found_in_the_same_storage_or_in_the_file_beside_it(tmp
         assert study.trials[1].user_attrs[SOURCE] == "made_up, trial 2"
 
 
-def test_a_study_without_a_finished_trial_is_no_start(tmp_path, storage):
-    other = replace(plan(tmp_path, warm_start="made_up"), name="finer")
+@pytest.mark.parametrize("name", ["finer", "made_up"])
+def test_a_study_without_a_finished_trial_is_no_start(tmp_path, storage, name):
+    other = replace(plan(tmp_path, warm_start="made_up"), name=name)
     with pytest.raises(
         ModelyardError, match=r"study made_up has no finished trial .* modelyard tune made_up, or remove"
     ):

@@ -131,9 +131,8 @@ def _project_mistakes(project: Project) -> Iterator[Mistake]:
         for mistake in study_mistakes(study, project.experiments, project.inputs):
             yield mistake._replace(keys=("studies", name, *mistake.keys))
         yield from _study_metric_mistakes(("studies", name, "metrics"), study, project)
-        others = project.studies.keys() - {name}
-        if study.warm_start and study.warm_start not in others:
-            reason = f"no such other study; {suggest(study.warm_start, others)}"
+        if study.warm_start and study.warm_start not in project.studies:
+            reason = f"no such study; {suggest(study.warm_start, project.studies)}"
             yield Mistake(("studies", name, "warm_start"), reason)
 
 

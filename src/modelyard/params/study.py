@@ -135,7 +135,7 @@ class StudySettings(Settings):
     warm_start: str | None = Field(
         default=None,
         exclude_if=lambda name: name is None,
-        description="the study whose best trials are tried after the baseline; null: the one before, of the same name",
+        description="the study whose best trials are tried after the baseline; its own name: the study before this one",
     )
     seed: int = Field(ge=0, lt=2**32)
 

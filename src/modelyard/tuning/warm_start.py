@@ -17,10 +17,10 @@ SOURCE = "warm_start"  # the attribute of an enqueued trial: the study and the t
 
 
 def enqueue_best(study: optuna.Study, plan: Plan, storage: StudyStorage) -> list[str]:
-    """Enqueue the best trials of the earlier study after the baseline, unless the study has begun.
+    """Enqueue the best trials of the study of `warm_start` after the baseline, unless this study has begun.
 
-    The earlier study is that of `warm_start`, else the one before this one of the same entry, if there is any. Settings
-    that the new space does not have or allow are sampled as in any other trial.
+    Where it is the study itself, the one before it is meant. Settings that the new space does not have or allow are
+    sampled as in any other trial.
 
     Returns:
         The trials that were enqueued, as `<study>, trial <number>`.
@@ -28,12 +28,10 @@ def enqueue_best(study: optuna.Study, plan: Plan, storage: StudyStorage) -> list
     Raises:
         ModelyardError: the study of `warm_start` has no finished trial.
     """
-    if [trial.state for trial in study.get_trials(deepcopy=False)] != [TrialState.WAITING]:
+    if not plan.study.warm_start or [trial.state for trial in study.get_trials(deepcopy=False)] != [TrialState.WAITING]:
         return []
     with storage.explain_errors():
-        earlier, enqueued = _find_earlier(study, plan, storage), list[str]()
-        if earlier is None:
-            return enqueued
+        earlier, enqueued = _find_earlier(study, plan, plan.study.warm_start, storage), list[str]()
         for trial in earlier.candidates:
             values = _allowed_values(earlier.settings_of(trial), plan)
             if values and not _is_waiting(study, values):
@@ -43,23 +41,20 @@ def enqueue_best(study: optuna.Study, plan: Plan, storage: StudyStorage) -> list
         return enqueued
 
 
-def _find_earlier(study: optuna.Study, plan: Plan, storage: StudyStorage) -> StudyResults | None:
-    wanted, opened = plan.study.warm_start, storage.open()
-    if not wanted:
-        name = earlier_name(study.study_name, opened)
-        own = optuna.load_study(study_name=name, storage=opened) if name else None
-        return read_study(own) if own and "space" in own.user_attrs else None  # else it is of another program
-    name, journal = latest_name(wanted, opened), Path(storage.address).with_name(f"{wanted}.journal")
-    if name is None and storage.is_journal and journal.exists():
+def _find_earlier(study: optuna.Study, plan: Plan, wanted: str, storage: StudyStorage) -> StudyResults:
+    opened, journal = storage.open(), Path(storage.address).with_name(f"{wanted}.journal")
+    name = earlier_name(study.study_name, opened) if wanted == plan.name else latest_name(wanted, opened)
+    if name is None and wanted != plan.name and storage.is_journal and journal.exists():
         opened = replace(storage, address=str(journal)).open()
         name = latest_name(wanted, opened)
-    found = read_study(optuna.load_study(study_name=name, storage=opened)) if name else None
-    if found is None or not found.candidates:
+    found = optuna.load_study(study_name=name, storage=opened) if name else None
+    results = read_study(found) if found and "space" in found.user_attrs else None  # else it is of another program
+    if results is None or not results.candidates:
         raise ModelyardError(
             f"studies.{plan.name}.warm_start: study {wanted} has no finished trial besides its baseline in "
             f"{storage.safe_address} or beside it. Run it first, modelyard tune {wanted}, or remove `warm_start`."
         )
-    return found
+    return results
 
 
 def _allowed_values(settings: dict[str, Any], plan: Plan) -> dict[str, Any]:
