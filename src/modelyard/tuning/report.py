@@ -36,7 +36,7 @@ SHOWN = 10  # trials, the best first
 CAPTIONS = {
     "history.png": "Each trial's score, the best so far, and the baseline",
     "compute.png": "The best score so far over the epochs that all trials had run by then, and without pruning",
-    "importances.png": "How much each setting matters for a score among the best tenth",
+    "importances.png": "How much of the differences between scores each setting explains (fANOVA)",
     "slice.png": "The score over each parameter's values; later trials are darker",
     "pareto.png": "Each trial's score and size; no other trial beats those of the Pareto front in both",
     "parallel.png": "A line for each trial through its score and its values; the best one is thick",
