@@ -141,3 +141,7 @@ def test_files_of_an_earlier_version_are_replaced_and_edited_ones_are_kept(proje
     assert (project / "pipeline" / "fetch.py.new").read_text() == new["pipeline/fetch.py"]
     assert package_code.refresh(project) == ""
     assert package_code.take_over(project) == ([], [])
+
+
+def test_no_template_has_a_name_that_dvc_takes_for_a_pipeline_of_this_repository() -> None:
+    assert not [path for path in package_code.TEMPLATES.rglob("*") if path.name in ("dvc.yaml", "dvc.lock")]

@@ -11,7 +11,7 @@ from support.commands import modelyard
 
 from modelyard.cli import ui
 
-Serve = Callable[[str], tuple[int, str]]
+Serve = Callable[..., tuple[int, str]]
 PAGE = "/#/experiments/1/runs?view"
 SERVER = """
 import os, signal, sys, time
@@ -40,9 +40,9 @@ def free_port() -> int:
 def serve(project: Path, free_port: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Serve:
     """The exit code and output of `modelyard ui` with a Python program in the place of MLflow's server."""
 
-    def serve(program: str) -> tuple[int, str]:
+    def serve(program: str, page: Callable[[], str] = lambda: PAGE) -> tuple[int, str]:
         monkeypatch.setattr(ui, "_command", lambda port: [sys.executable, "-c", program, str(port)])
-        monkeypatch.setattr(ui, "_page", lambda: PAGE)
+        monkeypatch.setattr(ui, "_page", page)
         return ui.serve(free_port), capfd.readouterr().out
 
     return serve
@@ -59,6 +59,23 @@ def test_the_address_is_printed_once_the_server_answers(serve: Serve, free_port:
     code, output = serve(SERVER)
     assert code == 0
     assert f"Open http://127.0.0.1:{free_port}{PAGE} in the browser" in output
+
+
+@pytest.mark.parametrize("is_current, order", [(True, ["page", "server"]), (False, ["server", "page"])])
+def test_a_database_that_must_be_migrated_is_left_to_the_server_first(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, is_current: bool, order: list[str]
+):
+    done: list[str] = []
+    wait = ui._wait_until_it_answers
+    monkeypatch.setattr(ui, "database_file", lambda: Path("mlflow.db"))
+    monkeypatch.setattr(ui, "is_current", lambda *_: is_current)
+    monkeypatch.setattr(ui, "_wait_until_it_answers", lambda *given: wait(*given) and not done.append("server"))
+    monkeypatch.setattr(ui, "_contents", lambda: ([], False, ""))
+    monkeypatch.setattr(ui.runs_page, "prepare", lambda *_: done.append("page") or PAGE)
+    page = ui._page
+    code, output = serve(SERVER, page)
+    assert (code, done) == (0, order)
+    assert PAGE in output
 
 
 @pytest.mark.parametrize("variable, opened", [("DISPLAY", 1), ("WAYLAND_DISPLAY", 1), ("OTHER", 0)])

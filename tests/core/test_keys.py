@@ -14,6 +14,7 @@ EXAMPLES = {  # put together here, so that this file holds none
     "a key of Google": "AIza" + "a1B2c" * 7,
     "a token of Hugging Face": "hf_" + "a1B2c3D4e5F6g7H8i9" + "a1B2c3D4e5F6g7H8",
     "a password in an address": "postgresql://user:" + "hunter2@db/mlflow",
+    "a key of OpenAI or Anthropic": "sk-proj-" + "a1B2c" * 5,
     "a secret by its name": "API_KEY" + ' = "a1b2c3d4e5f6g7"',
 }
 
@@ -27,11 +28,25 @@ def test_a_key_is_named_by_its_line_and_kind(what: str) -> None:
     assert find_keys(f"first\n+x = {EXAMPLES[what]}\n") == [f"line 2: {what}"]
 
 
+@pytest.mark.parametrize(
+    "line", ["password: hunter2" + "hunter2", "API_KEY=a1b2" + "c3d4e5f6", "secret_key = 'a1b2" + "c3d4e5f6'"]
+)
+def test_a_value_without_quotes_is_found_by_its_name(line: str) -> None:
+    assert find_keys(line) == ["line 1: a secret by its name"]
+
+
+@pytest.mark.parametrize(
+    "line", ["token = self._next_token(2)", "password: ${PASSWORD_OF_2}", "secret: name_of_a_setting"]
+)
+def test_code_and_references_are_no_secrets(line: str) -> None:
+    assert find_keys(line) == []
+
+
 def test_the_warning_does_not_repeat_the_key() -> None:
     text = "\n".join(EXAMPLES.values())
     warning = warn_of_keys(text, "changes.patch", "which is stored with the run")
     assert warning.startswith("warning: changes.patch, which is stored with the run, has what looks like a key (line 1")
-    assert "and 6 more" in warning
+    assert "and 7 more" in warning
     assert not [key for key in EXAMPLES.values() if key in warning]
     assert warn_of_keys("nothing", "changes.patch", "") == ""
 

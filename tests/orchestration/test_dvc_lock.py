@@ -120,7 +120,7 @@ def test_a_missing_model_is_refused_with_the_command_that_brings_it(project: Pat
     folder = project / "results" / "one" / "model"
     folder.rename(folder.with_name("elsewhere"))
     try:
-        with pytest.raises(ModelyardError, match=r"model is not here\. Bring it: dvc checkout results"):
+        with pytest.raises(ModelyardError, match="model is not here: `modelyard run` builds it, or `dvc pull results"):
             dvc_lock.verified_output("train@one", "model", project)
     finally:
         folder.with_name("elsewhere").rename(folder)

@@ -102,6 +102,25 @@ def write_table(samples: Samples, path: Path) -> Path:
     return path
 
 
+def test_a_log_of_requests_is_read_and_what_is_none_is_an_error(model: Model, tmp_path: Path) -> None:
+    log = tmp_path / "requests.jsonl"
+    asked = {"rows": [dict(zip(NAMES, row, strict=True)) for row in ((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))]}
+    lines = [
+        json.dumps({"model": "a", "input": asked, "predictions": []}),
+        "no JSON",
+        json.dumps({"input": {"rows": 3}}),
+    ]
+    log.write_text("\n".join(lines) + "\n")
+    found = check.read([log], model.description)
+    np.testing.assert_array_equal(found.x, [[1, 2, 3], [4, 5, 6]])
+    assert found.errors[0] == f"{log}: line 2: no request that `modelyard serve` has logged"
+    assert len(found.errors) == 2
+    with pytest.raises(ModelyardError, match="has no true answers: leave out --target"):
+        check.read([log], model.description, "y")
+    with pytest.raises(ModelyardError, match=r"other\.csv is no log"):
+        check.read([log, tmp_path / "other.csv"], model.description)
+
+
 def test_the_true_answers_are_read_from_their_column(model: Model, tmp_path: Path) -> None:
     samples = line_samples(50, seed=3)
     found = check.read([write_table(samples, tmp_path / "new.csv")], model.description, "y")

@@ -80,7 +80,10 @@ def test_the_onnx_file_answers_without_the_model_of_the_library(project):
 def test_without_its_onnx_file_the_library_answers(project):
     shutil.rmtree(project / "results/fit/onnx")
     assert isinstance(load("fit", "auto", project), SklearnModel)
-    with pytest.raises(ModelyardError, match=r"results/fit/onnx is not here\. Bring it: dvc checkout results/fit/onnx"):
+    with pytest.raises(
+        ModelyardError,
+        match="results/fit/onnx is not here: build it: modelyard run fit, or bring it: dvc pull results/fit/onnx",
+    ):
         load("fit", "onnx", project)
 
 

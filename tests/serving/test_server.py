@@ -19,11 +19,13 @@ from PIL import Image
 from support.inputs import describe
 from support.waiting import wait_until
 
+from modelyard.core.errors import ModelyardError
 from modelyard.data.columns import Column
 from modelyard.data.inputs import InputDescription, TrainingInput
 from modelyard.data.preprocessing import Imputation, Preprocessing
+from modelyard.serving import check
 from modelyard.serving import server as serving
-from modelyard.serving.served_model import ModelSource, ServedModel
+from modelyard.serving.served_model import ModelSource, ServedModel, find_source
 from modelyard.serving.server import make_app, open_log
 
 COLUMNS = (
@@ -161,6 +163,7 @@ def test_unused_columns_are_not_read_and_not_all_named(table, start):
         ({"rows": [ROW, ROW | {"area": "much"}]}, "values of different types, such as numbers and text"),
         ({"rows": [ROW | {"area": "much"}]}, "1 row(s) cannot be predicted: rows[0]: 'much' in column 'area'"),
         ({"rows": [ROW | {"town": None}]}, "no value in column 'town'"),
+        ({"rows": [ROW | {"sold on": 20210615}]}, "'sold on' has numbers: give its dates as text, such as 2024-01-31"),
         ({"rows": [ROW | {"area": 10**400}]}, "values of different types"),
         (rb'{"rows": [{"area": 1, "town": "\ud800", "sold on": "2024-03-01"}]}', "half of a character"),
         (
@@ -221,11 +224,20 @@ def test_a_failure_of_the_model_gets_a_500_without_a_traceback(table, start, mon
     )
 
 
-def test_an_answer_that_is_no_json_counts_as_a_failure(table, start, monkeypatch):
+def test_values_for_which_the_model_has_no_finite_answer_get_a_422(table, start, monkeypatch):
     client = start(table.source())
-    monkeypatch.setattr(table.model, "predict", lambda x: np.full(len(x), np.inf))
-    assert client.predict({"rows": [ROW]})[0] == 500
-    assert 'modelyard_requests_total{status="500"} 1.0' in client.get("/metrics")[1].splitlines()
+    monkeypatch.setattr(table.model, "predict", lambda x: np.array([1.0, np.inf]))
+    status, answer = client.predict({"rows": [ROW, ROW]})
+    assert (status, "sample 1: the model has no finite answer" in answer["error"]) == (422, True)
+    assert 'modelyard_requests_total{status="422"} 1.0' in client.get("/metrics")[1].splitlines()
+
+
+def test_a_file_that_is_no_model_is_refused_with_what_is_served(tmp_path):
+    (tmp_path / "broken.onnx").write_bytes(b"no model")
+    with pytest.raises(
+        ModelyardError, match=r"this model cannot be served: .* takes an experiment, a registered model"
+    ):
+        ServedModel(find_source(str(tmp_path / "broken.onnx"), "auto", tmp_path))
 
 
 def test_a_client_that_leaves_during_the_upload_is_no_failure(table, start):
@@ -263,6 +275,8 @@ def test_the_log_has_inputs_and_answers_and_is_bounded(table, start, tmp_path):
     assert last["input"] == {"rows": [ROW]}
     assert last["predictions"] == [{"prediction": 2038.0}]
     assert last["model"] == "version 1"
+    read = check.read(files, table.model.description)
+    assert (read.rows, read.errors) == (sum(len(file.read_text().splitlines()) for file in files), ())
 
 
 def test_a_new_version_is_taken_up_without_a_failed_request_and_a_broken_one_is_not(table, start):

@@ -61,6 +61,20 @@ def test_changed_and_new_files_are_named(repository: Path) -> None:
     assert environment.describe_commit() == f"{tags['git_commit']} with changes"
 
 
+def test_rows_of_data_sets_are_not_in_the_patch(repository: Path) -> None:
+    (repository / "params.yaml").write_text("datasets: {flats: {files: {flats.csv: {path: own/flats.csv}}}}\n")
+    (repository / "own").mkdir()
+    (repository / "own" / "flats.csv").write_text("a\n1\n")
+    git(repository, "add", "-A")
+    git(repository, "commit", "-qm", "table")
+    (repository / "own" / "flats.csv").write_text("a\n1\nSecret\n")
+    (repository / "code.py").write_text("changed\n")
+    patch = environment.uncommitted_patch().decode()
+    assert "+changed" in patch
+    assert "flats.csv" not in patch
+    assert environment.environment_tags()["git_changed"] == "code.py, own/flats.csv", "that it differs is said"
+
+
 def test_the_patch_of_a_run_restores_what_differed_from_its_commit(
     tracked_project: Path, repository: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

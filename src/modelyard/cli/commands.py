@@ -298,7 +298,7 @@ def serve(
         Path | None, typer.Option(help="Write inputs and answers to this file, one JSON object in a line.")
     ] = None,
     log_megabytes: Annotated[
-        float, typer.Option(min=0.001, help="Size of the log; one older file of this size is kept.")
+        float, typer.Option(min=0.001, max=100_000, help="Size of the log; one older file of this size is kept.")
     ] = 10.0,
     engine: Annotated[PredictionEngine, typer.Option(help="As for `modelyard predict`.")] = PredictionEngine.AUTO,
 ) -> None:
@@ -386,6 +386,7 @@ def predict(
     "* `modelyard check mnist@champion new_images/` compares all images in a folder\n"
     "* `modelyard check boston_mlp houses.csv --show drift.png -o drift.csv` also writes a plot and a table\n"
     "* `modelyard check boston_mlp houses.csv --target MEDV` also says whether the metric fell\n"
+    "* `modelyard check mnist@champion requests.jsonl` compares what `modelyard serve --log` has logged\n"
     "* `modelyard check mnist@champion labelled/ --target folder` takes the name of each image's folder as its class"
 )
 def check(

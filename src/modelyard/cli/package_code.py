@@ -23,11 +23,11 @@ from modelyard.core.files import write_text
 PACKAGE = Path(__file__).parents[1]
 TEMPLATES = Path(__file__).parent / "templates"  # files of the repository are links, copied when a wheel is built
 PIPELINES = {
-    "dvc.yaml": "dvc.yaml",
+    "dvc.yaml": "root_dvc.yaml",
     "pretrained/dvc.yaml": "pretrained_dvc.yaml",
     "studies/dvc.yaml": "studies_dvc.yaml",
 }
-"""The template of each dvc.yaml."""
+"""The template of each dvc.yaml; none has that name, with which DVC would take it for a pipeline of this repository."""
 
 LOCK = Path("pipeline/package.yaml")
 HEADER = (

@@ -222,7 +222,6 @@ def _print_best(console: Console, found: "StudyResults") -> None:
         console.print(f"No other trial beats these in {found.metric} and {' and '.join(found.sizes)}: {front}")
         console.print(f"Next: modelyard tune {found.entry} --apply --trial NUMBER writes one of them into params.yaml")
         return
-    console.print(
-        f"Next: modelyard tune {found.entry} --confirm trains the best trials and the baseline with more seeds",
-        highlight=False,
-    )
+    confirm = "--confirm trains the best trials and the baseline with more seeds"
+    write = "--apply writes the trial that is best over seeds into params.yaml"
+    console.print(f"Next: modelyard tune {found.entry} {write if found.is_confirmed else confirm}", highlight=False)

@@ -27,6 +27,7 @@ from modelyard.tracking import (
     runs_page,
     tracking_uri,
 )
+from modelyard.tracking.schema_backup import is_current
 from modelyard.tracking.store import database_file
 
 POLL_SECONDS = 0.2  # while the server starts
@@ -48,8 +49,9 @@ def serve(port: int, open_browser: bool = True) -> int:
     server = _start(command)
     try:
         address = f"http://127.0.0.1:{port}"
-        has_runs = (file := database_file()) is not None and file.exists()
-        page = _page() if has_runs else None  # while the server starts; a new database only one process may create
+        # While the server starts, but for a database that it must create or migrate first: only one process may.
+        file = database_file()
+        page = _page() if file and is_current(file, project_root()) else None
         if _wait_until_it_answers(server, address):
             whole = address + (_page() if page is None else page)
             print(f"Open {whole} in the browser (Ctrl-C stops the server).", flush=True)  # noqa: T201

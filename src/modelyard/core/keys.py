@@ -15,7 +15,9 @@ PATTERNS = {
     "a key of Google": r"\bAIza[0-9A-Za-z_-]{35}\b",
     "a token of Hugging Face": r"\bhf_[0-9A-Za-z]{34}\b",
     "a password in an address": r"\b[a-z][a-z0-9+.-]*://[^\s:/@\"'<>{}$*]+:[^\s:/@\"'<>{}$*]{3,}@",
-    "a secret by its name": r"(?i)(?:api_?key|secret|token|passw(?:or)?d)[\"']?\s*[:=]\s*[\"'][^\s\"'{}$<>]{12,}[\"']",
+    "a key of OpenAI or Anthropic": r"\bsk-[0-9A-Za-z_-]{20,}",
+    "a secret by its name": r"(?i)(?:(?:api|access|secret)_?key|secret|token|passw(?:or)?d)[\"']?\s*[:=]\s*"
+    r"(?:[\"'][^\s\"'{}$<>]{12,}[\"']|(?=\S*[0-9])[^\s\"'{}$<>()\[\],.;]{12,}(?:\s|$))",
 }
 _COMPILED = {what: re.compile(pattern) for what, pattern in PATTERNS.items()}
 

@@ -135,7 +135,9 @@ def _verified(name: str, md5s: Mapping[str, str], root: Path) -> Path:
     if path is None:
         raise ModelyardError(f"{LOCK} names no {name} of this stage. {RESTORE_LOCK}")
     if not (root / path).exists():
-        raise ModelyardError(f"{path} is not here. Bring it: dvc checkout {path}, after dvc pull where that fails.")
+        raise ModelyardError(
+            f"{path} is not here: `modelyard run` builds it, or `dvc pull {path}` brings it from the project's remote."
+        )
     actual = md5(root / path)
     if actual != md5s[path]:
         raise ModelyardError(

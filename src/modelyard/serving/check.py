@@ -1,5 +1,6 @@
 """Checks new samples of a model: whether they have drifted from its training samples, and whether its metric fell."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,12 +11,13 @@ import numpy as np
 
 from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
+from modelyard.core.files import read_text
 from modelyard.data.contract import Measured, measure
 from modelyard.data.inputs import InputDescription
 from modelyard.data.samples import TARGET_KINDS, Samples
 from modelyard.models import Model
-from modelyard.serving import drift, images, tables, texts
-from modelyard.serving.batch import PredictionBatch, files_in, kind_of
+from modelyard.serving import drift, images, questions, tables, texts
+from modelyard.serving.batch import PredictionBatch, Unreadable, files_in, kind_of, stack
 from modelyard.serving.drift import ALPHA, ALPHA_WITH_METRIC, SMALLEST_EFFECT, AdjustedTest, NewMetric
 from modelyard.serving.outside import count_outside
 from modelyard.serving.reference import ModelReference, measure_metric, measure_outputs
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST = 10_000  # samples that are compared: more are drawn from at random
+LOG = ".jsonl"  # the end of the name of a log
 FOLDER = "folder"  # what --target names for images and texts: the folder of a file is its class
 
 
@@ -166,6 +169,8 @@ def read(paths: Sequence[Path], description: InputDescription, target: str = "")
     """
     _check_target(description, target)
     random, files = np.random.default_rng(0), [file for path in paths for file in files_in(path)]
+    if any(_is_log(file) for file in files):
+        return _draw(_requests(files, description, target), random)
     kind = kind_of(description)
     if kind != "table":
         count = len(files)
@@ -177,6 +182,31 @@ def read(paths: Sequence[Path], description: InputDescription, target: str = "")
             batch.x, batch.truth, max(count - len(batch.errors), len(batch)), batch.warnings, batch.errors
         )
     return _draw(tables.read(files, description, target), random)
+
+
+def _is_log(file: Path) -> bool:
+    """Whether a file is a log of `modelyard serve`; a full one is renamed to `<name>.jsonl.1`."""
+    return file.name.endswith((LOG, f"{LOG}.1"))
+
+
+def _requests(files: Sequence[Path], description: InputDescription, target: str) -> Iterator[PredictionBatch]:
+    """The samples of logged requests."""
+    if others := [file for file in files if not _is_log(file)]:
+        raise ModelyardError(
+            f"{others[0]} is no log of `modelyard serve`, as other files given here are: check it alone"
+        )
+    if target:
+        raise ModelyardError("a log of `modelyard serve` has no true answers: leave out --target")
+    for file in files:
+        for number, line in enumerate(read_text(file).splitlines(), start=1):
+            try:
+                asked = json.dumps(json.loads(line)["input"]).encode()
+                yield questions.read(asked, "application/json", description)
+            except (KeyError, TypeError, ValueError, Unreadable) as error:
+                reason = error if isinstance(error, Unreadable) else "no request that `modelyard serve` has logged"
+                yield PredictionBatch(
+                    {}, stack([], description.shape, description.dtype), errors=(f"{file}: line {number}: {reason}",)
+                )
 
 
 def _draw(batches: Iterator[PredictionBatch], random: np.random.Generator) -> NewSamples:

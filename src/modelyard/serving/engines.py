@@ -96,7 +96,7 @@ class ExperimentFiles(NamedTuple):
             raise NoOnnx(f"the ONNX file of {self.name} is of an earlier training: {build}")
         path = next(path for path in self.stages[stage].outs if Path(path).name == FOLDER)
         if not (self.root / path).exists():
-            raise NoOnnx(f"{path} is not here. Bring it: dvc checkout {path}, after dvc pull where that fails")
+            raise NoOnnx(f"{path} is not here: {build}, or bring it: dvc pull {path}")
         folder = dvc_lock.verified_output(stage, FOLDER, self.root)
         conversion = read_json(folder / CONVERSION)
         if not conversion["converted"]:

@@ -136,9 +136,9 @@ def _random_samples(description: InputDescription) -> np.ndarray:
     if np.dtype(description.dtype).kind == "u":
         highest = len(description.words) or int(white_level(description)) + 1
         return random.integers(0, highest, shape).astype(description.dtype)
-    offset, scale = description.scaler.as_arrays(description.shape)
     if description.preprocessing:
         return np.abs(random.normal(size=shape)).round()
+    offset, scale = description.scaler.as_arrays(description.shape)
     return np.asarray(random.normal(size=shape) * scale + offset)
 
 

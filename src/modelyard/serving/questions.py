@@ -2,7 +2,7 @@
 
 import binascii
 import json
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any
@@ -42,6 +42,15 @@ def read(body: bytes, content_type: str, description: InputDescription) -> Predi
     if not 1 <= len(samples) <= MOST_SAMPLES:
         raise Unreadable(f"{kind} has {len(samples)} entries: send 1 to {MOST_SAMPLES}")
     return _READERS[kind](samples, description)
+
+
+def as_json(body: bytes, description: InputDescription) -> Any:
+    """What was read of a request, as JSON that can be read again: an image or a text of its own as a list of one."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        kind = key_of(description)
+        return {kind: [b64encode(body).decode() if kind == "images" else _decoded(body)]}
 
 
 def answers(batch: PredictionBatch, outputs: np.ndarray, description: InputDescription) -> list[Any]:

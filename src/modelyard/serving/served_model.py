@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from modelyard.core.errors import ModelyardError
+from modelyard.core.errors import ModelyardError, first_line
 from modelyard.serving import engines
 from modelyard.serving.engines import Engine, Predictor
 from modelyard.serving.onnx_model import OnnxModel
@@ -64,8 +64,21 @@ class ServedModel:
     """A model that is replaced by a newer version between two requests: each is answered by one of them as a whole."""
 
     def __init__(self, source: ModelSource) -> None:
+        """Load the model.
+
+        Raises:
+            ModelyardError: there is none, or it cannot be served.
+        """
         self._source = source
-        self.current = self._load()
+        try:
+            self.current = self._load()
+        except ModelyardError:
+            raise
+        except Exception as error:  # of a file that is no model, or of another program
+            raise ModelyardError(
+                f"this model cannot be served: {first_line(error)}. `modelyard serve` takes an experiment, a "
+                "registered model, or the file results/<experiment>/onnx/model.onnx, not that of `modelyard export`."
+            ) from None
 
     def _load(self) -> ModelVersion:
         version = self._source.version()

@@ -1,7 +1,6 @@
 """An HTTP server for one model: raw rows, images or texts in, class names and probabilities or values out."""
 
 import asyncio
-import hashlib
 import json
 import logging
 import os
@@ -14,6 +13,7 @@ from threading import Lock
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -51,7 +51,7 @@ class PredictionServer:
             answer = await asyncio.get_running_loop().run_in_executor(
                 self._pool, self._answer, body, request.headers.get("content-type", "")
             )
-            response: Response = JSONResponse(answer)  # fails for what is no JSON: inf, or half of a character
+            response: Response = JSONResponse(answer)  # fails for what is no JSON, such as half of a character
         except Unreadable as error:
             response = _refusal(str(error), 422)
         except _TooLarge:
@@ -70,11 +70,19 @@ class PredictionServer:
         with self._python:
             batch = questions.read(body, content_type, model.description)
         outputs = model.predict(batch.x)
+        if not np.isfinite(outputs).all():
+            sample = int(np.argmin(np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1)))
+            raise Unreadable(f"sample {sample}: the model has no finite answer for it; its values are too large")
         with self._python:
             predictions = questions.answers(batch, outputs, model.description)
         self._samples.inc(len(batch))
         if self._log:
-            self._log.info("%s", json.dumps({"model": version, "input": _logged(body), "predictions": predictions}))
+            self._log.info(
+                "%s",
+                json.dumps(
+                    {"model": version, "input": questions.as_json(body, model.description), "predictions": predictions}
+                ),
+            )
         return {"model": version, "predictions": predictions, "warnings": batch.warnings}
 
     async def describe(self, _: Request) -> Response:
@@ -114,14 +122,6 @@ async def _body(request: Request) -> bytes:
 
 def _refusal(error: str, status: int) -> Response:
     return JSONResponse({"error": error.encode(errors="replace").decode()}, status)  # it may quote half a character
-
-
-def _logged(body: bytes) -> Any:
-    """JSON as it is; of an image its checksum."""
-    try:
-        return json.loads(body)
-    except ValueError:
-        return {"sha256": hashlib.sha256(body).hexdigest()}
 
 
 def make_app(served: ServedModel, watch_seconds: float, log: logging.Logger | None = None) -> Starlette:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from modelyard.core.config import suggest
-from modelyard.data.columns import Column, Numbers, to_numbers
+from modelyard.data.columns import ISO, Column, Numbers, to_numbers
 from modelyard.data.inputs import InputDescription
 from modelyard.data.readers import table_file
 from modelyard.data.readers.csv_table import CsvFormat, RawTable, TableError
@@ -96,7 +96,7 @@ def to_samples(columns: "Mapping[str, pa.ChunkedArray]", description: InputDescr
     """Convert the columns of a table, found by name, to what a model takes.
 
     Raises:
-        Unreadable: a column is missing.
+        Unreadable: a column is missing, or has numbers where dates are needed.
     """
     _refuse_missing_columns(columns, description)
     decimal = description.csv_format.decimal if description.csv_format else "."
@@ -105,6 +105,7 @@ def to_samples(columns: "Mapping[str, pa.ChunkedArray]", description: InputDescr
     unknown: dict[str, Counter[str]] = {}
     first = 0
     for column in _columns(description):
+        _refuse_numbers_as_dates(columns[column.name], column)
         found = to_numbers(columns[column.name], column, decimal)
         values.append(found.values)
         errors = found.errors | errors
@@ -173,6 +174,16 @@ def _refuse_missing_columns(given: Collection[str], description: InputDescriptio
             f"{len(missing)} of {len(used)} columns are missing: {', '.join(missing)}. "
             f"The header must name them; it names {', '.join(given)}"
         )
+
+
+def _refuse_numbers_as_dates(raw: "pa.ChunkedArray", column: Column) -> None:
+    """Refuse what could be days, seconds or years: pandas would count nanoseconds since 1970."""
+    import pyarrow as pa
+
+    kind = raw.type
+    if column.kind == "date" and (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
+        example = "2024-01-31" if column.date_format == ISO else f"of the form {column.date_format}"
+        raise Unreadable(f"column {column.name!r} has numbers: give its dates as text, such as {example}")
 
 
 def column_names(description: InputDescription) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import os
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -42,9 +42,12 @@ def describe_commit() -> str:
 
 
 def uncommitted_patch() -> bytes:
-    """A patch from the commit to the files as they are, without untracked files; empty where git cannot make one."""
+    """A patch from the commit to the files as they are; empty where git cannot make one.
+
+    Untracked files are not in it, nor the files of data sets, whose rows no run should hold.
+    """
     with suppress(ModelyardError):  # the tag git_error says why
-        return git.patch(Path(), git.SOURCES)
+        return git.patch(Path(), [*git.SOURCES, *(f":(exclude,literal){path}" for path in _data_files())])
     return b""
 
 
@@ -74,6 +77,15 @@ def _commit_tags() -> dict[str, str]:
         return {"git_commit": commit, "git_error": str(error)}
     dirty = str(bool(changed or new)).lower()
     return {"git_commit": commit, "git_dirty": dirty, "git_changed": ", ".join(changed), "git_new": ", ".join(new)}
+
+
+def _data_files() -> Iterator[str]:
+    """The files and folders of this project's own data sets."""
+    with suppress(ModelyardError):  # without settings there are none
+        for entry in (read_yaml(Path("params.yaml")).get("datasets") or {}).values():
+            for source in (entry.get("files") or {}).values():
+                if path := source.get("path"):
+                    yield path
 
 
 def _text(value: Any) -> str:

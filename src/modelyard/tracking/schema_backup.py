@@ -33,6 +33,11 @@ def back_up_sqlite(database: Path, root: Path) -> str:
     )
 
 
+def is_current(database: Path, root: Path) -> bool:
+    """Whether an SQLite database has the schema of the installed MLflow."""
+    return _schema_of_sqlite(database) == latest_schema(root)
+
+
 def refuse_migration(connection: Any, shown: str, root: Path) -> None:
     """Refuse a database of another schema that is no file: others may use it, and it is theirs to back up.
 
