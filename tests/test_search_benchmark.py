@@ -180,7 +180,7 @@ def test_every_method_searches_every_space(space):
     quality = np.random.default_rng(0).random(len(of.configurations))
     curves = np.repeat(quality[:, None, None] * np.linspace(0.5, 1, of.epochs), of.fits, axis=1)
     made_up = Table(of, curves, quality, quality, SAMPLES)
-    for name, method in (compared.methods_for(of) | compared.EPOCHS).items():
+    for name, method in (compared.methods_for(of) | compared.EPOCHS | compared.WARM_START).items():
         searched = replay(method, made_up, seed=0, budget=10)
         assert searched.finished[0] == (
             made_up.full_training,
@@ -212,12 +212,12 @@ def test_a_training_of_few_epochs_is_the_beginning_of_a_longer_one():
 # --- measures ---
 
 
-def test_a_stop_rule_saves_what_follows_a_while_without_a_better_score(tiny):
+def test_a_stop_rule_saves_what_follows_a_while_without_a_better_score():
     scores = [0.5, 0.7, 0.7, 0.6, 0.9]
     finished = [Finished(FULL * number, score, 0) for number, score in enumerate(scores, start=1)]
     searched = Search(finished, [each.spent for each in finished])
-    assert measures.stop_rule(tiny, [searched], 1) == {"patience": 1, "saved": 0.4, "missed": 0.2}
-    assert measures.stop_rule(tiny, [searched], 3) == {"patience": 3, "saved": 0.0, "missed": 0.0}
+    assert measures.stop_rule([searched], 1) == {"patience": 1, "saved": 0.4, "missed": 0.2}
+    assert measures.stop_rule([searched], 3) == {"patience": 3, "saved": 0.0, "missed": 0.0}
 
 
 @pytest.fixture
@@ -252,7 +252,9 @@ def test_costs_ratios_and_searches_that_never_arrive_are_counted_by_hand(measure
 
 
 def test_the_page_ranks_methods_by_their_cost(measured, tmp_path):
-    page.write({"seeds": 4, "optuna": "5", "spaces": {"digits_cnn": measured}, "epochs": {}}, None, tmp_path)
+    results = {"seeds": 4, "optuna": "5", "spaces": {"digits_cnn": measured}, "epochs": {}}
+    results["warm_start"] = results["spaces"]
+    page.write(results, None, tmp_path)
     written = (tmp_path / "README.md").read_text()
     summary = written[written.index("## Summary") :]
     rows = [line.split(" | ") for line in summary.splitlines() if line.startswith("| ")][1:]
@@ -264,12 +266,13 @@ def test_the_page_ranks_methods_by_their_cost(measured, tmp_path):
     }
     assert list(cells) == [compared.MEDIAN, compared.PLAIN, "random"]
     docs = tmp_path / "docs.md"
-    docs.write_text(f"Before.\n{page.BEGIN}\n\nold\n\n{page.END}\nAfter.\n")
-    page.fill(docs, {"spaces": {"digits_cnn": measured}, "epochs": {"digits_cnn": measured}})
+    marked = [f"{begin}\n\nold\n\n{page.END}\n" for begin in (page.BEGIN, page.BEGIN_WARM_START, page.BEGIN_STOP)]
+    docs.write_text(f"Before.\n{''.join(marked)}After.\n")
+    page.fill(docs, results | {"epochs": results["spaces"]})
     assert docs.read_text().startswith(
         f"Before.\n{page.BEGIN}\n\nA fixed number of epochs:\n\n| method | digits_cnn, 2 |"
     )
-    assert docs.read_text().count("| method | digits_cnn, 2 |") == 2
+    assert docs.read_text().count("| method | digits_cnn, 2 |") == 3
     assert docs.read_text().endswith(f"{page.END}\nAfter.\n")
     assert "old" not in docs.read_text()
     assert (tmp_path / page.PLOT).read_bytes().startswith(b"\x89PNG")

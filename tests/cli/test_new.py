@@ -8,6 +8,8 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from check_jsonschema.cli import main as check_jsonschema
 from click.testing import CliRunner
@@ -66,6 +68,18 @@ def test_the_command_says_what_it_guessed_and_what_to_do(created: tuple[Path, st
     assert "houses is a project on houses.csv with houses_baseline, houses_histogram_boosting, houses_mlp" in output
     assert "Guessed: task: regression" in output
     assert output.splitlines()[-1] == "Next: cd houses && make run"
+
+
+def test_the_command_says_which_columns_the_models_do_not_get_and_what_looks_wrong(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    a = random.normal(size=60)
+    table = pd.DataFrame({"number": range(60), "name": [f"name {n}" for n in range(60)], "a": a, "y": 3 * a + 0.01})
+    table.assign(b=random.normal(size=60)).to_csv("my table.csv", index=False)
+    output = modelyard("new", "mine", "--table", "my table.csv", "--target", "y").output
+    assert "Column name: no feature (dropped)" in output
+    assert "Column a: " in output, "it predicts the target alone"
+    assert "my_table_mlp 'my table.csv' -o predictions.csv" in (tmp_path / "mine" / "README.md").read_text()
 
 
 def test_it_has_the_proposed_entries_and_a_search(project: Path, monkeypatch: pytest.MonkeyPatch):

@@ -16,8 +16,10 @@ from support.projects import make_project
 from support.tables import assert_fits
 
 from modelyard import params
-from modelyard.cli.run import LIBRARIES, _print_summary, _result_table
+from modelyard.cli.run import LIBRARIES, _missing_batches, _print_summary, _result_table
+from modelyard.orchestration import dvc_lock
 from modelyard.orchestration.scheduler import Stage, StageState
+from modelyard.params.project import BatchSettings
 from modelyard.tracking.environment import REBUILD
 
 STAGES = {
@@ -55,6 +57,21 @@ def summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def line_of(text: str, experiment: str) -> str:
     return next(line for line in text.splitlines() if experiment in line)
+
+
+def test_a_batch_does_not_take_the_place_of_a_file_that_no_run_has_made(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(make_project(tmp_path / "project"))
+    project = params.load()
+    batch = BatchSettings(experiment="boston_mlp", data="houses.csv", output="mine.csv")
+    project = project.model_copy(update={"batches": {"houses": batch}})
+    Path("houses.csv").touch()
+    stages = {"batch@houses": Stage("batch@houses", frozenset(), Path("log"), StageState.WAITING)}
+    assert _missing_batches(project, stages) == {}
+    Path("mine.csv").write_text("own")
+    assert "mine.csv is there, and no run of batches.houses" in _missing_batches(project, stages)["batch@houses"]
+    locked = {"batch@houses": dvc_lock.LockedStage({}, {"mine.csv": "md5"}, {})}
+    monkeypatch.setattr(dvc_lock, "read", lambda *_: locked)
+    assert _missing_batches(project, stages) == {}
 
 
 @pytest.mark.parametrize("state", [StageState.FAILED, StageState.SKIPPED])

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from support.batches import join
 from support.training_inputs import tabular_input
@@ -46,6 +47,15 @@ def test_a_malformed_row_is_an_error_and_the_others_are_read(line: str, error: s
     assert batch.names == {"row": [1, 3]}
     (message,) = batch.errors
     assert message.startswith(f"{tmp_path}/rows.csv: row 2 below the header: {error}")
+
+
+def test_a_parquet_column_of_a_type_without_numbers_is_an_error_with_its_name(tmp_path: Path) -> None:
+    values = {"a": [1.0], "b": pd.to_datetime(["2024-01-01"]), "c": [3.0]}
+    pd.DataFrame(values).to_parquet(tmp_path / "rows.parquet")
+    batch = join(tables.read([tmp_path / "rows.parquet"], DESCRIPTION))
+    assert len(batch) == 0
+    assert "column 'b' has values of the type timestamp[" in batch.errors[0]
+    assert "where the model takes a number" in batch.errors[0]
 
 
 @pytest.mark.parametrize(

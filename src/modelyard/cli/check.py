@@ -118,6 +118,10 @@ def _print(report: DriftReport, console: Console) -> None:
         table.add_row(*texts, f"{each.test.effect:.3f}", f"{each.p_adjusted:.2g}", mark)
     console.print(table)
     lines = [mlflow_log.verdict(report)]
+    if report.unread:
+        lines.append(
+            f"{report.unread} more samples or files could not be read (see the errors): nothing here is about them."
+        )
     if len(ordered) > PRINTED:
         lines.append(
             f"{len(ordered) - PRINTED} more features, with larger p values, are in the file of -o and in --json."
@@ -126,7 +130,7 @@ def _print(report: DriftReport, console: Console) -> None:
         lines.append(f"{report.compared} of {report.rows} samples were compared, drawn at random.")
     if report.smallest_detectable > SMALLEST_EFFECT:
         lines.append(
-            f"With {report.compared} samples, only effects from {report.smallest_detectable:.2f} on are significant."
+            f"With {report.compared} samples, effects below {report.smallest_detectable:.2f} may go unnoticed."
         )
     if report.outside:
         counts = ", ".join(f"{name} ({count})" for name, count in report.outside.most_common(5))

@@ -88,7 +88,7 @@ def print_unavailable(console: Console, unavailable: Mapping[str, str], verbose:
     for name, message in unavailable.items():
         text = f"{message}\n" if verbose else message.splitlines()[0]
         console.print(Text.assemble((f"{name} cannot run. ", "yellow"), text), soft_wrap=True)  # addresses to be copied
-    if unavailable and not verbose:
+    if not verbose and any("fetch@" in name for name in unavailable):  # a batch says itself what to do
         console.print(WHAT_TO_DO, highlight=False, soft_wrap=True)
 
 

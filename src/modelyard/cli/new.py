@@ -22,7 +22,7 @@ from modelyard.core.files import atomic_folder, sha256, write_text
 from modelyard.core.project_name import NAME
 from modelyard.data.trees import LITTER
 from modelyard.params import new_entry
-from modelyard.params.new_entry import Proposal, TableOptions
+from modelyard.params.new_entry import Proposal, TableOptions, TableProposal
 from modelyard.params.new_image_entry import ImageProposal, propose_images
 
 TEMPLATES = package_code.TEMPLATES
@@ -197,7 +197,7 @@ def _sample(entries: Proposal) -> str:
     """What to predict from: the table, an image, or, of an archive, a test sample."""
     name = entries.file.name
     if not isinstance(entries, ImageProposal):
-        return f"{name} -o predictions.csv"
+        return f"{shlex.quote(name)} -o predictions.csv"
     return shlex.quote(f"{name}/{next(iter(entries.profile.facts))}") if entries.file.is_dir() else "--test-row 0"
 
 
@@ -265,6 +265,20 @@ def _run(folder: Path, *command: str) -> None:
         raise ModelyardError(f"{' '.join(command)} failed, and nothing was created: {said}")
 
 
+def _notes(entries: Proposal) -> Iterator[str]:
+    """What `modelyard data show` says of columns that the models do not get, and of what looks wrong."""
+    if isinstance(entries, ImageProposal):
+        yield from (f"Note: {remark}." for remark in entries.remarks)
+    if not isinstance(entries, TableProposal):
+        return
+    for column in entries.examination.columns:
+        remarks = entries.examination.remarks.get(column.name, [])
+        left_out = [f"no feature ({column.role})"] if column.role in ("dropped", "index") else []
+        if said := [*left_out, *remarks]:
+            yield f"Column {column.name}: {'; '.join(said)}"
+    yield from (f"Note: {remark}." for remark in entries.examination.remarks.get("", []))
+
+
 def _report(folder: Path, entries: Proposal | None, is_committed: bool) -> Iterator[str]:
     if entries is None:
         yield f"{folder} is a project without data."
@@ -272,6 +286,7 @@ def _report(folder: Path, entries: Proposal | None, is_committed: bool) -> Itera
         experiments = ", ".join(entries.entries["experiments"])
         yield f"{folder} is a project on {entries.file.name} with {experiments}."
         yield from (f"Guessed: {line}" for line in entries.guesses)
+        yield from _notes(entries)
     if not is_committed:
         yield "git does not know who you are, so nothing is committed: set user.name and user.email, then git commit."
     todo = "make run" if entries else "make install && .venv/bin/modelyard data show --help"

@@ -33,6 +33,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_text
 from modelyard.core.report_text import duration_text
 from modelyard.data.download import HostReachability
+from modelyard.orchestration import dvc_lock
 from modelyard.orchestration.engine import Engine, EngineOptions
 from modelyard.orchestration.fork_server import running_server
 from modelyard.orchestration.run_lock import only_run
@@ -204,8 +205,9 @@ def _unavailable_data(project: Project, stages: Collection[str], root: Path) -> 
 
 
 def _missing_batches(project: Project, stages: Mapping[str, Stage]) -> dict[str, str]:
-    """The stages of batches whose data no stage makes and is not here, with what to do about it."""
+    """The stages of batches whose data is not here, or whose output is a file of others, with what to do about it."""
     reasons = {}
+    locked = dvc_lock.read(Path(), [batch_stage(name) for name in project.batches]) if project.batches else {}
     for name, batch in project.batches.items():
         stage, trained = (
             stages.get(batch_stage(name)),
@@ -213,6 +215,12 @@ def _missing_batches(project: Project, stages: Mapping[str, Stage]) -> dict[str,
         )
         if stage and not stage.upstream - {trained} and not Path(batch.data).exists():
             reasons[stage.name] = f"{batch.data} is not here: put it there, or correct `data` of batches.{name}"
+        built = locked.get(batch_stage(name))
+        if stage and Path(batch.output).exists() and not (built and batch.output in built.outs):
+            reasons[stage.name] = (
+                f"{batch.output} is there, and no run of batches.{name} has made it: it would be lost. Move it, or "
+                "name another `output`"
+            )
     return reasons
 
 

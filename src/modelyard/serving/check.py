@@ -62,6 +62,7 @@ class DriftReport:
         smallest_detectable: the smallest effect that would have been significant.
         alpha: the probability of a false alarm that the tests together have.
         metric: how the metric has changed, where the true answers were given.
+        unread: the number of rows or files that could not be read, so that nothing here is about them.
     """
 
     model: str
@@ -72,6 +73,7 @@ class DriftReport:
     smallest_detectable: float
     alpha: float
     metric: NewMetric | None
+    unread: int = 0
 
     @property
     def compared(self) -> int:
@@ -103,6 +105,7 @@ class DriftReport:
             "model": self.model,
             "samples": self.rows,
             "compared": self.compared,
+            "unread": self.unread,
             "drift": bool(self.drifted),
             "alarm": self.is_alarm,
             "alpha": self.alpha,
@@ -145,6 +148,7 @@ def check(name: str, model: Model, reference: ModelReference, new: NewSamples) -
         smallest_detectable=drift.smallest_detectable(smallest, len(new.x), len(tests), alpha),
         alpha=alpha,
         metric=None if new.truth is None else _metric_change(model, reference, Samples(new.x, new.truth), outputs),
+        unread=len(new.errors),
     )
 
 

@@ -82,11 +82,14 @@ def _batch(
 def _targets(raw: "pa.ChunkedArray", description: InputDescription, name: str) -> Numbers:
     """The true answers as numbers, those of a classification as class numbers; without one, a row has an error."""
     if TARGET_KINDS[description.task] == "class":
-        found = to_numbers(raw, Column(name=name, kind="category", categories=description.classes))
-        errors = {row: f"{text!r} in column {name!r} is no class of this model" for row, text in found.unknown.items()}
+        found = _numbers(raw, Column(name=name, kind="category", categories=description.classes), ".")
+        errors = {
+            row: f"{text!r} in column {name!r} is no class of this model; {suggest(text, description.classes)}"
+            for row, text in found.unknown.items()
+        }
     else:
         decimal = description.csv_format.decimal if description.csv_format else "."
-        found = to_numbers(raw, Column(name=name, kind="number"), decimal)
+        found = _numbers(raw, Column(name=name, kind="number"), decimal)
         errors = found.errors
     gaps = dict.fromkeys(np.flatnonzero(found.gaps).tolist(), f"no value in column {name!r}")
     return Numbers(found.values, gaps | errors)
@@ -96,7 +99,7 @@ def to_samples(columns: "Mapping[str, pa.ChunkedArray]", description: InputDescr
     """Convert the columns of a table, found by name, to what a model takes.
 
     Raises:
-        Unreadable: a column is missing, or has numbers where dates are needed.
+        Unreadable: a column is missing, or has values of a type that it cannot have.
     """
     _refuse_missing_columns(columns, description)
     decimal = description.csv_format.decimal if description.csv_format else "."
@@ -106,7 +109,7 @@ def to_samples(columns: "Mapping[str, pa.ChunkedArray]", description: InputDescr
     first = 0
     for column in _columns(description):
         _refuse_numbers_as_dates(columns[column.name], column)
-        found = to_numbers(columns[column.name], column, decimal)
+        found = _numbers(columns[column.name], column, decimal)
         values.append(found.values)
         errors = found.errors | errors
         if not description.takes_gaps(first):
@@ -116,6 +119,17 @@ def to_samples(columns: "Mapping[str, pa.ChunkedArray]", description: InputDescr
             unknown[column.name] = Counter(found.unknown.values())
         first += len(column.features)
     return ConvertedRows(np.concatenate(values, axis=1), errors, unknown)
+
+
+def _numbers(raw: "pa.ChunkedArray", column: Column, decimal: str) -> Numbers:
+    import pyarrow as pa
+
+    try:
+        return to_numbers(raw, column, decimal)
+    except (pa.ArrowNotImplementedError, pa.ArrowTypeError):
+        raise Unreadable(
+            f"column {column.name!r} has values of the type {raw.type}, where the model takes a {column.kind}"
+        ) from None
 
 
 def warn_of_unknown(unknown: Mapping[str, Counter[str]]) -> Iterator[str]:
