@@ -3,13 +3,13 @@
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 
 from benchmarks.search import page, real, table
-from benchmarks.search.compared import EPOCHS, PLAIN, RESUMED, methods_for
+from benchmarks.search.compared import EPOCHS, PLAIN, PLAIN_EPOCHS, WARM_START, methods_for
 from benchmarks.search.measures import measure
 from benchmarks.search.replay import replay_all
 from benchmarks.search.spaces import SPACES
@@ -46,13 +46,15 @@ def replay(
     workers: Annotated[int, typer.Option(min=1)] = 2,
 ) -> None:
     """Replay every method on the tables, and write the results as JSON and as a page."""
-    found, epochs = {}, {}
+    found, epochs, warm_start = {}, {}, {}
     for name in spaces or list(SPACES):
         of = table.load(name)
         found[name] = measure(of, replay_all(name, methods_for(of.space), seeds, workers))
         without_test = replace(of, test=np.full_like(of.test, np.nan))  # a table has it after all epochs only
-        epochs[name] = measure(without_test, replay_all(name, EPOCHS, seeds, workers), plain=next(iter(EPOCHS)))
-    results = {"seeds": seeds, "optuna": version("optuna"), "spaces": found, "epochs": epochs}
+        epochs[name] = measure(without_test, replay_all(name, EPOCHS, seeds, workers), plain=PLAIN_EPOCHS)
+        warm_start[name] = measure(of, replay_all(name, WARM_START, seeds, workers))
+    measured = {"spaces": found, "epochs": epochs, "warm_start": warm_start}
+    results = {"seeds": seeds, "optuna": version("optuna"), **measured}
     write_json(RESULTS / REPLAYED, results)
     write_page()
 
@@ -60,23 +62,25 @@ def replay(
 @app.command("real")
 def run_real_searches(
     spaces: Names = None,
-    methods: Annotated[
-        list[str] | None,
+    count: Annotated[
+        int,
         typer.Option(
-            "--method", help="Default: plain TPE, and the three of the smallest mean cost that resume nothing."
+            "--best", min=0, help="Methods beside plain TPE: those of the smallest mean cost, if below its own."
         ),
-    ] = None,
+    ] = 3,
     seeds: Annotated[int, typer.Option(min=1)] = 5,
 ) -> None:
-    """Run the best methods and plain TPE with real trainings."""
-    replayed = read_json(RESULTS / REPLAYED)["spaces"]
-    possible = [name for name in page.ranked(replayed) if name not in RESUMED]  # a real training has no saved state
-    chosen = methods or list(dict.fromkeys([PLAIN, *possible[:3]]))
-    found = {}
-    for name in spaces or list(SPACES):
-        goal = replayed[name]["targets"]["20"]["score"]
-        found[name] = {"goal": goal, "methods": real.run_all(name, chosen, seeds, goal)}
-    write_json(RESULTS / REAL, {"seeds": seeds, "spaces": found})
+    """Run the best methods and plain TPE with real trainings, with a fixed and with a searched number of epochs."""
+    replayed, found = read_json(RESULTS / REPLAYED), dict[str, dict[str, Any]]()
+    for kind, plain in (("spaces", PLAIN), ("epochs", PLAIN_EPOCHS)):
+        methods = methods_for(next(iter(SPACES.values()))) | EPOCHS
+        better = [name for name in page.better_than(plain, replayed[kind]) if not methods[name].resumes]
+        chosen = [plain, *better[:count]]
+        found[kind] = {}
+        for name in spaces or list(SPACES):
+            goal = replayed[kind][name]["targets"]["20"]["score"]
+            found[kind][name] = {"goal": goal, "methods": real.run_all(name, chosen, seeds, goal)}
+            write_json(RESULTS / REAL, {"seeds": seeds, **found})
     write_page()
 
 

@@ -19,12 +19,14 @@ from benchmarks.search.methods import (
     screen,
     screen_then,
     tpe,
+    warm_started,
     with_patience,
     worst_quarter,
 )
 from benchmarks.search.spaces import Space
 
 PLAIN = "TPE"
+PLAIN_EPOCHS = "TPE, epochs searched"
 MEDIAN = "TPE, median pruner"
 
 
@@ -124,7 +126,7 @@ GROUPS = {
 }
 
 EPOCHS = {
-    "TPE, epochs searched": Method(optuna_search(tpe(), train=epochs_searched)),
+    PLAIN_EPOCHS: Method(optuna_search(tpe(), train=epochs_searched)),
     "TPE, epochs searched, median pruner": Method(optuna_search(tpe(), median, epochs_searched)),
     "TPE, epochs searched, curves kept": Method(optuna_search(tpe(), train=epochs_searched), resumes=True),
     "TPE, epochs read off the curve": Method(optuna_search(tpe(), train=epochs_read_off)),
@@ -159,8 +161,22 @@ EPOCHS = {
 """Of spaces with the number of epochs as one more setting, of three values; compared with the first of them."""
 
 
+WARM_START = {
+    PLAIN: SAMPLERS[PLAIN],
+    "TPE, 5 start-up trials": SAMPLERS["TPE, 5 start-up trials"],
+    "TPE, 5 start-up trials, warm start": Method(warm_started(tpe(n_startup_trials=5))),
+    "TPE, 8 start-up trials, warm start": Method(warm_started(tpe(n_startup_trials=8))),  # five of them at random
+}
+"""Without and with the best of an earlier search, which is not counted."""
+
+
 def methods_for(space: Space) -> dict[str, Method]:
     """The methods that apply to a space."""
     return {
         name: each for group in GROUPS.values() if group is not FOLDS or space.folds for name, each in group.items()
     }
+
+
+def find_method(name: str, space: Space) -> Method:
+    """The method of this name."""
+    return (methods_for(space) | EPOCHS | WARM_START)[name]

@@ -6,8 +6,8 @@
 - The best score at the cost of plain TPE's 20 and 40 trials, and by how much it is better than plain TPE's own.
 - The winner's metric on test samples at that cost, which chooses nothing.
 
-- Of a stop rule: how much of the search is saved by ending it after so many full trainings without a better score, and
-  the score that is missed; means over the searches.
+- Of a stop rule: how much of the search is saved by ending it after so many trials without a better score, and the
+  score that is missed; means over the searches.
 
 Intervals are 95 % percentile bootstrap intervals over the seeds, which are resampled together for a method and plain
 TPE; those of shares are exact binomial intervals.
@@ -29,7 +29,12 @@ from benchmarks.search.table import Table
 TRIALS = (20, 40)  # of plain TPE
 RESAMPLES = 2000
 POINTS = 101  # of each curve
-PATIENCES = (5, 10, 20)  # full trainings without a better score, after which a search may end
+STOPPED = (  # the methods with a stop rule: plain TPE and the defaults of `modelyard tune`
+    PLAIN,
+    "TPE, 5 start-up trials",
+    "TPE, 5 start-up trials, epochs read off the curve, median pruner after a third",
+)
+PATIENCES = (10, 20, 30)  # trials without a better score, after which a search may end
 
 Array = npt.NDArray[np.float64]
 Found = dict[str, Any]
@@ -51,16 +56,16 @@ def measure(of: Table, searches: Mapping[str, list[Search]], plain: str = PLAIN)
                     _number(of.space.sign * np.median([each.best_at(cost * full).score for each in found]))
                     for cost in spent
                 ],
-                "stop": [stop_rule(of, found, patience) for patience in PATIENCES],
+                **({"stop": [stop_rule(found, patience) for patience in PATIENCES]} if name in STOPPED else {}),
             }
             for name, found in searches.items()
         },
     }
 
 
-def stop_rule(of: Table, searches: list[Search], patience: int) -> Found:
-    """End each search when it has cost `patience` full trainings without a better score: what is saved and missed."""
-    ends = [_end(search, patience * of.full_training) for search in searches]
+def stop_rule(searches: list[Search], patience: int) -> Found:
+    """End each search after `patience` trials in a row without a better score: what is saved and missed."""
+    ends = [_end(search, patience) for search in searches]
     saved = [1 - end / search.spent for end, search in zip(ends, searches, strict=True)]
     missed = [
         search.best_at(search.spent).score - search.best_at(end).score
@@ -70,14 +75,14 @@ def stop_rule(of: Table, searches: list[Search], patience: int) -> Found:
 
 
 def _end(search: Search, patience: int) -> int:
-    """What a search has cost when its score has not improved for so many sample-epochs."""
-    best, improved = -math.inf, 0
-    for each in search.finished:
-        if each.spent > improved + patience:
-            break
-        if each.score > best + TOLERANCE:
-            best, improved = each.score, each.spent
-    return min(search.spent, improved + patience)
+    """What a search has cost when so many trials have brought no better score."""
+    best, without = -math.inf, 0
+    for spent in search.spent_after_trial:
+        score = search.best_at(spent).score
+        best, without = (score, 0) if score > best + TOLERANCE else (best, without + 1)
+        if without == patience:
+            return spent
+    return search.spent
 
 
 class Target:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,12 @@ from optuna.pruners import (
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
-from benchmarks.search.ledger import Ledger, OnStep, SearchEnded
+from benchmarks.search.ledger import Ledger, OnStep, SearchEnded, Source
 from benchmarks.search.spaces import ORDERED, Space
 from modelyard.params.study import storage_label
+from modelyard.tuning.results import CANDIDATES
 
+EARLIER, EARLIER_TRIALS = 10_000, 20  # the seeds of an earlier search begin there; its trials
 MAX_TRIALS = 120  # repeated configurations cost nothing, so that compute alone would not end a search
 
 Run = Callable[[Ledger, Space, int], None]
@@ -156,6 +158,41 @@ def optuna_search(sampler: MakeSampler, pruner: MakePruner = no_pruner, train: T
         go_on(study, ledger, space, train)
 
     return run
+
+
+def warm_started(sampler: MakeSampler) -> Run:
+    """Begin with the best three of an earlier search, as `modelyard tune` does; the earlier one is not counted.
+
+    The earlier search was in a narrower space, the first two values of each setting, with a seed of its own.
+    """
+
+    def run(ledger: Ledger, space: Space, seed: int) -> None:
+        narrow = replace(space, grid={key: choices[:2] for key, choices in space.grid.items()})
+        earlier = Ledger(Narrowed(ledger.source, space, narrow))
+        study = optuna.create_study(direction="maximize", sampler=sampler(seed + EARLIER))
+        study.enqueue_trial(parameters(narrow, narrow.row(narrow.baseline)))
+        for _ in range(EARLIER_TRIALS):
+            run_trial(study, earlier, narrow)
+        best = sorted(earlier.finished, key=lambda each: -each.score)[:CANDIDATES]
+        rows = [space.row(narrow.configurations[each.row]) for each in best]
+        study = optuna.create_study(direction="maximize", sampler=sampler(seed))
+        for row in dict.fromkeys([space.row(space.baseline), *rows]):
+            study.enqueue_trial(parameters(space, row))
+        go_on(study, ledger, space)
+
+    return run
+
+
+class Narrowed:
+    """The scores of a narrower space, from those of a wider one."""
+
+    def __init__(self, source: Source, space: Space, narrow: Space) -> None:
+        self.fits, self.epochs, self.samples = source.fits, source.epochs, source.samples
+        self._source, self._rows = source, [space.row(values) for values in narrow.configurations]
+
+    def fit(self, row: int, number: int, epochs: int, on_epoch: Callable[[float], None]) -> None:
+        """Run one fit of a configuration."""
+        self._source.fit(self._rows[row], number, epochs, on_epoch)
 
 
 def go_on(study: optuna.Study, ledger: Ledger, space: Space, train: Train = in_full) -> None:

@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
 from benchmarks.search import table
-from benchmarks.search.compared import methods_for
+from benchmarks.search.compared import find_method
 from benchmarks.search.ledger import TOLERANCE, Ledger
 from benchmarks.search.replay import replay
 from benchmarks.search.spaces import find_space
@@ -71,9 +71,9 @@ def run(name: str, method: str, seed: int, goal: float) -> RealSearch:
     of = table.load(name)
     ledger = Ledger(TrainingSource(name), BUDGET * of.full_training, goal=of.space.sign * goal)
     wall, cpu = time.monotonic(), time.process_time()
-    methods_for(of.space)[method].search(ledger, of.space, seed)
+    find_method(method, of.space).search(ledger, of.space, seed)
     seconds, cpu_seconds = time.monotonic() - wall, time.process_time() - cpu
-    replayed = replay(methods_for(of.space)[method], of, seed, BUDGET, of.space.sign * goal).finished
+    replayed = replay(find_method(method, of.space), of, seed, BUDGET, of.space.sign * goal).finished
     best = max(each.score for each in ledger.finished)
     return RealSearch(
         seconds=round(seconds, 2),

@@ -12,7 +12,7 @@ import numpy as np
 import optuna
 
 from benchmarks.search import table
-from benchmarks.search.compared import EPOCHS, methods_for
+from benchmarks.search.compared import find_method
 from benchmarks.search.ledger import TOLERANCE, Finished, Ledger
 from benchmarks.search.methods import Method
 from benchmarks.search.table import Table
@@ -80,7 +80,7 @@ def _replay_block(name: str, method: str, seeds: range) -> list[Search]:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     of = _load(name)
-    return [replay((methods_for(of.space) | EPOCHS)[method], of, seed) for seed in seeds]
+    return [replay(find_method(method, of.space), of, seed) for seed in seeds]
 
 
 @cache
