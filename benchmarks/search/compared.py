@@ -28,6 +28,8 @@ from benchmarks.search.spaces import Space
 PLAIN = "TPE"
 PLAIN_EPOCHS = "TPE, epochs searched"
 MEDIAN = "TPE, median pruner"
+DEFAULT = "TPE, 5 start-up trials"  # of `modelyard tune`, also where the number of epochs is searched:
+DEFAULT_EPOCHS = "TPE, 5 start-up trials, epochs read off the curve, median pruner after a third"
 
 
 def _random(seed: int) -> RandomSampler:
@@ -41,7 +43,7 @@ def _cma_es(seed: int) -> CmaEsSampler:
 SAMPLERS = {
     PLAIN: Method(optuna_search(tpe())),
     "random": Method(optuna_search(_random)),
-    "TPE, 5 start-up trials": Method(optuna_search(tpe(n_startup_trials=5))),
+    DEFAULT: Method(optuna_search(tpe(n_startup_trials=5))),
     "TPE, univariate": Method(optuna_search(tpe(multivariate=False))),
     "TPE, grouped": Method(optuna_search(tpe(multivariate=True, group=True))),
 }
@@ -136,9 +138,7 @@ EPOCHS = {
     "TPE, 5 start-up trials, epochs read off the curve, worst quarter pruned": Method(
         optuna_search(tpe(n_startup_trials=5), worst_quarter, epochs_read_off)
     ),
-    "TPE, 5 start-up trials, epochs read off the curve, median pruner after a third": Method(
-        optuna_search(tpe(n_startup_trials=5), late_median, epochs_read_off)
-    ),
+    DEFAULT_EPOCHS: Method(optuna_search(tpe(n_startup_trials=5), late_median, epochs_read_off)),
     "random, epochs read off the curve": Method(optuna_search(_random, train=epochs_read_off)),
     **{
         f"TPE, epochs read off the curve, {name}": Method(optuna_search(tpe(), pruner, epochs_read_off))
@@ -163,7 +163,7 @@ EPOCHS = {
 
 WARM_START = {
     PLAIN: SAMPLERS[PLAIN],
-    "TPE, 5 start-up trials": SAMPLERS["TPE, 5 start-up trials"],
+    DEFAULT: SAMPLERS[DEFAULT],
     "TPE, 5 start-up trials, warm start": Method(warm_started(tpe(n_startup_trials=5))),
     "TPE, 8 start-up trials, warm start": Method(warm_started(tpe(n_startup_trials=8))),  # five of them at random
 }

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
 
-from benchmarks.search.compared import PLAIN
+from benchmarks.search.compared import DEFAULT, DEFAULT_EPOCHS, PLAIN
 from benchmarks.search.ledger import TOLERANCE
 from benchmarks.search.replay import BUDGET, Search
 from benchmarks.search.table import Table
@@ -29,11 +29,7 @@ from benchmarks.search.table import Table
 TRIALS = (20, 40)  # of plain TPE
 RESAMPLES = 2000
 POINTS = 101  # of each curve
-STOPPED = (  # the methods with a stop rule: plain TPE and the defaults of `modelyard tune`
-    PLAIN,
-    "TPE, 5 start-up trials",
-    "TPE, 5 start-up trials, epochs read off the curve, median pruner after a third",
-)
+STOPPED = (PLAIN, DEFAULT, DEFAULT_EPOCHS)  # the methods with a stop rule
 PATIENCES = (10, 20, 30)  # trials without a better score, after which a search may end
 
 Array = npt.NDArray[np.float64]

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.search import measures
-from benchmarks.search.compared import GROUPS, MEDIAN, PLAIN
+from benchmarks.search.compared import GROUPS, MEDIAN, PLAIN, PLAIN_EPOCHS
 from benchmarks.search.replay import BUDGET
 from benchmarks.search.spaces import SPACES
 from modelyard.core.files import atomic_file, write_text
@@ -19,7 +19,7 @@ from modelyard.core.report_text import markdown_table
 PLOT = "search.png"
 FIRST_SHOWN = 4  # full trainings, before which scores are so far off that nothing else could be seen
 SHOWN = 4  # methods in the plot beside plain TPE, the median pruner and random
-EPOCHS_SHOWN = ("TPE, epochs searched", "TPE, epochs searched, median pruner", "TPE, epochs read off the curve")
+EPOCHS_SHOWN = (PLAIN_EPOCHS, "TPE, epochs searched, median pruner", "TPE, epochs read off the curve")
 RATIOS = {"seconds": "seconds", "CPU seconds": "cpu_seconds", "full trainings": "cost"}  # by their column
 BEGIN, END = "<!-- search methods -->", "<!-- end -->"
 BEGIN_WARM_START, BEGIN_STOP = "<!-- warm start -->", "<!-- stop rule -->"
