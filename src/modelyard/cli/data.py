@@ -190,7 +190,7 @@ def _print(console: Console, proposal: TableProposal) -> None:
     size = f"{proposal.rows} rows, {len(examination.columns)} columns"
     console.print(f"{proposal.file}: {size}", markup=False, highlight=False, soft_wrap=True)
     console.print(_columns_table(proposal))
-    for text in examination.remarks.get("", []):
+    for text in proposal.remarks:
         console.print(f"Note: {text}.", markup=False, highlight=False)
 
 
@@ -235,5 +235,5 @@ def _as_json(proposal: TableProposal) -> dict[str, Any]:
             }
             for column in examination.columns
         ],
-        "remarks": examination.remarks.get("", []),
+        "remarks": proposal.remarks,
     }

@@ -267,16 +267,13 @@ def _run(folder: Path, *command: str) -> None:
 
 def _notes(entries: Proposal) -> Iterator[str]:
     """What `modelyard data show` says of columns that the models do not get, and of what looks wrong."""
-    if isinstance(entries, ImageProposal):
-        yield from (f"Note: {remark}." for remark in entries.remarks)
-    if not isinstance(entries, TableProposal):
-        return
-    for column in entries.examination.columns:
-        remarks = entries.examination.remarks.get(column.name, [])
-        left_out = [f"no feature ({column.role})"] if column.role in ("dropped", "index") else []
-        if said := [*left_out, *remarks]:
-            yield f"Column {column.name}: {'; '.join(said)}"
-    yield from (f"Note: {remark}." for remark in entries.examination.remarks.get("", []))
+    if isinstance(entries, TableProposal):
+        for column in entries.examination.columns:
+            remarks = entries.examination.remarks.get(column.name, [])
+            left_out = [f"no feature ({column.role})"] if column.role in ("dropped", "index") else []
+            if said := [*left_out, *remarks]:
+                yield f"Column {column.name}: {'; '.join(said)}"
+    yield from (f"Note: {remark}." for remark in entries.remarks)
 
 
 def _report(folder: Path, entries: Proposal | None, is_committed: bool) -> Iterator[str]:

@@ -56,6 +56,7 @@ class Proposal:
         name: of the data set and the input; names of experiments begin with it.
         file: the data.
         guesses: what was guessed, and why.
+        remarks: what looks wrong with the data as a whole.
         entries: one or more entries of each section; none for a table without a target.
         problem: why these entries cannot be built, or "".
     """
@@ -63,6 +64,7 @@ class Proposal:
     name: str
     file: Path
     guesses: list[str]
+    remarks: list[str]
     entries: dict[str, dict[str, Any]]
     problem: str = ""
 
@@ -78,7 +80,7 @@ class TableProposal(Proposal):
 
     Attributes:
         rows: the number of rows.
-        examination: what the columns hold, and what looks wrong.
+        examination: what the columns hold, and what looks wrong with them.
     """
 
     rows: int
@@ -137,15 +139,21 @@ def propose(file: Path, options: TableOptions, name: str = "", root: Path | None
         },
     )
     examination = examine(table, settings)
-    notes = examination.remarks.setdefault("", [])
+    remarks = list(examination.remarks.get("", []))
     if Path(settings.files[file_name_for(file)].path or "").is_absolute():
-        notes.append("the file lies outside of this project, and so does what others need: better copy it into it")
+        remarks.append("the file lies outside of this project, and so does what others need: better copy it into it")
     if dates := [column.name for column in examination.features if column.kind == "date"]:
         split = f"split: {{test: 0.2, time: {dates[0]}, validation: 0.2}}"
-        notes.append(f"if later rows are to be predicted from earlier ones, write `{split}`")
+        remarks.append(f"if later rows are to be predicted from earlier ones, write `{split}`")
     if not target:
         return TableProposal(
-            name=name, file=file, rows=len(table.rows), examination=examination, guesses=guesses, entries={}
+            name=name,
+            file=file,
+            rows=len(table.rows),
+            examination=examination,
+            guesses=guesses,
+            remarks=remarks,
+            entries={},
         )
     input_settings = _input(name, table, examination, guesses)
     entries = {
@@ -160,6 +168,7 @@ def propose(file: Path, options: TableOptions, name: str = "", root: Path | None
         rows=len(table.rows),
         examination=examination,
         guesses=guesses,
+        remarks=remarks,
         entries=entries,
         problem=problem,
     )

@@ -33,11 +33,9 @@ class ImageProposal(Proposal):
 
     Attributes:
         profile: what the files hold.
-        remarks: what looks wrong.
     """
 
     profile: ImageProfile
-    remarks: list[str]
 
 
 def propose_images(file: Path, given: Mapping[str, Any], name: str = "", root: Path | None = None) -> ImageProposal:
