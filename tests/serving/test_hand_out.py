@@ -133,6 +133,13 @@ def test_a_network_is_exported_for_litert_and_as_a_saved_model(tmp_path, regress
         compile((tmp_path / folder / "example.py").read_text(), "example.py", "exec")
 
 
+def test_a_network_of_a_table_with_dates_and_categories_is_exported_for_litert(tmp_path):
+    data = table_input()
+    training = NetworkTraining(seed=0, epochs=1, loss="mse")
+    model = fit(mlp.Settings(family="mlp", units=(3,)), training, data, tmp_path)
+    assert "model.tflite" in hand_out.hand_out(Files(model, data, tmp_path), "litert", tmp_path / "phone")
+
+
 def test_an_estimator_is_no_network_and_a_folder_with_files_is_left_alone(regression_input, tmp_path):
     model = fit(linear.Settings(family="linear"), ESTIMATOR, regression_input, tmp_path)
     files = Files(model, regression_input, tmp_path)

@@ -279,6 +279,20 @@ def test_the_log_has_inputs_and_answers_and_is_bounded(table, start, tmp_path):
     assert (read.rows, read.errors) == (sum(len(file.read_text().splitlines()) for file in files), ())
 
 
+def test_a_text_or_image_of_its_own_is_logged_so_that_it_can_be_checked(word_input, image_input, start, tmp_path):
+    file = BytesIO()
+    Image.fromarray(np.full((8, 8), 204, np.uint8)).save(file, "PNG")
+    for model, body, kind in (
+        (Summing(image_input.description), file.getvalue(), "image/png"),
+        (Summing(word_input.description), b"7", "text/plain"),  # which is JSON too
+    ):
+        assert start(Versions(model).source()).predict(body, kind)[0] == 200
+        log = tmp_path / "log" / "requests.jsonl"
+        (tmp_path / "one.jsonl").write_text(log.read_text().splitlines()[-1] + "\n")
+        found = check.read([tmp_path / "one.jsonl"], model.description)
+        assert (found.rows, found.errors) == (1, ())
+
+
 def test_a_new_version_is_taken_up_without_a_failed_request_and_a_broken_one_is_not(table, start):
     client = start(table.source(), watch=0.1)
     answered: list[tuple[int, str]] = []

@@ -31,10 +31,8 @@ def read(body: bytes, content_type: str, description: InputDescription) -> Predi
         Unreadable: it says what is wrong, and what would be right.
     """
     kind = key_of(description)
-    if content_type.startswith("image/") and kind == "images":
-        return _read_images([body], description)
-    if content_type.startswith("text/plain") and kind == "texts":
-        return _read_texts([_decoded(body)], description)
+    if _is_alone(content_type, kind):
+        return _read_images([body], description) if kind == "images" else _read_texts([_decoded(body)], description)
     given = _json(body)
     if not isinstance(given, dict) or given.keys() != {kind} or not isinstance(given[kind], list):
         raise Unreadable(f"the body must be {request_text(description)}")
@@ -44,13 +42,12 @@ def read(body: bytes, content_type: str, description: InputDescription) -> Predi
     return _READERS[kind](samples, description)
 
 
-def as_json(body: bytes, description: InputDescription) -> Any:
+def as_json(body: bytes, content_type: str, description: InputDescription) -> Any:
     """What was read of a request, as JSON that can be read again: an image or a text of its own as a list of one."""
-    try:
-        return json.loads(body)
-    except ValueError:
-        kind = key_of(description)
+    kind = key_of(description)
+    if _is_alone(content_type, kind):
         return {kind: [b64encode(body).decode() if kind == "images" else _decoded(body)]}
+    return json.loads(body)
 
 
 def answers(batch: PredictionBatch, outputs: np.ndarray, description: InputDescription) -> list[Any]:
@@ -75,6 +72,12 @@ def request_text(description: InputDescription) -> str:
     row = examples.get(kind) or dict.fromkeys(tables.column_names(description), "...")
     alone = {"images": ", or one image file, as image/*", "texts": ", or one text, as text/plain"}.get(kind, "")
     return f"a JSON object such as {json.dumps({kind: [row]}, ensure_ascii=False)}{alone}"
+
+
+def _is_alone(content_type: str, kind: str) -> bool:
+    """Whether the body of a request is one image file, or one text."""
+    alone = {"images": "image/", "texts": "text/plain"}
+    return kind in alone and content_type.startswith(alone[kind])
 
 
 def _plain(value: Any) -> Any:

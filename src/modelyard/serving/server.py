@@ -77,12 +77,8 @@ class PredictionServer:
             predictions = questions.answers(batch, outputs, model.description)
         self._samples.inc(len(batch))
         if self._log:
-            self._log.info(
-                "%s",
-                json.dumps(
-                    {"model": version, "input": questions.as_json(body, model.description), "predictions": predictions}
-                ),
-            )
+            given = questions.as_json(body, content_type, model.description)
+            self._log.info("%s", json.dumps({"model": version, "input": given, "predictions": predictions}))
         return {"model": version, "predictions": predictions, "warnings": batch.warnings}
 
     async def describe(self, _: Request) -> Response:

@@ -82,7 +82,7 @@ def _batch(
 def _targets(raw: "pa.ChunkedArray", description: InputDescription, name: str) -> Numbers:
     """The true answers as numbers, those of a classification as class numbers; without one, a row has an error."""
     if TARGET_KINDS[description.task] == "class":
-        found = _numbers(raw, Column(name=name, kind="category", categories=description.classes), ".")
+        found = _numbers(raw, Column(name=name, kind="category", categories=description.classes))
         errors = {
             row: f"{text!r} in column {name!r} is no class of this model; {suggest(text, description.classes)}"
             for row, text in found.unknown.items()
@@ -108,7 +108,6 @@ def to_samples(columns: "Mapping[str, pa.ChunkedArray]", description: InputDescr
     unknown: dict[str, Counter[str]] = {}
     first = 0
     for column in _columns(description):
-        _refuse_numbers_as_dates(columns[column.name], column)
         found = _numbers(columns[column.name], column, decimal)
         values.append(found.values)
         errors = found.errors | errors
@@ -121,9 +120,15 @@ def to_samples(columns: "Mapping[str, pa.ChunkedArray]", description: InputDescr
     return ConvertedRows(np.concatenate(values, axis=1), errors, unknown)
 
 
-def _numbers(raw: "pa.ChunkedArray", column: Column, decimal: str) -> Numbers:
+def _numbers(raw: "pa.ChunkedArray", column: Column, decimal: str = ".") -> Numbers:
+    """`to_numbers`, which takes what training has read; other files have columns of any type.
+
+    Raises:
+        Unreadable: the column cannot have values of this type.
+    """
     import pyarrow as pa
 
+    _refuse_numbers_as_dates(raw, column)
     try:
         return to_numbers(raw, column, decimal)
     except (pa.ArrowNotImplementedError, pa.ArrowTypeError):
