@@ -13,6 +13,7 @@ from modelyard.core.files import read_json, write_json
 from modelyard.data import inputs, readers
 from modelyard.experiments.evaluate import evaluate
 from modelyard.experiments.train import train
+from modelyard.params.fold_evaluation import FoldEvaluation
 from modelyard.params.project import Project
 from modelyard.tracking import NullRun
 from modelyard.tracking.backfill import NOT_ADDED, backfill
@@ -84,6 +85,17 @@ def test_the_run_of_the_training_is_completed(project: Path, built: Project) -> 
     assert "filled_in_from" not in run.data.tags
     assert run.data.tags[f"out:{RESULTS}/model"] == MODEL_MD5
     assert "test_mae" in run.data.metrics
+
+
+@pytest.mark.parametrize("change", [{"evaluate": FoldEvaluation(folds=5)}, {"on_request": True}])
+def test_a_setting_that_changes_no_model_makes_no_second_run(project: Path, built: Project, change: dict) -> None:
+    with tracking.training_run("linear") as run:
+        run_training(built, run)
+    backfill(built, ["linear"])
+    experiment = built.experiments["linear"].model_copy(update=change)
+    changed = built.model_copy(update={"experiments": {**built.experiments, "linear": experiment}})
+    assert backfill(changed, ["linear"]) == backfill(changed, ["linear"], recheck=False) == {}
+    assert len(runs_in(project)) == 1
 
 
 def test_a_run_with_another_learning_curve_is_left_alone(project: Path, built: Project) -> None:

@@ -17,6 +17,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_json, write_json
 from modelyard.data import inputs
 from modelyard.orchestration import dvc_lock
+from modelyard.params.fold_evaluation import EVALUATE
 from modelyard.params.project import Project
 from modelyard.params.results import ExperimentResults, evaluate_stage, results_of, train_stage
 from modelyard.tracking import lineage, queries
@@ -106,14 +107,20 @@ def _locked_experiment(project: Project, name: str, stages: dict[str, dvc_lock.L
 
 def _find_run(experiment: LockedExperiment) -> RunRecord | None:
     """The latest run that wrote these results, if any."""
-    params = {key: str(value) for key, value in flatten(experiment.settings).items()}
+    params = _of_training({key: str(value) for key, value in flatten(experiment.settings).items()})
     *_, last_epoch = _epochs(experiment.results)
     del last_epoch["epoch"]
     for record in queries.runs_of(experiment.name):
-        is_equal = record.status == "FINISHED" and record.params == params and _agree(record.metrics, last_epoch)
+        is_equal = record.status == "FINISHED" and _of_training(record.params) == params
+        is_equal = is_equal and _agree(record.metrics, last_epoch)
         if is_equal and not _names_another_training(record, experiment):
             return record
     return None
+
+
+def _of_training(params: Mapping[str, str]) -> dict[str, str]:
+    """The parameters of a run without those that change no model, which may be set after its training."""
+    return {key: value for key, value in params.items() if key.partition(".")[0] not in EVALUATE}
 
 
 def _names_another_training(record: RunRecord, experiment: LockedExperiment) -> bool:
@@ -184,5 +191,6 @@ class _CompleteRuns:
 
     def _entry(self, experiment: LockedExperiment) -> dict[str, str]:
         # Other settings can give the same outputs, and so can a further run, which then lacks the evaluation.
-        training = {"settings": json.dumps(experiment.settings), "run": saved_run_id(experiment.name)}
+        settings = {key: value for key, value in experiment.settings.items() if key not in EVALUATE}
+        training = {"settings": json.dumps(settings), "run": saved_run_id(experiment.name)}
         return {"store": masked_tracking_uri()} | training | experiment.outs
