@@ -75,6 +75,25 @@ def test_rows_of_data_sets_are_not_in_the_patch(repository: Path) -> None:
     assert environment.environment_tags()["git_changed"] == "code.py, own/flats.csv", "that it differs is said"
 
 
+@pytest.mark.parametrize("path", ["../flats.csv", "/data/flats.csv"])
+def test_data_sets_outside_of_the_project_leave_the_patch_as_it_is(repository: Path, path: str) -> None:
+    (repository / "params.yaml").write_text(f"datasets: {{flats: {{files: {{flats.csv: {{path: {path}}}}}}}}}\n")
+    (repository / "code.py").write_text("changed\n")
+    assert b"+changed" in environment.uncommitted_patch()
+
+
+def test_a_tag_names_as_many_files_as_a_database_takes(repository: Path) -> None:
+    names = [f"pictures/a_picture_of_something_{number:03}.png" for number in range(300)]
+    (repository / "pictures").mkdir()
+    for name in names:
+        (repository / name).touch()
+    named = environment.environment_tags()["git_new"]
+    *first, last = named.split(", ")
+    assert first == names[: len(first)]
+    assert last == f"and {300 - len(first)} more"
+    assert 4900 < len(named) < 8000
+
+
 def test_the_patch_of_a_run_restores_what_differed_from_its_commit(
     tracked_project: Path, repository: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -1,9 +1,10 @@
 """The environment of a run as tags: the commit and uncommitted changes, the DVC stage, the rebuild, the process."""
 
+import itertools
 import os
 import resource
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.core.keys import warn_of_keys
 from modelyard.core.processes import this_process
 
+LONGEST = 5000  # characters of names of files in a tag; a column of MLflow's tables has 8000
 REBUILD = "MODELYARD_REBUILD"  # an environment variable, equal for every stage of one `modelyard run`
 
 
@@ -76,15 +78,22 @@ def _commit_tags() -> dict[str, str]:
     except ModelyardError as error:
         return {"git_commit": commit, "git_error": str(error)}
     dirty = str(bool(changed or new)).lower()
-    return {"git_commit": commit, "git_dirty": dirty, "git_changed": ", ".join(changed), "git_new": ", ".join(new)}
+    return {"git_commit": commit, "git_dirty": dirty, "git_changed": _names(changed), "git_new": _names(new)}
+
+
+def _names(files: Sequence[str]) -> str:
+    """As many names as a tag holds, which a database may refuse if it is longer, and how many more there are."""
+    named = list(itertools.takewhile(lambda end: end <= LONGEST, itertools.accumulate(len(name) + 2 for name in files)))
+    more = [f"and {len(files) - len(named)} more"] if len(named) < len(files) else []
+    return ", ".join([*files[: len(named)], *more])
 
 
 def _data_files() -> Iterator[str]:
-    """The files and folders of this project's own data sets."""
+    """The files and folders of this project's own data sets that lie in it; git refuses to leave out any other."""
     with suppress(ModelyardError):  # without settings there are none
         for entry in (read_yaml(Path("params.yaml")).get("datasets") or {}).values():
             for source in (entry.get("files") or {}).values():
-                if path := source.get("path"):
+                if (path := source.get("path")) and not os.path.relpath(path).startswith(os.pardir):
                     yield path
 
 
