@@ -2,8 +2,10 @@
 
 import os
 import socket
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -76,6 +78,15 @@ def test_a_database_that_must_be_migrated_is_left_to_the_server_first(
     code, output = serve(SERVER, page)
     assert (code, done) == (0, order)
     assert PAGE in output
+
+
+def test_a_database_of_an_older_schema_is_copied_before_the_server_migrates_it(serve: Serve, project: Path):
+    with closing(sqlite3.connect(project / "mlflow.db")) as database:
+        database.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        database.execute("INSERT INTO alembic_version VALUES ('an_old_one')")
+        database.commit()
+    copied_first = "import glob; sys.exit(0 if glob.glob('mlflow.db.an_old_one.*.backup') else 5)"
+    assert serve("import sys; " + copied_first)[0] == 0
 
 
 @pytest.mark.parametrize("variable, opened", [("DISPLAY", 1), ("WAYLAND_DISPLAY", 1), ("OTHER", 0)])

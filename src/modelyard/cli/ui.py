@@ -28,7 +28,7 @@ from modelyard.tracking import (
     tracking_uri,
 )
 from modelyard.tracking.schema_backup import is_current
-from modelyard.tracking.store import database_file
+from modelyard.tracking.store import back_up, database_file
 
 POLL_SECONDS = 0.2  # while the server starts
 ENVIRONMENT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # not needed here; the server starts in half the time
@@ -43,6 +43,7 @@ def serve(port: int, open_browser: bool = True) -> int:
     """
     command = _command(port)
     check_address()
+    back_up()
     report_relocation()
     handle_termination_as_ctrl_c()
     print(f"Starting MLflow on the runs in {masked_tracking_uri()} ...", flush=True)  # noqa: T201

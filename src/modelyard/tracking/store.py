@@ -108,8 +108,7 @@ def connect() -> None:
     folder = project_root() / ".modelyard"
     folder.mkdir(exist_ok=True)
     with FileLock(folder / "mlflow.lock"):
-        if (file := database_file()) and (line := schema_backup.back_up_sqlite(file, project_root())):
-            print(line, file=sys.stderr)  # noqa: T201
+        back_up()
         report_relocation()
         name = mlflow_experiment()
         experiment = mlflow.get_experiment_by_name(name)
@@ -128,6 +127,12 @@ def connect() -> None:
                 f"{experiment.experiment_id}"
             )
     mlflow.set_experiment(name)
+
+
+def back_up() -> None:
+    """Copy an SQLite database that MLflow is about to migrate, which cannot be undone, and say so."""
+    if (file := database_file()) and (line := schema_backup.back_up_sqlite(file, project_root())):
+        print(line, file=sys.stderr)  # noqa: T201
 
 
 def check_address() -> None:
