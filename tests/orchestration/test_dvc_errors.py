@@ -75,6 +75,30 @@ def test_a_wrong_file_is_named_with_its_line_and_what_to_do(
     assert all(part in text for part in parts), text
 
 
+BATCHES = """\
+  batch:
+    foreach: ${batches}
+    do:
+      cmd: echo 1 > ${item.output}
+      outs:
+        - ${item.output}
+"""
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [("joined", "output 'joined' is specified in"), ("folder/x.csv", "'folder/x.csv'('batch@one')")],
+)
+def test_a_batch_that_writes_what_another_stage_writes_is_to_get_another_output(
+    output: str, said: str, refusal: Callable[..., str]
+) -> None:
+    folder = "  fill:\n    cmd: mkdir folder\n    outs: [folder]\n"
+    text = refusal(STAGES + folder + BATCHES, f"{PARAMS}batches:\n  one: {{output: {output}}}\n")
+    assert said in text
+    assert text.endswith("Give batches.one in params.yaml another `output`, such as predictions/one.csv")
+    assert not any(wrong in text for wrong in ("dvc remove", "tracked individually", "Correct dvc.yaml"))
+
+
 def test_a_folder_without_dvc_says_where_to_run(make_project: MakeProject) -> None:
     root = make_project(STAGES, PARAMS)
     (root / ".dvc").rename(root / "dvc")

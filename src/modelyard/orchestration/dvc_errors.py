@@ -13,6 +13,8 @@ from modelyard.orchestration import dvc_lock
 
 PIPELINE = "dvc.yaml"
 PARSED = re.compile(r"'(?P<keys>stages[^']*)' in '(?P<file>[^']+)'")  # in DVC's own messages
+SHARED = re.compile(r"\n(Use `dvc remove`|To keep reproducibility).*", re.DOTALL)  # DVC's advice about two outputs
+BATCH = re.compile(r"\bbatch@(\w+)")
 
 
 @contextmanager
@@ -63,7 +65,10 @@ def _messages(error: BaseException) -> str:
     cause: BaseException | None = error
     while cause is not None:
         mistakes = _mistakes(cause)
-        parts += [str(cause), *(f"{'.'.join(map(str, keys)) or 'the file'}: {reason}" for keys, reason in mistakes)]
+        parts += [
+            SHARED.sub("", str(cause)),
+            *(f"{'.'.join(map(str, keys)) or 'the file'}: {reason}" for keys, reason in mistakes),
+        ]
         cause = None if mistakes else cause.__cause__
     return ": ".join(dict.fromkeys(parts)).rstrip(".")
 
@@ -94,6 +99,11 @@ def _place(error: BaseException, root: Path) -> str:
 
 
 def _advice(error: BaseException) -> str:
+    from dvc.exceptions import OutputDuplicationError, OverlappingOutputPathsError
+
+    batch = BATCH.search(str(error))
+    if batch and isinstance(error, OutputDuplicationError | OverlappingOutputPathsError):
+        return f"Give batches.{batch[1]} in params.yaml another `output`, such as predictions/{batch[1]}.csv"
     file = _file(error)
     return (
         dvc_lock.RESTORE_LOCK

@@ -5,7 +5,7 @@ Each check yields `Mistake`s, so that one message lists all of them with their k
 
 from collections.abc import Iterator
 from itertools import combinations
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from modelyard import models
 from modelyard.core.config import Mistake, parse, suggest
@@ -61,6 +61,9 @@ def _batch_mistakes(project: Project) -> Iterator[Mistake]:
         if batch.experiment not in experiments:
             reason = f"no such entry of experiments or transfers; {suggest(batch.experiment, experiments)}"
             yield Mistake(("batches", name, "experiment"), reason)
+        if PurePosixPath(batch.output).is_relative_to(batch.data):
+            reason = f"it lies in `data`, {batch.data}, and would be predicted too; name a file outside of it"
+            yield Mistake(("batches", name, "output"), reason)
         if other := outputs.get(batch.output):
             yield Mistake(("batches", name, "output"), f"{other} writes it too; give each batch a file of its own")
         outputs[batch.output] = name

@@ -1,5 +1,6 @@
 """The sections of params.yaml as typed settings."""
 
+import re
 from operator import not_
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
@@ -78,6 +79,14 @@ def _within_project(path: str) -> str:
 
 PathInProject = Annotated[str, Field(min_length=1), AfterValidator(_within_project)]
 
+TABLE_FILE = re.compile(r"\.(csv|parquet)$")
+
+
+def _table_file(path: str) -> str:
+    if not TABLE_FILE.search(path):
+        raise ValueError("predictions are written as CSV or Parquet: give a name that ends in .csv or .parquet")
+    return path
+
 
 class BatchSettings(Settings):
     """One entry of `batches`: predictions of a model for files, made again when either changes."""
@@ -86,7 +95,9 @@ class BatchSettings(Settings):
     data: PathInProject = Field(
         description="a table, or a folder of tables, images or texts; data/raw/NAME for the files of a data set"
     )
-    output: PathInProject = Field(pattern=r"\.(csv|parquet)$", description="the file to write: CSV or Parquet")
+    output: Annotated[PathInProject, AfterValidator(_table_file)] = Field(
+        description="the file to write: CSV or Parquet", json_schema_extra={"pattern": TABLE_FILE.pattern}
+    )
     broken: Literal["refuse", "leave_out"] = Field(
         default="refuse",
         exclude_if=lambda broken: broken == "refuse",
