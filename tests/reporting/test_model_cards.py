@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
-from support.projects import edit
+from support.houses import house_input
+from support.projects import CLASSIFICATION, DIGITS, edit, make_results
 
 from modelyard.core.files import read_json, write_json
+from modelyard.data.contract import describe_training
+from modelyard.data.inputs import save_description
 from modelyard.reporting.model_cards import CardSources, model_card, write_cards
 
 
@@ -50,6 +53,71 @@ def test_a_class_that_is_predicted_worse_is_a_limit(project: Path) -> None:
     content["classes"]["8"]["f1"] = 0.5
     write_json(details, content)
     assert "- Worse than on average at: 8 (F1 0.50)." in model_card(CardSources.read(project), "digits_cnn")
+
+
+SLICES = {
+    "metric": "accuracy",
+    "columns": {
+        "smoker": {"yes": {"rows": 12, "value": 0.6, "low": 0.4, "high": 0.8}},
+        "member": {
+            "yes": {"rows": 20, "value": 0.6, "low": 0.4, "high": 0.8},
+            "a rare one": {"rows": 9, "value": 0.5, "low": 0.1, "high": 0.9},
+        },
+    },
+}
+
+
+def test_small_slices_are_named_with_their_column_and_rare_ones_are_counted(project: Path) -> None:
+    details = project / "results/digits_cnn/details.json"
+    write_json(details, read_json(details) | {"slices": SLICES})
+    card = model_card(CardSources.read(project), "digits_cnn")
+    assert "- Slices with few samples, of which little is known: smoker = yes, member = yes." in card
+    assert "Not shown: 1 value of fewer than 10 samples, which may tell who they are." in card
+    assert "a rare one" not in card
+
+
+def test_the_calibration_is_computed_from_the_predictions(project: Path) -> None:
+    predictions = "truth,prediction,probability,loss\n1,1,0.95,0.1\n2,2,0.85,0.2\n"
+    (project / "results/digits_cnn/predictions.csv").write_text(predictions)
+    card = model_card(CardSources.read(project), "digits_cnn")
+    calibration = card.partition("### Calibration")[2].partition("## Limits")[0]
+    assert "| expected calibration error | 0.1 |" in calibration
+    assert "in 10 bins of equal width" in calibration
+
+
+def test_the_brier_score_belongs_to_the_calibration(project: Path) -> None:
+    two = {"positive_class": "1", "classes": {label: DIGITS[label] for label in "01"}}
+    make_results(project, "xor_mlp", CLASSIFICATION | {"brier_score": 0.08}, two)
+    calibration = model_card(CardSources.read(project), "xor_mlp").partition("### Calibration")[2]
+    assert "| Brier score (95 % interval) | 0.08 (0.07 to 0.09) |" in calibration
+    assert "expected calibration error" not in calibration, "there are no predictions"
+
+
+def test_a_regression_has_no_calibration(sources: CardSources) -> None:
+    assert "Calibration" not in model_card(sources, "boston_mlp")
+
+
+def test_a_class_of_few_samples_is_neither_a_row_nor_a_limit(project: Path) -> None:
+    details = project / "results/digits_cnn/details.json"
+    content = read_json(details)
+    content["classes"]["a rare one"] = {"rows": 3, "precision": 0.0, "recall": 0.0, "f1": 0.0}
+    write_json(details, content)
+    card = model_card(CardSources.read(project), "digits_cnn")
+    assert "a rare one" not in card
+    assert "| other (1 class of fewer than 10 samples) | 3 |  |  |  |" in card
+    assert "Worse than on average" not in card
+
+
+def test_use_says_which_columns_the_model_takes_and_what_it_answers(project: Path, tmp_path: Path) -> None:
+    data, folder = house_input(tmp_path, "price"), project / "data/inputs/boston"
+    (folder / "training").mkdir()
+    save_description(data.description, folder / "training")
+    describe_training(data.samples.x, data.description).save(folder / "contract")
+    use = model_card(CardSources.read(project), "boston_mlp").partition("## Use")[2].partition("## Rebuild")[0]
+    assert "FILES are tables: CSV, Parquet or Feather. It takes raw values of these columns, in any order:" in use
+    assert "| column | kind | training samples | may be empty |" in use
+    assert "| town | category | 3 categories: Bonn, Köln, Ulm | yes |" in use
+    assert "For each sample it answers with the prediction in 1000 dollars." in use
 
 
 def test_only_evaluated_experiments_with_readable_results_have_a_card(project: Path) -> None:

@@ -60,6 +60,7 @@ def test_slices_follow_all_test_samples_and_small_ones_are_marked(judged: Report
 
 def test_a_slice_of_fewer_than_ten_samples_is_not_published(judged: Report) -> None:
     assert "a rare one" not in judged.page.text
+    assert "Not shown: 1 value of fewer than 10 samples, which may tell who they are." in judged.page.text
 
 
 def test_the_threshold_is_explained_with_its_goal(judged: Report) -> None:
@@ -80,7 +81,8 @@ def test_metrics_of_two_classes_are_shown_and_compared(judged: Report) -> None:
 def test_an_experiment_without_slices_has_none(report: Report) -> None:
     section = section_of(report, "digits_cnn")
     assert (section.measured.slices, section.measured.threshold, section.measured.positive_class) == ([], "", "")
-    assert "Slices" not in report.page.text and "Decision threshold" not in report.page.text
+    assert "Slices" not in report.page.text and "Not shown" not in report.page.text
+    assert "Decision threshold" not in report.page.text
 
 
 def test_slices_that_are_not_readable_cost_the_section_alone(project: Path) -> None:
@@ -89,3 +91,17 @@ def test_slices_that_are_not_readable_cost_the_section_alone(project: Path) -> N
     report = write_report(project, project / "reports" / "index.html")
     assert "slices" in " ".join(report.contents.missing) or "sex" in " ".join(report.contents.missing)
     assert section_of(report, "digits_cnn").measured.slices == []
+
+
+def test_a_class_of_few_test_samples_is_not_named_without_a_data_card(project: Path) -> None:
+    file = project / "results" / "digits_cnn" / "details.json"
+    details = read_json(file)
+    some = details["classes"]["0"]
+    write_json(file, details | {"classes": details["classes"] | {"a rare class": some | {"rows": 9}}})
+    report = write_report(project, project / "reports" / "index.html")
+    classes = section_of(report, "digits_cnn").measured.classes
+    assert list(classes)[-1] == "other (1 class of fewer than 10 samples)"
+    assert classes["other (1 class of fewer than 10 samples)"] == {"rows": 9} | dict.fromkeys(
+        ("precision", "recall", "f1")
+    )
+    assert "a rare class" not in report.page.text

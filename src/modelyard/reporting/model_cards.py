@@ -12,8 +12,10 @@ from modelyard import params
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import write_text
 from modelyard.core.report_text import markdown_table, setting_text
+from modelyard.data.samples import Task
 from modelyard.params.project import Project, Published
 from modelyard.params.results import FoldResults, results_of
+from modelyard.reporting.calibration import Calibration, read_calibration
 from modelyard.reporting.changes import read_state
 from modelyard.reporting.data_cards import DatasetCard, InputCard, data_cards
 from modelyard.reporting.experiments import NOT_MEASURED, read_measurements, stated_settings
@@ -22,6 +24,18 @@ from modelyard.reporting.replication import ReplicationRow, replication_rows
 
 TEMPLATE, FILE = "card.md.jinja", "card.md"
 WEAK_CLASS = 0.1  # of F1 below the mean of the classes: worth a warning
+SHOWN_COLUMNS = 50
+FILES = {
+    "image": "FILES are images, which are resized. ",
+    "text": "FILES are texts. ",
+    "table": "FILES are tables: CSV, Parquet or Feather. ",
+}
+ANSWERS: dict[Task, str] = {
+    "classification": "the class and its probability",
+    "regression": "the prediction",
+    "reconstruction": "the squared and the absolute error of the reconstruction, in scaled units",
+    "detection": "the boxes that it finds, each with its class and score",
+}
 ONE_TRAINING = (
     "The intervals say how much the results depend on the choice of test samples, not on the luck of one training."
 )
@@ -71,11 +85,17 @@ class ModelCard:
     folds: str
     threshold: str
     slice_metric: str
+    calibration: list[tuple[str, str]]
+    calibration_text: str
     slices: list[tuple[str, str, str, str]]
+    rare_slices: str
     class_header: list[str]
     classes: list[list[str]]
     limits: list[str]
     takes: str
+    columns: list[tuple[str, str, str, str]]
+    more_columns: int
+    answers: str
     model_md5: str
 
 
@@ -120,15 +140,17 @@ def _card(sources: CardSources, name: str) -> ModelCard:
     data = next((card for card in dataset.inputs if card.name == experiment.input), None)
     over_seeds = [row for row in sources.replication if row.experiment == name and row.seeds > 1]
     is_evaluated = results.is_evaluated
-    measured = read_measurements(results) if is_evaluated else NOT_MEASURED
+    measured = read_measurements(project, name, results, data) if is_evaluated else NOT_MEASURED
     slices, classes = measured.slices, measured.classes
+    columns = data.files.columns if data else ()
     note = sources.published[name].note if name in sources.published else ""
-    task = project.task_of(name)
+    task, unit = project.task_of(name), project.unit_of(name)
+    calibration = read_calibration(results, measured.positive_class) if is_evaluated else None
     return ModelCard(
         name=name,
         purpose=f"A model of the family `{experiment.model.family}` for {task}.{f' It shows: {note}.' if note else ''}",
         dataset=dataset,
-        data=list(_data(dataset, experiment.input, data, project.unit_of(name))),
+        data=list(_data(dataset, experiment.input, data, unit)),
         settings=[(f"`{key}`", setting_text(value)) for key, value in stated_settings(experiment).items()],
         samples=results.rows if is_evaluated else 0,
         positive_class=measured.positive_class,
@@ -139,12 +161,20 @@ def _card(sources: CardSources, name: str) -> ModelCard:
         ],
         folds=_folds(results.folds) if is_evaluated else "",
         threshold=measured.threshold,
+        calibration=list(_calibration(calibration, measured.metrics)),
+        calibration_text=calibration.text if calibration else "",
         slice_metric=slices[0].metric if slices else "",
         slices=[(row.column, row.name or "all test samples", str(row.rows), row.text) for row in slices],
         class_header=["class", *("samples" if key == "rows" else key for key in next(iter(classes.values()), {}))],
         classes=[[label, *map(_number, values.values())] for label, values in classes.items()],
-        limits=[*_limits(data, classes, [row.name for row in slices if row.is_small], bool(over_seeds))],
+        rare_slices=measured.rare_slices,
+        limits=[
+            *_limits(data, classes, [f"{row.column} = {row.name}" for row in slices if row.is_small], bool(over_seeds))
+        ],
         takes=_takes(data),
+        columns=[(each.name, each.kind, each.values, each.gaps) for each in columns[:SHOWN_COLUMNS]],
+        more_columns=max(len(columns) - SHOWN_COLUMNS, 0),
+        answers=ANSWERS[task] + (f" in {unit}" if unit else ""),
         model_md5=sources.outputs.get(results.model.relative_to(root).as_posix(), ""),
     )
 
@@ -178,7 +208,7 @@ def _limits(
     if not is_replicated:
         yield ONE_TRAINING
     yield from (f"{warning}." for warning in (data.warnings if data else ()))
-    scores = {label: values.get("f1") or 0.0 for label, values in classes.items()}
+    scores = {label: score for label, values in classes.items() if (score := values.get("f1")) is not None}
     mean = sum(scores.values()) / len(scores) if scores else 0.0
     weak = [f"{label} (F1 {score:.2f})" for label, score in scores.items() if score < mean - WEAK_CLASS]
     if weak:
@@ -187,11 +217,20 @@ def _limits(
         yield f"Slices with few samples, of which little is known: {', '.join(few)}."
 
 
+def _calibration(calibration: Calibration | None, metrics: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    if calibration:
+        yield "expected calibration error", _number(calibration.error)
+    if "brier_score" in metrics:
+        yield "Brier score (95 % interval)", metrics["brier_score"]
+
+
 def _takes(data: InputCard | None) -> str:
-    shape = f" of shape {data.shape}" if data else ""
-    return (
-        f"It takes raw samples{shape}: scaling, and whatever else was learnt from the training samples, is part of it."
-    )
+    files = FILES[data.files.kind] if data and data.files.kind else ""
+    if data and data.files.columns:
+        samples = "raw values of these columns, in any order"
+    else:
+        samples = f"raw samples{f' of shape {data.shape}' if data else ''}"
+    return f"{files}It takes {samples}: scaling, and whatever else was learnt from the training samples, is part of it."
 
 
 def _number(value: Any) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from modelyard.data.contract import SMALLEST_CATEGORY
 from modelyard.params.results import ExperimentResults, SliceResult
 from modelyard.reporting.interval_bars import BarAxis, IntervalBar
+from modelyard.reporting.rare_names import FEWER
 from modelyard.reporting.tables import interval_text
 
 FEW = 30  # samples; with fewer, the metric of a slice says little
@@ -25,6 +26,13 @@ class SliceRow:
     def is_small(self) -> bool:
         """Whether it has too few samples to conclude much."""
         return self.rows < FEW
+
+
+def describe_rare_slices(results: ExperimentResults) -> str:
+    """Say how many slices `slice_rows` leaves out, and why; empty if none."""
+    columns = results.slices.columns if results.slices else {}
+    count = sum(result.rows < SMALLEST_CATEGORY for values in columns.values() for result in values.values())
+    return f"Not shown: {count} value{'' if count == 1 else 's'} {FEWER}, which may tell who they are." if count else ""
 
 
 def slice_rows(results: ExperimentResults) -> list[SliceRow]:
