@@ -126,6 +126,14 @@ def test_a_file_that_dvc_keeps_is_pulled(houses: Path) -> None:
 # --- images ---
 
 
+def test_a_name_with_a_blank_is_quoted_for_the_shell(houses: Path) -> None:
+    houses = houses.rename(houses.with_name("my houses.csv"))
+    modelyard("data", "show", "my houses.csv", "--target", "price", "--add", "houses")
+    houses.with_name("my houses.csv.dvc").touch()
+    houses.write_text(TABLE + "60,99,agent 60,flat,0.5\n")
+    assert "Next: dvc add 'my houses.csv' && dvc push" in modelyard("data", "update", "houses").output
+
+
 @pytest.fixture
 def photos(project: Path) -> Path:
     """A folder of images in a project."""

@@ -79,7 +79,24 @@ def test_the_command_says_which_columns_the_models_do_not_get_and_what_looks_wro
     output = modelyard("new", "mine", "--table", "my table.csv", "--target", "y").output
     assert "Column name: no feature (dropped)" in output
     assert "Column a: " in output, "it predicts the target alone"
-    assert "my_table_mlp 'my table.csv' -o predictions.csv" in (tmp_path / "mine" / "README.md").read_text()
+    readme = (tmp_path / "mine" / "README.md").read_text()
+    assert "my_table_mlp 'my table.csv' -o predictions.csv" in readme
+    assert "then `dvc add 'my table.csv'`" in readme
+    assert "[my table.csv.dvc](my%20table.csv.dvc)" in readme
+
+
+def test_what_an_error_advises_can_be_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    houses().to_csv("latin.csv", index=False, encoding="latin-1")
+    refused = modelyard("new", "mine", "--table", "latin.csv", "--target", "price").output
+    assert "Here: --encoding cp1252\nNothing was created." in refused
+    options = ("--encoding", "cp1252", "--drop", "size", "--column", "rooms=category", "--task", "regression")
+    result = modelyard("new", "mine", "--table", "latin.csv", "--target", "price", *options)
+    assert result.exit_code == 0, result.output
+    assert "Guessed: task" not in result.output
+    monkeypatch.chdir(tmp_path / "mine")
+    dataset = params.load().datasets["latin"]
+    assert (dataset.encoding, dataset.columns["size"], dataset.columns["rooms"]) == ("cp1252", "drop", "category")
 
 
 def test_it_has_the_proposed_entries_and_a_search(project: Path, monkeypatch: pytest.MonkeyPatch):
@@ -182,12 +199,14 @@ def test_images_are_copied_without_litter_and_get_a_network(tmp_path: Path, monk
     for number in range(20):
         draw(tmp_path / "my pets" / ("cat", "dog")[number % 2] / f"{number}.png", (40, 30))
     (tmp_path / "my pets" / "cat" / ".DS_Store").touch()
-    result = modelyard("new", "animals", "--images", "my pets")
+    result = modelyard("new", "animals", "--images", "my pets", "--size", "16x24", "--colour", "grey")
     assert result.exit_code == 0, result.output
+    assert "dvc add" not in result.output, "it is done already"
     assert "animals is a project on my pets with my_pets_baseline, my_pets_cnn." in result.output
     monkeypatch.chdir(tmp_path / "animals")
     settings = params.load()
     assert settings.datasets["my_pets"].files.popitem()[1].path == "my pets"
+    assert (settings.datasets["my_pets"].size, settings.datasets["my_pets"].colour) == ((16, 24), "grey")
     assert settings.studies.keys() == {"my_pets_cnn"}
     assert len([path for path in Path("my pets").rglob("*") if path.is_file()]) == 20
     assert "my pets.dvc" in git(Path(), "ls-files").splitlines()
@@ -226,6 +245,9 @@ def test_what_the_pipeline_writes_is_ignored_by_git_as_in_the_repository(project
             ["new", "--empty", "--table", "houses.csv"],
             ONE_OF,
         ),
+        (["new", "--empty", "--encoding", "cp1252"], "--encoding says how to read data, and --empty is without"),
+        (["new", "--table", "houses.csv", "--target", "price", "--size", "16"], "--size is for images, and houses.csv"),
+        (["new", "--images", "old", "--encoding", "cp1252"], "--encoding is for tables, and old holds images"),
     ],
 )
 def test_what_cannot_be_created_is_refused_and_leaves_nothing(tmp_path: Path, monkeypatch, arguments, message):

@@ -58,6 +58,11 @@ def test_the_entries_of_a_folder(project: Path) -> None:
     assert any("keep them out of git" in text for text in proposal.remarks)
 
 
+def test_a_folder_with_a_blank_in_its_name_is_quoted_for_the_shell(project: Path) -> None:
+    (project / "photos").rename(project / "my photos")
+    assert any("with `dvc add 'my photos'`" in text for text in propose("my photos").remarks)
+
+
 @pytest.mark.parametrize("kind", ["folder", "parts", "zip"])
 def test_entries_are_added_and_can_be_built(kind: str, project: Path) -> None:
     path = Path("photos")

@@ -133,6 +133,68 @@ def run(
         raise typer.Exit(rebuild(experiments or [], RunOptions(engine, demo, strict, dry, verbose, wait)))
 
 
+class TableTask(StrEnum):
+    """What can be predicted from a table."""
+
+    CLASSIFICATION = "classification"
+    REGRESSION = "regression"
+
+
+class ImageColour(StrEnum):
+    """The colours of samples that are images."""
+
+    GREY = "grey"
+    RGB = "rgb"
+
+
+class ImageFit(StrEnum):
+    """How images of other proportions become samples."""
+
+    LETTERBOX = "letterbox"
+    CROP = "crop"
+    STRETCH = "stretch"
+
+
+class BrokenImages(StrEnum):
+    """What to do with files that cannot be read."""
+
+    REFUSE = "refuse"
+    LEAVE_OUT = "leave_out"
+
+
+TaskOption = Annotated[
+    TableTask | None,
+    typer.Option(help="Default: classification of text or few whole numbers, else regression."),
+]
+DropOption = Annotated[
+    list[str] | None, typer.Option(metavar="COLUMN", help="Leave a column out; repeat the option for several.")
+]
+ColumnOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN=KIND",
+        help="What a column holds: number, boolean, category, date, or date:%d.%m.%Y. It is then not dropped.",
+    ),
+]
+MissingOption = Annotated[
+    list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="A value of a column that means no value.")
+]
+SeparatorOption = Annotated[
+    str | None, typer.Option(metavar="CHARACTER", help="Of CSV: , ; | or tab; default: found out.")
+]
+DecimalOption = Annotated[str | None, typer.Option(metavar="SIGN", help="Of CSV: . or ,")]
+EncodingOption = Annotated[str | None, typer.Option(help="Of CSV, such as cp1252; default: utf-8.")]
+SizeOption = Annotated[str | None, typer.Option(metavar="HEIGHTxWIDTH", help="Of images: to which they are resized.")]
+ColourOption = Annotated[ImageColour | None, typer.Option(help="Of images; default: rgb, if any has colours.")]
+FitOption = Annotated[
+    ImageFit | None,
+    typer.Option(help="Of images: the whole with black borders (default), the middle, or other proportions."),
+]
+BrokenOption = Annotated[
+    BrokenImages | None, typer.Option(help="What to do with files that are no images; default: refuse.")
+]
+
+
 @app.command(
     epilog="Examples:\n\n"
     "* `modelyard new houses --table houses.csv --target price` with a baseline, boosting and a network\n"
@@ -149,13 +211,39 @@ def new(
         Path | None,
         typer.Option(metavar="FOLDER", help="Images to copy into it, in a subfolder for each class; or an archive."),
     ] = None,
+    task: TaskOption = None,
+    drop: DropOption = None,
+    column: ColumnOption = None,
+    missing: MissingOption = None,
+    separator: SeparatorOption = None,
+    decimal: DecimalOption = None,
+    encoding: EncodingOption = None,
+    size: SizeOption = None,
+    colour: ColourOption = None,
+    fit: FitOption = None,
+    broken: BrokenOption = None,
     empty: Annotated[bool, typer.Option("--empty", help="Without data and experiments.")] = False,
 ) -> None:
     """Create a project of your own that depends on this package."""
+    from modelyard.cli.data import ShowOptions
     from modelyard.cli.new import Data, create
 
     with exit_on_error():
-        create(folder, Data(table, target, images), empty)
+        options = ShowOptions.typed(
+            target=target,
+            task=task,
+            drop=drop,
+            column=column,
+            missing=missing,
+            separator=separator,
+            decimal=decimal,
+            encoding=encoding,
+            size=size,
+            colour=colour,
+            fit=fit,
+            broken=broken,
+        )
+        create(folder, Data(table, images, options), empty)
 
 
 @app.command()
@@ -514,35 +602,6 @@ def runs_explain(
         explain(run)
 
 
-class TableTask(StrEnum):
-    """What can be predicted from a table."""
-
-    CLASSIFICATION = "classification"
-    REGRESSION = "regression"
-
-
-class ImageColour(StrEnum):
-    """The colours of samples that are images."""
-
-    GREY = "grey"
-    RGB = "rgb"
-
-
-class ImageFit(StrEnum):
-    """How images of other proportions become samples."""
-
-    LETTERBOX = "letterbox"
-    CROP = "crop"
-    STRETCH = "stretch"
-
-
-class BrokenImages(StrEnum):
-    """What to do with files that cannot be read."""
-
-    REFUSE = "refuse"
-    LEAVE_OUT = "leave_out"
-
-
 @data.command(
     "show",
     epilog="Examples:\n\n"
@@ -564,39 +623,17 @@ def data_show(
         ),
     ],
     target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column to predict.")] = None,
-    task: Annotated[
-        TableTask | None,
-        typer.Option(help="Default: classification of text or few whole numbers, else regression."),
-    ] = None,
-    drop: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Leave a column out; repeat the option for several.")
-    ] = None,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN=KIND",
-            help="What a column holds: number, boolean, category, date, or date:%d.%m.%Y. It is then not dropped.",
-        ),
-    ] = None,
-    missing: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="A value of a column that means no value.")
-    ] = None,
-    separator: Annotated[
-        str | None, typer.Option(metavar="CHARACTER", help="Of CSV: , ; | or tab; default: found out.")
-    ] = None,
-    decimal: Annotated[str | None, typer.Option(metavar="SIGN", help="Of CSV: . or ,")] = None,
-    encoding: Annotated[str | None, typer.Option(help="Of CSV, such as cp1252; default: utf-8.")] = None,
-    size: Annotated[
-        str | None, typer.Option(metavar="HEIGHTxWIDTH", help="Of images: to which they are resized.")
-    ] = None,
-    colour: Annotated[ImageColour | None, typer.Option(help="Of images; default: rgb, if any has colours.")] = None,
-    fit: Annotated[
-        ImageFit | None,
-        typer.Option(help="Of images: the whole with black borders (default), the middle, or other proportions."),
-    ] = None,
-    broken: Annotated[
-        BrokenImages | None, typer.Option(help="What to do with files that are no images; default: refuse.")
-    ] = None,
+    task: TaskOption = None,
+    drop: DropOption = None,
+    column: ColumnOption = None,
+    missing: MissingOption = None,
+    separator: SeparatorOption = None,
+    decimal: DecimalOption = None,
+    encoding: EncodingOption = None,
+    size: SizeOption = None,
+    colour: ColourOption = None,
+    fit: FitOption = None,
+    broken: BrokenOption = None,
     add: Annotated[str | None, typer.Option(metavar="NAME", help="Write the entries into params.yaml.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -604,19 +641,19 @@ def data_show(
     from modelyard.cli.data import ShowOptions, show
 
     with exit_on_error():
-        options = ShowOptions(
-            target,
-            task.value if task else None,
-            tuple(drop or ()),
-            tuple(column or ()),
-            tuple(missing or ()),
-            separator,
-            decimal,
-            encoding,
-            size,
-            colour.value if colour else None,
-            fit.value if fit else None,
-            broken.value if broken else None,
+        options = ShowOptions.typed(
+            target=target,
+            task=task,
+            drop=drop,
+            column=column,
+            missing=missing,
+            separator=separator,
+            decimal=decimal,
+            encoding=encoding,
+            size=size,
+            colour=colour,
+            fit=fit,
+            broken=broken,
         )
         show(file, options, add, as_json)
 

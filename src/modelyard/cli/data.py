@@ -2,8 +2,10 @@
 
 import json
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,20 +32,25 @@ SEPARATORS = {"tab": "\t", "\\t": "\t"}  # as one can type it
 
 @dataclass(frozen=True)
 class ShowOptions:
-    """Options of `data show` as they are typed."""
+    """Options of `data show` and `new` as they are typed."""
 
-    target: str | None
-    task: Task | None
-    drop: tuple[str, ...]
-    column: tuple[str, ...]
-    missing: tuple[str, ...]
-    separator: str | None
-    decimal: str | None
-    encoding: str | None
+    target: str | None = None
+    task: Task | None = None
+    drop: tuple[str, ...] = ()
+    column: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    separator: str | None = None
+    decimal: str | None = None
+    encoding: str | None = None
     size: str | None = None
     colour: str | None = None
     fit: str | None = None
     broken: str | None = None
+
+    @classmethod
+    def typed(cls, **given: Any) -> "ShowOptions":
+        """Options as Typer has them: enumerations, and lists for what can be repeated."""
+        return cls(**{name: _plain(value) for name, value in given.items() if value is not None})
 
     @property
     def of_images(self) -> dict[str, str]:
@@ -65,10 +72,12 @@ def show(file: Path, options: ShowOptions, add: str | None, as_json: bool) -> No
     """
     proposal: Proposal
     if is_tree(file):
-        proposal = propose_images(file, _image_settings(file, options), add or "")
+        proposal = propose_images(file, image_settings(file, options), add or "")
         content, print_content = data_images.as_json(proposal), partial(data_images.print_images, proposal=proposal)
     else:
-        proposal = _propose_table(file, options, add)
+        if add and not options.target:
+            raise ModelyardError("--add needs the column to predict: --target COLUMN")
+        proposal = new_entry.propose(file, table_options(file, options), add or "")
         content, print_content = _as_json(proposal), partial(_print, proposal=proposal)
     console = Console()
     if as_json:
@@ -119,7 +128,7 @@ def update(name: str, as_json: bool) -> None:
     if done.checksum:
         lines = [f"{name}: params.yaml has the checksum of the new {file} now.", *_changes(done)]
         pointer = file.with_name(f"{file.name}.dvc")
-        lines += [f"Next: dvc add {file} && dvc push"] if pointer.is_file() else []
+        lines += [f"Next: dvc add {shlex.quote(str(file))} && dvc push"] if pointer.is_file() else []
         lines += [f"inputs.{each} cannot be built any more: {problem}" for each, problem in done.problems]
         lines += [] if done.problems else ["Next: modelyard run"]
     for line in lines:
@@ -139,15 +148,12 @@ def _changes(done: new_version.NewVersion) -> Iterable[str]:
         yield f"  expect.rows is {done.expected_rows} now"
 
 
-def _propose_table(file: Path, options: ShowOptions, add: str | None) -> TableProposal:
-    if options.of_images:
-        raise ModelyardError(f"--{next(iter(options.of_images))} is for images, and {file} is a table: leave it out")
-    if add and not options.target:
-        raise ModelyardError("--add needs the column to predict: --target COLUMN")
-    return new_entry.propose(file, _table_options(options), add or "")
+def image_settings(file: Path, options: ShowOptions) -> dict[str, Any]:
+    """Return the settings of a data set of images.
 
-
-def _image_settings(file: Path, options: ShowOptions) -> dict[str, Any]:
+    Raises:
+        ModelyardError: an option is for tables, or is not written as it must be.
+    """
     if options.of_tables:
         raise ModelyardError(f"--{options.of_tables[0]} is for tables, and {file} holds images: leave it out")
     given: dict[str, Any] = dict(options.of_images)
@@ -159,7 +165,14 @@ def _image_settings(file: Path, options: ShowOptions) -> dict[str, Any]:
     return given
 
 
-def _table_options(options: ShowOptions) -> TableOptions:
+def table_options(file: Path, options: ShowOptions) -> TableOptions:
+    """Return what the user says of a table.
+
+    Raises:
+        ModelyardError: an option is for images, or is not written as it must be.
+    """
+    if options.of_images:
+        raise ModelyardError(f"--{next(iter(options.of_images))} is for images, and {file} is a table: leave it out")
     columns: dict[str, Any] = dict(_pair(each, "--column") for each in options.column)
     for name, kind in columns.items():
         if kind.startswith("date:"):
@@ -176,6 +189,13 @@ def _table_options(options: ShowOptions) -> TableOptions:
         missing,
         {key: value for key, value in given.items() if value is not None},
     )
+
+
+def _plain(value: Any) -> Any:
+    """An enumeration as its value, a list as a tuple."""
+    if isinstance(value, Enum):
+        return value.value
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:

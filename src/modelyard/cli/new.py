@@ -7,14 +7,16 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from rich.console import Console
 
 from modelyard.cli import package_code
+from modelyard.cli.data import ShowOptions, image_settings, table_options
 from modelyard.cli.wheel import write_wheel
 from modelyard.core import git
 from modelyard.core.errors import ModelyardError
@@ -22,7 +24,7 @@ from modelyard.core.files import atomic_folder, sha256, write_text
 from modelyard.core.project_name import NAME
 from modelyard.data.trees import LITTER
 from modelyard.params import new_entry
-from modelyard.params.new_entry import Proposal, TableOptions, TableProposal
+from modelyard.params.new_entry import Proposal, TableProposal
 from modelyard.params.new_image_entry import ImageProposal, propose_images
 
 TEMPLATES = package_code.TEMPLATES
@@ -67,11 +69,11 @@ VIA = re.compile(r"(?m)^ +# via (.*)\n")  # its note of who needs it
 
 @dataclass(frozen=True)
 class Data:
-    """The user's own data for a new project: a table with its target, or images; without both, none."""
+    """The user's own data for a new project, a table or images, and how to read it; without both, none."""
 
     table: Path | None = None
-    target: str | None = None
     images: Path | None = None
+    options: ShowOptions = field(default_factory=ShowOptions)
 
     @property
     def path(self) -> Path | None:
@@ -112,10 +114,13 @@ def _check(folder: Path, data: Data, is_empty: bool) -> None:
         raise ModelyardError("git cannot be run, and DVC keeps a project's history in it: install git.")
     if [is_empty, bool(data.table), bool(data.images)].count(True) != 1:
         raise ModelyardError("give one of --table FILE --target COLUMN, --images FOLDER, or --empty.")
-    if data.table and not data.target:
+    if data.table and not data.options.target:
         raise ModelyardError("--table needs the column to predict: --target COLUMN")
-    if data.target and not data.table:
+    if data.options.target and not data.table:
         raise ModelyardError("--target is a column of a table: --table FILE")
+    if is_empty and data.options != ShowOptions():
+        option = next(iter([*data.options.of_tables, *data.options.of_images]))
+        raise ModelyardError(f"--{option} says how to read data, and --empty is without: leave one of them out.")
 
 
 def _write(draft: Path, name: str, data: Data) -> Proposal | None:
@@ -147,17 +152,14 @@ def _add_data(draft: Path, data: Data, original: Path) -> Proposal:
         _copy(original, copied)
         proposal: Proposal
         if data.images:
-            proposal = propose_images(copied, {}, root=draft)
+            proposal = propose_images(copied, image_settings(copied, data.options), root=draft, is_kept=True)
         else:
-            proposal = new_entry.propose(copied, TableOptions(data.target or ""), root=draft)
+            proposal = new_entry.propose(copied, table_options(copied, data.options), root=draft)
         if proposal.problem:
             raise ModelyardError(f"{original}: its entries cannot be built: {proposal.problem}")
     except ModelyardError as error:
         message = str(error).replace(str(copied), str(original))
-        raise ModelyardError(
-            f"{message}\nNothing was created. `modelyard data show --help` has options for such data: use them in a "
-            "project that you create with --empty."
-        ) from None
+        raise ModelyardError(f"{message}\nNothing was created.") from None
     proposal = replace(proposal, entries=proposal.entries | {"studies": dict(_studies(proposal))})
     new_entry.add(proposal, draft / "params.yaml")
     return proposal
@@ -187,6 +189,8 @@ def _values(name: str, entries: Proposal | None) -> dict[str, Any]:
     return values | {
         "about": f"{described}.",
         "data": entries.file.name,
+        "data_in_shell": shlex.quote(entries.file.name),
+        "pointer_address": quote(f"{entries.file.name}.dvc"),
         "dataset": dataset,
         "experiments": experiments,
         "commands": _commands(experiments[-1], next(iter(entries.entries["studies"])), _sample(entries)),

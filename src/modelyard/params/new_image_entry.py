@@ -1,5 +1,6 @@
 """Entries of params.yaml for a folder of one's own images: proposed from what it holds, and tried out."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,7 +39,9 @@ class ImageProposal(Proposal):
     profile: ImageProfile
 
 
-def propose_images(file: Path, given: Mapping[str, Any], name: str = "", root: Path | None = None) -> ImageProposal:
+def propose_images(
+    file: Path, given: Mapping[str, Any], name: str = "", root: Path | None = None, is_kept: bool = False
+) -> ImageProposal:
     """Read a folder or archive of images and propose its entries.
 
     Args:
@@ -46,6 +49,7 @@ def propose_images(file: Path, given: Mapping[str, Any], name: str = "", root: P
         given: settings of the data set that the user gives: size, colour, fit, broken.
         name: of the entries; by default that of the folder.
         root: the folder of the project; by default the current one.
+        is_kept: whether the caller adds the images to DVC.
 
     Raises:
         ModelyardError: it is missing, or its files are not ordered by class; see `image_profile.profile`.
@@ -79,8 +83,10 @@ def propose_images(file: Path, given: Mapping[str, Any], name: str = "", root: P
     path = settings.files[key].path or ""
     if Path(path).is_absolute():
         remarks.append("the images lie outside of this project, and so does what others need: better copy them into it")
-    elif not dvc_remedy(root / path, root):
-        remarks.append(f"the images lie in this project: keep them out of git, for example with `dvc add {path}`")
+    elif not is_kept and not dvc_remedy(root / path, root):
+        remarks.append(
+            f"the images lie in this project: keep them out of git, for example with `dvc add {shlex.quote(path)}`"
+        )
     name = name or name_for(file.resolve(), KIND)
     entries = {"datasets": {name: written}, "inputs": {name: _input(name, found)}, "experiments": {}}
     entries["experiments"] = _experiments(name, settings)
