@@ -199,16 +199,19 @@ def test_images_are_copied_without_litter_and_get_a_network(tmp_path: Path, monk
     for number in range(20):
         draw(tmp_path / "my pets" / ("cat", "dog")[number % 2] / f"{number}.png", (40, 30))
     (tmp_path / "my pets" / "cat" / ".DS_Store").touch()
-    result = modelyard("new", "animals", "--images", "my pets", "--size", "16x24", "--colour", "grey")
+    (tmp_path / "my pets" / "cat" / "text.png").write_text("no image")
+    options = ("--size", "16x24", "--colour", "grey", "--broken", "leave_out")
+    result = modelyard("new", "animals", "--images", "my pets", *options)
     assert result.exit_code == 0, result.output
     assert "dvc add" not in result.output, "it is done already"
+    assert "1 file(s) cannot be used:\n  cat/text.png: not an image" in result.output
     assert "animals is a project on my pets with my_pets_baseline, my_pets_cnn." in result.output
     monkeypatch.chdir(tmp_path / "animals")
     settings = params.load()
     assert settings.datasets["my_pets"].files.popitem()[1].path == "my pets"
     assert (settings.datasets["my_pets"].size, settings.datasets["my_pets"].colour) == ((16, 24), "grey")
     assert settings.studies.keys() == {"my_pets_cnn"}
-    assert len([path for path in Path("my pets").rglob("*") if path.is_file()]) == 20
+    assert len([path for path in Path("my pets").rglob("*") if path.is_file()]) == 21
     assert "my pets.dvc" in git(Path(), "ls-files").splitlines()
     assert "modelyard predict my_pets_cnn 'my pets/cat/0.png'" in Path("README.md").read_text()
 

@@ -22,6 +22,7 @@ from modelyard.core import git
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import atomic_folder, sha256, write_text
 from modelyard.core.project_name import NAME
+from modelyard.data.readers.images import describe
 from modelyard.data.trees import LITTER
 from modelyard.params import new_entry
 from modelyard.params.new_entry import Proposal, TableProposal
@@ -270,13 +271,15 @@ def _run(folder: Path, *command: str) -> None:
 
 
 def _notes(entries: Proposal) -> Iterator[str]:
-    """What `modelyard data show` says of columns that the models do not get, and of what looks wrong."""
+    """What `modelyard data show` says of columns and files that the models do not get, and of what looks wrong."""
     if isinstance(entries, TableProposal):
         for column in entries.examination.columns:
             remarks = entries.examination.remarks.get(column.name, [])
             left_out = [f"no feature ({column.role})"] if column.role in ("dropped", "index") else []
             if said := [*left_out, *remarks]:
                 yield f"Column {column.name}: {'; '.join(said)}"
+    elif isinstance(entries, ImageProposal) and entries.profile.problems:
+        yield describe(entries.profile.problems)
     yield from (f"Note: {remark}." for remark in entries.remarks)
 
 
