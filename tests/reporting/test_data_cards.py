@@ -37,33 +37,11 @@ def test_inputs_that_differ_in_scaling_alone_are_grouped(tmp_path) -> None:
 def test_samples_are_counted_by_class(tmp_path) -> None:
     card = data_card()
     for part in card["parts"].values():
-        part["rows_per_class"] = {"a": 30, "b": 5}
+        part["rows_per_class"] = {"a": 3, "b": 4}
     write_json(tmp_path / "data" / "inputs" / "digits" / "data.json", card)
     (digits,) = cards_of(ProjectFiles(tmp_path))["digits"].inputs
     assert digits.classes == ["a", "b"]
-    assert digits.parts[0].classes == {"a": 30, "b": 5}
-
-
-def test_a_class_of_few_samples_is_counted_and_not_named(tmp_path) -> None:
-    card = data_card()
-    for name, part in card["parts"].items():
-        part["rows_per_class"] = {"a": 30, "rare": 4, "rarer": 3 if name == "training" else 0}
-    write_json(tmp_path / "data" / "inputs" / "digits" / "data.json", card)
-    (digits,) = cards_of(ProjectFiles(tmp_path))["digits"].inputs
-    other = "other (2 classes of fewer than 10 samples)"
-    assert [part.classes for part in digits.parts] == [{"a": 30, other: 7}, {"a": 30, other: 4}]
-    assert digits.rare_classes == ("rare", "rarer")
-    assert "only the training samples have class(es) 'rare class 2'" in " ".join(digits.warnings)
-    assert "rarer" not in " ".join(digits.warnings)
-
-
-def test_a_class_that_params_yaml_states_is_named_however_rare(tmp_path) -> None:
-    card = data_card()
-    for part in card["parts"].values():
-        part["rows_per_class"] = {"0": 1, "1": 3}
-    write_json(tmp_path / "data" / "inputs" / "xor" / "data.json", card)
-    (xor,) = cards_of(ProjectFiles(tmp_path))["xor"].inputs
-    assert (xor.classes, xor.rare_classes) == (["0", "1"], ())
+    assert digits.parts[0].classes == {"a": 3, "b": 4}
 
 
 def test_a_contract_of_another_version_costs_the_columns_alone(tmp_path) -> None:

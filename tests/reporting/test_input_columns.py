@@ -51,7 +51,7 @@ def test_categories_of_few_samples_are_counted_and_not_named(houses: TrainingInp
     town[:2] = 1
     save(houses, tmp_path)
     (column,) = (each for each in read_input_files(tmp_path).columns if each.name == "town")
-    assert column.values == "3 categories: Bonn, Ulm, other (1 category of fewer than 10 samples)"
+    assert column.values == "3 categories: Bonn, Ulm, 1 of fewer than 10 samples"
     assert column.categories == ("Bonn", "Ulm")
 
 

@@ -97,17 +97,6 @@ def test_a_regression_has_no_calibration(sources: CardSources) -> None:
     assert "Calibration" not in model_card(sources, "boston_mlp")
 
 
-def test_a_class_of_few_samples_is_neither_a_row_nor_a_limit(project: Path) -> None:
-    details = project / "results/digits_cnn/details.json"
-    content = read_json(details)
-    content["classes"]["a rare one"] = {"rows": 3, "precision": 0.0, "recall": 0.0, "f1": 0.0}
-    write_json(details, content)
-    card = model_card(CardSources.read(project), "digits_cnn")
-    assert "a rare one" not in card
-    assert "| other (1 class of fewer than 10 samples) | 3 |  |  |  |" in card
-    assert "Worse than on average" not in card
-
-
 def test_use_says_which_columns_the_model_takes_and_what_it_answers(project: Path, tmp_path: Path) -> None:
     data, folder = house_input(tmp_path, "price"), project / "data/inputs/boston"
     (folder / "training").mkdir()

@@ -91,17 +91,3 @@ def test_slices_that_are_not_readable_cost_the_section_alone(project: Path) -> N
     report = write_report(project, project / "reports" / "index.html")
     assert "slices" in " ".join(report.contents.missing) or "sex" in " ".join(report.contents.missing)
     assert section_of(report, "digits_cnn").measured.slices == []
-
-
-def test_a_class_of_few_test_samples_is_not_named_without_a_data_card(project: Path) -> None:
-    file = project / "results" / "digits_cnn" / "details.json"
-    details = read_json(file)
-    some = details["classes"]["0"]
-    write_json(file, details | {"classes": details["classes"] | {"a rare class": some | {"rows": 9}}})
-    report = write_report(project, project / "reports" / "index.html")
-    classes = section_of(report, "digits_cnn").measured.classes
-    assert list(classes)[-1] == "other (1 class of fewer than 10 samples)"
-    assert classes["other (1 class of fewer than 10 samples)"] == {"rows": 9} | dict.fromkeys(
-        ("precision", "recall", "f1")
-    )
-    assert "a rare class" not in report.page.text

@@ -116,7 +116,7 @@ def gather(root: Path, against: str | None = None) -> ReportContents:
         compared=compared,
         tables=tables,
         units=project.units,
-        experiments=experiment_sections(files, project, tables, cards, now.outputs),
+        experiments=experiment_sections(files, project, tables, now.outputs),
         data_cards=cards,
         card_sources=CardSources(root, project, published, cards, replication, now.outputs),
         claims=claims,
@@ -125,6 +125,6 @@ def gather(root: Path, against: str | None = None) -> ReportContents:
         promotions=looked_at_test_sets(files),
         studies=study_sections(files),
         feature_importance=files.images(root / "reports" / "explain"),
-        label_errors=label_error_sections(files, project, cards),
+        label_errors=label_error_sections(files),
         missing=[*files.missing, *(files_then.missing if files_then else ())],
     )

@@ -1,7 +1,6 @@
 """A card for each data set: the checksums of its files, and what its prepared inputs contain."""
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -12,7 +11,6 @@ from modelyard.experiments import data_card
 from modelyard.params.project import Project
 from modelyard.reporting.input_columns import InputFiles, read_input_files
 from modelyard.reporting.project_files import ProjectFiles
-from modelyard.reporting.rare_names import other_classes, rare_names
 
 SHOWN = {
     "rows": "samples",
@@ -31,10 +29,7 @@ SHOWN_OF_TARGET = {
 
 @dataclass(frozen=True)
 class InputPart:
-    """The training, validation or test samples of an input; `classes` counts the samples or boxes of each class.
-
-    Rare classes are counted together.
-    """
+    """The training, validation or test samples of an input; `classes` counts the samples or boxes of each class."""
 
     name: str
     values: dict[str, Any]
@@ -54,7 +49,6 @@ class InputCard:
         constant_features: how many features have one value in all training samples.
         shared_samples: how many distinct samples are both in the training and in the test data.
         warnings: what makes its test results doubtful.
-        rare_classes: the classes whose names are not published.
         files: what files of new samples are.
     """
 
@@ -66,7 +60,6 @@ class InputCard:
     constant_features: int
     shared_samples: int
     warnings: tuple[str, ...]
-    rare_classes: tuple[str, ...]
     files: InputFiles
 
     @property
@@ -151,57 +144,27 @@ def _inputs(files: ProjectFiles, project: Project, dataset: str) -> Iterator[Inp
             continue
         folder = f"data/inputs/{name}"
         new = files.attempt(f"{folder}/contract", partial(read_input_files, files.root / folder), InputFiles())
-        classes = project.datasets[dataset].classes
-        card = files.attempt(path, partial(_input_card, name, entry, data, classes, new), None)
+        card = files.attempt(path, partial(_input_card, name, entry, data, new), None)
         if card:
             yield card
 
 
-def _input_card(
-    name: str, entry: InputSettings, data: dict[str, Any], classes: Collection[str], files: InputFiles
-) -> InputCard:
-    counts: Counter[str] = Counter()
-    for part in data["parts"].values():
-        counts.update(_counts(part))
-    rare = rare_names(counts, classes)
+def _input_card(name: str, entry: InputSettings, data: dict[str, Any], files: InputFiles) -> InputCard:
     return InputCard(
         name=name,
         split=entry.split.model_dump(mode="json", exclude_unset=True),
         scaling=entry.scaling + ("" if entry.target_scaling == "none" else f", target {entry.target_scaling}"),
         shape=" x ".join(map(str, data["shape_of_a_row"])),
-        parts=tuple(_part(part, values, rare) for part, values in data["parts"].items()),
+        parts=tuple(_part(part, values) for part, values in data["parts"].items()),
         constant_features=data["constant_features"]["count"],
         shared_samples=data[data_card.SHARED],
-        warnings=tuple(data_card.warnings(_with_unnamed_classes(data, rare))),
-        rare_classes=rare,
+        warnings=tuple(data_card.warnings(data)),
         files=files,
     )
 
 
-def _counts(part: Mapping[str, Any]) -> dict[str, int]:
-    """The number of samples or boxes of each class."""
-    return part.get("rows_per_class") or part.get("boxes_per_class") or {}
-
-
-def _with_unnamed_classes(data: dict[str, Any], rare: Collection[str]) -> dict[str, Any]:
-    """A data card that numbers its rare classes."""
-    numbers = {label: f"rare class {number}" for number, label in enumerate(rare, start=1)}
-    parts = {
-        name: part
-        | {"rows_per_class": {numbers.get(label, label): rows for label, rows in part["rows_per_class"].items()}}
-        if "rows_per_class" in part
-        else part
-        for name, part in data["parts"].items()
-    }
-    return data | {"parts": parts}
-
-
-def _part(name: str, values: dict[str, Any], rare: Collection[str]) -> InputPart:
+def _part(name: str, values: dict[str, Any]) -> InputPart:
     target = values.get("target") or {}
     shown = {label: values[key] for key, label in SHOWN.items() if key in values}
     shown |= {label: target[key] for key, label in SHOWN_OF_TARGET.items() if key in target}
-    counts = _counts(values)
-    classes = {label: count for label, count in counts.items() if label not in rare}
-    if rare:
-        classes[other_classes(len(rare))] = sum(counts.get(label, 0) for label in rare)
-    return InputPart(name, shown, classes)
+    return InputPart(name, shown, values.get("rows_per_class") or values.get("boxes_per_class") or {})

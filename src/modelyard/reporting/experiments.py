@@ -1,6 +1,6 @@
 """One section for each experiment: settings, metrics, last epoch, plots and build times."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +12,8 @@ from modelyard.models.engine.training_settings import trained_epoch
 from modelyard.orchestration.scheduler import TIMES
 from modelyard.params.project import Project
 from modelyard.params.results import ExperimentResults, evaluate_stage, results_of, train_stage
-from modelyard.reporting.data_cards import DatasetCard, InputCard
 from modelyard.reporting.inline_images import InlineImage
 from modelyard.reporting.project_files import ProjectFiles
-from modelyard.reporting.rare_names import FEWER, other_classes, rare_names
 from modelyard.reporting.slices import SliceRow, describe_rare_slices, slice_rows
 from modelyard.reporting.tables import ResultRow, ResultTable, interval_text
 
@@ -81,11 +79,7 @@ class ExperimentSection:
 
 
 def experiment_sections(
-    files: ProjectFiles,
-    project: Project,
-    tables: Iterable[ResultTable],
-    cards: Iterable[DatasetCard],
-    outputs: Mapping[str, str],
+    files: ProjectFiles, project: Project, tables: Iterable[ResultTable], outputs: Mapping[str, str]
 ) -> list[ExperimentSection]:
     """Every experiment, in the order of the tables.
 
@@ -93,17 +87,13 @@ def experiment_sections(
         files: the project's files.
         project: params.yaml.
         tables: the result tables.
-        cards: the cards of the data sets.
         outputs: the MD5 of every output in dvc.lock, by path.
     """
     seconds = files.attempt(str(TIMES), lambda: _seconds(files), None)
     if seconds is None:
         files.missing.append(f"build times: no {TIMES}; modelyard run writes it")
-    inputs = {card.name: card for dataset in cards for card in dataset.inputs}
     return [
-        _section(files, project, table.dataset, row, inputs, outputs, seconds or {})
-        for table in tables
-        for row in table.rows
+        _section(files, project, table.dataset, row, outputs, seconds or {}) for table in tables for row in table.rows
     ]
 
 
@@ -112,7 +102,6 @@ def _section(
     project: Project,
     dataset: str,
     row: ResultRow,
-    inputs: Mapping[str, InputCard],
     outputs: Mapping[str, str],
     seconds: Mapping[str, float],
 ) -> ExperimentSection:
@@ -120,8 +109,7 @@ def _section(
     section, results = project.section_of(name), results_of(project, name, files.root)
     stages = {"train": train_stage(section, name), "evaluate": evaluate_stage(section, name)}
     plots = files.images(results.plots)
-    experiment = project.all_experiments[name]
-    training = experiment.training
+    training = project.all_experiments[name].training
     if row.state == MISSING:
         files.missing.append(f"{name}: {MISSING}. To build it: modelyard run {name}")
     elif row.state.startswith(UNREADABLE):
@@ -138,9 +126,7 @@ def _section(
         restores_best=_restored(training) is not None,
         measured=files.attempt(
             f"{results.folder}/details.json",
-            lambda: read_measurements(
-                project, name, results, inputs.get(experiment.input), [result.metric for result in row.metrics]
-            ),
+            lambda: read_measurements(results, [result.metric for result in row.metrics]),
             NOT_MEASURED,
         )
         if row.metrics
@@ -151,48 +137,24 @@ def _section(
     )
 
 
-def read_measurements(
-    project: Project, name: str, results: ExperimentResults, card: InputCard | None, first: Iterable[str] = ()
-) -> Measurements:
-    """Read what metrics.json and details.json have, without the names of rare classes.
-
-    Args:
-        project: params.yaml.
-        name: of the experiment.
-        results: its results.
-        card: the data card of its input; without one, classes of few test samples are rare.
-        first: the metrics that stand before the others.
+def read_measurements(results: ExperimentResults, first: Iterable[str] = ()) -> Measurements:
+    """Read what metrics.json and details.json have, with the metrics of `first` before the others.
 
     Raises:
-        ModelyardError: one of the files is not what an evaluation writes.
+        ModelyardError: one of them is not what an evaluation writes.
     """
-    classes, threshold = results.classes, results.threshold
-    tested = {label: int(values.get("rows") or 0) for label, values in classes.items()}
-    rare = card.rare_classes if card else rare_names(tested, project.datasets[project.dataset_of(name)].classes)
-    positive_class = FEWER if results.positive_class in rare else results.positive_class
+    threshold = results.threshold
     return Measurements(
         metrics={
             name: interval_text(*values)
             for name, values in results.compared(dict.fromkeys([*first, *results.metrics])).items()
         },
-        classes=_without_rare_classes(classes, rare),
-        positive_class=positive_class,
-        threshold=threshold.text(positive_class) if threshold else "",
+        classes=results.classes,
+        positive_class=results.positive_class,
+        threshold=threshold.text(results.positive_class) if threshold else "",
         slices=slice_rows(results),
         rare_slices=describe_rare_slices(results),
     )
-
-
-def _without_rare_classes(
-    classes: Mapping[str, dict[str, float | None]], rare: Collection[str]
-) -> dict[str, dict[str, float | None]]:
-    """The values by class, with one entry for all rare classes, which has their samples alone."""
-    shown = {label: values for label, values in classes.items() if label not in rare}
-    hidden = [values for label, values in classes.items() if label in rare]
-    if hidden:
-        rows = sum(values.get("rows") or 0 for values in hidden)
-        shown[other_classes(len(hidden))] = dict.fromkeys(hidden[0]) | {"rows": rows}
-    return shown
 
 
 def _seconds(files: ProjectFiles) -> dict[str, float] | None:

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelyard.data.columns import ISO, Column
-from modelyard.data.contract import FeatureSummary, Reference, value_text
+from modelyard.data.contract import SMALLEST_CATEGORY, FeatureSummary, Reference, value_text
 from modelyard.data.inputs import load_description
 from modelyard.data.preprocessing import by_feature
-from modelyard.reporting.rare_names import other
 from modelyard.serving.batch import SampleKind, kind_of
 
 NAMED = 20  # categories of a column
@@ -89,4 +88,4 @@ def _categories(column: Column, named: tuple[str, ...]) -> Iterator[str]:
     if (more := len(named) - NAMED) > 0:
         yield f"{more} more"
     if rare := len(column.categories) - len(named):
-        yield other(rare, "category", "categories")
+        yield f"{rare} of fewer than {SMALLEST_CATEGORY} samples"

@@ -140,7 +140,7 @@ def _card(sources: CardSources, name: str) -> ModelCard:
     data = next((card for card in dataset.inputs if card.name == experiment.input), None)
     over_seeds = [row for row in sources.replication if row.experiment == name and row.seeds > 1]
     is_evaluated = results.is_evaluated
-    measured = read_measurements(project, name, results, data) if is_evaluated else NOT_MEASURED
+    measured = read_measurements(results) if is_evaluated else NOT_MEASURED
     slices, classes = measured.slices, measured.classes
     columns = data.files.columns if data else ()
     note = sources.published[name].note if name in sources.published else ""
@@ -208,7 +208,7 @@ def _limits(
     if not is_replicated:
         yield ONE_TRAINING
     yield from (f"{warning}." for warning in (data.warnings if data else ()))
-    scores = {label: score for label, values in classes.items() if (score := values.get("f1")) is not None}
+    scores = {label: values.get("f1") or 0.0 for label, values in classes.items()}
     mean = sum(scores.values()) / len(scores) if scores else 0.0
     weak = [f"{label} (F1 {score:.2f})" for label, score in scores.items() if score < mean - WEAK_CLASS]
     if weak:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from modelyard.data.contract import SMALLEST_CATEGORY
 from modelyard.params.results import ExperimentResults, SliceResult
 from modelyard.reporting.interval_bars import BarAxis, IntervalBar
-from modelyard.reporting.rare_names import FEWER
 from modelyard.reporting.tables import interval_text
 
 FEW = 30  # samples; with fewer, the metric of a slice says little
@@ -32,7 +31,10 @@ def describe_rare_slices(results: ExperimentResults) -> str:
     """Say how many slices `slice_rows` leaves out, and why; empty if none."""
     columns = results.slices.columns if results.slices else {}
     count = sum(result.rows < SMALLEST_CATEGORY for values in columns.values() for result in values.values())
-    return f"Not shown: {count} value{'' if count == 1 else 's'} {FEWER}, which may tell who they are." if count else ""
+    if not count:
+        return ""
+    values = "value" if count == 1 else "values"
+    return f"Not shown: {count} {values} of fewer than {SMALLEST_CATEGORY} samples, which may tell who they are."
 
 
 def slice_rows(results: ExperimentResults) -> list[SliceRow]:
