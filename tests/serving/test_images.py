@@ -2,7 +2,11 @@
 
 import os
 import struct
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -11,7 +15,7 @@ from support.training_inputs import image_input
 
 from modelyard.data.inputs import InputDescription
 from modelyard.data.readers import image_file
-from modelyard.data.readers.image_file import ImageFormat, decode
+from modelyard.data.readers.image_file import DecodedImage, ImageFormat, decode
 from modelyard.data.scaling import Scaler
 from modelyard.serving import images
 from modelyard.serving.batch import PredictionBatch
@@ -165,3 +169,22 @@ def test_a_model_of_image_files_gets_the_pixels_that_its_reader_made_without_war
     assert (batch.x != read_image(Image.fromarray(photo), tmp_path).x).any()  # stretched
     minmax = description.model_copy(update={"scaling": "minmax", "scaler": Scaler(offset=(0.0,), scale=(100.0,))})
     np.testing.assert_array_equal(read_image(Image.fromarray(photo), tmp_path, minmax).x, batch.x)
+
+
+def test_a_warning_stays_with_its_image_while_others_are_decoded(monkeypatch) -> None:
+    both_decode = Barrier(2, timeout=60)
+
+    def warn(file: BytesIO, image_format: ImageFormat) -> DecodedImage:
+        both_decode.wait()
+        warnings.warn(f"{len(file.getvalue())} bytes\nare few", stacklevel=1)
+        both_decode.wait()
+        return DecodedImage(np.zeros((8, 8, 1), np.uint8), (8, 8), "L", False, ())
+
+    monkeypatch.setattr(images, "decode", warn)
+    before = warnings.filters, warnings.showwarning
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(
+            lambda size: images.read_one(BytesIO(b"x" * size), images.format_of(GREY), GREY).remarks, (1, 2)
+        )
+    assert (first, second) == (["1 bytes are few"], ["2 bytes are few"])
+    assert (warnings.filters, warnings.showwarning) == before

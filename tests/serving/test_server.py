@@ -2,6 +2,7 @@
 """The HTTP server: answers, refusals, metrics, its bounded log, and newer versions of its model."""
 
 import json
+import os
 import socket
 import threading
 import urllib.error
@@ -23,7 +24,8 @@ from modelyard.core.errors import ModelyardError
 from modelyard.data.columns import Column
 from modelyard.data.inputs import InputDescription, TrainingInput
 from modelyard.data.preprocessing import Imputation, Preprocessing
-from modelyard.serving import check
+from modelyard.data.readers.image_file import DecodedImage, ImageFormat
+from modelyard.serving import check, images
 from modelyard.serving import server as serving
 from modelyard.serving.served_model import ModelSource, ServedModel, find_source
 from modelyard.serving.server import make_app, open_log
@@ -197,6 +199,37 @@ def test_images_are_sent_as_files_or_as_base64(image_input, start):
         status, answer = client.predict(body, kind)
         assert status == 422
         assert message in answer["error"]
+
+
+def test_images_that_take_long_to_decode_hold_up_no_other_request(image_input, start, monkeypatch):
+    decode, is_over, waiting = images.decode, threading.Event(), []
+
+    def decode_slowly(file: BytesIO, image_format: ImageFormat) -> DecodedImage:
+        decoded = decode(file, image_format)
+        if decoded.size == (16, 16):
+            waiting.append(file)
+            assert is_over.wait(60)
+        return decoded
+
+    monkeypatch.setattr(images, "decode", decode_slowly)
+    client = start(Versions(Summing(image_input.description)).source())
+    large, small = BytesIO(), BytesIO()
+    Image.new("L", (16, 16)).save(large, "PNG")
+    Image.new("L", (8, 8)).save(small, "PNG")
+    answers = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(client.predict(large.getvalue(), "image/png")[0]))
+        for _ in range(os.cpu_count() or 1)
+    ]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: len(waiting) == len(threads), 60)
+    assert client.predict(small.getvalue(), "image/png")[0] == 200
+    assert not answers
+    is_over.set()
+    for thread in threads:
+        thread.join(60)
+    assert answers == [200] * len(threads)
 
 
 def test_texts_are_sent_as_they_are(word_input, start):

@@ -2,9 +2,10 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from pathlib import Path
-from threading import Lock
+from threading import Lock, get_ident
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,6 @@ from modelyard.serving.batch import PredictionBatch, Unreadable, open_all, shown
 
 COLOURS = {"grey": "grey", "rgb": "colour"}  # in warnings
 WHITE = 255
-_WARNINGS = Lock()  # what is recorded is of all threads
 SCALED_TO_1 = ("pixels", "minmax")
 
 
@@ -26,6 +26,39 @@ class ImageSample(NamedTuple):
     pixels: np.ndarray
     size: tuple[int, int]
     remarks: list[str]
+
+
+class _WarningsByThread:
+    """Records the warnings of each thread for itself: `warnings.catch_warnings` alone records those of all threads.
+
+    A lock around decoding would do so as well, but then the small images that a server is sent wait for a large one.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._catching = Lock(), ExitStack()
+        self._texts: dict[int, list[str]] = {}  # by thread
+
+    @contextmanager
+    def record(self) -> Iterator[list[str]]:
+        """Yield the list to which each warning of this thread is added, as one line."""
+        with self._lock:
+            if not self._texts:
+                self._catching.enter_context(warnings.catch_warnings(action="always"))
+                warnings.showwarning = self._add
+            texts = self._texts[get_ident()] = []
+        try:
+            yield texts
+        finally:
+            with self._lock:
+                del self._texts[get_ident()]
+                if not self._texts:
+                    self._catching.close()
+
+    def _add(self, message: Warning | str, *_: object, **__: object) -> None:
+        self._texts.get(get_ident(), []).append(" ".join(str(message).split()))
+
+
+_WARNINGS = _WarningsByThread()
 
 
 def read(files: Sequence[Path], description: InputDescription) -> PredictionBatch:
@@ -71,13 +104,13 @@ def read_one(file: Path | BytesIO, image_format: ImageFormat, description: Input
         Unreadable: it cannot be decoded.
     """
     try:
-        with _WARNINGS, warnings.catch_warnings(record=True, action="always") as noticed:
+        with _WARNINGS.record() as noticed:
             decoded = decode(file, image_format)
     except FileNotFoundError:
         raise Unreadable("no such file") from None
     except UnreadableImage as error:
         raise Unreadable(str(error)) from None
-    remarks = [*decoded.remarks, *dict.fromkeys(" ".join(str(warning.message).split()) for warning in noticed)]
+    remarks = [*decoded.remarks, *dict.fromkeys(noticed)]
     if description.image_format:  # all else is as for the samples that the model was trained on
         return ImageSample(decoded.pixels, decoded.size, remarks)
     changes = ", ".join(_changes(decoded, image_format, description))

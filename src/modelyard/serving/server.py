@@ -3,10 +3,9 @@
 import asyncio
 import json
 import logging
-import os
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from threading import Lock
@@ -21,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from modelyard.serving import questions
-from modelyard.serving.batch import Unreadable
+from modelyard.serving.batch import Unreadable, kind_of
 from modelyard.serving.served_model import ServedModel
 
 MOST_BYTES = 20_000_000  # of a request
@@ -36,7 +35,7 @@ class PredictionServer:
     def __init__(self, served: ServedModel, log: logging.Logger | None = None) -> None:
         self._served, self._log = served, log
         self._python = Lock()  # threads that compete for the interpreter take more than twice as long together
-        self._pool = ThreadPoolExecutor(os.cpu_count())  # core_count needs joblib, which the image serving has not
+        self._pool = ThreadPoolExecutor()  # more threads than cores: some wait, as large images are decoded one by one
         self._registry = CollectorRegistry()
         self._requests = Counter("modelyard_requests", "Requests for predictions", ["status"], registry=self._registry)
         self._samples = Counter("modelyard_samples", "Predicted samples", registry=self._registry)
@@ -67,7 +66,8 @@ class PredictionServer:
 
     def _answer(self, body: bytes, content_type: str) -> dict[str, Any]:
         version, model = self._served.current
-        with self._python:
+        # Decoders of images leave the interpreter to others, and a large image takes seconds.
+        with nullcontext() if kind_of(model.description) == "image" else self._python:
             batch = questions.read(body, content_type, model.description)
         outputs = model.predict(batch.x)
         if not np.isfinite(outputs).all():
