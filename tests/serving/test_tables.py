@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from support.batches import join
 from support.training_inputs import tabular_input
@@ -47,6 +48,19 @@ def test_a_malformed_row_is_an_error_and_the_others_are_read(line: str, error: s
     assert batch.names == {"row": [1, 3]}
     (message,) = batch.errors
     assert message.startswith(f"{tmp_path}/rows.csv: row 2 below the header: {error}")
+
+
+@pytest.mark.parametrize("values", [["1", "", "2", "0", "0.5"], [1.0, None, 2.0, 0.0, 0.5]])
+def test_a_number_other_than_1_and_0_in_a_column_of_booleans_is_an_error(values: list) -> None:
+    columns = (Column(name="a", kind="boolean"), *map(number_column, "bc"))
+    raw = {name: pa.chunked_array([values if name == "a" else [1.0] * 5]) for name in "abc"}
+    samples = tables.to_samples(raw, DESCRIPTION.model_copy(update={"columns": columns}))
+    assert samples.errors == {
+        1: "no value in column 'a'",
+        2: f"{values[2]!r} in column 'a', which has true (or 1) and false (or 0) only",
+        4: f"{values[4]!r} in column 'a', which has true (or 1) and false (or 0) only",
+    }
+    assert samples.x[[0, 3], 0].tolist() == [1, 0]
 
 
 def test_a_parquet_column_of_a_type_without_numbers_is_an_error_with_its_name(tmp_path: Path) -> None:

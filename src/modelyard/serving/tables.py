@@ -130,11 +130,14 @@ def _numbers(raw: "pa.ChunkedArray", column: Column, decimal: str = ".") -> Numb
 
     _refuse_numbers_as_dates(raw, column)
     try:
-        return to_numbers(raw, column, decimal)
+        found = to_numbers(raw, column, decimal)
     except (pa.ArrowNotImplementedError, pa.ArrowTypeError):
         raise Unreadable(
             f"column {column.name!r} has values of the type {raw.type}, where the model takes a {column.kind}"
         ) from None
+    if column.kind == "boolean":
+        _refuse_other_numbers(found, raw, column.name)
+    return found
 
 
 def warn_of_unknown(unknown: Mapping[str, Counter[str]]) -> Iterator[str]:
@@ -203,6 +206,13 @@ def _refuse_numbers_as_dates(raw: "pa.ChunkedArray", column: Column) -> None:
     if column.kind == "date" and (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
         example = "2024-01-31" if column.date_format == ISO else f"of the form {column.date_format}"
         raise Unreadable(f"column {column.name!r} has numbers: give its dates as text, such as {example}")
+
+
+def _refuse_other_numbers(found: Numbers, raw: "pa.ChunkedArray", name: str) -> None:
+    """Add an error for each number in a column of True and False that is neither 1 nor 0."""
+    values = found.values[:, 0]
+    for row in np.flatnonzero(~np.isnan(values) & ~np.isin(values, (0, 1))).tolist():
+        found.errors[row] = f"{raw[row].as_py()!r} in column {name!r}, which has true (or 1) and false (or 0) only"
 
 
 def column_names(description: InputDescription) -> tuple[str, ...]:
