@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -152,7 +153,7 @@ def test_unused_columns_are_not_read_and_not_all_named(table, start):
 @pytest.mark.parametrize(
     "body, message",
     [
-        (b"{", "the body is not JSON"),
+        (b"{", 'send a JSON object such as {"rows": [{"area": "...", "town": "...", "sold on": "..."}]}'),
         (b"\xff\xfe", "the body is not JSON"),
         (b"[" * 100_000, "the body is not JSON"),
         ({"row": [ROW]}, 'a JSON object such as {"rows": [{"area": "...", "town": "...", "sold on": "..."}]}'),
@@ -161,16 +162,26 @@ def test_unused_columns_are_not_read_and_not_all_named(table, start):
         ({"rows": [ROW] * 1001}, "rows has 1001 entries: send 1 to 1000"),
         ({"rows": [3]}, "rows[0] is not an object with a text, a number, true, false or null by column"),
         ({"rows": [ROW, ROW | {"area": [1]}]}, "rows[1] is not an object with a text"),
-        ({"rows": [{"area": 1}]}, "2 of 3 columns are missing: town, sold on"),
+        (
+            {"rows": [{"area": 1}]},
+            "2 of 3 columns are missing: town, sold on. The model takes area, town, sold on; given are area",
+        ),
+        ({"rows": [{}]}, "The model takes area, town, sold on; given are none"),
         ({"rows": [ROW, ROW | {"area": "much"}]}, "values of different types, such as numbers and text"),
         ({"rows": [ROW | {"area": "much"}]}, "1 row(s) cannot be predicted: rows[0]: 'much' in column 'area'"),
         ({"rows": [ROW | {"town": None}]}, "no value in column 'town'"),
         ({"rows": [ROW | {"sold on": 20210615}]}, "'sold on' has numbers: give its dates as text, such as 2024-01-31"),
-        ({"rows": [ROW | {"area": 10**400}]}, "values of different types"),
+        (
+            {"rows": [ROW | {"area": 2**63}]},
+            "column 'area' has 9223372036854775808; whole numbers are read up to 2**63 - 1, and beside fractions up to "
+            "2**53: write it with a decimal point",
+        ),
+        ({"rows": [ROW | {"area": 0.5}, ROW | {"area": -(2**53) - 1}]}, "column 'area' has -9007199254740993; whole"),
+        ({"rows": [ROW | {"area": 10**400}]}, "column 'area' has 100000000000000000...0000000000000000000; whole"),
         (rb'{"rows": [{"area": 1, "town": "\ud800", "sold on": "2024-03-01"}]}', "half of a character"),
         (
             rb'{"rows": [{"\ud800": 1}]}',
-            "3 of 3 columns are missing: area, town, sold on. The header must name them; it names ?",
+            "3 of 3 columns are missing: area, town, sold on. The model takes area, town, sold on; given are ?",
         ),
     ],
 )
@@ -187,12 +198,14 @@ def test_images_are_sent_as_files_or_as_base64(image_input, start):
     expected = {"class": "bright", "probability": 0.8, "probabilities": {"dark": pytest.approx(0.2), "bright": 0.8}}
     for body, kind in (
         (file.getvalue(), "image/png"),
+        (file.getvalue(), "Image/PNG"),
         ({"images": [b64encode(file.getvalue()).decode()]}, "application/json"),
     ):
         status, answer = client.predict(body, kind)
         assert (status, answer["predictions"]) == (200, [expected])
     for body, kind, message in (
         (b"no image", "image/png", "images[0]: not an image"),
+        (file.getvalue(), "", "or one image file with its Content-Type, such as image/png"),
         ({"images": ["?"]}, "application/json", "images[0] is not the base64 of an image file"),
         ({"images": [7]}, "application/json", "images[0] is not the base64 of an image file"),
     ):
@@ -278,6 +291,22 @@ def test_a_client_that_leaves_during_the_upload_is_no_failure(table, start):
     with socket.create_connection(("127.0.0.1", client.port)) as connection:
         connection.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
     wait_until(lambda: 'modelyard_requests_total{status="499"} 1.0' in client.get("/metrics")[1], 60)
+
+
+@pytest.mark.parametrize(
+    "method, path, status, allowed", [("GET", "/predict", 405, "POST"), ("GET", "/nowhere", 404, None)]
+)
+def test_an_address_or_method_that_is_not_there_is_refused_with_those_that_are(
+    method, path, status, allowed, table, start
+):
+    connection = HTTPConnection("127.0.0.1", start(table.source()).port)
+    connection.request(method, path)
+    answer = connection.getresponse()
+    assert (answer.status, answer.getheader("Allow")) == (status, allowed)
+    assert json.load(answer) == {
+        "error": f"{method} {path} is not answered; these are: GET /, POST /predict, GET /health, GET /ready, "
+        "GET /metrics"
+    }
 
 
 def test_health_readiness_description_and_metrics(table, start):

@@ -75,7 +75,7 @@ def test_a_parquet_column_of_a_type_without_numbers_is_an_error_with_its_name(tm
 @pytest.mark.parametrize(
     "content, message",
     [
-        ("a,c\n1,3\n", "1 of 3 columns are missing: b. The header must name them; it names a, c"),
+        ("a,c\n1,3\n", "1 of 3 columns are missing: b. The model takes a, b, c; given are a, c"),
         ("x,y,z\n4,5,6\n", "3 of 3 columns are missing: a, b, c"),
         ("a,b,c,b\n1,2,3,4\n", "the header names column 'b' 2 times"),
         ("", "it is empty"),

@@ -2,6 +2,7 @@
 
 import binascii
 import json
+import reprlib
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from io import BytesIO
@@ -33,7 +34,7 @@ def read(body: bytes, content_type: str, description: InputDescription) -> Predi
     kind = key_of(description)
     if _is_alone(content_type, kind):
         return _read_images([body], description) if kind == "images" else _read_texts([_decoded(body)], description)
-    given = _json(body)
+    given = _json(body, description)
     if not isinstance(given, dict) or given.keys() != {kind} or not isinstance(given[kind], list):
         raise Unreadable(f"the body must be {request_text(description)}")
     samples = given[kind]
@@ -70,25 +71,28 @@ def request_text(description: InputDescription) -> str:
     kind = key_of(description)
     examples = {"images": "<base64 of an image file>", "texts": "<text>"}
     row = examples.get(kind) or dict.fromkeys(tables.column_names(description), "...")
-    alone = {"images": ", or one image file, as image/*", "texts": ", or one text, as text/plain"}.get(kind, "")
-    return f"a JSON object such as {json.dumps({kind: [row]}, ensure_ascii=False)}{alone}"
+    alone = {
+        "images": ", or one image file with its Content-Type, such as image/png",
+        "texts": ", or one text with Content-Type: text/plain",
+    }
+    return f"a JSON object such as {json.dumps({kind: [row]}, ensure_ascii=False)}{alone.get(kind, '')}"
 
 
 def _is_alone(content_type: str, kind: str) -> bool:
     """Whether the body of a request is one image file, or one text."""
     alone = {"images": "image/", "texts": "text/plain"}
-    return kind in alone and content_type.startswith(alone[kind])
+    return kind in alone and content_type.lower().startswith(alone[kind])
 
 
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _json(body: bytes) -> Any:
+def _json(body: bytes, description: InputDescription) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Unreadable(f"the body is not JSON ({error})") from None
+        raise Unreadable(f"the body is not JSON ({error}): send {request_text(description)}") from None
 
 
 def _decoded(body: bytes) -> str:
@@ -123,7 +127,15 @@ def _column(name: str, values: list[Any]) -> Any:
     try:
         array = pa.array(values, pa.string() if all(value is None for value in values) else None)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        raise Unreadable(f"column {name!r} has values of different types, such as numbers and text") from None
+        if {*map(type, values)} <= {int, float, type(None)}:
+            largest = max((value for value in values if isinstance(value, int)), key=abs)
+            raise Unreadable(
+                f"column {name!r} has {reprlib.repr(largest)}; whole numbers are read up to 2**63 - 1, and beside "
+                "fractions up to 2**53: write it with a decimal point"
+            ) from None
+        raise Unreadable(
+            f"column {name!r} has values of different types, such as numbers and text: give all rows the same type"
+        ) from None
     except UnicodeEncodeError:
         raise Unreadable(f"column {name!r} has a text that is not Unicode: half of a character") from None
     return pa.chunked_array([array])

@@ -3,18 +3,19 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from threading import Lock
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -116,8 +117,9 @@ async def _body(request: Request) -> bytes:
     return b"".join(parts)
 
 
-def _refusal(error: str, status: int) -> Response:
-    return JSONResponse({"error": error.encode(errors="replace").decode()}, status)  # it may quote half a character
+def _refusal(error: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    text = error.encode(errors="replace").decode()  # it may quote half a character
+    return JSONResponse({"error": text}, status, headers)
 
 
 def make_app(served: ServedModel, watch_seconds: float, log: logging.Logger | None = None) -> Starlette:
@@ -129,6 +131,12 @@ def make_app(served: ServedModel, watch_seconds: float, log: logging.Logger | No
         yield
         watch.cancel()
 
+    async def refuse(request: Request, error: Exception) -> Response:
+        refused = cast("HTTPException", error)  # there is no such path or method
+        answered = ", ".join(f"{'POST' if 'POST' in (route.methods or ()) else 'GET'} {route.path}" for route in routes)
+        text = f"{request.method} {request.url.path} is not answered; these are: {answered}"
+        return _refusal(text, refused.status_code, refused.headers)
+
     server = PredictionServer(served, log)
     routes = [
         Route("/", server.describe),
@@ -137,7 +145,7 @@ def make_app(served: ServedModel, watch_seconds: float, log: logging.Logger | No
         Route("/ready", server.health),
         Route("/metrics", server.metrics),
     ]
-    return Starlette(routes=routes, lifespan=watching)
+    return Starlette(routes=routes, exception_handlers={HTTPException: refuse}, lifespan=watching)
 
 
 def open_log(file: Path, megabytes: float) -> logging.Logger:

@@ -194,7 +194,7 @@ def _refuse_missing_columns(given: Collection[str], description: InputDescriptio
     if missing:
         raise Unreadable(
             f"{len(missing)} of {len(used)} columns are missing: {', '.join(missing)}. "
-            f"The header must name them; it names {', '.join(given)}"
+            f"The model takes {', '.join(used)}; given are {', '.join(given) or 'none'}"
         )
 
 
