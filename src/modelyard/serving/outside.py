@@ -33,11 +33,11 @@ def _outside(feature: FeatureSummary, measured: Measured, number: int) -> Iterat
         for position in np.flatnonzero(np.isnan(values)).tolist():
             yield position, f"{feature.name}: no value (never in training)"
     if feature.is_coded:
-        names = categories_of(measured.columns[number])
-        inside = [code for code, name in enumerate(names) if name in feature.categories]
+        names = dict(enumerate(categories_of(measured.columns[number])))
+        inside = [code for code, name in names.items() if name in feature.categories]
         for position in np.flatnonzero(~np.isnan(values) & ~np.isin(values, inside)).tolist():
-            code = int(values[position])
-            what = f"{names[code]} (rare in training)" if 0 <= code < len(names) else "a category never in training"
+            name = names.get(values[position])
+            what = "a category never in training" if name is None else f"{name} (rare in training)"
             yield position, f"{feature.name}: {what}"
     elif feature.low is not None and feature.high is not None:
         low, high = value_text(feature.low, feature.kind), value_text(feature.high, feature.kind)
