@@ -139,3 +139,14 @@ def test_a_folder_of_runs_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "./mlruns")
     result = modelyard("ui")
     assert (result.exit_code, "MLFLOW_TRACKING_URI=./mlruns is a folder" in result.output) == (1, True)
+
+
+def test_outside_a_project_nothing_is_started_or_created(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ui, "_start", lambda _: pytest.fail("started"))
+    result = modelyard("ui")
+    assert (result.exit_code, f"error: {tmp_path}/params.yaml: no such file. Run from the" in result.output) == (
+        1,
+        True,
+    )
+    assert not list(tmp_path.iterdir())

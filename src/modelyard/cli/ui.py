@@ -14,6 +14,7 @@ from urllib.request import ProxyHandler, build_opener
 
 from modelyard import params
 from modelyard.cli.interrupts import INTERRUPTED, handle_termination_as_ctrl_c
+from modelyard.core.config import read_project_file
 from modelyard.core.errors import ModelyardError
 from modelyard.experiments.compare import compare, overview
 from modelyard.metrics.definitions import headline_metric
@@ -38,9 +39,10 @@ def serve(port: int, open_browser: bool = True) -> int:
     """Run the MLflow server until Ctrl-C, and show the table of runs once it answers; returns the exit code.
 
     Raises:
-        ModelyardError: the port is taken, the runs are on a server, which has its own UI, or their database does not
-            answer.
+        ModelyardError: this is no project, the port is taken, the runs are on a server, which has its own UI, or their
+            database does not answer.
     """
+    read_project_file(project_root() / "params.yaml")  # else MLflow would create a database wherever one is
     command = _command(port)
     check_address()
     back_up()

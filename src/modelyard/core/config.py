@@ -95,7 +95,7 @@ def read_yaml(path: Path) -> Any:
     Raises:
         ModelyardError: the file is missing or is not valid YAML.
     """
-    return parse_yaml(_read(path), path)
+    return parse_yaml(read_project_file(path), path)
 
 
 @lru_cache(maxsize=8)
@@ -131,7 +131,7 @@ def parse(
     Raises:
         ModelyardError: all mistakes at once, each with its key, its line, the given value and the allowed ones.
     """
-    text = _read(path)
+    text = read_project_file(path)
     given = parse_yaml(text, path)
     try:
         parsed = TypeAdapter(kind).validate_python(given)
@@ -199,7 +199,12 @@ def with_changes(settings: AnySettings, values: Mapping[str, Any]) -> AnySetting
     return type(settings).model_validate(given)
 
 
-def _read(path: Path) -> str:
+def read_project_file(path: Path) -> str:
+    """Read a text file that every project has.
+
+    Raises:
+        ModelyardError: it is not there, or no text.
+    """
     try:
         return read_text(path)
     except FileNotFoundError:
