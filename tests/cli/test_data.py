@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,16 @@ def houses(project: Path) -> Path:
     """A table in a project."""
     (project / "houses.csv").write_text(TABLE)
     return project / "houses.csv"
+
+
+@pytest.mark.parametrize("name", ["houses.xlsx", "houses.png"])
+def test_a_file_that_is_no_table_is_refused_with_what_is_read(name: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / name, "w") as archive:  # as spreadsheets are
+        archive.writestr("xl/workbook.xml", "")
+        archive.writestr("xl/styles.xml", "")
+    result = modelyard("data", "show", str(tmp_path / name))
+    assert result.exit_code == 1
+    assert f"{name}: a file *{Path(name).suffix} is not read as a table: give tables (CSV, Parquet" in result.output
 
 
 def test_a_table_is_shown_with_its_entries(houses: Path) -> None:

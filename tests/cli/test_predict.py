@@ -98,6 +98,13 @@ def test_a_broken_image_is_reported_the_others_are_predicted_and_the_exit_code_i
     assert pd.read_csv("answers.csv").file.tolist() == names
 
 
+@pytest.mark.parametrize("output", ["out.xlsx", "out.csv.gz", "out.CSV"])
+def test_an_output_of_another_kind_than_csv_and_parquet_is_refused(output, project, image_input):
+    result = predict(IMAGES, *write_images(image_input, project), "-o", output)
+    assert (result.exit_code, Path(output).exists()) == (1, False)
+    assert f"error: -o {output}: tables are written as .csv or .parquet; give a name such as out" in result.output
+
+
 def test_an_output_that_is_a_folder_is_an_error_without_a_traceback(project, image_input):
     result = predict(IMAGES, *write_images(image_input, project), "-o", "results")
     assert result.exit_code == 1

@@ -1,6 +1,8 @@
 """Checks of new samples: what is read, what is compared, what is kept with a model, and the verdict."""
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from PIL import Image
 from support.built_experiments import build_contract, fit_model, line_samples
 from support.inputs import training_context
-from support.training_inputs import image_input, text_input
+from support.training_inputs import image_input, tabular_input, text_input
 
 from modelyard import models
 from modelyard.core.errors import ModelyardError
@@ -43,6 +45,15 @@ def reference(model: Model, tmp_path: Path) -> ModelReference:
 
 def new(samples: Samples, has_truth: bool = False) -> NewSamples:
     return NewSamples(samples.x, samples.y if has_truth else None, len(samples), (), ())
+
+
+@pytest.mark.parametrize(
+    "model, kinds", [(tabular_input, "tables (CSV, Parquet or Feather)"), (image_input, "images (AVIF, BMP")]
+)
+def test_without_a_file_the_kinds_that_are_read_are_named(model: Callable, kinds: str, tmp_path: Path) -> None:
+    (tmp_path / ".hidden.csv").touch()
+    with pytest.raises(ModelyardError, match=re.escape(f"{tmp_path}: no file to check. Give {kinds}")):
+        check.read([tmp_path], model().description)
 
 
 def test_samples_of_the_same_kind_raise_no_alarm(model: Model, reference: ModelReference) -> None:

@@ -91,6 +91,15 @@ def test_a_malformed_table_is_an_error(content: str, message: str, tmp_path: Pat
     assert message in error
 
 
+@pytest.mark.parametrize("name", ["rows.xlsx", "rows.XLS", "rows.json", "rows.png"])
+def test_a_file_of_another_kind_is_an_error_that_says_what_is_read(name: str, tmp_path: Path) -> None:
+    batch = read_table("a,b,c\n1,2,3\n", tmp_path, name)
+    assert batch.errors == (
+        f"{tmp_path}/{name}: a file *{Path(name).suffix} is not read as a table: give tables (CSV, Parquet or "
+        "Feather). Spreadsheets can save as CSV UTF-8",
+    )
+
+
 def test_a_malformed_table_does_not_stop_the_next_from_being_read(tmp_path: Path) -> None:
     (tmp_path / "good.csv").write_bytes("\ufeffa,b,c\r\n1,2,3\r\n".encode())
     (tmp_path / "image.png").write_bytes(b"\x89PNG\xff")

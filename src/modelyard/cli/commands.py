@@ -445,7 +445,7 @@ def predict(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Write the predictions to a file: Parquet if its name ends so, else CSV."),
+        typer.Option("-o", "--output", help="Write the predictions to a CSV or Parquet file, by the end of its name."),
     ] = None,
     show: Annotated[
         Path | None, typer.Option(help="Plot up to 16 samples with their predictions to a PNG file.")
@@ -487,7 +487,9 @@ def check(
         str,
         typer.Option(metavar="COLUMN", help="The column with the true answers; `folder` for images and texts."),
     ] = "",
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the tests to a CSV file.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write the tests to a CSV or Parquet file.")
+    ] = None,
     show: Annotated[Path | None, typer.Option(help="Plot effects and distributions to a PNG file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:

@@ -22,6 +22,7 @@ from modelyard.data.trees import is_tree
 from modelyard.params import new_entry, new_version
 from modelyard.params.new_entry import Proposal, TableOptions, TableProposal
 from modelyard.params.new_image_entry import propose_images
+from modelyard.serving.tables import why_no_table
 
 if TYPE_CHECKING:
     from modelyard.data.table_profile import ColumnProfile
@@ -70,6 +71,8 @@ def show(file: Path, options: ShowOptions, add: str | None, as_json: bool) -> No
     Raises:
         ModelyardError: the file cannot be read, an option does not fit it, or the entries cannot be written.
     """
+    if reason := why_no_table(file):  # first: a spreadsheet is an archive of several files
+        raise ModelyardError(f"{file}: {reason}. Of images, give the folder or its archive.")
     proposal: Proposal
     if is_tree(file):
         proposal = propose_images(file, image_settings(file, options), add or "")

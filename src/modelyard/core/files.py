@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+TABLE_ENDINGS = (".csv", ".parquet")
+"""How a file that `write_tables` writes may end; any other is CSV too."""
+
+
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     return checksum(path, "sha256")

@@ -10,11 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from modelyard.core.errors import ModelyardError
+from modelyard.core.files import TABLE_ENDINGS
 from modelyard.data.inputs import InputDescription
+from modelyard.data.readers.image_file import KINDS
 from modelyard.data.trees import LITTER
 
 Content = TypeVar("Content")
 SampleKind = Literal["text", "image", "table"]
+
+FILES: dict[SampleKind, str] = {
+    "text": "texts in UTF-8",
+    "image": f"images ({', '.join(KINDS)})",
+    "table": "tables (CSV, Parquet or Feather)",
+}
+"""What is read of each kind, in words."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +98,16 @@ def stack(samples: Sequence[npt.ArrayLike], shape: Iterable[int], dtype: str) ->
 
 
 def check_outputs(inputs: Iterable[Path], output: Path | None, show: Path | None) -> None:
-    """Refuse files to be written that are among the inputs, and a plot that is no PNG.
+    """Refuse files to be written that are among the inputs, and those of a kind that is not written.
 
     Raises:
         ModelyardError: it says which.
     """
     if show and show.suffix.lower() != ".png":
         raise ModelyardError(f"--show {show}: the plot is written as PNG; give a name such as {show.stem}.png")
+    if output and output.suffix not in ("", *TABLE_ENDINGS):  # without one: a pipe, /dev/stdout
+        endings = " or ".join(TABLE_ENDINGS)
+        raise ModelyardError(f"-o {output}: tables are written as {endings}; give a name such as {output.stem}.csv")
     given = list(map(os.path.realpath, inputs))  # unlike Path.resolve, no error for a link to itself
     for target in filter(None, (output, show)):
         real = os.path.realpath(target)

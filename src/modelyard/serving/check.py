@@ -17,7 +17,7 @@ from modelyard.data.inputs import InputDescription
 from modelyard.data.samples import TARGET_KINDS, Samples
 from modelyard.models import Model
 from modelyard.serving import drift, images, questions, tables, texts
-from modelyard.serving.batch import PredictionBatch, Unreadable, files_in, kind_of, stack
+from modelyard.serving.batch import FILES, PredictionBatch, Unreadable, files_in, kind_of, shown_name, stack
 from modelyard.serving.drift import ALPHA, ALPHA_WITH_METRIC, SMALLEST_EFFECT, AdjustedTest, NewMetric
 from modelyard.serving.outside import count_outside
 from modelyard.serving.reference import ModelReference, measure_metric, measure_outputs
@@ -169,13 +169,19 @@ def read(paths: Sequence[Path], description: InputDescription, target: str = "")
         target: of a table the column with the true answers, else FOLDER; none by default.
 
     Raises:
-        ModelyardError: the model has no target that can be compared, or `target` is another name for an image or text.
+        ModelyardError: there is no file, the model has no target that can be compared, or `target` is another name for
+            an image or text.
     """
     _check_target(description, target)
     random, files = np.random.default_rng(0), [file for path in paths for file in files_in(path)]
     if any(_is_log(file) for file in files):
         return _draw(_requests(files, description, target), random)
     kind = kind_of(description)
+    if not files:
+        raise ModelyardError(
+            f"{', '.join(map(shown_name, paths))}: no file to check. Give {FILES[kind]}, folders of them, or logs of "
+            f"`modelyard serve` (*{LOG})"
+        )
     if kind != "table":
         count = len(files)
         chosen = np.sort(random.permutation(count)[:MOST])

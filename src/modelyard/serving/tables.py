@@ -14,10 +14,16 @@ from modelyard.data.inputs import InputDescription
 from modelyard.data.readers import table_file
 from modelyard.data.readers.csv_table import CsvFormat, RawTable, TableError
 from modelyard.data.samples import TARGET_KINDS
-from modelyard.serving.batch import PredictionBatch, Unreadable, open_all, shown_name, stack
+from modelyard.serving.batch import FILES, PredictionBatch, Unreadable, open_all, shown_name, stack
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+NO_TABLES = (
+    *(".xlsx", ".xlsm", ".xls", ".ods", ".json", ".jsonl", ".pdf"),
+    *(".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"),
+)
+"""Endings of files that are no tables, or of a kind that is not read; any other file may be CSV."""
 
 
 class ConvertedRows(NamedTuple):
@@ -160,7 +166,16 @@ def _open(file: Path, description: InputDescription, target: str) -> Iterator[Ra
     return chain([first], parts)
 
 
+def why_no_table(file: Path) -> str:
+    """What is wrong with the name of a file where a table is expected, and what to do; "" if nothing is."""
+    if file.suffix.lower() not in NO_TABLES:
+        return ""
+    return f"a file *{file.suffix} is not read as a table: give {FILES['table']}. Spreadsheets can save as CSV UTF-8"
+
+
 def _parts(file: Path, description: InputDescription, target: str) -> Iterator[RawTable]:
+    if reason := why_no_table(file):
+        raise Unreadable(reason)
     try:
         for part in table_file.read_parts(file, description.csv_format or CsvFormat()):
             _refuse_missing_columns(part.columns, description)
