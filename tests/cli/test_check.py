@@ -1,17 +1,24 @@
 """`modelyard check`: what it prints and writes, the exit code, and the run in MLflow; for a registered model too."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from rich.console import Console
 from support.built_experiments import PARAMS, build_contract, build_experiment, fit_model, line_samples
 from support.commands import modelyard, table_row
 
 from modelyard import params
+from modelyard.cli import check
+from modelyard.data.contract import Measured
 from modelyard.serving import promotion
+from modelyard.serving.check import DriftReport
+from modelyard.serving.drift import AdjustedTest, FeatureTest
 
 NAMES = ("a", "b", "c")
 TRAINING = line_samples(400)
@@ -48,6 +55,20 @@ def test_shifted_samples_have_exit_code_1_and_the_feature_is_marked(project: Pat
     table = pd.read_csv("out/drift.csv").set_index("feature")
     assert table.drift.to_dict() == {"a": False, "b": True, "c": False, "predicted value": True}
     assert Image.open("out/drift.png").size[0] > 1000
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_a_long_name_of_a_feature_is_whole_on_a_narrow_terminal(
+    columns: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, numbers = "living_area_above_ground_without_the_cellar_in_square_feet", "0.0001234 (-1.489 to 1.637)"
+    tests = [AdjustedTest(FeatureTest(name, "KS", 1e-100, 0.5, numbers, numbers), 1e-100, True)]
+    measured = Measured((), np.zeros((5, 1)), (False,))
+    report = DriftReport("fit", 5, tests, (measured, measured), Counter(), 0.1, 0.05, None)
+    check._print(report, Console(width=columns))
+    rows = [line.strip("│").split("│") for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
+    assert "".join(row[0].strip() for row in rows) == name
+    assert "…" not in str(rows)
 
 
 def test_the_result_as_json_is_all_of_standard_output(project: Path) -> None:

@@ -64,6 +64,15 @@ def test_what_nothing_refers_to_is_shown_and_removed_once_one_agrees(cluttered: 
     assert "There is nothing to remove." in modelyard("clean").output
 
 
+def test_the_first_paths_of_a_group_are_shown_and_how_many_more_there_are(cluttered: Path) -> None:
+    for number in range(20):
+        (cluttered / "data" / "raw" / f"left_{number:02}").mkdir()
+    lines = modelyard("clean", columns=200).output.splitlines()
+    (first,) = (number for number, line in enumerate(lines) if "raw data that params.yaml" in line)
+    shown = [line.split("  ")[-1].strip() for line in (each.rstrip() for each in lines[first : first + 11])]
+    assert shown == ["data/raw/gone", *(f"data/raw/left_{number:02}" for number in range(9)), "and 11 more"]
+
+
 def test_a_persons_own_files_in_data_and_what_is_being_written_stay(cluttered: Path) -> None:
     with editing(cluttered / "params.yaml") as content:
         source = {"path": "data/raw/mine/houses.csv", "sha256": "0" * 64}

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from modelyard import models
 from modelyard.cli.predict import MOST_ERRORS
@@ -110,7 +110,8 @@ def _print_problems(new: NewSamples) -> None:
 
 
 def _print(report: DriftReport, console: Console) -> None:
-    table = Table("feature", "training", "new", "effect", "p (Holm)", "", title=f"New samples for {report.model}")
+    columns = (Column(name, overflow="fold") for name in ("feature", "training", "new", "effect", "p (Holm)", ""))
+    table = Table(*columns, title=f"New samples for {report.model}")
     ordered = sorted(report.tests, key=lambda each: (not each.has_drifted, each.p_adjusted, -each.test.effect))
     for each in ordered[:PRINTED]:
         texts = map(escape, (each.test.feature, each.test.training, each.test.new))

@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.filesize import decimal
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from modelyard import params
 from modelyard.orchestration import unused_cache
@@ -21,6 +21,7 @@ from modelyard.params.project import EXPERIMENT_SECTIONS, Project
 from modelyard.params.results import ExperimentResults, results_root
 
 OLD_SECONDS = 3600.0  # after which a temporary file is one that no process writes any more
+SHOWN = 10  # paths of a group
 USED = {
     "raw data": "data/raw",
     "inputs": "data/inputs",
@@ -137,9 +138,9 @@ def _remove(paths: Iterable[Path]) -> None:
 
 
 def _print(console: Console, found: list[Unused], sizes: list[int], root: Path) -> None:
-    table = Table("size", "what", "where", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table("size", "what", Column("where", overflow="fold"), box=SIMPLE_HEAD, pad_edge=False)
     for unused, count in zip(found, sizes, strict=True):
-        first = escape(str(unused.paths[0].relative_to(root)))
-        more = f" and {len(unused.paths) - 1} more" if len(unused.paths) > 1 else ""
-        table.add_row(decimal(count), unused.what, first + more)
+        shown = [escape(str(path.relative_to(root))) for path in unused.paths[:SHOWN]]
+        more = [f"and {len(unused.paths) - SHOWN} more"] if len(unused.paths) > SHOWN else []
+        table.add_row(decimal(count), unused.what, "\n".join([*shown, *more]))
     console.print(table, highlight=False)
