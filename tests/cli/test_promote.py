@@ -7,6 +7,7 @@ from support.built_experiments import PARAMS, build_experiment, fit_model, line_
 from support.commands import modelyard
 
 from modelyard.cli import replicate
+from modelyard.cli.interrupts import INTERRUPTED
 from modelyard.core.files import write_json
 
 
@@ -117,4 +118,6 @@ def test_trainings_over_seeds_that_were_stopped_register_nothing(
     result = modelyard("promote", "fit", "--seeds", "5")
     assert result.exit_code == 1
     assert "error: 10 trainings over seeds are left; nothing was registered." in result.output
+    monkeypatch.setattr(replicate, "run_missing", lambda *_: INTERRUPTED)
+    assert modelyard("promote", "fit", "--seeds", "5").exit_code == 130, "by Ctrl-C, as for other commands"
     assert "line@champion is version 1 (mean)" in modelyard("promote", "mean").output

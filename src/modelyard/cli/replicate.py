@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -92,11 +93,17 @@ def train_all(
         options: where they run.
         work: what a run does.
         kind: what the runs are for, in MLflow.
+
+    Raises:
+        typer.Exit: after Ctrl-C.
     """
+    code = 0
     if jobs := series.missing_jobs(wanted, folder):
         with open_engine(options, console) as engine:
-            run_missing(jobs, engine, math.inf, console, work)
+            code = run_missing(jobs, engine, math.inf, console, work)
     mlflow_log.write((each for each, _ in wanted), folder, kind)
+    if code == INTERRUPTED:
+        raise typer.Exit(code)
     return len(series.missing_jobs(wanted, folder))
 
 
