@@ -1,6 +1,6 @@
 """Columns of a table: what their raw values become."""
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelyard.data.columns import UNKNOWN, Column, as_text, number, to_numbers, without_gaps
+from modelyard.data.columns import UNKNOWN, Column, as_text, number, to_numbers, type_error, without_gaps
 
 PARTS = ("year", "month", "weekday", "hour", "days")
 
@@ -49,6 +49,58 @@ def test_what_is_no_number_of_float32_is_refused(text: str):
     with pytest.raises(ValueError, match="where a number belongs"):
         number(text, "a")
     assert list(errors("1", text)) == [1]
+
+
+@pytest.mark.parametrize(
+    "text, advice", [("nan", "missing: {a: ['nan']}"), ("inf", "missing:"), ("1e39", "at most 3.4e+38")]
+)
+def test_what_a_network_cannot_take_as_a_number_has_its_own_advice(text: str, advice: str):
+    assert advice in errors("1", text)[1]
+    assert "category" not in errors("1", text)[1]
+
+
+@pytest.mark.parametrize("wrong", [2, 0.5, -1])
+def test_a_boolean_is_true_false_1_or_0_and_no_other_number(wrong: float):
+    np.testing.assert_array_equal(values(1, 0, None, kind="boolean")[:, 0], [1, 0, np.nan])
+    assert "where True or False belongs, or 1 or 0" in errors(1.0, float(wrong), kind="boolean")[1]
+    assert "where True or False belongs" in errors("1", str(wrong), kind="boolean")[1]
+
+
+@pytest.mark.parametrize("kind", ["boolean", "number"])
+def test_a_word_among_flags_is_told_that_flags_belong_there(kind: str):
+    found = errors("True", "false", "yes", kind=kind)
+    assert list(found) == [2]
+    assert "'yes' in column 'a', where True or False belongs" in found[2]
+
+
+@pytest.mark.parametrize(
+    "kind, value",
+    [
+        ("number", datetime(2024, 1, 31)),
+        ("number", timedelta(1)),
+        ("number", [1]),
+        ("boolean", b"1"),
+        ("category", {"b": 1}),
+        ("date", 1_700_000_000),
+        ("date", 2024.0),
+        ("date", True),
+    ],
+)
+def test_a_type_that_a_column_cannot_have_is_told_with_its_name(kind: str, value: object):
+    error = type_error(pa.chunked_array([[value]]), Column(name="a", kind=kind))
+    assert error.startswith("column 'a' has values of the type ")
+    assert ("give its dates as text" in error) == (kind == "date")
+
+
+@pytest.mark.parametrize(
+    "kind, value",
+    [("number", True), ("boolean", 1), ("category", 1.5), ("category", date(2024, 1, 31)), ("date", date(2024, 1, 31))]
+    + [(kind, value) for kind in ("number", "boolean", "category", "date") for value in ("x", None)],
+)
+def test_a_type_that_can_be_converted_has_no_error(kind: str, value: object):
+    raw = pa.chunked_array([[value]])
+    assert type_error(raw, Column(name="a", kind=kind)) == ""
+    assert type_error(raw.dictionary_encode(), Column(name="a", kind=kind)) == ""
 
 
 def test_a_typed_number_too_large_for_float32_is_an_error():

@@ -170,7 +170,10 @@ def test_unused_columns_are_not_read_and_not_all_named(table, start):
         ({"rows": [ROW, ROW | {"area": "much"}]}, "values of different types, such as numbers and text"),
         ({"rows": [ROW | {"area": "much"}]}, "1 row(s) cannot be predicted: rows[0]: 'much' in column 'area'"),
         ({"rows": [ROW | {"town": None}]}, "no value in column 'town'"),
-        ({"rows": [ROW | {"sold on": 20210615}]}, "'sold on' has numbers: give its dates as text, such as 2024-01-31"),
+        (
+            {"rows": [ROW | {"sold on": 20210615}]},
+            "'sold on' has values of the type int64, which are no dates: give its dates as text, such as 2024-01-31",
+        ),
         (
             {"rows": [ROW | {"area": 2**63}]},
             "column 'area' has 9223372036854775808; whole numbers are read up to 2**63 - 1, and beside fractions up to "

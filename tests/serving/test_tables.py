@@ -57,8 +57,8 @@ def test_a_number_other_than_1_and_0_in_a_column_of_booleans_is_an_error(values:
     samples = tables.to_samples(raw, DESCRIPTION.model_copy(update={"columns": columns}))
     assert samples.errors == {
         1: "no value in column 'a'",
-        2: f"{values[2]!r} in column 'a', which has true (or 1) and false (or 0) only",
-        4: f"{values[4]!r} in column 'a', which has true (or 1) and false (or 0) only",
+        2: f"{values[2]!r} in column 'a', where True or False belongs, or 1 or 0",
+        4: f"{values[4]!r} in column 'a', where True or False belongs, or 1 or 0",
     }
     assert samples.x[[0, 3], 0].tolist() == [1, 0]
 
@@ -69,7 +69,7 @@ def test_a_parquet_column_of_a_type_without_numbers_is_an_error_with_its_name(tm
     batch = join(tables.read([tmp_path / "rows.parquet"], DESCRIPTION))
     assert len(batch) == 0
     assert "column 'b' has values of the type timestamp[" in batch.errors[0]
-    assert "where the model takes a number" in batch.errors[0]
+    assert "which are no numbers" in batch.errors[0]
 
 
 @pytest.mark.parametrize(

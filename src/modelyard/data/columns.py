@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from operator import not_
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -80,6 +81,29 @@ def to_numbers(raw: "pa.ChunkedArray", column: Column, decimal: str = ".") -> Nu
     return _CONVERSIONS[column.kind](without_gaps(raw, column.missing), column, decimal)
 
 
+def type_error(raw: "pa.ChunkedArray", column: Column) -> str:
+    """Why a column cannot have values of this type, and what to do; empty if it can."""
+    import pyarrow as pa
+
+    of = raw.type.value_type if pa.types.is_dictionary(raw.type) else raw.type
+    if _is_text_type(of) or pa.types.is_null(of) or kind_of_type(of) in _KINDS_OF_TYPES[column.kind]:
+        return ""
+    advice = f": give its dates as text, such as {_example(column.date_format)}" if column.kind == "date" else ""
+    return f"column {column.name!r} has values of the type {of}, which are no {_PLURALS[column.kind]}{advice}"
+
+
+def kind_of_type(of: "pa.DataType") -> Kind | None:
+    """What values of a type are; None for text, which can be anything, and for types that no model takes."""
+    import pyarrow as pa
+
+    types = pa.types
+    if types.is_boolean(of):
+        return "boolean"
+    if types.is_integer(of) or types.is_floating(of) or types.is_decimal(of):
+        return "number"
+    return "date" if types.is_timestamp(of) or types.is_date(of) else None
+
+
 def without_gaps(raw: "pa.ChunkedArray", missing: tuple[str, ...]) -> "pa.ChunkedArray":
     """Return the values with null for what means no value; text without the blanks around it."""
     import pyarrow as pa
@@ -99,9 +123,13 @@ def without_gaps(raw: "pa.ChunkedArray", missing: tuple[str, ...]) -> "pa.Chunke
 
 def is_text(raw: "pa.ChunkedArray") -> bool:
     """Whether the values are text."""
+    return _is_text_type(raw.type)
+
+
+def _is_text_type(of: "pa.DataType") -> bool:
     import pyarrow as pa
 
-    return bool(pa.types.is_string(raw.type) or pa.types.is_large_string(raw.type))
+    return bool(pa.types.is_string(of) or pa.types.is_large_string(of))
 
 
 def as_text(raw: "pa.ChunkedArray") -> "pa.ChunkedArray":
@@ -146,11 +174,12 @@ def _advice(text: str, name: str, decimal: str) -> str:
             "; the data set says `decimal: ','`: leave that out if the point is the decimal sign, or write the number "
             "without a point between thousands"
         )
-    if _is_number(text):
-        return f"; as large as float32 holds, {LARGEST:.2g}"
-    return (
-        f"; if it means no value, add `missing: {{{name}: [{text!r}]}}` to the data set; if the column is text, add "
-        f"`columns: {{{name}: category}}`, or drop instead of category"
+    if _is_number(text) and np.isfinite(float(text)):
+        return f", at most {LARGEST:.2g} in size, as float32 holds them"
+    return f"; if it means no value, add `missing: {{{name}: [{text!r}]}}` to the data set" + (
+        ""
+        if _is_number(text)
+        else f"; if the column is text, add `columns: {{{name}: category}}`, or drop instead of category"
     )
 
 
@@ -176,17 +205,29 @@ def _numbers(raw: "pa.ChunkedArray", column: Column, decimal: str) -> Numbers:
     if texts and decimal != "." and pc.any(pc.match_substring(raw, ".")).as_py():
         values[:] = np.nan  # a point is no decimal sign here
     found = Numbers(values[:, np.newaxis])
-    is_flag = np.zeros(len(raw), dtype=bool)
+    flags = np.zeros(len(raw), dtype=bool)
     doubtful = np.flatnonzero(raw.is_valid().to_numpy() & ~(np.abs(values) <= LARGEST))
-    for row, text in zip(doubtful.tolist(), map(str, raw.take(doubtful).to_pylist()), strict=True):
-        is_flag[row] = text.lower() in FLAGS
+    written = raw.take(doubtful).to_pylist()
+    flags[doubtful] = [str(value).lower() in FLAGS for value in written]
+    takes_flags = column.kind == "boolean" or flags.any()
+    for row, text in zip(doubtful.tolist(), map(str, written), strict=True):
         try:
-            values[row] = FLAGS[text.lower()] if is_flag[row] else number(text, column.name, decimal)
+            values[row] = FLAGS[text.lower()] if flags[row] else number(text, column.name, decimal)
         except ValueError as error:
             values[row] = np.nan
-            found.errors[row] = str(error)
-    _refuse_mixed(found, is_flag, raw, column.name)
+            found.errors[row] = _no_flag(text, column.name) if takes_flags else str(error)
+    if column.kind == "boolean":
+        for row in np.flatnonzero(~np.isnan(values) & ~np.isin(values, (0, 1))).tolist():
+            found.errors[row] = _no_flag(str(raw[row].as_py()), column.name)
+    _refuse_mixed(found, flags, raw, column.name)
     return found
+
+
+def _no_flag(text: str, name: str) -> str:
+    return (
+        f"{text!r} in column {name!r}, where True or False belongs, or 1 or 0; if it means no value, add "
+        f"`missing: {{{name}: [{text!r}]}}` to the data set"
+    )
 
 
 def _refuse_mixed(found: Numbers, is_flag: npt.NDArray[np.bool_], raw: "pa.ChunkedArray", name: str) -> None:
@@ -222,11 +263,18 @@ def _dates(raw: "pa.ChunkedArray", column: Column, _decimal: str) -> Numbers:
     values = np.column_stack([_PARTS[part](moments) for part in column.parts])
     unread = np.flatnonzero(raw.is_valid().to_numpy() & np.asarray(moments.isna()))
     errors = {
-        int(row): f"{raw[int(row)].as_py()!r} in column {column.name!r} is no date "
-        + ("such as 2024-01-31 or 2024-01-31 09:30" if column.date_format == ISO else f"like {column.date_format}")
+        int(row): f"{raw[int(row)].as_py()!r} in column {column.name!r} is no date such as "
+        + _example(column.date_format)
         for row in unread
     }
     return Numbers(values, errors)
+
+
+def _example(date_format: str) -> str:
+    """The end of January 2024, half past nine, as a date of this form."""
+    if date_format == ISO:
+        return "2024-01-31 or 2024-01-31 09:30"
+    return datetime(2024, 1, 31, 9, 30).strftime(date_format)
 
 
 def _days(moments: "pd.DatetimeIndex") -> npt.NDArray[np.float64]:
@@ -239,6 +287,15 @@ _PARTS: dict[DatePart, Callable[["pd.DatetimeIndex"], Any]] = {
     "weekday": lambda moments: moments.weekday,
     "hour": lambda moments: moments.hour,
     "days": _days,  # since 1970, in fractions; the first training date is subtracted within the model
+}
+
+_PLURALS: dict[Kind, str] = {"number": "numbers", "boolean": "flags", "category": "categories", "date": "dates"}
+
+_KINDS_OF_TYPES: dict[Kind, tuple[Kind | None, ...]] = {
+    "number": ("number", "boolean"),
+    "boolean": ("number", "boolean"),
+    "category": ("number", "boolean", "date"),
+    "date": ("date",),  # numbers could be days, seconds or years; pandas would take them as nanoseconds
 }
 
 _CONVERSIONS: dict[Kind, Callable[["pa.ChunkedArray", Column, str], Numbers]] = {

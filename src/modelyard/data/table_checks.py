@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
-from modelyard.data.columns import Column, Kind, is_text, to_numbers, without_gaps
+from modelyard.data.columns import Column, Kind, is_text, to_numbers, type_error, without_gaps
 from modelyard.data.readers.csv_table import RawTable
 from modelyard.data.readers.table import DateColumn, TableDataset
 from modelyard.data.samples import TARGET_KINDS, Task
@@ -81,10 +81,12 @@ def guess_task(raw: "pa.ChunkedArray", missing: tuple[str, ...], decimal: str) -
     """Return the task that a target asks for, and why."""
     import pyarrow as pa
 
-    values = without_gaps(raw, missing)
+    values, number = without_gaps(raw, missing), Column(name="", kind="number")
     if pa.types.is_boolean(values.type):
         return "classification", "True and False"
-    numbers = to_numbers(values, Column(name="", kind="number"), decimal).values
+    if type_error(values, number):
+        return "classification", str(values.type)
+    numbers = to_numbers(values, number, decimal).values
     numbers = numbers[~np.isnan(numbers)]
     if 2 * len(numbers) < len(values) - values.null_count:
         return "classification", "text"

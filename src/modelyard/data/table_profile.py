@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from modelyard.data.columns import Column, Kind, as_text, is_text, to_numbers, without_gaps
+from modelyard.data.columns import Column, Kind, as_text, is_text, to_numbers, type_error, without_gaps
 from modelyard.data.readers.csv_table import RawTable, TableError
 from modelyard.data.readers.table import TableDataset, find_column
 from modelyard.data.samples import TARGET_KINDS
@@ -111,7 +111,8 @@ def find_any_column(name: str, raw: "pa.ChunkedArray", settings: TableDataset) -
     """Return what `find_column` does, for the target as well; None for all that no model takes."""
     if _role(name, settings) == "target":
         kind: Kind = "category" if TARGET_KINDS[settings.task] == "class" else "number"
-        return Column(name=name, kind=kind, missing=settings.missing.get(name, ()))
+        column = Column(name=name, kind=kind, missing=settings.missing.get(name, ()))
+        return None if type_error(raw, column) else column
     try:
         return find_column(name, raw, settings)
     except TableError:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from modelyard.core.config import parse_yaml, read_yaml, suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import sha256
-from modelyard.data.columns import to_numbers
+from modelyard.data.columns import Column, to_numbers, type_error
 from modelyard.data.inputs import InputSettings, prepare
 from modelyard.data.preprocessing import WITHOUT_MEDIAN
 from modelyard.data.readers import table_file
@@ -118,6 +118,8 @@ def propose(file: Path, options: TableOptions, name: str = "", root: Path | None
                 raise ModelyardError(f"{file}: no column {column!r} (--{option}); {suggest(column, table.columns)}")
     if target and options.columns.get(target) == "drop":
         raise ModelyardError(f"{file}: {target} is the target, and cannot be dropped")
+    if target and (error := type_error(table.columns[target], Column(name=target, kind="category"))):
+        raise ModelyardError(f"{file}: {error}; choose another target")
     task = options.task or "classification"
     if target and not options.task:
         task, why = guess_task(

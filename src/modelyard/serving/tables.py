@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from modelyard.core.config import suggest
-from modelyard.data.columns import ISO, Column, Numbers, to_numbers
+from modelyard.data.columns import Column, Numbers, to_numbers, type_error
 from modelyard.data.inputs import InputDescription
 from modelyard.data.readers import table_file
 from modelyard.data.readers.csv_table import CsvFormat, RawTable, TableError
@@ -127,23 +127,14 @@ def to_samples(columns: "Mapping[str, pa.ChunkedArray]", description: InputDescr
 
 
 def _numbers(raw: "pa.ChunkedArray", column: Column, decimal: str = ".") -> Numbers:
-    """`to_numbers`, which takes what training has read; other files have columns of any type.
+    """`to_numbers`, of a column that can have any type.
 
     Raises:
         Unreadable: the column cannot have values of this type.
     """
-    import pyarrow as pa
-
-    _refuse_numbers_as_dates(raw, column)
-    try:
-        found = to_numbers(raw, column, decimal)
-    except (pa.ArrowNotImplementedError, pa.ArrowTypeError):
-        raise Unreadable(
-            f"column {column.name!r} has values of the type {raw.type}, where the model takes a {column.kind}"
-        ) from None
-    if column.kind == "boolean":
-        _refuse_other_numbers(found, raw, column.name)
-    return found
+    if error := type_error(raw, column):
+        raise Unreadable(error)
+    return to_numbers(raw, column, decimal)
 
 
 def warn_of_unknown(unknown: Mapping[str, Counter[str]]) -> Iterator[str]:
@@ -211,23 +202,6 @@ def _refuse_missing_columns(given: Collection[str], description: InputDescriptio
             f"{len(missing)} of {len(used)} columns are missing: {', '.join(missing)}. "
             f"The model takes {', '.join(used)}; given are {', '.join(given) or 'none'}"
         )
-
-
-def _refuse_numbers_as_dates(raw: "pa.ChunkedArray", column: Column) -> None:
-    """Refuse what could be days, seconds or years: pandas would count nanoseconds since 1970."""
-    import pyarrow as pa
-
-    kind = raw.type
-    if column.kind == "date" and (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
-        example = "2024-01-31" if column.date_format == ISO else f"of the form {column.date_format}"
-        raise Unreadable(f"column {column.name!r} has numbers: give its dates as text, such as {example}")
-
-
-def _refuse_other_numbers(found: Numbers, raw: "pa.ChunkedArray", name: str) -> None:
-    """Add an error for each number in a column of True and False that is neither 1 nor 0."""
-    values = found.values[:, 0]
-    for row in np.flatnonzero(~np.isnan(values) & ~np.isin(values, (0, 1))).tolist():
-        found.errors[row] = f"{raw[row].as_py()!r} in column {name!r}, which has true (or 1) and false (or 0) only"
 
 
 def column_names(description: InputDescription) -> tuple[str, ...]:

@@ -56,6 +56,7 @@ def description(*features: str) -> InputDescription:
         pytest.param(GOOD.replace(",", "  "), "separated by blanks, into 3 columns", id="blanks"),
         pytest.param(GOOD.replace("a,", "ö,").encode("cp1252"), "line 1 is not text in UTF-8 (byte 0xf6)", id="cp1252"),
         pytest.param(GOOD.encode("utf-16"), "add `encoding: utf-16`", id="UTF-16"),
+        pytest.param(b"PK\x03\x04\x14\x00\x06\x00\xff", "save a spreadsheet as CSV UTF-8", id="a spreadsheet"),
         pytest.param("\n", "it is empty; a header", id="empty"),
         pytest.param(GOOD.partition("\n")[2], "the first line, 1, 2, 3, has numbers and no names", id="no header"),
         pytest.param("a,b,a,b,y\n1,2,3,4,5\n", "names column 'a' 2 times, 'b' 2 times", id="two equal names"),

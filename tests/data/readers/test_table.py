@@ -236,6 +236,22 @@ def test_settings_that_contradict_the_target_are_refused(read, settings: dict, e
         read(MIXED, task="regression", target="y", **settings)
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [{"columns": {"day": "date", "part": "drop"}}, {"target": "part"}, {"target": "part", "task": "regression"}],
+)
+def test_a_typed_column_that_cannot_be_what_the_settings_say_is_refused(setting: dict, tmp_path: Path):
+    values = {"day": [20240131, 20240201], "part": [{"a": 1}, {"a": 2}], "kind": ["pear", "apple"]}
+    pd.DataFrame(values).to_parquet(tmp_path / "mine.parquet")
+    settings = table.TableDataset(
+        **{"reader": "table", "task": "classification", "description": "Mine.", "target": "kind"}
+        | {"files": {"mine.parquet": Source(text="")}, "columns": {"part": "drop"}}
+        | setting
+    )  # fmt: skip
+    with pytest.raises(ModelyardError, match="has values of the type "):
+        table.read(tmp_path, settings)
+
+
 def test_text_of_many_values_is_refused_with_the_line_to_write(refusal):
     rows = "".join(f"person {number},{number % 7},{number}\n" for number in range(100))
     message = refusal("name,a,y\n" + rows, task="regression", target="y")

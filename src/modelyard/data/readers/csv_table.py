@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "blanks"}
 PLACEHOLDER = re.compile(r"Unnamed: \d+")  # pandas's, for a column without a name
 NUMBER = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+([eE][-+]?[0-9]+)?")
+BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")  # of UTF-16, whose text has zeros as other files' bytes have
+HEAD = 1024  # bytes that tell text from anything else
 PART = 10_000  # rows that are held as Python's own text at a time
 
 
@@ -181,8 +183,14 @@ def _explain_encoding(error: UnicodeError, path: Path, encoding: str) -> str:
     if not isinstance(error, UnicodeDecodeError):  # of a byte order mark that is missing
         return f"not text in {encoding}: {error}"
     with _open_binary(path) as binary:
-        lines = binary.read().splitlines(keepends=True)
-    likely = "utf-16" if lines and lines[0][:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252"
+        content = binary.read()
+    lines = content.splitlines(keepends=True)
+    if b"\0" in content[:HEAD] and not content.startswith(BYTE_ORDER_MARKS):
+        return (
+            "it is no text: a table is a CSV file, or one that ends in .parquet or .feather; save a spreadsheet as "
+            "CSV UTF-8"
+        )
+    likely = "utf-16" if content.startswith(BYTE_ORDER_MARKS) else "cp1252"
     line = next((number for number, each in enumerate(lines, start=1) if not _is_text(each, encoding)), 1)
     return (
         f"line {line} is not text in {encoding.upper()} (byte 0x{error.object[error.start]:02x}). If it is in "

@@ -14,7 +14,19 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from modelyard.core.config import Settings, suggest
 from modelyard.core.errors import ModelyardError
-from modelyard.data.columns import FLAGS, ISO, Column, DatePart, Kind, as_text, is_text, to_numbers, without_gaps
+from modelyard.data.columns import (
+    FLAGS,
+    ISO,
+    Column,
+    DatePart,
+    Kind,
+    as_text,
+    is_text,
+    kind_of_type,
+    to_numbers,
+    type_error,
+    without_gaps,
+)
 from modelyard.data.readers import table_file
 from modelyard.data.readers.base import OneFileSettings, RawData
 from modelyard.data.readers.class_names import find_similar
@@ -147,9 +159,12 @@ def find_column(name: str, raw: "pa.ChunkedArray", settings: TableDataset) -> Co
     """Return what a column holds: as the settings have it, or found out; None for text of many values.
 
     Raises:
-        TableError: it has no value at all, or ones of a type that no model takes.
+        TableError: it has no value at all, or ones of a type that no model takes, or not as this column.
     """
-    return _declared(name, settings) or _guess(name, raw, settings)
+    declared = _declared(name, settings)
+    if declared is not None and (error := type_error(raw, declared)):
+        raise TableError(error)
+    return declared or _guess(name, raw, settings)
 
 
 def parse(table: RawTable, settings: TableDataset) -> RawData:
@@ -214,7 +229,7 @@ def _guess(name: str, raw: "pa.ChunkedArray", settings: TableDataset) -> Column 
     if not present:
         raise TableError(f"column {name!r} has no value in any row: add `columns: {{{name}: drop}}` to the data set")
     if not is_text(values):
-        kind = _kind_of_type(values.type)
+        kind = kind_of_type(values.type)
         if kind is None:
             raise TableError(
                 f"column {name!r} holds {values.type}, which no model takes: add `columns: {{{name}: drop}}` to the "
@@ -248,17 +263,6 @@ def _are_mostly_numbers(values: "pa.ChunkedArray", decimal: str) -> bool:
         )
         return bool(2 * wrong < len(values) - values.null_count)
     return True
-
-
-def _kind_of_type(of: "pa.DataType") -> Kind | None:
-    import pyarrow as pa
-
-    types = pa.types
-    if types.is_boolean(of):
-        return "boolean"
-    if types.is_integer(of) or types.is_floating(of) or types.is_decimal(of):
-        return "number"
-    return "date" if types.is_timestamp(of) or types.is_date(of) else None
 
 
 def _complete(column: Column, raw: "pa.ChunkedArray") -> Column:
@@ -300,8 +304,10 @@ def _values(table: RawTable, column: Column, settings: TableDataset) -> npt.NDAr
     """The numbers of a column.
 
     Raises:
-        TableError: it names the first row with a value that does not fit.
+        TableError: its type does not fit, or a value: it names the first row with one.
     """
+    if error := type_error(table.columns[column.name], column):
+        raise TableError(error)
     found = to_numbers(table.columns[column.name], column, settings.decimal)
     for row in sorted(found.errors):
         more = f" ({len(found.errors)} such rows)" if len(found.errors) > 1 else ""
@@ -324,6 +330,8 @@ def _targets(table: RawTable, settings: TableDataset) -> npt.NDArray[np.float64]
 
 def _labels(table: RawTable, settings: TableDataset) -> list[str]:
     target = settings.target.strip()
+    if error := type_error(table.columns[target], Column(name=target, kind="category")):
+        raise TableError(error)
     texts = as_text(without_gaps(table.columns[target], settings.missing.get(target, ())))
     _refuse_missing_target(~texts.is_valid().to_numpy(), table, target)
     labels: list[str] = texts.to_pylist()
