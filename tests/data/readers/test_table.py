@@ -245,7 +245,7 @@ def test_a_typed_column_that_cannot_be_what_the_settings_say_is_refused(setting:
     pd.DataFrame(values).to_parquet(tmp_path / "mine.parquet")
     settings = table.TableDataset(
         **{"reader": "table", "task": "classification", "description": "Mine.", "target": "kind"}
-        | {"files": {"mine.parquet": Source(text="")}, "columns": {"part": "drop"}}
+        | {"files": {"mine.parquet": Source(text="")}}
         | setting
     )  # fmt: skip
     with pytest.raises(ModelyardError, match="has values of the type "):
