@@ -104,14 +104,16 @@ def test_each_sample_is_predicted_by_a_model_that_has_not_seen_it(image_input: T
 
 def test_a_table_of_samples_names_classes_rows_and_categories() -> None:
     columns = (Column(name="size", kind="number"), Column(name="town", kind="category", categories=("Bonn", "Ulm")))
-    rows = Samples(np.array([[1.5, 0.0], [2.5, 1.0], [3.5, np.nan]]), np.array([0, 1, 0]))
+    towns = [0.0, np.nan, 1.0, *[0.0] * 9]
+    rows = Samples(np.column_stack([np.arange(12) + 0.5, towns]), np.arange(12) % 2)
     kept = Preprocessing(imputation=(Imputation(strategy="keep"),) * 2, min_frequency=1)
     changes = {"features": ("size", "town"), "columns": columns, "preprocessing": kept}
     data = TrainingInput(describe(rows, 0, ("cheap", "dear"), **changes), rows)
-    ranked = find_label_errors(rows.y, np.array([[0.9, 0.1], [0.8, 0.2], [0.4, 0.6]]))
-    table = describe_samples(ranked, data, np.array([40, 30, 20])).set_index("row")
-    assert table.loc[31, ["label", "suggested", "size", "town"]].tolist() == ["dear", "cheap", 2.5, "Ulm"]
-    assert table.loc[[41, 21], "town"].tolist() == ["Bonn", ""]
+    ranked = find_label_errors(rows.y, np.random.default_rng(0).dirichlet([1, 1], 12))
+    table = describe_samples(ranked, data, np.arange(50, 62)).set_index("row")
+    assert table.loc[52, ["label", "size", "town"]].tolist() == ["dear", 1.5, ""]
+    assert table.loc[[51, 53], "town"].tolist() == ["Bonn", "(rare)"], "one sample is from Ulm: it has no name"
+    assert (table.label != table.suggested).all()
 
 
 def test_texts_are_shown_by_their_words(word_input: TrainingInput) -> None:

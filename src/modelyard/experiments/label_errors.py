@@ -12,10 +12,11 @@ import numpy as np
 
 from modelyard import models
 from modelyard.core.errors import ModelyardError
+from modelyard.data.contract import SMALLEST_CATEGORY
 from modelyard.data.cross_validation import divide_folds, evaluation_folds
-from modelyard.data.inputs import InputDescription, TrainingInput
+from modelyard.data.inputs import TrainingInput
 from modelyard.data.preprocessing import by_feature
-from modelyard.data.samples import TARGET_KINDS, Samples, Task
+from modelyard.data.samples import TARGET_KINDS, Task
 from modelyard.experiments.fold_evaluation import fit_fold, validation_share
 from modelyard.params.project import EstimatorExperiment, NetworkExperiment
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 PICTURES, COLUMNS = 40, 8  # of the sheet
 WORDS = 12  # of a text
+RARE = "(rare)"
 
 
 def check_task(task: Task) -> None:
@@ -125,7 +127,7 @@ def describe_samples(ranked: "pd.DataFrame", data: TrainingInput, positions: np.
     classes = np.array(data.description.classes)
     table = ranked.assign(label=classes[ranked.label], suggested=classes[ranked.suggested])
     table.insert(0, "row", positions[ranked.index] + 1)
-    for name, values in _readable(data.samples.take(ranked.index.to_numpy()), data.description).items():
+    for name, values in _readable(data, ranked.index.to_numpy()).items():
         table[name] = values
     return table.reset_index(drop=True)
 
@@ -148,18 +150,23 @@ def plot_label_errors(table: "pd.DataFrame", images: np.ndarray, white: float) -
     return plots.titled_images(images[: len(first)], titles, white, COLUMNS)
 
 
-def _readable(samples: Samples, description: InputDescription) -> dict[str, np.ndarray]:
-    """Columns that show samples to a person: the features of a table, the first words of a text."""
+def _readable(data: TrainingInput, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns that show samples to a person: the features of a table, the first words of a text.
+
+    Categories of fewer than SMALLEST_CATEGORY samples are RARE: the table is kept, and may be handed on.
+    """
+    description, x = data.description, data.samples.take(rows).x
     if description.words:
         words = np.array(description.words, dtype=object)
-        return {"text": np.array([" ".join(filter(None, words[row[row > 0]][:WORDS])) for row in samples.x])}
+        return {"text": np.array([" ".join(filter(None, words[row[row > 0]][:WORDS])) for row in x])}
     if not description.features:
         return {}
-    x = np.asarray(samples.x)
     shown: dict[str, np.ndarray] = dict(zip(description.features, x.T, strict=True))
     for feature in by_feature(description.columns):
         if feature.column.kind == "category":
             names = np.array([*feature.column.categories, ""], dtype=object)  # a gap is the last
-            codes = x[:, feature.position]
-            shown[feature.column.name] = names[np.where(np.isnan(codes), -1, codes).astype(int)]
+            codes = np.asarray(data.samples.x[:, feature.position])
+            codes = np.where(np.isnan(codes), len(names) - 1, codes).astype(int)
+            names[:-1][np.bincount(codes, minlength=len(names))[:-1] < SMALLEST_CATEGORY] = RARE
+            shown[feature.column.name] = names[codes[rows]]
     return shown
