@@ -1,12 +1,40 @@
-"""Tables in Markdown, and durations."""
+"""Tables in Markdown, places for results, and durations."""
+
+from pathlib import Path
 
 import pytest
 
-from modelyard.core.report_text import duration_text, markdown_table, shortened
+from modelyard.core.errors import ModelyardError
+from modelyard.core.report_text import END, START, duration_text, fill, markdown_table, shortened
 
 
 def test_a_table_has_a_header_a_rule_and_its_rows():
     assert markdown_table(["a", "b"], [["1", "2"], ["3", ""]]) == "| a | b |\n| --- | --- |\n| 1 | 2 |\n| 3 |  |"
+
+
+def test_no_cell_ends_its_row_or_column():
+    assert markdown_table(["a"], [["wide | deep"], ["a \\| b"], ["two\nlines "]]).split("\n")[2:] == [
+        "| wide \\| deep |",
+        "| a \\| b |",
+        "| two lines |",
+    ]
+
+
+@pytest.mark.parametrize("between", ["", "old\n", "old\n\nlines\n"])
+@pytest.mark.parametrize("blank", ["", " "])
+def test_what_stands_between_the_markers_is_replaced(between: str, blank: str, tmp_path: Path):
+    page = tmp_path / "README.md"
+    page.write_text(f"above\n{START}{blank}\n{between}{END}{blank}\nbelow\n{END}\n")
+    fill(page, "new")
+    assert page.read_text() == f"above\n{START}\nnew\n{END}\nbelow\n{END}\n"
+
+
+def test_a_page_without_markers_is_left_as_it_is(tmp_path: Path):
+    page = tmp_path / "README.md"
+    page.write_text(f"a text on {START} and\n{END}\n")
+    with pytest.raises(ModelyardError, match="no place for the results"):
+        fill(page, "new")
+    assert page.read_text() == f"a text on {START} and\n{END}\n"
 
 
 @pytest.mark.parametrize(

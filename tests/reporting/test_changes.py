@@ -14,8 +14,9 @@ from support.projects import CLASSIFICATION, commit, edit, make_results
 from support.reports import Report
 
 from modelyard import params
+from modelyard.core.config import flatten, read_yaml
 from modelyard.core.files import read_json, write_json, write_text
-from modelyard.reporting.changes import ProjectState, ValueChange, compare_states
+from modelyard.reporting.changes import ProjectState, ValueChange, compare_states, with_other_settings
 
 PROJECT = params.load(ROOT / "params.yaml")
 NAMES = ["boston_mlp", "digits_cnn", "mnist_autoencoder"]
@@ -39,7 +40,7 @@ def states(draw: st.DrawFn) -> ProjectState:
         st.dictionaries(st.sampled_from(["data/raw/a", "data/inputs/b/test", "results/c/model"]), st.just("1"))
     )
     verdicts = draw(st.dictionaries(st.just("claim"), st.sampled_from("xy")))
-    return ProjectState(settings, metrics, intervals, outputs, verdicts)
+    return ProjectState(settings, metrics, intervals, outputs, {}, verdicts)
 
 
 @given(states())
@@ -70,7 +71,9 @@ def test_a_changed_model_is_not_changed_data(one: ProjectState, other: ProjectSt
 )
 def test_the_direction_of_the_metric_decides_what_is_better(metric: str, now: float, is_better: bool) -> None:
     before, after = (
-        ProjectState({"experiments": {"boston_mlp": {}}}, {"boston_mlp": {metric: value}}, {"boston_mlp": {}}, {}, {})
+        ProjectState(
+            {"experiments": {"boston_mlp": {}}}, {"boston_mlp": {metric: value}}, {"boston_mlp": {}}, {}, {}, {}
+        )
         for value in (5.0, now)
     )
     (change,) = compare_states(PROJECT, before, after).metrics
@@ -182,3 +185,30 @@ def test_an_invalid_file_of_the_commit_is_named_with_the_commit(project: Path, r
     write_text(metrics, content)
     text = rewrite(against="HEAD").page.text
     assert re.search(r"boston_mlp/metrics\.json of commit [0-9a-f]{10}, line 1: unresolved merge conflict", text)
+
+
+@pytest.mark.parametrize(
+    "change, is_other",
+    [
+        ({}, False),
+        ({"note": "of no stage"}, False),
+        ({"training": {"seed": 7}}, True),
+        ({"training": {"learning_rate": 0.1}}, True),
+        ({"input": "boston_standard"}, True),
+    ],
+)
+def test_results_of_other_settings_than_those_of_params_yaml_are_told_apart(change: dict, is_other: bool) -> None:
+    entry = read_yaml(ROOT / "params.yaml")["experiments"]["boston_mlp"]
+    locked = flatten({"experiments": {"boston_mlp": entry}})
+    now = entry | change | ({"training": entry["training"] | change["training"]} if "training" in change else {})
+    state = ProjectState({"experiments": {"boston_mlp": now}}, {}, {}, {}, {"train@boston_mlp": locked}, {})
+    assert list(with_other_settings(PROJECT, state)) == ["boston_mlp"] * is_other
+
+
+def test_the_report_and_the_card_say_so(project: Path, rewrite: Rewrite) -> None:
+    lock = project / "dvc.lock"
+    lock.write_text(lock.read_text() + "    params: {params.yaml: {experiments.boston_mlp.training: {seed: 1}}}\n")
+    report = rewrite()
+    assert "of other settings than params.yaml has now" in report.page.text
+    assert "are of other settings than these" in (project / "results" / "boston_mlp" / "card.md").read_text()
+    assert "are of other settings than these" not in (project / "results" / "digits_cnn" / "card.md").read_text()

@@ -14,14 +14,14 @@ HEADER = "row,label,suggested,probability_of_label,probability_of_suggested,like
 
 def test_each_file_is_a_section_with_its_first_rows_and_its_images(project: Path, rewrite: Callable[..., Report]):
     folder = project / "reports" / "label_errors"
-    rows = [f"{row},01,<b>2</b>,0.00123456,0.99,{row < 3}" for row in range(1, 31)]
+    rows = [f"{row},1.50,True,0.00123456,0.99,{row < 3}" for row in range(1, 31)]
     write_text(folder / "digits_cnn.csv", "\n".join([HEADER, *rows]) + "\n")
     draw(folder / "digits_cnn.png")
     report = rewrite()
     (section,) = report.contents.label_errors
     assert (section.experiment, section.total, section.likely_errors) == ("digits_cnn", 30, 2)
     assert section.columns[3] == "probability of label"
-    assert section.rows[0] == ["1", "01", "<b>2</b>", "0.001235", "0.99", "yes"]
+    assert section.rows[0] == ["1", "1.50", "True", "0.001235", "0.99", "yes"], "classes are text as it is"
     assert len(section.rows) == SHOWN
     assert [image.file for image in section.images] == ["reports/label_errors/digits_cnn.png"]
     assert "#label-errors" in report.page.links and "label-errors" in report.page.ids

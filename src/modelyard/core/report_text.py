@@ -8,12 +8,15 @@ from typing import Any
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_text, write_text
 
+UNESCAPED_BAR = re.compile(r"(?<!\\)\|")
 START, END = "<!-- results -->", "<!-- end -->"
 
 
 def markdown_table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown; the cells must not contain an unescaped `|`."""
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *lines))
+    """A table in Markdown; line ends and bars in a cell do not end it."""
+    rows = ([UNESCAPED_BAR.sub(r"\\|", " ".join(cell.split())) for cell in cells] for cells in (header, *lines))
+    first, *others = (f"| {' | '.join(cells)} |" for cells in rows)
+    return "\n".join([first, f"| {' | '.join(['---'] * len(header))} |", *others])
 
 
 def fill(page: Path, content: str, start: str = START, end: str = END) -> None:
@@ -22,8 +25,8 @@ def fill(page: Path, content: str, start: str = START, end: str = END) -> None:
     Raises:
         ModelyardError: it has no markers.
     """
-    between = re.compile(rf"(?s)({start}\n).*?(\n{end})")
-    text, count = between.subn(lambda found: f"{found[1]}{content}{found[2]}", read_text(page))
+    between = re.compile(rf"(?ms)^({start})[ \t]*\n(?:.*?\n)??({end})[ \t]*$")
+    text, count = between.subn(lambda found: f"{found[1]}\n{content}\n{found[2]}", read_text(page))
     if not count:
         raise ModelyardError(f"{page} has no place for the results: write a line {start} and, below it, a line {end}")
     write_text(page, text)

@@ -1,6 +1,6 @@
 """What differs between two states of the project: settings, data, metrics, verdicts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -9,12 +9,13 @@ from modelyard.core.config import flatten
 from modelyard.metrics.definitions import find_metric, shown_metrics
 from modelyard.orchestration import dvc_lock
 from modelyard.params.project import EXPERIMENT_SECTIONS, Project
-from modelyard.params.results import INTERVALS, METRICS, results_folder
+from modelyard.params.results import INTERVALS, METRICS, PRETRAINED_STAGES, results_folder, train_stage
 from modelyard.replication.claims import Verdict
 from modelyard.reporting.project_files import ProjectFiles
 
 DATA = ("data/raw/", "data/inputs/")  # the outputs in dvc.lock that are data
-LOCKS = ("dvc.lock", "pretrained/dvc.lock")
+LOCKS = {"dvc.lock": "", "pretrained/dvc.lock": PRETRAINED_STAGES}  # with what comes before the names of their stages
+TRAINED_BY = ("input", "model", "training")  # the settings of an experiment that its training depends on
 CLAIMS = "reports/claims.json"
 
 
@@ -27,6 +28,7 @@ class ProjectState:
         metrics: values by experiment and metric.
         intervals: 95 % intervals by experiment and metric.
         outputs: the MD5 of every output in dvc.lock, by path.
+        locked: the settings of every stage at its last run, by dotted key.
         verdicts: by claim.
     """
 
@@ -34,6 +36,7 @@ class ProjectState:
     metrics: dict[str, dict[str, float]]
     intervals: dict[str, dict[str, tuple[float, float]]]
     outputs: dict[str, str]
+    locked: dict[str, Mapping[str, Any]]
     verdicts: dict[str, str]
 
 
@@ -83,13 +86,38 @@ def read_state(files: ProjectFiles) -> ProjectState:
     settings = _read_settings(files)
     folders = {name: results_folder(section, name) for section, name in _experiments(settings)}
     results = {name: _results(files, folder) for name, folder in folders.items()}
+    stages = dict(_stages(files))
     return ProjectState(
         settings=settings,
         metrics={name: metrics for name, (metrics, _) in results.items()},
         intervals={name: intervals for name, (_, intervals) in results.items()},
-        outputs=dict(_outputs(files)),
+        outputs={path: md5 for stage in stages.values() for path, md5 in stage.outs.items()},
+        locked={name: stage.params for name, stage in stages.items()},
         verdicts=files.attempt(CLAIMS, lambda: _verdicts((files.json(CLAIMS) or {}).get("claims", {})), {}),
     )
+
+
+def with_other_settings(project: Project, state: ProjectState) -> Iterator[str]:
+    """The experiments whose training, or the preparation of its input, last ran with other settings than are there."""
+    now = flatten(state.settings)
+    for name, experiment in project.all_experiments.items():
+        section, used = project.section_of(name), experiment.input
+        settings = {
+            train_stage(section, name): [f"{section}.{name}.{key}" for key in TRAINED_BY],
+            f"normalise@{used}": [f"inputs.{used}"],
+        }
+        if any(
+            locked and _beneath(keys, locked) != _beneath(keys, now)
+            for stage, keys in settings.items()
+            for locked in [state.locked.get(stage)]
+        ):
+            yield name
+
+
+def _beneath(keys: Iterable[str], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values at these dotted keys and beneath them."""
+    starts = tuple(f"{key}." for key in keys)
+    return {key: value for key, value in values.items() if f"{key}.".startswith(starts)}
 
 
 def _results(files: ProjectFiles, folder: str) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
@@ -170,9 +198,9 @@ def _data(state: ProjectState) -> dict[str, str]:
     return {path: md5 for path, md5 in state.outputs.items() if path.startswith(DATA)}
 
 
-def _outputs(files: ProjectFiles) -> Iterator[tuple[str, str]]:
-    for lock in LOCKS:
+def _stages(files: ProjectFiles) -> Iterator[tuple[str, dvc_lock.LockedStage]]:
+    for lock, prefix in LOCKS.items():
         text = files.text(lock)
         if text is not None:
-            for stage in dvc_lock.parse(text, files.label(lock)).values():
-                yield from stage.outs.items()
+            for name, stage in dvc_lock.parse(text, files.label(lock)).items():
+                yield prefix + name, stage

@@ -10,9 +10,9 @@ from modelyard import params
 from modelyard.core import git
 from modelyard.core.git import Commit
 from modelyard.core.project_name import project_name
-from modelyard.experiments.compare import EARLIER, compare
+from modelyard.experiments.compare import EARLIER, MISSING, compare
 from modelyard.params.results import results_of, results_root
-from modelyard.reporting.changes import ProjectChanges, compare_states, read_state
+from modelyard.reporting.changes import ProjectChanges, compare_states, read_state, with_other_settings
 from modelyard.reporting.claims import ClaimRow, claim_rows
 from modelyard.reporting.data_cards import DatasetCard, data_cards
 from modelyard.reporting.experiments import ExperimentSection, experiment_sections
@@ -25,6 +25,8 @@ from modelyard.reporting.promotions import LookedAtTestSet, looked_at_test_sets
 from modelyard.reporting.replication import ReplicationRow, replication_rows
 from modelyard.reporting.studies import StudySection, study_sections
 from modelyard.reporting.tables import ResultTable, result_tables
+
+OTHER_SETTINGS = "of other settings than params.yaml has now: run again"
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ def gather(root: Path, against: str | None = None) -> ReportContents:
     now = read_state(files)
     published = params.load_published(project, root / "published.yaml")
     compared = compare(project, published, root / results_root("experiments"), root / results_root("pretrained"))
+    others = frozenset(with_other_settings(project, now))
+    compared.loc[compared.experiment.isin(others) & (compared.state != MISSING), "state"] = OTHER_SETTINGS
     tables = result_tables(compared)
     files_then = ProjectFiles(root, earlier) if earlier else None
     changes = compare_states(project, read_state(files_then), now) if files_then else None
@@ -118,7 +122,7 @@ def gather(root: Path, against: str | None = None) -> ReportContents:
         units=project.units,
         experiments=experiment_sections(files, project, tables, now.outputs),
         data_cards=cards,
-        card_sources=CardSources(root, project, published, cards, replication, now.outputs),
+        card_sources=CardSources(root, project, published, cards, replication, now.outputs, others),
         claims=claims,
         replication=replication,
         findings=notebook_findings(claims, replication, published),

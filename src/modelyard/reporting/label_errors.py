@@ -10,6 +10,7 @@ from modelyard.reporting.project_files import ProjectFiles
 
 FOLDER = Path("reports/label_errors")
 SHOWN = 25  # rows
+LONG = 6  # characters of a number
 
 
 @dataclass(frozen=True)
@@ -44,18 +45,20 @@ def _section(path: Path, image: InlineImage | None) -> LabelErrorSection:
     return LabelErrorSection(
         experiment=path.stem,
         columns=[str(column).replace("_", " ") for column in table.columns],
-        rows=[[_short(value) for value in row] for row in table.head(SHOWN).itertuples(index=False)],
+        rows=[list(map(_shown, map(str, table), row)) for row in table.head(SHOWN).itertuples(index=False)],
         total=len(table),
         likely_errors=int((table.likely_error == "True").sum()),
         images=(image,) if image else (),
     )
 
 
-def _short(value: str) -> str:
-    """A number with four digits, True and False as words, other text as it is."""
-    if value in ("True", "False"):
+def _shown(column: str, value: str) -> str:
+    """A value as text: classes as they are, and long numbers with four digits."""
+    if column == "likely_error":
         return "yes" if value == "True" else "no"
+    if column in ("label", "suggested") or len(value) <= LONG:
+        return value
     try:
-        return f"{float(value):.4g}" if "." in value else value
+        return f"{float(value):.4g}"
     except ValueError:
         return value

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from modelyard.core.report_text import markdown_table
+from modelyard.core.report_text import markdown_table, setting_text
 from modelyard.experiments.compare import MISSING, overview
 from modelyard.reporting.changes import MetricChange, ProjectChanges, ValueChange
 from modelyard.reporting.claims import ClaimRow
@@ -102,7 +102,7 @@ def _metric_cells(change: MetricChange) -> tuple[str, ...]:
 
 
 def _value_cells(change: ValueChange) -> tuple[str, ...]:
-    before, now = ("not set" if value is None else _escaped(str(value)) for value in (change.before, change.now))
+    before, now = (_escaped(setting_text(value)) for value in (change.before, change.now))
     return f"`{change.name}`", before, now
 
 

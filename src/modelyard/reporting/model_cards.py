@@ -16,7 +16,7 @@ from modelyard.data.samples import Task
 from modelyard.params.project import Project, Published
 from modelyard.params.results import FoldResults, results_of
 from modelyard.reporting.calibration import Calibration, read_calibration
-from modelyard.reporting.changes import read_state
+from modelyard.reporting.changes import read_state, with_other_settings
 from modelyard.reporting.data_cards import DatasetCard, InputCard, data_cards
 from modelyard.reporting.experiments import NOT_MEASURED, read_measurements, stated_settings
 from modelyard.reporting.project_files import ProjectFiles
@@ -39,6 +39,10 @@ ANSWERS: dict[Task, str] = {
 ONE_TRAINING = (
     "The intervals say how much the results depend on the choice of test samples, not on the luck of one training."
 )
+OTHER_SETTINGS = (
+    "Its results and its model are of other settings than these: params.yaml has changed since. To build it again: see "
+    "below."
+)
 ANY_KIND = (
     "It answers samples of any kind; for those unlike the training samples its answers mean little. "
     "`modelyard predict` names values that these did not have, and `modelyard check` tests for data drift."
@@ -55,6 +59,7 @@ class CardSources:
     data_cards: list[DatasetCard]
     replication: list[ReplicationRow]
     outputs: dict[str, str]
+    with_other_settings: frozenset[str]
 
     @classmethod
     def read(cls, root: Path) -> "CardSources":
@@ -65,8 +70,9 @@ class CardSources:
         """
         files, project = ProjectFiles(root), params.load(root / "params.yaml")
         published = params.load_published(project, root / "published.yaml")
-        outputs = read_state(files).outputs
-        return cls(root, project, published, data_cards(files, project, outputs), replication_rows(files), outputs)
+        state = read_state(files)
+        cards, others = data_cards(files, project, state.outputs), frozenset(with_other_settings(project, state))
+        return cls(root, project, published, cards, replication_rows(files), state.outputs, others)
 
 
 @dataclass(frozen=True)
@@ -169,7 +175,8 @@ def _card(sources: CardSources, name: str) -> ModelCard:
         classes=[[label, *map(_number, values.values())] for label, values in classes.items()],
         rare_slices=measured.rare_slices,
         limits=[
-            *_limits(data, classes, [f"{row.column} = {row.name}" for row in slices if row.is_small], bool(over_seeds))
+            *[OTHER_SETTINGS] * (name in sources.with_other_settings),
+            *_limits(data, classes, [f"{row.column} = {row.name}" for row in slices if row.is_small], bool(over_seeds)),
         ],
         takes=_takes(data),
         columns=[(each.name, each.kind, each.values, each.gaps) for each in columns[:SHOWN_COLUMNS]],
@@ -238,4 +245,4 @@ def _number(value: Any) -> str:
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return markdown_table(header, [[str(cell).replace("|", "\\|") for cell in row] for row in rows])
+    return markdown_table(header, [list(map(str, row)) for row in rows])

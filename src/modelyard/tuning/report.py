@@ -227,5 +227,5 @@ def _trials(results: StudyResults, trials: Sequence[FrozenTrial]) -> str:
 
 
 def _failures(results: StudyResults) -> str:
-    counts = Counter(reason(trial).replace("|", "\\|") for trial in results.failed)
+    counts = Counter(reason(trial) for trial in results.failed)
     return markdown_table(["trials", "reason"], ((f"{count}", text) for text, count in counts.most_common()))
