@@ -201,6 +201,8 @@ def test_experiments_on_the_same_test_samples_are_compared_with_the_best(
     assert 0.2 < rows["digits_mlp_onehot"].behind_low < 0.3 < rows["digits_mlp_onehot"].behind_high < 0.4
     assert np.isnan(rows["mnist_cnn"].behind)  # the only one of its data set
     assert rows_of(table, "digits_cnn").behind.drop("accuracy").isna().all()
+    plain = compare.compare(project, {}, tmp_path, tmp_path, with_distances=False)
+    assert plain.behind.isna().all()
     markdown = compare.markdown(table, {})
     assert "| 0.3 (0.27 to 0.33) | **best** |" in markdown
     assert markdown.count("**indistinguishable**") == 1

@@ -562,6 +562,8 @@ def test_a_study_may_vary_the_new_options(changed):
         ({"experiment": "boston_linaer"}, ("batches.new.experiment", "did you mean boston_linear?")),
         ({"data": "../houses.csv"}, ("batches.new.data", "is not in the project")),
         ({"data": "/houses.csv"}, ("batches.new.data", "is not in the project")),
+        ({"data": "a$(b).csv"}, ("batches.new.data", "has '$', which a command line would misread")),
+        ({"output": "-o.csv"}, ("batches.new.output", "begins with -, which a command line would misread")),
         ({"output": "out.xlsx"}, ("batches.new.output", "given 'out.xlsx'", "a name that ends in .csv or .parquet")),
         ({"output": "../new.csv"}, ("batches.new.output", "give a path below the folder of params.yaml")),
         ({"output": "/new.csv"}, ("batches.new.output", "give a path below the folder of params.yaml")),

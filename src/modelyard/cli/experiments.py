@@ -18,9 +18,8 @@ def list_experiments() -> None:
         ModelyardError: params.yaml or published.yaml is invalid.
     """
     project = params.load()
-    compared = compare(
-        project, params.load_published(project), Path(results_root("experiments")), Path(results_root("pretrained"))
-    )
+    results, pretrained = (Path(results_root(section)) for section in ("experiments", "pretrained"))
+    compared = compare(project, params.load_published(project), results, pretrained, with_distances=False)
     values = {row.experiment: f"{row.metric} {row.score:.4g}" for row in scores(compared).itertuples()}
     names = (Column(header, no_wrap=True) for header in ("experiment", "model"))
     table = Table(*names, "on test samples", box=None, padding=(0, 2, 0, 0))

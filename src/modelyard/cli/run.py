@@ -300,7 +300,8 @@ def _result_table(
     """
     from modelyard.experiments.compare import REBUILT, compare, overview
 
-    compared = compare(project, published, Path(results_root("experiments")), Path(results_root("pretrained")))
+    results, pretrained = (Path(results_root(section)) for section in ("experiments", "pretrained"))
+    compared = compare(project, published, results, pretrained, with_distances=False)
     compared.loc[compared.experiment.isin(stale) & (compared.state == REBUILT), "state"] = STALE
     is_wide, has_published = width >= WIDE, bool(published)
     headers = (Column("experiment", no_wrap=True), Column("on test samples (95 % interval)", no_wrap=is_wide))

@@ -84,7 +84,8 @@ def _contents() -> tuple[list[str], bool, str]:
     """Headline metrics, the most frequent first; whether values are published; the latest results in Markdown."""
     project = params.load()
     published = params.load_published(project)
-    compared = compare(project, published, Path(results_root("experiments")), Path(results_root("pretrained")))
+    results, pretrained = (Path(results_root(section)) for section in ("experiments", "pretrained"))
+    compared = compare(project, published, results, pretrained, with_distances=False)
     tasks = Counter(project.task_of(name) for name in project.all_experiments)
     metrics = [headline_metric(task) for task, _ in tasks.most_common()]
     return metrics, any(entry.metrics for entry in published.values()), overview_table(overview(compared))

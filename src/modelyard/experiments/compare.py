@@ -55,7 +55,11 @@ GAINS = (
 
 
 def compare(
-    project: Project, published: Mapping[str, PublishedValues], results: Path, pretrained: Path
+    project: Project,
+    published: Mapping[str, PublishedValues],
+    results: Path,
+    pretrained: Path,
+    with_distances: bool = True,
 ) -> pd.DataFrame:
     """One row for each experiment of params.yaml and each of its metrics.
 
@@ -64,6 +68,7 @@ def compare(
         published: what the notebooks printed, by experiment.
         results: the folder that holds one folder of results for each experiment.
         pretrained: the same for the experiments that start from networks trained by others.
+        with_distances: whether to fill in `behind`, for which all predictions are read and resampled.
 
     Returns:
         Columns: dataset, experiment, metric, value, low, high (95 % interval), published, inside (whether the
@@ -75,7 +80,7 @@ def compare(
         name: ExperimentResults((pretrained if name in project.pretrained else results) / name)
         for name in project.all_experiments
     }
-    behind, nothing = distances(project, files), PublishedValues(notebook="")
+    behind, nothing = distances(project, files) if with_distances else {}, PublishedValues(notebook="")
     rows = [
         row
         for name, of_experiment in files.items()

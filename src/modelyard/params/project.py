@@ -71,9 +71,15 @@ class TransferExperiment(Settings):
     training: models.NetworkTraining
 
 
+SPECIAL = set('"$`\\\n')  # to the shell, within the quotes that dvc.yaml puts around a path
+
+
 def _within_project(path: str) -> str:
     if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
         raise ValueError(f"{path} is not in the project: give a path below the folder of params.yaml")
+    if path.startswith("-") or (odd := set(path) & SPECIAL):
+        what = "begins with -" if path.startswith("-") else f"has {' '.join(map(repr, sorted(odd)))}"
+        raise ValueError(f"{path!r} {what}, which a command line would misread: give the file another name")
     return path
 
 

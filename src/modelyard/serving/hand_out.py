@@ -98,7 +98,7 @@ def hand_out(experiment: "ExperimentFiles", form: Format, folder: Path) -> list[
         is_network = (experiment.model_folder / NETWORK_FILE).exists()
         dtype = description.network_dtype if is_network else raw_dtype(description)
         write_text(temporary / EXAMPLE, example(description, form, dtype))
-        write_text(temporary / README, readme(experiment.name, description, form))
+        write_text(temporary / README, readme(experiment.name, description, form, dtype))
         return sorted(path.relative_to(temporary).as_posix() for path in temporary.iterdir())
 
 
@@ -142,7 +142,7 @@ def _random_samples(description: InputDescription) -> np.ndarray:
     return np.asarray(random.normal(size=shape) * scale + offset)
 
 
-def readme(name: str, description: InputDescription, form: Format) -> str:
+def readme(name: str, description: InputDescription, form: Format, dtype: str) -> str:
     """Say what the model takes and returns, and how to run the example."""
     packages = " ".join(filter(None, ["numpy", PACKAGES[form], "pillow" if kind_of(description) == "image" else ""]))
     classes = f" {', '.join(description.classes)}" if description.classes else ""
@@ -151,7 +151,7 @@ def readme(name: str, description: InputDescription, form: Format) -> str:
         f"A model for {description.task}, trained on the data set {description.dataset}. Its scaling is inside: it "
         "takes raw samples.",
         USE[form],
-        f"- input: {_inputs(description, form)}",
+        f"- input: {_inputs(description, form, dtype)}",
         f"- output `predictions`: {PREDICTIONS[description.task]}{classes}",
         "- `input.json`: everything that is known of the input, such as classes and the scaling inside",
         "The answers equal those of the trained model to a relative difference of 1e-4. An example without TensorFlow:",
@@ -165,7 +165,7 @@ def readme(name: str, description: InputDescription, form: Format) -> str:
     return "\n\n".join(lines).replace("\n\n- ", "\n- ").replace("\n- input", "\n\n- input", 1) + "\n"
 
 
-def _inputs(description: InputDescription, form: Format) -> str:
+def _inputs(description: InputDescription, form: Format, dtype: str) -> str:
     if description.features and form == "onnx":
         return (
             "one array (samples, 1) for each column of the table, by its name: numbers as float64 with NaN for a gap, "
@@ -173,7 +173,7 @@ def _inputs(description: InputDescription, form: Format) -> str:
         )
     shape = " x ".join(map(str, description.shape))
     of_features = f": {', '.join(description.features)}" if description.features else ""
-    return f"`raw`, {description.dtype} of shape samples x {shape}{of_features}"
+    return f"`raw`, {dtype} of shape samples x {shape}{of_features}"
 
 
 def _argument(description: InputDescription) -> str:
