@@ -331,6 +331,17 @@ def test_a_run_that_diverged_or_lacks_the_metric_is_never_averaged(project, tmp_
         assert claims.as_json({"one": result})["claims"]["one"]["second"]["values"][2] is None
 
 
+def test_a_crossed_claim_counts_a_run_that_diverged_without_predictions(project, tmp_path):
+    compared = claim(first=Side(experiment="boston_linear"), second=Side(experiment="boston_mlp"), metric="mae")
+    compared = compared.model_copy(update={"crossed": True})
+    for series, _ in both_series(project, compared, None):
+        content = {"metrics": {"correlation": None}, "diverged": "the loss became nan", "seconds": 1.0}
+        write_json(series.job(0, tmp_path).file, content)
+    runs = paired_runs(project, compared, tmp_path, None)
+    assert (len(runs), runs.diverged) == (1, 1)
+    write_json(tmp_path / "claims.json", claims.as_json(assess({"one": compared}, {"one": runs})))
+
+
 @pytest.mark.parametrize("direction", ["higher", "lower", "equal", "different"])
 def test_fewer_than_five_pairs_have_no_verdict(direction: str):
     result = assess({"one": claim(direction)}, {"one": pairs(9.0, seeds=4)})["one"]

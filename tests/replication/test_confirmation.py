@@ -106,12 +106,33 @@ def test_candidates_are_ranked_by_their_means_and_compared_with_the_tests_of_sci
     assert [each["trial"] for each in upside_down["candidates"]] == [4, 7]
 
 
-def test_a_training_that_diverged_is_named_and_not_averaged(project: Project, kept: Path) -> None:
+@pytest.mark.parametrize("higher_is_better", [True, False])
+def test_a_candidate_that_diverged_comes_last_and_the_others_are_compared(
+    higher_is_better: bool, project: Project, kept: Path, capsys: pytest.CaptureFixture
+) -> None:
+    baseline, trees, more = (of(project, each) for each in (BASELINE, TREES, MORE))
+    keep(baseline[1], [1.0, 1.1, 1.2, 1.1, 1.0], kept)
+    keep(trees[1], [1.0, None, 1.0, 1.0, 1.0], kept)
+    keep(more[1], [2.0, 2.2, 2.1, 2.3, 2.0] if higher_is_better else [0.1, 0.2, 0.1, 0.3, 0.2], kept)
+    found = confirmation.confirm(baseline, [trees, more], Score("val_mae", higher_is_better), kept)
+    best, last = found["candidates"]
+    assert (best["trial"], last["trial"], last["p_value"]) == (7, 4, 1.0)
+    assert best["p_value"] < 0.05
+    assert np.isnan([last["mean"], last["values"][1], last["difference"]["low"]]).all()
+    assert "warning: trial 4 has no finite val_mae with seed 9" in capsys.readouterr().err
+
+
+def test_without_a_baseline_or_a_candidate_that_converged_there_is_nothing_to_compare(
+    project: Project, kept: Path
+) -> None:
     baseline, trees = of(project, BASELINE), of(project, TREES)
     keep(baseline[1], [1.0] * SEEDS, kept)
     keep(trees[1], [1.0, None, 1.0, 1.0, 1.0], kept)
-    with pytest.raises(ModelyardError, match="trial 4 has no finite val_mae with seed 9: the training diverged"):
-        confirmation.confirm(baseline, [trees], Score("val_mae", higher_is_better=False), kept)
+    score = Score("val_mae", higher_is_better=False)
+    with pytest.raises(ModelyardError, match=r"a training of each candidate diverged.* search again with --new"):
+        confirmation.confirm(baseline, [trees], score, kept)
+    with pytest.raises(ModelyardError, match="the baseline has no finite val_mae with seed 9"):
+        confirmation.confirm((BASELINE, trees[1]), [baseline], score, kept)
 
 
 def test_finished_runs_are_not_repeated(project: Project, run_here, kept: Path) -> None:

@@ -47,6 +47,18 @@ def test_a_series_is_a_run_with_a_child_run_per_seed(tracked_project: Path) -> N
     )
 
 
+def test_a_run_that_diverged_has_failed_and_the_series_has_no_statistics_of_its_metrics(tracked_project: Path) -> None:
+    keep(series(), tracked_project / "kept", 0.7, 0.8)
+    content = {"experiment": "boston_mlp", "seed": 779, "metrics": {"correlation": None}, "seconds": 1.0}
+    write_json(series().job(2, tracked_project / "kept").file, content | {"diverged": "the loss became nan"})
+    mlflow_log.write([series()], tracked_project / "kept")
+    runs = runs_by_name(tracked_project)
+    diverged, parent = runs["boston_mlp seed 779"], runs["boston_mlp, over seeds"]
+    assert (diverged.info.status, diverged.data.tags["error"]) == ("FAILED", "the loss became nan")
+    assert parent.data.tags["mlflow.note.content"].startswith("1 of 3 trainings diverged")
+    assert "test_correlation_mean" not in parent.data.metrics
+
+
 def test_a_run_has_its_settings_metrics_and_duration(tracked_project: Path) -> None:
     keep(series(**CHANGES), tracked_project / "kept", 0.7, 0.8)
     mlflow_log.write([series(**CHANGES)], tracked_project / "kept")

@@ -52,6 +52,12 @@ def test_a_run_that_failed_has_the_reason_in_its_line(display, jobs) -> None:
     assert (display.ended, display.failed) == (1, 1)
 
 
+def test_a_run_that_diverged_has_ended_and_says_why(display, jobs) -> None:
+    display.show(Outcome(jobs[0], {"seconds": 2.5, "diverged": "the loss became nan"}))
+    assert printed(display) == ["✓ linear seed 7    2.5 s  the loss became nan"]
+    assert (display.ended, display.failed) == (1, 0)
+
+
 def test_a_run_that_a_cluster_begins_again_has_one_line(display, jobs) -> None:
     display.show(jobs[0])
     display.show(jobs[0])

@@ -9,6 +9,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 from support.replications import NO_LIMIT, series_of
 
+from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_json
 from modelyard.data import inputs
 from modelyard.orchestration.local_engine import LocalEngine
@@ -31,6 +32,26 @@ def test_the_metrics_are_those_of_scikit_learn_on_the_same_samples(project, run_
     assert values["val_mae"] == pytest.approx(np.abs(errors["validation"]).mean())
     mse = {name: np.square(error).mean() for name, error in errors.items()}
     assert values["gap"] == pytest.approx(mse["validation"] - mse["training"])
+
+
+def test_a_network_that_diverges_is_a_result_without_a_finite_metric(project, kept, tmp_path, run_here):
+    rate = {"training.optimizer": "sgd", "training.learning_rate": 1e30, "training.epochs": 2}
+    diverging = replace(series_of(project, "network", **rate), keeps_predictions=True)
+    (outcome,) = run_here([(diverging, 1)])
+    assert outcome.error == ""
+    assert "training has diverged. Give training.learning_rate a smaller value" in outcome.result["diverged"]
+    assert np.isnan(diverging.metrics(kept)[7]["correlation"])
+    assert run_here([(diverging, 1)]) == [], "it is not tried again, although a crossed claim would need predictions"
+    with single_run.prepared_inputs([diverging.job(0, kept)], tmp_path / "raw") as (prepared,):
+        on_validation = single_run.train_and_validate(prepared, 3, 0)
+    assert list(on_validation["metrics"]) == ["val_loss"]
+    assert np.isnan(on_validation["metrics"]["val_loss"])
+
+
+def test_another_error_of_a_training_is_an_error(project, run_here):
+    settings = {"training.early_stopping": {"patience": 1, "monitor": "val_loss"}, "split.validation": 0.0}
+    with pytest.raises(ModelyardError, match="early_stopping need validation samples"):
+        run_here([(series_of(project, "network", **settings), 1)])
 
 
 def test_each_input_is_prepared_once_and_deleted_at_the_end(project, kept, tmp_path):

@@ -3,6 +3,7 @@
 All are compared on validation samples, as the search compared them, so that the choice needs no test sample.
 """
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from modelyard.replication.series import Series
 
 SEEDS = 5
 SEED = "training.seed"
+NARROW = "Narrow the search space, and search again with --new."
 
 Values = npt.NDArray[np.float64]
 
@@ -61,6 +63,9 @@ def confirm(
 ) -> dict[str, Any]:
     """Rank the candidates by their mean over seeds, and compare each with the baseline, paired by seed.
 
+    A candidate with a training that diverged is reported, and comes last with a p value of 1: it wins nothing, and the
+    others are corrected for it all the same.
+
     Args:
         baseline: the experiment unchanged.
         candidates: the best trials.
@@ -71,26 +76,36 @@ def confirm(
         What is stored with the study, ready for JSON: `seeds`, `baseline` and `candidates`, the best first; each with
         its `trial`, the `values` by seed and their `mean`. A candidate also has its `difference` from the baseline
         (mean, sd, low, high) and the `p_value` of "better than the baseline", with Holm's correction over the
-        candidates.
+        candidates. Where a training diverged, its value, the mean and the difference are NaN.
 
     Raises:
-        ModelyardError: a run diverged, so that there is nothing to compare.
+        ModelyardError: a run of the baseline or of every candidate diverged, so that there is nothing to compare.
     """
     from statsmodels.stats.multitest import multipletests
 
     seeds = list(baseline[1].metrics(runs))[:SEEDS]
-    reference = _values(*baseline, score.metric, seeds, runs)
+    reference = _values(baseline[1], score.metric, seeds, runs)
+    if not np.isfinite(reference).all():
+        raise ModelyardError(
+            f"the baseline {_diverged(reference, score.metric, seeds)}: there is nothing to compare. {NARROW}"
+        )
     sign = 1.0 if score.higher_is_better else -1.0
     entries, p_values = [], []
     for configuration, series in candidates:
-        values = _values(configuration, series, score.metric, seeds, runs)
+        values = _values(series, score.metric, seeds, runs)
+        is_finite = np.isfinite(values).all()
+        if not is_finite:
+            reason = f"trial {configuration.trial} {_diverged(values, score.metric, seeds)}: it comes last"
+            print(f"warning: {reason}", file=sys.stderr)  # noqa: T201
         difference = seed_statistics(values - reference)._asdict()
         entries.append(_entry(configuration, values) | {"difference": difference})
-        p_values.append(float(p_value_above(sign * (values - reference), 0.0)))
+        p_values.append(float(p_value_above(sign * (values - reference), 0.0)) if is_finite else 1.0)
+    if not any(np.isfinite(entry["mean"]) for entry in entries):
+        raise ModelyardError(f"a training of each candidate diverged: there is nothing to compare. {NARROW}")
     corrected = multipletests(p_values, alpha=ALPHA, method="holm")[1]
     ranked = sorted(
         ({**entry, "p_value": float(p_value)} for entry, p_value in zip(entries, corrected, strict=True)),
-        key=lambda entry: -sign * entry["mean"],
+        key=lambda entry: (bool(np.isnan(entry["mean"])), -sign * entry["mean"]),
     )
     return {"seeds": seeds, "baseline": _entry(baseline[0], reference), "candidates": ranked}
 
@@ -99,13 +114,14 @@ def _entry(configuration: Configuration, values: Values) -> dict[str, Any]:
     return {"trial": configuration.trial, "values": values.tolist(), "mean": float(np.mean(values))}
 
 
-def _values(configuration: Configuration, series: Series, metric: str, seeds: Sequence[int], runs: Path) -> Values:
+def _values(series: Series, metric: str, seeds: Sequence[int], runs: Path) -> Values:
+    """A metric of each seed; NaN where the training diverged."""
     kept: Mapping[int, Mapping[str, float]] = series.metrics(runs)
-    values = np.array([kept[seed].get(metric, np.nan) for seed in seeds])
-    if not np.isfinite(values).all():
-        name = "the baseline" if configuration.trial is None else f"trial {configuration.trial}"
-        raise ModelyardError(
-            f"{name} has no finite {metric} with seed {seeds[int(np.argmin(np.isfinite(values)))]}: the training "
-            "diverged, so there is nothing to compare. Narrow the search space, and search again with --new."
-        )
-    return values
+    return np.array([kept[seed].get(metric, np.nan) for seed in seeds])
+
+
+def _diverged(values: Values, metric: str, seeds: Sequence[int]) -> str:
+    """What is wrong with values that are not all finite, as text."""
+    return (
+        f"has no finite {metric} with seed {seeds[int(np.argmin(np.isfinite(values)))]}, because the training diverged"
+    )

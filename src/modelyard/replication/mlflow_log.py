@@ -14,7 +14,7 @@ from modelyard.params.variants import GAP, ResolvedExperiment
 from modelyard.replication.seed_statistics import seed_statistics
 from modelyard.replication.series import Series
 from modelyard.tracking import nested_runs
-from modelyard.tracking.nested_runs import CompletedRun, LoggedMetric
+from modelyard.tracking.nested_runs import ERROR, CompletedRun, LoggedMetric
 
 
 def write(wanted: Iterable[Series], folder: Path, kind: str = "replication") -> None:
@@ -42,7 +42,7 @@ def _series_run(series: Series, runs: list[CompletedRun]) -> CompletedRun:
         end_time=end,
         params=_params(series.resolved),
         metrics=[LoggedMetric(name, value, len(runs), end) for name, value in _statistics(series, values)],
-        tags={"experiment": series.experiment, "mlflow.note.content": _description(series, values)},
+        tags={"experiment": series.experiment, "mlflow.note.content": _description(series, values, runs)},
     )
 
 
@@ -50,15 +50,16 @@ def _seed_run(series: Series, file: Path) -> CompletedRun:
     """A kept run; it ended when its file was written."""
     content, end = read_json(file), datetime.fromtimestamp(file.stat().st_mtime, UTC)
     values = {_metric_name(name): value for name, value in content["metrics"].items() if value is not None}
-    values |= {"epochs": content["epochs"], "seconds": content["seconds"]}
+    values |= {name: content[name] for name in ("epochs", "seconds") if name in content}
+    diverged = {ERROR: content["diverged"]} if "diverged" in content else {}
     return CompletedRun(
         name=f"{series.experiment} seed {content['seed']}",
-        status="FINISHED",
+        status="FAILED" if diverged else "FINISHED",
         start_time=end - timedelta(seconds=content["seconds"]),
         end_time=end,
         params=_params(series.resolved.with_seed_offset(series.seed_offset(content["seed"]), series.splits)),
         metrics=[LoggedMetric(name, value, 0, end) for name, value in values.items()],
-        tags={"experiment": series.experiment},
+        tags={"experiment": series.experiment, **diverged},
     )
 
 
@@ -89,8 +90,10 @@ def _params(resolved: ResolvedExperiment) -> dict[str, Any]:
     return own | {f"backbone.{key}": value for key, value in backbone.items()}
 
 
-def _description(series: Series, values_by_metric: Mapping[str, np.ndarray]) -> str:
+def _description(series: Series, values_by_metric: Mapping[str, np.ndarray], runs: list[CompletedRun]) -> str:
     """The text that MLflow shows at the top of the run's page."""
+    if diverged := sum(ERROR in run.tags for run in runs):
+        return f"{diverged} of {len(runs)} trainings diverged: their metrics have no statistics over seeds."
     headline = f"test_{headline_metric(series.resolved.task)}"
     name = headline if headline in values_by_metric else next(iter(values_by_metric))
     statistics = seed_statistics(values_by_metric[name], series.test_ratio(name))

@@ -73,7 +73,7 @@ def paired_runs(project: Project, claim: ClaimSettings, folder: Path, seeds: int
         {
             seed: run
             for seed, run in series.runs(folder).items()
-            if series.seed_offset(seed) < count and (run.has_predictions or not claim.crossed)
+            if series.seed_offset(seed) < count and (run.is_complete or not claim.crossed)
         }
         for series, count in sides
     )
@@ -81,13 +81,14 @@ def paired_runs(project: Project, claim: ClaimSettings, folder: Path, seeds: int
     first_values, second_values = (
         np.array([runs[seed].metrics.get(claim.metric, np.nan) for seed in common]) for runs in (first, second)
     )
+    is_finite = np.isfinite(first_values - second_values).all()  # else it is not tested, and some predictions are NaN
     seconds = [runs[seed].seconds for runs in (first, second) for seed in common]
     known = [each for each in seconds if each is not None]
     return PairedRuns(
         first_values,
         second_values,
         test_ratio=_test_ratio(sides, claim),
-        sample_variance=_sample_variance(sides, claim, folder, common),
+        sample_variance=_sample_variance(sides, claim, folder, common) if is_finite else 0.0,
         seconds=2 * float(np.mean(known)) if known else None,
         keys=_keys(sides),
     )

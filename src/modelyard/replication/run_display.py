@@ -47,7 +47,8 @@ class RunDisplay(WorkDisplay):
         if what.error:
             self.print(work_line(FAILED, f"{_name(what.job)} ").append(what.error, style="dim"))
         else:
-            self.print(work_line(DONE, _name(what.job), what.result["seconds"]))
+            line = work_line(DONE, _name(what.job), what.result["seconds"])
+            self.print(line.append(what.result.get("diverged", ""), style="dim"))
 
     def _running_lines(self) -> Iterator[Text]:
         now = time.monotonic()

@@ -55,7 +55,7 @@ COLUMNS = (
 BEGUN = "begun"  # what a run reports before it trains
 
 Work = Callable[[PreparedJob], dict[str, Any]]
-"""What a run does: a function of a module, which returns `metrics`, `epochs` and `seconds`."""
+"""What a run does: a function of a module, which returns `metrics`, `seconds`, and `epochs` or why it `diverged`."""
 
 _METRICS = TypeAdapter(dict[str, FiniteFloat | None])
 """The metrics in the file of a run: None where its training diverged, because JSON has no NaN."""
@@ -70,11 +70,14 @@ class Outcome(NamedTuple):
 
 
 class KeptRun(NamedTuple):
-    """The metrics of a run, NaN where its training diverged, and the seconds that it took, None if not known."""
+    """The metrics of a run, NaN where its training diverged, and the seconds that it took, None if not known.
+
+    `is_complete`: whether it has all that a crossed claim needs: its predictions, unless its training diverged.
+    """
 
     metrics: dict[str, float]
     seconds: float | None
-    has_predictions: bool = False
+    is_complete: bool = False
 
 
 @dataclass(frozen=True)
@@ -168,7 +171,7 @@ def missing_jobs(wanted: Iterable[tuple[Series, int]], folder: Path) -> list[Job
 
 
 def _is_done(job: Job) -> bool:
-    return _is_kept(job.file) and (not job.keeps_predictions or job.predictions.exists())
+    return _is_kept(job.file) and (not job.keeps_predictions or _kept_run(job.file).is_complete)
 
 
 def _is_kept(file: Path) -> bool:
@@ -183,7 +186,7 @@ def _is_kept(file: Path) -> bool:
 def _kept_run(file: Path) -> KeptRun:
     content = read_json(file)
     metrics = {name: np.nan if value is None else value for name, value in content["metrics"].items()}
-    return KeptRun(metrics, content.get("seconds"), predictions_of(file).exists())
+    return KeptRun(metrics, content.get("seconds"), "diverged" in content or predictions_of(file).exists())
 
 
 def run_jobs(

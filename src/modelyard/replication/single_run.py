@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from modelyard import models
+from modelyard.core.errors import ModelyardError
 from modelyard.core.files import checksum
 from modelyard.data import inputs, readers
 from modelyard.data.cross_validation import split_folds
@@ -19,7 +20,7 @@ from modelyard.data.samples import Samples
 from modelyard.data.splits import check_targets
 from modelyard.experiments import evaluate
 from modelyard.experiments.tasks import TASKS
-from modelyard.metrics import METRICS
+from modelyard.metrics import METRICS, headline_metric
 from modelyard.models.engine.training_settings import trained_epoch, without_checkpoint
 from modelyard.params.variants import GAP, ResolvedExperiment, digest
 
@@ -116,12 +117,15 @@ def train_and_evaluate(prepared: PreparedJob) -> dict[str, Any]:
         `metrics`: those on test samples; those of the epoch whose weights the model has (the last, unless the best is
         restored) on validation samples as val_*; `gap`, validation loss minus training loss, both of the trained
         model. Also the number of `epochs`, the `seconds` it took, and the columns of its `predictions`; none unless the
-        job keeps them.
+        job keeps them. If the training diverged: the headline metric as NaN, `diverged`, the reason, and `seconds`.
     """
     start = time.monotonic()
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns that every network is traced again
     with TemporaryDirectory() as folder:
-        model, history = _fit(prepared.job.resolved, prepared, Path(folder))
+        try:
+            model, history = _fit(prepared.job.resolved, prepared, Path(folder))
+        except ModelyardError as error:
+            return _result_of_diverged(error, headline_metric(prepared.job.resolved.task), start)
     data = prepared.folder(prepared.job.resolved)
     trained = history.iloc[trained_epoch(prepared.job.resolved.experiment.training, history)]
     values = {str(name): float(value) for name, value in trained.items() if str(name).startswith("val_")}
@@ -148,7 +152,8 @@ def train_and_validate(prepared: PreparedJob, folds: int | None, split_seed: int
 
     Returns:
         `metrics`: those on validation samples as val_*, of the epoch whose weights the model has, with folds the mean
-        over them. Also the number of `epochs`, and the `seconds` it took.
+        over them. Also the number of `epochs`, and the `seconds` it took. If the training diverged: `val_loss` as NaN,
+        `diverged`, the reason, and `seconds`.
     """
     import pandas as pd
 
@@ -160,7 +165,10 @@ def train_and_validate(prepared: PreparedJob, folds: int | None, split_seed: int
     for fold in split_folds(data, folds, split_seed):
         with TemporaryDirectory() as folder:
             context = models.TrainingContext(Path(folder), job.runtime, lambda _: None)
-            _, history = models.fit(settings.model, without_checkpoint(settings.training), fold, context)
+            try:
+                _, history = models.fit(settings.model, without_checkpoint(settings.training), fold, context)
+            except ModelyardError as error:
+                return _result_of_diverged(error, "val_loss", start)
         ends.append(history.iloc[trained_epoch(settings.training, history)])
         epochs += len(history)
     means = pd.DataFrame(ends).mean(skipna=False)
@@ -187,6 +195,15 @@ def _fit(resolved: ResolvedExperiment, prepared: PreparedJob, folder: Path) -> t
     data = inputs.load_training(prepared.folder(resolved) / "training")
     context = models.TrainingContext(folder, prepared.job.runtime, lambda _: None, backbone)
     return models.fit(resolved.experiment.model, resolved.experiment.training, data, context)
+
+
+def _result_of_diverged(error: ModelyardError, metric: str, start: float) -> dict[str, Any]:
+    """The result of a training that diverged; metrics that a result lacks count as NaN. Other errors are raised."""
+    from modelyard.models.engine.callbacks import TrainingDiverged  # it imports Keras
+
+    if not isinstance(error, TrainingDiverged):
+        raise error
+    return {"metrics": {metric: float("nan")}, "diverged": str(error), "seconds": time.monotonic() - start}
 
 
 def _gap(model: models.Model, data: inputs.TrainingInput) -> dict[str, float]:

@@ -61,6 +61,10 @@ def _monitor(name: str) -> dict[str, str]:
     return {"monitor": name, "mode": "max" if find_metric(name).higher_is_better else "min"}
 
 
+class TrainingDiverged(ModelyardError):
+    """The loss of a training is not finite."""
+
+
 class FiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
     """Stops a training whose loss is not finite, with advice."""
 
@@ -69,10 +73,10 @@ class FiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]  # keras has n
         self._training = training
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Raise a `ModelyardError` if the loss is not finite."""
+        """Raise `TrainingDiverged` if the loss is not finite."""
         loss = (logs or {}).get("loss", 0.0)
         if not math.isfinite(loss):
-            raise ModelyardError(
+            raise TrainingDiverged(
                 f"the loss became {loss} in epoch {epoch + 1} of {self._training.epochs}: training has diverged. "
                 f"Give training.learning_rate a smaller value (optimizer {self._training.optimizer}, learning_rate "
                 f"{self._training.learning_rate or 'default'}), or scale the input (inputs.<input>.scaling; "
