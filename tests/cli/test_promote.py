@@ -110,6 +110,29 @@ def test_a_champion_must_be_beaten_over_seeds_where_that_is_asked_for(
     assert modelyard("promote", "mean", "--seeds", "4").exit_code == 2, "no verdict from fewer than five pairs"
 
 
+@pytest.mark.parametrize("seed", [7, 10, 57])
+def test_both_sides_have_the_same_seeds_and_none_that_the_candidate_was_chosen_by(
+    seed: int, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = "fit: {input: line, model: {family: linear}, training: {seed: 7}}"
+    (project / "params.yaml").write_text(PARAMS.replace(own, own.replace("7", str(seed))))
+    seeds: dict[str, list[int]] = {"mean": [], "fit": []}
+
+    def train_here(jobs, *_: object) -> int:
+        for job in jobs:
+            seeds[job.experiment].append(job.resolved.seed)
+            content = {"experiment": job.experiment, "seed": job.resolved.seed, "seconds": 1.0, "epochs": 1}
+            write_json(job.file, content | {"metrics": {"correlation": 0.01 * (job.resolved.seed % 3)}})
+        return 0
+
+    monkeypatch.setattr(replicate, "run_missing", train_here)
+    modelyard("promote", "mean")
+    result = modelyard("promote", "fit", "--seeds", "5")
+    assert result.exit_code == 0, result.output
+    assert "Over 5 seeds: correlation +0" in result.output
+    assert seeds["mean"] == seeds["fit"] == list(range(seed + 6, seed + 11)), "a confirmation uses the 5 before these"
+
+
 def test_trainings_over_seeds_that_were_stopped_register_nothing(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,12 +67,15 @@ def _card(experiment: str) -> str:
 def _compare_over_seeds(project: Project, experiment: str, seeds: int) -> SeedComparison | None:
     """Train the experiments of candidate and champion with the same seeds; None if there is no other champion.
 
+    No seed is one that a search or its confirmation can have chosen the candidate by.
+
     Raises:
         ModelyardError: the champion cannot be trained again, or not all trainings have ended.
     """
     from modelyard.cli.replicate import runs_folder, train_all
     from modelyard.replication import paired_runs
     from modelyard.replication.claims import ALPHA
+    from modelyard.replication.confirmation import SEED, SEEDS
     from modelyard.replication.paired_tests import p_value_above
     from modelyard.replication.seed_statistics import seed_statistics
 
@@ -82,10 +85,12 @@ def _compare_over_seeds(project: Project, experiment: str, seeds: int) -> SeedCo
     if champion is None or champion.tags.get("model_md5") == candidate.model_md5:
         return None
     opponent = promotion.experiment_of(champion, project, Path.cwd())
+    used = max(project.all_experiments[name].training.seed for name in (experiment, opponent)) + SEEDS
     claim = ClaimSettings(
         says="the candidate is better than the champion",
         first=Side(experiment=experiment),
         second=Side(experiment=opponent),
+        changes={SEED: used + 1},
         metric=candidate.metric,
         direction="higher",
         smallest=1.0,  # not used: whether it is better is asked, not by how much
