@@ -53,7 +53,7 @@ def pairs(effect: float, seeds: int = 10, noise: float = 0.2, random_seed: int =
 
 
 def verdict(direction: str, runs: PairedRuns) -> Verdict:
-    return assess({"one": claim(direction)}, {"one": runs})["one"].verdict
+    return assess({"one": claim(direction)}, {"one": runs}, {"one": len(runs)})["one"].verdict
 
 
 @pytest.mark.parametrize(
@@ -127,9 +127,29 @@ def test_many_claims_need_more_evidence_than_one():
     assert verdict("higher", weak) is Verdict.HOLDS
     names = [f"claim {number}" for number in range(40)]
     of_many = {name: pairs(0.0, seeds=5, noise=5.0, random_seed=number) for number, name in enumerate(names)}
-    results = assess({name: claim() for name in [*names, "weak"]}, of_many | {"weak": weak})
+    asked = {name: claim(seeds=5) for name in names} | {"weak": claim(seeds=8)}
+    results = assess(asked, of_many | {"weak": weak})
     assert results["weak"].verdict is Verdict.INCONCLUSIVE
-    assert results["weak"].p_value_for > assess({"one": claim()}, {"one": weak})["one"].p_value_for
+    assert results["weak"].p_value_for > assess({"one": claim(seeds=8)}, {"one": weak})["one"].p_value_for
+
+
+@pytest.mark.parametrize(
+    ("asked", "done", "expected", "remark"),
+    [
+        (None, 7, Verdict.INCONCLUSIVE, "7 of 20 seeds"),
+        (None, 19, Verdict.INCONCLUSIVE, "19 of 20 seeds"),
+        (None, 20, Verdict.HOLDS, ""),
+        (12, 7, Verdict.INCONCLUSIVE, "7 of 12 seeds"),
+        (12, 12, Verdict.HOLDS, "12 of 20 seeds"),
+        (30, 25, Verdict.INCONCLUSIVE, "25 of 30 seeds"),
+    ],
+)
+def test_a_claim_is_tested_only_once_all_planned_seeds_are_there(
+    asked: int | None, done: int, expected: Verdict, remark: str
+):
+    result = assess({"one": claim(seeds=20)}, {"one": pairs(5.0, seeds=done)}, {"one": asked})["one"]
+    assert (result.verdict, result.remark) == (expected, remark)
+    assert (result.p_value_for is None) == (expected is Verdict.INCONCLUSIVE)
 
 
 def test_a_second_look_is_taken_only_at_its_number_of_seeds():
@@ -152,7 +172,7 @@ def test_a_claim_that_is_settled_at_its_first_look_has_no_second():
 
 def test_each_look_spends_its_share_of_the_error():
     runs = pairs(0.3, seeds=12, noise=0.5)
-    alone = [assess({"one": claim()}, {"one": runs.take(count)})["one"].p_value_for for count in (6, 12)]
+    alone = [assess({"one": claim(seeds=count)}, {"one": runs.take(count)})["one"].p_value_for for count in (6, 12)]
     both = assess({"one": claim(seeds=6, second_look=12)}, {"one": runs})["one"].p_value_for
     assert both == pytest.approx(min(alone[0] / 0.25, alone[1] / 0.75))
 
@@ -177,14 +197,14 @@ def test_the_familywise_error_is_at_most_five_percent():
     wrong = 0
     for study in range(STUDIES):
         pairs_by_name = {str(each): pairs(0.0, seeds=6, noise=3.0, random_seed=100 * study + each) for each in range(5)}
-        results = assess({name: claim("higher") for name in pairs_by_name}, pairs_by_name)
+        results = assess({name: claim("higher", seeds=6) for name in pairs_by_name}, pairs_by_name)
         wrong += any(each.verdict is Verdict.HOLDS for each in results.values())
     assert wrong / STUDIES <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / STUDIES)
 
 
 def test_equality_is_tested_as_in_statsmodels():
     pairs_by_name = pairs(0.2, seeds=9, noise=0.4)
-    result = assess({"one": claim("equal")}, {"one": pairs_by_name})["one"]
+    result = assess({"one": claim("equal", seeds=9)}, {"one": pairs_by_name})["one"]
     alone = DescrStatsW(pairs_by_name.differences).ttost_mean(-SMALLEST, SMALLEST)[0]
     assert result.p_value_for == pytest.approx(min(1.0, 2 * alone))  # Holm over two tests; this is the smaller one
 
@@ -354,7 +374,7 @@ def test_redrawn_splits_need_more_evidence_than_other_seeds():
     redrawn = replace(once, test_ratio=0.6)
     assert verdict("higher", once) is Verdict.HOLDS
     assert verdict("higher", redrawn) is Verdict.INCONCLUSIVE
-    results = [assess({"one": claim()}, {"one": runs})["one"].difference for runs in (once, redrawn)]
+    results = [assess({"one": claim(seeds=8)}, {"one": runs})["one"].difference for runs in (once, redrawn)]
     assert results[1].low < results[0].low < results[0].high < results[1].high
 
 

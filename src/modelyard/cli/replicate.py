@@ -190,7 +190,7 @@ def _assess(
         pairs[name] = paired_runs.paired_runs(project, claim, folder, seeds.get(name))
         if name in reported and not len(pairs[name].first):
             pairs[name] = _reported_runs(project, claim, reported[name], pairs[name])
-    return claims.assess(declared, pairs)
+    return claims.assess(declared, pairs, seeds)
 
 
 def _reported() -> dict[str, Any]:

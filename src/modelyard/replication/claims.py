@@ -62,6 +62,7 @@ class ClaimResult:
         p_value_for: the probability of differences that favour the claim as much as these if it were wrong.
         p_value_against: the probability of differences that contradict it as much as these if it were right.
         level: the significance level that Holm's correction leaves for a claim that is not settled yet.
+        looks: the numbers of seeds after which it is tested.
 
     Both p values are corrected over all claims (Holm), and None if the claim was not tested.
     """
@@ -72,6 +73,7 @@ class ClaimResult:
     p_value_for: float | None = None
     p_value_against: float | None = None
     level: float = ALPHA
+    looks: tuple[int, ...] = ()
 
     @property
     def is_measured(self) -> bool:
@@ -126,7 +128,7 @@ class ClaimResult:
         """How many seeds it is to be tested with next; None if it is settled, or no look is left."""
         if self.verdict not in (Verdict.INCONCLUSIVE, Verdict.NOT_RUN) or self.pairs.diverged:
             return None
-        return next((count for count in self.claim.looks if count > len(self.pairs)), None)
+        return next((count for count in self.looks if count > len(self.pairs)), None)
 
     @property
     def seeds_needed(self) -> int | None:
@@ -162,24 +164,31 @@ class ClaimResult:
             )
         if count is None:
             return f"not even {MOST_SEEDS:,} seeds would settle an effect of {smallest}"
+        if count <= len(self.pairs) and self.p_value_for is None:
+            return ""  # it is to be tested with more
         if count <= len(self.pairs):
             return f"{count} seeds would have settled an effect of {smallest} (power {POWER})"
         cost = f", {count * seconds / 60:.1f} minutes of training" if seconds is not None else ""
         return f"{count} seeds would settle an effect of {smallest} (power {POWER}{cost})"
 
 
-def assess(claims: Mapping[str, ClaimSettings], pairs: Mapping[str, PairedRuns]) -> dict[str, ClaimResult]:
+def assess(
+    claims: Mapping[str, ClaimSettings], pairs: Mapping[str, PairedRuns], seeds: Mapping[str, int | None] | None = None
+) -> dict[str, ClaimResult]:
     """The verdict on each claim, by paired t tests at a level of 5 % over all of them (Holm's correction).
 
     Where each seed draws its own split, the t test is the corrected resampled one (Nadeau and Bengio 2003). A claim
-    with fewer than FEWEST_PAIRS pairs, or with a run that diverged, is not tested.
+    with fewer pairs than are planned or than FEWEST_PAIRS, or with a run that diverged, is not tested: looking at each
+    number of seeds that happens to be there would make a verdict wrong more often than in 5 %.
 
     Args:
         claims: the claims by name.
         pairs: the runs of each.
+        seeds: the planned number of seeds by claim; None or absent: the number that the claim states.
     """
+    looks = {name: _looks(claim, (seeds or {}).get(name)) for name, claim in claims.items()}
     pairs = {name: _at_last_look(claims[name], runs) for name, runs in pairs.items()}
-    tested = {name: runs for name, runs in pairs.items() if _is_tested(claims[name], runs)}
+    tested = {name: runs for name, runs in pairs.items() if _is_tested(looks[name], runs)}
     corrected = _holm({name: _p_values(claims[name], runs) for name, runs in tested.items()})
     rejected = sum(p_value < ALPHA for both in corrected.values() for p_value in both)
     results = {}
@@ -188,7 +197,7 @@ def assess(claims: Mapping[str, ClaimSettings], pairs: Mapping[str, PairedRuns])
         hypotheses = 2 * len(tested.keys() | {name})
         level = ALPHA / max(1, hypotheses - rejected)  # of the next hypothesis that Holm's method would look at
         verdict = _verdict(pairs[name], p_value_for, p_value_against)
-        results[name] = ClaimResult(claim, pairs[name], verdict, p_value_for, p_value_against, level)
+        results[name] = ClaimResult(claim, pairs[name], verdict, p_value_for, p_value_against, level, looks[name])
     return results
 
 
@@ -232,10 +241,14 @@ def _at_last_look(claim: ClaimSettings, pairs: PairedRuns) -> PairedRuns:
     return pairs.take(reached[-1]) if reached else pairs
 
 
-def _is_tested(claim: ClaimSettings, pairs: PairedRuns) -> bool:
+def _looks(claim: ClaimSettings, seeds: int | None) -> tuple[int, ...]:
+    """The numbers of seeds after which a claim is tested; a second look is always that of the claim."""
+    return (seeds,) if seeds and not claim.second_look else claim.looks
+
+
+def _is_tested(looks: tuple[int, ...], pairs: PairedRuns) -> bool:
     """Whether there are enough runs, and all have a value; a look is never taken early."""
-    fewest = claim.seeds if claim.second_look else 0
-    return len(pairs) >= max(FEWEST_PAIRS, fewest) and not pairs.diverged
+    return len(pairs) >= max(FEWEST_PAIRS, looks[0]) and not pairs.diverged
 
 
 def _holm(p_values: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
