@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.engines import Here
+from support.paths import ROOT
 from support.replications import NO_LIMIT, series_of
 
+from modelyard import params
 from modelyard.core.errors import ModelyardError
 from modelyard.models import Runtime
 from modelyard.params.project import PublishedValues
-from modelyard.replication import series
+from modelyard.replication import series, single_run
 from modelyard.replication.series import Series
 
 PUBLISHED = {"boosting": PublishedValues(notebook="1", metrics={"mae": 0.0})}
@@ -59,8 +61,13 @@ def test_the_key_changes_with_settings_and_runtime_and_not_with_descriptions(pro
     assert series_of(described, "boosting").key == boosting.key
 
 
-def test_the_key_changes_with_the_code(project, monkeypatch):
+def test_the_key_changes_with_the_code_and_the_libraries(project, monkeypatch):
     before = series_of(project, "boosting").key
+    monkeypatch.setattr(series, "library_versions", lambda: {"keras": "0"})
+    assert series_of(project, "boosting").key != before
+    assert {"keras", "tensorflow", "scikit-learn", "numpy"} <= single_run.library_versions().keys()
+    assert all(single_run.library_versions().values())
+    monkeypatch.undo()
     monkeypatch.setattr(series, "code_checksums", lambda: {"models/boosting.py": "edited"})
     assert series_of(project, "boosting").key != before
 
@@ -95,6 +102,30 @@ def test_the_summary_compares_the_published_value_with_the_runs(project, run_her
     assert row.inside is False
     assert series.published_text(row) == f"0 outside, z {row.z:+.1f}"
     assert series.published_text(summary.loc["r2"]) == ""
+
+
+def test_a_row_has_the_digest_of_its_settings_whatever_the_code(project, run_here, kept, tmp_path, monkeypatch):
+    run_here([(series_of(project, "linear"), 1)])
+    series.summarize(project, {}, kept).to_csv(tmp_path / "replication.csv", index=False)
+    monkeypatch.setattr(series, "code_checksums", lambda: {"models/linear.py": "edited"})
+    (row, *_) = series.read_summary(tmp_path / "replication.csv").itertuples()
+    assert not series.has_other_settings(row, project)
+    input_settings = project.inputs["line"].model_copy(update={"scaling": "minmax"})
+    assert series.has_other_settings(row, project.model_copy(update={"inputs": {"line": input_settings}}))
+    assert series.has_other_settings(row._replace(splits=True), project)
+
+
+def test_a_digest_of_digits_alone_is_read_as_text(tmp_path):
+    names = ",".join(series.COLUMNS)
+    (tmp_path / "replication.csv").write_text(f"{names}\nlinear,False,mae,1,2.0,,,,2.0,2.0,,,,0123456789012345\n")
+    assert series.read_summary(tmp_path / "replication.csv").settings.tolist() == ["0123456789012345"]
+
+
+def test_the_settings_of_the_committed_summary_are_not_known_and_count_as_present():
+    project = params.load(ROOT / "params.yaml")
+    table = series.read_summary(ROOT / "reports" / "replication.csv")
+    assert len(table) > 50
+    assert not any(series.has_other_settings(row, project) for row in table.itertuples())
 
 
 def test_a_single_run_has_no_interval_and_no_z(project, run_here, kept):

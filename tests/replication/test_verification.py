@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 from scipy.stats import t
+from support.replications import series_of
 
 from modelyard.core import machine
 from modelyard.core.errors import ModelyardError
@@ -103,6 +104,16 @@ def test_with_seeds_the_prediction_interval_of_another_run_decides(verify, root:
         found = verify({"mae": mae})
         assert found.verdict is verdict
         assert "by 8 seeds" in found.metrics[0]
+
+
+def test_seeds_with_other_settings_do_not_count(verify, project: Project, root: Path) -> None:
+    row = "linear,False,mae,8,2.05,0.02,2.03,2.07,2.0,2.1,,,,"
+    for settings, source in (
+        (series_of(project, "linear").settings_digest, "by 8 seeds"),
+        (series_of(project, "linear", scaling="minmax").settings_digest, "bootstrap interval; no 5 seeds"),
+    ):
+        (root / "reports" / "replication.csv").write_text(f"{SEEDS[:-1]},settings\n{row}{settings}\n")
+        assert source in verify({"mae": 2.05}).metrics[0]
 
 
 @pytest.mark.parametrize("row", ["linear,False,mae,4,2,9,1,3,1,3,,,", "boosting,False,mae,8,2,9,1,3,1,3,,,"])

@@ -1,5 +1,6 @@
 """Cards of models: what they say comes from the project's files, and only models that were evaluated have one."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,13 @@ def test_published_values_stand_beside_the_results(sources: CardSources) -> None
 def test_what_is_known_from_one_training_only_is_a_limit(sources: CardSources) -> None:
     assert "not on the luck of one training" in model_card(sources, "digits_cnn")
     assert "not on the luck of one training" not in model_card(sources, "boston_mlp")
+
+
+def test_runs_by_other_settings_say_nothing_about_a_model(sources: CardSources) -> None:
+    of_others = [replace(row, has_other_settings=True) for row in sources.replication]
+    card = model_card(replace(sources, replication=of_others), "boston_mlp")
+    assert "not on the luck of one training" in card
+    assert "0.765 to 0.823" not in card
 
 
 def test_a_class_that_is_predicted_worse_is_a_limit(project: Path) -> None:

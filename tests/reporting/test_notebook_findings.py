@@ -65,6 +65,11 @@ def test_each_printed_value_has_its_place_among_our_runs() -> None:
     )
 
 
+def test_runs_by_other_settings_are_named() -> None:
+    (findings,) = notebook_findings([], [replace(RUNS, has_other_settings=True)], PUBLISHED)
+    assert "inside the spread of 8 seeds, by other settings (14.1" in findings.published[0]
+
+
 def test_questions_of_our_own_come_last() -> None:
     own = claim_row("holds", claim=CLAIM.model_copy(update={"notebook": ""}))
     found = notebook_findings([own, ROW], [], PUBLISHED)

@@ -92,6 +92,13 @@ def test_metrics_over_seeds_are_shown_with_the_published_value(report: Report) -
     assert "boston_mlp new test samples for each seed correlation 1 0.8 0.7958 outside" in text
 
 
+def test_runs_by_other_settings_are_marked(project: Path, rewrite: Rewrite) -> None:
+    file = project / "reports" / "replication.csv"
+    header, first, *_ = file.read_text().splitlines()
+    file.write_text(f"{header},settings\n{first},0123456789abcdef\n")
+    assert "boston_mlp by other settings correlation 8" in rewrite().page.text
+
+
 def test_a_study_is_shown_below_the_headings_of_the_page(report: Report) -> None:
     assert "epochs 90" in report.page.text
     assert "<h4>Study digits_cnn</h4>" in report.page.html

@@ -1,15 +1,34 @@
 """The rows of metrics over seeds."""
 
+from pathlib import Path
+
+import pytest
+from support.paths import PARAMS
 from support.projects import REPLICATION
 
+from modelyard import params
 from modelyard.core.files import write_text
+from modelyard.params.project import Project, PublishedValues
+from modelyard.params.variants import resolve
+from modelyard.replication.series import Series
 from modelyard.reporting.project_files import ProjectFiles
-from modelyard.reporting.replication import replication_rows
+from modelyard.reporting.replication import ReplicationRow, replication_rows
 
 
-def test_headline_metrics_and_published_values_are_shown(tmp_path) -> None:
-    write_text(tmp_path / "reports" / "replication.csv", REPLICATION)
-    several, one = replication_rows(ProjectFiles(tmp_path))
+@pytest.fixture(scope="module")
+def project() -> Project:
+    return params.load(PARAMS)
+
+
+def rows_of(folder: Path, project: Project, text: str = REPLICATION, published: float = 0.7958) -> list[ReplicationRow]:
+    """The rows of a summary, with this published correlation."""
+    write_text(folder / "reports" / "replication.csv", text)
+    values = {"boston_mlp": PublishedValues(notebook="004", metrics={"correlation": published})}
+    return replication_rows(ProjectFiles(folder), project, values)
+
+
+def test_headline_metrics_and_published_values_are_shown(tmp_path: Path, project: Project) -> None:
+    several, one = rows_of(tmp_path, project)
     assert (several.metric, several.mean, several.std) == ("correlation", "0.79 (0.7733 to 0.8067)", "0.02")
     assert (several.min_to_max, several.published, several.is_inside, several.z) == (
         "0.765 to 0.823",
@@ -22,5 +41,23 @@ def test_headline_metrics_and_published_values_are_shown(tmp_path) -> None:
     assert (one.seeds, one.mean, one.std, one.min_to_max, one.z, one.bar) == (1, "0.8", "", "", "", None)
 
 
-def test_without_a_file_there_are_no_rows(tmp_path) -> None:
-    assert replication_rows(ProjectFiles(tmp_path)) == []
+def test_a_published_value_that_was_corrected_since_has_its_own_place(tmp_path: Path, project: Project) -> None:
+    several, _ = rows_of(tmp_path, project, published=0.83)
+    assert (several.published, several.is_inside, several.z) == (0.83, False, "+2.0")
+
+
+def test_an_experiment_that_is_gone_has_no_row(tmp_path: Path, project: Project) -> None:
+    gone = REPLICATION.replace("boston_mlp,False", "gone,False")
+    assert [row.experiment for row in rows_of(tmp_path, project, gone)] == ["boston_mlp"]
+
+
+def test_runs_by_other_settings_are_marked(tmp_path: Path, project: Project) -> None:
+    present = Series("boston_mlp", resolve(project, "boston_mlp", {}), project.runtime).settings_digest
+    header, first, *_ = REPLICATION.splitlines()
+    for settings, is_other in ((present, False), ("0123456789012345", True), ("", False)):
+        (row,) = rows_of(tmp_path, project, f"{header},settings\n{first},{settings}\n")
+        assert row.has_other_settings is is_other
+
+
+def test_without_a_file_there_are_no_rows(tmp_path: Path, project: Project) -> None:
+    assert replication_rows(ProjectFiles(tmp_path), project, {}) == []

@@ -28,6 +28,7 @@ from modelyard.replication.single_run import (
     Job,
     PreparedJob,
     code_checksums,
+    library_versions,
     predictions_of,
     prepared_inputs,
     train_and_evaluate,
@@ -50,6 +51,7 @@ COLUMNS = (
     "published",
     "z",
     "inside",
+    "settings",
 )
 
 BEGUN = "begun"  # what a run reports before it trains
@@ -67,6 +69,16 @@ class Outcome(NamedTuple):
     job: Job
     result: Any = None
     error: str = ""
+
+
+class Place(NamedTuple):
+    """Where a published value lies among runs.
+
+    `z`: standard deviations from the mean, None without any; `inside`: whether it lies between least and most.
+    """
+
+    z: float | None
+    inside: bool
 
 
 class KeptRun(NamedTuple):
@@ -108,9 +120,17 @@ class Series:
 
     @cached_property
     def key(self) -> str:
-        """A hash of everything that can change a metric: settings, runtime and code."""
-        settings = {"resolved": self.resolved.to_dict(), "runtime": self.runtime.model_dump(), "splits": self.splits}
-        return digest(settings | {"code": code_checksums()})
+        """A hash of everything that can change a metric: settings, runtime, code and libraries."""
+        return digest(self._settings | {"code": code_checksums(), "libraries": library_versions()})
+
+    @cached_property
+    def settings_digest(self) -> str:
+        """A hash of settings and runtime, whatever the code."""
+        return digest(self._settings)
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return {"resolved": self.resolved.to_dict(), "runtime": self.runtime.model_dump(), "splits": self.splits}
 
     def test_ratio(self, metric: str) -> float:
         """The number of samples that a metric is measured on, divided by the number of training samples.
@@ -260,7 +280,8 @@ def summarize(project: Project, published: Mapping[str, PublishedValues], folder
     Returns:
         A table with the columns experiment, splits, metric, seeds, mean, sd, low, high (95 % t interval of the mean;
         with splits, of the corrected resampled t test), least, most, published, z (of the published value: standard
-        deviations from the mean), inside (whether the published value lies between least and most).
+        deviations from the mean), inside (whether the published value lies between least and most), settings (a hash
+        of those that it was run with).
     """
     import pandas as pd
 
@@ -273,7 +294,7 @@ def summarize(project: Project, published: Mapping[str, PublishedValues], folder
 
 
 def read_summary(file: Path | TextIO) -> "pd.DataFrame":
-    """Read reports/replication.csv, as `summarize` made it.
+    """Read reports/replication.csv, as `summarize` made it; files of earlier versions have no `settings`.
 
     Raises:
         ModelyardError: it is something else.
@@ -281,7 +302,8 @@ def read_summary(file: Path | TextIO) -> "pd.DataFrame":
     import pandas as pd
 
     try:
-        return pd.read_csv(file)[list(COLUMNS)]
+        table = pd.read_csv(file, dtype={"settings": str})  # a hash can look like a number
+        return table.assign(settings=table.get("settings"))[list(COLUMNS)]
     except (KeyError, ValueError) as error:
         raise ModelyardError(f"reports/replication.csv: not what `modelyard replicate` writes ({error})") from None
 
@@ -306,6 +328,16 @@ def with_earlier_rows(summary: "pd.DataFrame", file: Path, project: Project) -> 
     return pd.DataFrame([*summary.to_dict("records"), *earlier], columns=list(COLUMNS))
 
 
+def has_other_settings(row: Any, project: Project) -> bool:
+    """Whether a summary's row is of settings that its experiment has no more; False where they were not recorded."""
+    import pandas as pd
+
+    if pd.isna(row.settings):
+        return False
+    present = Series(row.experiment, resolve(project, row.experiment, {}), project.runtime, bool(row.splits))
+    return bool(row.settings != present.settings_digest)
+
+
 def published_text(row: Any) -> str:
     """The published value of a summary's row and where it lies among the runs, for example "0.96 outside, z +3.1"."""
     import pandas as pd
@@ -328,19 +360,14 @@ def _summary_rows(
             reason = f"no statistics of {metric}, because it is not finite with seed {seeds} (the training diverged)"
             print(f"warning: {series.experiment}: {reason}", file=sys.stderr)  # noqa: T201
             continue
+        statistics, least, most = seed_statistics(values, series.test_ratio(metric)), values.min(), values.max()
         row = {"experiment": series.experiment, "splits": series.splits, "metric": metric, "seeds": len(values)}
-        row |= seed_statistics(values, series.test_ratio(metric))._asdict() | {
-            "least": values.min(),
-            "most": values.max(),
-        }
+        row |= statistics._asdict() | {"least": least, "most": most, "settings": series.settings_digest}
         value = published.get(metric)
-        yield row | {"published": value} | ({} if value is None else _compare(value, values))
+        place = {} if value is None else place_of(value, statistics.mean, statistics.sd, least, most)._asdict()
+        yield row | {"published": value} | place
 
 
-def _compare(published: float, values: np.ndarray) -> dict[str, Any]:
-    """Where a published value lies among those of the runs."""
-    from scipy.stats import zmap
-
-    varies = len(values) > 1 and np.ptp(values) > 0
-    z = zmap(published, values, ddof=1).item() if varies else None
-    return {"z": z, "inside": bool(values.min() <= published <= values.max())}
+def place_of(published: float, mean: float, sd: float | None, least: float, most: float) -> Place:
+    """Where a published value lies among runs with these statistics; `sd` is 0 or None where they do not vary."""
+    return Place((published - mean) / sd if sd else None, bool(least <= published <= most))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from modelyard import models
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import checksum
+from modelyard.core.machine import installed_version
 from modelyard.data import inputs, readers
 from modelyard.data.cross_validation import split_folds
 from modelyard.data.samples import Samples
@@ -48,6 +49,8 @@ CODE = (
     "models/families",
     "replication/single_run.py",
 )
+
+LIBRARIES = ("keras", "numpy", "scikit-learn", "tensorflow")  # what trains and computes
 
 
 @dataclass(frozen=True)
@@ -183,6 +186,12 @@ def code_checksums() -> dict[str, str]:
     paths = [package / name for name in CODE]
     files = [file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])]
     return {file.relative_to(package).as_posix(): checksum(file, "sha256") for file in files}
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """The version of each of LIBRARIES."""
+    return {name: installed_version(name) for name in LIBRARIES}
 
 
 def _fit(resolved: ResolvedExperiment, prepared: PreparedJob, folder: Path) -> tuple[models.Model, "pd.DataFrame"]:

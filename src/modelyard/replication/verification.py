@@ -17,7 +17,7 @@ from modelyard.orchestration.dvc_lock import LockedStage
 from modelyard.params.project import Project
 from modelyard.params.results import ExperimentResults, evaluate_stage, export_stage, results_of, train_stage
 from modelyard.replication.claims import FEWEST_PAIRS as FEWEST_SEEDS
-from modelyard.replication.series import read_summary
+from modelyard.replication.series import has_other_settings, read_summary
 from modelyard.tracking import lineage
 
 ROUNDING = 1e-9  # relative: values that differ by less are equal but for rounding
@@ -129,7 +129,7 @@ def _compare_metrics(project: Project, experiment: str, root: Path, rebuilt: Pat
         then, now = old[metric][0], new.get(metric, np.nan)
         if _are_equal(then, now):
             continue
-        spread = _spread(results, experiment, metric, root)
+        spread = _spread(results, project, experiment, metric, root)
         inside = spread.low <= now <= spread.high or _are_equal(now, spread.low) or _are_equal(now, spread.high)
         within &= inside
         texts.append(
@@ -143,11 +143,11 @@ def _are_equal(first: float, second: float) -> bool:
     return bool(np.isclose(first, second, rtol=ROUNDING, atol=0.0))
 
 
-def _spread(results: ExperimentResults, experiment: str, metric: str, root: Path) -> Spread:
+def _spread(results: ExperimentResults, project: Project, experiment: str, metric: str, root: Path) -> Spread:
     """Where a metric is expected with another seed, or, without enough seeds, its bootstrap interval."""
     from scipy.stats import t
 
-    row = _over_seeds(experiment, metric, root)
+    row = _over_seeds(project, experiment, metric, root)
     if row is None:
         return Spread(*results.intervals[metric], f"{CONFIDENCE:.0%} bootstrap interval; no {FEWEST_SEEDS} seeds")
     # Prediction interval of one more value of a normal distribution.
@@ -155,14 +155,15 @@ def _spread(results: ExperimentResults, experiment: str, metric: str, root: Path
     return Spread(row.mean - half, row.mean + half, f"{CONFIDENCE:.0%} of runs with other seeds, by {row.seeds} seeds")
 
 
-def _over_seeds(experiment: str, metric: str, root: Path) -> Any | None:
-    """The row of reports/replication.csv of a metric at equal test samples, if it has enough seeds."""
+def _over_seeds(project: Project, experiment: str, metric: str, root: Path) -> Any | None:
+    """The row of reports/replication.csv of a metric at equal test samples and settings, if it has enough seeds."""
     file = root / "reports" / "replication.csv"
     if not file.exists():
         return None
     table = read_summary(file)
     rows = table[(table.experiment == experiment) & (table.metric == metric) & ~table.splits.astype(bool)]
-    return next(rows[rows.seeds >= FEWEST_SEEDS].itertuples(), None)
+    enough = rows[rows.seeds >= FEWEST_SEEDS].itertuples()
+    return next((row for row in enough if not has_other_settings(row, project)), None)
 
 
 def _code_and_settings(before: Mapping[str, LockedStage], after: Mapping[str, LockedStage]) -> Iterator[str]:

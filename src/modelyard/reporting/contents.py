@@ -109,7 +109,7 @@ def gather(root: Path, against: str | None = None) -> ReportContents:
     tables = result_tables(compared)
     files_then = ProjectFiles(root, earlier) if earlier else None
     changes = compare_states(project, read_state(files_then), now) if files_then else None
-    claims, replication = claim_rows(files, project), replication_rows(files)
+    claims, replication = claim_rows(files, project), replication_rows(files, project, published)
     cards = data_cards(files, project, now.outputs)
     return ReportContents(
         title=project_name(root) or root.resolve().name,

@@ -72,7 +72,8 @@ class CardSources:
         published = params.load_published(project, root / "published.yaml")
         state = read_state(files)
         cards, others = data_cards(files, project, state.outputs), frozenset(with_other_settings(project, state))
-        return cls(root, project, published, cards, replication_rows(files), state.outputs, others)
+        replication = replication_rows(files, project, published)
+        return cls(root, project, published, cards, replication, state.outputs, others)
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,8 @@ def _card(sources: CardSources, name: str) -> ModelCard:
     experiment, results = project.all_experiments[name], results_of(project, name, root)
     dataset = next(card for card in sources.data_cards if card.name == project.dataset_of(name))
     data = next((card for card in dataset.inputs if card.name == experiment.input), None)
-    over_seeds = [row for row in sources.replication if row.experiment == name and row.seeds > 1]
+    of_model = (row for row in sources.replication if row.experiment == name and not row.has_other_settings)
+    over_seeds = [row for row in of_model if row.seeds > 1]
     is_evaluated = results.is_evaluated
     measured = read_measurements(results) if is_evaluated else NOT_MEASURED
     slices, classes = measured.slices, measured.classes

@@ -93,4 +93,5 @@ def _place(row: ReplicationRow) -> str:
     side = "inside" if row.is_inside else "outside"
     z = f", z {row.z}" if row.z else ""
     samples = ", each with new test samples" if row.splits else ""
-    return f"{side} the spread of {row.seeds} seeds{samples} ({row.min_to_max or row.mean}{z})"
+    settings = ", by other settings" if row.has_other_settings else ""
+    return f"{side} the spread of {row.seeds} seeds{samples}{settings} ({row.min_to_max or row.mean}{z})"
