@@ -192,6 +192,15 @@ def test_a_crossed_claim_allows_for_other_test_samples():
     assert "no number of seeds would settle an effect of 0.5: it needs more test samples" in crossed.remark
 
 
+def test_the_legend_says_what_a_crossed_verdict_is_about():
+    runs = replace(pairs(5.0), sample_variance=0.01)
+    text = claims.markdown(assess({"one": claim(crossed=True)}, {"one": runs}))
+    assert (
+        "with *test samples resampled* their variance is added, and the verdict is about samples of this kind" in text
+    )
+    assert "| test samples resampled | accuracy, higher |" in text
+
+
 @pytest.mark.slow
 def test_the_familywise_error_is_at_most_five_percent():
     wrong = 0

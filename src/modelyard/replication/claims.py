@@ -206,7 +206,8 @@ def as_json(results: Mapping[str, ClaimResult]) -> dict[str, Any]:
     return {
         "confidence": CONFIDENCE,
         "test": "t test of the differences, paired over seeds; where each seed draws its own split, the corrected "
-        "resampled t test (Nadeau and Bengio 2003); equivalence by two one-sided tests (TOST)",
+        "resampled t test (Nadeau and Bengio 2003); where the test samples are resampled, with their variance added "
+        "(Welch and Satterthwaite); equivalence by two one-sided tests (TOST)",
         "correction": f"Holm over the two tests of each of {_count_tested(results)} claims",
         "claims": {name: _entry(result) for name, result in results.items()},
     }
@@ -322,7 +323,8 @@ def _legend(results: Mapping[str, ClaimResult]) -> str:
         "it; it does not hold if the test shows that the difference is below the smallest one that matters, or has the "
         "opposite sign. Equality is an equivalence test (TOST). Where each seed draws its own split, the splits share "
         "samples, and the test is the corrected resampled t test (Nadeau and Bengio 2003), whose verdict is about "
-        "samples of this kind; where all seeds have the same test samples, the verdict is about this test set. The "
+        "samples of this kind. Where all seeds have the same test samples, the verdict is about this test set; with "
+        "*test samples resampled* their variance is added, and the verdict is about samples of this kind. The "
         f"level of 5 % applies to all {_count_tested(results)} tested claims together (Holm). Cohen's d is the mean "
         "difference in standard deviations of the differences. P(first > second) is the probability that one run of "
         "the first has the higher metric. The number of seeds that would settle a claim is for a test of its own, with "
