@@ -17,6 +17,7 @@ from support.paths import ROOT
 
 from modelyard import params
 from modelyard.core.errors import ModelyardError
+from modelyard.core.files import read_json, write_json, write_text
 from modelyard.data.inputs import save_test
 from modelyard.data.samples import Samples
 from modelyard.params.project import Project
@@ -190,8 +191,36 @@ def test_comparisons_on_the_same_test_samples_are_counted_and_repeated_ones_keep
     widths = [float(each["gain_high"]) - float(each["gain_low"]) for each in tags]
     assert widths[3] == pytest.approx(widths[1])
     assert "98.33 % paired bootstrap; comparison 2 on these test samples" in tags[1]["reason"]
-    (of_test,) = promotion.history()["test_samples"].values()
+    promotion.write_history(project)
+    (of_test,) = read_json(project / promotion.HISTORY)["test_samples"].values()
     assert (of_test["comparisons"], len(of_test["versions"])) == (3, 5)
+
+
+def test_comparisons_that_another_store_has_decided_count_and_stay_recorded(project: Path) -> None:
+    md5 = promotion.candidate_of(params.load(), "fit", project).test_md5
+    elsewhere = [
+        {"model": "line", "version": "1", "experiment": "old", "reason": "There was no champion before it."},
+        {"model": "line", "version": "6", "experiment": "older", "comparison": "4"},
+    ]
+    history = {md5: {"comparisons": 4, "versions": elsewhere}, "other": {"comparisons": 2, "versions": []}}
+    write_json(project / promotion.HISTORY, {"test_samples": history})
+    promote("mean")
+    promotion.write_history(project)
+    assert promote("fit").version.tags["comparison"] == "5"
+    for _ in range(2):
+        promotion.write_history(project)
+    found = read_json(project / promotion.HISTORY)["test_samples"]
+    assert (found[md5]["comparisons"], found["other"]["comparisons"]) == (5, 2)
+    assert found[md5]["versions"][:2] == elsewhere
+    assert [each["experiment"] for each in found[md5]["versions"][2:]] == ["mean", "fit"]
+
+
+@pytest.mark.parametrize("content", ["<<<<<<< HEAD", "[]", "{}", '{"test_samples": {"md5": {"comparisons": "many"}}}'])
+def test_a_damaged_history_is_refused_and_nothing_is_registered(content: str, project: Path) -> None:
+    write_text(project / promotion.HISTORY, content)
+    with pytest.raises(ModelyardError, match=r"reports/promotions\.json.*(merge conflict|git checkout)"):
+        promote("mean")
+    assert alias(CHAMPION) is None
 
 
 @pytest.mark.parametrize("is_better", [True, False])

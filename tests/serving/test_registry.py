@@ -57,6 +57,16 @@ def test_the_champions_folder_holds_the_model_that_was_registered(tracked_projec
     assert model.description == fit_model("linear", DATA).description
 
 
+def test_a_model_is_found_among_more_than_a_page(tracked_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    champions("first", folder=tracked_project)
+    for name in ("a", "b", "m", "z"):
+        mlflow.MlflowClient().create_registered_model(name)
+    monkeypatch.setattr(registry, "MODELS_PER_PAGE", 2)
+    assert champion() == "1"
+    with pytest.raises(ModelyardError, match="allowed: a, b, line, m, z"):
+        registry.resolve("q@champion")
+
+
 def test_a_version_takes_the_model_that_its_training_logged(tracked_project: Path) -> None:
     model = fit_model("linear", DATA)
     folder = save_model(model, tracked_project / "model")

@@ -9,15 +9,12 @@ from rich.markup import escape
 from modelyard import params
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.core.errors import ModelyardError
-from modelyard.core.files import write_json
 from modelyard.params.claim import ClaimSettings, Side
 from modelyard.params.project import Project
 from modelyard.reporting.model_cards import CardSources, model_card
 from modelyard.serving import promotion, registry
 from modelyard.serving.promotion import SeedComparison
 from modelyard.serving.registry import CHALLENGER, CHAMPION
-
-HISTORY = Path("reports/promotions.json")
 
 
 def promote(experiment: str, force: str | None, seeds: int | None) -> None:
@@ -33,9 +30,10 @@ def promote(experiment: str, force: str | None, seeds: int | None) -> None:
         )
     project = params.load()
     project.section_of(experiment)  # first of all, to refuse a wrong name
+    promotion.read_history(Path.cwd())  # and a damaged history, before anything is trained
     over_seeds = _compare_over_seeds(project, experiment, seeds) if seeds else None
     done = promotion.promote(project, experiment, Path.cwd(), force or "", _card(experiment), over_seeds)
-    write_json(HISTORY, promotion.history())
+    promotion.write_history(Path.cwd())
     name = done.version.name
     lines = [f"[bold]{name}@{done.alias}[/] is {done.version}.", done.reason]
     if "forced" in done.version.tags and done.version != done.before:
@@ -52,8 +50,9 @@ def promote(experiment: str, force: str | None, seeds: int | None) -> None:
 
 def roll_back(dataset: str) -> None:
     """Set the previous champion again, and print which that is."""
+    promotion.read_history(Path.cwd())  # first of all, to refuse a damaged one
     former, replaced = registry.roll_back(dataset)
-    write_json(HISTORY, promotion.history())
+    promotion.write_history(Path.cwd())
     _print([f"[bold]{dataset}@{CHAMPION}[/] is {former} again; it replaces {replaced}."])
 
 

@@ -4,14 +4,17 @@ The test is the interval of a paired bootstrap over the candidate's test samples
 these samples, wider for each further one (see serving.comparisons).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
 
 from modelyard import models
 from modelyard.core.errors import ModelyardError
+from modelyard.core.files import read_json, write_json
 from modelyard.experiments import evaluate
 from modelyard.experiments.evaluate import Evaluation
 from modelyard.metrics.bootstrap import paired_difference
@@ -26,6 +29,7 @@ from modelyard.serving.reference import ModelReference
 from modelyard.serving.registry import CHALLENGER, CHAMPION, Version
 
 RECORDED = ("experiment", "metric", "comparison", "gain", "gain_low", "gain_high", "over_seeds", "reason", "forced")
+HISTORY = Path("reports/promotions.json")
 LEAKY_SCALING = "minmax_per_split"  # it scales test samples by their own range
 
 
@@ -123,6 +127,21 @@ class Promotion(NamedTuple):
     before: Version | None
 
 
+@dataclass
+class TestSetHistory:
+    """What test samples have decided: the number of comparisons, and the versions that were evaluated on them.
+
+    A version is its `model`, its number `version`, and those of its tags that are RECORDED.
+    """
+
+    comparisons: int = 0
+    versions: list[dict[str, str]] = field(default_factory=list)
+
+
+_History = dict[str, TestSetHistory]
+"""By MD5 of the test samples."""
+
+
 def promote(
     project: Project,
     experiment: str,
@@ -142,15 +161,15 @@ def promote(
         over_seeds: a comparison with the champion's experiment that it has to win as well.
 
     Raises:
-        ModelyardError: the experiment's files are missing or differ from what the pipeline built, or the tracking store
-            cannot be reached.
+        ModelyardError: the experiment's files are missing or differ from what the pipeline built, the history of
+            promotions is not readable, or the tracking store cannot be reached.
     """
-    candidate = candidate_of(project, experiment, root)
+    candidate, recorded = candidate_of(project, experiment, root), read_history(root)
     champion = registry.aliased(candidate.name, CHAMPION)
     if champion and champion.tags.get("model_md5") == candidate.model_md5:
         champion = _with_files(champion, candidate)
         return Promotion(champion, CHAMPION, "It is the champion already, with the same files.", champion)
-    decision = decide(candidate, champion)
+    decision = decide(candidate, champion, recorded.get(candidate.test_md5, TestSetHistory()).comparisons)
     if over_seeds and decision.comparison:
         decision = _with_seeds(decision, over_seeds)
     if force:
@@ -201,15 +220,43 @@ def experiment_of(champion: Version, project: Project, root: Path) -> str:
     )
 
 
-def history() -> dict[str, Any]:
-    """Every promotion, for the report: by MD5 of the test samples, with the number of comparisons on them."""
-    versions, found = registry.history(), dict[str, Any]()
+def read_history(root: Path) -> _History:
+    """Every promotion that the project has recorded; none without a file.
+
+    Raises:
+        ModelyardError: the file is something else.
+    """
+    if not (root / HISTORY).exists():
+        return {}
+    try:
+        return TypeAdapter(_History).validate_python(read_json(root / HISTORY)["test_samples"])
+    except (KeyError, TypeError, ValidationError):
+        raise ModelyardError(
+            f"{HISTORY} is not what `modelyard promote` writes, so the comparisons on each test set are not known. "
+            f"Restore it (git checkout {HISTORY}), or delete it to count those of the tracking store alone."
+        ) from None
+
+
+def write_history(root: Path) -> None:
+    """Add the promotions of the tracking store to those that the project has recorded.
+
+    The store of a fresh clone is empty; what other stores have decided still counts. Their numbers of versions can be
+    equal, so that a version is told by its experiment and reason, too.
+    """
+    found, versions = read_history(root), registry.history()
     for version in versions:
         if test := version.tags.get("test_md5"):
-            entry = {name: version.tags[name] for name in RECORDED if name in version.tags}
-            of_test = found.setdefault(test, {"comparisons": registry.comparisons_on(test, versions), "versions": []})
-            of_test["versions"].append({"model": version.name, "version": version.number} | entry)
-    return {"test_samples": found}
+            recorded = found.setdefault(test, TestSetHistory())
+            recorded.comparisons = max(recorded.comparisons, registry.comparisons_on(test, versions))
+            tags = {name: version.tags[name] for name in RECORDED if name in version.tags}
+            entry = {"model": version.name, "version": version.number} | tags
+            others = [each for each in recorded.versions if _identity(each) != _identity(entry)]
+            recorded.versions = [*others, entry]
+    write_json(root / HISTORY, {"test_samples": {test: asdict(each) for test, each in found.items()}})
+
+
+def _identity(entry: dict[str, str]) -> tuple[str | None, ...]:
+    return tuple(entry.get(key) for key in ("model", "version", "experiment", "reason"))
 
 
 def registered_name(project: Project, experiment: str) -> str:
@@ -218,8 +265,11 @@ def registered_name(project: Project, experiment: str) -> str:
     return name if task == project.datasets[name].task else f"{name}-{task}"
 
 
-def decide(candidate: Candidate, champion: Version | None) -> PromotionDecision:
-    """Whether a candidate is significantly better than the champion on the candidate's test samples."""
+def decide(candidate: Candidate, champion: Version | None, recorded: int = 0) -> PromotionDecision:
+    """Whether a candidate is significantly better than the champion on the candidate's test samples.
+
+    `recorded`: how many comparisons these have decided, by the history of promotions.
+    """
     if candidate.model.description.scaling == LEAKY_SCALING:
         reason = f"Its test samples were scaled by their own range ({LEAKY_SCALING})"
         return PromotionDecision(False, f"{reason}: its metrics do not hold for new samples.")
@@ -235,7 +285,7 @@ def decide(candidate: Candidate, champion: Version | None) -> PromotionDecision:
     opponent = evaluate.evaluate(models.load(folder), candidate.test)
     old, new = (each.scored.bound_metrics[candidate.metric] for each in (opponent, candidate.evaluation))
     difference = paired_difference(candidate.metric, old, new)
-    number = registry.comparison_number(candidate.test_md5, candidate.model_md5, champion)
+    number = registry.comparison_number(candidate.test_md5, candidate.model_md5, champion, recorded)
     comparison = Comparison(difference, number, champion.number)
     return PromotionDecision(comparison.is_significant, str(comparison), comparison)
 

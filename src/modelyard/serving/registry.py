@@ -26,6 +26,7 @@ REFERENCE, REFERENCE_MD5 = "reference", "reference_md5"  # of a version: a folde
 ONNX, ONNX_MD5 = "onnx", "onnx_md5"  # the same for the converted model
 LONGEST_DESCRIPTION = 5000  # characters, of MLflow's tables
 MAX_VERSIONS = 10_000
+MODELS_PER_PAGE = 1000  # the most that MLflow allows
 ADVICE = "Promote an experiment: modelyard promote EXPERIMENT"
 
 
@@ -48,11 +49,14 @@ def aliased(name: str, alias: str) -> Version | None:
         return _version(client, name, number) if number else None
 
 
-def comparison_number(test_md5: str, model_md5: str, champion: Version) -> int:
-    """The number of a comparison with the champion on the test samples with this MD5: repeated, it keeps its number."""
+def comparison_number(test_md5: str, model_md5: str, champion: Version, recorded: int = 0) -> int:
+    """The number of a comparison with the champion on the test samples with this MD5: repeated, it keeps its number.
+
+    `recorded`: how many comparisons they have decided elsewhere: the store can be another one than that of these.
+    """
     same, versions = {"test_md5": test_md5, "model_md5": model_md5, AGAINST: champion.number}, history()
     known = [each for each in versions if each.name == champion.name and same.items() <= each.tags.items()]
-    return int(known[0].tags[COMPARISON]) if known else comparisons_on(test_md5, versions) + 1
+    return int(known[0].tags[COMPARISON]) if known else max(recorded, comparisons_on(test_md5, versions)) + 1
 
 
 def comparisons_on(test_md5: str, versions: Iterable[Version]) -> int:
@@ -267,7 +271,11 @@ def _registry() -> Iterator[Any]:
 
 def _aliases(client: Any) -> dict[str, dict[str, str]]:
     """Version numbers by alias, for each registered model."""
-    found = client.search_registered_models()
+    found: list[Any] = []
+    token: str | None = None
+    while token != "":  # MLflow returns pages
+        page = client.search_registered_models(max_results=MODELS_PER_PAGE, page_token=token)
+        found, token = [*found, *page], page.token or ""
     return {each.name: {alias: str(number) for alias, number in each.aliases.items()} for each in found}
 
 
