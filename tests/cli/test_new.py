@@ -194,11 +194,14 @@ def test_an_empty_project_has_no_entries(folder: Path, monkeypatch: pytest.Monke
     assert "\n\n\n" not in Path("README.md").read_text()
 
 
-def test_images_are_copied_without_litter_and_get_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_images_are_copied_without_litter_and_broken_links_and_get_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.chdir(tmp_path)
     for number in range(20):
         draw(tmp_path / "my pets" / ("cat", "dog")[number % 2] / f"{number}.png", (40, 30))
     (tmp_path / "my pets" / "cat" / ".DS_Store").touch()
+    (tmp_path / "my pets" / "cat" / "moved.png").symlink_to("elsewhere.png")
     (tmp_path / "my pets" / "cat" / "text.png").write_text("no image")
     options = ("--size", "16x24", "--colour", "grey", "--broken", "leave_out")
     result = modelyard("new", "animals", "--images", "my pets", *options)

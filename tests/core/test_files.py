@@ -15,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from modelyard.core import files
+from modelyard.core.errors import ModelyardError
 
 
 class _Killed(Exception):
@@ -199,3 +200,22 @@ def test_tables_are_written_below_each_other_completely_or_not_at_all(name: str,
 def test_without_a_table_no_file_is_written(tmp_path: Path):
     files.write_tables(tmp_path / "a.csv", [])
     assert _names(tmp_path) == []
+
+
+def test_a_copied_folder_has_no_links_and_nothing_that_is_left_out(tmp_path: Path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    for name in ("x", "b/y", "b/left_out"):
+        (tmp_path / "a" / name).write_text(name)
+    (tmp_path / "a" / "link").symlink_to(tmp_path / "a" / "x")
+    (tmp_path / "a" / "to_nothing").symlink_to("gone")
+    files.copy_folder(tmp_path / "a", tmp_path / "copy", lambda name: name == "left_out")
+    assert _names(tmp_path / "copy") == ["b", "link", "x"]
+    assert _names(tmp_path / "copy" / "b") == ["y"]
+    assert not (tmp_path / "copy" / "link").is_symlink()
+
+
+def test_a_file_that_cannot_be_copied_is_named_with_the_reason(tmp_path: Path):
+    (tmp_path / "a").mkdir()
+    os.mkfifo(tmp_path / "a" / "pipe")
+    with pytest.raises(ModelyardError, match=r"a/pipe cannot be copied: .* is a named pipe\. Make it readable"):
+        files.copy_folder(tmp_path / "a", tmp_path / "copy", lambda _: False)

@@ -17,12 +17,18 @@ STAGES = {
         "outs": [{"path": "results/a/model"}],
     },
 }
+SUB_STAGES = {
+    "count": {"deps": [{"path": "count.py"}, {"path": "../shared/a.py"}], "outs": [{"path": "count.txt"}]},
+    "sum@a": {"deps": [{"path": "settings/a.json"}], "outs": [{"path": "results/a/sum"}]},
+}
+SUB_PIPELINE = "stages: {sum: {foreach: [a], do: {wdir: .., cmd: sum}}}"
 FILES = (
     "dvc.yaml", "params.yaml", ".dvcignore", "src/package/train.py", "src/package/helper.py", "own.csv",
-    "sub/dvc.yaml", "data/raw/a/raw.csv",
+    "sub/dvc.yaml", "sub/count.py", "shared/a.py", "settings/a.json", "data/raw/a/raw.csv",
 )  # fmt: skip
 LEFT_OUT = (
     "data/other/prepared.csv", "data/raw/b/raw.csv", "results/a/model/model.keras", "reports/report.md", "notes.txt",
+    "sub/count.txt", "sub/notes.txt",
     "src/package/__pycache__/train.pyc", ".dvc/cache/files/md5/aa", ".git/config",
 )  # fmt: skip
 
@@ -34,10 +40,17 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         file = tmp_path / "project" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(name)
-    YAML().dump({"schema": "2.0", "stages": STAGES}, tmp_path / "project" / "dvc.lock")
+    (tmp_path / "project" / "dvc.yaml").write_text("stages: {}")
+    (tmp_path / "project" / "sub" / "dvc.yaml").write_text(SUB_PIPELINE)
+    for folder, stages in (("project", STAGES), ("project/sub", SUB_STAGES)):
+        write_lock(tmp_path / folder, stages)
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(copies.tempfile, "tempdir", str(tmp_path / "temporary"))
     return tmp_path / "project"
+
+
+def write_lock(folder: Path, stages: object) -> None:
+    YAML().dump({"schema": "2.0", "stages": stages}, folder / "dvc.lock")
 
 
 def files_of(folder: Path) -> set[str]:
@@ -45,12 +58,29 @@ def files_of(folder: Path) -> set[str]:
 
 
 def test_it_has_the_sources_and_kept_outputs_and_no_results(root: Path) -> None:
+    before = {name: (root / name).read_text() for name in FILES}
     with scratch_copy(root, ["fetch@a", "fetch@never_run"]) as folder:
-        assert files_of(folder) == {*FILES, "dvc.lock", ".dvc/config"}
+        assert files_of(folder) == {*FILES, "dvc.lock", "sub/dvc.lock", ".dvc/config"}
         for name in FILES:
             assert not (folder / name).is_symlink()
             (folder / name).write_text("edited in the copy")
-    assert all((root / name).read_text() == name for name in FILES)
+    assert {name: (root / name).read_text() for name in FILES} == before
+
+
+@pytest.mark.parametrize("path", ["../beside.csv", "../temporary", ".", "src/../.."])
+def test_nothing_outside_the_project_is_copied(path: str, root: Path) -> None:
+    (root.parent / "beside.csv").touch()
+    write_lock(root, {"train@a": {"deps": [{"path": path}, {"path": "own.csv"}], "outs": [{"path": path}]}})
+    with scratch_copy(root, ["train@a"]) as folder:
+        assert (folder / "own.csv").exists()
+        assert not (folder / "src").exists()
+        assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_links_that_lead_nowhere_are_passed_over(root: Path) -> None:
+    (root / "src" / "package" / ".#train.py").symlink_to("someone@somewhere.1234")  # of Emacs, while a file is edited
+    with scratch_copy(root, []) as folder:
+        assert (folder / "src" / "package" / "train.py").exists()
 
 
 def test_outputs_that_are_not_kept_are_left_out(root: Path) -> None:

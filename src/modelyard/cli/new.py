@@ -20,7 +20,7 @@ from modelyard.cli.data import ShowOptions, image_settings, table_options
 from modelyard.cli.wheel import write_wheel
 from modelyard.core import git
 from modelyard.core.errors import ModelyardError
-from modelyard.core.files import atomic_folder, sha256, write_text
+from modelyard.core.files import atomic_folder, copy_folder, sha256, write_text
 from modelyard.core.project_name import NAME
 from modelyard.data.readers.images import describe
 from modelyard.data.trees import LITTER
@@ -168,7 +168,7 @@ def _add_data(draft: Path, data: Data, original: Path) -> Proposal:
 
 def _copy(original: Path, copied: Path) -> None:
     if original.is_dir():
-        shutil.copytree(original, copied, ignore=lambda _, names: set(filter(LITTER.fullmatch, names)))
+        copy_folder(original, copied, LITTER.fullmatch)
     else:
         shutil.copyfile(original, copied)
 

@@ -6,7 +6,7 @@ import secrets
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -113,6 +113,32 @@ def conflict_message(text: str, path: Path) -> str:
                 f"the whole file: git checkout --ours {path} (or --theirs). `modelyard run` then builds what differs."
             )
     return ""
+
+
+def copy_folder(source: Path, target: Path, left_out: Callable[[str], object]) -> None:
+    """Copy a folder with all that it holds, links as what they lead to; those that lead nowhere are passed over.
+
+    Args:
+        source: the folder.
+        target: where it is copied to; files in a folder that is there already are replaced.
+        left_out: whether a file or folder of this name is not copied.
+
+    Raises:
+        ModelyardError: a file cannot be copied.
+    """
+    try:
+        shutil.copytree(
+            source,
+            target,
+            ignore=lambda _, names: set(filter(left_out, names)),
+            ignore_dangling_symlinks=True,
+            dirs_exist_ok=True,
+        )
+    except shutil.Error as error:
+        path, _, reason = error.args[0][0]
+        raise ModelyardError(
+            f"{path} cannot be copied: {reason}. Make it readable, make room on the disk, or remove it."
+        ) from None
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -1,13 +1,16 @@
 """A copy of a project without its results, in which stages can be run without touching the project."""
 
+import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
+from modelyard.core.config import parse_yaml
+from modelyard.core.files import copy_folder, read_text
 from modelyard.orchestration import dvc_lock
-from modelyard.orchestration.dvc_lock import LockedStage
 
 PREFIX = "modelyard_"  # of the folder's name
 # DVC's settings of a user could name a cache that has the results, and its own folder for state would be left behind.
@@ -27,19 +30,19 @@ def scratch_copy(root: Path, kept: Collection[str]) -> Iterator[Path]:
     """Yield the folder of a copy, which is deleted after the block; DVC has no cache there, so every stage must run.
 
     Copied are the files that describe the pipeline, dvc.lock, and all top-level folders and files with something that
-    a stage depends on and no stage makes.
+    a stage depends on and no stage makes. What lies outside the project is not copied.
 
     Args:
         root: the project's folder.
         kept: the stages whose outputs are copied as well, where they are there.
     """
-    stages = dvc_lock.read(root)
+    stages = _located_stages(root)
+    outputs = [path for name in kept if name in stages for path in stages[name].outs]
     with tempfile.TemporaryDirectory(prefix=PREFIX) as temporary:
         folder = Path(temporary).resolve()
         described = [path for pattern in ("*.yaml", "dvc.lock", ".dvcignore") for path in root.glob(pattern)]
         described += [path for name in ("dvc.yaml", "dvc.lock") for path in root.glob(f"*/{name}")]
-        outputs = [Path(path) for name in kept if name in stages for path in stages[name].outs]
-        needed = [root / name for name in (*map(Path, _sources(stages)), *outputs)]
+        needed = [root / path for path in (*_sources(stages.values()), *outputs)]
         for path in (*described, *needed):
             _copy(path, folder / path.relative_to(root))
         (folder / ".dvc").mkdir()
@@ -47,16 +50,61 @@ def scratch_copy(root: Path, kept: Collection[str]) -> Iterator[Path]:
         yield folder
 
 
-def _sources(stages: Mapping[str, LockedStage]) -> set[str]:
-    """The top-level names of what stages depend on, but for folders into which stages write."""
-    made = {Path(path).parts[0] for stage in stages.values() for path in stage.outs}
-    needed = {Path(path).parts[0] for stage in stages.values() for path in stage.deps if not Path(path).is_absolute()}
-    return needed - made
+class _Located(NamedTuple):
+    """The folder in which a stage runs, and its paths within the project; all are relative to the project's folder."""
+
+    folder: Path
+    deps: Sequence[Path]
+    outs: Sequence[Path]
+
+
+def _located_stages(root: Path) -> dict[str, _Located]:
+    """All locked stages by name; dvc.lock has paths relative to the folder of a stage, which only dvc.yaml names."""
+    located: dict[str, _Located] = {}
+    folders: dict[str, Mapping[str, str]] = {}
+    for name, stage in dvc_lock.read(root).items():
+        place, _, own_name = name.rpartition("/dvc.yaml:")
+        if place not in folders:
+            folders[place] = _working_folders(root / place / "dvc.yaml")
+        folder = os.path.normpath(Path(place) / folders[place].get(own_name.partition("@")[0], "."))
+        deps, outs = (list(_inside(root, folder, paths)) for paths in (stage.deps, stage.outs))
+        located[name] = _Located(Path(folder), deps, outs)
+    return located
+
+
+def _working_folders(file: Path) -> dict[str, str]:
+    """The `wdir` of each stage of a dvc.yaml; none if it is missing or wrong, which DVC reports when it reads it."""
+    try:
+        stages = parse_yaml(read_text(file), file)["stages"]
+        return {name: stage.get("do", stage).get("wdir", ".") for name, stage in stages.items()}
+    except (FileNotFoundError, AttributeError, KeyError, TypeError):
+        return {}
+
+
+def _inside(root: Path, folder: str, paths: Iterable[str]) -> Iterator[Path]:
+    """The paths that are in the project."""
+    for path in paths:
+        relative = Path(os.path.relpath(root / folder / path, root))
+        if relative.parts[:1] not in ((), (os.pardir,)):
+            yield relative
+
+
+def _sources(stages: Collection[_Located]) -> set[Path]:
+    """What stages need, as files and folders right in that of the stage or the project; none writes into these."""
+    needed = {_top(path, stage.folder) for stage in stages for path in stage.deps}
+    made = {path for stage in stages for path in stage.outs}
+    return {path for path in needed if not any(path in (each, *each.parents) or each in path.parents for each in made)}
+
+
+def _top(path: Path, folder: Path) -> Path:
+    """The part of a path that is right in the folder of its stage, or else in that of the project."""
+    depth = len(folder.parts) if path.is_relative_to(folder) else 0
+    return Path(*path.parts[: depth + 1])
 
 
 def _copy(path: Path, target: Path) -> None:
     if path.is_dir():
-        shutil.copytree(path, target, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+        copy_folder(path, target, lambda name: name == "__pycache__")
     elif path.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, target)
