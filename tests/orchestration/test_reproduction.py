@@ -135,3 +135,53 @@ def test_warnings_of_dvc_are_in_the_log_and_its_hints_nowhere(two_projects, capf
     pipeline.run(1, lambda stages: None)
     assert pipeline.stages["a"].last_lines(9) == ["'a' is empty."]
     assert capfd.readouterr() == ("", "")
+
+
+# What it reads is edited after it was read, by the command itself: once, or each time.
+EDITED = {
+    "a file": ("deps: [in]", "cat in > a", "echo edited > in", "in"),
+    "a file in a folder": ("deps: [folder]", "cat folder/in > a", "echo edited > folder/in", "folder"),
+    "a parameter": ("params: [width]", "cat params.yaml > a", "echo 'width: 2' > params.yaml", "params.yaml"),
+}
+
+
+@pytest.mark.parametrize("kind", EDITED)
+def test_a_stage_whose_dependency_is_edited_while_it_runs_is_built_again(make_project, kind: str):
+    depends, read, edit, path = EDITED[kind]
+    commands = f"[{read}, 'echo >> runs', \"[ -e edited ] || {edit}\", touch edited]"
+    root = make_project(f"stages: {{a: {{cmd: {commands}, {depends}, outs: [a]}}}}", "width: 1\n")
+    (root / "folder").mkdir()
+    for name in ("in", "folder/in"):
+        (root / name).write_text("before\n")
+    pipeline, reasons = Pipeline(root), set()
+    pipeline.run(1, lambda stages: reasons.add(stages["a"].reason))
+    assert pipeline.stages["a"].state is StageState.BUILT
+    assert reasons == {"", f"begins again: {path} changed while its command ran"}
+    assert (root / "runs").read_text() == "\n\n"
+    assert "before" not in (root / "a").read_text()
+    assert run(root) == {"a": StageState.UNCHANGED}
+    for name in ("in", "folder/in"):  # the result of neither content was kept for the other one
+        (root / name).write_text("before\n")
+    (root / "params.yaml").write_text("width: 1\n")
+    assert run(root) == {"a": StageState.BUILT}
+    assert (root / "runs").read_text() == "\n\n\n"
+
+
+def test_a_command_that_changes_what_it_depends_on_fails_and_leaves_no_record(make_project):
+    root = make_project("stages: {a: {cmd: 'cat in > a; echo more >> in', deps: [in], outs: [a]}}")
+    (root / "in").write_text("first\n")
+    pipeline = Pipeline(root)
+    pipeline.run(1, lambda stages: None)
+    assert pipeline.stages["a"].state is StageState.FAILED
+    (*_, said) = pipeline.stages["a"].last_lines(9)
+    assert said.startswith("in changed while its command ran, twice, so nothing was recorded. A command must not")
+    assert not (root / "dvc.lock").exists()
+
+
+def test_a_stage_that_was_removed_while_its_dependency_was_edited_fails(make_project):
+    stages = (
+        "stages: {a: {cmd: [cat in > a, echo edited > in, 'echo \"stages: {}\" > dvc.yaml'], deps: [in], outs: [a]}}"
+    )
+    root = make_project(stages)
+    (root / "in").write_text("first\n")
+    assert run(root) == {"a": StageState.FAILED}

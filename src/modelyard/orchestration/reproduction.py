@@ -22,6 +22,8 @@ from modelyard.orchestration.patching import dvc_messages_to
 from modelyard.orchestration.path_locks import PathLocks, lockable_paths, paths_are_locked
 from modelyard.orchestration.stage import StageState
 
+BEGINS_AGAIN = "begins again: "
+
 
 class BusyError(Exception):
     """Another process makes or reads what a stage needs, so that it must wait."""
@@ -31,21 +33,24 @@ class Reproduction:
     """One stage: call `begin`, run the command that it returns, and call `end`, or `abandon` if it was stopped."""
 
     def __init__(
-        self, stage: Any, dependents: Sequence[Any], locks: PathLocks, guard: CheckoutGuard, log: Path
+        self, stage: Any, reason: str, dependents: Sequence[Any], locks: PathLocks, guard: CheckoutGuard, log: Path
     ) -> None:
         """Prepare; nothing is read or written.
 
         Args:
             stage: DVC's own stage.
+            reason: why it begins again, if it does.
             dependents: the stages that depend on it.
             locks: the locked paths of all stages that run.
             guard: notices checkouts by others.
             log: a file to which DVC's warnings and errors are appended.
         """
-        self._stage, self._dependents, self._locks, self._guard, self._log = stage, dependents, locks, guard, log
+        self.stage, self.reason = stage, reason
+        self._dependents, self._locks, self._guard, self._log = dependents, locks, guard, log
         self._outputs = lockable_paths(stage.outs)
         self._said = 0  # bytes of the log before the command
         self._seen: Seen
+        self._made_from: list[Any]  # the hash of each dependency before the command
 
     def begin(self, taken: Collection[str] = ()) -> Command | StageState:
         """Return the command that must run, or the state of the stage if there is nothing to run.
@@ -63,11 +68,11 @@ class Reproduction:
         with self._dvc_state():
             try:
                 made_from_it = [path for stage in self._dependents for path in lockable_paths(stage.outs)]
-                self._locks.take(self._name, lockable_paths(self._stage.deps), self._outputs, made_from_it)
+                self._locks.take(self._name, lockable_paths(self.stage.deps), self._outputs, made_from_it)
             except LockError as error:
                 raise BusyError(" ".join(str(error).partition("\n\n")[0].split())) from None
             try:
-                with self._stage.repo.scm_context():
+                with self.stage.repo.scm_context():
                     outcome = self._prepare(taken)
             except Exception as error:  # of one stage; the others go on
                 self._report(error)
@@ -78,7 +83,7 @@ class Reproduction:
 
     def for_elsewhere(self, task: Task) -> Task:
         """Return the task of its command with a key that says what it is made from, and the data that must travel."""
-        stage = self._stage
+        stage = self.stage
         made = [output.fs_path for other in stage.repo.index.stages for output in other.outs]
         paths = (
             [dep.fs_path for dep in stage.deps if dep.protocol == "local" and _overlaps(dep.fs_path, made)],
@@ -88,18 +93,23 @@ class Reproduction:
         return replace(task, key=_key(stage), needs=needs, makes=makes)
 
     def end(self, ended: Ended) -> StageState:
-        """Record what the command made; return the state of the stage, WAITING if it must begin again."""
+        """Record what the command made; return the state of the stage.
+
+        If it is WAITING, it must begin again: `reason` says why, and `stage` is as its files have it now.
+        """
         with self._dvc_state():
             try:
                 if self._guard.look(self._outputs) != self._seen:
-                    return StageState.WAITING
+                    return self._begin_again("`dvc checkout` replaced what it had made")
                 if ended.error or ended.result:
                     if ended.error:
                         self._append(ended.error)
                     elif self._log.stat().st_size <= self._said:  # the command said nothing itself
                         self._append(f"The command ended with exit code {ended.result}.")
                     return StageState.FAILED
-                with self._stage.repo.scm_context():
+                if changed := self._changed_dependencies():
+                    return self._begin_again_once(f"{' and '.join(changed)} changed while its command ran")
+                with self.stage.repo.scm_context():
                     self._save()
                 return StageState.BUILT
             except Exception as error:  # of one stage; the others go on
@@ -114,10 +124,30 @@ class Reproduction:
 
     @property
     def _name(self) -> str:
-        return str(self._stage.addressing)
+        return str(self.stage.addressing)
+
+    def _changed_dependencies(self) -> list[str]:
+        """What the command may have read in another state than the one that would be recorded."""
+        self.stage.save_deps()
+        pairs = zip(self.stage.deps, self._made_from, strict=True)
+        return [str(dependency) for dependency, before in pairs if dependency.hash_info != before]
+
+    def _begin_again_once(self, why: str) -> StageState:
+        """Begin again, unless it did for the same reason: a command that changes its own dependency always would."""
+        if self.reason != BEGINS_AGAIN + why:
+            return self._begin_again(why)
+        self._append(
+            f"{why}, twice, so nothing was recorded. A command must not change what it depends on; if somebody else "
+            "did, run again."
+        )
+        return StageState.FAILED
+
+    def _begin_again(self, why: str) -> StageState:
+        self.reason, self.stage = BEGINS_AGAIN + why, self.stage.reload()
+        return StageState.WAITING
 
     def _is_taken(self, taken: Collection[str]) -> bool:
-        copy = self._stage.reload()  # DVC would not find what it has to restore if this stage knew what it depends on
+        copy = self.stage.reload()  # DVC would not find what it has to restore if this stage knew what it depends on
         copy.save_deps()
         return _key(copy) in taken
 
@@ -125,7 +155,7 @@ class Reproduction:
         """The first half of DVC's `Stage.reproduce`."""
         from dvc.stage.cache import RunCacheNotFoundError
 
-        stage = self._stage
+        stage = self.stage
         if not stage.changed():
             return StageState.UNCHANGED
         if not stage.cmd or stage.frozen:  # DVC verifies what is there, or imports it
@@ -136,17 +166,21 @@ class Reproduction:
             stage.remove_outs(ignore_remove=False)
             with suppress(RunCacheNotFoundError):
                 stage.repo.stage_cache.restore(stage)
+                stage.save_deps()
                 self._save()
                 return StageState.BUILT
         stage.save_deps()
+        self._made_from = [dependency.hash_info for dependency in stage.deps]
         self._seen, self._said = self._guard.look(self._outputs), self._log.stat().st_size
         return self._command()
 
     def _save(self) -> None:
-        """The second half of DVC's `Stage.reproduce`."""
-        stage = self._stage
-        data = [output for output in stage.outs if not (output.is_metric or output.is_plot)]
-        stage.save(run_cache=all(output.use_cache for output in data))
+        """The second half of DVC's `Stage.reproduce`, but that it does not hash the dependencies once more."""
+        stage = self.stage
+        stage.save_outs()
+        stage.md5 = stage.compute_md5()
+        if all(output.use_cache for output in stage.outs if not (output.is_metric or output.is_plot)):
+            stage.repo.stage_cache.save(stage)
         stage.commit()
         write_entry(stage)
 
@@ -154,9 +188,9 @@ class Reproduction:
         """What DVC would run: each line of the command in a shell of its own, until one fails."""
         from dvc.stage.run import _enforce_cmd_list, _make_cmd, _warn_if_fish, get_executable, prepare_kwargs
 
-        shell, options = get_executable(), prepare_kwargs(self._stage)
+        shell, options = get_executable(), prepare_kwargs(self.stage)
         _warn_if_fish(shell)
-        *first, last = [shlex.join(_make_cmd(shell, line)) for line in _enforce_cmd_list(self._stage.cmd)]
+        *first, last = [shlex.join(_make_cmd(shell, line)) for line in _enforce_cmd_list(self.stage.cmd)]
         script = " && ".join([*first, f"exec {last}"])
         return Command(script, Path(options["cwd"]), options["env"], self._log)
 
@@ -165,7 +199,7 @@ class Reproduction:
         """Hold DVC's lock of the repository; what DVC says meanwhile goes to the log."""
         from dvc.repo import lock_repo
 
-        with _messages_in(self._log), lock_repo(self._stage.repo), paths_are_locked():
+        with _messages_in(self._log), lock_repo(self.stage.repo), paths_are_locked():
             yield
 
     def _report(self, error: Exception) -> None:

@@ -171,8 +171,7 @@ class Pipeline:
             name, reproduction, _ = running.pop(event.key)
             state, self.stages[name].machine = reproduction.end(event), event.machine
             if state is StageState.WAITING:
-                self.stages[name].reason = "begins again: `dvc checkout` replaced what it had made"
-                self._dvc_stages[name] = self._dvc_stages[name].reload()
+                self.stages[name].reason, self._dvc_stages[name] = reproduction.reason, reproduction.stage
             self._record_end(self.stages[name], state)
         started = list[Stage]()
         for stage in self._ready(tolerant):
@@ -219,7 +218,12 @@ class Pipeline:
         stage.log.write_text(f"{stage.reason}\n" if stage.reason else "")  # removes the output of an earlier run
         stage.state, stage.began = StageState.RUNNING, time.monotonic()
         reproduction = Reproduction(
-            self._dvc_stages[stage.name], self._dependents[stage.name], self._locks, self._guard, stage.log
+            self._dvc_stages[stage.name],
+            stage.reason,
+            self._dependents[stage.name],
+            self._locks,
+            self._guard,
+            stage.log,
         )
         try:
             outcome = reproduction.begin(self._taken)
