@@ -14,7 +14,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from modelyard.core.files import write_text
+from modelyard.core.processes import CLOCK_SECONDS
 from modelyard.orchestration.patching import patched
 
 
@@ -70,7 +73,7 @@ class PathLocks:
         hardlink = self._repo.config["core"].get("hardlink_lock", False)
         folder = str(self._file.parent)
         with make_lock(str(self._file.with_suffix(".lock")), tmp_dir=folder, hardlink_lock=hardlink):
-            entries = self._read()
+            entries = self._without_ended(self._read())
             yield entries
             write_text(self._file, json.dumps(entries))
 
@@ -80,6 +83,29 @@ class PathLocks:
         except (FileNotFoundError, ValueError):  # half of it: whoever was writing it has been killed
             content = {}
         return {mode: content.get(mode, {}) for mode in ("read", "write")}
+
+    def _without_ended(self, entries: Any) -> Any:
+        """The entries of processes that still run."""
+        if not self._file.exists():
+            return entries
+        written = self._file.stat().st_mtime
+        found = [*entries["write"].values(), *chain.from_iterable(entries["read"].values())]
+        holders = {(each["pid"], each["cmd"]): each for each in found}.values()
+        running = [each for each in holders if not self._has_ended(each, written)]
+        readers = {path: [each for each in found if each in running] for path, found in entries["read"].items()}
+        return {
+            "read": {path: found for path, found in readers.items() if found},
+            "write": {path: each for path, each in entries["write"].items() if each in running},
+        }
+
+    def _has_ended(self, holder: Any, written: float) -> bool:
+        """Whether the process that made an entry has ended; its id may be another's by now, in containers even ours."""
+        if holder["pid"] == self._holder["pid"]:
+            return bool(holder != self._holder)
+        try:
+            return psutil.Process(holder["pid"]).create_time() - written > CLOCK_SECONDS
+        except psutil.NoSuchProcess:
+            return True
 
 
 def lockable_paths(items: Iterable[Any]) -> list[str]:

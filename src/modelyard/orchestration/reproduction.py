@@ -70,7 +70,8 @@ class Reproduction:
                 made_from_it = [path for stage in self._dependents for path in lockable_paths(stage.outs)]
                 self._locks.take(self._name, lockable_paths(self.stage.deps), self._outputs, made_from_it)
             except LockError as error:
-                raise BusyError(" ".join(str(error).partition("\n\n")[0].split())) from None
+                paragraphs = (" ".join(paragraph.split()) for paragraph in str(error).split("\n\n"))
+                raise BusyError(". ".join(paragraphs)) from None
             try:
                 with self.stage.repo.scm_context():
                     outcome = self._prepare(taken)
