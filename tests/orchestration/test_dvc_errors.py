@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from modelyard.core.errors import ModelyardError
+from modelyard.orchestration.dvc_errors import explain_dvc_errors
 from modelyard.orchestration.scheduler import Pipeline
 
 STAGES = """\
@@ -112,3 +113,10 @@ def test_an_unknown_hash_in_the_lock_is_named_with_what_to_do(make_project: Make
     (root / "joined").touch()
     with pytest.raises(ModelyardError, match=r"dvc\.lock names a `hash` that DVC does not know\. Restore it from git"):
         Pipeline(root, ["join"]).find_unchanged()
+
+
+def test_what_no_file_of_the_pipeline_is_to_blame_for_has_no_advice_to_restore_one(tmp_path: Path) -> None:
+    from dvc.exceptions import DownloadError
+
+    with pytest.raises(ModelyardError, match=r"^DVC: 2 files failed to download\.$"), explain_dvc_errors(tmp_path):
+        raise DownloadError(2)

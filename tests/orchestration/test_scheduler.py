@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 from ruamel.yaml import YAML
 from support.waiting import wait_until
 
@@ -451,3 +452,15 @@ def test_stages_over_an_empty_mapping_are_none_and_an_entry_is_one(make_project)
         "each@one": StageState.BUILT,
     }
     assert (root / "one.txt").read_text() == "1\n"
+
+
+def test_an_import_is_unchanged_where_its_origin_cannot_be_reached(make_project):
+    root = make_project("stages: {a: {cmd: cp imported a, deps: [imported], outs: [a]}}")
+    (root / "imported").write_text("1\n")
+    subprocess.run([sys.executable, "-m", "dvc", "add", "-q", "imported"], cwd=root, check=True)
+    record = root / "imported.dvc"  # now as `dvc import` writes it
+    origin = f"{{url: '{root.parent}/gone', rev_lock: 0123456789abcdef0123456789abcdef01234567}}"
+    record.write_text(f"frozen: true\ndeps: [{{path: data, repo: {origin}}}]\n{record.read_text()}")
+    with Repo(str(root)) as repo:
+        record.write_text(f"md5: {repo.stage.load_one('imported.dvc').compute_md5()}\n{record.read_text()}")
+    assert run(root) == {"imported.dvc": StageState.UNCHANGED, "a": StageState.BUILT}

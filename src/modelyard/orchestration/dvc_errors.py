@@ -36,7 +36,7 @@ def explain_dvc_errors(root: Path) -> Iterator[None]:
     except DvcException as error:
         if not _mistakes(error):  # with these, DVC could read all files, and knows more than their form
             check_syntax(root)
-        raise ModelyardError(f"DVC: {_messages(error)}{_place(error, root)}. {_advice(error)}") from None
+        raise ModelyardError(f"DVC: {_messages(error)}{_place(error, root)}.{_advice(error)}") from None
     except NotImplementedError:
         raise ModelyardError(
             f"DVC: a {dvc_lock.LOCK} names a `hash` that DVC does not know. {dvc_lock.RESTORE_LOCK}"
@@ -99,14 +99,42 @@ def _place(error: BaseException, root: Path) -> str:
 
 
 def _advice(error: BaseException) -> str:
+    """What to do about a file that is wrong; empty for all else, such as a server that does not answer."""
     from dvc.exceptions import OutputDuplicationError, OverlappingOutputPathsError
 
     batch = BATCH.search(str(error))
     if batch and isinstance(error, OutputDuplicationError | OverlappingOutputPathsError):
-        return f"Give batches.{batch[1]} in params.yaml another `output`, such as predictions/{batch[1]}.csv"
+        return f" Give batches.{batch[1]} in params.yaml another `output`, such as predictions/{batch[1]}.csv"
     file = _file(error)
-    return (
-        dvc_lock.RESTORE_LOCK
-        if file.endswith(dvc_lock.LOCK)
-        else f"Correct {file}, or restore it from git: git checkout HEAD -- {file}"
+    if file.endswith(dvc_lock.LOCK):
+        return f" {dvc_lock.RESTORE_LOCK}"
+    return f" Correct {file}, or restore it from git: git checkout HEAD -- {file}" if _is_of_a_file(error) else ""
+
+
+def _is_of_a_file(error: BaseException) -> bool:
+    """Whether what the files of the pipeline say is wrong, each by itself or together."""
+    from dvc import exceptions
+    from dvc.parsing import ResolveError
+    from dvc.parsing.context import ContextError
+    from dvc.stage import exceptions as of_stages
+    from dvc.utils.serialize import ParseError
+    from dvc.utils.strictyaml import YAMLValidationError
+
+    kinds = (
+        exceptions.ArgumentDuplicationError,
+        exceptions.CircularDependencyError,
+        exceptions.CyclicGraphError,
+        exceptions.OutputDuplicationError,
+        exceptions.OverlappingOutputPathsError,
+        exceptions.StagePathAsOutputError,
+        of_stages.DuplicateStageName,
+        of_stages.InvalidStageName,
+        of_stages.StagePathNotDirectoryError,
+        of_stages.StagePathNotFoundError,
+        of_stages.StagePathOutsideError,
+        ContextError,
+        ParseError,
+        ResolveError,
+        YAMLValidationError,
     )
+    return isinstance(error, kinds)

@@ -151,7 +151,7 @@ class Pipeline:
 
         stages = self._dvc_stages.values()
         with self._repository as repo, lock_repo(repo), read_once(repo, stages):  # no process writes dvc.lock meanwhile
-            status = {name: stage.status(check_updates=True).get(name, []) for name, stage in self._dvc_stages.items()}
+            status = {name: stage.status().get(name, []) for name, stage in self._dvc_stages.items()}
             return status, {name: reasons(self._dvc_stages[name], status[name]) for name in self.stages}
 
     def _stage(self, name: str, upstream: frozenset[str]) -> Stage:
