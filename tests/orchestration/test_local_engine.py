@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -201,3 +202,13 @@ def test_what_processes_print_goes_to_the_log_whose_last_line_tells_why_one_ende
 def print_and_leave(text: str) -> None:
     os.write(1, text.encode())
     os._exit(7)
+
+
+def test_a_command_that_cannot_be_started_ends_with_the_reason_and_the_others_go_on(tmp_path: Path):
+    command = Command("exit 3", tmp_path, {}, tmp_path / "log")
+    with closing(LocalEngine(1)) as engine:
+        engine.submit(Task("lost", replace(command, folder=tmp_path / "gone")))
+        engine.submit(Task("found", command))
+        ends = {event.key: event for _ in range(2) for event in until_ended(engine)}
+    assert ends["lost"].error.startswith("it could not be started: [Errno 2] No such file or directory")
+    assert ends["found"] == Ended("found", 3)

@@ -39,6 +39,7 @@ class LocalEngine:
         self.slots = self.capacity = jobs
         self._max_bytes, self._log = max_bytes, log
         self._waiting: list[Task] = []
+        self._not_started: list[Ended] = []
         self._running: dict[str, StageProcess | WorkerProcess] = {}
         self._idle: list[WorkerProcess] = []
         self._divided: list[int] = []  # the processes among which the cores are divided
@@ -66,6 +67,7 @@ class LocalEngine:
         """Interrupt tasks, None: all, so that they can clean up; then kill what is left of their processes."""
         stopped = [key for key in self._running if keys is None or key in keys]
         self._waiting = [] if keys is None else [task for task in self._waiting if task.key not in keys]
+        self._not_started = [] if keys is None else [each for each in self._not_started if each.key not in keys]
         try:
             for key in stopped:
                 self._running[key].interrupt()
@@ -87,8 +89,12 @@ class LocalEngine:
 
     def _start_waiting(self) -> None:
         while self._waiting and len(self._running) < self.slots:
-            with DeferredSignals():
-                self._start(self._waiting.pop(0))
+            task = self._waiting.pop(0)
+            try:
+                with DeferredSignals():
+                    self._start(task)
+            except OSError as error:  # its folder is missing, or there are too many processes or open files
+                self._not_started.append(Ended(task.key, error=f"it could not be started: {error}"))
         processes = [each.pid for each in self._running.values()]
         if processes != self._divided:
             divide_cores(processes)
@@ -115,7 +121,8 @@ class LocalEngine:
         for event in events:
             if isinstance(event, Ended):
                 self._release(self._running.pop(event.key))
-        return events
+        failed, self._not_started = self._not_started, []
+        return [*failed, *events]
 
     def _release(self, process: StageProcess | WorkerProcess) -> None:
         if isinstance(process, WorkerProcess):
