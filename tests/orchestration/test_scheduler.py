@@ -17,6 +17,7 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 from support.waiting import wait_until
 
+from modelyard.orchestration.engine import Task
 from modelyard.orchestration.local_engine import LocalEngine
 from modelyard.orchestration.scheduler import Pipeline, StageState
 
@@ -73,6 +74,20 @@ class Beside(LocalEngine):
     """Has room for a task that stays on this machine beside the others, as a cluster has."""
 
     local_slots = 1
+
+
+class Elsewhere(LocalEngine):
+    """Is handed tasks as a cluster is whose workers have the same folder."""
+
+    shares_files = False
+
+    def __init__(self, jobs: int) -> None:
+        super().__init__(jobs)
+        self.needs: dict[str, tuple[str, ...]] = {}
+
+    def submit(self, task: Task) -> None:
+        self.needs[task.key.partition(":")[0]] = task.needs
+        super().submit(task)
 
 
 def watch_nothing(stages: object) -> None:
@@ -464,3 +479,81 @@ def test_an_import_is_unchanged_where_its_origin_cannot_be_reached(make_project)
     with Repo(str(root)) as repo:
         record.write_text(f"md5: {repo.stage.load_one('imported.dvc').compute_md5()}\n{record.read_text()}")
     assert run(root) == {"imported.dvc": StageState.UNCHANGED, "a": StageState.BUILT}
+
+
+FROZEN = """
+stages:
+  first: {cmd: cp in first, deps: [in], outs: [first]}
+  middle: {cmd: cp first middle, deps: [first], outs: [middle]}
+  last: {cmd: cp middle last, deps: [middle], outs: [last]}
+"""
+
+
+@pytest.fixture
+def frozen(make_project) -> Path:
+    """A built project of three stages, of which the first one would fail now, and the second one is frozen."""
+    root = make_project(FROZEN)
+    (root / "in").write_text("1\n")
+    run(root)
+    (root / "dvc.yaml").write_text(
+        FROZEN.replace("cp in first", "exit 1").replace("{cmd: cp f", "{frozen: true, cmd: cp f")
+    )
+    (root / "last").unlink()
+    return root
+
+
+def test_a_frozen_stage_does_not_need_what_it_depends_on(frozen: Path):
+    states = {"first": StageState.FAILED, "middle": StageState.UNCHANGED, "last": StageState.BUILT}
+    assert run(frozen) == states
+    assert list(run(frozen, targets=("last",))) == ["middle", "last"]
+
+
+def test_a_frozen_stage_is_not_skipped_with_what_it_depends_on(frozen: Path):
+    pipeline = Pipeline(frozen)
+    pipeline.skip({"first": "out of reach"})
+    pipeline.run(2, watch_nothing)
+    states = {name: stage.state for name, stage in pipeline.stages.items()}
+    assert states == {"first": StageState.SKIPPED, "middle": StageState.UNCHANGED, "last": StageState.BUILT}
+
+
+def test_a_command_that_cannot_be_started_fails_its_stage_alone(make_project):
+    root = make_project(
+        """
+        stages:
+          first: {cmd: rmdir folder; echo 1 > first, outs: [first]}
+          second: {wdir: folder, cmd: cp ../first ../second, deps: [../first], outs: [../second]}
+          third: {cmd: sleep 0.5; cp first third, deps: [first], outs: [third]}
+        """
+    )
+    (root / "folder").mkdir()
+    pipeline = Pipeline(root)
+    pipeline.run(2, watch_nothing)
+    states = {name: stage.state for name, stage in pipeline.stages.items()}
+    assert states == {"first": StageState.BUILT, "second": StageState.FAILED, "third": StageState.BUILT}
+    (said,) = pipeline.stages["second"].last_lines(9)
+    assert said.startswith("it could not be started: [Errno 2] No such file or directory")
+
+
+def test_a_stage_that_is_restored_keeps_the_time_that_its_command_took(make_project):
+    root = make_project("stages: {a: {cmd: sleep 0.5; cp in a, deps: [in], outs: [a]}}")
+    (root / "in").touch()
+    run(root)
+    took = Pipeline(root).stages["a"].last_seconds
+    (root / "a").unlink()
+    assert run(root) == {"a": StageState.BUILT}
+    assert Pipeline(root).stages["a"].last_seconds == took
+
+
+def test_the_pipeline_is_read_once_however_many_tasks_go_to_a_cluster(make_project, monkeypatch):
+    from dvc.repo.index import Index
+
+    reads = []
+    read = Index.from_repo
+    monkeypatch.setattr(Index, "from_repo", lambda *given, **how: (reads.append(given), read(*given, **how))[1])
+    root = make_project(FAMILY, PARTS)
+    pipeline = Pipeline(root)
+    with closing(Elsewhere(2)) as engine:
+        pipeline.run(2, watch_nothing, engine=engine)
+    assert {stage.state for stage in pipeline.stages.values()} == {StageState.BUILT}
+    assert engine.needs == {"part@a": (), "part@b": (), "join": ("a.out", "b.out")}
+    assert len(reads) == 1

@@ -82,10 +82,14 @@ class Reproduction:
                     self._locks.release(self._name)
         return outcome
 
-    def for_elsewhere(self, task: Task) -> Task:
-        """Return the task of its command with a key that says what it is made from, and the data that must travel."""
+    def for_elsewhere(self, task: Task, made: Collection[str]) -> Task:
+        """Return the task of its command with a key that says what it is made from, and the data that must travel.
+
+        Args:
+            task: as this machine runs it.
+            made: the paths of all outputs of the pipeline; DVC would read all of its files again to find them.
+        """
         stage = self.stage
-        made = [output.fs_path for other in stage.repo.index.stages for output in other.outs]
         paths = (
             [dep.fs_path for dep in stage.deps if dep.protocol == "local" and _overlaps(dep.fs_path, made)],
             [output.fs_path for output in stage.outs],

@@ -61,17 +61,18 @@ class Pipeline:
             repo = self._repository
             upstream = upstream_stages(repo.index)
             named = {stage.addressing: stage for stage in repo.index.stages}
-            wanted = named.keys() if targets is None else with_upstream(_chosen(repo, targets, named), upstream)
-            self.stages = {name: self._stage(name, upstream[name]) for name in upstream if name in wanted}
-            place = {name: number for number, name in enumerate(self.stages)}
+            # As in DVC, a frozen stage needs nothing built; it still comes after what it depends on, and hashes that.
+            needed = {name: frozenset() if named[name].frozen else upstream[name] for name in upstream}
+            wanted = named.keys() if targets is None else with_upstream(_chosen(repo, targets, named), needed)
+            self.stages = {name: self._stage(name, needed[name]) for name in upstream if name in wanted}
             self._upstream = {
-                name: [self.stages[each] for each in sorted(upstream[name], key=place.__getitem__)]
-                for name in self.stages
+                name: [stage for stage in self.stages.values() if stage.name in upstream[name]] for name in self.stages
             }
             self._dvc_stages = {name: named[name] for name in self.stages}
+            self._made = [output.fs_path for stage in named.values() for output in stage.outs]
             self._dependents: dict[str, list[Any]] = {name: [] for name in named}
-            for name, needed in upstream.items():
-                for each in needed:
+            for name, makers in upstream.items():
+                for each in makers:
                     self._dependents[each].append(named[name])
         for name, seconds in (_seconds(typical_times) | _seconds(self._times_file)).items():
             if name in self.stages:
@@ -207,7 +208,8 @@ class Pipeline:
 
     def _skip_if_missing_upstream(self, stage: Stage) -> None:
         """Skip a stage if one that it needs was skipped, failed or was stopped."""
-        missing = [each for each in self._upstream[stage.name] if each.state not in SUCCEEDED | PENDING]
+        needed = [each for each in self._upstream[stage.name] if each.name in stage.upstream]
+        missing = [each for each in needed if each.state not in SUCCEEDED | PENDING]
         if missing:
             stage.state, stage.reason = StageState.SKIPPED, f"needs {missing[0].name}: {missing[0].state}"
 
@@ -233,7 +235,7 @@ class Pipeline:
         if isinstance(outcome, Command):
             task = Task(stage.name, outcome, self._seconds_to_end[stage.name], stays=self._stays(stage))
             if not (self._engine.shares_files or task.stays):
-                task = reproduction.for_elsewhere(task)
+                task = reproduction.for_elsewhere(task, self._made)
             stage.has_run, running[task.key] = True, Running(stage.name, reproduction, self._is_local(stage))
             self._engine.submit(task)
         else:
@@ -256,10 +258,10 @@ class Pipeline:
                 run.reproduction.abandon()
 
     def _save_times(self) -> None:
-        built = {name: stage.seconds for name, stage in self.stages.items() if stage.state is StageState.BUILT}
-        if built:
+        computed = {name: stage.seconds for name, stage in self.stages.items() if stage.is_computed}
+        if computed:
             self._times_file.parent.mkdir(parents=True, exist_ok=True)
-            self._times_file.write_text(json.dumps(_seconds(self._times_file) | built), encoding="utf-8")
+            self._times_file.write_text(json.dumps(_seconds(self._times_file) | computed), encoding="utf-8")
 
     @cached_property
     def _seconds_to_end(self) -> dict[str, float]:

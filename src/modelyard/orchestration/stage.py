@@ -32,7 +32,7 @@ class Stage:
 
     Attributes:
         name: its name in DVC.
-        upstream: the names of the stages that it depends on.
+        upstream: the names of the stages that it depends on; none if it is frozen.
         log: the file of its output.
         state: its state.
         reason: why it was skipped.
