@@ -35,6 +35,12 @@ def test_the_commit_that_is_checked_out_has_the_files_that_differ_from_it(reposi
     assert [path.rpartition("/")[2] for path in git.checked_out(repository).changed] == ["notes.txt"]
 
 
+def test_a_commit_without_a_message_has_no_subject(repository: Path) -> None:
+    run_git(repository, "commit", "-q", "--allow-empty", "--allow-empty-message", "-m", "")
+    commit = git.checked_out(repository)
+    assert (commit.id, commit.subject) == (run_git(repository, "rev-parse", "HEAD").strip(), "")
+
+
 def test_a_file_is_read_as_another_commit_has_it(repository: Path) -> None:
     before = git.find_commit(repository, "HEAD~1")
     assert before.subject == "The first"

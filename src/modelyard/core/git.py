@@ -161,8 +161,8 @@ def patch(root: Path, pathspecs: Sequence[str] = (".",)) -> bytes:
 
 
 def _commit(shown: bytes, changed: tuple[str, ...] = ()) -> Commit:
-    identity, date, subject = _text(shown).rstrip("\n").split("\n", 2)
-    return Commit(identity, date, subject, changed)
+    identity, date, subject = _text(shown).split("\n", 2)  # the message of a commit may be empty
+    return Commit(identity, date, subject.rstrip("\n"), changed)
 
 
 def _names(listed: bytes) -> list[str]:
