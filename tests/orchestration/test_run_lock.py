@@ -56,6 +56,13 @@ def test_a_wait_that_is_too_long_names_process_time_and_stages(tmp_path: Path, h
     assert len(reports) == 1
 
 
+def test_who_does_not_wait_is_told_to_try_again(tmp_path: Path, holder: subprocess.Popen):
+    with pytest.raises(ModelyardError) as raised, only_run(tmp_path, 0, refuse):
+        pytest.fail("two at once")
+    named = rf"process {holder.pid}, running in this folder since \d\d:\d\d:\d\d \(train@a, evaluate@b\)"
+    assert_matches(rf"there is {named}; nothing was done. Try again when it has ended, or .*", raised.value)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_the_next_run_goes_on_when_the_other_has_ended(tmp_path: Path, holder: subprocess.Popen, number: int):
     def end(_: str) -> None:

@@ -20,7 +20,7 @@ def only_run(root: Path, wait_seconds: float | None, report: Callable[[str], Non
 
     Args:
         root: the folder of the checkout.
-        wait_seconds: how long to wait; None: until the other run has ended.
+        wait_seconds: how long to wait; 0: not at all; None: until the other run has ended.
         report: called once, with the process that is waited for, when it starts, and its stages.
 
     Raises:
@@ -33,6 +33,10 @@ def only_run(root: Path, wait_seconds: float | None, report: Callable[[str], Non
     try:
         lock.acquire(timeout=0)
     except Timeout:
+        if wait_seconds == 0:
+            raise ModelyardError(
+                f"there is {_holder(root)}; nothing was done. Try again when it has ended, or end that process."
+            ) from None
         report(f"Waiting for {_holder(root)}.")
         try:
             lock.acquire(timeout=-1 if wait_seconds is None else wait_seconds, poll_interval=POLL_SECONDS)
