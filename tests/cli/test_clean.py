@@ -1,6 +1,8 @@
 """`modelyard clean`: it shows what nothing refers to, asks, and removes that and nothing else."""
 
+import json
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -32,9 +34,14 @@ def cluttered(project: Path) -> Path:
     ):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_bytes(b"x" * 1000)
-    an_hour_ago = time.time() - 3700
-    os.utime(project / "data" / "inputs" / ".xor.abcd.part", (an_hour_ago, an_hour_ago))
+    make_old(project / "data" / "inputs" / ".xor.abcd.part", "x.npy")
     return project
+
+
+def make_old(folder: Path, *names: str) -> None:
+    """Let a folder and files in it look as if they were changed more than an hour ago."""
+    for path in (*(folder / name for name in names), folder):
+        os.utime(path, (time.time() - 3700,) * 2)
 
 
 def files(root: Path) -> set[str]:
@@ -84,6 +91,22 @@ def test_a_persons_own_files_in_data_and_what_is_being_written_stay(cluttered: P
     assert (cluttered / "data/raw/mine/houses.csv").exists()
     assert (cluttered / "reports/.claims.md.0123.part").exists()
     assert not (cluttered / "data/raw/gone").exists()
+
+
+def test_the_folder_that_a_training_of_dvc_writes_into_stays(cluttered: Path) -> None:
+    for name in ("locked", "written", "left"):
+        folder = cluttered / "results" / name / ".model.abcd.part"
+        folder.mkdir(parents=True)
+        (folder / "model.keras").touch()
+        make_old(folder, *(["model.keras"] if name != "written" else []))
+    with subprocess.Popen(["sleep", "600"]) as training:
+        locked = {str(cluttered / "results/locked/model"): {"pid": training.pid, "cmd": "dvc repro"}}
+        (cluttered / ".dvc/tmp").mkdir(exist_ok=True)
+        (cluttered / ".dvc/tmp/rwlock").write_text(json.dumps({"write": locked, "read": {}}))
+        assert modelyard("clean", "--yes").exit_code == 0
+        training.kill()
+    left = {path.parent.name for path in cluttered.glob("results/*/.model.abcd.part")}
+    assert left == {"locked", "written"}
 
 
 def test_a_mistake_in_params_yaml_removes_nothing(cluttered: Path) -> None:

@@ -16,6 +16,7 @@ from rich.table import Column, Table
 
 from modelyard import params
 from modelyard.orchestration import unused_cache
+from modelyard.orchestration.path_locks import paths_being_written
 from modelyard.orchestration.run_lock import only_run
 from modelyard.params.project import EXPERIMENT_SECTIONS, Project
 from modelyard.params.results import ExperimentResults, results_root
@@ -107,7 +108,14 @@ def _find(project: Project, root: Path) -> Iterator[Unused]:
     yield _files("states of stopped trainings of experiments that params.yaml does not name", states)
     places = ("data", "reports", ".modelyard", *roots)
     parts = [path for place in places for path in (root / place).rglob(".*.part")]
-    yield _files("left by killed runs", [path for path in parts if time.time() - path.stat().st_mtime > OLD_SECONDS])
+    in_use = [output.parent for output in paths_being_written(root)]  # a part is beside what it becomes
+    left = [path for path in parts if not any(path.is_relative_to(folder) for folder in in_use)]
+    yield _files("left by killed runs", [path for path in left if time.time() - _last_change(path) > OLD_SECONDS])
+
+
+def _last_change(path: Path) -> float:
+    """When a file, or anything in a folder, was changed last."""
+    return max(each.lstat().st_mtime for each in (path, *path.rglob("*")))
 
 
 def _own_raw_data(project: Project) -> Iterator[str]:

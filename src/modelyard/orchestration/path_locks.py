@@ -27,7 +27,7 @@ class PathLocks:
     def __init__(self, repo: Any) -> None:
         self._repo = repo
         self._file = Path(repo.tmp_dir) / "rwlock"
-        self._holder = {"pid": os.getpid(), "cmd": " ".join(sys.argv)}  # as DVC names itself to those that it refuses
+        self._holder = _this_process()
         self._held: dict[str, Collection[str]] = {}
 
     def take(self, stage: str, read: Collection[str], written: Collection[str], dependent: Collection[str]) -> None:
@@ -73,39 +73,14 @@ class PathLocks:
         hardlink = self._repo.config["core"].get("hardlink_lock", False)
         folder = str(self._file.parent)
         with make_lock(str(self._file.with_suffix(".lock")), tmp_dir=folder, hardlink_lock=hardlink):
-            entries = self._without_ended(self._read())
+            entries = _running_entries(self._file)
             yield entries
             write_text(self._file, json.dumps(entries))
 
-    def _read(self) -> Any:
-        try:
-            content = json.loads(self._file.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):  # half of it: whoever was writing it has been killed
-            content = {}
-        return {mode: content.get(mode, {}) for mode in ("read", "write")}
 
-    def _without_ended(self, entries: Any) -> Any:
-        """The entries of processes that still run."""
-        if not self._file.exists():
-            return entries
-        written = self._file.stat().st_mtime
-        found = [*entries["write"].values(), *chain.from_iterable(entries["read"].values())]
-        holders = {(each["pid"], each["cmd"]): each for each in found}.values()
-        running = [each for each in holders if not self._has_ended(each, written)]
-        readers = {path: [each for each in found if each in running] for path, found in entries["read"].items()}
-        return {
-            "read": {path: found for path, found in readers.items() if found},
-            "write": {path: each for path, each in entries["write"].items() if each in running},
-        }
-
-    def _has_ended(self, holder: Any, written: float) -> bool:
-        """Whether the process that made an entry has ended; its id may be another's by now, in containers even ours."""
-        if holder["pid"] == self._holder["pid"]:
-            return bool(holder != self._holder)
-        try:
-            return psutil.Process(holder["pid"]).create_time() - written > CLOCK_SECONDS
-        except psutil.NoSuchProcess:
-            return True
+def paths_being_written(root: Path) -> list[Path]:
+    """Return the outputs of a project that `dvc repro` makes at the moment, not those that PathLocks has locked."""
+    return [Path(path) for path in _running_entries(root / ".dvc/tmp/rwlock")["write"]]
 
 
 def lockable_paths(items: Iterable[Any]) -> list[str]:
@@ -121,3 +96,34 @@ def paths_are_locked() -> AbstractContextManager[None]:
     from dvc import rwlock
 
     return patched((rwlock, "rwlock", lambda *_: nullcontext()))
+
+
+def _this_process() -> dict[str, Any]:
+    """This process as DVC names itself to those that it refuses."""
+    return {"pid": os.getpid(), "cmd": " ".join(sys.argv)}
+
+
+def _running_entries(file: Path) -> Any:
+    """The entries of processes that still run."""
+    try:
+        written, content = file.stat().st_mtime, json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # half of it: whoever was writing it has been killed
+        return {"read": {}, "write": {}}
+    readers, writers = content.get("read", {}), content.get("write", {})
+    holders = {(each["pid"], each["cmd"]): each for each in (*writers.values(), *chain.from_iterable(readers.values()))}
+    running = [each for each in holders.values() if not _has_ended(each, written)]
+    left = {path: [each for each in found if each in running] for path, found in readers.items()}
+    return {
+        "read": {path: found for path, found in left.items() if found},
+        "write": {path: each for path, each in writers.items() if each in running},
+    }
+
+
+def _has_ended(holder: Any, written: float) -> bool:
+    """Whether the process that made an entry has ended; its id may be another's by now, in containers even ours."""
+    if holder["pid"] == os.getpid():
+        return bool(holder != _this_process())
+    try:
+        return psutil.Process(holder["pid"]).create_time() - written > CLOCK_SECONDS
+    except psutil.NoSuchProcess:
+        return True
