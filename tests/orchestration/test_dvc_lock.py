@@ -1,5 +1,6 @@
 """Lock files that DVC itself wrote: their MD5s, and the outputs that still match them."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +95,26 @@ def test_a_changed_model_is_refused_with_both_md5s_and_what_to_do(project: Path,
     message = str(refused.value)
     for part in (expected, dvc_lock.md5(tampered.parent.parent), "dvc checkout --force results/one/model"):
         assert part in message
+
+
+def test_files_that_dvc_ignores_are_refused_by_name_with_the_command_that_deletes_them(
+    project: Path, tmp_path: Path
+) -> None:
+    root = shutil.copytree(project, tmp_path / "project")
+    (root / ".dvcignore").write_text("# Only what can change a result counts.\n.DS_Store\n__pycache__/\n")
+    model = root / "results" / "one" / "model"
+    (model / "part" / "__pycache__").mkdir()
+    for name in (".DS_Store", "part/__pycache__/a.pyc"):
+        (model / name).touch()
+    with pytest.raises(ModelyardError) as refused:
+        dvc_lock.verified_output("train@one", "model", root)
+    assert str(refused.value) == (
+        "results/one/model was refused: it has files that the pipeline did not make. Delete them: "
+        "rm results/one/model/.DS_Store results/one/model/part/__pycache__/a.pyc"
+    )
+    (model / "a.txt").write_text("edited")
+    with pytest.raises(ModelyardError, match="dvc checkout --force results/one/model"):
+        dvc_lock.verified_output("train@one", "model", root)
 
 
 @pytest.mark.parametrize("change", ["another file", "a file less", "a renamed file"])

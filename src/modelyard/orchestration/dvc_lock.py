@@ -6,8 +6,10 @@ The file is parsed here because importing DVC takes a second.
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -102,16 +104,35 @@ def verified_dependency(stage: str, name: str, root: Path) -> Path:
     return _verified(name, _stage(stage, root).deps, root)
 
 
-def md5(path: Path) -> str:
+def md5(path: Path, left_out: Collection[str] = ()) -> str:
     """Return the MD5 of a file or folder as DVC computes it; that of a folder ends in `.dir`.
 
     Source: dvc_data.hashfile.tree.Tree.as_bytes.
+
+    Args:
+        path: of the file or folder.
+        left_out: files of the folder that do not count, relative to it.
     """
     if not path.is_dir():
         return checksum(path, "md5")
-    names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if not file.is_dir())
-    files = [{"md5": checksum(path / name, "md5"), "relpath": name} for name in names]
+    files = [{"md5": checksum(path / name, "md5"), "relpath": name} for name in _names(path) if name not in left_out]
     return hashlib.md5(json.dumps(files).encode(), usedforsecurity=False).hexdigest() + ".dir"
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if not file.is_dir())
+
+
+def _ignored(folder: Path, root: Path) -> list[str]:
+    """The files of a folder that DVC does not see, by the names in .dvcignore."""
+    ignore = root / ".dvcignore"
+    lines = read_text(ignore).splitlines() if ignore.exists() else []
+    patterns = [line.strip().rstrip("/") for line in lines if not line.startswith("#")]
+    return [
+        name
+        for name in _names(folder)
+        if any(fnmatchcase(part, each) for part in Path(name).parts for each in patterns)
+    ]
 
 
 def _md5s(files: Sequence[Mapping[str, str]] | None) -> dict[str, str]:
@@ -140,6 +161,12 @@ def _verified(name: str, md5s: Mapping[str, str], root: Path) -> Path:
         )
     actual = md5(root / path)
     if actual != md5s[path]:
+        ignored = _ignored(root / path, root)
+        if ignored and md5(root / path, ignored) == md5s[path]:
+            files = shlex.join(f"{path}/{name}" for name in ignored)
+            raise ModelyardError(
+                f"{path} was refused: it has files that the pipeline did not make. Delete them: rm {files}"
+            )
         raise ModelyardError(
             f"{path} was refused: it is not what the pipeline made. Its MD5 is {actual}, {LOCK} has {md5s[path]}. "
             f"Restore it: dvc checkout --force {path}; or build it again: modelyard run"
