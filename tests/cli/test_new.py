@@ -287,5 +287,19 @@ def test_without_an_identity_nothing_is_committed_and_that_is_said(tmp_path: Pat
     monkeypatch.setenv("GIT_CONFIG_VALUE_0", "true")
     result = modelyard("new", "houses", "--empty")
     assert result.exit_code == 0, result.output
-    assert "git does not know who you are, so nothing is committed" in result.output
+    assert "Nothing is committed: git does not know who you are: set user.name and user.email." in result.output
     assert ".gitignore" in git(tmp_path / "houses", "ls-files", "--cached")
+
+
+def test_why_a_hook_refuses_the_commit_is_said(tmp_path: Path, monkeypatch, identity: dict[str, str]):
+    hook = tmp_path / "template" / "hooks" / "pre-commit"
+    hook.parent.mkdir(parents=True)
+    hook.write_text("#!/bin/sh\necho no commits today\nexit 1\n")
+    hook.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    for name, value in (identity | {"GIT_TEMPLATE_DIR": str(tmp_path / "template")}).items():
+        monkeypatch.setenv(name, value)
+    result = modelyard("new", "houses", "--empty")
+    assert result.exit_code == 0, result.output
+    assert "Nothing is committed: git said: no commits today. When that is mended, run: git commit" in result.output
+    assert "who you are" not in result.output

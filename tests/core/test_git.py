@@ -231,3 +231,17 @@ def test_a_repository_of_another_user_is_named_as_such(repository: Path, monkeyp
     assert git.is_unexpected(reason)
     with pytest.raises(ModelyardError, match=r"nothing to compare with\. git said: .* dubious ownership"):
         git.find_commit(repository, "HEAD")
+
+
+def test_a_new_repository_has_all_files_in_its_first_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "test")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "test@localhost")
+    (tmp_path / "notes.txt").write_text("first\n")
+    git.create(tmp_path)
+    git.add_all(tmp_path)
+    git.commit(tmp_path, "All files")
+    assert git.checked_out(tmp_path).subject == "All files"
+    assert run_git(tmp_path, "ls-files", "--with-tree=main").split() == ["notes.txt"]
+    with pytest.raises(ModelyardError, match="git said: nothing, but failed with exit code 1"):
+        git.commit(tmp_path, "Nothing has changed")

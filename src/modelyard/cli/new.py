@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -96,8 +95,8 @@ def create(folder: Path, data: Data, is_empty: bool) -> None:
         (draft / "wheels").mkdir()
         wheel = write_wheel(draft / "wheels")
         write_text(draft / "requirements.lock", _lock(wheel))
-        _init(draft, entries.file.name if entries else "")
-    for line in _report(folder, entries, is_committed=bool(git.head(folder))):
+        uncommitted = _init(draft, entries.file.name if entries else "")
+    for line in _report(folder, entries, uncommitted):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -246,24 +245,28 @@ def _needed(wanted_by: Mapping[str, set[str]]) -> set[str]:
     return needed
 
 
-def _init(draft: Path, data: str) -> None:
-    """Make the folder a git repository with DVC, which keeps the data."""
-    _run(draft, "git", "init", "--quiet", "--initial-branch", "main")
-    _run(draft, sys.executable, "-m", "dvc", "init", "--quiet")
+def _init(draft: Path, data: str) -> str:
+    """Make the folder a git repository with DVC, which keeps the data; returns why it has no commit, if it has none."""
+    git.create(draft)
+    _dvc(draft, "init")
     (draft / ".dvc" / "config").write_text(DVC_CONFIG, encoding="utf-8")
     if data:
-        _run(draft, sys.executable, "-m", "dvc", "add", "--quiet", data)
-    _run(draft, "git", "add", "--all")
-    with suppress(ModelyardError):  # git does not know who commits: said at the end
-        _run(draft, "git", "-c", "commit.gpgsign=false", "commit", "--quiet", "--message", "Create the project")
+        _dvc(draft, "add", data)
+    git.add_all(draft)
+    try:
+        git.commit(draft, "Create the project")
+    except ModelyardError as error:
+        return str(error)
+    return ""
 
 
-def _run(folder: Path, *command: str) -> None:
-    """Run a command in the new project.
+def _dvc(folder: Path, *arguments: str) -> None:
+    """Run DVC in the new project.
 
     Raises:
         ModelyardError: it fails.
     """
+    command = [sys.executable, "-m", "dvc", *arguments, "--quiet"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         said = " ".join(f"{done.stderr} {done.stdout}".split())
@@ -283,7 +286,7 @@ def _notes(entries: Proposal) -> Iterator[str]:
     yield from (f"Note: {remark}." for remark in entries.remarks)
 
 
-def _report(folder: Path, entries: Proposal | None, is_committed: bool) -> Iterator[str]:
+def _report(folder: Path, entries: Proposal | None, uncommitted: str) -> Iterator[str]:
     if entries is None:
         yield f"{folder} is a project without data."
     else:
@@ -291,7 +294,7 @@ def _report(folder: Path, entries: Proposal | None, is_committed: bool) -> Itera
         yield f"{folder} is a project on {entries.file.name} with {experiments}."
         yield from (f"Guessed: {line}" for line in entries.guesses)
         yield from _notes(entries)
-    if not is_committed:
-        yield "git does not know who you are, so nothing is committed: set user.name and user.email, then git commit."
+    if uncommitted:
+        yield f"Nothing is committed: {uncommitted}. When that is mended, run: git commit"
     todo = "make run" if entries else "make install && .venv/bin/modelyard data show --help"
     yield f"Next: cd {folder} && {todo}"

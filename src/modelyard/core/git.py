@@ -1,4 +1,4 @@
-"""The state of this project in git. No other module runs git.
+"""The state of this project in git, and the first commit of a new one. No other module runs git.
 
 Every call gives the same output whatever a person's git configuration and environment say.
 """
@@ -51,6 +51,7 @@ SOURCES = (".", ":!*dvc.lock", ":!results", ":!reports")
 _LOG = ("log", "-1", "--no-show-signature", "--no-color", "--encoding=UTF-8", "--format=%H%n%cs%n%s")
 _OUTSIDE_GIT = "not a git repository"
 _NOT_RUN = "git cannot be run"
+_NO_IDENTITY = "Please tell me who you are"
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,38 @@ class Commit:
     date: str
     subject: str
     changed: tuple[str, ...] = ()
+
+
+def create(root: Path) -> None:
+    """Make a folder a repository, whose first branch is main.
+
+    Raises:
+        ModelyardError: git fails.
+    """
+    _required(root, "init", "--quiet", "--initial-branch", "main")
+
+
+def add_all(root: Path) -> None:
+    """Add all files that are not ignored to the next commit.
+
+    Raises:
+        ModelyardError: git fails.
+    """
+    _required(root, "add", "--all")
+
+
+def commit(root: Path, message: str) -> None:
+    """Commit what was added, without a signature.
+
+    Raises:
+        ModelyardError: git fails: it does not know who commits, or a hook refuses.
+    """
+    try:
+        _required(root, "-c", "commit.gpgsign=false", "commit", "--quiet", "--message", message)
+    except ModelyardError as error:
+        if _NO_IDENTITY in str(error):
+            raise ModelyardError("git does not know who you are: set user.name and user.email") from None
+        raise
 
 
 def checked_out(root: Path) -> Commit | None:
@@ -194,7 +227,8 @@ def _required(root: Path, *arguments: str) -> bytes:
     except OSError as error:
         raise ModelyardError(f"{_NOT_RUN}: {error.strerror}") from None
     if result.returncode:
-        raise ModelyardError(f"git said: {' '.join(_text(result.stderr).split())}")
+        said = " ".join(_text(result.stderr).split())
+        raise ModelyardError(f"git said: {said or f'nothing, but failed with exit code {result.returncode}'}")
     return result.stdout
 
 
