@@ -185,3 +185,16 @@ def test_a_stage_that_was_removed_while_its_dependency_was_edited_fails(make_pro
     root = make_project(stages)
     (root / "in").write_text("first\n")
     assert run(root) == {"a": StageState.FAILED}
+
+
+@pytest.mark.parametrize("values", ["{{size: {}}}", "[{{nfiles: {}}}]"])
+def test_the_result_of_another_size_is_not_restored(make_project, values: str):
+    """DVC's run cache would: it leaves out parameters of this name, as it does the sizes of files."""
+    root = make_project("stages: {a: {cmd: cat params.yaml > a, params: [box], outs: [a]}}")
+    for size in (1, 2, 1):
+        (root / "params.yaml").write_text(f"box: {values.format(size)}\n")
+        assert run(root) == {"a": StageState.BUILT}
+        assert (root / "a").read_text() == (root / "params.yaml").read_text()
+    (root / "a").unlink()
+    assert run(root) == {"a": StageState.BUILT}
+    assert (root / "a").read_text() == (root / "params.yaml").read_text()

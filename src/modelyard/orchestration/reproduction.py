@@ -9,7 +9,7 @@ import logging
 import os
 import shlex
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -170,7 +170,7 @@ class Reproduction:
         if not (taken and self._is_taken(taken)):
             stage.remove_outs(ignore_remove=False)
             with suppress(RunCacheNotFoundError):
-                stage.repo.stage_cache.restore(stage)
+                stage.repo.stage_cache.restore(stage, run_cache=_can_be_told_apart(stage))
                 stage.save_deps()
                 self._save()
                 return StageState.BUILT
@@ -184,7 +184,8 @@ class Reproduction:
         stage = self.stage
         stage.save_outs()
         stage.md5 = stage.compute_md5()
-        if all(output.use_cache for output in stage.outs if not (output.is_metric or output.is_plot)):
+        data = [output for output in stage.outs if not (output.is_metric or output.is_plot)]
+        if all(output.use_cache for output in data) and _can_be_told_apart(stage):
             stage.repo.stage_cache.save(stage)
         stage.commit()
         write_entry(stage)
@@ -226,10 +227,28 @@ def _key(stage: Any) -> str:
 
 
 def _identity(stage: Any) -> str:
-    """A hash of the command of a stage and all that it depends on; DVC's run cache finds results by it."""
+    """A hash of the command of a stage and all that it depends on."""
     from dvc.stage.cache import _can_hash, _get_stage_hash
+    from dvc.utils import dict_sha256
 
-    return str(_get_stage_hash(stage)) if _can_hash(stage) else uuid.uuid4().hex
+    if not _can_hash(stage):
+        return uuid.uuid4().hex
+    return str(dict_sha256([_get_stage_hash(stage), [parameters.hash_info.value for parameters in stage.params]]))
+
+
+def _can_be_told_apart(stage: Any) -> bool:
+    """Whether DVC's run cache finds no result of other parameters for a stage.
+
+    It leaves out the sizes of files by the names of their keys, and so all parameters with these names too.
+    """
+    return not any(_has_key(parameters.read_params(), {"size", "nfiles"}) for parameters in stage.params)
+
+
+def _has_key(value: Any, names: Collection[str]) -> bool:
+    """Whether a mapping anywhere in a value has one of these keys."""
+    if isinstance(value, Mapping):
+        return any(key in names or _has_key(each, names) for key, each in value.items())
+    return isinstance(value, list | tuple) and any(_has_key(each, names) for each in value)
 
 
 @contextmanager
