@@ -9,6 +9,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from modelyard import params
+from modelyard.tuning.plan import sample_settings
 from support.paths import PARAMS
 
 VARY = {
@@ -75,7 +76,7 @@ def study(*trials: FrozenTrial, name: str = "digits_cnn", maximize: bool = True,
     project = params.load(file)
     space = {
         "experiment": project.all_experiments["digits_cnn"].model_dump(mode="json"),
-        "inputs": {"digits": project.inputs["digits"].model_dump(mode="json")},
+        **sample_settings(project, [project.all_experiments["digits_cnn"].input]),
         "search_space": VARY,
         "folds": None,
         "training_samples": None,

@@ -28,6 +28,7 @@ from modelyard import params
 from modelyard.core.config import read_yaml
 from modelyard.core.errors import ModelyardError
 from modelyard.tuning.apply import apply, find_winner
+from modelyard.tuning.plan import make_plan
 
 SMALL = """\
 runtime: {}
@@ -63,6 +64,16 @@ experiments:
         model: {family: cnn, filters: [4]}
         training: *training""" % ("0" * 64)
 
+
+STUDY = """studies:
+  digits_cnn:
+    experiment: digits_cnn
+    search_space:
+      model.filters: {choices: [[16, 32], [32, 64]]}
+      training.epochs: {low: 2, high: 6}
+      training.learning_rate: {low: 0.0001, high: 0.1, log: true}
+    n_trials: 6
+    seed: 7"""
 
 PUBLISHED, CLAIMS = (PARAMS.with_name(f"{name}.yaml") for name in ("published", "claims"))
 
@@ -193,21 +204,53 @@ def test_without_a_better_trial_nothing_is_written(trials: tuple, message: str, 
 
 
 @pytest.mark.parametrize(
-    "before, after, changed",
+    "before, after, change",
     [
-        ("filters: [32, 64], padding: same", "filters: [32, 64], padding: valid", "digits_cnn"),
-        ("validation: 0.2}\n    scaling: minmax", "validation: 0.2}\n    scaling: standard", "digits"),
+        (
+            "filters: [32, 64], padding: same",
+            "filters: [32, 64], padding: valid",
+            'experiment.model.padding: "same" -> "valid"',
+        ),
+        (
+            "validation: 0.2}\n    scaling: minmax",
+            "validation: 0.2}\n    scaling: standard",
+            'inputs.digits.scaling: "minmax" -> "standard"',
+        ),
+        ("image_shape: [8, 8]", "image_shape: [4, 16]", "datasets.digits.image_shape: [8, 8] -> [4, 16]"),
     ],
 )
-def test_a_changed_experiment_or_input_is_refused(before: str, after: str, changed: str, params_file: Path) -> None:
+def test_a_changed_experiment_input_or_data_set_is_refused_with_the_change(
+    before: str, after: str, change: str, params_file: Path, tmp_path: Path
+) -> None:
     searched = study(*ALL)
+    searched.set_user_attr("space", make_plan(params.load(params_file), "digits_cnn", tmp_path).space)
     text = params_file.read_text()
     assert before in text
     params_file.write_text(text.replace(before, after))
-    with pytest.raises(
-        ModelyardError, match=rf"{changed} in params.yaml has changed since study digits_cnn was created.*--new"
-    ):
+    with pytest.raises(ModelyardError) as refusal:
         apply(searched, params_file)
+    assert "params.yaml has changed since study digits_cnn was created" in str(refusal.value)
+    assert f"\n  {change}\n" in str(refusal.value)
+    assert "modelyard tune digits_cnn --new" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "replaced",
+    [
+        {"inputs:\n  digits: {dataset: digits,": "inputs:\n  digits: {dataset: digits, slices: [kind],"},
+        {"inputs:\n  digits:": "inputs:\n  digits_cnn:", "input: digits": "input: digits_cnn"},
+    ],
+    ids=["slices", "an input named like its experiment"],
+)
+def test_an_unchanged_experiment_is_applied(replaced: dict[str, str], small: Path, tmp_path: Path) -> None:
+    text = SMALL.replace("studies: {}", STUDY)
+    for before, after in replaced.items():
+        assert before in text
+        text = text.replace(before, after)
+    small.write_text(text)
+    searched = study(BASELINE, BEST, file=small)
+    searched.set_user_attr("space", make_plan(params.load(small), "digits_cnn", tmp_path).space)
+    assert apply(searched, small).name == "digits_cnn_tuned"
 
 
 def test_a_winner_that_the_settings_refuse_changes_no_file(params_file: Path) -> None:

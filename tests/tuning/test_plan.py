@@ -87,4 +87,13 @@ def test_a_plan_holds_the_studys_experiment_inputs_metric_and_runtime(tmp_path):
     assert digits_plan.runtime == project.runtime
     assert list(digits_plan.inputs) == ["digits"]
     assert digits_plan.training_folder("digits") == Path(tmp_path, "data", "inputs", "digits", "training")
+    assert digits_plan.space["datasets"]["digits"]["classes"] == list("0123456789")
     assert digits_plan.space["search_space"].keys() == project.studies["digits_cnn"].search_space.keys()
+
+
+def test_where_the_data_come_from_and_what_is_only_displayed_are_no_part_of_the_space(tmp_path):
+    (dataset,) = make_plan(params.load(PARAMS), "digits_cnn", tmp_path).space["datasets"].values()
+    assert not {"description", "license", "folder", "debian", "expect"} & dataset.keys()
+    (source,) = dataset["files"].values()
+    assert len(source["sha256"] or source["decompressed"]) == 64
+    assert not {"url", "package", "path"} & source.keys()

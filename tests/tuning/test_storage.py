@@ -1,6 +1,7 @@
 """Study storages that are torn, damaged, locked or out of reach; and which study a search opens."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -174,6 +175,32 @@ def test_another_search_space_is_refused_with_the_difference_and_new_starts_anot
     assert open_study(wider, made_up, new=True).study_name == "made_up-2"
     assert open_study(wider, made_up).study_name == "made_up-2"
     assert open_study(plan(tmp_path), made_up, new=True).study_name == "made_up-3"
+
+
+@pytest.mark.parametrize(
+    "datasets, folds, seed, change",
+    [
+        (
+            {"made_up": {"files": {"a.csv": {"sha256": "new"}}}},
+            3,
+            7,
+            'datasets.made_up.files.a.csv.sha256: "old" -> "new"',
+        ),
+        ({"made_up": {"files": {"a.csv": {"sha256": "old"}}}}, 3, 8, "seed: 7 -> 8"),
+    ],
+)
+def test_other_data_or_other_folds_are_another_space_unless_an_earlier_version_did_not_store_them(
+    datasets, folds, seed, change, tmp_path, made_up
+):
+    searched = replace(plan(tmp_path, folds=3), datasets={"made_up": {"files": {"a.csv": {"sha256": "old"}}}})
+    study = open_study(searched, made_up)
+    now = replace(plan(tmp_path, folds=folds, seed=seed), datasets=datasets)
+    with pytest.raises(ModelyardError) as raised:
+        open_study(now, made_up)
+    assert f"\n  {change}\n" in str(raised.value)
+    earlier = {key: value for key, value in searched.space.items() if key not in ("datasets", "seed")}
+    study.set_user_attr("space", earlier)
+    assert open_study(now, made_up).study_name == "made_up"
 
 
 def test_another_budget_seed_or_pruner_is_the_same_study(tmp_path, made_up):

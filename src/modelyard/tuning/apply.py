@@ -16,7 +16,9 @@ from modelyard.metrics.definitions import headline_metric
 from modelyard.params.fold_evaluation import EVALUATE
 from modelyard.params.study import tuned_name
 from modelyard.params.yaml_text import INDENT, add_entry, as_yaml, with_value, write_checked
+from modelyard.tuning.plan import sample_settings
 from modelyard.tuning.results import StudyResults, format_value, read_study
+from modelyard.tuning.storage import changes_since
 
 SMALLEST = 0.005  # of a claim: the difference that matters, of metrics that are 1 at best; a person may edit it
 
@@ -166,19 +168,24 @@ def _claim(results: StudyResults, project: params.Project) -> dict[str, Any]:
 
 
 def refuse_changes(results: StudyResults, project: params.Project, file: Path) -> None:
-    """Refuse an experiment or inputs that have changed since the search: its scores do not hold for them.
+    """Refuse an experiment, inputs or data that have changed since the search: its scores do not hold for them.
 
     Raises:
         ModelyardError: one of them has changed or is gone.
     """
-    searched = {results.experiment: results.space["experiment"], **results.space["inputs"]}
-    for name, then in searched.items():
-        now = project.all_experiments.get(name) or project.inputs.get(name)
-        if now is None or now.model_dump(mode="json", exclude=EVALUATE) != then:
-            raise ModelyardError(
-                f"{name} in {file.name} has changed since study {results.name} was created, so the study's scores do "
-                f"not hold for it. Undo the change, or search again: modelyard tune {results.entry} --new"
-            )
+    experiment = project.all_experiments.get(results.experiment)
+    now = {
+        "experiment": experiment and experiment.model_dump(mode="json", exclude=EVALUATE),
+        **sample_settings(project, results.space["inputs"]),
+    }
+    changes = changes_since({key: results.space[key] for key in now if key in results.space}, now)
+    if changes:
+        raise ModelyardError(
+            f"{file.name} has changed since study {results.name} was created, so the study's scores do not hold for "
+            "it:\n  "
+            + "\n  ".join(changes)
+            + f"\nUndo the change, or search again: modelyard tune {results.entry} --new"
+        )
 
 
 def _changes(winner: Winner, file: Path, is_new: bool) -> tuple[dict[Path, str], dict[Path, Any]]:

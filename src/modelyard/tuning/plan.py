@@ -1,6 +1,7 @@
 """What a study's workers need to know: what is searched, where, and how a trial is scored."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,9 +11,16 @@ from modelyard.models import Runtime
 from modelyard.params.fold_evaluation import EVALUATE
 from modelyard.params.project import Project
 from modelyard.params.study import EPOCHS, StudySettings, inputs_of, numbers_of_epochs
+from modelyard.params.variants import DISPLAY
 
 STEERING = ("early_stopping", "reshuffle_before_split", "schedule")
 """Settings of a training with which one of few epochs may not be the beginning of a longer one."""
+
+CHANGES_NO_SAMPLE: dict[str, Any] = {
+    **dict.fromkeys((*DISPLAY, "license", "debian", "expect"), True),
+    "files": {"__all__": {"url", "package", "path", "alternatives"}},  # the checksum stays
+}
+"""The keys of a data set that are excluded where searches are compared."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,7 @@ class Plan:
         study: its entry there.
         experiment: the settings of the experiment that it varies.
         inputs: the settings, as JSON, of every input that a trial may use.
+        datasets: those of their data sets.
         metric: the column of the training history that is a trial's score.
         runtime: how each training uses the machine.
         root: the project's folder.
@@ -36,6 +45,7 @@ class Plan:
     metric: str
     runtime: Runtime
     root: Path
+    datasets: dict[str, Any] = field(default_factory=dict)
 
     @property
     def direction(self) -> Literal["maximize", "minimize"]:
@@ -53,13 +63,16 @@ class Plan:
         return {
             "experiment": self.experiment.model_dump(mode="json", exclude=EVALUATE),
             "inputs": self.inputs,
+            "datasets": self.datasets,
             "search_space": {
                 key: variation.model_dump(mode="json") for key, variation in self.study.search_space.items()
             },
             "folds": self.study.folds,
             "training_samples": self.study.training_samples,
             "metric": self.metric,
-        } | ({"metrics": list(self.study.metrics)} if self.study.metrics else {})
+            **({"metrics": list(self.study.metrics)} if self.study.metrics else {}),
+            **({"seed": self.study.seed} if self.study.folds else {}),  # it draws the folds
+        }
 
     @property
     def max_steps(self) -> int:
@@ -105,8 +118,20 @@ def make_plan(project: Project, name: str, root: Path) -> Plan:
         name=name,
         study=study,
         experiment=experiment,
-        inputs={each: project.inputs[each].model_dump(mode="json", exclude=MEASURED_ONLY) for each in names},
         metric=f"val_{metric}",
         runtime=project.runtime,
         root=root.resolve(),
+        **sample_settings(project, names),
     )
+
+
+def sample_settings(project: Project, inputs: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return what decides the samples of a search, as JSON: its `inputs` and their `datasets`, without those gone."""
+    present = {name: project.inputs[name] for name in inputs if name in project.inputs}
+    datasets = sorted({settings.dataset for settings in present.values()} & project.datasets.keys())
+    return {
+        "inputs": {name: settings.model_dump(mode="json", exclude=MEASURED_ONLY) for name, settings in present.items()},
+        "datasets": {
+            name: project.datasets[name].model_dump(mode="json", exclude=CHANGES_NO_SAMPLE) for name in datasets
+        },
+    }

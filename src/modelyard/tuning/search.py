@@ -277,7 +277,7 @@ def _is_unfinished_rebuild(plan: Plan, location: StudyStorage) -> bool:
         opened = location.open()
         latest = storage.latest_name(plan.name, opened)
         attributes = optuna.load_study(study_name=latest, storage=opened).user_attrs if latest else {}
-    return attributes.get(REBUILD) == STARTED and not storage.space_changes(attributes["space"], plan.space)
+    return attributes.get(REBUILD) == STARTED and not storage.changes_since(attributes["space"], plan.space)
 
 
 def check_folds(plan: Plan) -> None:

@@ -26,6 +26,7 @@ from modelyard.tuning.plan import Plan
 STORAGE_VARIABLE = "MODELYARD_OPTUNA_STORAGE"
 CONNECT_SECONDS = 10
 LOCK_SECONDS = 30  # a record is written in milliseconds
+ADDED_KEYS = ("datasets", "seed")  # of a search space; studies of earlier versions do not have them
 
 
 @dataclass(frozen=True)
@@ -202,6 +203,11 @@ def space_changes(old: Any, new: Any, key: str = "") -> list[str]:
     return [] if old == new else [f"{key.removeprefix('.')}: {' -> '.join(values)}"]
 
 
+def changes_since(stored: dict[str, Any], space: dict[str, Any]) -> list[str]:
+    """Return how a study's stored space differs; a key that an earlier version did not store counts as equal."""
+    return space_changes(stored, {key: each for key, each in space.items() if key in stored or key not in ADDED_KEYS})
+
+
 def _create_study(plan: Plan, storage: BaseStorage, name: str) -> optuna.Study:
     try:
         study = optuna.create_study(study_name=name, storage=storage, directions=plan.directions)
@@ -218,7 +224,7 @@ def _create_study(plan: Plan, storage: BaseStorage, name: str) -> optuna.Study:
 
 
 def _refuse_another_space(study: optuna.Study, plan: Plan) -> None:
-    changes = space_changes(study.user_attrs.get("space", {}), plan.space)
+    changes = changes_since(study.user_attrs.get("space", {}), plan.space)
     if changes:
         raise ModelyardError(
             f"study {study.study_name} was created with another search space; its scores and new ones cannot be "
