@@ -146,6 +146,15 @@ def test_a_mistake_in_a_study_is_reported_with_its_place(old, new, parts, messag
     assert [part for part in parts if part not in text] == [], text
 
 
+def test_metrics_of_a_data_set_without_an_expected_shape_are_checked_too(tmp_path: Path) -> None:
+    text = PARAMS.read_text(encoding="utf-8").replace("shape: [8, 8, 1], ", "", 1)
+    before, studies = text.split("\nstudies:")
+    studies = studies.replace("n_trials: 30", "n_trials: 30\n    metrics: [acuracy, latency]", 1)
+    (tmp_path / "params.yaml").write_text(f"{before}\nstudies:{studies}", encoding="utf-8")
+    with pytest.raises(ModelyardError, match=r"allowed: \[accuracy, parameters\]; or leave it out"):
+        params.load(tmp_path / "params.yaml")
+
+
 @pytest.mark.usefixtures("default_runtime")
 def test_a_setting_that_is_left_out_of_files_where_it_is_unset_can_be_searched(tmp_path: Path):
     searched = "training.class_weights: {choices: [none, balanced]}"

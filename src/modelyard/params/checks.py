@@ -11,6 +11,7 @@ from modelyard import models
 from modelyard.core.config import Mistake, parse, suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.data.decision_threshold import check_threshold
+from modelyard.data.readers import AnyDataset
 from modelyard.data.samples import TARGET_KINDS, Task
 from modelyard.data.splits import check_task
 from modelyard.metrics.definitions import history_metric, metric_names, shown_metrics
@@ -141,7 +142,7 @@ def _project_mistakes(project: Project) -> Iterator[Mistake]:
 
 def _study_metric_mistakes(keys: tuple[str, ...], study: StudySettings, project: Project) -> Iterator[Mistake]:
     experiment = project.experiments.get(study.experiment)
-    if not study.metrics or experiment is None or _sample_shape(experiment, project) is None:
+    if not study.metrics or experiment is None or _dataset_of(experiment, project) is None:
         return
     allowed = (history_metric(project.task_of(study.experiment)) or "loss", PARAMETERS)
     if study.metrics != allowed:
@@ -290,6 +291,11 @@ def _transfer_mistakes(keys: tuple[str, ...], transfer: TransferExperiment, proj
 
 def _sample_shape(experiment: AnyExperiment, project: Project) -> tuple[int, ...] | None:
     """The expected shape of one sample, None where it is not stated or the input or data set does not exist."""
-    settings = project.inputs.get(experiment.input)
-    dataset = project.datasets.get(settings.dataset) if settings else None
+    dataset = _dataset_of(experiment, project)
     return dataset.expect.shape if dataset else None
+
+
+def _dataset_of(experiment: AnyExperiment, project: Project) -> AnyDataset | None:
+    """The data set of an experiment, None where its input or data set does not exist."""
+    settings = project.inputs.get(experiment.input)
+    return project.datasets.get(settings.dataset) if settings else None
