@@ -8,9 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mlflow
+import optuna
 import pytest
+from optuna.trial import FrozenTrial
+from rich.console import Console
 from support.commands import modelyard
+from support.paths import PARAMS
 from support.pipelines import add_linear, editing_params, keep_only
+from support.studies import ALL, BASELINE, BEST, COMPACT, LARGE, WORSE, confirmed, study, trial
+
+from modelyard.cli.tune import _print_best
+from modelyard.tuning import storage
+from modelyard.tuning.results import read_study
 
 Run = Callable[..., subprocess.CompletedProcess]
 COMMAND = [sys.executable, "-c", "from modelyard.cli import app; app()"]
@@ -104,6 +113,11 @@ def test_more_folds_than_the_samples_allow_are_refused_before_any_trial(clone, s
         (["digits_cnn", "--apply"], "holds no study digits_cnn yet. Start it: modelyard tune digits_cnn"),
         (["digits_cnn", "--join"], "holds no study digits_cnn to join: start it without --join"),
         (["digits_cnn", "--storage", "sqlite:///s.db"], "SQLite loses trials"),
+        (
+            ["digits_cnn", "--trial", "12"],
+            "--trial 12 is for --apply: add that, or write --trials 12 for the number of trials",
+        ),
+        (["digits_cnn", "--replace"], "--replace is for --apply: add that"),
     ],
 )
 def test_a_study_that_cannot_be_run_is_refused_before_any_work(arguments, message, project):
@@ -152,3 +166,68 @@ def test_a_study_that_was_never_run_cannot_be_confirmed(project: Path) -> None:
     assert result.exit_code == 1
     assert "error: " in result.output
     assert "digits_cnn" in result.output
+
+
+@pytest.fixture
+def stored(project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., optuna.Study]:
+    """Stores a study of digits_cnn as if it had been searched, for the next commands."""
+    (project / "params.yaml").write_bytes(PARAMS.read_bytes())
+
+    def store(*trials: FrozenTrial, confirmation: dict | None = None) -> optuna.Study:
+        created = study(*trials)
+        if confirmation:
+            created.set_user_attr("confirmation", confirmation)
+        monkeypatch.setattr(storage, "load_latest_study", lambda name, location: created)
+        return created
+
+    return store
+
+
+CAN_BE_CONFIRMED = "To compare it over several: modelyard tune digits_cnn --confirm"
+
+
+@pytest.mark.parametrize(
+    "trials, confirmation, arguments, advised",
+    [
+        (ALL, None, [], True),
+        (ALL, None, ["--trial", "5"], True),
+        (ALL, confirmed(5, 1), ["--trial", "5"], False),
+        ((BASELINE, BEST, trial([0.85], rate=0.03), WORSE, trial([0.89], rate=0.02)), None, ["--trial", "3"], False),
+        ((LARGE, COMPACT), None, ["--trial", "1"], False),
+    ],
+    ids=["best", "candidate", "confirmed", "too bad to be confirmed", "two metrics"],
+)
+def test_a_confirmation_is_advised_only_of_what_it_trains(
+    trials: tuple, confirmation: dict | None, arguments: list[str], advised: bool, stored: Callable
+) -> None:
+    stored(*trials, confirmation=confirmation)
+    applied = modelyard("tune", "digits_cnn", "--apply", *arguments)
+    assert "params.yaml now has digits_cnn_tuned" in applied.output
+    assert (CAN_BE_CONFIRMED in applied.output) is advised
+
+
+def test_an_edited_claim_is_said_to_be_kept(project: Path, stored: Callable) -> None:
+    stored(*ALL, confirmation=confirmed(5, 1))
+    modelyard("tune", "digits_cnn", "--apply")
+    claims = project / "claims.yaml"
+    claims.write_text(claims.read_text().replace("smallest: 0.005", "smallest: 0.02"))
+    assert "keeps it, though a new one would differ" in modelyard("tune", "digits_cnn", "--apply").output
+
+
+@pytest.mark.parametrize(
+    "gain, next_step",
+    [
+        (0.02, "Next: modelyard tune digits_cnn --apply"),
+        (0.0, "The baseline has the best mean"),
+        (-0.1, "The baseline"),
+    ],
+)
+def test_a_winner_is_to_be_applied_only_where_one_is_better_than_the_baseline(
+    gain: float, next_step: str, capsys: pytest.CaptureFixture
+) -> None:
+    created = study(*ALL)
+    created.set_user_attr("confirmation", confirmed(1, 5, gain=gain))
+    _print_best(Console(width=200), read_study(created))
+    printed = capsys.readouterr().out
+    assert next_step in printed
+    assert ("--apply" in printed) is (gain > 0)

@@ -401,3 +401,22 @@ def test_of_several_metrics_a_person_chooses_the_trial(params_file: Path) -> Non
 def test_a_trial_that_has_not_finished_cannot_be_chosen(params_file: Path) -> None:
     with pytest.raises(ModelyardError, match="no finished trial 2; finished are: 0, 1"):
         apply(study(BASELINE, BEST, PRUNED), params_file, number=2)
+
+
+def test_an_edited_claim_is_replaced_only_on_request(params_file: Path) -> None:
+    claims, created = params_file.parent / "claims.yaml", study(*ALL)
+    created.set_user_attr("confirmation", confirmed(5, 1))
+    apply(created, params_file)
+    claims.write_text(claims.read_text().replace("smallest: 0.005", "smallest: 0.02 # ours"))
+    edited = claims.read_bytes()
+    assert apply(created, params_file).keeps_claim
+    assert claims.read_bytes() == edited
+    assert not apply(created, params_file, replace=True).keeps_claim
+    assert read_yaml(claims)["tuned_digits_cnn"]["smallest"] == 0.005
+
+
+def test_the_advice_to_replace_an_entry_names_the_chosen_trial(params_file: Path) -> None:
+    searched = study(*ALL)
+    apply(searched, params_file)
+    with pytest.raises(ModelyardError, match="--apply --trial 5 --replace`, or rename that entry"):
+        apply(searched, params_file, number=5)

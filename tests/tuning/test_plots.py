@@ -140,3 +140,9 @@ def test_the_pareto_front_has_a_point_for_each_trial_and_names_both_metrics():
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("val_accuracy", "parameters")
     (history,) = draw(plots.draw_history, searched).axes
     np.testing.assert_array_equal(history.collections[0].get_offsets(), [(0, 0.95), (1, 0.8), (2, 0.9)])
+
+
+def test_a_pruned_trial_without_a_score_is_left_out_of_the_importances():
+    silent = trial([], TrialState.FAIL)
+    silent.state = TrialState.PRUNED
+    assert len(plots.study_of_scores(read_study(study(BASELINE, BEST, silent))).trials) == 2

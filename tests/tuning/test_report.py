@@ -200,7 +200,24 @@ def test_a_confirmed_study_shows_the_means_over_seeds(tmp_path: Path) -> None:
     text = (tmp_path / "report" / "report.md").read_text()
     assert "**The best trials are others since**" in text
     assert "| 2 | 0.9 | +0 (-0.01 to +0.01) | 0.21 |" in text
-    assert "**No trial is better than the baseline by more than chance (p < 0.05).**" in text
+    assert "**The trial with the best mean is not better than the baseline by more than chance (p < 0.05).**" in text
+
+
+def test_the_second_trial_may_be_better_by_more_than_chance_though_the_first_is_not(tmp_path: Path) -> None:
+    created, confirmation = study(*ALL), confirmed(5, 1)
+    confirmation["candidates"][0]["p_value"] = 0.2
+    confirmation["candidates"][1]["p_value"] = 3e-5
+    created.set_user_attr("confirmation", confirmation)
+    report.write(created, tmp_path / "report", PARAMS)
+    text = (tmp_path / "report" / "report.md").read_text()
+    assert "3e-05" in text
+    assert "No trial is better" not in text
+
+
+def test_trials_with_equal_scores_have_a_report_without_importances(tmp_path: Path) -> None:
+    report.write(study(*(trial([0.9], rate=rate / 100) for rate in range(1, 7))), tmp_path / "report", PARAMS)
+    text = (tmp_path / "report" / "report.md").read_text()
+    assert "Too few trials have finished with different scores to estimate importances." in text
 
 
 def test_a_study_of_two_metrics_shows_its_pareto_front_and_how_to_choose(tmp_path: Path) -> None:

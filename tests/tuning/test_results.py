@@ -22,7 +22,7 @@ from support.studies import (
     trial,
 )
 
-from modelyard.tuning.results import read_study, reason
+from modelyard.tuning.results import StudyResults, read_study, reason
 
 RATES = st.floats(0.0001, 0.1)
 
@@ -168,3 +168,12 @@ def test_the_front_has_the_trials_that_no_other_beats_in_all_metrics() -> None:
     assert results.best is not None
     assert results.best.number == 0
     assert list(read_study(study(*ALL)).front) == []
+
+
+def test_the_candidates_are_found_without_the_settings_of_every_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    results = read_study(study(*(trial([score / 100], rate=score / 1000) for score in range(1, 60))))
+    asked, settings_of = [], StudyResults.settings_of
+    monkeypatch.setattr(StudyResults, "settings_of", lambda self, each: asked.append(each) or settings_of(self, each))
+    assert [each.value for each in results.candidates] == [0.59, 0.58, 0.57]
+    assert results.candidates is results.candidates
+    assert len(asked) < 10

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from modelyard.cli.environment import ONE_THREAD, QUIET
-from modelyard.core.errors import exit_on_error
+from modelyard.core.errors import ModelyardError, exit_on_error
 
 app = typer.Typer(
     help="Rebuild, track, tune and compare the models of a project.",
@@ -357,6 +357,10 @@ def tune(
 
     engine = EngineOptions(jobs, scheduler, insecure, mixed)
     with exit_on_error():
+        if not apply and (trial is not None or replace):
+            option = "--replace" if trial is None else f"--trial {trial}"
+            number = "" if trial is None else f", or write --trials {trial} for the number of trials"
+            raise ModelyardError(f"{option} is for --apply: add that{number}")
         if show:
             show_trials(study, storage)
         elif confirm:

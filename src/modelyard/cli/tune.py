@@ -137,22 +137,29 @@ def confirm(name: str, address: str | None, options: EngineOptions) -> int:
     console.print(confirmation_table(found))
     if not found.is_clearly_better:
         console.print(results.MAY_BE_CHANCE, highlight=False)
-    console.print(f"Next: modelyard tune {name} --apply", highlight=False)
+    console.print(_after_confirmation(found), highlight=False)
     return 0
 
 
 def apply_best(name: str, address: str | None, replace: bool, number: int | None) -> None:
     """Write the winner of the latest study of this name, or a chosen trial, into params.yaml, and its claim."""
     from modelyard.tuning import apply
+    from modelyard.tuning.results import read_study
 
-    console = Console()
-    written = apply.apply(_latest(name, address), Path("params.yaml"), replace, number)
+    console, study = Console(), _latest(name, address)
+    written = apply.apply(study, Path("params.yaml"), replace, number)
     console.print(f"params.yaml now has {written.name}. Next: modelyard run {written.name}", highlight=False)
     if written.claim:
         claim = apply.claim_name(written.experiment)
-        text = f"claims.yaml has the claim {claim}. To test it once on the test samples: modelyard replicate {claim}"
+        kept = ", and keeps it, though a new one would differ (--replace overwrites it)" if written.keeps_claim else ""
+        text = (
+            f"claims.yaml has the claim {claim}{kept}. To test it once on the test samples: modelyard replicate {claim}"
+        )
         console.print(text, highlight=False)
-    else:
+        return
+    found = read_study(study)
+    can_be_confirmed = not found.sizes and number in (None, *(trial.number for trial in found.candidates))
+    if can_be_confirmed and not found.is_confirmed:
         console.print(f"It was found with one seed. To compare it over several: modelyard tune {name} --confirm")
 
 
@@ -222,6 +229,11 @@ def _print_best(console: Console, found: "StudyResults") -> None:
         console.print(f"No other trial beats these in {found.metric} and {' and '.join(found.sizes)}: {front}")
         console.print(f"Next: modelyard tune {found.entry} --apply --trial NUMBER writes one of them into params.yaml")
         return
-    confirm = "--confirm trains the best trials and the baseline with more seeds"
-    write = "--apply writes the trial that is best over seeds into params.yaml"
-    console.print(f"Next: modelyard tune {found.entry} {write if found.is_confirmed else confirm}", highlight=False)
+    confirm = f"Next: modelyard tune {found.entry} --confirm trains the best trials and the baseline with more seeds"
+    console.print(_after_confirmation(found) if found.is_confirmed else confirm, highlight=False)
+
+
+def _after_confirmation(found: "StudyResults") -> str:
+    if found.is_better_over_seeds:
+        return f"Next: modelyard tune {found.entry} --apply writes the trial that is best over seeds into params.yaml"
+    return "The baseline has the best mean, so there is no winner. Run more trials or widen a range, and confirm again."

@@ -1,5 +1,6 @@
 """The winner of a study, written into params.yaml, published.yaml and, once confirmed, claims.yaml."""
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ class Winner:
         settings: the entry of the tuned experiment.
         note: its origin, for published.yaml.
         claim: the entry for claims.yaml that compares it with its baseline; None unless it is confirmed.
+        keeps_claim: whether it is the claim that was there, with other values than a new one would have.
     """
 
     section: str
@@ -47,6 +49,7 @@ class Winner:
     settings: dict[str, Any]
     note: str
     claim: dict[str, Any] | None = None
+    keeps_claim: bool = False
 
     @property
     def name(self) -> str:
@@ -90,7 +93,7 @@ def apply(study: Study, file: Path = Path("params.yaml"), replace: bool = False,
 
     It stands beneath its experiment. Where published.yaml beside `file` has the experiment, it gets an entry as well:
     the notebook and a note. A confirmed winner is compared with its baseline by an entry of claims.yaml. What is there
-    already with equal values is left as it is.
+    already with equal values is left as it is, and without `replace` a claim that a person has edited.
 
     Raises:
         ModelyardError: there is no winner, the name is taken by other values (without `replace`), or the new files do
@@ -101,8 +104,12 @@ def apply(study: Study, file: Path = Path("params.yaml"), replace: bool = False,
     if entry is not None and entry != winner.settings and not replace:
         raise ModelyardError(
             f"{file.name} has an experiment {winner.name} with other values. Replace it with "
-            f"`modelyard tune {winner.study} --apply --replace`, or rename that entry."
+            f"`modelyard tune {winner.study} --apply{'' if number is None else f' --trial {number}'} --replace`, or "
+            "rename that entry."
         )
+    declared = _claims(file).get(claim_name(winner.experiment))
+    if winner.claim and declared not in (None, winner.claim) and not replace:
+        winner = dataclasses.replace(winner, claim=declared, keeps_claim=True)
     texts, expected = _changes(winner, file, is_new=entry != winner.settings)
     if any(expected[path] != (read_yaml(path) if path.exists() else None) for path in texts):
         write_checked(texts, expected, "the winner", winner.text)
@@ -143,7 +150,7 @@ def _confirmed_trial(results: StudyResults) -> FrozenTrial:
     if not results.confirmation or not results.is_confirmed:
         raise ModelyardError(f"study {results.name} has other best trials since it was confirmed. Run again: {again}")
     best, baseline = results.confirmation["candidates"][0], results.confirmation["baseline"]
-    if best["mean"] == baseline["mean"] or (best["mean"] > baseline["mean"]) != results.maximize:
+    if not results.is_better_over_seeds:
         raise ModelyardError(
             f"study {results.name}: over {len(results.confirmation['seeds'])} seeds, no trial is better than the "
             f"baseline, experiment {results.experiment} unchanged ({results.metric} {format_value(baseline['mean'])}; "
@@ -199,10 +206,15 @@ def _changes(winner: Winner, file: Path, is_new: bool) -> tuple[dict[Path, str],
         texts[published] = _with_entry(published, (), winner.name, entry, winner.experiment)
         expected[published] = {**printed, winner.name: entry}
     if winner.claim:
-        declared = (read_yaml(claims) if claims.exists() else None) or {}
         texts[claims] = _with_entry(claims, (), claim_name(winner.experiment), winner.claim)
-        expected[claims] = {**declared, claim_name(winner.experiment): winner.claim}
+        expected[claims] = {**_claims(file), claim_name(winner.experiment): winner.claim}
     return texts, expected
+
+
+def _claims(file: Path) -> dict[str, Any]:
+    """The content of claims.yaml beside params.yaml."""
+    path = file.with_name("claims.yaml")
+    return (read_yaml(path) if path.exists() else None) or {}
 
 
 def _with_entry(path: Path, section: tuple[str, ...], name: str, entry: Mapping[str, Any], beneath: str = "") -> str:

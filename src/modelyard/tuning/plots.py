@@ -41,9 +41,13 @@ PLOTLY_CONFIG = {"displaylogo": False, "showSendToCloud": False}  # no link to i
 
 
 def importances(results: StudyResults) -> dict[str, float]:
-    """Return each parameter's share of the differences between scores, largest first; {} with too few trials."""
+    """Return each parameter's share of the differences between scores, largest first.
+
+    It is {} with too few trials, and where their scores do not differ.
+    """
     study = study_of_scores(results)
-    if len(study.get_trials(deepcopy=False)) < MIN_TRIALS or not results.sampled:
+    values = [trial.value for trial in study.get_trials(deepcopy=False)]
+    if len(values) < MIN_TRIALS or len(set(values)) < 2 or not results.sampled:
         return {}
     return get_param_importances(study, evaluator=_fanova(), params=results.sampled)
 
@@ -62,6 +66,8 @@ def study_of_scores(results: StudyResults) -> Study:
 
 
 def _expected_score(pruned: FrozenTrial, finished: Iterable[FrozenTrial]) -> float | None:
+    if not pruned.intermediate_values:
+        return None
     step, value = max(pruned.intermediate_values.items())
     distances = [
         (abs(trial.intermediate_values[step] - value), score(trial))

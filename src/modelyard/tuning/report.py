@@ -189,12 +189,12 @@ def _read_off(results: StudyResults) -> str:
 
 
 def _space(results: StudyResults, importances: dict[str, float]) -> str:
-    too_few = "" if importances else "\n\nToo few trials have finished to estimate importances."
+    missing = "" if importances else "\n\nToo few trials have finished with different scores to estimate importances."
     lines = [
         (f"`{key}`", _allowed(variation), _importance(key, results, importances))
         for key, variation in results.search_space.items()
     ]
-    return markdown_table(["setting", "allowed", "importance"], lines) + too_few
+    return markdown_table(["setting", "allowed", "importance"], lines) + missing
 
 
 def _importance(key: str, results: StudyResults, importances: dict[str, float]) -> str:

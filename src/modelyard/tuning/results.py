@@ -16,7 +16,7 @@ from modelyard.metrics.bootstrap import CONFIDENCE
 from modelyard.params.study import EPOCHS, Choices, Range, Variation, numbers_of_epochs
 from modelyard.tuning.retries import counted_trials
 
-MAY_BE_CHANCE = "No trial is better than the baseline by more than chance (p < 0.05)."
+MAY_BE_CHANCE = "The trial with the best mean is not better than the baseline by more than chance (p < 0.05)."
 CONFIRMATION = "confirmation"  # the attribute of a study that holds what replication.confirmation found
 READ_OFF = "epochs_read_off"  # the attribute of a trial with the best number of epochs on its learning curve
 DIGITS = 6  # after the point, of a difference between means of metrics in single precision
@@ -132,21 +132,33 @@ class StudyResults:
         """Return the sort key of a finished trial, the best first."""
         return (-score(trial) if self.maximize else score(trial)), trial.number
 
-    @property
+    @cached_property
     def candidates(self) -> list[FrozenTrial]:
         """The best finished trials with different values, without the baseline: what is to be confirmed."""
         found: list[FrozenTrial] = []
+        known = [self.settings_of(self.baseline)] if self.baseline else []
         for trial in sorted(self.finished, key=self.rank):
-            others = [self.settings_of(each) for each in (*found, self.baseline) if each]
-            if self.settings_of(trial) not in others:
+            settings = self.settings_of(trial)
+            if settings not in known:
                 found.append(trial)
-        return found[:CANDIDATES]
+                known.append(settings)
+            if len(found) == CANDIDATES:
+                break
+        return found
 
     @property
     def is_confirmed(self) -> bool:
         """Whether the confirmation is of the trials that are the best now."""
         confirmed = {each["trial"] for each in self.confirmation["candidates"]} if self.confirmation else set()
         return bool(confirmed) and confirmed == {trial.number for trial in self.candidates}
+
+    @property
+    def is_better_over_seeds(self) -> bool:
+        """Whether the mean of the best candidate is better than the baseline's, if only by chance."""
+        if self.confirmation is None:
+            return False
+        best, baseline = (each["mean"] for each in (self.confirmation["candidates"][0], self.confirmation["baseline"]))
+        return bool(best > baseline if self.maximize else best < baseline)
 
     @property
     def is_clearly_better(self) -> bool:
