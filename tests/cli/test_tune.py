@@ -103,6 +103,7 @@ def test_more_folds_than_the_samples_allow_are_refused_before_any_trial(clone, s
     assert refused.returncode == 1
     assert "error: 1000 folds of 353 samples: set `folds` to 353 at most." in refused.stderr
     assert "trial" not in refused.stdout
+    assert "holds no study patients yet" in searching("patients", "--show", check=False).stderr
 
 
 @pytest.mark.parametrize(

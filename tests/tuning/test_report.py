@@ -14,6 +14,7 @@ from support.studies import (
     BEST,
     COMPACT,
     FAILED,
+    KILLED,
     LARGE,
     PARAMS,
     PRUNED,
@@ -162,7 +163,7 @@ def test_with_few_trials_there_are_no_importances(tmp_path: Path) -> None:
     report.write(study(BASELINE), tmp_path / "report", PARAMS)
     text = (tmp_path / "report" / "report.md").read_text()
     assert "none is better than the baseline" in text
-    assert "Too few trials have finished to estimate importances" in text
+    assert "Too few trials have finished with different scores to estimate importances" in text
     assert not (tmp_path / "report" / "importances.png").exists()
 
 
@@ -232,3 +233,10 @@ def test_a_study_of_two_metrics_shows_its_pareto_front_and_how_to_choose(tmp_pat
     assert (folder / "pareto.png").exists()
     assert 'id="pareto"' in (folder / "plots.html").read_text()
     assert (folder / "trials.csv").read_text().startswith("trial,state,val_accuracy,parameters,epochs,")
+
+
+def test_the_table_of_trials_has_the_retry_of_a_trial_and_not_the_trial(tmp_path: Path) -> None:
+    retry = trial([0.5, 0.6], rate=0.0002, again=1)
+    report.write(study(BASELINE, KILLED, retry), tmp_path / "report", PARAMS)
+    rows = (tmp_path / "report" / "trials.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["trial", "0", "2"]

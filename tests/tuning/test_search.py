@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import optuna
@@ -380,3 +380,27 @@ def test_a_rebuild_starts_a_new_study_continues_a_stopped_one_and_finds_the_same
     assert second.study_name == "made_up-2", "a new study, and continued"
     assert scores(second) == scores(first)
     assert rebuild(tmp_path).study_name == "made_up-3"
+
+
+def interrupt_once(number: int) -> Callable[[Collection[SubmittedTrial]], None]:
+    """Interrupt the search while a trial runs, as Ctrl-C does, once."""
+    interrupted: list[int] = []
+
+    def act(running: Collection[SubmittedTrial]) -> None:
+        if not interrupted and any(each.number == number for each in running):
+            interrupted.append(number)
+            raise KeyboardInterrupt
+
+    return act
+
+
+@pytest.mark.parametrize("disturb", [interrupt_once, kill_once])
+def test_a_search_that_is_disturbed_in_the_middle_of_a_trial_finds_the_same_values(tmp_path, storage, disturb):
+    searches.save_samples(tmp_path, 1500)
+    search_plan, watch = plan(tmp_path, search_space=SLOW), Watch(disturb(2))
+    undisturbed = search(search_plan, StudyStorage(str(tmp_path / "undisturbed.journal")), trials=5)
+    with suppress(KeyboardInterrupt):
+        search(search_plan, storage, trials=5, watch=watch)
+    disturbed = search(search_plan, storage, trials=5)
+    assert states(disturbed).count(TrialState.FAIL) == 1
+    assert scores(disturbed) == scores(undisturbed)

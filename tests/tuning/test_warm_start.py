@@ -11,8 +11,9 @@ from support.searches import plan
 
 from modelyard.core.errors import ModelyardError
 from modelyard.params.study import Choices, Range
-from modelyard.tuning.storage import StudyStorage, open_study
-from modelyard.tuning.warm_start import SOURCE, enqueue_best
+from modelyard.tuning.plan import Plan
+from modelyard.tuning.storage import StudyStorage, find_study, names_of, open_study
+from modelyard.tuning.warm_start import SOURCE, enqueue_best, find_earlier
 
 SCORES = {
     (40, 2): 0.3,
@@ -50,40 +51,55 @@ def waiting(study: optuna.Study) -> list[dict]:
     return [trial.system_attrs["fixed_params"] for trial in trials[1:]]
 
 
+def begin(search_plan: Plan, storage: StudyStorage, new: bool = False) -> tuple[optuna.Study, list[str]]:
+    """Open a study as a search does; return it, and the trials that were enqueued."""
+    earlier = find_earlier(find_study(search_plan, storage, new), search_plan, storage)
+    study = open_study(search_plan, storage, new)
+    return study, enqueue_best(study, search_plan, earlier) if earlier else []
+
+
 def test_the_best_three_are_enqueued_with_the_values_that_the_new_space_allows(tmp_path, storage):
     searched(tmp_path, storage)
-    wider = plan(tmp_path, search_space=WIDER, warm_start="made_up")
-    study = open_study(wider, storage, new=True)
-    assert enqueue_best(study, wider, storage) == ["made_up, trial 1"]  # 2: no value is left; 3: the baseline has it
+    study, enqueued = begin(plan(tmp_path, search_space=WIDER, warm_start="made_up"), storage, new=True)
+    assert enqueued == ["made_up, trial 1"]  # 2: no value is left; 3: the baseline has it
     assert waiting(study) == [{"model.n_estimators": 40, "model.max_depth": 2}]
 
 
 def test_a_study_that_has_begun_is_left_as_it_is(tmp_path, storage):
-    study = searched(tmp_path, storage)
-    before = len(study.trials)
-    assert enqueue_best(study, plan(tmp_path, warm_start="made_up"), storage) == []
-    assert len(study.trials) == before
+    before = len(searched(tmp_path, storage).trials)
+    study, enqueued = begin(plan(tmp_path, warm_start="made_up"), storage)
+    assert (len(study.trials), enqueued) == (before, [])
 
 
 def test_without_being_asked_a_new_study_starts_from_nothing(tmp_path, storage):
     searched(tmp_path, storage)
-    assert enqueue_best(open_study(plan(tmp_path), storage, new=True), plan(tmp_path), storage) == []
+    assert begin(plan(tmp_path), storage, new=True)[1] == []
 
 
 def test_another_study_is_found_in_the_same_storage_or_in_the_file_beside_it(tmp_path, storage):
     searched(tmp_path, storage)
     other = replace(plan(tmp_path, warm_start="made_up"), name="finer")
     for address in (storage.address, str(tmp_path / "finer.journal")):
-        location = StudyStorage(address)
-        study = open_study(other, location)
-        assert enqueue_best(study, other, location)[0] == "made_up, trial 2"
+        study, enqueued = begin(other, StudyStorage(address))
+        assert enqueued[0] == "made_up, trial 2"
         assert study.trials[1].user_attrs[SOURCE] == "made_up, trial 2"
 
 
-@pytest.mark.parametrize("name", ["finer", "made_up"])
-def test_a_study_without_a_finished_trial_is_no_start(tmp_path, storage, name):
-    other = replace(plan(tmp_path, warm_start="made_up"), name=name)
+def test_a_study_without_a_finished_trial_is_no_start_and_no_study_is_created(tmp_path, storage):
+    other = replace(plan(tmp_path, warm_start="made_up"), name="finer")
     with pytest.raises(
         ModelyardError, match=r"study made_up has no finished trial .* modelyard tune made_up, or remove"
     ):
-        enqueue_best(open_study(other, storage), other, storage)
+        begin(other, storage)
+    assert names_of("finer", storage.open()) == []
+
+
+def test_the_first_study_of_its_own_entry_starts_from_nothing(tmp_path, storage):
+    assert begin(plan(tmp_path, warm_start="made_up"), storage)[1] == []
+
+
+def test_an_empty_study_between_is_passed_over(tmp_path, storage):
+    searched(tmp_path, storage)
+    open_study(plan(tmp_path), storage, new=True)
+    study, enqueued = begin(plan(tmp_path, warm_start="made_up"), storage, new=True)
+    assert (study.study_name, enqueued[0]) == ("made_up-3", "made_up, trial 2")

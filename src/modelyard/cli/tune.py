@@ -53,16 +53,21 @@ def search(name: str, options: Options) -> int:
     from modelyard.tuning import plan, storage
     from modelyard.tuning.search import Budget, Search, check_folds, study_log
     from modelyard.tuning.trial_display import TrialDisplay
-    from modelyard.tuning.warm_start import enqueue_best
+    from modelyard.tuning.warm_start import enqueue_best, find_earlier
 
     search_plan = plan.make_plan(project, name, Path.cwd())
     location = storage.find_storage(name, options.storage, Path.cwd())
     budget = Budget(options.trials or settings.n_trials, options.timeout or settings.timeout)
-    study = storage.open_study(search_plan, location, options.new, options.join, bool(options.engine.scheduler))
+    found = storage.find_study(search_plan, location, options.new, options.join)
     require_stages([f"normalise@{input_name}" for input_name in search_plan.inputs], console, core_count())
     check_folds(search_plan)
+    earlier = None if options.join else find_earlier(found, search_plan, location)
+    # After all checks: an empty study would hide the one before it from --show, --confirm and --apply.
+    study = storage.open_study(search_plan, location, options.new, options.join, bool(options.engine.scheduler))
     console.print(f"Pruner: {search_plan.pruner}.{_epochs_note(search_plan)}", style="dim", highlight=False)
-    if not options.join and (enqueued := enqueue_best(study, search_plan, location)):
+    with location.explain_errors():
+        enqueued = enqueue_best(study, search_plan, earlier) if earlier else []
+    if enqueued:
         console.print(f"After the baseline: the best of {'; '.join(enqueued)}.", style="dim", highlight=False)
     try:
         log = study_log(study.study_name, Path.cwd())

@@ -28,6 +28,7 @@ from modelyard.tuning.results import (
     score,
     seconds,
 )
+from modelyard.tuning.retries import counted_trials
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +85,7 @@ def _markdown(results: StudyResults, importances: dict[str, float], entry: str, 
 
 
 def _table(results: StudyResults) -> "pd.DataFrame":
-    """A row for each trial: number, state, score, epochs, and the value of each setting."""
+    """A row for each trial that was not retried: number, state, score, epochs, and the value of each setting."""
     import pandas as pd
 
     measured = [results.metric, *results.sizes]
@@ -93,7 +94,7 @@ def _table(results: StudyResults) -> "pd.DataFrame":
         | dict(zip(measured, trial.values or [None] * len(measured), strict=True))
         | {"epochs": epochs_run(trial)}
         | results.settings_of(trial)
-        for trial in results.trials
+        for trial in counted_trials(results.trials)
     ]
     table = pd.DataFrame(rows, columns=["trial", "state", *measured, "epochs", *results.search_space])
     return table.astype({EPOCHS: "Int64"} if EPOCHS in table else {})  # pruned trials may have none

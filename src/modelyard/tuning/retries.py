@@ -14,8 +14,8 @@ TASK = "task"  # the attribute of a trial that runs on a cluster: the key of its
 NO_WORKER_SECONDS = 60.0  # a new trial is in the storage a moment before its attribute `worker` is
 
 
-def fail_and_retry(study: optuna.Study, trial: FrozenTrial, reason: str, died: bool = True) -> None:
-    """Mark a running trial as failed for this reason, and enqueue its parameters again.
+def fail_and_retry(study: optuna.Study, trial: FrozenTrial, reason: str, died: bool = True) -> bool:
+    """Mark a running trial as failed for this reason, and enqueue its parameters again; return whether that was done.
 
     Args:
         study: the trial's study.
@@ -27,10 +27,11 @@ def fail_and_retry(study: optuna.Study, trial: FrozenTrial, reason: str, died: b
         # Optuna has no public way to set an attribute of another process's trial.
         study._storage.set_trial_user_attr(trial._trial_id, "reason", reason)
     except optuna.exceptions.UpdateFinishedTrialError:
-        return  # it has ended meanwhile
+        return False  # it has ended meanwhile
     if study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True).state is not TrialState.FAIL:
-        return
+        return False
     enqueue_retry(study, trial, died)
+    return _deaths(trial, died) < MAX_DEATHS
 
 
 def enqueue_retry(study: optuna.Study, trial: FrozenTrial, died: bool = True) -> None:
@@ -39,7 +40,7 @@ def enqueue_retry(study: optuna.Study, trial: FrozenTrial, died: bool = True) ->
     In place of Optuna's RetryHeartbeatStaleTrialCallback, which copies the dead worker's attributes into the new trial,
     where a live trial would be taken for a dead one, and counts no death that was seen without a heartbeat.
     """
-    deaths = trial.user_attrs.get("losses", 0) + died
+    deaths = _deaths(trial, died)
     if deaths < MAX_DEATHS:
         parameters = trial.system_attrs.get("fixed_params", {}) | trial.params
         study.enqueue_trial(parameters, user_attrs={"again": trial.number, "losses": deaths})
@@ -81,6 +82,10 @@ def counted_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """Return the trials that count towards the budget: all that started, but not those that were retried."""
     retried = {trial.user_attrs.get("again") for trial in trials}
     return [trial for trial in trials if trial.state is not TrialState.WAITING and trial.number not in retried]
+
+
+def _deaths(trial: FrozenTrial, died: bool) -> int:
+    return int(trial.user_attrs.get("losses", 0)) + died
 
 
 def _is_abandoned(trial: FrozenTrial, all_hosts: bool) -> bool:

@@ -15,7 +15,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.core.processes import this_process
 from modelyard.data.cross_validation import divide_folds
 from modelyard.data.inputs import load_training
-from modelyard.orchestration.engine import Call, Ended, Engine, Task, TaskEvent
+from modelyard.orchestration.engine import Call, Ended, Engine, Task
 from modelyard.orchestration.local_engine import LocalEngine
 from modelyard.params.project import Project
 from modelyard.tuning import retries, storage
@@ -80,7 +80,8 @@ class Search:
         self._submitted: dict[str, SubmittedTrial] = {}
         self._finished: list[TrialFinished] = []
         self._failures: list[str] = []
-        self._sampled = sum(each.state is not TrialState.WAITING for each in study.get_trials(deepcopy=False))
+        self._sampled = 0  # seeds of trials so far
+        self._seeds_again: list[tuple[int, ...]] = []  # of trials that are retried
         self._key = task_name(study.study_name, storage)
         self._own_seed: tuple[int, ...] = ()
         self._has_changed = True  # whether a trial has ended since the trials were counted
@@ -103,11 +104,12 @@ class Search:
         until = time.monotonic() + (budget.timeout or float("inf"))
         self._prepare(engine)
         with self._storage.explain_errors():
+            self._sampled = self._count_seeds(engine)
             try:
                 if not joined:
                     self._come_back(engine)
                 while self._submit_trials(engine, budget, until) or self._must_wait(budget, until):
-                    self._receive(engine.watch(POLL_SECONDS))
+                    self._receive(engine)
                     self._update(engine.slots)
             finally:
                 self._stop(engine)
@@ -137,12 +139,22 @@ class Search:
         plan = replace(self._plan, root=Path())
         self._job = replace(self._job, storage=storage, plan=plan)
 
+    def _count_seeds(self, engine: Engine) -> int:
+        """Count the seeds that are used up.
+
+        Here a retry has the seed of its trial, so that a search that was interrupted samples the same values. A cluster
+        knows each task by its seed, so that there the retry has another.
+        """
+        trials = self._study.get_trials(deepcopy=False)
+        if engine.shares_files:
+            return len(retries.counted_trials(trials))
+        return sum(each.state is not TrialState.WAITING for each in trials)
+
     def _come_back(self, engine: Engine) -> None:
         """Take up the trials that a cluster has from an earlier search; those that it has lost are retried."""
         for key in engine.taken():
-            name, _, seed = key.rpartition(":")
-            if name == self._key:
-                self._submit(engine, tuple(int(number) for number in seed.split("-")))
+            if key.rpartition(":")[0] == self._key:
+                self._submit(engine, _seed_of(key))
         retries.retry_lost_tasks(self._study, self._submitted)
 
     def _submit_trials(self, engine: Engine, budget: Budget, until: float) -> bool:
@@ -157,7 +169,8 @@ class Search:
         is_over = self.has_stagnated or time.monotonic() > until
         left = 0 if is_over else budget.n_trials - self._count_trials()
         for _ in range(min(left, room)):
-            self._submit(engine, (self._plan.study.seed, self._sampled, *self._own_seed))
+            again = self._seeds_again.pop(0) if self._seeds_again else None
+            self._submit(engine, again or (self._plan.study.seed, self._sampled, *self._own_seed))
         return bool(self._submitted)
 
     def _must_wait(self, budget: Budget, until: float) -> bool:
@@ -191,21 +204,24 @@ class Search:
         ]
         return len(own) + len(others)
 
-    def _receive(self, events: Sequence[TaskEvent]) -> None:
-        for event in events:
+    def _receive(self, engine: Engine) -> None:
+        for event in engine.watch(POLL_SECONDS):
             if isinstance(event, Ended):
-                self._end(self._submitted.pop(event.key), event)
+                self._end(self._submitted.pop(event.key), event, engine)
                 self._has_changed = True
             else:
                 self._submitted[event.key].note(event.content)
 
-    def _end(self, trial: SubmittedTrial, event: Ended) -> None:
+    def _end(self, trial: SubmittedTrial, event: Ended, engine: Engine) -> None:
         """Count a trial that has ended; if its process died, it failed and is enqueued again."""
         if not event.error:
             self._count_finished(event.result)
             return
-        for each in self._running_trials(event.key, trial):
-            retries.fail_and_retry(self._study, each, event.error)
+        retried = [
+            retries.fail_and_retry(self._study, each, event.error) for each in self._running_trials(event.key, trial)
+        ]
+        if all(retried) and engine.shares_files:  # see _count_seeds
+            self._seeds_again.append(_seed_of(event.key))
         self._count_finished(TrialFinished(-1 if trial.number is None else trial.number, "FAIL", None, event.error))
 
     def _running_trials(self, key: str, trial: SubmittedTrial) -> list[FrozenTrial]:
@@ -242,6 +258,11 @@ class Search:
 def task_name(study_name: str, storage: StudyStorage) -> str:
     """The beginning of the keys of a study's tasks; a cluster may also work for another database with such a study."""
     return f"{study_name}:{zlib.crc32(storage.safe_address.encode()):08x}"
+
+
+def _seed_of(key: str) -> tuple[int, ...]:
+    """The seed of a task."""
+    return tuple(int(number) for number in key.rpartition(":")[2].split("-"))
 
 
 def study_log(study_name: str, root: Path) -> Path:

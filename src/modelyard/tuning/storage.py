@@ -153,7 +153,7 @@ def load_latest_study(name: str, storage: StudyStorage) -> optuna.Study:
 def open_study(
     plan: Plan, storage: StudyStorage, new: bool = False, join: bool = False, on_cluster: bool = False
 ) -> optuna.Study:
-    """Open the study to search in: the latest of its entry, or a new one whose trial 0 is the experiment unchanged.
+    """Open the study to search in: that of `find_study`, or a new one whose trial 0 is the experiment unchanged.
 
     Args:
         plan: what is searched.
@@ -165,28 +165,43 @@ def open_study(
     Raises:
         ModelyardError: the study has another search space, there is none to join, or the storage does not answer.
     """
+    study = find_study(plan, storage, new, join)
+    with storage.explain_errors():
+        if study is None:
+            opened = storage.open()
+            return _create_study(plan, opened, next_name(latest_name(plan.name, opened), plan.name))
+        retries.retry_abandoned_trials(study, all_hosts=storage.is_journal and not (join or on_cluster))
+        return study
+
+
+def find_study(plan: Plan, storage: StudyStorage, new: bool = False, join: bool = False) -> optuna.Study | None:
+    """Find the latest study of an entry to search in; None where `open_study` creates one. Nothing is stored.
+
+    Raises:
+        ModelyardError: as `open_study`.
+    """
     with storage.explain_errors():
         opened = storage.open()
         latest = latest_name(plan.name, opened)
         if join and latest is None:
             raise ModelyardError(f"{storage.safe_address} holds no study {plan.name} to join: start it without --join.")
         if latest is None or new:
-            return _create_study(plan, opened, next_name(latest, plan.name))
+            return None
         study = optuna.load_study(study_name=latest, storage=opened)
         _refuse_another_space(study, plan)
-        retries.retry_abandoned_trials(study, all_hosts=storage.is_journal and not (join or on_cluster))
         return study
 
 
 def latest_name(entry: str, storage: BaseStorage) -> str | None:
     """Return the name of the latest study of a params.yaml entry (`entry`, `entry-2`, ...) in the storage, or None."""
-    return max(_names(entry, storage), key=_number, default=None)
+    return next(iter(names_of(entry, storage)), None)
 
 
-def earlier_name(name: str, storage: BaseStorage) -> str | None:
-    """Return the name of the study before this one of the same params.yaml entry, or None."""
-    earlier = [each for each in _names(name.partition("-")[0], storage) if _number(each) < _number(name)]
-    return max(earlier, key=_number, default=None)
+def names_of(entry: str, storage: BaseStorage) -> list[str]:
+    """Return the names of all studies of a params.yaml entry in the storage, the latest first."""
+    names = {each.study_name for each in storage.get_all_studies()}
+    found = [each for each in names if each == entry or each.rpartition("-")[0] == entry]
+    return sorted(found, key=_number, reverse=True)
 
 
 def next_name(latest: str | None, entry: str) -> str:
@@ -231,11 +246,6 @@ def _refuse_another_space(study: optuna.Study, plan: Plan) -> None:
             "compared:\n  " + "\n  ".join(changes) + "\nUndo the change in params.yaml, or start another study beside "
             f"this one: modelyard tune {plan.name} --new"
         )
-
-
-def _names(entry: str, storage: BaseStorage) -> list[str]:
-    names = {each.study_name for each in storage.get_all_studies()}
-    return [each for each in names if each == entry or each.rpartition("-")[0] == entry]
 
 
 def _number(name: str) -> int:
