@@ -20,6 +20,7 @@ from support.studies import ALL, BASELINE, BEST, COMPACT, LARGE, WORSE, confirme
 from modelyard.cli.tune import _print_best
 from modelyard.tuning import storage
 from modelyard.tuning.results import read_study
+from modelyard.tuning.search_lock import only_search
 
 Run = Callable[..., subprocess.CompletedProcess]
 COMMAND = [sys.executable, "-c", "from modelyard.cli import app; app()"]
@@ -81,6 +82,16 @@ def test_after_ctrl_c_the_finished_trials_are_in_the_report_and_in_mlflow(clone,
     client = mlflow.MlflowClient(f"sqlite:///{clone / 'mlflow.db'}")
     runs = client.search_runs([client.get_experiment_by_name("modelyard").experiment_id])
     assert {"study patients", "trial 0", "trial 1", "trial 2"} <= {each.info.run_name for each in runs}
+
+
+def test_a_second_search_of_a_study_is_refused_unless_it_joins(clone: Path, searching: Run) -> None:
+    searching("patients")
+    with only_search("patients", clone):
+        refused = searching("patients", "--trials", "4", check=False)
+        assert refused.returncode == 1
+        assert "error: a search of study patients is running here" in refused.stderr
+        assert "add --join" in refused.stderr
+        assert searching("patients", "--join", "--trials", "4").stdout.count("trial   3") == 1
 
 
 def test_a_search_that_stops_after_failures_leaves_a_report_of_them(clone, searching):

@@ -1,5 +1,6 @@
 """`modelyard tune`: run, show, confirm and apply a study."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -52,6 +53,7 @@ def search(name: str, options: Options) -> int:
     settings = _study_settings(project, name)  # first: importing Optuna, below, takes a second
     from modelyard.tuning import plan, storage
     from modelyard.tuning.search import Budget, Search, check_folds, study_log
+    from modelyard.tuning.search_lock import only_search
     from modelyard.tuning.trial_display import TrialDisplay
     from modelyard.tuning.warm_start import enqueue_best, find_earlier
 
@@ -64,24 +66,28 @@ def search(name: str, options: Options) -> int:
     earlier = None if options.join else find_earlier(found, search_plan, location)
     # After all checks: an empty study would hide the one before it from --show, --confirm and --apply.
     study = storage.open_study(search_plan, location, options.new, options.join, bool(options.engine.scheduler))
-    console.print(f"Pruner: {search_plan.pruner}.{_epochs_note(search_plan)}", style="dim", highlight=False)
-    with location.explain_errors():
-        enqueued = enqueue_best(study, search_plan, earlier) if earlier else []
-    if enqueued:
-        console.print(f"After the baseline: the best of {'; '.join(enqueued)}.", style="dim", highlight=False)
-    try:
-        log = study_log(study.study_name, Path.cwd())
-        with open_engine(options.engine, console, log=log) as engine, TrialDisplay(console, study, budget) as display:
-            searching = Search(study, location, search_plan, display.show)
-            searching.run(engine, budget, options.join)
-        if searching.has_stagnated:
-            console.print(_stagnation_note(name, settings), highlight=False)
-    except KeyboardInterrupt:
-        console.print(f"\nStopped. Finished trials are kept; run again to continue: modelyard tune {name}")
-        return INTERRUPTED
-    finally:  # also after a search that was interrupted or has failed
+    with nullcontext() if options.join else only_search(study.study_name, Path.cwd()):
+        console.print(f"Pruner: {search_plan.pruner}.{_epochs_note(search_plan)}", style="dim", highlight=False)
         with location.explain_errors():
-            _print_best(console, _write_results(study))
+            enqueued = enqueue_best(study, search_plan, earlier) if earlier else []
+        if enqueued:
+            console.print(f"After the baseline: the best of {'; '.join(enqueued)}.", style="dim", highlight=False)
+        try:
+            log = study_log(study.study_name, Path.cwd())
+            with (
+                open_engine(options.engine, console, log=log) as engine,
+                TrialDisplay(console, study, budget) as display,
+            ):
+                searching = Search(study, location, search_plan, display.show)
+                searching.run(engine, budget, options.join)
+            if searching.has_stagnated:
+                console.print(_stagnation_note(name, settings), highlight=False)
+        except KeyboardInterrupt:
+            console.print(f"\nStopped. Finished trials are kept; run again to continue: modelyard tune {name}")
+            return INTERRUPTED
+        finally:  # also after a search that was interrupted or has failed
+            with location.explain_errors():
+                _print_best(console, _write_results(study))
     return 0
 
 
