@@ -315,7 +315,7 @@ def test_each_claim_of_this_project_is_paired_over_seeds(project):
     assert len(declared) >= 15
     for claim_settings in declared.values():
         (first, seeds), (second, seeds_of_second) = both_series(project, claim_settings, None)
-        assert seeds == seeds_of_second == claim_settings.looks[-1] >= 6
+        assert seeds == seeds_of_second == claim_settings.looks[-1] >= claims.FEWEST_PAIRS
         assert first.resolved.seed == second.resolved.seed
         assert first.key != second.key
 

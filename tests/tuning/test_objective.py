@@ -166,7 +166,7 @@ def test_a_diverging_training_is_a_failed_trial_with_its_reason(tmp_path):
     vary = {"training.learning_rate": Choices(choices=(0.001, 1e30)), "training.optimizer": Choices(choices=("sgd",))}
     trial, _ = run_trial(plan(tmp_path, NETWORK, search_space=vary), {"training.learning_rate": 1e30})
     assert trial.state is TrialState.FAIL
-    assert trial.user_attrs["reason"].startswith("ModelyardError: the loss became")
+    assert trial.user_attrs["reason"].startswith("TrainingDiverged: the loss became")
 
 
 @pytest.mark.slow
