@@ -1,5 +1,6 @@
 """The engine of this machine: the end of each task, and that of the processes, when something goes wrong."""
 
+import multiprocessing
 import os
 import signal
 import time
@@ -111,7 +112,7 @@ def test_a_process_that_was_killed_while_it_had_nothing_to_do_is_replaced():
     with closing(LocalEngine(1)) as engine:
         ((_, killed),) = [event.result for event in run_all(engine, [Task("first", Call(double, 1))], LONG)]
         os.kill(killed, signal.SIGKILL)
-        wait_until(lambda: not psutil.pid_exists(killed) or psutil.Process(killed).status() == "zombie", LONG)
+        wait_until(lambda: killed not in {child.pid for child in multiprocessing.active_children()}, LONG)
         ((result, other),) = [event.result for event in run_all(engine, [Task("second", Call(double, 2))], LONG)]
     assert result == 4
     assert other != killed
