@@ -229,21 +229,7 @@ def new(
     from modelyard.cli.new import Data, create
 
     with exit_on_error():
-        options = ShowOptions.typed(
-            target=target,
-            task=task,
-            drop=drop,
-            column=column,
-            missing=missing,
-            separator=separator,
-            decimal=decimal,
-            encoding=encoding,
-            size=size,
-            colour=colour,
-            fit=fit,
-            broken=broken,
-        )
-        create(folder, Data(table, images, options), empty)
+        create(folder, Data(table, images, ShowOptions.among(locals())), empty)
 
 
 @app.command()
@@ -647,21 +633,7 @@ def data_show(
     from modelyard.cli.data import ShowOptions, show
 
     with exit_on_error():
-        options = ShowOptions.typed(
-            target=target,
-            task=task,
-            drop=drop,
-            column=column,
-            missing=missing,
-            separator=separator,
-            decimal=decimal,
-            encoding=encoding,
-            size=size,
-            colour=colour,
-            fit=fit,
-            broken=broken,
-        )
-        show(file, options, add, as_json)
+        show(file, ShowOptions.among(locals()), add, as_json)
 
 
 @data.command(

@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
 from functools import partial
@@ -49,8 +49,9 @@ class ShowOptions:
     broken: str | None = None
 
     @classmethod
-    def typed(cls, **given: Any) -> "ShowOptions":
-        """Options as Typer has them: enumerations, and lists for what can be repeated."""
+    def among(cls, arguments: Mapping[str, Any]) -> "ShowOptions":
+        """Those among a command's arguments, as Typer has them: enumerations, and lists for what can be repeated."""
+        given = {field.name: arguments[field.name] for field in fields(cls)}
         return cls(**{name: _plain(value) for name, value in given.items() if value is not None})
 
     @property

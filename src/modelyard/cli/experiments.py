@@ -1,6 +1,7 @@
 """`modelyard experiments`: the names that other commands take, with the headline metric of each."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Column, Table
@@ -8,7 +9,17 @@ from rich.text import Text
 
 from modelyard import params
 from modelyard.experiments.compare import EARLIER, MISSING, UNREADABLE, compare, scores
+from modelyard.params.project import Project, Published
 from modelyard.params.results import results_root
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_results(project: Project, published: Published) -> "pd.DataFrame":
+    """The table of `compare`, without the distances from the best, for which all predictions would be resampled."""
+    results, pretrained = (Path(results_root(section)) for section in ("experiments", "pretrained"))
+    return compare(project, published, results, pretrained, with_distances=False)
 
 
 def list_experiments() -> None:
@@ -18,8 +29,7 @@ def list_experiments() -> None:
         ModelyardError: params.yaml or published.yaml is invalid.
     """
     project = params.load()
-    results, pretrained = (Path(results_root(section)) for section in ("experiments", "pretrained"))
-    compared = compare(project, params.load_published(project), results, pretrained, with_distances=False)
+    compared = read_results(project, params.load_published(project))
     values = {row.experiment: f"{row.metric} {row.score:.4g}" for row in scores(compared).itertuples()}
     names = (Column(header, no_wrap=True) for header in ("experiment", "model"))
     table = Table(*names, "on test samples", box=None, padding=(0, 2, 0, 0))

@@ -45,7 +45,6 @@ from modelyard.params.results import (
     contract_stage,
     evaluate_stage,
     export_stage,
-    results_root,
     train_stage,
 )
 from modelyard.tracking import is_enabled, report_relocation
@@ -298,10 +297,10 @@ def _result_table(
     A narrow terminal has no room for notes, and shows all else of an experiment below each other. Without published
     values there is no column for them.
     """
-    from modelyard.experiments.compare import REBUILT, compare, overview
+    from modelyard.cli.experiments import read_results
+    from modelyard.experiments.compare import REBUILT, overview
 
-    results, pretrained = (Path(results_root(section)) for section in ("experiments", "pretrained"))
-    compared = compare(project, published, results, pretrained, with_distances=False)
+    compared = read_results(project, published)
     compared.loc[compared.experiment.isin(stale) & (compared.state == REBUILT), "state"] = STALE
     is_wide, has_published = width >= WIDE, bool(published)
     headers = (Column("experiment", no_wrap=True), Column("on test samples (95 % interval)", no_wrap=is_wide))

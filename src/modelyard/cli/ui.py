@@ -9,16 +9,15 @@ import time
 import webbrowser
 from collections import Counter
 from contextlib import suppress
-from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
 from modelyard import params
+from modelyard.cli.experiments import read_results
 from modelyard.cli.interrupts import INTERRUPTED, handle_termination_as_ctrl_c
 from modelyard.core.config import read_project_file
 from modelyard.core.errors import ModelyardError
-from modelyard.experiments.compare import compare, overview
+from modelyard.experiments.compare import overview
 from modelyard.metrics.definitions import headline_metric
-from modelyard.params.results import results_root
 from modelyard.reporting.markdown import overview_table
 from modelyard.tracking import (
     check_address,
@@ -84,8 +83,7 @@ def _contents() -> tuple[list[str], bool, str]:
     """Headline metrics, the most frequent first; whether values are published; the latest results in Markdown."""
     project = params.load()
     published = params.load_published(project)
-    results, pretrained = (Path(results_root(section)) for section in ("experiments", "pretrained"))
-    compared = compare(project, published, results, pretrained, with_distances=False)
+    compared = read_results(project, published)
     tasks = Counter(project.task_of(name) for name in project.all_experiments)
     metrics = [headline_metric(task) for task, _ in tasks.most_common()]
     return metrics, any(entry.metrics for entry in published.values()), overview_table(overview(compared))

@@ -170,7 +170,7 @@ class Reproduction:
         if not (taken and self._is_taken(taken)):
             stage.remove_outs(ignore_remove=False)
             with suppress(RunCacheNotFoundError):
-                stage.repo.stage_cache.restore(stage, run_cache=_can_be_told_apart(stage))
+                stage.repo.stage_cache.restore(stage, run_cache=_has_a_run_cache_key_of_its_own(stage))
                 stage.save_deps()
                 self._save()
                 return StageState.BUILT
@@ -185,7 +185,7 @@ class Reproduction:
         stage.save_outs()
         stage.md5 = stage.compute_md5()
         data = [output for output in stage.outs if not (output.is_metric or output.is_plot)]
-        if all(output.use_cache for output in data) and _can_be_told_apart(stage):
+        if all(output.use_cache for output in data) and _has_a_run_cache_key_of_its_own(stage):
             stage.repo.stage_cache.save(stage)
         stage.commit()
         write_entry(stage)
@@ -236,7 +236,7 @@ def _identity(stage: Any) -> str:
     return str(dict_sha256([_get_stage_hash(stage), [parameters.hash_info.value for parameters in stage.params]]))
 
 
-def _can_be_told_apart(stage: Any) -> bool:
+def _has_a_run_cache_key_of_its_own(stage: Any) -> bool:
     """Whether DVC's run cache finds no result of other parameters for a stage.
 
     It leaves out the sizes of files by the names of their keys, and so all parameters with these names too.

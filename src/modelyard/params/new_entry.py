@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -147,16 +147,17 @@ def propose(file: Path, options: TableOptions, name: str = "", root: Path | None
     if dates := [column.name for column in examination.features if column.kind == "date"]:
         split = f"split: {{test: 0.2, time: {dates[0]}, validation: 0.2}}"
         remarks.append(f"if later rows are to be predicted from earlier ones, write `{split}`")
+    proposal = TableProposal(
+        name=name,
+        file=file,
+        rows=len(table.rows),
+        examination=examination,
+        guesses=guesses,
+        remarks=remarks,
+        entries={},
+    )
     if not target:
-        return TableProposal(
-            name=name,
-            file=file,
-            rows=len(table.rows),
-            examination=examination,
-            guesses=guesses,
-            remarks=remarks,
-            entries={},
-        )
+        return proposal
     input_settings = _input(name, table, examination, guesses)
     entries = {
         "datasets": {name: _dataset(examination.settings)},
@@ -164,16 +165,7 @@ def propose(file: Path, options: TableOptions, name: str = "", root: Path | None
         "experiments": _experiments(name, task),
     }
     problem = find_problem(table, examination.settings, InputSettings.model_validate(input_settings))
-    return TableProposal(
-        name=name,
-        file=file,
-        rows=len(table.rows),
-        examination=examination,
-        guesses=guesses,
-        remarks=remarks,
-        entries=entries,
-        problem=problem,
-    )
+    return replace(proposal, entries=entries, problem=problem)
 
 
 def _read_with(file: Path, options: TableOptions) -> RawTable:

@@ -241,7 +241,7 @@ def write_history(root: Path) -> None:
     """Add the promotions of the tracking store to those that the project has recorded.
 
     The store of a fresh clone is empty; what other stores have decided still counts. Their numbers of versions can be
-    equal, so that a version is told by its experiment and reason, too.
+    equal, so that a version is identified by its experiment and reason, too.
     """
     found, versions = read_history(root), registry.history()
     for version in versions:
