@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.inputs import describe
 
 from modelyard.core.errors import ModelyardError
 from modelyard.data import inputs
 from modelyard.data.inputs import InputSettings
 from modelyard.data.readers import RawData
 from modelyard.data.samples import Samples
-from modelyard.data.scaling import fit
+from modelyard.data.scaling import Scaler, fit
 
 SPLIT = {"test": 0.2, "test_seed": 777, "validation": 0.25}
 
@@ -354,3 +355,17 @@ def test_other_inputs_are_described_as_ever(tmp_path: Path):
     inputs.save_training(training, tmp_path / "training")
     assert {file.name for file in (tmp_path / "training").iterdir()} == {"x.npy", "y.npy", "input.json"}
     assert "split_by" not in (tmp_path / "training" / "input.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("scaling", "scaler", "white"),
+    [
+        ("pixels", Scaler(scale=(255.0,)), 255),
+        ("minmax", Scaler(scale=(16.0,)), 16),
+        ("minmax", Scaler(offset=(1.0, 2.0), scale=(14.0, 15.0)), 17),
+        ("standard", Scaler(offset=(3.0,), scale=(2.0,)), 255),
+        ("none", Scaler(), 255),
+    ],
+)
+def test_white_is_the_top_of_the_range_that_scaling_maps_to_1(scaling: str, scaler: Scaler, white: float) -> None:
+    assert describe(_images().samples, scaling=scaling, scaler=scaler).white_level == white

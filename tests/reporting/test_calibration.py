@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from support.projects import CLASSIFICATION, make_results
 
 from modelyard.core.files import write_text
-from modelyard.experiments.plots.calibration import BINS as PLOTTED
 from modelyard.params.results import ExperimentResults
-from modelyard.reporting.calibration import BINS, expected_calibration_error, read_calibration
+from modelyard.reporting.calibration import read_calibration
 
 CLASS = {"rows": 4, "precision": 0.5, "recall": 0.5, "f1": 0.5}
 PREDICTIONS = """truth,prediction,probability,loss
@@ -25,17 +23,6 @@ def results(tmp_path: Path) -> ExperimentResults:
     make_results(tmp_path, "xor_mlp", CLASSIFICATION, {"classes": {"no": CLASS, "yes": CLASS}})
     write_text(tmp_path / "results/xor_mlp/predictions.csv", PREDICTIONS)
     return ExperimentResults(tmp_path / "results/xor_mlp")
-
-
-def test_each_bin_counts_by_its_samples() -> None:
-    happened = np.array([True, False, False, False, True])
-    probability = np.array([0.9, 0.95, 0.12, 0.18, 1.0])
-    expected = (3 * abs(2 / 3 - 0.95) + 2 * abs(0 - 0.15)) / 5
-    assert expected_calibration_error(happened, probability) == pytest.approx(expected)
-
-
-def test_the_bins_are_those_of_the_plot() -> None:
-    assert BINS == PLOTTED
 
 
 def test_of_two_classes_it_is_that_of_the_positive_one(results: ExperimentResults) -> None:

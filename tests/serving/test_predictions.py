@@ -7,8 +7,7 @@ from support.inputs import describe
 from modelyard.data.decision_threshold import DecisionThreshold
 from modelyard.data.inputs import InputDescription
 from modelyard.data.samples import Samples
-from modelyard.experiments.tasks import TASKS, white_level
-from modelyard.serving import images
+from modelyard.experiments.tasks import TASKS
 from modelyard.serving.batch import PredictionBatch
 from modelyard.serving.predict import prediction_table
 from modelyard.serving.predictions import _BY_TASK, prediction_columns
@@ -45,9 +44,3 @@ def test_columns_equal_the_table(task: str, is_known: bool):
 
 def test_every_task_has_its_columns():
     assert _BY_TASK.keys() == TASKS.keys()
-
-
-@pytest.mark.parametrize("scaling", ["none", "pixels", "minmax", "standard"])
-def test_white_is_that_of_the_tasks(scaling: str):
-    described = description_of("classification").model_copy(update={"scaling": scaling})
-    assert images.white_level(described) == white_level(described)

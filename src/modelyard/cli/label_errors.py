@@ -16,7 +16,6 @@ from modelyard.core.files import write_table
 from modelyard.data import inputs, readers
 from modelyard.data.cross_validation import divide_folds
 from modelyard.experiments import label_errors, plots
-from modelyard.experiments.tasks import white_level
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +58,7 @@ def find(name: str, folds: int, count: int) -> None:
     if len(data.description.shape) == 3:
         images = data.samples.x[first.index[: label_errors.PICTURES]]
         written.append(FOLDER / f"{name}.png")
-        plots.save(label_errors.plot_label_errors(table, images, white_level(data.description)), written[1])
+        plots.save(label_errors.plot_label_errors(table, images, data.description.white_level), written[1])
     console.print(_table(table.head(PRINTED)))
     console.print(
         f"{ranked.likely_error.sum()} of {len(ranked)} training and validation samples have a likely label error. "

@@ -36,6 +36,8 @@ from modelyard.data.splits import (
 from modelyard.data.target_scaling import Method as TargetMethod
 from modelyard.data.target_scaling import TargetScaler
 
+WHITE = 255
+"""Of images with 8 bits per pixel."""
 MIN_FREQUENCY = 10  # one-hot features of fewer samples are hardly learnt
 SLICES = "slices.json"
 MEASURED_ONLY = {"slices"}
@@ -119,6 +121,13 @@ class InputDescription(Settings):
     def takes_gaps(self, feature: int) -> bool:
         """Whether a feature of a table may have no value."""
         return self.preprocessing is not None and self.preprocessing.takes_gaps(feature)
+
+    @property
+    def white_level(self) -> float:
+        """The value of a white pixel in raw images: the top of the range that the scaling maps to 1, else 255."""
+        if self.scaling not in ("pixels", "minmax"):
+            return WHITE
+        return float(np.max(np.add(self.scaler.offset, self.scaler.scale)))
 
     @property
     def network_dtype(self) -> str:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from modelyard.experiments.distance_from_best import read_predictions
+from modelyard.metrics.calibration import BINS, expected_calibration_error
 from modelyard.params.results import ExperimentResults
-
-BINS = 10  # as in calibration.png, whose module needs Matplotlib
 
 
 @dataclass(frozen=True)
@@ -52,18 +51,3 @@ def read_calibration(results: ExperimentResults, positive_class: str) -> Calibra
         return Calibration("the predicted class", expected_calibration_error(truth == prediction, probability))
     except (KeyError, TypeError, ValueError):  # of another task, half-written: the comparison warns of it
         return None
-
-
-def expected_calibration_error(happened: np.ndarray, probability: np.ndarray) -> float:
-    """The mean distance of the share of samples for which a class came true from the mean of its probabilities.
-
-    Both are taken in bins of equal width, and each bin counts by its samples. Naeini, Cooper and Hauskrecht, Obtaining
-    Well Calibrated Probabilities Using Bayesian Binning, AAAI 2015.
-
-    Args:
-        happened: whether the class is the true one (n,).
-        probability: its probability (n,).
-    """
-    bins = np.minimum((probability * BINS).astype(int), BINS - 1)
-    distances = np.bincount(bins, weights=happened - probability, minlength=BINS)
-    return float(np.abs(distances).sum() / len(probability))

@@ -10,7 +10,7 @@ import numpy as np
 from modelyard import models
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import atomic_folder, write_text
-from modelyard.data.inputs import InputDescription, load_description, save_description
+from modelyard.data.inputs import WHITE, InputDescription, load_description, save_description
 from modelyard.data.readers.image_file import MODES
 from modelyard.data.readers.reuters import RARER, START
 from modelyard.models.engine.keras_model import FILE as NETWORK_FILE
@@ -20,7 +20,7 @@ from modelyard.models.export.named_columns import load_with_named_columns, value
 from modelyard.models.export.sklearn_onnx import raw_dtype
 from modelyard.serving.batch import kind_of
 from modelyard.serving.conversion import compare
-from modelyard.serving.images import WHITE, format_of, white_level
+from modelyard.serving.images import format_of
 from modelyard.serving.onnx_model import FILE
 from modelyard.serving.texts import WORD
 
@@ -134,7 +134,7 @@ def _random_samples(description: InputDescription) -> np.ndarray:
     """Samples of the right type around the middle of the scaling, on which answers are compared."""
     random, shape = np.random.default_rng(0), (RANDOM_SAMPLES, *description.shape)
     if np.dtype(description.dtype).kind == "u":
-        highest = len(description.words) or int(white_level(description)) + 1
+        highest = len(description.words) or int(description.white_level) + 1
         return random.integers(0, highest, shape).astype(description.dtype)
     if description.preprocessing:
         return np.abs(random.normal(size=shape)).round()
@@ -206,7 +206,7 @@ def _image(description: InputDescription, _: Format, dtype: str) -> str:
     height, width, channels = description.shape
     fits = {"stretch": "image.resize({})", "letterbox": "ImageOps.pad(image, {})", "crop": "ImageOps.fit(image, {})"}
     fitted = fits[image_format.fit].format((width, height))
-    white = white_level(description)
+    white = description.white_level
     is_raw = description.image_format or white == WHITE
     factor = "" if is_raw else f" / {WHITE} * {white:g}"
     shape = (1, height, width, channels)

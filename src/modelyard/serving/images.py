@@ -11,13 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from modelyard.core.errors import ModelyardError
-from modelyard.data.inputs import InputDescription
+from modelyard.data.inputs import WHITE, InputDescription
 from modelyard.data.readers.image_file import CHANNELS, MODES, DecodedImage, ImageFormat, UnreadableImage, decode
 from modelyard.serving.batch import PredictionBatch, Unreadable, open_all, shown_name, stack
 
 COLOURS = {"grey": "grey", "rgb": "colour"}  # in warnings
-WHITE = 255
-SCALED_TO_1 = ("pixels", "minmax")
 
 
 class ImageSample(NamedTuple):
@@ -119,7 +117,7 @@ def read_one(file: Path | BytesIO, image_format: ImageFormat, description: Input
 
 def _scaled(pixels: np.ndarray, description: InputDescription) -> np.ndarray:
     """Pixels with the white of the model's samples instead of 255."""
-    scaled = pixels.astype(np.float64) / WHITE * white_level(description)
+    scaled = pixels.astype(np.float64) / WHITE * description.white_level
     return np.rint(scaled) if np.dtype(description.dtype).kind == "u" else scaled
 
 
@@ -135,12 +133,6 @@ def _changes(image: DecodedImage, image_format: ImageFormat, description: InputD
         yield "transparent pixels to white"
     if Image.getmodebase("L" if image.mode.startswith("I;16") else image.mode) != MODES[image_format.colour]:
         yield f"to {COLOURS[image_format.colour]}"
-    white = white_level(description)
+    white = description.white_level
     if white != WHITE:
         yield f"white from {WHITE} to {white:g}"
-
-
-def white_level(description: InputDescription) -> float:
-    """`experiments.tasks.white_level`, whose import takes longer than the prediction of an image."""
-    scaler = description.scaler
-    return float(np.max(np.add(scaler.offset, scaler.scale))) if description.scaling in SCALED_TO_1 else WHITE

@@ -1,12 +1,11 @@
-"""Calibration: whether a class comes as often as its probabilities say."""
+"""The reliability diagram of a classification."""
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from modelyard.experiments.plots.style import COLOURS
 from modelyard.metrics.bootstrap import CONFIDENCE
-
-BINS = 10
+from modelyard.metrics.calibration import BINS, calibration_bins
 
 
 def calibration(happened: np.ndarray, probability: np.ndarray, of: str, share_of: str) -> Figure:
@@ -23,12 +22,9 @@ def calibration(happened: np.ndarray, probability: np.ndarray, of: str, share_of
     """
     from statsmodels.stats.proportion import proportion_confint
 
-    number = np.minimum((probability * BINS).astype(int), BINS - 1)
-    counts = np.bincount(number, minlength=BINS)
+    counts, shares, means = calibration_bins(happened, probability)
     used = counts > 0
-    share, mean = (
-        np.bincount(number, weights=values, minlength=BINS)[used] / counts[used] for values in (happened, probability)
-    )
+    share, mean = shares[used], means[used]
     figure = Figure(figsize=(5, 5.4), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     upper.set(ylabel=f"share of {share_of}", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))

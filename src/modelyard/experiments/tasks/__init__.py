@@ -6,9 +6,9 @@ its metrics in `metrics.definitions.METRICS`, and its outputs and losses in `mod
 
 from modelyard.data.samples import Task
 from modelyard.experiments.tasks import classification, detection, reconstruction, regression
-from modelyard.experiments.tasks.interface import Plots, PredictedSamples, ScoredPredictions, TaskModule, white_level
+from modelyard.experiments.tasks.interface import Plots, PredictedSamples, ScoredPredictions, TaskModule
 
-__all__ = ["TASKS", "Plots", "PredictedSamples", "ScoredPredictions", "TaskModule", "white_level"]
+__all__ = ["TASKS", "Plots", "PredictedSamples", "ScoredPredictions", "TaskModule"]
 
 TASKS: dict[Task, TaskModule] = {
     "classification": classification,

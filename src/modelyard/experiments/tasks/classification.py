@@ -15,7 +15,6 @@ from modelyard.experiments.tasks.interface import (
     PredictedSamples,
     ScoredPredictions,
     class_counts,
-    white_level,
 )
 from modelyard.metrics.definitions import POSITIVE, BoundMetric
 from modelyard.models import Model
@@ -106,7 +105,7 @@ def plot_predictions(predicted: PredictedSamples) -> "Figure":
         (f"{title} ({probability:.1%})", colour)
         for (title, colour), probability in zip(map(plots.prediction_title, *classes), probabilities, strict=True)
     ]
-    return plots.titled_images(predicted.x, titles, white_level(description))
+    return plots.titled_images(predicted.x, titles, description.white_level)
 
 
 def _predictions(predicted: PredictedSamples) -> tuple[np.ndarray, np.ndarray]:
@@ -165,7 +164,7 @@ def _plot_occlusions(scored: ScoredPredictions) -> "Figure":
                 for index in found.index[:1]
             ]
             row.append(shown[0] if shown else None)
-    return plots.occlusions(rows, model.description.classes, white_level(model.description))
+    return plots.occlusions(rows, model.description.classes, model.description.white_level)
 
 
 def _plot_first_texts(scored: ScoredPredictions) -> "Figure":

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-WHITE = 255  # of images with 8 bits per pixel
-
 Plots = dict[str, "Figure"]
 """Plots by file name."""
 
@@ -116,11 +114,3 @@ def value_range(samples: Samples) -> dict[str, Any]:
             "largest": float(np.nanmax(samples.y)),
         }
     }
-
-
-def white_level(description: InputDescription) -> float:
-    """The value of a white pixel in a model's raw images: the top of the range that its scaling maps to 1, else 255."""
-    scaler = description.scaler
-    if description.scaling not in ("pixels", "minmax"):
-        return WHITE
-    return float(np.max(np.add(scaler.offset, scaler.scale)))

@@ -14,7 +14,6 @@ from modelyard.experiments.tasks.interface import (
     PredictedSamples,
     ScoredPredictions,
     value_range,
-    white_level,
 )
 from modelyard.metrics.definitions import BoundMetric
 from modelyard.models import Model
@@ -67,4 +66,4 @@ def plot_predictions(predicted: PredictedSamples) -> "Figure":
     from modelyard.experiments import plots
 
     titles = [(f"{value:.4g}", plots.RIGHT) for value in predicted.outputs]
-    return plots.titled_images(predicted.x, titles, white_level(predicted.description))
+    return plots.titled_images(predicted.x, titles, predicted.description.white_level)

@@ -5,7 +5,7 @@ its file cannot be used. Variables and constants are therefore frozen into the g
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableSet, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,7 +66,7 @@ def _convert(native: Any) -> "onnx.ModelProto":
 def _convert_feedforward(native: Any, inputs: Sequence[str] = (), outputs: Sequence[str] = ()) -> "onnx.ModelProto":
     """Freeze a network without loops and convert it; its inputs and outputs may be given names."""
     import tensorflow as tf
-    import tf2onnx
+    import tf2onnx.graph
     from onnx import helper
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -75,6 +75,7 @@ def _convert_feedforward(native: Any, inputs: Sequence[str] = (), outputs: Seque
     frozen = convert_variables_to_constants_v2(traced)
     sources, targets = ([each.name for each in tensors] for tensors in (frozen.inputs, frozen.outputs))
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    tf2onnx.graph.set = _OrderedSet  # hides the built-in in this module
     try:
         model, _ = tf2onnx.convert.from_graph_def(
             frozen.graph.as_graph_def(),
@@ -89,6 +90,38 @@ def _convert_feedforward(native: Any, inputs: Sequence[str] = (), outputs: Seque
     model.opset_import.append(helper.make_opsetid("", OPSET))
     _rename(model.graph, dict(zip([*sources, *targets], [*inputs, *outputs], strict=False)))
     return model
+
+
+class _OrderedSet(MutableSet[Any]):
+    """A set whose members come in the order in which they were added.
+
+    tf2onnx walks through sets of the names of nodes. The order of a built-in set of text differs from process to
+    process, and about one of sixty conversions of a network gave another graph.
+    """
+
+    def __init__(self, members: Iterable[Any] = ()) -> None:
+        self._members = dict.fromkeys(members)
+
+    def __contains__(self, member: object) -> bool:
+        return member in self._members
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def add(self, value: Any) -> None:
+        self._members[value] = None
+
+    def discard(self, value: Any) -> None:
+        self._members.pop(value, None)
+
+    def issubset(self, other: Iterable[Any]) -> bool:
+        return self <= _OrderedSet(other)
+
+    def union(self, other: Iterable[Any]) -> "_OrderedSet":
+        return _OrderedSet([*self, *other])
 
 
 def _expm1(context: Any, node: Any, name: str, _: list[Any]) -> None:
