@@ -78,14 +78,19 @@ def test_a_number_of_the_row_is_the_index(look) -> None:
         ([f"{row % 40:03}" for row in range(ROWS)], "leading zeros; if a code: --column odd=category"),
         (PRICE + NOISE / 5, "predicts the target alone (R² 0.9"),
         (["1,5"] * 9 + ["1.5"] * 191, "'1,5'; if a decimal comma: --decimal ,"),
-        (["x"] * 9 + ["1.5"] * 191, "9 values are no number, such as 'x' in row 1; if no value: --missing 'odd=x'"),
-        (["?"] * 20 + ["a", "b"] * 90, "'?' in 20 rows; if no value: --missing odd=?"),
+        (["x"] * 9 + ["1.5"] * 191, "9 values are no number, such as 'x' in row 1; if no value: --missing odd=x"),
+        (["?"] * 20 + ["a", "b"] * 90, "'?' in 20 rows; if no value: --missing 'odd=?'"),
     ],
 )
 def test_a_suspicion_is_a_remark_and_the_column_stays(look, values, remark) -> None:
     found = look(odd=values)
     assert found.remarks["odd"][0].startswith(remark)
     assert [column.name for column in found.features] == ["noise", "odd"]
+
+
+def test_an_option_is_proposed_as_a_shell_takes_it(look) -> None:
+    found = look(**{"living area": range(1800, 2000)})
+    assert found.remarks["living area"] == ["one more with each row; if an id: --drop 'living area'"]
 
 
 def test_what_the_settings_say_of_a_column_is_kept(look) -> None:

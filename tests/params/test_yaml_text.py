@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -33,6 +33,7 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(NAMES, VALUES, min_size=1, max_size=4))
+@example({"a" * 400: {"b" * 129: 1, "two\nlines": 2}})
 def test_settings_written_as_yaml_are_read_back_equal(content: dict) -> None:
     assert YAML(typ="safe").load(as_yaml(content)) == content
 
@@ -58,6 +59,13 @@ def test_an_entry_is_added_to_an_empty_section() -> None:
         "datasets:", "  houses: {dataset: houses}\ndatasets:"
     )
     assert YAML(typ="safe").load(add_entry(TEXT, ("experiments",), "a", "a: 1"))["experiments"] == {"a": 1}
+
+
+@pytest.mark.parametrize("style", ["|", ">", ">-"])
+def test_an_entry_is_added_behind_the_text_of_a_block_and_before_the_comment_after_it(style: str) -> None:
+    text = f"inputs:\n  a:\n    note: {style}\n      one\n\n      two\n"
+    added = add_entry(f"{text}\n# of the others\nothers: {{}}\n", ("inputs",), "b", "b: 1")
+    assert added == f"{text}\n  b: 1\n\n# of the others\nothers: {{}}\n"
 
 
 def test_a_value_is_replaced_and_nothing_else_changes() -> None:

@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -150,7 +151,7 @@ def _gaps_in_words(table: RawTable, settings: TableDataset, columns: Columns) ->
         if column.role == "target":  # nothing can stand for a gap there
             yield _Finding(name, f"{quoted} in {len(found)} rows; if no value: leave these rows out")
         elif cleared_column is None or cleared_column.kind == "category":
-            yield _Finding(name, f"{quoted} in {len(found)} rows; if no value: --missing {name}={spelt[0]}")
+            yield _Finding(name, f"{quoted} in {len(found)} rows; if no value: {_as_missing(name, *spelt)}")
         else:
             yield _Finding(name, f"{quoted} in {len(found)} rows, taken as no value", "missing", spelt)
 
@@ -158,7 +159,8 @@ def _gaps_in_words(table: RawTable, settings: TableDataset, columns: Columns) ->
 def _gaps_in_numbers(table: RawTable, settings: TableDataset, columns: Columns) -> Iterator[_Finding]:
     """Numbers such as -999 that are repeated, far from all others; and whole numbers that lose digits."""
     for column in _features(columns):
-        if column.kind != "number" or column.errors or column.name in settings.missing:
+        name = column.name
+        if column.kind != "number" or column.errors or name in settings.missing:
             continue
         numbers = _numbers(column, table, settings)
         numbers = numbers[~np.isnan(numbers)]
@@ -166,9 +168,9 @@ def _gaps_in_numbers(table: RawTable, settings: TableDataset, columns: Columns) 
             others = numbers[numbers != value]
             count = len(numbers) - len(others)
             if count > 1 and len(others) > 1 and np.abs(others - value).min() > np.ptp(others):
-                yield _Finding(column.name, f"{value} in {count} rows; if no value: --missing {column.name}={value}")
+                yield _Finding(name, f"{value} in {count} rows; if no value: {_as_missing(name, value)}")
         if column.whole and np.abs(numbers).max() > EXACT:
-            yield _Finding(column.name, f"digits beyond 2^53 are lost; if an id: --drop {column.name}")
+            yield _Finding(name, f"digits beyond 2^53 are lost; if an id: --drop {quote(name)}")
 
 
 def _dates(table: RawTable, settings: TableDataset, columns: Columns) -> Iterator[_Finding]:
@@ -212,13 +214,13 @@ def _ids(table: RawTable, settings: TableDataset, columns: Columns) -> Iterator[
         if column.distinct != rows or rows < ROWS_PER_VALUE:
             continue
         if column.kind == "category":
-            yield _Finding(column.name, f"one value for each row; if an id: --drop {column.name}")
+            yield _Finding(column.name, f"one value for each row; if an id: --drop {quote(column.name)}")
         elif column.kind == "number" and column.whole:
             steps = np.diff(_numbers(column, table, settings))
             if (np.all(steps == 1) and column.low in (0, 1)) or ID_NAME.search(column.name):
                 yield _Finding(column.name, "numbers the rows", "index")
             elif np.all(steps > 0):
-                yield _Finding(column.name, f"one more with each row; if an id: --drop {column.name}")
+                yield _Finding(column.name, f"one more with each row; if an id: --drop {quote(column.name)}")
 
 
 def _rare_classes(_table: RawTable, _settings: TableDataset, columns: Columns) -> Iterator[_Finding]:
@@ -246,8 +248,8 @@ def _leaks(table: RawTable, settings: TableDataset, columns: Columns) -> Iterato
         if same:
             yield _Finding(column.name, same, "columns", "drop")
         elif known.sum() >= ENOUGH_ROWS and (measured := _predicts(x[known], y[known], is_class)):
-            remark = f"predicts the target alone ({measured}): if it is not known beforehand: --drop {column.name}"
-            yield _Finding(column.name, remark)
+            remark = f"predicts the target alone ({measured}): if it is not known beforehand"
+            yield _Finding(column.name, f"{remark}: --drop {quote(column.name)}")
 
 
 def _codes(table: RawTable, settings: TableDataset, columns: Columns) -> Iterator[_Finding]:
@@ -257,10 +259,14 @@ def _codes(table: RawTable, settings: TableDataset, columns: Columns) -> Iterato
         if name in settings.columns or column.kind != "number":
             continue
         if _has_leading_zeros(table.columns[name]):
-            yield _Finding(name, f"leading zeros; if a code: --column {name}=category", "columns", "number")
+            yield _Finding(name, f"leading zeros; if a code: --column {quote(f'{name}=category')}", "columns", "number")
         elif column.whole and _are_few(column, len(table.rows)):
-            remark = f"{column.distinct} whole numbers; if codes: --column {name}=category"
+            remark = f"{column.distinct} whole numbers; if codes: --column {quote(f'{name}=category')}"
             yield _Finding(name, remark, "columns", "number")
+
+
+def _as_missing(name: str, *values: object) -> str:
+    return " ".join(f"--missing {quote(f'{name}={value}')}" for value in values)
 
 
 def _features(columns: Columns) -> list[ColumnProfile]:
@@ -287,7 +293,7 @@ def _explain_errors(column: ColumnProfile, table: RawTable) -> _Finding:
     remark = f"{len(errors)} values are no {column.kind}, such as {value!r} in row {table.rows[row]}"
     if len({str(raw[row].as_py()) for row in errors}) > MOST_WRONG:
         return _Finding(column.name, remark, "columns", "drop")
-    return _Finding(column.name, f"{remark}; if no value: --missing '{column.name}={value}'")
+    return _Finding(column.name, f"{remark}; if no value: {_as_missing(column.name, value)}")
 
 
 def _has_leading_zeros(raw: "pa.ChunkedArray") -> bool:

@@ -2,14 +2,15 @@
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+from ruamel.yaml.emitter import Emitter
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from modelyard.core.config import read_yaml
@@ -20,7 +21,16 @@ from modelyard.params.checks import load, load_claims, load_published
 LINE_WIDTH, INDENT = 118, "  "  # of an entry before it is indented within its section
 PLAIN = re.compile(r"[A-Za-z_]+([ ./-]?[A-Za-z0-9_]+)*")
 CHECKS = {"published.yaml": load_published, "claims.yaml": load_claims}  # of the files beside params.yaml
+BLOCK_STYLES = ("|", ">")
 NOT_TEXT = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
+
+
+class _OneLineKeys(Emitter):  # type: ignore[misc]
+    """Writes keys of more than 128 characters, or with a line break, as all others: `? key` ends no line of a block."""
+
+    def check_simple_key(self) -> bool:
+        super().check_simple_key()
+        return True
 
 
 def as_yaml(content: Mapping[str, Any], indent: str = "", width: int = LINE_WIDTH) -> str:
@@ -60,7 +70,7 @@ def add_entry(text: str, section: tuple[str, ...], name: str, entry: str, beneat
         indent = INDENT * len(section)
     else:
         key, value = keys.get(name) or keys[beneath or list(keys)[-1]]
-        last = _last_line(key, value) + 1
+        last = _last_line(key, value, lines) + 1
         first = key.start_mark.line if name in keys else last
         indent = " " * key.start_mark.column
         entry = entry if beneath or name in keys else f"\n{entry}"
@@ -115,20 +125,23 @@ def _find(text: str, keys: tuple[str, ...]) -> tuple[Any, Any]:
     return key, node
 
 
-def _last_line(key: Node, value: Node) -> int:
+def _last_line(key: Node, value: Node, lines: Sequence[str]) -> int:
     """The line that an entry ends on; the end mark of a block is behind the comments and empty lines after it."""
     first: int = key.start_mark.line
     last: int = value.end_mark.line
     if isinstance(value, MappingNode) and not value.flow_style and value.value:
-        return max(first, _last_line(*value.value[-1]))  # an alias has the marks of what it stands for
+        return max(first, _last_line(*value.value[-1], lines))  # an alias has the marks of what it stands for
     if isinstance(value, SequenceNode) and not value.flow_style and value.value:
-        return max(first, _last_line(key, value.value[-1]))
+        return max(first, _last_line(key, value.value[-1], lines))
+    if isinstance(value, ScalarNode) and value.style in BLOCK_STYLES:
+        margin = " " * (key.start_mark.column + 1)
+        last = max(number for number in range(first, last) if number == first or lines[number].startswith(margin))
     return max(first, last)
 
 
 def _in_one_line(key: str, value: Any) -> str:
     yaml = YAML()
-    yaml.default_flow_style, yaml.width = True, sys.maxsize
+    yaml.default_flow_style, yaml.width, yaml.Emitter = True, sys.maxsize, _OneLineKeys
     stream = StringIO()
     yaml.dump({key: _quoted(value)}, stream)
     return stream.getvalue().strip().removeprefix("{").removesuffix("}")

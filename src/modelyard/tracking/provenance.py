@@ -1,5 +1,6 @@
 """Explains a run: what produced it, whether that is here, and the commands that build it again."""
 
+import shlex
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -75,7 +76,9 @@ def _commands(record: RunRecord) -> Iterator[str]:
         yield "It cannot be built again: the run names no commit."
         return
     worktree = f"../{record.name}-{commit[:COMMIT_DIGITS]}"
-    folder = f"{worktree}/{git.prefix(Path())}".rstrip("/")  # of this project, where it is a part of its repository
+    folder = shlex.quote(
+        f"{worktree}/{git.prefix(Path())}".rstrip("/")
+    )  # of this project, where it is a part of its repository
     yield "To build it again:"
     yield f"  git worktree add {worktree} {commit[:COMMIT_DIGITS]}"
     if tags.get("git_changed"):
