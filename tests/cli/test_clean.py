@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.commands import modelyard
-from support.pipelines import editing
+from support.pipelines import editing, init_dvc
 
 from modelyard.cli import clean
 
@@ -16,9 +16,7 @@ from modelyard.cli import clean
 @pytest.fixture
 def cluttered(project: Path) -> Path:
     """A project with DVC, and files of entries that it has, and of those that it does not have any more."""
-    from dvc.repo import Repo
-
-    Repo.init(str(project), no_scm=True).close()
+    init_dvc(project)
     for name in (
         "data/raw/xor/xor.csv",
         "data/raw/gone/gone.csv",

@@ -5,6 +5,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from support.pipelines import init_dvc
 
 
 @pytest.fixture
@@ -12,11 +13,9 @@ def make_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..
     """Makes a DVC project without git from the text of its dvc.yaml, and enters it."""
 
     def make(stages: str, params: str = "") -> Path:
-        from dvc.repo import Repo
-
         root = tmp_path / "project"
         root.mkdir()
-        Repo.init(str(root), no_scm=True).close()
+        init_dvc(root)
         (root / "dvc.yaml").write_text(dedent(stages))
         (root / "params.yaml").write_text(params)
         monkeypatch.chdir(root)

@@ -18,6 +18,7 @@ import pytest
 from ruamel.yaml import YAML
 from support.cluster_tasks import fill_memory, wait_for, wait_once
 from support.clusters import Cluster, cluster, kill_tree
+from support.pipelines import init_dvc
 from support.waiting import wait_until
 
 from modelyard.core.errors import ModelyardError
@@ -46,12 +47,10 @@ def git(folder: Path, *arguments: str) -> str:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a remote."""
-    from dvc.repo import Repo
-
     root = tmp_path_factory.mktemp("cluster") / "mine"
     root.mkdir()
     git(root, "init", "-q")
-    Repo.init(str(root)).close()
+    init_dvc(root, no_scm=False)
     (root / "dvc.yaml").write_text(dedent(STAGES))
     (root / "requirements.lock").write_text("a==1\n")
     (root / ".gitignore").write_text("/raw\n/one\n/two\n/last\n")

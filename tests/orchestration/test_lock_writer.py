@@ -9,6 +9,7 @@ from dvc.repo import Repo, lock_repo
 from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
+from support.pipelines import init_dvc
 
 from modelyard.orchestration.dvc_lock import START
 from modelyard.orchestration.lock_writer import with_entry, write_entry
@@ -27,7 +28,7 @@ PARAMS = "limits: {low: 0.1, names: [one, 'yes', null], empty: {}}\n"
 def project(tmp_path: Path) -> Path:
     root = tmp_path / "project"
     root.mkdir()
-    Repo.init(str(root), no_scm=True).close()
+    init_dvc(root)
     (root / "dvc.yaml").write_text(STAGES)
     (root / "params.yaml").write_text(PARAMS)
     return root

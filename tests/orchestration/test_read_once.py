@@ -15,6 +15,7 @@ from dvc.repo import Repo, lock_repo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networkx import lexicographical_topological_sort
+from support.pipelines import init_dvc
 
 from modelyard.core.config import load_once
 from modelyard.core.errors import ModelyardError
@@ -182,7 +183,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(root)
         for name, content in FILES.items():
             write(name, content)
-        Repo.init(no_scm=True).close()
+        init_dvc(root)
         with Repo() as repo:
             repo.reproduce(all_pipelines=True)
     return root
@@ -370,7 +371,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("empty")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        Repo.init(no_scm=True).close()
+        init_dvc(root)
     return root
 
 
@@ -401,7 +402,7 @@ def test_upstream_stages_are_those_of_the_graph_of_dvc(deps: list[set[str]], emp
 
 def test_a_dvc_yaml_within_an_output_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Repo.init(no_scm=True).close()
+    init_dvc(tmp_path)
     write("a/dvc.yaml", "stages:\n  inside: {cmd: 'true', wdir: .., outs: [x]}\n")
     write("b/dvc.yaml", "stages:\n  around: {cmd: 'true', wdir: .., outs: [a]}\n")
     with Repo() as repo, pytest.raises(StagePathAsOutputError):

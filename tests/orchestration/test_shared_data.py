@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from support.pipelines import init_dvc
 
 from modelyard.core.errors import ModelyardError
 from modelyard.orchestration import shared_data
@@ -11,12 +12,10 @@ from modelyard.orchestration import shared_data
 @pytest.fixture
 def checkouts(tmp_path: Path) -> tuple[Path, Path]:
     """Two projects with one remote; the first has a folder and a file."""
-    from dvc.repo import Repo
-
     roots = tmp_path / "mine", tmp_path / "theirs"
     for root in roots:
         root.mkdir()
-        Repo.init(str(root), no_scm=True).close()
+        init_dvc(root)
         remote = f"['remote \"team\"']\n    url = {tmp_path}/remote\n"
         (root / ".dvc" / "config").write_text(f"[core]\n    no_scm = True\n    remote = team\n{remote}")
     (roots[0] / "data" / "more").mkdir(parents=True)

@@ -1,5 +1,6 @@
 """The project's pipeline in a clone: reduced to a few experiments, and run by commands."""
 
+import logging
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,8 +10,18 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from modelyard.orchestration.patching import dvc_messages_to
+
 SECTIONS = ("experiments", "transfers", "pretrained")
 Run = Callable[..., subprocess.CompletedProcess]
+
+
+def init_dvc(root: Path, no_scm: bool = True) -> None:
+    """`dvc init`; DVC logs to the output that was there when it was imported, which a test may have closed since."""
+    from dvc.repo import Repo
+
+    with dvc_messages_to(logging.NullHandler()):
+        Repo.init(str(root), no_scm=no_scm).close()
 
 
 @contextmanager

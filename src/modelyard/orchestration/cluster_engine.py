@@ -300,14 +300,19 @@ class ClusterEngine:
             )
 
     def _refuse(self, done: Done) -> None:
-        """Give no more tasks to a worker that came later and does not fit."""
+        """Give no more tasks to a worker that came later and does not fit.
+
+        One that was refused before can have a task as well, which Dask moved to it because it was idle.
+        """
+        refusals = []
         for address, (checkout, _) in self._client.run(describe_worker, on_error="ignore").items():
-            if checkout.place == done.place:
+            if checkout.place == done.place and address not in self._refused:
                 self._refused[address] = f"worker {address} ({done.place}) {done.refusal}."
                 self._fitting.discard(address)
+                refusals.append(self._refused[address])
             elif not self._here.refusal_of(checkout, self._options.mixed):
                 self._fitting.add(address)
-        self._require_fitting([f"worker {done.place} {done.refusal}."])
+        self._require_fitting(refusals)
 
     def _require_fitting(self, refusals: Collection[str]) -> None:
         """Print why workers were refused.
@@ -316,7 +321,7 @@ class ClusterEngine:
             ModelyardError: none is left.
         """
         if not self._fitting:
-            raise ModelyardError("\n".join(refusals))
+            raise ModelyardError("\n".join(self._refused.values()))
         for refusal in refusals:
             self._warn(f"warning: {refusal} It gets no task.")
 

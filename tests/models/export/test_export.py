@@ -145,6 +145,7 @@ for folder in sys.argv[2:]:
 
 @pytest.mark.slow
 def test_another_process_with_other_hashes_converts_to_equal_bytes(image_input, word_input, tmp_path):
+    """With the hashes of seed 41, tf2onnx gave another graph of the first model, before its sets had an order."""
     training = NetworkTraining(seed=0, epochs=1, loss="sparse_categorical_crossentropy")
     images = cnn.Settings(
         family="cnn", filters=(3, 4), stride=2, padding="same", batch_normalisation=True, pooling="last",
@@ -159,9 +160,9 @@ def test_another_process_with_other_hashes_converts_to_equal_bytes(image_input, 
     for name, model in models_by_name.items():
         (tmp_path / name).mkdir()
         model.save(tmp_path / name)
-    for seed in ("1", "2"):
+    for seed in ("1", "41"):
         (tmp_path / seed).mkdir()
         command = [sys.executable, "-c", CONVERTING, tmp_path / seed, *(tmp_path / name for name in models_by_name)]
         subprocess.run(command, check=True, env={"PYTHONPATH": ":".join(sys.path), "PYTHONHASHSEED": seed})
     for name in models_by_name:
-        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "41" / name).read_bytes()
