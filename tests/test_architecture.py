@@ -145,7 +145,7 @@ CANNOT_CHANGE = {
     | TRANSFER_FAMILIES  # its own is a dependency by its name
     | {"models.engine.sklearn_columns", "models.engine.sklearn_model", "metrics.detection"}
     | {"metrics.ranking", "data.cross_validation", "data.slices", "data.splits"},
-    # Of other families only the types of their settings are read; no transfer is fitted anew for folds.
+    # Of other families only the types of their settings are read; no transfer is fitted again for folds.
     "evaluate": READING | DOWNLOADING | ALL_FAMILIES | TRANSFERS | {"data.slices"},
     # A saved model needs no code of its family.
     "export": READING

@@ -80,7 +80,7 @@ def test_small_slices_are_named_with_their_column_and_rare_ones_are_counted(proj
     write_json(details, read_json(details) | {"slices": SLICES})
     card = model_card(CardSources.read(project), "digits_cnn")
     assert "- Slices with few samples, of which little is known: smoker = yes, member = yes." in card
-    assert "Not shown: 1 value of fewer than 10 samples, which may tell who they are." in card
+    assert "Not shown: 1 value of fewer than 10 samples, which may reveal who they are." in card
     assert "a rare one" not in card
 
 

@@ -60,7 +60,7 @@ def test_slices_follow_all_test_samples_and_small_ones_are_marked(judged: Report
 
 def test_a_slice_of_fewer_than_ten_samples_is_not_published(judged: Report) -> None:
     assert "a rare one" not in judged.page.text
-    assert "Not shown: 1 value of fewer than 10 samples, which may tell who they are." in judged.page.text
+    assert "Not shown: 1 value of fewer than 10 samples, which may reveal who they are." in judged.page.text
 
 
 def test_the_threshold_is_explained_with_its_goal(judged: Report) -> None:

@@ -728,7 +728,7 @@ def explain(
     "* `modelyard label-errors titanic_forest --folds 10 --most 50` fits ten models and lists 50 samples",
 )
 def label_errors(
-    experiment: Annotated[str, typer.Argument(help="A classification in params.yaml; its model is fitted anew.")],
+    experiment: Annotated[str, typer.Argument(help="A classification in params.yaml; its model is fitted again.")],
     folds: Annotated[
         int, typer.Option(min=2, help="Number of models; each predicts the samples that it was not fitted on.")
     ] = 5,

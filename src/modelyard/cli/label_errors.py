@@ -33,7 +33,7 @@ def find(name: str, folds: int, count: int) -> None:
     console, project = Console(), params.load()
     if name in project.transfers or name in project.pretrained:
         raise ModelyardError(
-            f"{name} is a transfer, and these are not fitted anew for folds: name another experiment on its data"
+            f"{name} is a transfer, and these are not fitted again for folds: name another experiment on its data"
         )
     if name not in project.experiments:
         raise ModelyardError(f"no such experiment: {name}; {suggest(name, project.experiments)}")

@@ -198,7 +198,7 @@ def _reported() -> dict[str, Any]:
     try:
         return dict(read_json(CLAIMS)["claims"]) if CLAIMS.exists() else {}
     except (KeyError, ModelyardError, TypeError, ValueError) as error:
-        print(f"warning: {CLAIMS} is not readable and is written anew ({error})", file=sys.stderr)  # noqa: T201
+        print(f"warning: {CLAIMS} is not readable and is written again ({error})", file=sys.stderr)  # noqa: T201
         return {}
 
 

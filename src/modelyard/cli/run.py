@@ -94,7 +94,7 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
             will_log = _any_heavy(pipeline.stages, StageState.WAITING)
             if will_log and (warning := warn_of_keys_in(uncommitted_patch())):
                 console.print(warning, markup=False, highlight=False, soft_wrap=True)
-            with suppress(OSError, sqlite3.Error):  # whatever is wrong with the store is told by those who open it
+            with suppress(OSError, sqlite3.Error):  # who opens the store reports what is wrong with it
                 report_relocation()
         os.environ.setdefault(REBUILD, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         jobs = options.engine.jobs or _default_jobs(pipeline.stages.values())

@@ -70,7 +70,7 @@ def serve(port: int, open_browser: bool = True) -> int:
 def _page() -> str:
     """The page with the runs, to be appended to the address of the server; empty where that cannot be prepared."""
     contents: tuple[list[str], bool, str] = ([], False, "")
-    with suppress(ModelyardError):  # of settings or result files: who builds with them is told
+    with suppress(ModelyardError):  # of settings or result files: a build reports them
         contents = _contents()
     try:
         return runs_page.prepare(*contents)

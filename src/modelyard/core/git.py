@@ -100,7 +100,7 @@ def checked_out(root: Path) -> Commit | None:
     """Return the commit that is checked out and the changed and new files, or None where `head` has none.
 
     Raises:
-        ModelyardError: git cannot tell the changes.
+        ModelyardError: git cannot list the changes.
     """
     if not head(root):
         return None

@@ -1,4 +1,4 @@
-"""One run at a time in a checkout; whoever waits is told for whom."""
+"""One run at a time in a checkout; who waits is shown for whom."""
 
 import os
 import time

@@ -271,14 +271,16 @@ def _input(name: str, table: RawTable, examination: Examination, guesses: list[s
     if not is_class and (scaling := _target_scaling(table, examination, guesses)):
         settings["target_scaling"] = scaling
     imputation: dict[str, Any] = {}
-    told: dict[str, list[str]] = {}
+    by_strategy: dict[str, list[str]] = {}
     for column in examination.features:
         if column.gaps:
             strategy = "most_frequent" if column.kind in WITHOUT_MEDIAN else "median"
             many = column.gaps > MANY_GAPS * len(table.rows) or column.distinct == 1
             imputation[column.name] = {"strategy": strategy, "add_indicator": True} if many else strategy
-            told.setdefault(f"{strategy}{', and a feature that says where they are,' * many}", []).append(column.name)
-    guesses += [f"imputation: {what} for the gaps of {', '.join(names)}" for what, names in told.items()]
+            by_strategy.setdefault(f"{strategy}{', and a feature that says where they are,' * many}", []).append(
+                column.name
+            )
+    guesses += [f"imputation: {what} for the gaps of {', '.join(names)}" for what, names in by_strategy.items()]
     return settings | ({"imputation": imputation} if imputation else {})
 
 

@@ -317,7 +317,7 @@ def with_earlier_rows(summary: "pd.DataFrame", file: Path, project: Project) -> 
     try:
         rows = read_summary(file).to_dict("records")
     except ModelyardError as error:
-        print(f"warning: {error}; it is written anew", file=sys.stderr)  # noqa: T201
+        print(f"warning: {error}; it is written again", file=sys.stderr)  # noqa: T201
         return summary
     known = set(zip(summary.experiment, summary.splits, strict=True))
     earlier = [

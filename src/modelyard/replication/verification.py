@@ -93,7 +93,7 @@ def compare(project: Project, experiment: str, root: Path, rebuilt: Path, upstre
     Args:
         project: params.yaml.
         experiment: the name.
-        root: the project, with dvc.lock, the results, and the reports that tell the spread.
+        root: the project, with dvc.lock, the results, and the reports that have the spread.
         rebuilt: the folder of the rebuild.
         upstream: every stage that the rebuild needed, in the order in which they ran.
 

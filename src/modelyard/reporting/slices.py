@@ -34,7 +34,7 @@ def describe_rare_slices(results: ExperimentResults) -> str:
     if not count:
         return ""
     values = "value" if count == 1 else "values"
-    return f"Not shown: {count} {values} of fewer than {SMALLEST_CATEGORY} samples, which may tell who they are."
+    return f"Not shown: {count} {values} of fewer than {SMALLEST_CATEGORY} samples, which may reveal who they are."
 
 
 def slice_rows(results: ExperimentResults) -> list[SliceRow]:

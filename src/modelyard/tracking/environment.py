@@ -69,7 +69,7 @@ def resource_usage() -> dict[str, float]:
 
 
 def _commit_tags() -> dict[str, str]:
-    """The commit and the files that differ from it; `git_error` is why git cannot tell."""
+    """The commit and the files that differ from it; `git_error` is why git does not have them."""
     commit = git.head(Path())
     if not commit:
         return {"git_error": git.why_no_commit(Path())}

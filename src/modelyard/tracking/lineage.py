@@ -91,7 +91,7 @@ def _read(root: Path) -> dict[str, dict[str, Any]]:
             content["environments"][entry["environment"]].items()
             entry["outs"].strip()
     except (AttributeError, KeyError, ModelyardError, TypeError) as error:
-        _warn(f"{FILE} is not readable, and the next build writes it anew ({error})")
+        _warn(f"{FILE} is not readable, and the next build writes it again ({error})")
         return {"environments": {}, "stages": {}}
     return {"environments": dict(content["environments"]), "stages": dict(content["stages"])}
 

@@ -14,7 +14,7 @@ FILE = Path(".modelyard/mlflow_schema")  # the version of MLflow and its schema:
 
 
 def back_up_sqlite(database: Path, root: Path) -> str:
-    """Copy an SQLite database of another schema than the installed MLflow has; returns what to tell, "" if nothing.
+    """Copy an SQLite database of another schema than the installed MLflow has; returns a message, "" if it did not.
 
     A database that was copied since it last changed is not copied again.
     """

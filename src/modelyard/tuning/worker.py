@@ -66,7 +66,7 @@ class RunTrial:
 class _Opened:
     """A study as this process has it, for all trials of a search.
 
-    For another search it is opened again: the storage may have been deleted and made anew, while this process lived.
+    For another search it is opened again: the storage may have been deleted and made again, while this process lived.
     """
 
     job: RunTrial
