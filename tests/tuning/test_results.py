@@ -22,7 +22,7 @@ from support.studies import (
     trial,
 )
 
-from modelyard.tuning.results import StudyResults, read_study, reason
+from modelyard.tuning.results import StudyResults, confirmation_rows, read_study, reason
 
 RATES = st.floats(0.0001, 0.1)
 
@@ -177,3 +177,9 @@ def test_the_candidates_are_found_without_the_settings_of_every_trial(monkeypatc
     assert [each.value for each in results.candidates] == [0.59, 0.58, 0.57]
     assert results.candidates is results.candidates
     assert len(asked) < 10
+
+
+def test_a_candidate_that_diverged_has_a_row_without_numbers() -> None:
+    confirmation = confirmed(3)
+    confirmation["candidates"][0] |= {"mean": float("nan"), "p_value": 1.0}
+    assert confirmation_rows(confirmation)[0] == ("3", "diverged", "", "")

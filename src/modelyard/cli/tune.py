@@ -104,7 +104,8 @@ def confirm(name: str, address: str | None, options: EngineOptions) -> int:
     Finished runs are kept, so that a confirmation that was stopped goes on.
 
     Raises:
-        ModelyardError: the study has no trial to confirm, its experiment has changed since, or a training diverged.
+        ModelyardError: the study has no trial to confirm, its experiment has changed since, or a training of
+            the baseline or of every candidate diverged.
     """
     console, project = Console(), params.load()
     handle_termination_as_ctrl_c()

@@ -1,6 +1,7 @@
 """The results of a study: its best trial beside the baseline, what several seeds say of it, and what pruning spared."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -282,8 +283,10 @@ def reason(trial: FrozenTrial) -> str:
 def confirmation_rows(confirmation: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     """Return the cells of a confirmation as a table: trial, mean, difference from the baseline, p value."""
     rows = [
-        (
-            f"{each['trial']}",
+        (str(each["trial"]), "diverged", "", "")
+        if math.isnan(each["mean"])
+        else (
+            str(each["trial"]),
             format_value(each["mean"]),
             "{mean:+.3g} ({low:+.3g} to {high:+.3g})".format(**_rounded(each["difference"])),
             f"{each['p_value']:.2g}",
