@@ -215,6 +215,18 @@ def test_comparisons_that_another_store_has_decided_count_and_stay_recorded(proj
     assert [each["experiment"] for each in found[md5]["versions"][2:]] == ["mean", "fit"]
 
 
+def test_versions_of_another_project_on_the_same_store_are_not_recorded(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promote("mean")
+    found = registry.history()
+    other = registry.Version("house", "1", {"experiment": "theirs", "test_md5": "a" * 32 + ".dir"})
+    monkeypatch.setattr(registry, "history", lambda: [*found, other])
+    promotion.write_history(project)
+    (of_test,) = read_json(project / promotion.HISTORY)["test_samples"].values()
+    assert [each["experiment"] for each in of_test["versions"]] == ["mean"]
+
+
 @pytest.mark.parametrize("content", ["<<<<<<< HEAD", "[]", "{}", '{"test_samples": {"md5": {"comparisons": "many"}}}'])
 def test_a_damaged_history_is_refused_and_nothing_is_registered(content: str, project: Path) -> None:
     write_text(project / promotion.HISTORY, content)

@@ -241,11 +241,14 @@ def write_history(root: Path) -> None:
     """Add the promotions of the tracking store to those that the project has recorded.
 
     The store of a fresh clone is empty; what other stores have decided still counts. Their numbers of versions can be
-    equal, so that a version is identified by its experiment and reason, too.
+    equal, so that a version is identified by its experiment and reason, too. A store that several projects share has
+    versions of other test samples as well, which are left out.
     """
     found, versions = read_history(root), registry.history()
+    own = found.keys() | {md5 for stage in dvc_lock.read(root).values() for md5 in stage.deps.values()}
     for version in versions:
-        if test := version.tags.get("test_md5"):
+        test = version.tags.get("test_md5")
+        if test in own:
             recorded = found.setdefault(test, TestSetHistory())
             recorded.comparisons = max(recorded.comparisons, registry.comparisons_on(test, versions))
             tags = {name: version.tags[name] for name in RECORDED if name in version.tags}
