@@ -127,7 +127,7 @@ CANNOT_CHANGE = {
     | METRICS
     | MODELS
     | {"metrics.bootstrap", "data.decision_threshold"}
-    | within("experiments.plots"),
+    | within("experiments.plots", "metrics.calibration"),
     # Prepared samples are read as they are; of what they were made of, only the types are read.
     "contract": (READING - {"data.readers.reuters"})
     | within("data.archives", "data.sources", "data.trees")
@@ -157,14 +157,21 @@ CANNOT_CHANGE = {
     "batch": (DOWNLOADING - {"data.trees"})
     | ALL_FAMILIES
     | TRANSFERS
-    | within("data.contract", "data.slices", "data.splits", "experiments.evaluate", "experiments.plots")
+    | within(
+        "data.contract",
+        "data.slices",
+        "data.splits",
+        "experiments.evaluate",
+        "experiments.plots",
+        "metrics.calibration",
+    )
     | within("metrics.bootstrap", "metrics.ranking", "serving.outside"),
     # Of params.yaml it reads names and tasks; of a task's module how predictions become metrics.
     "compare": READING
     | DOWNLOADING
     | INPUTS
     | MODELS
-    | within("experiments.plots")
+    | within("experiments.plots", "metrics.calibration")
     | {"metrics.detection", "metrics.ranking", "data.decision_threshold"},
 }
 CANNOT_CHANGE |= {other: CANNOT_CHANGE[group] for group, other in SAME_CODE}
@@ -300,7 +307,9 @@ def test_a_kept_run_over_seeds_depends_on_all_code_that_can_change_its_metrics()
 
     module = "modelyard.replication.single_run"
     reached = {name.removeprefix("modelyard.") for name in graph().find_upstream_modules(module)} - {"modelyard"}
-    unchanging = within(*SETTINGS_AND_WIRING) | DOWNLOADING | within("experiments.plots") | FRONT_DOORS
+    unchanging = (
+        within(*SETTINGS_AND_WIRING) | DOWNLOADING | within("experiments.plots", "metrics.calibration") | FRONT_DOORS
+    )
     unchanging |= {"metrics.bootstrap", "data.samples", "data.slices"}
     assert reached - unchanging - covered_by([f"src/modelyard/{name}" for name in CODE]) == set()
 

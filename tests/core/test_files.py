@@ -88,8 +88,18 @@ def test_leftovers_of_a_killed_run_beside_a_folder_are_removed(tmp_path: Path):
     left_over = tmp_path / ".model.abc123.part"
     left_over.mkdir()
     (left_over / "weights").write_text("half")
+    os.utime(left_over / "weights", (0, 0))
+    os.utime(left_over, (0, 0))
     with files.atomic_folder(tmp_path / "model") as temporary:
         (temporary / "weights").write_text("new")
+    assert _names(tmp_path) == ["model"]
+
+
+def test_two_processes_can_write_a_folder_at_once(tmp_path: Path):
+    with files.atomic_folder(tmp_path / "model") as first, files.atomic_folder(tmp_path / "model") as second:
+        (first / "weights").write_text("first")
+        (second / "weights").write_text("second")
+    assert (tmp_path / "model" / "weights").read_text() == "first", "the last one to end"
     assert _names(tmp_path) == ["model"]
 
 

@@ -35,6 +35,16 @@ def test_an_empty_field_and_a_value_that_means_none_are_gaps():
     np.testing.assert_array_equal(values(1.5, np.nan, None)[:, 0], [1.5, np.nan, np.nan])
 
 
+def test_a_number_that_means_no_value_does_so_however_it_is_written():
+    written = ("1", "-999", "-999.0", "-9.99e2", "-999.5")
+    np.testing.assert_array_equal(values(*written, missing=("-999", "?"))[:, 0], [1, *[np.nan] * 3, -999.5])
+    np.testing.assert_array_equal(values(1.5, -999.0, missing=("-999.0",))[:, 0], [1.5, np.nan])
+    np.testing.assert_array_equal(values("1,5", "-0,50", decimal=",", missing=("-0,5",))[:, 0], [1.5, np.nan])
+    np.testing.assert_array_equal(
+        values("01", "1", kind="category", categories=("01", "1"), missing=("1",))[:, 0], [0, np.nan]
+    )
+
+
 def test_what_means_no_value_in_one_way_is_an_error_without_it():
     assert "if it means no value, add `missing: {a: ['?']}`" in errors("1", "?")[1]
 

@@ -183,3 +183,8 @@ def test_two_versions_are_compared_by_class_and_by_file() -> None:
         "d": "new: 1 images",
         "files": "2 new, 2 gone, 1 changed",
     }
+
+
+def test_versions_with_listed_classes_are_compared_though_their_names_are_alike() -> None:
+    before, after = {"a/1": "x", "A/1": "y"}, {"a/1": "x", "a/2": "z", "A/1": "y"}
+    assert dict(compare(before, after, ("a", "A")))["a"] == "1 images, now 2"

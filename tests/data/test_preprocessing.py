@@ -129,3 +129,10 @@ def test_features_are_the_parts_of_columns_in_order():
 def test_what_is_learnt_survives_json():
     learnt = learn([AGE, SEX], [[1, 0], [NAN, NAN]], "keep")
     assert Preprocessing.model_validate_json(learnt.model_dump_json(), strict=False) == learnt
+
+
+def test_a_number_that_stays_missing_in_all_training_samples_is_not_scaled():
+    x = np.array([[NAN], [NAN]])
+    learnt = fit([AGE], choose_imputation([AGE], {"age": "keep"}), 1, x)
+    scaler = fit_scaler("standard", learnt, [AGE], x)
+    assert (scaler.offset, scaler.scale) == ((0.0,), (1.0,))

@@ -347,3 +347,16 @@ def test_broken_results_of_folds_are_named(project: params.Project, tmp_path: Pa
     (row,) = compared(project, tmp_path).query("experiment == 'boston_mlp'").itertuples()
     assert row.state.startswith(UNREADABLE)
     assert "boston_mlp/details.json: not what an evaluation writes" in row.state
+
+
+def test_predictions_of_other_samples_have_no_gain(
+    with_tuned: params.Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("digits_mlp", "digits_mlp_tuned"):
+        write_predictions(tmp_path / name, np.ones(10, dtype=bool))
+    file = tmp_path / "digits_mlp" / "predictions.csv"
+    table = pd.read_csv(file)
+    table["truth"] = 2
+    table.to_csv(file, index=False)
+    assert compare.tuning_gains(with_tuned, tmp_path) == {}
+    assert "(ValueError: they are of other test samples)" in capsys.readouterr().err

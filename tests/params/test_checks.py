@@ -581,3 +581,18 @@ def test_a_wrong_batch_is_named_with_its_key(entry: dict, words: tuple[str, ...]
     with pytest.raises(ModelyardError) as raised:
         params.load(tmp_path / "params.yaml")
     assert all(word in str(raised.value) for word in words)
+
+
+def test_a_backbone_that_was_trained_on_test_samples_of_the_transfer_is_refused(tmp_path: Path):
+    text = PARAMS.read_text(encoding="utf-8")
+    split = "  mnist: # notebook 003: validation_split 0.25\n    dataset: mnist\n    split: {test: predefined"
+    assert text.count(split) == 1
+    other = split.replace("  mnist: # notebook 003", "  other: # notebook 003").replace(
+        "predefined", "0.1, test_seed: 1"
+    )
+    text = text.replace(split, f"{other}, validation: 0.1}}\n    scaling: pixels\n{split}")
+    transfer = "  mnist_codes_classifier: # a classifier on the 32 codes of the autoencoder\n    input: "
+    assert text.count(transfer) == 1
+    (tmp_path / "params.yaml").write_text(text.replace(f"{transfer}mnist\n", f"{transfer}other\n"), encoding="utf-8")
+    with pytest.raises(ModelyardError, match="it was trained on samples that are test samples here"):
+        params.load(tmp_path / "params.yaml")

@@ -60,6 +60,8 @@ def test_a_class_that_is_predicted_worse_is_a_limit(project: Path) -> None:
     content = read_json(details)
     content["classes"]["8"]["f1"] = 0.5
     write_json(details, content)
+    content["classes"]["3"] |= {"f1": 0.0, "rows": 0}
+    write_json(details, content)
     assert "- Worse than on average at: 8 (F1 0.50)." in model_card(CardSources.read(project), "digits_cnn")
 
 

@@ -159,6 +159,7 @@ def test_of_many_rows_some_are_drawn_and_keep_their_answers(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(check, "MOST", 20)
+    monkeypatch.setattr(check, "AT_ONCE", 7)
     samples = line_samples(300, seed=3)
     files = [write_table(samples.take(part), tmp_path / f"{part[0]}.csv") for part in np.split(np.arange(300), 3)]
     found = check.read(files, model.description, "y")

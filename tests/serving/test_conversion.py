@@ -8,11 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.built_experiments import fit_model, line_samples, save_model
+from support.inputs import describe, training_context
 
+from modelyard import models
 from modelyard.core.files import read_json
 from modelyard.data.inputs import TrainingInput, save_training
-from modelyard.models import Runtime
+from modelyard.data.samples import Samples
+from modelyard.models import EstimatorTraining, Runtime
 from modelyard.models.export import NotConvertible
+from modelyard.models.families import histogram_boosting
 from modelyard.serving import conversion
 from modelyard.serving.conversion import convert_experiment
 from modelyard.serving.onnx_model import CONVERSION, FILE, OnnxModel
@@ -28,9 +32,9 @@ def folders(tmp_path: Path) -> tuple[Path, Path, Path]:
     return save_model(model, tmp_path / "model"), tmp_path / "training", tmp_path / "onnx"
 
 
-def test_a_model_is_converted_to_equal_bytes_and_its_answers_are_checked_on_validation_samples(folders, tmp_path):
+def test_a_model_is_converted_to_equal_bytes_and_its_answers_are_checked_on_all_samples(folders, tmp_path):
     line = convert_experiment(*folders, Runtime())
-    assert line.startswith("model: answers for 15 samples differ by ")
+    assert line.startswith("model: answers for 60 samples differ by ")
     convert_experiment(*folders[:2], tmp_path / "again", Runtime())
     for name in (FILE, CONVERSION):
         assert (folders[2] / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
@@ -38,6 +42,20 @@ def test_a_model_is_converted_to_equal_bytes_and_its_answers_are_checked_on_vali
     model = OnnxModel(folders[2] / FILE)
     assert model.predict(np.zeros((0, 3))).shape == (0,)
     assert model.predict(np.zeros((2500, 3))).shape == (2500,)
+
+
+def test_trees_that_answer_otherwise_for_few_samples_are_not_kept(tmp_path):
+    """The steps between float32 values of these seconds since 1970 are wider than those between the samples."""
+    seconds = 1.7e9 + 60.0 * np.arange(6000)
+    samples = Samples(seconds[:, np.newaxis], 5.0 * (seconds > seconds[1000]) + np.sin(seconds / 7000))
+    data = TrainingInput(describe(samples, 200), samples)
+    settings = histogram_boosting.Settings(family="histogram_boosting")
+    model, _ = models.fit(settings, EstimatorTraining(seed=0), data, training_context())
+    save_training(data, tmp_path / "training")
+    line = convert_experiment(
+        save_model(model, tmp_path / "model"), tmp_path / "training", tmp_path / "onnx", Runtime()
+    )
+    assert "of 6000 numbers differ from the answers of the model itself" in line
 
 
 def test_a_model_that_cannot_be_converted_is_no_failure_and_leaves_the_reason(folders, monkeypatch):

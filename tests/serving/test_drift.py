@@ -144,3 +144,16 @@ def test_a_clear_shift_is_found_and_named(change: str) -> None:
 def test_with_many_samples_p_values_alone_find_a_shift_that_does_not_matter() -> None:
     found = simulate("one mean, by 0.1 standard deviations", 5000, 3)
     assert found["alarms"] == 0
+
+
+def test_gaps_of_one_among_hundreds_of_features_are_found() -> None:
+    columns = tuple(Column(name=f"c{number}", kind="number") for number in range(300))
+
+    def many(rows: int, gaps: int) -> Measured:
+        values = np.random.default_rng(rows).normal(size=(rows, 300))
+        values[:gaps, 0] = np.nan
+        return Measured(columns, values, (True,) * 300)
+
+    tests = drift.compare(Reference.of(many(1000, 1)), many(20, 20))
+    drifted = [each.test.feature for each in drift.adjust(tests, drift.ALPHA_WITH_METRIC) if each.has_drifted]
+    assert drifted == ["c0 (no value)"]

@@ -112,3 +112,13 @@ def test_a_model_whose_library_is_not_installed_says_what_it_needs(project, monk
     monkeypatch.setitem(sys.modules, "skops.io", None)
     with pytest.raises(ModelyardError, match=r"the model needs skops\.io, which is not installed"):
         load("mean", "auto", project)
+
+
+def test_a_version_says_whether_the_model_is_converted_so_that_a_server_loads_it_again(project):
+    converted = engines.find("fit", project).version
+    shutil.rmtree(project / "results/fit/model")
+    build_experiment("fit", fit_model("linear", line_samples(60, seed=5)), line_samples(20), "line", project)
+    trained = engines.find("fit", project).version
+    assert trained.endswith(" (not converted to ONNX)")
+    convert_and_lock("fit", line_samples(60), project)
+    assert engines.find("fit", project).version == trained.removesuffix(" (not converted to ONNX)") != converted

@@ -161,6 +161,7 @@ def test_unused_columns_are_not_read_and_not_all_named(table, start):
         ({"rows": []}, "rows has 0 entries: send 1 to 1000"),
         ({"rows": [ROW] * 1001}, "rows has 1001 entries: send 1 to 1000"),
         ({"rows": [3]}, "rows[0] is not an object with a text, a number, true, false or null by column"),
+        ({"rows": [ROW, {"area": 1}]}, "rows[1] lacks 'town', 'sold on', which other rows have: write null where"),
         ({"rows": [ROW, ROW | {"area": [1]}]}, "rows[1] is not an object with a text"),
         (
             {"rows": [{"area": 1}]},
@@ -256,6 +257,11 @@ def test_texts_are_sent_as_they_are(word_input, start):
     assert client.predict({"texts": ["w5 w7", "w3"]})[0] == 200
     assert client.predict({"texts": ["!"]}) == (422, {"error": "texts[0]: it contains no word"})
     assert client.predict({"texts": [1]})[1]["error"] == "texts[0] is not a text"
+    status, answer = client.predict(b'{"texts": ["w5", "w7"]}', "text/plain;charset=UTF-8")
+    assert (status, answer["error"]) == (
+        422,
+        "the body is JSON, and its Content-Type says plain text: send it as application/json",
+    )
 
 
 def test_a_body_that_is_too_large_gets_a_413(table, start, monkeypatch):

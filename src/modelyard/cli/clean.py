@@ -15,13 +15,13 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from modelyard import params
+from modelyard.core.files import OLD_SECONDS, last_change
 from modelyard.orchestration import unused_cache
 from modelyard.orchestration.path_locks import paths_being_written
 from modelyard.orchestration.run_lock import only_run
 from modelyard.params.project import EXPERIMENT_SECTIONS, Project
 from modelyard.params.results import ExperimentResults, results_root
 
-OLD_SECONDS = 3600.0  # after which a temporary file is one that no process writes any more
 SHOWN = 10  # paths of a group
 USED = {
     "raw data": "data/raw",
@@ -110,12 +110,7 @@ def _find(project: Project, root: Path) -> Iterator[Unused]:
     parts = [path for place in places for path in (root / place).rglob(".*.part")]
     in_use = [output.parent for output in paths_being_written(root)]  # a part is beside what it becomes
     left = [path for path in parts if not any(path.is_relative_to(folder) for folder in in_use)]
-    yield _files("left by killed runs", [path for path in left if time.time() - _last_change(path) > OLD_SECONDS])
-
-
-def _last_change(path: Path) -> float:
-    """When a file, or anything in a folder, was changed last."""
-    return max(each.lstat().st_mtime for each in (path, *path.rglob("*")))
+    yield _files("left by killed runs", [path for path in left if time.time() - last_change(path) > OLD_SECONDS])
 
 
 def _own_raw_data(project: Project) -> Iterator[str]:

@@ -25,8 +25,11 @@ def serve(
 
     served = ServedModel(find_source(name, engine, Path.cwd()))
     app = make_app(served, watch_seconds, open_log(log, log_megabytes) if log else None)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listening = socket.create_server((host, port), backlog=BACKLOG, reuse_port=False)
+        listening = socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=False)
+    except socket.gaierror as error:
+        raise ModelyardError(f"there is no host {host} ({error.strerror}): choose another --host") from None
     except OSError as error:
         raise ModelyardError(
             f"port {port} of {host} cannot be used ({error.strerror}): choose another --port"
@@ -35,7 +38,8 @@ def serve(
     # 40 ms; asyncio does it for sockets that it has opened itself.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with listening:
-        print(f"{served.current.version}: http://{host}:{listening.getsockname()[1]}", flush=True)  # noqa: T201
+        shown = f"[{host}]" if ":" in host else host
+        print(f"{served.current.version}: http://{shown}:{listening.getsockname()[1]}", flush=True)  # noqa: T201
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, timeout_graceful_shutdown=CLOSING_SECONDS, lifespan="on"
         )

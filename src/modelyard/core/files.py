@@ -5,6 +5,7 @@ import json
 import secrets
 import shutil
 import tempfile
+import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 TABLE_ENDINGS = (".csv", ".parquet")
 """How a file that `write_tables` writes may end; any other is CSV too."""
+
+OLD_SECONDS = 3600.0  # after which a temporary file is one that no process writes any more
 
 
 def sha256(path: Path) -> str:
@@ -63,14 +66,15 @@ def temporary_file(path: Path) -> Iterator[Path]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`, and rename it to `path` only if the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    for leftover_of_a_killed_run in path.parent.glob(f".{path.name}.*.part"):
-        shutil.rmtree(leftover_of_a_killed_run)
+    for other in path.parent.glob(f".{path.name}.*.part"):
+        if time.time() - last_change(other) > OLD_SECONDS:  # of a killed run; another process may write a younger one
+            shutil.rmtree(other, ignore_errors=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
     try:
         temporary.chmod(0o755)  # mkdtemp's 0o700 would hide the results from other users
         yield temporary
         if path.exists():  # renamed first: a half-deleted folder must never have this name
-            replaced = path.with_name(f".{path.name}.old.part")
+            replaced = temporary.with_suffix(".old.part")
             path.replace(replaced)
             temporary.replace(path)
             shutil.rmtree(replaced)
@@ -81,6 +85,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def last_change(path: Path) -> float:
+    """Return when a file, or anything in a folder, was changed last, as seconds since 1970."""
+    try:
+        return max(each.lstat().st_mtime for each in (path, *path.rglob("*")))
+    except FileNotFoundError:  # just now
+        return time.time()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,6 +1,7 @@
 """Columns of a table: what each holds, and how its raw values become numbers, in training and prediction alike."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import not_
@@ -216,11 +217,19 @@ def _numbers(raw: "pa.ChunkedArray", column: Column, decimal: str) -> Numbers:
         except ValueError as error:
             values[row] = np.nan
             found.errors[row] = _no_flag(text, column.name) if takes_flags else str(error)
+    if column.kind == "number":  # -999.0 is what -999 means
+        values[np.isin(values, list(_numbers_among(column.missing, column.name, decimal)))] = np.nan
     if column.kind == "boolean":
         for row in np.flatnonzero(~np.isnan(values) & ~np.isin(values, (0, 1))).tolist():
             found.errors[row] = _no_flag(str(raw[row].as_py()), column.name)
     _refuse_mixed(found, flags, raw, column.name)
     return found
+
+
+def _numbers_among(texts: tuple[str, ...], name: str, decimal: str) -> Iterator[float]:
+    for text in texts:
+        with suppress(ValueError):
+            yield number(text, name, decimal)
 
 
 def _no_flag(text: str, name: str) -> str:

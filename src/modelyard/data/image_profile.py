@@ -104,14 +104,17 @@ def find_remarks(found: ImageProfile) -> Iterator[str]:
             yield f"{len(names)} image(s) {what}: {_named(names)}"
 
 
-def compare(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def compare(
+    before: Mapping[str, str], after: Mapping[str, str], classes: tuple[str, ...] = ()
+) -> Iterator[tuple[str, str]]:
     """Yield what is different between two versions, by class, and then for all files.
 
     Args:
         before: the SHA-256 of each file.
         after: the same of the later version.
+        classes: the names of the folders that are classes; all by default.
     """
-    old, new = (_class_counts(find_folders(names, (), "").counts()) for names in (before, after))
+    old, new = (_class_counts(find_folders(names, classes, "").counts()) for names in (before, after))
     for label in sorted({*old, *new}):
         if old[label] != new[label]:
             yield label, f"{old[label]} images, now {new[label]}" if old[label] else f"new: {new[label]} images"

@@ -158,6 +158,9 @@ def fit_scaler(method: scaling.Method, preprocessing: Preprocessing, columns: Se
     for position in preprocessing.numbers:
         values = _filled(x[:, position], preprocessing.fill[position])
         present = values[~np.isnan(values), np.newaxis]  # gaps may stay, for the families that take them
+        if not len(present):
+            fitted.append(Scaler())
+            continue
         if method == "none" and parts[position] == "days":
             fitted.append(Scaler(offset=(float(present.min()),)))
         else:

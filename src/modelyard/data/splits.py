@@ -132,7 +132,8 @@ class Divider:
     def hold_out(self, fraction: float, seed: int | None, setting: str) -> tuple[Indices, Indices]:
         """Return the indices of the samples that are kept, and of those that are held out.
 
-        The last samples in time, or those that scikit-learn's StratifiedShuffleSplit or GroupShuffleSplit draws.
+        The last samples in time, where none of one time are divided, or those that scikit-learn's
+        StratifiedShuffleSplit or GroupShuffleSplit draws.
 
         Args:
             fraction: of the samples, or of the groups.
@@ -147,6 +148,7 @@ class Divider:
         _refuse_empty(cut, count - cut, setting, count, "groups" if self.by == "group" else "samples")
         if self.by == "time":
             order = np.argsort(self.values, kind="stable")
+            cut = _between_times(self.values[order], cut)
             return order[:cut], order[cut:]
         from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
 
@@ -196,6 +198,12 @@ def find_divider(split: Split, samples: Samples, keys: Keys, classes: tuple[str,
     if split.by is None or split.column is None:
         return None
     return Divider(split.by, _column(split.column, split.by, keys))
+
+
+def _between_times(times: npt.NDArray[Any], cut: int) -> int:
+    """The cut of sorted times (n,) nearest to another that divides no samples of one time; if none can, that itself."""
+    allowed = [int(np.searchsorted(times, times[cut], side)) for side in ("left", "right")]
+    return min((each for each in allowed if 0 < each < len(times)), key=lambda each: abs(each - cut), default=cut)
 
 
 def count_leaks(split: Split, keys: Keys, test_keys: Keys) -> int:
@@ -312,8 +320,8 @@ def _column(name: str, by: SplitBy, keys: Keys) -> npt.NDArray[Any]:
     gaps = np.flatnonzero(values < 0 if is_text else ~np.isfinite(values))
     if len(gaps):
         raise ModelyardError(
-            f"{setting}: {len(gaps)} of {len(values)} samples have no value in this column, the first of them sample "
-            f"{gaps[0] + 1}: fill the gaps, or remove these samples."
+            f"{setting}: {len(gaps)} of {len(values)} samples have no value in this column that can be read, the first "
+            f"of them sample {gaps[0] + 1}: fill the gaps, or remove these samples."
         )
     return np.unique(values, return_inverse=True)[1] if by == "group" else values
 

@@ -38,6 +38,7 @@ ROWS_PER_VALUE = 10  # fewer rows than that of each value are no class, and no c
 FEW_ROWS = 10  # of a class, from which little is learnt
 FEW_CODES = range(3, 21)  # so many whole numbers may be codes of categories
 
+OFFSET = r":\d\d(\.\d+)? ?[+-]\d\d:?\d\d\s*$"  # of a time from UTC
 SAME = 0.999  # a correlation from which a column is the target in other words
 ENOUGH_ROWS = 50  # to measure how well a column predicts
 MOST_ROWS = 10_000  # that it is measured with
@@ -164,6 +165,8 @@ def _gaps_in_numbers(table: RawTable, settings: TableDataset, columns: Columns) 
             continue
         numbers = _numbers(column, table, settings)
         numbers = numbers[~np.isnan(numbers)]
+        if not len(numbers):
+            continue
         for value in NUMBERS_FOR_GAPS:
             others = numbers[numbers != value]
             count = len(numbers) - len(others)
@@ -179,6 +182,8 @@ def _dates(table: RawTable, settings: TableDataset, columns: Columns) -> Iterato
 
     for column in _features(columns):
         raw = table.columns[column.name]
+        if column.kind == "date" and _has_time_zone(raw):
+            yield _Finding(column.name, "times with an offset from UTC: taken in UTC, as those without an offset are")
         if column.kind not in ("text", "category") or not is_text(raw) or column.name in settings.columns:
             continue
         values = pd.Series(without_gaps(raw, settings.missing.get(column.name, ())).drop_null().to_pandas())
@@ -189,6 +194,14 @@ def _dates(table: RawTable, settings: TableDataset, columns: Columns) -> Iterato
             other = f" ({fitting[1]} fits as well)" if fitting[1:] else ""
             kind = DateColumn(kind="date", format=fitting[0])
             yield _Finding(column.name, f"dates like {fitting[0]}{other}", "columns", kind)
+
+
+def _has_time_zone(raw: "pa.ChunkedArray") -> bool:
+    import pyarrow.compute as pc
+
+    if is_text(raw):
+        return bool(pc.any(pc.match_substring_regex(raw, OFFSET)).as_py())
+    return getattr(raw.type, "tz", None) not in (None, "UTC")
 
 
 def _useless(table: RawTable, _settings: TableDataset, columns: Columns) -> Iterator[_Finding]:
@@ -236,6 +249,8 @@ def _leaks(table: RawTable, settings: TableDataset, columns: Columns) -> Iterato
     """Columns that are the target in other words, or predict it so well that they may not be known beforehand."""
     target = settings.target.strip()
     if target not in table.columns:
+        return
+    if columns[target].column is None:  # of a type that cannot be a target: reading it says so
         return
     y = _numbers(columns[target], table, settings)
     is_class = TARGET_KINDS[settings.task] == "class"

@@ -80,7 +80,7 @@ def is_tree(path: Path) -> bool:
         return False
     if zipfile.is_zipfile(path):
         with suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
-            return sum(not entry.is_dir() and not _is_litter(entry.filename) for entry in archive.infolist()) > 1
+            return sum(not entry.is_dir() and not is_litter(entry.filename) for entry in archive.infolist()) > 1
     return tarfile.is_tarfile(path)
 
 
@@ -150,7 +150,8 @@ def pack(folder: Path, target: Path) -> None:
             archive.addfile(entry, BytesIO(content))
 
 
-def _is_litter(name: str) -> bool:
+def is_litter(name: str) -> bool:
+    """Return whether a file is passed over, by its path with slashes."""
     return any(LITTER.fullmatch(part) for part in name.split("/"))
 
 
@@ -217,7 +218,7 @@ def _zip_tree(archive: zipfile.ZipFile, shown: str) -> Tree:
     entries: dict[str, zipfile.ZipInfo] = {}
     for entry in archive.infolist():
         name = _checked(entry.filename.replace("\\", "/"), stat.S_ISLNK(entry.external_attr >> 16), shown)  # of Windows
-        if entry.is_dir() or _is_litter(name):
+        if entry.is_dir() or is_litter(name):
             continue
         if entry.flag_bits & 1:
             raise ModelyardError(f"{shown}: {name} in the archive is encrypted: pack it again without a password")
@@ -237,7 +238,7 @@ def _tar_tree(archive: tarfile.TarFile, shown: str) -> Tree:
     entries: dict[str, tarfile.TarInfo] = {}
     for entry in archive:
         name = _checked(entry.name, entry.issym() or entry.islnk(), shown)
-        if entry.isdir() or _is_litter(name):
+        if entry.isdir() or is_litter(name):
             continue
         if not entry.isreg():
             raise ModelyardError(f"{shown}: {name} in the archive is no file, but a pipe or a device: pack it without")

@@ -6,11 +6,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from modelyard.core.errors import ModelyardError
 from modelyard.core.report_text import markdown_table
-from modelyard.experiments.distance_from_best import distances, read_predictions
+from modelyard.experiments.distance_from_best import OF_SAMPLES, distances, read_predictions
 from modelyard.experiments.tasks import TASKS
 from modelyard.metrics.bootstrap import Distance, PairedDifference, paired_difference
 from modelyard.metrics.definitions import headline_metric, shown_metrics
@@ -140,12 +141,19 @@ def tuning_gains(project: Project, results: Path) -> dict[str, PairedDifference]
         task = project.task_of(name)
         metric = headline_metric(task)
         try:
-            baseline, tuned = (TASKS[task].metrics_from_table(read_predictions(file)) for file in files)
+            columns = [read_predictions(file) for file in files]
+            baseline, tuned = map(TASKS[task].metrics_from_table, columns)
             if metric in baseline:
-                if len({len(array) for bound in (baseline, tuned) for array in bound[metric].arrays}) > 1:
-                    raise ValueError("they have different numbers of samples")
+                of_samples = next(each for each in OF_SAMPLES if each in columns[0])
+                if not np.array_equal(*(each[of_samples] for each in columns)):
+                    raise ValueError("they are of other test samples")
                 gains[name] = paired_difference(metric, baseline[metric], tuned[metric])
-        except (KeyError, TypeError, ValueError) as error:  # of another task, half-written, of other samples
+        except (
+            KeyError,
+            StopIteration,
+            TypeError,
+            ValueError,
+        ) as error:  # of another task, half-written, of other samples
             print(  # noqa: T201
                 f"warning: the gain of {tuned_name(name)} is left out: its predictions.csv or that of {name} is not "
                 f"readable ({type(error).__name__}: {error}). Build them again: modelyard run",
@@ -158,7 +166,10 @@ def _rows(
     project: Project, name: str, results: ExperimentResults, published: PublishedValues, distance: Distance | None
 ) -> Iterator[dict[str, Any]]:
     common = {"dataset": project.dataset_of(name), "experiment": name}
-    about = {"notebook": published.notebook, "state": _state(results), "note": published.note}
+    group = project.inputs[project.all_experiments[name].input].split.group
+    grouped = f"the intervals take the samples of each {group} as independent, which makes them too narrow"
+    note = "; ".join(filter(None, [published.note, grouped if group else ""]))
+    about = {"notebook": published.notebook, "state": _state(results), "note": note}
     if about["state"] == MISSING:
         yield common | about
         return
@@ -169,7 +180,7 @@ def _rows(
         yield common | about | {"state": f"{UNREADABLE}: {error}. To build it again: modelyard run {name}"}
         return
     if folds:
-        about["note"] = "; ".join(filter(None, [published.note, folds.text(next(iter(compared)))]))
+        about["note"] = "; ".join(filter(None, [note, folds.text(next(iter(compared)))]))
     for metric, (value, low, high) in compared.items():
         printed = published.metrics.get(metric)
         inside = None if printed is None else _is_inside(printed, low, high)

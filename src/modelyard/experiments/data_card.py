@@ -58,7 +58,7 @@ def warnings(card: dict[str, Any]) -> list[str]:
     if left_out := card.get("left_out"):
         more = "; ..." if left_out["count"] > LISTED else ""
         counted.append(f"{left_out['count']} file(s) were left out: {'; '.join(left_out['files'])}{more}")
-    return [*counted, *_lonely_classes(card["parts"])]
+    return [*counted, *_lonely_classes(card["parts"]), *_missing_in_validation(card["parts"])]
 
 
 def _lonely_classes(parts: dict[str, dict[str, Any]]) -> Iterator[str]:
@@ -71,6 +71,18 @@ def _lonely_classes(parts: dict[str, dict[str, Any]]) -> Iterator[str]:
             more = f" and {len(lonely) - LISTED} more" if len(lonely) > LISTED else ""
             effect = "so no test sample measures them" if name == "training" else "so no model learns them"
             yield f"only the {name} samples have class(es) {', '.join(map(repr, lonely[:LISTED]))}{more}, {effect}"
+
+
+def _missing_in_validation(parts: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """A sentence on classes of the training samples that no validation sample has, as after a split of sorted ones."""
+    training, validation = (parts.get(name, {}).get("rows_per_class", {}) for name in ("training", "validation"))
+    missing = [label for label, rows in training.items() if rows and validation and not validation[label]]
+    if missing:
+        more = f" and {len(missing) - LISTED} more" if len(missing) > LISTED else ""
+        yield (
+            f"no validation sample has class(es) {', '.join(map(repr, missing[:LISTED]))}{more}, so early stopping and "
+            "tuning do not see them: `stratify: true`, or `validation_samples: shuffled`"
+        )
 
 
 def _part(samples: Samples, description: InputDescription) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.data.decision_threshold import check_threshold
 from modelyard.data.readers import AnyDataset
 from modelyard.data.samples import TARGET_KINDS, Task
-from modelyard.data.splits import check_task
+from modelyard.data.splits import Split, check_task
 from modelyard.metrics.definitions import history_metric, metric_names, shown_metrics
 from modelyard.models.engine.class_weights import check_class_weights
 from modelyard.models.engine.tasks import check_loss
@@ -189,12 +189,14 @@ def _crossed_mistakes(name: str, first: ResolvedExperiment, second: ResolvedExpe
     """Sides whose predictions cannot be paired by test sample."""
     if "boxes" in (TARGET_KINDS[first.task], TARGET_KINDS[second.task]):
         yield Mistake((name, "crossed"), "a detection has boxes, not a prediction for each test sample; leave it out")
-    samples = [
-        (each.input.dataset, each.dataset, each.input.split.model_copy(update=ONLY_TRAINING))
-        for each in (first, second)
-    ]
+    samples = [(each.input.dataset, each.dataset, _test_split(each.input.split)) for each in (first, second)]
     if samples[0] != samples[1]:
         yield Mistake((name, "crossed"), "both sides need the same test samples: the same data set, and an equal split")
+
+
+def _test_split(split: Split) -> str:
+    """The settings that decide which samples are for testing, as text."""
+    return split.model_copy(update=ONLY_TRAINING).model_dump_json()
 
 
 def _repeated_names(project: Project) -> Iterator[Mistake]:
@@ -287,6 +289,13 @@ def _transfer_mistakes(keys: tuple[str, ...], transfer: TransferExperiment, proj
     theirs, ours = _sample_shape(backbone, project), _sample_shape(transfer, project)
     if theirs and ours and theirs != ours:
         yield Mistake(keys, f"its network takes samples of shape {theirs}, this input has {ours}")
+    inputs = [project.inputs[each.input] for each in (backbone, transfer) if each.input in project.inputs]
+    if len({each.dataset for each in inputs}) == 1 and len({_test_split(each.split) for each in inputs}) > 1:
+        yield Mistake(
+            keys,
+            "it was trained on samples that are test samples here: the inputs of both need an equal split, apart from "
+            "validation samples",
+        )
 
 
 def _sample_shape(experiment: AnyExperiment, project: Project) -> tuple[int, ...] | None:

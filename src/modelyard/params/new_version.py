@@ -111,7 +111,7 @@ def _take_over_images(own: _OwnData, settings: ImagesDataset, root: Path) -> New
     raw, expected_rows = _check(own, settings, lambda: read_tree(own.path, settings, str(own.path), root))
     problems = {each: find_split_problem(raw, entry) for each, entry in own.uses.items()}
     before = hash_files(own.copy) if own.has_copy() else None
-    changes = () if before is None else tuple(compare_images(before, hash_files(own.path)))
+    changes = () if before is None else tuple(compare_images(before, hash_files(own.path), settings.classes))
     rows_before = None if before is None else len(before)
     rows = len(raw.samples) + len(raw.test or ())
     new = NewVersion(own.path, checksum, rows, rows_before, changes, expected_rows, unit="images")

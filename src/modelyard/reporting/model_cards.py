@@ -217,7 +217,7 @@ def _limits(
     if not is_replicated:
         yield ONE_TRAINING
     yield from (f"{warning}." for warning in (data.warnings if data else ()))
-    scores = {label: values.get("f1") or 0.0 for label, values in classes.items()}
+    scores = {label: values.get("f1") or 0.0 for label, values in classes.items() if values.get("rows")}
     mean = sum(scores.values()) / len(scores) if scores else 0.0
     weak = [f"{label} (F1 {score:.2f})" for label, score in scores.items() if score < mean - WEAK_CLASS]
     if weak:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST = 10_000  # samples that are compared: more are drawn from at random
+AT_ONCE = 1000  # samples that are drawn from together: a log has a batch for each request
 LOG = ".jsonl"  # the end of the name of a log
 FOLDER = "folder"  # what --target names for images and texts: the folder of a file is its class
 
@@ -219,23 +220,40 @@ def _requests(files: Sequence[Path], description: InputDescription, target: str)
                 )
 
 
+class _Drawn(NamedTuple):
+    """Samples with a random number each, and their true answers."""
+
+    keys: np.ndarray
+    x: np.ndarray
+    truth: np.ndarray | None
+
+
 def _draw(batches: Iterator[PredictionBatch], random: np.random.Generator) -> NewSamples:
     """Keep the MOST samples with the smallest of random numbers: in one pass, and equally likely each."""
-    rows, x, truth, keys = 0, None, None, np.empty(0)
+    drawn: list[_Drawn] = []
+    rows = waiting = 0
     warnings: list[str] = []
     errors: list[str] = []
     for batch in batches:
-        rows += len(batch)
+        rows, waiting = rows + len(batch), waiting + len(batch)
         warnings += batch.warnings
         errors += batch.errors
-        keys = np.concatenate([keys, random.random(len(batch))])
-        x = batch.x if x is None else np.concatenate([x, batch.x])
-        if batch.truth is not None:
-            truth = batch.truth if truth is None else np.concatenate([truth, batch.truth])
-        if len(keys) > MOST:
-            kept = np.sort(np.argpartition(keys, MOST)[:MOST])
-            keys, x, truth = keys[kept], x[kept], None if truth is None else truth[kept]
-    return NewSamples(np.empty(0) if x is None else x, truth, rows, tuple(warnings), tuple(errors))
+        drawn.append(_Drawn(random.random(len(batch)), batch.x, batch.truth))
+        if waiting > AT_ONCE:
+            drawn, waiting = [_smallest(drawn)], 0
+    kept = _smallest(drawn) if drawn else _Drawn(np.empty(0), np.empty(0), None)
+    return NewSamples(kept.x, kept.truth, rows, tuple(warnings), tuple(errors))
+
+
+def _smallest(drawn: Sequence[_Drawn]) -> _Drawn:
+    """The MOST samples with the smallest numbers, in their order."""
+    keys, x = (np.concatenate([each[part] for each in drawn]) for part in (0, 1))
+    truths = [each.truth for each in drawn if each.truth is not None]
+    truth = np.concatenate(truths) if truths else None
+    if len(keys) <= MOST:
+        return _Drawn(keys, x, truth)
+    kept = np.sort(np.argpartition(keys, MOST)[:MOST])
+    return _Drawn(keys[kept], x[kept], None if truth is None else truth[kept])
 
 
 def _check_target(description: InputDescription, target: str) -> None:

@@ -60,10 +60,21 @@ class ExperimentFiles(NamedTuple):
 
     @property
     def version(self) -> str:
-        """What changes with the model: the beginning of the MD5 of its folder."""
+        """What changes with the model, and when it is converted: the beginning of the MD5 of its folder."""
+        found = next(iter(self._model.values()), "")[:12]
+        return found if self._is_converted else f"{found} (not converted to ONNX)"
+
+    @property
+    def _model(self) -> dict[str, str]:
+        """The folder of the model and its MD5; none if it was never trained."""
         stage = self.stages.get(train_stage(self.section, self.name))
-        found = next((md5 for path, md5 in stage.outs.items() if Path(path).name == MODEL), "") if stage else ""
-        return found[:12]
+        return {path: md5 for path, md5 in stage.outs.items() if Path(path).name == MODEL} if stage else {}
+
+    @property
+    def _is_converted(self) -> bool:
+        """Whether the stage `export` has run with the model as it is now."""
+        stage = self.stages.get(export_stage(self.section, self.name))
+        return bool(stage and self._model and self._model.items() <= stage.deps.items())
 
     def contract_folder(self) -> Path | None:
         """The folder of its input contract; None if the pipeline has built none.
@@ -88,11 +99,9 @@ class ExperimentFiles(NamedTuple):
         build = f"build it: modelyard run {self.name}"
         if stage not in self.stages:
             raise NoOnnx(f"{self.name} was not converted to ONNX: {build}")
-        trained = self.stages.get(train_stage(self.section, self.name))
-        models = {path: md5 for path, md5 in trained.outs.items() if Path(path).name == MODEL} if trained else {}
-        if any((self.root / path).exists() for path in models):
+        if any((self.root / path).exists() for path in self._model):
             dvc_lock.verified_output(train_stage(self.section, self.name), MODEL, self.root)  # it was not replaced
-        if not models or not models.items() <= self.stages[stage].deps.items():
+        if not self._is_converted:
             raise NoOnnx(f"the ONNX file of {self.name} is of an earlier training: {build}")
         path = next(path for path in self.stages[stage].outs if Path(path).name == FOLDER)
         if not (self.root / path).exists():

@@ -33,7 +33,12 @@ def read(body: bytes, content_type: str, description: InputDescription) -> Predi
     """
     kind = key_of(description)
     if _is_alone(content_type, kind):
-        return _read_images([body], description) if kind == "images" else _read_texts([_decoded(body)], description)
+        if kind == "images":
+            return _read_images([body], description)
+        text = _decoded(body)
+        if _is_request(text):
+            raise Unreadable("the body is JSON, and its Content-Type says plain text: send it as application/json")
+        return _read_texts([text], description)
     given = _json(body, description)
     if not isinstance(given, dict) or given.keys() != {kind} or not isinstance(given[kind], list):
         raise Unreadable(f"the body must be {request_text(description)}")
@@ -84,6 +89,15 @@ def _is_alone(content_type: str, kind: str) -> bool:
     return kind in alone and content_type.lower().startswith(alone[kind])
 
 
+def _is_request(text: str) -> bool:
+    """Whether a text is a request in JSON, as browsers send it if no type is given."""
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(given, dict) and given.keys() == {"texts"}
+
+
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
@@ -110,6 +124,12 @@ def _read_rows(rows: list[Any], description: InputDescription) -> PredictionBatc
     names = dict.fromkeys(name for row in rows for name in row)
     used = tables.column_names(description)
     columns = {name: _column(name, [row.get(name) for row in rows]) for name in used if name in names}
+    for number, row in enumerate(rows):
+        if lacking := [name for name in used if name in names and name not in row]:
+            raise Unreadable(
+                f"rows[{number}] lacks {', '.join(map(repr, lacking[:NAMED]))}, which other rows have: write null "
+                "where there is no value"
+            )
     unused = [name for name in names if name not in used]
     columns |= {name: _column(name, [None] * len(rows)) for name in unused[:NAMED]}  # for errors that name columns
     samples = tables.to_samples(columns, description)

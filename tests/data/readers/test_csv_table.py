@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import feather
 from support.batches import join
 from support.inputs import describe
 
@@ -153,6 +155,39 @@ def test_a_file_that_is_cut_off_is_refused(ending: str, tmp_path: Path):
     {".parquet": table.to_parquet, ".feather": table.to_feather}.get(ending, table.to_csv)(file)
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     assert any(words in read_to_train(file) for words in ("not a whole", "is broken"))
+
+
+def test_a_damaged_or_encrypted_file_is_refused(tmp_path: Path):
+    damaged = bytearray(gzip.compress(GOOD.encode() * 1000))
+    damaged[20:30] = bytes(10)
+    (tmp_path / "mine.gz").write_bytes(damaged)
+    assert "the file is broken" in read_to_train(tmp_path / "mine.gz")
+    with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
+        archive.writestr("mine.csv", GOOD)
+    encrypted = bytearray((tmp_path / "mine.zip").read_bytes())
+    encrypted[6] |= 1
+    encrypted[encrypted.index(b"PK\x01\x02") + 8] |= 1
+    (tmp_path / "mine.zip").write_bytes(encrypted)
+    assert "the archive is encrypted: pack it again without a password" in read_to_train(tmp_path / "mine.zip")
+
+
+def test_what_a_file_manager_adds_to_an_archive_is_passed_over(tmp_path: Path):
+    with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
+        archive.writestr("mine.csv", GOOD)
+        archive.writestr("__MACOSX/._mine.csv", "litter")
+    assert read_to_train(tmp_path / "mine.zip")[1] == ("a", "b")
+
+
+def test_an_index_that_pandas_kept_is_no_feature(tmp_path: Path):
+    frame = pd.DataFrame({"a": [1, 2, 3], "y": [1.0, 2.0, 4.0]}).loc[[2, 0, 1]]
+    frame.to_parquet(tmp_path / "mine.parquet")
+    assert "the placeholder '__index_level_0__'" in read_to_train(tmp_path / "mine.parquet")
+
+
+def test_text_in_views_is_read_as_text(tmp_path: Path):
+    views = pa.array(["f", "m", "f"]).cast(pa.string_view())
+    feather.write_feather(pa.table({"sex": views, "y": [1.0, 2.0, 4.0]}), tmp_path / "mine.feather")
+    assert read_to_train(tmp_path / "mine.feather")[0].x.tolist() == [[0], [1], [0]]
 
 
 def test_a_line_break_in_quotes_is_part_of_the_value(file: Path):

@@ -289,3 +289,10 @@ def test_a_file_with_types_is_read_as_the_same_csv_file(ending: str, read, tmp_p
     raw = table.read(tmp_path, settings)
     assert raw.columns == expected.columns
     np.testing.assert_array_equal(raw.samples.x, expected.samples.x)
+
+
+def test_a_table_of_numbers_keeps_its_encoding_for_prediction(read):
+    content = "größe,b,y\n1,2,3\n4,5,6\n7,8,10\n"
+    raw = read(content.encode("cp1252"), "regression", "y", encoding="cp1252")
+    assert (raw.columns, raw.csv_format.encoding) == ((), "cp1252")
+    assert read(content, "regression", "y").csv_format is None

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import TypeAdapter
 from support.inputs import training_context
 
 from modelyard import models
@@ -15,6 +16,7 @@ from modelyard.data.inputs import TrainingInput, refit, save_description
 from modelyard.data.samples import Samples
 from modelyard.data.target_scaling import TargetScaler
 from modelyard.models import EstimatorTraining
+from modelyard.models.export import NotConvertible, convert
 from modelyard.models.families import baseline, boosting, linear
 
 
@@ -156,3 +158,18 @@ def test_the_baseline_predicts_the_mean_of_the_training_targets(
         models.load(tmp_path).predict(regression_input.samples.x), regression_input.training.y.mean()
     )
     assert history.loss.iloc[0] == pytest.approx(regression_input.training.y.var())
+
+
+@pytest.mark.parametrize("family", ["baseline", "forest", "histogram_boosting", "logistic", "perceptron"])
+def test_a_class_without_training_samples_has_the_probability_0(family: str, image_input: TrainingInput) -> None:
+    description = image_input.description.model_copy(update={"classes": ("none", "dark", "bright")})
+    samples = Samples(image_input.samples.x, image_input.samples.y + np.uint8(1))
+    samples.y[-1] = 0  # of the validation samples
+    settings = TypeAdapter(models.ModelSettings).validate_python({"family": family})
+    model, _ = fit(settings, TrainingInput(description, samples))
+    predicted = model.predict(samples.x)
+    assert predicted.shape == (80, 3)
+    assert not predicted[:, 0].any()
+    np.testing.assert_allclose(predicted.sum(axis=1), 1, atol=1e-6)
+    with pytest.raises(NotConvertible, match="a class had no training sample"):
+        convert(model)

@@ -17,6 +17,7 @@ from modelyard.data.samples import Samples
 from modelyard.data.target_scaling import TargetScaler
 from modelyard.models import EstimatorTraining, NetworkTraining
 from modelyard.models.export import NotConvertible, convert
+from modelyard.models.export.named_columns import load_with_named_columns
 from modelyard.models.families import cnn, mlp, recurrent
 from modelyard.serving.onnx_model import OnnxModel
 
@@ -91,6 +92,16 @@ def test_the_converter_visits_nodes_in_the_order_of_the_graph_and_not_of_the_has
     for name in consumers:
         consumed.make_node("Relu", ["consumed"], name=name, shapes=[[1]], dtypes=[1])
     assert [node.name for node in consumed.find_output_consumers("consumed")] == consumers
+
+
+@pytest.mark.parametrize("name", ["predictions", "Cast_1"])
+def test_a_column_with_the_name_of_something_else_in_the_file_is_refused(name, tmp_path):
+    samples = Samples(np.random.default_rng(0).normal(size=(60, 2)), np.arange(60.0))
+    description = describe(samples, features=("a", name))
+    model = fit("linear", TrainingInput(description, samples))
+    (tmp_path / "model.onnx").write_bytes(convert(model)["model"].SerializeToString())
+    with pytest.raises(NotConvertible, match=f"the name '{name}' of a column is taken by what the file computes"):
+        load_with_named_columns(tmp_path / "model.onnx", description)
 
 
 def test_histogram_boosting_with_categories_is_refused_because_its_converter_ignores_them():

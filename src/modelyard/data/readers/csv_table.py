@@ -5,6 +5,7 @@ import gzip
 import io
 import re
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,12 +17,15 @@ from typing import IO, TYPE_CHECKING, Literal, TextIO, cast
 from pydantic import Field
 
 from modelyard.core.config import Settings
+from modelyard.data.trees import is_litter
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "blanks"}
-PLACEHOLDER = re.compile(r"Unnamed: \d+")  # pandas's, for a column without a name
+PLACEHOLDER = re.compile(
+    r"Unnamed: \d+|__index_level_\d+__"
+)  # pandas's, for a column without a name, and for its index
 NUMBER = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+([eE][-+]?[0-9]+)?")
 BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")  # of UTF-16, whose text has zeros as other files' bytes have
 HEAD = 1024  # bytes that tell text from anything else
@@ -112,7 +116,7 @@ def _open(path: Path, encoding: str) -> Iterator[TextIO]:
             yield content
     except LookupError:
         raise TableError(f"`encoding: {encoding}` is unknown; write utf-8, cp1252, latin-1 or utf-16, say") from None
-    except (gzip.BadGzipFile, EOFError, zipfile.BadZipFile) as error:
+    except (gzip.BadGzipFile, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise TableError(f"the file is broken, or not compressed as its name says ({error})") from None
 
 
@@ -123,11 +127,14 @@ def _open_binary(path: Path) -> Iterator[IO[bytes]]:
             yield cast("IO[bytes]", content)
     elif path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if not name.endswith("/")]
+            for name in archive.namelist():
+                if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+                    raise TableError(f"the archive's file {name!r} has a path that leads outside: pack it again")
+            names = [name for name in archive.namelist() if not name.endswith("/") and not is_litter(name)]
             if len(names) != 1:
                 raise TableError(f"the archive has {len(names)} files ({', '.join(names[:5])}); one table is needed")
-            if PurePosixPath(names[0]).is_absolute() or ".." in PurePosixPath(names[0]).parts:
-                raise TableError(f"the archive's file {names[0]!r} has a path that leads outside: pack it again")
+            if archive.getinfo(names[0]).flag_bits & 1:
+                raise TableError("the archive is encrypted: pack it again without a password")
             with archive.open(names[0]) as content:
                 yield content
     else:
@@ -162,12 +169,12 @@ def check_names(names: Sequence[str]) -> None:
         if not name or PLACEHOLDER.fullmatch(name):
             raise TableError(
                 f"column {number} of {len(names)} has no name{f' but the placeholder {name!r}' if name else ''}: "
-                "name it, or remove it if it is an index (pandas: to_csv(index=False)) or comes from a comma at the "
-                "end of each line"
+                "name it, or remove it if it is an index (pandas: index=False in to_csv, to_parquet) or comes from a "
+                "comma at the end of each line"
             )
         if not all(character.isprintable() or character.isspace() for character in name):
             raise TableError(
-                f"the name of column {number}, {name!r}, has invisible characters: write it anew, "
+                f"the name of column {number}, {name!r}, has invisible characters: write it again, "
                 "and save the file in UTF-8"
             )
     if repeated := [f"{name!r} {count} times" for name, count in Counter(names).items() if count > 1]:

@@ -199,7 +199,7 @@ def parse(table: RawTable, settings: TableDataset) -> RawData:
         Samples(x, np.empty(0)),
         features=features,
         columns=() if plain else columns,
-        csv_format=None if plain else settings.csv_format,
+        csv_format=None if plain and settings.csv_format == CsvFormat() else settings.csv_format,
         keys=Keys(table, settings),
         texts=Texts(table, settings),
     )

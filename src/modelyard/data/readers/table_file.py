@@ -47,12 +47,21 @@ def read_parts(path: Path, format_: CsvFormat) -> Iterator[RawTable]:
         for part in _parts_with_types(path):
             names = [name.strip() for name in part.column_names]
             csv_table.check_names(names)
-            yield RawTable(dict(zip(names, part.columns, strict=True)), range(first, first + part.num_rows))
+            yield RawTable(
+                dict(zip(names, map(_without_views, part.columns), strict=True)), range(first, first + part.num_rows)
+            )
             first += part.num_rows
     except (pa.ArrowInvalid, OSError) as error:
         raise TableError(
             f"not a whole {path.suffix[1:].capitalize()} file ({str(error).splitlines()[0]}): copy it again"
         ) from None
+
+
+def _without_views(values: "pa.ChunkedArray") -> "pa.ChunkedArray":
+    """Text as other files have it; few functions of Arrow take the string views that newer programs write."""
+    import pyarrow as pa
+
+    return values.cast(pa.large_string()) if pa.types.is_string_view(values.type) else values
 
 
 def _parts_with_types(path: Path) -> "Iterator[pa.Table]":

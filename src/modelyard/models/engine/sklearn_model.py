@@ -78,8 +78,7 @@ class SklearnModel:
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Predict probabilities (n, classes) or values (n,) of raw samples (n, ...)."""
         method = estimator_predictions(self.description.task).method
-        predictions: np.ndarray = getattr(self.native, method)(_flat(x))
-        return predictions
+        return _of_all_classes(getattr(self.native, method)(_flat(x)), self.native, self.description)
 
     def save(self, folder: Path) -> None:
         """Write `model.skops`, and the coefficient table of a linear regression."""
@@ -213,9 +212,19 @@ def _stages(pipeline: Any, samples: Samples, description: InputDescription, pref
     staged = getattr(estimator, f"staged_{method}", lambda x: [getattr(estimator, method)(x)])
     unscale = description.target_scaler.inverse_transform if description.target_scaler else np.asarray
     for predictions in staged(scaled):
-        columns = metrics.columns(task, samples.y, unscale(predictions))
+        columns = metrics.columns(task, samples.y, _of_all_classes(unscale(predictions), estimator, description))
         bound = metrics.bound_metrics(task, columns)
         yield {prefix + name: bound[name].value for name in names}
+
+
+def _of_all_classes(predictions: np.ndarray, fitted: Any, description: InputDescription) -> np.ndarray:
+    """Predictions with the probability 0 for each class without a training sample, which scikit-learn leaves out."""
+    present = getattr(fitted, "classes_", ())
+    if predictions.ndim < 2 or len(present) == len(description.classes):
+        return predictions
+    completed = np.zeros((len(predictions), len(description.classes)), predictions.dtype)
+    completed[:, np.asarray(present, dtype=int)] = predictions
+    return completed
 
 
 def _flat(x: np.ndarray) -> np.ndarray:

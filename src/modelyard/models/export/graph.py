@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelyard.data.inputs import InputDescription
+from modelyard.models.export.unsupported import NotConvertible
 
 if TYPE_CHECKING:
     import onnx
@@ -64,7 +65,17 @@ class GraphBuilder:
         return [each.name for each in graph.output]
 
     def model(self) -> "onnx.ModelProto":
-        """Return the graph as a model."""
+        """Return the graph as a model.
+
+        Raises:
+            NotConvertible: an input has the name of something else in the graph.
+        """
+        made = [
+            *(name for node in self.graph.node for name in node.output),
+            *(each.name for each in self.graph.initializer),
+        ]
+        if clashes := {each.name for each in self.graph.input} & set(made):
+            raise NotConvertible(f"the name {min(clashes)!r} of a column is taken by what the file computes: rename it")
         helper = _onnx().helper
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(ML, ML_OPSET)]
         return helper.make_model(self.graph, opset_imports=opsets, ir_version=IR)

@@ -34,7 +34,7 @@ def convert(model: "SklearnModel") -> "dict[str, onnx.ModelProto]":
     flat = graph.add("Reshape", graph.input(RAW, raw_dtype(description), *description.shape), width)
     features = _encode(graph, _cast(graph, flat), description, estimator)
     if TARGET_KINDS[description.task] == "class":
-        outputs = _classify(graph, features, estimator)
+        outputs = _classify(graph, features, estimator, len(description.classes))
         graph.output(outputs, PREDICTIONS, np.float64, len(description.classes))
     else:
         outputs = _unscale(graph, _regress(graph, features, estimator), description.target_scaler)
@@ -78,11 +78,13 @@ def _one_hot(graph: GraphBuilder, filled: str, preprocessing: Preprocessing) -> 
     return parts
 
 
-def _classify(graph: GraphBuilder, features: str, estimator: Any) -> str:
+def _classify(graph: GraphBuilder, features: str, estimator: Any, classes: int) -> str:
     """Probabilities (samples, classes)."""
     from sklearn.dummy import DummyClassifier
     from sklearn.ensemble import BaggingClassifier
 
+    if len(estimator.classes_) < classes:
+        raise NotConvertible("a class had no training sample, and the file would leave it out")
     if isinstance(estimator, DummyClassifier):
         return _repeat(graph, features, estimator.class_prior_[np.newaxis])
     if isinstance(estimator, BaggingClassifier):
