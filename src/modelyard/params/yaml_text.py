@@ -25,7 +25,7 @@ BLOCK_STYLES = ("|", ">")
 NOT_TEXT = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
 
 
-class _OneLineKeys(Emitter):  # type: ignore[misc]
+class _OneLineKeys(Emitter):
     """Writes keys of more than 128 characters, or with a line break, as all others: `? key` ends no line of a block."""
 
     def check_simple_key(self) -> bool:
@@ -130,7 +130,8 @@ def _last_line(key: Node, value: Node, lines: Sequence[str]) -> int:
     first: int = key.start_mark.line
     last: int = value.end_mark.line
     if isinstance(value, MappingNode) and not value.flow_style and value.value:
-        return max(first, _last_line(*value.value[-1], lines))  # an alias has the marks of what it stands for
+        last_key, last_value = value.value[-1]
+        return max(first, _last_line(last_key, last_value, lines))  # an alias has the marks of what it stands for
     if isinstance(value, SequenceNode) and not value.flow_style and value.value:
         return max(first, _last_line(key, value.value[-1], lines))
     if isinstance(value, ScalarNode) and value.style in BLOCK_STYLES:
