@@ -34,9 +34,9 @@ from PIL import Image
 
 from modelyard.core.files import write_text
 from modelyard.core.report_text import markdown_table
+from modelyard.data.inputs import WHITE
 from modelyard.experiments.evaluate import load_test_samples
 from modelyard.serving.engines import find, load
-from modelyard.serving.images import WHITE, white_level
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "serving_load.md"
@@ -78,7 +78,7 @@ def request_body(name: str) -> bytes:
         return json.dumps({"texts": [" ".join(filter(None, (description.words[number] for number in x)))]}).encode()
     if len(description.shape) == 3:
         file = BytesIO()
-        pixels = np.rint(x / white_level(description) * WHITE).astype(np.uint8)
+        pixels = np.rint(x / description.white_level * WHITE).astype(np.uint8)
         Image.fromarray(pixels.squeeze()).save(file, "PNG")
         return json.dumps({"images": [b64encode(file.getvalue()).decode()]}).encode()
     return json.dumps({"rows": [dict(zip(description.features, x.tolist(), strict=True))]}).encode()
