@@ -1,7 +1,6 @@
 """`modelyard clean`: what takes the disk and what nothing refers to, and removing that after it was shown."""
 
 import shutil
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +14,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from modelyard import params
-from modelyard.core.files import OLD_SECONDS, last_change
+from modelyard.core.files import is_left_over
 from modelyard.orchestration import unused_cache
 from modelyard.orchestration.path_locks import paths_being_written
 from modelyard.orchestration.run_lock import only_run
@@ -110,7 +109,7 @@ def _find(project: Project, root: Path) -> Iterator[Unused]:
     parts = [path for place in places for path in (root / place).rglob(".*.part")]
     in_use = [output.parent for output in paths_being_written(root)]  # a part is beside what it becomes
     left = [path for path in parts if not any(path.is_relative_to(folder) for folder in in_use)]
-    yield _files("left by killed runs", [path for path in left if time.time() - last_change(path) > OLD_SECONDS])
+    yield _files("left by killed runs", list(filter(is_left_over, left)))
 
 
 def _own_raw_data(project: Project) -> Iterator[str]:

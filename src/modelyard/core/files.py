@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TABLE_ENDINGS = (".csv", ".parquet")
 """How a file that `write_tables` writes may end; any other is CSV too."""
 
-OLD_SECONDS = 3600.0  # after which a temporary file is one that no process writes any more
+_OLD_SECONDS = 3600.0  # after which a temporary file is one that no process writes any more
 
 
 def sha256(path: Path) -> str:
@@ -67,7 +67,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`, and rename it to `path` only if the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for other in path.parent.glob(f".{path.name}.*.part"):
-        if time.time() - last_change(other) > OLD_SECONDS:  # of a killed run; another process may write a younger one
+        if is_left_over(other):
             shutil.rmtree(other, ignore_errors=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
     try:
@@ -87,12 +87,13 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def last_change(path: Path) -> float:
-    """Return when a file, or anything in a folder, was changed last, as seconds since 1970."""
+def is_left_over(path: Path) -> bool:
+    """Return whether a temporary file or folder is of a killed run; a process may still write a younger one."""
     try:
-        return max(each.lstat().st_mtime for each in (path, *path.rglob("*")))
-    except FileNotFoundError:  # just now
-        return time.time()
+        last_change = max(each.lstat().st_mtime for each in (path, *path.rglob("*")))
+    except FileNotFoundError:  # it was renamed just now
+        return False
+    return time.time() - last_change > _OLD_SECONDS
 
 
 def write_text(path: Path, text: str) -> None:

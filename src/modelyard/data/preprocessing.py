@@ -160,8 +160,7 @@ def fit_scaler(method: scaling.Method, preprocessing: Preprocessing, columns: Se
         present = values[~np.isnan(values), np.newaxis]  # gaps may stay, for the families that take them
         if not len(present):
             fitted.append(Scaler())
-            continue
-        if method == "none" and parts[position] == "days":
+        elif method == "none" and parts[position] == "days":
             fitted.append(Scaler(offset=(float(present.min()),)))
         else:
             fitted.append(scaling.fit(method, present))

@@ -248,9 +248,7 @@ def _rare_classes(_table: RawTable, _settings: TableDataset, columns: Columns) -
 def _leaks(table: RawTable, settings: TableDataset, columns: Columns) -> Iterator[_Finding]:
     """Columns that are the target in other words, or predict it so well that they may not be known beforehand."""
     target = settings.target.strip()
-    if target not in table.columns:
-        return
-    if columns[target].column is None:  # of a type that cannot be a target: reading it says so
+    if target not in table.columns or columns[target].column is None:  # reading the table says what is wrong with it
         return
     y = _numbers(columns[target], table, settings)
     is_class = TARGET_KINDS[settings.task] == "class"

@@ -11,7 +11,7 @@ import pandas as pd
 
 from modelyard.core.errors import ModelyardError
 from modelyard.core.report_text import markdown_table
-from modelyard.experiments.distance_from_best import OF_SAMPLES, distances, read_predictions
+from modelyard.experiments.distance_from_best import distances, of_samples, read_predictions
 from modelyard.experiments.tasks import TASKS
 from modelyard.metrics.bootstrap import Distance, PairedDifference, paired_difference
 from modelyard.metrics.definitions import headline_metric, shown_metrics
@@ -144,16 +144,11 @@ def tuning_gains(project: Project, results: Path) -> dict[str, PairedDifference]
             columns = [read_predictions(file) for file in files]
             baseline, tuned = map(TASKS[task].metrics_from_table, columns)
             if metric in baseline:
-                of_samples = next(each for each in OF_SAMPLES if each in columns[0])
-                if not np.array_equal(*(each[of_samples] for each in columns)):
+                if not np.array_equal(*map(of_samples, columns)):
                     raise ValueError("they are of other test samples")
                 gains[name] = paired_difference(metric, baseline[metric], tuned[metric])
-        except (
-            KeyError,
-            StopIteration,
-            TypeError,
-            ValueError,
-        ) as error:  # of another task, half-written, of other samples
+        # They may be of another task, half-written, or of other samples.
+        except (KeyError, StopIteration, TypeError, ValueError) as error:
             print(  # noqa: T201
                 f"warning: the gain of {tuned_name(name)} is left out: its predictions.csv or that of {name} is not "
                 f"readable ({type(error).__name__}: {error}). Build them again: modelyard run",

@@ -68,9 +68,8 @@ def _lonely_classes(parts: dict[str, dict[str, Any]]) -> Iterator[str]:
         others = [part for other, part in counts.items() if other != name]
         lonely = [label for label, rows in classes.items() if rows and not any(part[label] for part in others)]
         if others and lonely:
-            more = f" and {len(lonely) - LISTED} more" if len(lonely) > LISTED else ""
             effect = "so no test sample measures them" if name == "training" else "so no model learns them"
-            yield f"only the {name} samples have class(es) {', '.join(map(repr, lonely[:LISTED]))}{more}, {effect}"
+            yield f"only the {name} samples have class(es) {_listed(lonely)}, {effect}"
 
 
 def _missing_in_validation(parts: dict[str, dict[str, Any]]) -> Iterator[str]:
@@ -78,11 +77,15 @@ def _missing_in_validation(parts: dict[str, dict[str, Any]]) -> Iterator[str]:
     training, validation = (parts.get(name, {}).get("rows_per_class", {}) for name in ("training", "validation"))
     missing = [label for label, rows in training.items() if rows and validation and not validation[label]]
     if missing:
-        more = f" and {len(missing) - LISTED} more" if len(missing) > LISTED else ""
         yield (
-            f"no validation sample has class(es) {', '.join(map(repr, missing[:LISTED]))}{more}, so early stopping and "
-            "tuning do not see them: `stratify: true`, or `validation_samples: shuffled`"
+            f"no validation sample has class(es) {_listed(missing)}, so early stopping and tuning do not see them: "
+            "`stratify: true`, or `validation_samples: shuffled`"
         )
+
+
+def _listed(classes: Sequence[str]) -> str:
+    more = f" and {len(classes) - LISTED} more" if len(classes) > LISTED else ""
+    return f"{', '.join(map(repr, classes[:LISTED]))}{more}"
 
 
 def _part(samples: Samples, description: InputDescription) -> dict[str, Any]:

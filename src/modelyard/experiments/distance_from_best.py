@@ -42,8 +42,7 @@ def distances(project: Project, results: Mapping[str, ExperimentResults]) -> dic
             columns = read_predictions(files.predictions)
             bound = TASKS[task].metrics_from_table(columns)
             if metric in bound:
-                samples = next(columns[column] for column in OF_SAMPLES if column in columns)
-                key = (project.dataset_of(name), metric, hashlib.sha256(samples.tobytes()).hexdigest())
+                key = (project.dataset_of(name), metric, hashlib.sha256(of_samples(columns).tobytes()).hexdigest())
                 groups[key][name] = bound[metric]
         except (KeyError, StopIteration, TypeError, ValueError) as error:  # of another task, half-written
             print(  # noqa: T201
@@ -62,6 +61,15 @@ def distances(project: Project, results: Mapping[str, ExperimentResults]) -> dic
         for group in compared
         for name, distance in zip(group, distances_from_best(list(group.values())), strict=True)
     }
+
+
+def of_samples(columns: Mapping[str, Any]) -> Any:
+    """The column of predictions that depends on the test samples alone.
+
+    Raises:
+        StopIteration: there is none.
+    """
+    return next(columns[name] for name in OF_SAMPLES if name in columns)
 
 
 def read_predictions(file: Path) -> dict[str, Any]:

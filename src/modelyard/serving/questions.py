@@ -123,13 +123,13 @@ def _read_rows(rows: list[Any], description: InputDescription) -> PredictionBatc
             raise Unreadable(f"rows[{number}] is not an object with a text, a number, true, false or null by column")
     names = dict.fromkeys(name for row in rows for name in row)
     used = tables.column_names(description)
-    columns = {name: _column(name, [row.get(name) for row in rows]) for name in used if name in names}
     for number, row in enumerate(rows):
         if lacking := [name for name in used if name in names and name not in row]:
             raise Unreadable(
                 f"rows[{number}] lacks {', '.join(map(repr, lacking[:NAMED]))}, which other rows have: write null "
                 "where there is no value"
             )
+    columns = {name: _column(name, [row[name] for row in rows]) for name in used if name in names}
     unused = [name for name in names if name not in used]
     columns |= {name: _column(name, [None] * len(rows)) for name in unused[:NAMED]}  # for errors that name columns
     samples = tables.to_samples(columns, description)

@@ -76,9 +76,8 @@ def _commands(record: RunRecord) -> Iterator[str]:
         yield "It cannot be built again: the run names no commit."
         return
     worktree = f"../{record.name}-{commit[:COMMIT_DIGITS]}"
-    folder = shlex.quote(
-        f"{worktree}/{git.prefix(Path())}".rstrip("/")
-    )  # of this project, where it is a part of its repository
+    project = f"{worktree}/{git.prefix(Path())}".rstrip("/")  # where it is a part of its repository
+    folder = shlex.quote(project)
     yield "To build it again:"
     yield f"  git worktree add {worktree} {commit[:COMMIT_DIGITS]}"
     if tags.get("git_changed"):

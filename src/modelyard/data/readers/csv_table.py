@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "blanks"}
-PLACEHOLDER = re.compile(
-    r"Unnamed: \d+|__index_level_\d+__"
-)  # pandas's, for a column without a name, and for its index
+PLACEHOLDER = re.compile(r"Unnamed: \d+|__index_level_\d+__")
+"""What pandas calls a column without a name, and its index."""
 NUMBER = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+([eE][-+]?[0-9]+)?")
 BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")  # of UTF-16, whose text has zeros as other files' bytes have
 HEAD = 1024  # bytes that tell text from anything else
