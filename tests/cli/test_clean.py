@@ -29,10 +29,12 @@ def cluttered(project: Path) -> Path:
         ".modelyard/training/xor_mlp.npz",
         ".modelyard/training/gone.npz",
         "data/inputs/.xor.abcd.part/x.npy",
+        ".params.yaml.abcd.part",
     ):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_bytes(b"x" * 1000)
     make_old(project / "data" / "inputs" / ".xor.abcd.part", "x.npy")
+    make_old(project / ".params.yaml.abcd.part")
     return project
 
 
@@ -44,7 +46,8 @@ def make_old(folder: Path, *names: str) -> None:
 
 def files(root: Path) -> set[str]:
     places = (root / name for name in ("data", "results", ".modelyard"))
-    return {str(path.relative_to(root)) for place in places for path in place.rglob("*") if path.is_file()}
+    found = [*root.glob(".*.part"), *(path for place in places for path in place.rglob("*"))]
+    return {str(path.relative_to(root)) for path in found if path.is_file()}
 
 
 def test_what_nothing_refers_to_is_shown_and_removed_once_one_agrees(cluttered: Path, monkeypatch) -> None:
@@ -59,11 +62,12 @@ def test_what_nothing_refers_to_is_shown_and_removed_once_one_agrees(cluttered: 
         ".modelyard/models/0123",
         ".modelyard/training/gone.npz",
         ".xor.abcd.part",
+        ".params.yaml.abcd.part",
     ):
         assert shown in asked.output
     assert files(cluttered) == before
     done = modelyard("clean", "--yes", columns=200)
-    assert (done.exit_code, "Removed 6.0 kB." in done.output) == (0, True)
+    assert (done.exit_code, "Removed 7.0 kB." in done.output) == (0, True)
     kept = {"data/raw/xor/xor.csv", "results/xor_mlp/model/model.keras", "results/gone/metrics.json"}
     assert files(cluttered) == kept | {".modelyard/runs/xor_mlp", ".modelyard/training/xor_mlp.npz"}
     assert "There is nothing to remove." in modelyard("clean").output

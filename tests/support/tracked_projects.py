@@ -29,7 +29,7 @@ class TrackedProject:
             capture_output=True, text=True, timeout=BOUND,
         )  # fmt: skip
         assert done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
-        assert "warning: " not in done.stderr
+        assert "warning: " not in done.stderr, done.stderr
         return done.stdout
 
     def runs(self) -> dict[str, Run]:

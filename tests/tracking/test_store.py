@@ -9,6 +9,7 @@ import pytest
 from support.mlflow_runs import runs_of, store_of
 
 from modelyard import tracking
+from modelyard.tracking import store
 
 EXPERIMENTS = [f"experiment_{number}" for number in range(10)]
 EPOCHS = 5
@@ -31,6 +32,22 @@ def test_a_relative_path_is_meant_from_the_root_of_the_project(tmp_path: Path, m
     for path in ("other.db", "runs/other.db"):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{path}")
         assert tracking.tracking_uri() == f"sqlite:///{tmp_path}/{path}"
+
+
+@pytest.mark.parametrize(
+    "address, file",
+    [
+        ("sqlite:////runs/my%20runs.db", Path("/runs/my runs.db")),
+        ("sqlite:///:memory:", None),
+        ("sqlite:////runs/other.db?timeout=5", None),
+        ("postgresql://db/mlflow", None),
+    ],
+)
+def test_only_the_address_of_a_plain_file_is_one(
+    address: str, file: Path | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    assert store.database_file() == file
 
 
 @pytest.mark.parametrize("name", ["100% sure?", "a%20b", "a#b@c:d"])

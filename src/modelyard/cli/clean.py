@@ -106,7 +106,7 @@ def _find(project: Project, root: Path) -> Iterator[Unused]:
     states = _others(root / ".modelyard/training", [f"{name}.npz" for name in project.all_experiments])
     yield _files("states of stopped trainings of experiments that params.yaml does not name", states)
     places = ("data", "reports", ".modelyard", *roots)
-    parts = [path for place in places for path in (root / place).rglob(".*.part")]
+    parts = [*root.glob(".*.part"), *(path for place in places for path in (root / place).rglob(".*.part"))]
     in_use = [output.parent for output in paths_being_written(root)]  # a part is beside what it becomes
     left = [path for path in parts if not any(path.is_relative_to(folder) for folder in in_use)]
     yield _files("left by killed runs", list(filter(is_left_over, left)))

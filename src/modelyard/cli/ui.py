@@ -23,12 +23,11 @@ from modelyard.tracking import (
     check_address,
     masked_tracking_uri,
     project_root,
-    report_relocation,
     runs_page,
     tracking_uri,
 )
-from modelyard.tracking.schema_backup import is_current
-from modelyard.tracking.store import back_up, database_file
+from modelyard.tracking.database import is_current
+from modelyard.tracking.store import database_file, prepare_store
 
 POLL_SECONDS = 0.2  # while the server starts
 ENVIRONMENT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # not needed here; the server starts in half the time
@@ -44,14 +43,13 @@ def serve(port: int, open_browser: bool = True) -> int:
     read_project_file(project_root() / "params.yaml")  # else MLflow would create a database wherever one is
     command = _command(port)
     check_address()
-    back_up()
-    report_relocation()
+    prepare_store()
     handle_termination_as_ctrl_c()
     print(f"Starting MLflow on the runs in {masked_tracking_uri()} ...", flush=True)  # noqa: T201
     server = _start(command)
     try:
         address = f"http://127.0.0.1:{port}"
-        # While the server starts, but for a database that it must create or migrate first: only one process may.
+        # While the server starts, but for a database that it must migrate first: only one process may.
         file = database_file()
         page = _page() if file and is_current(file, project_root()) else None
         if _wait_until_it_answers(server, address):

@@ -15,7 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 from modelyard.core import addresses
 from modelyard.core.errors import ModelyardError
 from modelyard.core.project_name import project_name
-from modelyard.tracking import schema_backup
+from modelyard.tracking.database import MEMORY, SQLITE, back_up_sqlite, create_sqlite, refuse_migration, sqlite_uri
 from modelyard.tracking.relocation import relocate_artifacts
 
 DEFAULT_EXPERIMENT = "modelyard"
@@ -30,7 +30,6 @@ MLFLOW_DEFAULTS = {
 }
 # They name the run, experiment or model of a job around this process, which MLflow would write into.
 VARIABLES_OF_OTHERS = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_ACTIVE_MODEL_ID")
-SQLITE = "sqlite:///"
 SERVER = ("http", "https")
 PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 DATABASES = ("sqlite", "postgresql", "mysql")
@@ -44,16 +43,17 @@ def tracking_uri() -> str:
     """
     address = os.environ.get(VARIABLE)
     if not address:
-        return _sqlite_uri(_own_database())
+        return sqlite_uri(_own_database())
     file = address.removeprefix(SQLITE)
-    is_relative = file != address and not file.startswith(("/", ":memory:"))
-    return _sqlite_uri(project_root() / unquote(file)) if is_relative else address
+    is_relative = file != address and not file.startswith(("/", MEMORY))
+    return sqlite_uri(project_root() / unquote(file)) if is_relative else address
 
 
 def database_file() -> Path | None:
-    """The file of the tracking store, if it is an SQLite database."""
+    """The file of the tracking store, if it is an SQLite database with nothing but a path in its address."""
     address = tracking_uri()
-    return Path(unquote(address.removeprefix(SQLITE))) if address.startswith(SQLITE) else None
+    is_file = address.startswith(SQLITE) and "?" not in address and not address.endswith(MEMORY)
+    return Path(unquote(address.removeprefix(SQLITE))) if is_file else None
 
 
 def masked_tracking_uri() -> str:
@@ -86,30 +86,14 @@ def connect() -> None:
 
     Call it before MLflow is imported: it sets the environment for that.
 
-    A lock lets one process at a time do so: a new database that several processes create at once is left broken.
-
     Raises:
         ModelyardError: the store is of a kind that cannot be used, does not answer, or the experiment was deleted.
     """
     check_address()
-    for name in VARIABLES_OF_OTHERS:
-        os.environ.pop(name, None)
-    for name, value in MLFLOW_DEFAULTS.items():
-        os.environ.setdefault(name, value)
-    try:
-        Path.home()
-    except RuntimeError:  # a user without an entry in /etc/passwd, with whom MLflow cannot be imported
-        os.environ["HOME"] = tempfile.gettempdir()
-    import mlflow
-    from filelock import FileLock
-
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    mlflow = _import_mlflow()
     mlflow.set_tracking_uri(tracking_uri())
-    folder = project_root() / ".modelyard"
-    folder.mkdir(exist_ok=True)
-    with FileLock(folder / "mlflow.lock"):
-        back_up()
-        report_relocation()
+    prepare_store()
+    with _store_lock():
         name = mlflow_experiment()
         experiment = mlflow.get_experiment_by_name(name)
         if experiment is None:
@@ -129,10 +113,19 @@ def connect() -> None:
     mlflow.set_experiment(name)
 
 
-def back_up() -> None:
-    """Copy an SQLite database that MLflow is about to migrate, which cannot be undone, and say so."""
-    if (file := database_file()) and (line := schema_backup.back_up_sqlite(file, project_root())):
-        print(line, file=sys.stderr)  # noqa: T201
+def prepare_store() -> None:
+    """Create an SQLite database that does not exist; copy one that MLflow is about to migrate, and say so.
+
+    One process at a time does so: a database that several processes create at once is left broken.
+    """
+    with _store_lock():
+        if file := database_file():
+            if not file.exists():
+                _import_mlflow()
+                create_sqlite(file)
+            if line := back_up_sqlite(file, project_root()):
+                print(line, file=sys.stderr)  # noqa: T201
+        report_relocation()
 
 
 def check_address() -> None:
@@ -146,7 +139,7 @@ def check_address() -> None:
     scheme = address.partition(":")[0] if ":" in address else ""
     is_folder = scheme in ("", "file") and address != "databricks"
     if is_folder and os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() not in ("true", "1"):
-        own = _sqlite_uri(_own_database())
+        own = sqlite_uri(_own_database())
         raise ModelyardError(
             f"{VARIABLE}={address} is a folder; MLflow does not store runs in folders any more. Unset it to use {own}, "
             "or give the address of a database or of a server. To copy the runs of a folder: "
@@ -203,13 +196,33 @@ def saved_run_id(experiment: str) -> str:
     return ""
 
 
+def _import_mlflow() -> Any:
+    for name in VARIABLES_OF_OTHERS:
+        os.environ.pop(name, None)
+    for name, value in MLFLOW_DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    try:
+        Path.home()
+    except RuntimeError:  # a user without an entry in /etc/passwd, with whom MLflow cannot be imported
+        os.environ["HOME"] = tempfile.gettempdir()
+    import mlflow
+
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    return mlflow
+
+
+@contextmanager
+def _store_lock() -> Iterator[None]:
+    from filelock import FileLock
+
+    folder = project_root() / ".modelyard"
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / "mlflow.lock"):
+        yield
+
+
 def _own_database() -> Path:
     return project_root() / "mlflow.db"
-
-
-def _sqlite_uri(file: Path) -> str:
-    """The URI of a database, in which % and ? would have a meaning."""
-    return SQLITE + str(file).replace("%", "%25").replace("?", "%3F")
 
 
 def _check_port(host: str, port: int) -> None:
@@ -240,7 +253,7 @@ def _check_database(address: str) -> None:
         with create_engine(url, poolclass=NullPool, connect_args=options).connect() as connection:
             connection.exec_driver_sql("PRAGMA schema_version" if is_file else "SELECT 1")
             if not is_file:
-                schema_backup.refuse_migration(connection, masked_tracking_uri(), project_root())
+                refuse_migration(connection, masked_tracking_uri(), project_root())
     except ModelyardError:
         raise
     except Exception as error:  # of SQLAlchemy or of a driver
