@@ -1,10 +1,10 @@
 """The three commands on a cluster of two workers, each in a clone of its own, with S3 between them."""
 
+import logging
 import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -27,11 +27,13 @@ pytestmark = pytest.mark.slow
 MODELYARD = [sys.executable, "-P", "-m", "modelyard"]
 ACCOUNT = {"AWS_ACCESS_KEY_ID": "somebody", "AWS_SECRET_ACCESS_KEY": "something", "AWS_DEFAULT_REGION": "eu-north-1"}
 BUCKET = "team"
+BOUND = 300.0  # seconds; each command takes less than one minute on two cores
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """The URL of a server that speaks S3, with a bucket in it."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # hundreds of requests would hide why a test has failed
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     url = "http://{}:{}".format(*server.get_host_and_port())
@@ -70,7 +72,7 @@ def cloned(mine: Path, name: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def team(mine: Path) -> Iterator[Cluster]:
+def workers(mine: Path) -> Iterator[Cluster]:
     with cluster(mine.parent / "cluster", environment(mine)) as team:
         for name in ("a", "b"):
             clone = cloned(mine, name)
@@ -78,11 +80,19 @@ def team(mine: Path) -> Iterator[Cluster]:
         yield team
 
 
+@pytest.fixture
+def team(workers: Cluster) -> Iterator[Cluster]:
+    """The cluster; those workers that a test has killed run again after it."""
+    yield workers
+    workers.restart_workers()
+
+
 class Started(subprocess.Popen):
     """A command in my clone that hands its work to the cluster."""
 
     def __init__(self, mine: Path, team: Cluster, *arguments: str) -> None:
         command = [*MODELYARD, *arguments, "--scheduler", team.address]
+        self._team = team
         self._log = mine.parent / "command.log"  # not a pipe: it would have to be read
         with self._log.open("wb") as log:
             super().__init__(command, cwd=mine, env=environment(mine), stdout=log, stderr=log)
@@ -91,16 +101,29 @@ class Started(subprocess.Popen):
     def output(self) -> str:
         return self._log.read_text(errors="replace")
 
+    def until(self, condition: Callable[[], object]) -> None:
+        """Wait until a condition holds, but no longer than the command runs."""
+
+        def holds() -> bool:
+            has_ended = self.poll() is not None  # looked for first: its last act may be what is waited for
+            holds = bool(condition())
+            assert holds or not has_ended, self.output
+            return holds
+
+        wait_until(holds, BOUND)
+
     def end(self, code: int = 0) -> str:
         """Wait for its end, and return its output."""
         try:
-            assert self.wait(900) == code, self.output
+            assert self.wait(BOUND) == code, self.output
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.output}\n{self._team.abort_workers()}") from None
         finally:
             self.kill()
         return self.output
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def start(mine: Path, team: Cluster) -> Callable[..., Started]:
     return partial(Started, mine, team)
 
@@ -113,7 +136,7 @@ def runs(clone: Path) -> list[Path]:
     return sorted((clone / ".modelyard" / "replication").rglob("*.json"))
 
 
-def kill_worker_that_runs(script: str, team: Cluster) -> None:
+def kill_worker_that_runs(script: str, rebuild: Started, team: Cluster) -> None:
     """Kill the worker with a process of this script, with a signal that nothing can catch."""
 
     def is_killed() -> bool:
@@ -125,14 +148,13 @@ def kill_worker_that_runs(script: str, team: Cluster) -> None:
                     return True
         return False
 
-    wait_until(is_killed, 600)
+    rebuild.until(is_killed)
 
 
 def test_a_rebuild_gives_the_lock_of_a_sequential_one_though_a_worker_is_killed(mine: Path, team: Cluster, start):
     rebuild = start("run")
-    kill_worker_that_runs("pipeline/train.py", team)
+    kill_worker_that_runs("pipeline/train.py", rebuild, team)
     assert re.search(r"Stages: \d+ built, in", rebuild.end())
-    team.restart_workers()
     assert not (mine.parent / "a" / "data" / "raw").exists(), "raw data stays where it is fetched"
     built = lock(mine)
     alone = cloned(mine, "alone")
@@ -143,10 +165,9 @@ def test_a_rebuild_gives_the_lock_of_a_sequential_one_though_a_worker_is_killed(
 
 def test_a_replication_gives_the_metrics_of_one_machine_though_a_worker_is_killed(mine: Path, team: Cluster, start):
     replication = start("replicate", "patients", "--seeds", "6")
-    wait_until(lambda: len(runs(mine)), 600)
+    replication.until(lambda: runs(mine))
     team.stop_workers("a")
     assert replication.end().count("✓ patients seed") == 6
-    team.restart_workers()
     here = {file.stem: file.read_text().partition('"seconds"')[0] for file in runs(mine)}
     for file in runs(mine):
         file.unlink()
@@ -159,7 +180,7 @@ def test_what_ctrl_c_stops_is_done_by_the_next_command(mine: Path, start):
     for file in runs(mine):
         file.unlink()
     replication = start("replicate", "patients", "--seeds", "6")
-    wait_until(lambda: len(runs(mine)), 600)
+    replication.until(lambda: runs(mine))
     replication.send_signal(signal.SIGINT)
     assert "Stopped. Finished runs are kept; run again to continue." in replication.end(code=130)
     kept = len(runs(mine))
@@ -169,7 +190,7 @@ def test_what_ctrl_c_stops_is_done_by_the_next_command(mine: Path, start):
 
 def test_a_search_ends_with_all_of_its_trials_though_a_worker_is_killed(team: Cluster, start, postgresql: str):
     search = start("tune", "patients", "--storage", postgresql)
-    lost = kill_worker_of_a_trial(postgresql)
+    lost = kill_worker_of_a_trial(postgresql, search)
     output = search.end()
     assert "Best val_mae:" in output
     trials = optuna.load_study(study_name="patients", storage=postgresql).trials
@@ -177,24 +198,24 @@ def test_a_search_ends_with_all_of_its_trials_though_a_worker_is_killed(team: Cl
     assert trials[lost].state is TrialState.FAIL
     assert trials[lost].user_attrs["reason"] == "its worker was lost"
     assert [trial.user_attrs.get("again") for trial in trials].count(lost) == 1
-    team.restart_workers()
 
 
-def kill_worker_of_a_trial(database: str) -> int:
+def kill_worker_of_a_trial(database: str, search: Started) -> int:
     """Kill the Dask worker of a running trial with a signal that nothing can catch, and return the trial's number."""
-    deadline = time.monotonic() + 600
-    while time.monotonic() < deadline:
-        try:
-            trials = optuna.load_study(study_name="patients", storage=database).trials
-        except KeyError:  # not created yet
-            trials = []
-        for trial in trials:
-            if trial.state is TrialState.RUNNING and "task" in trial.user_attrs:
-                process = psutil.Process(int(trial.user_attrs["worker"].split(":")[-2]))
-                process.parent().kill()
-                return trial.number
-        time.sleep(0.2)
-    raise AssertionError("no trial started")
+    storage = optuna.storages.RDBStorage(database)
+    killed: list[int] = []
+
+    def is_killed() -> bool:
+        with suppress(KeyError):  # the study is not created yet
+            for trial in optuna.load_study(study_name="patients", storage=storage).trials:
+                if trial.state is TrialState.RUNNING and "task" in trial.user_attrs and not killed:
+                    process = psutil.Process(int(trial.user_attrs["worker"].split(":")[-2]))
+                    process.parent().kill()
+                    killed.append(trial.number)
+        return bool(killed)
+
+    search.until(is_killed)
+    return killed[0]
 
 
 def test_a_study_in_a_file_is_refused(start):

@@ -62,13 +62,20 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def team(project: Path) -> Iterator[Cluster]:
+def workers(project: Path) -> Iterator[Cluster]:
     """A cluster of two workers, each in a checkout of its own."""
     folder = project.parent
     with cluster(folder / "cluster", os.environ | {"TRACE": str(folder / "trace")}) as team:
         for name in ("a", "b"):
             team.start_worker(checkout(project, name), name, "--no-nanny")
         yield team
+
+
+@pytest.fixture
+def team(workers: Cluster) -> Iterator[Cluster]:
+    """The cluster; those workers that a test has killed run again after it."""
+    yield workers
+    workers.restart_workers()
 
 
 @pytest.fixture
@@ -154,7 +161,6 @@ def test_after_a_kill_of_a_worker_another_one_does_its_task(mine: Path, team: Cl
         wait_until(lambda: not psutil.pid_exists(process), LONG)
         first, *_, last = until_ended(engine)
     assert (first, last) == (Message("killed", "called"), Ended("killed", 2))
-    team.restart_workers()
 
 
 def until_ended(engine: Engine) -> list[Message | Ended]:
@@ -163,6 +169,24 @@ def until_ended(engine: Engine) -> list[Message | Ended]:
     while not any(isinstance(event, Ended) for event in events):
         events += engine.watch(LONG)
     return [replace(event, machine=None) if isinstance(event, Ended) else event for event in events]
+
+
+@pytest.mark.slow
+def test_without_a_worker_a_task_waits_for_one_and_says_so(
+    mine: Path, team: Cluster, calls: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(cluster_engine, "THREADS_SECONDS", 0.1)
+    with connect(team, mine) as engine:
+        engine.submit(Task("patient", Call(wait_once, calls)))
+        called(calls)
+        team.stop_workers("a", "b")
+        wait_until(lambda: [engine.watch(0.1)] and warnings, LONG)
+        team.restart_workers()
+        assert until_ended(engine)[-1] == Ended("patient", 2)
+    assert warnings == [
+        f"warning: the scheduler at {team.address} has lost its last worker. Start one in a checkout of this commit: "
+        f".venv/bin/dask worker {team.address}"
+    ]
 
 
 @pytest.mark.slow

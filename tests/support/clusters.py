@@ -23,7 +23,7 @@ class Cluster:
     def __init__(self, folder: Path, environment: Mapping[str, str], protocol: str = "tcp") -> None:
         self._folder, self._protocol = folder, protocol
         path = [str(Path(__file__).parents[1]), *filter(None, [environment.get("PYTHONPATH")])]  # tasks of `support`
-        self._environment = {**environment, "PYTHONPATH": os.pathsep.join(path)}
+        self._environment = {**environment, "PYTHONPATH": os.pathsep.join(path), "PYTHONFAULTHANDLER": "1"}
         self._workers: dict[str, tuple[subprocess.Popen, tuple[Path, tuple[str, ...], dict[str, str]]]] = {}
         self.address = ""
 
@@ -68,6 +68,17 @@ class Cluster:
         self.stop_workers(*self._workers)
         self.start_scheduler()
         self.restart_workers()
+
+    def abort_workers(self) -> str:
+        """End the workers of a test that hangs, and their stages; returns the ends of their logs, with stacks."""
+        logs = []
+        for name, (process, (checkout, _, _)) in self._workers.items():
+            with suppress(psutil.NoSuchProcess):
+                for each in (*psutil.Process(process.pid).children(recursive=True), process):
+                    each.send_signal(signal.SIGABRT)  # PYTHONFAULTHANDLER
+            process.wait()
+            logs += [self._folder / f"{name}.log", *checkout.glob(".dvc/tmp/runner/logs/*.log")]
+        return "\n".join(f"{log}:\n{log.read_text(errors='replace')[-10_000:]}" for log in logs)
 
     def close(self) -> None:
         self.stop_workers(*self._workers)

@@ -67,6 +67,7 @@ class ClusterEngine:
             ModelyardError: the scheduler cannot be used, this checkout has uncommitted changes, or no worker fits.
         """
         self._root, self._address, self._options, self._warn = root, address, options, warn
+        self._advice = f"Start one in a checkout of this commit: .venv/bin/dask worker {address}"
         self._variables, self._modules = dict(variables or {}), modules
         refuse_unencrypted(address, options.insecure)
         self._here = describe_coordinator(root)
@@ -91,6 +92,7 @@ class ClusterEngine:
         self.capacity = options.jobs or MANY
         self._published = {str(key) for key in self._client.list_datasets()}  # by earlier processes, and others
         self._threads, self._threads_until = 0, 0.0
+        self._count_threads()
         self._client.subscribe_topic(TOPIC, self._note)
         self._handler = signal.getsignal(signal.SIGHUP)
         if self._handler is not signal.SIG_IGN:  # ignored under nohup
@@ -98,11 +100,8 @@ class ClusterEngine:
 
     @property
     def slots(self) -> int:
-        """How many tasks run at once: workers can come and go."""
-        if time.monotonic() > self._threads_until:
-            workers = self._client.scheduler_info(n_workers=-1)["workers"].items()
-            self._threads = sum(int(each["nthreads"]) for address, each in workers if address not in self._refused)
-            self._threads_until = time.monotonic() + THREADS_SECONDS
+        """How many tasks run at once."""
+        self._count_threads()
         return self._options.jobs or max(1, self._threads)
 
     def submit(self, task: Task) -> None:
@@ -128,6 +127,7 @@ class ClusterEngine:
             ModelyardError: the scheduler is gone, or no worker fits any more.
         """
         until = time.monotonic() + seconds
+        self._count_threads()
         while True:
             if self._failure:
                 raise self._failure
@@ -170,6 +170,16 @@ class ClusterEngine:
         self._local.close()
         signal.signal(signal.SIGHUP, self._handler)
         self._client.close()
+
+    def _count_threads(self) -> None:
+        """Look for how many threads the workers have, which come and go, and say so when the last one is lost."""
+        if time.monotonic() < self._threads_until:
+            return
+        workers = self._client.scheduler_info(n_workers=-1)["workers"].items()
+        threads = sum(int(each["nthreads"]) for address, each in workers if address not in self._refused)
+        if self._threads and not threads:
+            self._warn(f"warning: the scheduler at {self._address} has lost its last worker. {self._advice}")
+        self._threads, self._threads_until = threads, time.monotonic() + THREADS_SECONDS
 
     def _submit(self, task: Task, key: str) -> None:
         work = task.work
@@ -276,8 +286,7 @@ class ClusterEngine:
         now = time.time()
         if not found:
             raise ModelyardError(
-                f"the scheduler at {self._address} has had no worker for {WORKER_SECONDS} s. Start one in a "
-                f"checkout of this commit: .venv/bin/dask worker {self._address}"
+                f"the scheduler at {self._address} has had no worker for {WORKER_SECONDS} s. {self._advice}"
             )
         for address, described in found.items():
             if isinstance(described, Exception):
