@@ -67,6 +67,12 @@ def test_reshuffling_before_the_split_trains_on_validation_samples() -> None:
     assert first != second
 
 
+def test_no_tuner_runs_whose_sleep_the_end_of_a_fit_would_wait_for() -> None:
+    of_fit = batches(numbered(20, 5), training())
+    for dataset in (of_fit.training(), of_fit.training(skipped=3), of_fit.validation()):
+        assert dataset.options().autotune.enabled is False
+
+
 def test_images_stay_uint8(image_input: TrainingInput) -> None:
     ((x, _),) = batches(image_input, training(loss="sparse_categorical_crossentropy")).training().take(1)
     assert x.dtype == "uint8"
