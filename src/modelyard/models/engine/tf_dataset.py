@@ -61,7 +61,8 @@ class Batches:
         if self._y is self._x:
             scaler = self._data.description.scaler
             batches = batches.map(lambda x, y: (x, scaler.transform(tf.cast(y, tf.float32), np.float32)))
-        # There is nothing to tune, and tf.data's tuner sleeps longer and longer, up to a minute, which each fit waits for.
+        # Nothing is to be tuned. The tuner sleeps twice as long each time, up to a minute, and the end of a fit waits
+        # until it wakes.
         options = tf.data.Options()
         options.autotune.enabled = False
         return batches.prefetch(2).with_options(options)
