@@ -67,7 +67,6 @@ class ClusterEngine:
             ModelyardError: the scheduler cannot be used, this checkout has uncommitted changes, or no worker fits.
         """
         self._root, self._address, self._options, self._warn = root, address, options, warn
-        self._advice = f"Start one in a checkout of this commit: .venv/bin/dask worker {address}"
         self._variables, self._modules = dict(variables or {}), modules
         refuse_unencrypted(address, options.insecure)
         self._here = describe_coordinator(root)
@@ -170,6 +169,10 @@ class ClusterEngine:
         self._local.close()
         signal.signal(signal.SIGHUP, self._handler)
         self._client.close()
+
+    @property
+    def _advice(self) -> str:
+        return f"Start one in a checkout of this commit: .venv/bin/dask worker {self._address}"
 
     def _count_threads(self) -> None:
         """Look for how many threads the workers have, which come and go, and say so when the last one is lost."""
