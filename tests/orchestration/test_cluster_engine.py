@@ -179,9 +179,8 @@ def test_without_a_worker_a_task_waits_for_one_and_says_so(
     with connect(team, mine) as engine:
         engine.submit(Task("patient", Call(wait_once, calls)))
         called(calls)
+        monkeypatch.setattr(engine, "_warn", lambda line: [warnings.append(line), team.restart_workers()])
         team.stop_workers("a", "b")
-        wait_until(lambda: [engine.watch(0.1)] and warnings, LONG)
-        team.restart_workers()
         assert until_ended(engine)[-1] == Ended("patient", 2)
     assert warnings == [
         f"warning: the scheduler at {team.address} has lost its last worker. Start one in a checkout of this commit: "
@@ -294,7 +293,6 @@ def test_a_task_that_needs_too_much_memory_fails_with_that_reason_and_others_go_
     assert done["small"].result == 2**20
     assert done["large"].error == "its process was killed, perhaps out of memory (tried 3 times)"
     team.stop_workers("small")
-    team.restart_workers()
 
 
 @pytest.mark.slow

@@ -100,7 +100,6 @@ class ClusterEngine:
     @property
     def slots(self) -> int:
         """How many tasks run at once."""
-        self._count_threads()
         return self._options.jobs or max(1, self._threads)
 
     def submit(self, task: Task) -> None:
@@ -126,8 +125,8 @@ class ClusterEngine:
             ModelyardError: the scheduler is gone, or no worker fits any more.
         """
         until = time.monotonic() + seconds
-        self._count_threads()
         while True:
+            self._count_threads()
             if self._failure:
                 raise self._failure
             events = list(self._local.watch(0.0))
