@@ -104,13 +104,13 @@ class Started(subprocess.Popen):
     def until(self, condition: Callable[[], object]) -> None:
         """Wait until a condition holds, but no longer than the command runs."""
 
-        def holds() -> bool:
+        def is_reached() -> bool:
             has_ended = self.poll() is not None  # looked for first: its last act may be what is waited for
             holds = bool(condition())
             assert holds or not has_ended, self.output
             return holds
 
-        wait_until(holds, BOUND)
+        wait_until(is_reached, BOUND)
 
     def end(self, code: int = 0) -> str:
         """Wait for its end, and return its output."""
@@ -208,11 +208,12 @@ def kill_worker_of_a_trial(database: str, search: Started) -> int:
     def is_killed() -> bool:
         with suppress(KeyError):  # the study is not created yet
             for trial in optuna.load_study(study_name="patients", storage=storage).trials:
-                if trial.state is TrialState.RUNNING and "task" in trial.user_attrs and not killed:
+                if trial.state is TrialState.RUNNING and "task" in trial.user_attrs:
                     process = psutil.Process(int(trial.user_attrs["worker"].split(":")[-2]))
                     process.parent().kill()
                     killed.append(trial.number)
-        return bool(killed)
+                    return True
+        return False
 
     search.until(is_killed)
     return killed[0]

@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -73,9 +73,7 @@ class Cluster:
         """End the workers of a test that hangs, and their stages; returns the ends of their logs, with stacks."""
         logs = []
         for name, (process, (checkout, _, _)) in self._workers.items():
-            with suppress(psutil.NoSuchProcess):
-                for each in (*psutil.Process(process.pid).children(recursive=True), process):
-                    each.send_signal(signal.SIGABRT)  # PYTHONFAULTHANDLER
+            _signal(reversed(_tree(process)), signal.SIGABRT)  # PYTHONFAULTHANDLER; a worker would end its stages
             process.wait()
             logs += [self._folder / f"{name}.log", *checkout.glob(".dvc/tmp/runner/logs/*.log")]
         return "\n".join(f"{log}:\n{log.read_text(errors='replace')[-10_000:]}" for log in logs)
@@ -118,8 +116,18 @@ def cluster(folder: Path, environment: Mapping[str, str] = os.environ, protocol:
 
 def kill_tree(process: subprocess.Popen) -> None:
     """Kill a process and all that it has started, with a signal that nothing can catch."""
-    with suppress(psutil.NoSuchProcess):
-        for each in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
-            with suppress(psutil.NoSuchProcess):
-                each.send_signal(signal.SIGKILL)
+    _signal(_tree(process), signal.SIGKILL)
     process.wait()
+
+
+def _tree(process: subprocess.Popen) -> list[psutil.Process]:
+    """A process and all that it has started; nothing where it has ended."""
+    with suppress(psutil.NoSuchProcess):
+        return [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    return []
+
+
+def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
+    for each in processes:
+        with suppress(psutil.NoSuchProcess):
+            each.send_signal(number)

@@ -53,7 +53,8 @@ def back_up_sqlite(database: Path, root: Path) -> str:
         old.backup(new)
     return (
         f"{database.name} has the schema {present}, and MLflow {version('mlflow')} migrates it to "
-        f"{latest_schema(root)}. It was copied to {backup.name}. If MLflow asks for it: mlflow db upgrade sqlite:///{database}"
+        f"{latest_schema(root)}. It was copied to {backup.name}. If MLflow asks for it: mlflow db upgrade "
+        f"{sqlite_uri(database)}"
     )
 
 

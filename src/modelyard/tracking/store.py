@@ -92,8 +92,8 @@ def connect() -> None:
     check_address()
     mlflow = _import_mlflow()
     mlflow.set_tracking_uri(tracking_uri())
-    prepare_store()
     with _store_lock():
+        prepare_store()
         name = mlflow_experiment()
         experiment = mlflow.get_experiment_by_name(name)
         if experiment is None:
@@ -211,14 +211,13 @@ def _import_mlflow() -> Any:
     return mlflow
 
 
-@contextmanager
-def _store_lock() -> Iterator[None]:
+def _store_lock() -> Any:
+    """The lock of the store's creation, which whoever has it can take again."""
     from filelock import FileLock
 
     folder = project_root() / ".modelyard"
     folder.mkdir(exist_ok=True)
-    with FileLock(folder / "mlflow.lock"):
-        yield
+    return FileLock(folder / "mlflow.lock", is_singleton=True)
 
 
 def _own_database() -> Path:
