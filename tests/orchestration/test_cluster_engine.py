@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -175,13 +176,16 @@ def until_ended(engine: Engine) -> list[Message | Ended]:
 def test_without_a_worker_a_task_waits_for_one_and_says_so(
     mine: Path, team: Cluster, calls: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    def lose_workers() -> None:
+        called(calls)
+        time.sleep(1.0)  # by then the engine waits for the end alone
+        team.stop_workers("a", "b")
+
     monkeypatch.setattr(cluster_engine, "THREADS_SECONDS", 0.1)
     with connect(team, mine) as engine:
-        engine.submit(Task("patient", Call(wait_once, calls)))
-        called(calls)
         monkeypatch.setattr(engine, "_warn", lambda line: [warnings.append(line), team.restart_workers()])
-        team.stop_workers("a", "b")
-        assert until_ended(engine)[-1] == Ended("patient", 2)
+        threading.Thread(target=lose_workers).start()
+        assert ends(engine, Task("patient", Call(wait_once, calls)))["patient"].result == 2
     assert warnings == [
         f"warning: the scheduler at {team.address} has lost its last worker. Start one in a checkout of this commit: "
         f".venv/bin/dask worker {team.address}"
