@@ -192,6 +192,14 @@ def test_the_truly_best_of_many_equal_models_is_hardly_ever_told_from_the_best()
     assert sum(wrong) <= 12  # three standard errors more than 5 % of 120
 
 
+def test_of_many_equal_models_none_is_told_from_the_best():
+    """The one with the highest value is the best by luck alone; in at most 5 % another is held to be worse."""
+    wrong = [
+        any(each.interval.low > 0 for each in distances_from_best(models_with([0.8] * 12, 200, n))) for n in range(120)
+    ]
+    assert sum(wrong) <= 12  # three standard errors more than 5 % of 120
+
+
 def test_more_models_need_more_evidence():
     two, many = (distances_from_best(models_with([0.85, 0.8] + [0.5] * more, 400, seed=3))[1] for more in (0, 10))
     assert two.value == many.value

@@ -44,7 +44,7 @@ LEGEND = (
     "*published* is the value that the notebook printed, inside our interval or outside it. The interval covers the "
     "choice of test samples only: another seed changes a metric too. *behind the best* is by how much the best "
     "experiment on the same test samples exceeds it in the first metric; the intervals of a table hold together "
-    "(multiple comparisons with the best, by a paired bootstrap), and an experiment whose interval reaches 0 is "
+    "(those of all pairs of experiments, by a paired bootstrap), and an experiment whose interval reaches 0 is "
     "indistinguishable from the best."
 )
 GAINS = (

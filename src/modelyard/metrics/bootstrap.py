@@ -5,6 +5,7 @@ How often each method covers the true value was measured: docs/intervals.md.
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -125,11 +126,12 @@ def bootstrap_interval(metric: Callable[..., np.ndarray], columns: tuple[np.ndar
 def distances_from_best(models: Sequence[BoundMetric]) -> list[Distance]:
     """By how much the highest value of a metric exceeds that of each model, all on the same samples.
 
-    The intervals hold together: in 95 % of all cases, each of them contains the true distance. A model whose interval
-    reaches 0 is indistinguishable from the best.
+    The intervals hold together: in 95 % of all cases, each of them contains the true distance from this model. One
+    whose interval reaches 0 is indistinguishable from the best. They are those of all pairs of models, because any of
+    them could have had the highest value: intervals for a best one that is known beforehand would be too narrow.
 
-    Source: multiple comparisons with the best of Hsu (1984), with the largest studentized distance of a bootstrap in
-    the place of Dunnett's normal distribution (Westfall and Young, Resampling-Based Multiple Testing, 1993).
+    Source: Tukey's intervals of all pairs, with the largest studentized difference of a bootstrap in the place of the
+    studentized range (Westfall and Young, Resampling-Based Multiple Testing, 1993).
     """
     values = np.array([model.value for model in models])
     best, counts = int(values.argmax()), np.cumsum([len(model.arrays) for model in models])[:-1]
@@ -137,21 +139,27 @@ def distances_from_best(models: Sequence[BoundMetric]) -> list[Distance]:
     if len(models[0].arrays[0]) < 2:
         return [Distance(float(each), Interval(0.0, float(each))) for each in distances]
 
-    def distances_of(*arrays: np.ndarray, axis: int = -1) -> np.ndarray:
+    def values_of(*arrays: np.ndarray, axis: int = -1) -> np.ndarray:
         split = [arrays[start:end] for start, end in zip([0, *counts], [*counts, None], strict=True)]
-        found = np.stack([model.formula(*each, axis=axis) for model, each in zip(models, split, strict=True)])
-        behind: np.ndarray = found[best] - found
-        return behind
+        return np.stack([model.formula(*each, axis=axis) for model, each in zip(models, split, strict=True)])
 
-    drawn = _bootstrap(distances_of, [array for model in models for array in model.arrays]).bootstrap_distribution
-    errors = drawn.std(axis=-1, ddof=1)
-    varies = errors > 0
-    studentized = np.abs(drawn - distances[:, np.newaxis])[varies] / errors[varies, np.newaxis]
-    largest = float(np.quantile(studentized.max(axis=0), CONFIDENCE)) if varies.any() else 0.0
+    drawn = _bootstrap(values_of, [array for model in models for array in model.arrays]).bootstrap_distribution
+    errors = (drawn[best] - drawn).std(axis=-1, ddof=1)
+    largest = _critical_value(values, drawn)
     return [
         Distance(float(each), Interval(float(each - largest * error), float(each + largest * error)))
         for each, error in zip(distances, errors, strict=True)
     ]
+
+
+def _critical_value(values: np.ndarray, drawn: np.ndarray) -> float:
+    """How many standard errors the differences of all pairs of values (m,) stay within, in 95 % of draws (m, n)."""
+    largest = np.zeros(drawn.shape[-1])
+    for first, second in combinations(range(len(values)), 2):
+        differences = drawn[first] - drawn[second]
+        if error := differences.std(ddof=1):
+            np.maximum(largest, np.abs(differences - (values[first] - values[second])) / error, out=largest)
+    return float(np.quantile(largest, CONFIDENCE))
 
 
 def variance_over_samples(pairs: Iterable[tuple[BoundMetric, BoundMetric]]) -> float:
