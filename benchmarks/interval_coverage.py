@@ -1,10 +1,11 @@
 """Measures how often the 95 % intervals of metrics on test samples cover the true value.
 
-    .venv/bin/python -m benchmarks.interval_coverage     # writes docs/intervals.md
-
-Takes about a quarter of an hour.
+.venv/bin/python -m benchmarks.interval_coverage     # writes docs/intervals.md; about a quarter of an hour
+.venv/bin/python -m benchmarks.interval_coverage --accuracy    # its exact table only; some seconds
 """
 
+import argparse
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +25,8 @@ PAGE = ROOT / "docs" / "intervals.md"
 TRIALS = {50: 500, 500: 200, 10_000: 50}  # test sets by their number of samples: the larger, the slower
 TRIALS_OF_ACCURACY = {50: 2000, 500: 2000, 10_000: 300}  # it is the fastest
 PERCENTILE = "percentile bootstrap"
+WRONG = {"5 or more": (5.0, math.inf), "1 to 5": (1.0, 5.0), "0.05 to 1": (0.05, 1.0)}  # expected wrong predictions
+LOWEST_ACCURACY = 0.5
 POPULATION = 100_000  # images whose mean average precision counts as the true one
 DRAWS = Callable[[np.random.Generator, int], BoundMetric]
 
@@ -172,6 +175,35 @@ def _shares(covered: str, width: str, intervals: Sequence[Interval], truth: floa
     return {covered: np.mean((low <= truth) & (truth <= high)), width: np.median(high - low)}
 
 
+def accuracy_coverage(count: int, accuracies: Values) -> Values:
+    """The probability with which the interval of an accuracy contains it, computed from the binomial distribution.
+
+    Args:
+        count: number of test samples.
+        accuracies: the true ones (n,).
+    """
+    from scipy.stats import binom
+
+    truth, order = np.zeros(count, int), np.arange(count)
+    shown = [confidence_interval(BoundMetric(metrics.accuracy, (truth, order >= right))) for right in range(count + 1)]
+    low, high = np.array([each.interval for each in shown]).T
+    covered = (low <= accuracies[:, np.newaxis]) & (accuracies[:, np.newaxis] <= high)
+    exact: Values = np.sum(binom.pmf(np.arange(count + 1), count, accuracies[:, np.newaxis]), axis=1, where=covered)
+    return exact
+
+
+def _accuracy_table() -> str:
+    rows = []
+    for count in TRIALS:
+        for name, (least, most) in WRONG.items():
+            wrong = np.geomspace(least, min(most, count * (1 - LOWEST_ACCURACY)), 500)
+            found = accuracy_coverage(count, 1 - wrong / count)
+            lowest = found.argmin()
+            shares = (f"{100 * found.mean():.1f}", f"{100 * found[lowest]:.1f}")
+            rows.append((f"{count:,}", name, *shares, f"{wrong[lowest]:.3g}"))
+    return markdown_table(("test samples", "wrong predictions expected", "covers, %", "lowest, %", "lowest at"), rows)
+
+
 def _table(results: pd.DataFrame) -> str:
     rows = [
         (
@@ -193,7 +225,12 @@ def _table(results: pd.DataFrame) -> str:
 
 def main() -> None:
     """Write the results into the page, between its markers."""
-    fill(PAGE, f"\n{_table(coverage(cases()))}\n")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--accuracy", action="store_true", help="only the exact coverage of accuracies")
+    only_accuracy = parser.parse_args().accuracy
+    fill(PAGE, f"\n{_accuracy_table()}\n", start="<!-- accuracy -->")
+    if not only_accuracy:
+        fill(PAGE, f"\n{_table(coverage(cases()))}\n")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
+from statsmodels.stats.proportion import proportion_confint
 
 from benchmarks import interval_coverage
 
@@ -28,3 +30,11 @@ def test_a_percentile_bootstrap_misses_an_accuracy_near_one(results):
 
 def test_no_method_is_named_that_was_not_used(results):
     assert set(results.loc["loss"].method) == {"BCa bootstrap"}
+
+
+@pytest.mark.parametrize("accuracy", [0.6, 0.9, 0.99, 0.9965])
+def test_the_exact_coverage_of_an_accuracy_is_that_of_wilsons_formula(accuracy: float):
+    right = np.arange(51)
+    low, high = proportion_confint(right, 50, method="wilson")
+    expected = binom.pmf(right, 50, accuracy)[(low <= accuracy) & (accuracy <= high)].sum()
+    assert interval_coverage.accuracy_coverage(50, np.array([accuracy])) == pytest.approx(expected)
