@@ -162,6 +162,17 @@ def test_each_slice_has_its_samples_and_the_headline_metric_with_an_interval(
         assert found["low"] < found["value"] < found["high"]
 
 
+def test_slices_of_few_samples_are_one_without_their_names(image_input: TrainingInput, tmp_path: Path) -> None:
+    labels = np.array(["often"] * 31 + ["Ada"] * 9 + ["Bo"] * 5)
+    save_test(mislabelled(image_input), tmp_path / "test", {"name": labels})
+    details = evaluate(fit(image_input)[0], tmp_path / "test").details
+    assert {name: found["rows"] for name, found in details["slices"]["columns"]["name"].items()} == {
+        "(rare)": 14,
+        "often": 31,
+    }
+    assert "Ada" not in str(details)
+
+
 def test_without_slices_details_have_none(of_values: tuple[Evaluation, Plots]) -> None:
     assert "slices" not in of_values[0].details
 

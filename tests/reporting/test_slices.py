@@ -15,7 +15,6 @@ SLICES = {
         "sex": {
             "female": {"rows": 300, "value": 0.95, "low": 0.92, "high": 0.97},
             "<male>": {"rows": 12, "value": 0.6, "low": 0.4, "high": 0.8},
-            "a rare one": {"rows": 9, "value": 0.5, "low": 0.1, "high": 0.9},
         }
     },
 }
@@ -56,11 +55,6 @@ def test_slices_follow_all_test_samples_and_small_ones_are_marked(judged: Report
     assert rows[2].bar.value < rows[0].bar.value < rows[1].bar.value
     assert "all test samples 360 0.9 (0.89 to 0.91)" in judged.page.text
     assert "sex <male> 12 0.6 (0.4 to 0.8) few samples" in judged.page.text
-
-
-def test_a_slice_of_fewer_than_ten_samples_is_not_published(judged: Report) -> None:
-    assert "a rare one" not in judged.page.text
-    assert "Not shown: 1 value of fewer than 10 samples, which may reveal who they are." in judged.page.text
 
 
 def test_the_threshold_is_explained_with_its_goal(judged: Report) -> None:

@@ -21,6 +21,8 @@ Kind = Literal["number", "boolean", "category", "date"]
 DatePart = Literal["year", "month", "weekday", "hour", "days"]
 
 LARGEST = float(np.finfo(np.float32).max)  # a network takes float32
+SMALLEST_CATEGORY = 10  # samples; a value that fewer have may be what a person wrote about themselves
+RARE = "(rare)"  # stands for the values that fewer have, in what is kept or published
 UNKNOWN = -1.0  # the code of a category that is not among those of the column
 FLAGS = {"true": 1.0, "false": 0.0}
 ISO = "ISO8601"

@@ -18,14 +18,13 @@ from pydantic import Field, ValidationError
 from modelyard.core.config import Settings
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_text, write_json
-from modelyard.data.columns import Column, Kind
+from modelyard.data.columns import SMALLEST_CATEGORY, Column, Kind
 from modelyard.data.inputs import InputDescription
 from modelyard.data.preprocessing import by_feature
 from modelyard.data.readers.reuters import RARER, START
 
 KEPT = 1000  # values of a feature
 MOST_VALUES = 100_000  # of all features together; of a wider table fewer of each are kept
-SMALLEST_CATEGORY = 10
 CHUNK = 1024  # images at a time, to bound the memory
 FLAGS = ("False", "True")
 FILE, VALUES = "contract.json", "values.npy"

@@ -12,6 +12,7 @@ import numpy as np
 
 from modelyard import metrics, models
 from modelyard.data import inputs
+from modelyard.data.columns import RARE, SMALLEST_CATEGORY
 from modelyard.data.samples import Samples
 from modelyard.experiments.tasks import TASKS, Plots, ScoredPredictions
 from modelyard.metrics.bootstrap import CONFIDENCE, RESAMPLES, confidence_interval
@@ -81,13 +82,19 @@ def plot_evaluation(evaluation: Evaluation, training: inputs.TrainingInput, hist
 
 
 def _measure_slices(metric: metrics.BoundMetric, slices: inputs.Slices) -> dict[str, Any]:
-    """By column and slice: the number of its samples, and their metric with its interval."""
+    """By column and slice: the number of its samples, and their metric with its interval; small slices together."""
     return {
         column: {
             name: _measure_slice(metric, labels == name) for name in sorted(set(labels.tolist()), key=_first_number)
         }
-        for column, labels in slices.items()
+        for column, labels in ((column, _pool_rare(labels)) for column, labels in slices.items())
     }
+
+
+def _pool_rare(labels: np.ndarray) -> np.ndarray:
+    names, positions, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    pooled: np.ndarray = np.where(counts < SMALLEST_CATEGORY, RARE, names)[positions]
+    return pooled
 
 
 def _measure_slice(metric: metrics.BoundMetric, members: np.ndarray) -> dict[str, float]:

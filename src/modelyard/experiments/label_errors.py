@@ -12,7 +12,7 @@ import numpy as np
 
 from modelyard import models
 from modelyard.core.errors import ModelyardError
-from modelyard.data.contract import SMALLEST_CATEGORY
+from modelyard.data.columns import RARE, SMALLEST_CATEGORY
 from modelyard.data.cross_validation import divide_folds, evaluation_folds
 from modelyard.data.inputs import TrainingInput
 from modelyard.data.preprocessing import by_feature
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 PICTURES, COLUMNS = 40, 8  # of the sheet
 WORDS = 12  # of a text
-RARE = "(rare)"
 
 
 def check_task(task: Task) -> None:

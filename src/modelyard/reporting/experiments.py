@@ -14,7 +14,7 @@ from modelyard.params.project import Project
 from modelyard.params.results import ExperimentResults, evaluate_stage, results_of, train_stage
 from modelyard.reporting.inline_images import InlineImage
 from modelyard.reporting.project_files import ProjectFiles
-from modelyard.reporting.slices import SliceRow, describe_rare_slices, slice_rows
+from modelyard.reporting.slices import SliceRow, slice_rows
 from modelyard.reporting.tables import ResultRow, ResultTable, interval_text
 
 
@@ -28,7 +28,6 @@ class Measurements:
         positive_class: of two classes, the one that the metrics are of; else empty.
         threshold: what decides between two classes, in words; empty for the likelier class.
         slices: the headline metric of each slice, the whole test set first.
-        rare_slices: what is said of the slices that are not shown; empty if all are.
     """
 
     metrics: dict[str, str] = field(default_factory=dict)
@@ -36,7 +35,6 @@ class Measurements:
     positive_class: str = ""
     threshold: str = ""
     slices: list[SliceRow] = field(default_factory=list)
-    rare_slices: str = ""
 
 
 NOT_MEASURED = Measurements()
@@ -153,7 +151,6 @@ def read_measurements(results: ExperimentResults, first: Iterable[str] = ()) -> 
         positive_class=results.positive_class,
         threshold=threshold.text(results.positive_class) if threshold else "",
         slices=slice_rows(results),
-        rare_slices=describe_rare_slices(results),
     )
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelyard.data.columns import ISO, Column
-from modelyard.data.contract import SMALLEST_CATEGORY, FeatureSummary, Reference, value_text
+from modelyard.data.columns import ISO, SMALLEST_CATEGORY, Column
+from modelyard.data.contract import FeatureSummary, Reference, value_text
 from modelyard.data.inputs import load_description
 from modelyard.data.preprocessing import by_feature
 from modelyard.serving.batch import SampleKind, kind_of

@@ -95,7 +95,6 @@ class ModelCard:
     calibration: list[tuple[str, str]]
     calibration_text: str
     slices: list[tuple[str, str, str, str]]
-    rare_slices: str
     class_header: list[str]
     classes: list[list[str]]
     limits: list[str]
@@ -175,7 +174,6 @@ def _card(sources: CardSources, name: str) -> ModelCard:
         slices=[(row.column, row.name or "all test samples", str(row.rows), row.text) for row in slices],
         class_header=["class", *("samples" if key == "rows" else key for key in next(iter(classes.values()), {}))],
         classes=[[label, *map(_number, values.values())] for label, values in classes.items()],
-        rare_slices=measured.rare_slices,
         limits=[
             *[OTHER_SETTINGS] * (name in sources.with_other_settings),
             *_limits(data, classes, [f"{row.column} = {row.name}" for row in slices if row.is_small], bool(over_seeds)),
