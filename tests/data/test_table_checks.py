@@ -119,7 +119,8 @@ def test_classes_in_other_words_few_rows_and_copies(look) -> None:
     assert found.remarks["code"] == ["each value stands for one of the target: dropped"]
     assert found.remarks["price"] == ["classes with few rows: odd (4)"]
     assert "right): if it is not known beforehand" in look(target=PRICE > 5, near=PRICE).remarks["near"][0]
-    twice = look(target=[*PRICE[:100], *PRICE[:100]], noise=[*NOISE[:100], *NOISE[:100]])
+    noise = [*NOISE[:100], *NOISE[:100]]
+    twice = look(target=[*PRICE[:100], *PRICE[:100]], noise=noise, **{".noise": noise})
     assert twice.remarks[""][0].startswith("100 of 200 rows are equal to an earlier one")
 
 

@@ -19,7 +19,7 @@ from modelyard.data.preprocessing import Imputation, Preprocessing, Strategy, ch
 from modelyard.data.preprocessing import fit as fit_preprocessing
 from modelyard.data.readers import RawData
 from modelyard.data.readers.csv_table import CsvFormat
-from modelyard.data.readers.image_file import ImageFormat
+from modelyard.data.readers.image_file import ImageFormat, ImageSizes
 from modelyard.data.samples import Samples, Task
 from modelyard.data.scaling import Method, Scaler, fit, leak_test_range
 from modelyard.data.slices import slice_column
@@ -108,6 +108,9 @@ class InputDescription(Settings):
     )
     image_format: ImageFormat | None = Field(
         default=None, exclude_if=not_, description="of image files: how they become samples, when predicting as well"
+    )
+    image_sizes: ImageSizes | None = Field(
+        default=None, exclude_if=not_, description="of image files: how large those of the data set are"
     )
     threshold: DecisionThreshold | None = Field(
         default=None, exclude_if=not_, description="of a model of two classes that has one: chosen in its training"
@@ -200,6 +203,7 @@ def prepare(raw: RawData, task: Task, settings: InputSettings) -> tuple[Training
         csv_format=raw.csv_format,
         preprocessing=Preprocessing(imputation=imputation, min_frequency=settings.min_frequency) if columns else None,
         image_format=raw.image_format,
+        image_sizes=raw.image_sizes,
     )
     groups = training.divider.values if training.divider and training.divider.by == "group" else None
     return TrainingInput(refit(description, samples), samples, groups), test.samples

@@ -1,5 +1,6 @@
 """The source of one raw file and its checksum, as params.yaml declares them."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -188,5 +189,5 @@ def dvc_remedy(path: Path, root: Path) -> str:
         pointer = each.with_name(f"{each.name}.dvc") if each.name else each
         if pointer.is_file():
             shown = pointer.relative_to(root) if pointer.is_relative_to(root) else pointer
-            return f"DVC keeps it: run `dvc pull {shown}`"
+            return f"DVC keeps it: run `dvc pull {shlex.quote(str(shown))}`"
     return ""

@@ -357,7 +357,8 @@ def _copies(table: RawTable) -> int:
     """The number of rows that are equal to an earlier one."""
     import pyarrow as pa
 
-    whole = pa.table(table.columns)
+    # Names by position: group_by would take `.rate` for a nested field.
+    whole = pa.table(list(table.columns.values()), names=[str(number) for number in range(len(table.columns))])
     try:
         return len(whole) - len(whole.group_by(whole.column_names).aggregate([]))
     except pa.ArrowNotImplementedError:  # of values that no model takes either

@@ -100,9 +100,9 @@ def _part(samples: Samples, description: InputDescription) -> dict[str, Any]:
 
 
 def _column(column: Column) -> str:
-    """What a column holds, in words."""
+    """What a column holds, in words; not which categories, because rare ones may be what people wrote."""
     if column.kind == "category":
-        return f"category ({', '.join(column.categories[:LISTED])}{', ...' if len(column.categories) > LISTED else ''})"
+        return f"category ({len(column.categories)} values)"
     return f"date ({', '.join(column.parts)})" if column.kind == "date" else column.kind
 
 

@@ -1,5 +1,6 @@
 """Folders of images: classes and parts by their names, samples in the order of their paths, and what is refused."""
 
+import dataclasses
 import os
 import shutil
 import tracemalloc
@@ -95,6 +96,9 @@ def test_files_of_other_sizes_kinds_and_colours_become_samples_of_one_shape(read
     Image.new("CMYK", (5, 90)).save(folder / "dark/z.TIF", "tiff")
     raw = read(colour="rgb", fit="crop", size=(6, 4))
     assert raw.samples.x.shape == (10, 6, 4, 3)
+    assert raw.image_sizes is not None
+    assert raw.image_sizes.outside((21, 33)) == raw.image_sizes.outside((90, 5)) == {}
+    assert raw.image_sizes.outside((91, 34)) == {"height": (91, (8, 90)), "width": (34, (5, 33))}
     assert np.abs(raw.samples.x[4].reshape(-1, 3).astype(int) - [255, 0, 0]).max() < 6
 
 
@@ -194,6 +198,7 @@ def test_the_order_of_the_files_does_not_depend_on_the_file_system(paths: list[t
         (["Cats/1", "cats/1"], "the folders 'Cats' and 'cats' are probably one class"),
         (["train/Cats/1", "test/cats/1", "train/a/1"], "the folders 'Cats' and 'cats' are probably one class"),
         (["train/a/1", "val/a/1", "test/a/1"], "the folders are test, train, val. Give train and test"),
+        (["a/train/1", "a/test/2", "b/train/3"], "the folders test, train are inside those of the classes: put the"),
         (["train/a/1", "val/a/1"], "the folders are train, val. Give train and test"),
         (["train/a/1", "Train/a/1", "test/a/1"], "the folders are Train, test, train. Give train and test"),
     ],
@@ -247,9 +252,7 @@ def test_images_on_disk_give_the_input_of_images_in_memory(read: Read, folder: P
         file.rename(folder / file.parent.name / f"more{file.name}")
     raw = read()
     assert isinstance(raw.samples.x, np.memmap)
-    in_memory = RawData(
-        Samples(np.array(raw.samples.x), raw.samples.y), classes=raw.classes, image_format=raw.image_format
-    )
+    in_memory = dataclasses.replace(raw, samples=Samples(np.array(raw.samples.x), raw.samples.y))
     training, test = prepare(in_memory, "classification", SETTINGS)
     write_input(raw, "classification", SETTINGS, tmp_path / "training", tmp_path / "test")
     written = load_training(tmp_path / "training")

@@ -13,7 +13,7 @@ from modelyard.core.config import Settings
 from modelyard.core.errors import ModelyardError
 from modelyard.data.columns import Column
 from modelyard.data.readers.csv_table import CsvFormat
-from modelyard.data.readers.image_file import ImageFormat
+from modelyard.data.readers.image_file import ImageFormat, ImageSizes
 from modelyard.data.samples import TARGET_KINDS, Samples, Task
 from modelyard.data.sources import FileName, FolderName, Source
 
@@ -39,6 +39,7 @@ class RawData:
     columns: tuple[Column, ...] = ()  # for a table that has more than numbers: what each column holds
     csv_format: CsvFormat | None = None  # of such a table
     image_format: ImageFormat | None = None  # for image files: how they were decoded
+    image_sizes: ImageSizes | None = None  # and how large they were
     left_out: tuple[str, ...] = ()  # files that cannot be read, each with the reason
 
 

@@ -1,7 +1,7 @@
 """Image files of any size and mode, decoded to the pixels of a sample: by the reader, and when predicting."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
@@ -48,6 +48,28 @@ class ImageFormat(Settings):
     def shape(self) -> tuple[int, int, int]:
         """The shape of a sample: height, width, channels."""
         return (*self.size, CHANNELS[self.colour])
+
+
+class ImageSizes(Settings):
+    """How large images are, in pixels: from the smallest to the largest."""
+
+    height: tuple[int, int]
+    width: tuple[int, int]
+
+    @classmethod
+    def of(cls, sizes: Sequence[tuple[int, int]]) -> "ImageSizes":
+        """Return those of one or more images, each given by height and width."""
+        heights, widths = zip(*sizes, strict=True)
+        return cls(height=(min(heights), max(heights)), width=(min(widths), max(widths)))
+
+    def outside(self, size: tuple[int, int]) -> dict[str, tuple[int, tuple[int, int]]]:
+        """Return what of an image's height and width lies outside, by its name: the number and the range."""
+        ranges = {"height": self.height, "width": self.width}
+        return {
+            name: (found, ends)
+            for (name, ends), found in zip(ranges.items(), size, strict=True)
+            if not ends[0] <= found <= ends[1]
+        }
 
 
 class UnreadableImage(Exception):

@@ -19,7 +19,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.core.processes import core_count
 from modelyard.data.readers.base import OneFileSettings, RawData
 from modelyard.data.readers.class_names import find_similar
-from modelyard.data.readers.image_file import DecodedImage, ImageFormat, UnreadableImage, decode
+from modelyard.data.readers.image_file import DecodedImage, ImageFormat, ImageSizes, UnreadableImage, decode
 from modelyard.data.samples import Samples, write_rows
 from modelyard.data.trees import Tree, open_tree
 
@@ -102,10 +102,13 @@ def read_tree(path: Path, settings: ImagesDataset, shown: str, on_disk: Path) ->
         problems = dict.fromkeys(folders.misplaced, "not in the folder of a class")
         check_counts(folders.counts(), folders.classes, bool(settings.classes), shown)
         numbers = {name: number for number, name in enumerate(folders.files)}
+        sizes: list[tuple[int, int]] = []
 
         def rows() -> Iterator[tuple[int, np.ndarray]]:
             for name, result in work_on(tree, folders.files, partial(_decode, image_format=settings.image_format)):
                 if isinstance(result, DecodedImage):
+                    if folders.files[name][0] == "train":
+                        sizes.append(result.size)
                     yield numbers[name], result.pixels
                 else:
                     problems[name] = str(result)
@@ -133,6 +136,7 @@ def read_tree(path: Path, settings: ImagesDataset, shown: str, on_disk: Path) ->
         samples.take(np.flatnonzero(kept & is_test)) if is_test.any() else None,
         classes=folders.classes,
         image_format=settings.image_format,
+        image_sizes=ImageSizes.of(sizes),
         left_out=tuple(f"{_printable(name)}: {reason}" for name, reason in problems.items()),
     )
 
@@ -165,6 +169,13 @@ def find_folders(names: Iterable[str], classes: Sequence[str], shown: str) -> Im
         raise ModelyardError(
             f"{shown}: images are expected in a folder for each class, of which there is {which}: make folders such as "
             "cats/ and dogs/ with the images of each, or train/ and test/ with such folders in both"
+        )
+    inner = {name: path[1] for name, path in inside.items() if len(path) > 2 and path[1].casefold() in PARTS}
+    if not parts and inner.keys() == files.keys():
+        name, part = next(iter(inner.items()))
+        raise ModelyardError(
+            f"{shown}: {_printable(name)}: the folders {', '.join(sorted(set(inner.values())))} are inside those of "
+            f"the classes: put the classes inside, as in {part}/{_printable(files[name][1])}"
         )
     if unnamed := [label for label in found if label != _printable(label)]:
         raise ModelyardError(f"{shown}: the name of the folder {_printable(unnamed[0])} is not UTF-8: rename it")
