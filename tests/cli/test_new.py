@@ -231,6 +231,9 @@ def test_what_the_pipeline_writes_is_ignored_by_git_as_in_the_repository(project
         (["old", "--empty"], "old exists, and nothing is overwritten"),
         (["my houses", "--empty"], "'my houses' is no name for a package: letters, digits, and -, _ and ."),
         (["my houses", "--empty"], "such as my-houses."),
+        (["/proc/mine", "--empty"], "/proc/mine cannot be created: No such file or directory. Give a folder elsewhere."),
+        (["houses.csv/mine", "--empty"], "houses.csv is no folder, so houses.csv/mine cannot be in it: give another"),
+        (["new/in/new", "--table", "none.csv", "--target", "price"], "none.csv: no such file"),
         (["modelyard", "--empty"], "other than modelyard itself"),
         (["-", "--empty"], "is no name for a package"),
         (["new", "--table", "none.csv", "--target", "price"], "none.csv: no such file"),
@@ -269,6 +272,22 @@ def test_what_cannot_be_created_is_refused_and_leaves_nothing(tmp_path: Path, mo
     assert message in str(result.output)
     assert "Traceback" not in result.output
     assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_a_folder_that_appears_while_the_command_works_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    write_wheel = new.write_wheel
+
+    def write_wheel_beside_others(folder: Path) -> Path:
+        Path("race").mkdir()
+        Path("race/mine.txt").write_text("precious")
+        return write_wheel(folder)
+
+    monkeypatch.setattr(new, "write_wheel", write_wheel_beside_others)
+    result = modelyard("new", "race", "--empty")
+    assert result.exit_code == 1
+    assert "race exists, and nothing is overwritten: give a folder that does not exist yet." in result.output
+    assert [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*"))] == ["race", "race/mine.txt"]
 
 
 def test_without_git_nothing_is_created(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -103,6 +103,46 @@ def test_two_processes_can_write_a_folder_at_once(tmp_path: Path):
     assert _names(tmp_path) == ["model"]
 
 
+def test_a_folder_that_appears_meanwhile_is_kept_where_none_may_be_replaced(tmp_path: Path):
+    for content in ("empty", "full"):
+        with pytest.raises(FileExistsError), files.atomic_folder(tmp_path / content, replace=False):
+            (tmp_path / content).mkdir()
+            if content == "full":
+                (tmp_path / content / "mine").write_text("precious")
+    assert _names(tmp_path) == ["empty", "full"]
+    assert (_names(tmp_path / "empty"), _names(tmp_path / "full")) == ([], ["mine"])
+
+
+def test_of_two_that_write_a_new_folder_the_first_one_to_end_succeeds(tmp_path: Path):
+    with pytest.raises(FileExistsError), files.atomic_folder(tmp_path / "model", replace=False) as first:
+        (first / "weights").write_text("first")
+        with files.atomic_folder(tmp_path / "model", replace=False) as second:
+            (second / "weights").write_text("second")
+    assert (tmp_path / "model" / "weights").read_text() == "second"
+    assert (tmp_path / "model").stat().st_mode & 0o777 == 0o755
+    assert _names(tmp_path) == ["model"]
+
+
+def test_a_file_that_comes_in_at_the_last_moment_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    mkdir = Path.mkdir
+
+    def mkdir_and_fill(path: Path, *arguments, **options) -> None:
+        mkdir(path, *arguments, **options)
+        if path.name == "model":
+            (path / "mine").write_text("precious")
+
+    monkeypatch.setattr(Path, "mkdir", mkdir_and_fill)
+    with pytest.raises(FileExistsError), files.atomic_folder(tmp_path / "model", replace=False):
+        pass
+    assert _names(tmp_path / "model") == ["mine"]
+
+
+def test_an_error_names_the_folder_that_cannot_be_made():
+    with pytest.raises(FileNotFoundError) as raised, files.atomic_folder(Path("/proc/model")):
+        pass
+    assert raised.value.filename == "/proc/model"
+
+
 def test_leftovers_of_another_folder_are_not_removed(tmp_path: Path):
     (tmp_path / ".other.abc123.part").mkdir()
     with files.atomic_folder(tmp_path / "model"):

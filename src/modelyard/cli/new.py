@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -90,7 +91,7 @@ def create(folder: Path, data: Data, is_empty: bool) -> None:
     """
     console = Console()
     _check(folder, data, is_empty)
-    with atomic_folder(folder) as draft:
+    with _draft(folder) as draft:
         entries = _write(draft, folder.name, data)
         (draft / "wheels").mkdir()
         wheel = write_wheel(draft / "wheels")
@@ -100,9 +101,38 @@ def create(folder: Path, data: Data, is_empty: bool) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
+@contextmanager
+def _draft(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder that becomes the project, unless the block fails: then its new parents go, too.
+
+    Raises:
+        ModelyardError: there cannot be such a folder, or another process has made one while this one worked.
+    """
+    new_parents = [parent for parent in folder.parents if not parent.exists()]
+    try:
+        with atomic_folder(folder, replace=False) as draft:
+            yield draft
+    except BaseException as error:
+        for parent in new_parents:
+            with suppress(OSError):
+                parent.rmdir()
+        if not isinstance(error, OSError) or error.filename != str(folder):
+            raise
+        if isinstance(error, FileExistsError):
+            raise ModelyardError(_exists(folder)) from None
+        raise ModelyardError(f"{folder} cannot be created: {error.strerror}. Give a folder elsewhere.") from None
+
+
+def _exists(folder: Path) -> str:
+    return f"{folder} exists, and nothing is overwritten: give a folder that does not exist yet."
+
+
 def _check(folder: Path, data: Data, is_empty: bool) -> None:
     if folder.exists() or folder.is_symlink():
-        raise ModelyardError(f"{folder} exists, and nothing is overwritten: give a folder that does not exist yet.")
+        raise ModelyardError(_exists(folder))
+    parent = next(each for each in folder.parents if each.exists() or each.is_symlink())
+    if not parent.is_dir():
+        raise ModelyardError(f"{parent} is no folder, so {folder} cannot be in it: give another folder.")
     if not NAME.fullmatch(folder.name) or folder.name.lower() == "modelyard":
         better = re.sub(r"[^a-z0-9]+", "-", folder.name.lower()).strip("-")
         proposal = better if better not in ("", "modelyard") else "houses"

@@ -1,7 +1,9 @@
 """Atomic writes, checksums, and file formats whose bytes depend on the content only."""
 
+import errno
 import hashlib
 import json
+import os
 import secrets
 import shutil
 import tempfile
@@ -63,17 +65,31 @@ def temporary_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`, and rename it to `path` only if the block succeeds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for other in path.parent.glob(f".{path.name}.*.part"):
-        if is_left_over(other):
-            shutil.rmtree(other, ignore_errors=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+def atomic_folder(path: Path, replace: bool = True) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`, and rename it to `path` only if the block succeeds.
+
+    Args:
+        path: the folder.
+        replace: whether it takes the place of a folder that is there already.
+
+    Raises:
+        OSError: it cannot be made; FileExistsError without `replace`, if there is something at `path` in the end.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for other in path.parent.glob(f".{path.name}.*.part"):
+            if is_left_over(other):
+                shutil.rmtree(other, ignore_errors=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    except OSError as error:
+        error.filename = str(path)
+        raise
     try:
         temporary.chmod(0o755)  # mkdtemp's 0o700 would hide the results from other users
         yield temporary
-        if path.exists():  # renamed first: a half-deleted folder must never have this name
+        if not replace:
+            _rename_to_new(temporary, path)
+        elif path.exists():  # renamed first: a half-deleted folder must never have this name
             replaced = temporary.with_suffix(".old.part")
             path.replace(replaced)
             temporary.replace(path)
@@ -85,6 +101,19 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _rename_to_new(folder: Path, path: Path) -> None:
+    """Give a folder a name that nothing has.
+
+    A rename replaces an empty folder of anyone. The one that it may replace is therefore made here, which fails if
+    there is anything of that name; and it fails itself if that folder has got a file in the meantime.
+    """
+    path.mkdir()
+    try:
+        folder.rename(path)
+    except OSError:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
 
 
 def is_left_over(path: Path) -> bool:
