@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
+from support.commands import modelyard
 from support.paths import ROOT
 
 from modelyard.cli import package_code
@@ -141,6 +142,35 @@ def test_files_of_an_earlier_version_are_replaced_and_edited_ones_are_kept(proje
     assert (project / "pipeline" / "fetch.py.new").read_text() == new["pipeline/fetch.py"]
     assert package_code.refresh(project) == ""
     assert package_code.take_over(project) == ([], [])
+
+
+def test_missing_files_are_written_again(project: Path, monkeypatch: pytest.MonkeyPatch):
+    missing = ["dvc.yaml", "pipeline/evaluate.py", "pipeline/python"]
+    for name in missing:
+        (project / name).unlink()
+    monkeypatch.chdir(project)
+    assert modelyard("upgrade").output.splitlines() == [f"{name}: written" for name in missing]
+    assert (project / "pipeline" / "evaluate.py").read_bytes() == (ROOT / "pipeline" / "evaluate.py").read_bytes()
+    assert (project / "pipeline" / "python").stat().st_mode & 0o777 == 0o755
+    assert "are those of the installed version" in modelyard("upgrade").output
+
+
+@pytest.mark.parametrize(
+    "name, text, todo",
+    [
+        ("requirements.lock", "mlflow==3.0\nmodelyard==9.8.7 \\\n    --hash=sha256:0\n", "make install"),
+        ("pyproject.toml", '[project]\ndependencies = ["modelyard==9.8.7"]\n', "make lock && make install"),
+    ],
+)
+def test_another_version_than_the_installed_one_is_named(project: Path, monkeypatch, name: str, text: str, todo: str):
+    installed = package_code.version("modelyard")
+    (project / name).write_text(text)
+    expected = f"modelyard {installed} is installed, and {name} asks for 9.8.7: run `{todo}`."
+    assert package_code.refresh(project) == expected
+    monkeypatch.chdir(project)
+    assert modelyard("upgrade").output.splitlines()[0] == expected
+    (project / name).write_text(text.replace("9.8.7", installed))
+    assert package_code.refresh(project) == ""
 
 
 def test_no_template_has_a_name_that_dvc_takes_for_a_pipeline_of_this_repository() -> None:

@@ -234,7 +234,10 @@ def new(
 
 @app.command()
 def upgrade() -> None:
-    """Take over the installed version's dvc.yaml and scripts in a project of `modelyard new`. Edited files are kept."""
+    """Take over the installed version's dvc.yaml and scripts in a project of `modelyard new`.
+
+    Edited files are kept, and missing ones are written again.
+    """
     from modelyard.cli.upgrade import upgrade
 
     with exit_on_error():

@@ -36,6 +36,8 @@ HEADER = (
 )
 FILES = "files"
 """The key of package.yaml with the hashes of the files that `modelyard new` or `modelyard upgrade` wrote."""
+PINNED = re.compile(r"""(?m)(?:^|["'])modelyard *== *([^\s"',;]+)""")
+"""The version of the package in a lock file, or in the dependencies of a pyproject.toml."""
 SOURCE = "src/modelyard/"
 DIGITS = 12  # of a hash: enough to notice a change
 LISTED = 6  # changed files in one line
@@ -58,11 +60,25 @@ def refresh(root: Path) -> str:
     files = before.pop(FILES, None) or {}
     now = _installed()
     _write(root, now, files)
-    return "\n".join(filter(None, [_describe(before, now) if before else "", _describe_files(files)]))
+    changes = _describe(before, now) if before else ""
+    return "\n".join(filter(None, [changes, _describe_files(files), find_other_version(root)]))
+
+
+def find_other_version(root: Path) -> str:
+    """Return that a project asks for another version than the installed one, and what to do, "" if it does not."""
+    installed = version("modelyard")
+    for name, todo in (("requirements.lock", "make install"), ("pyproject.toml", "make lock && make install")):
+        try:
+            pinned = PINNED.search((root / name).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError):  # the project has no such file, or another program reports it
+            continue
+        if pinned and pinned[1] != installed:
+            return f"modelyard {installed} is installed, and {name} asks for {pinned[1]}: run `{todo}`."
+    return ""
 
 
 def take_over(root: Path) -> tuple[list[str], list[str]]:
-    """Write the files of `project_files` where the project has those of an earlier version.
+    """Write the files of `project_files` where the project has those of an earlier version, or none.
 
     Returns:
         The files that were written; and those that were edited here and are kept, each with the new one beside it as
@@ -75,7 +91,7 @@ def take_over(root: Path) -> tuple[list[str], list[str]]:
     kept: list[str] = []
     for path, text in new.items():
         present = _digest((root / path).read_bytes()) if (root / path).exists() else None
-        if present == _digest(text.encode()) or recorded.get(path) == _digest(text.encode()):
+        if _digest(text.encode()) in (present, present and recorded.get(path)):  # there already, or edited since
             continue
         is_edited = present not in (None, recorded.get(path))
         (kept if is_edited else written).append(path)

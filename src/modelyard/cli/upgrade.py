@@ -9,13 +9,13 @@ from modelyard.core.errors import ModelyardError
 
 
 def upgrade() -> None:
-    """Take over the new files, and print which were written and which kept because they were edited.
+    """Take over new and missing files, and print which were written and which kept because they were edited.
 
     Raises:
         ModelyardError: the project was not created by `modelyard new`.
     """
     console, root = Console(), Path.cwd()
-    if not package_code.uses_lock(root):
+    if not (package_code.uses_lock(root) or (root / package_code.LOCK).exists()):  # its dvc.yaml may be missing
         raise ModelyardError(
             f"the stages of this project do not depend on {package_code.LOCK}, as in a project of `modelyard new`: "
             "there is nothing to take over."
@@ -23,5 +23,6 @@ def upgrade() -> None:
     written, kept = package_code.take_over(root)
     lines = [f"{path}: written" for path in written]
     lines += [f"{path}: edited here and kept; the new one is {path}.new" for path in kept]
-    for line in lines or ["The files of the pipeline are those of the installed version."]:
+    lines = lines or ["The files of the pipeline are those of the installed version."]
+    for line in filter(None, [package_code.find_other_version(root), *lines]):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
