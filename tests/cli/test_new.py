@@ -231,7 +231,10 @@ def test_what_the_pipeline_writes_is_ignored_by_git_as_in_the_repository(project
         (["old", "--empty"], "old exists, and nothing is overwritten"),
         (["my houses", "--empty"], "'my houses' is no name for a package: letters, digits, and -, _ and ."),
         (["my houses", "--empty"], "such as my-houses."),
-        (["/proc/mine", "--empty"], "/proc/mine cannot be created: No such file or directory. Give a folder elsewhere."),
+        (
+            ["/proc/mine", "--empty"],
+            "/proc/mine cannot be created: No such file or directory. Give a folder elsewhere.",
+        ),
         (["houses.csv/mine", "--empty"], "houses.csv is no folder, so houses.csv/mine cannot be in it: give another"),
         (["new/in/new", "--table", "none.csv", "--target", "price"], "none.csv: no such file"),
         (["modelyard", "--empty"], "other than modelyard itself"),

@@ -65,6 +65,99 @@ def test_a_classification_is_stratified_with_its_loss(project: Path) -> None:
     assert "20 row(s) with a missing value" in proposal.problem
 
 
+def table_of_patients(**columns: object) -> None:
+    """Write 200 rows of 20 patients."""
+    random = np.random.default_rng(0)
+    others = {"dose": random.uniform(0, 9, 200).round(2), "pulse": random.normal(70, 9, 200).round(2)}
+    pd.DataFrame({**columns, **others}).to_csv("visits.csv", index=False)
+
+
+PATIENTS = np.arange(200) % 20
+SAME = "if rows of the same {} are alike, write `split: {{test: 0.2, test_seed: 1, validation: 0.2, group: {}}}`"
+
+
+@pytest.mark.parametrize(
+    "name, values",
+    [
+        ("patient", PATIENTS),
+        ("PatientID", PATIENTS + 1000),
+        ("customerid", [f"{number:x}" for number in PATIENTS]),
+        ("who", [f"P{number:03}" for number in PATIENTS]),
+    ],
+)
+def test_a_column_that_names_what_has_several_rows_is_a_reason_for_groups(name: str, values, project: Path) -> None:
+    table_of_patients(**{name: values})
+    remarks = propose(Path("visits.csv"), TableOptions("pulse")).remarks
+    assert f"{SAME.format(name, name)}, or give --group {name}" in remarks
+
+
+@pytest.mark.parametrize(
+    "name, values",
+    [
+        ("patient", np.arange(200)),
+        ("patient", np.arange(200) % 2),
+        ("bid", PATIENTS),
+        ("paid", PATIENTS),
+        ("rooms", PATIENTS),
+        ("month", [f"M{number % 12 + 1}" for number in range(200)]),
+        ("person", np.linspace(0.5, 9.5, 20)[PATIENTS]),
+    ],
+)
+def test_other_columns_are_none(name: str, values, project: Path) -> None:
+    table_of_patients(**{name: values})
+    assert not [text for text in propose(Path("visits.csv"), TableOptions("pulse")).remarks if "--group" in text]
+
+
+def test_rows_are_divided_by_the_groups_or_the_time_that_are_given(project: Path) -> None:
+    table_of_patients(patient=PATIENTS, day=np.arange(200), well=np.where(PATIENTS % 3, "yes", "no"))
+    grouped = propose(Path("visits.csv"), TableOptions("well", group="patient"))
+    assert grouped.problem == ""
+    assert grouped.entries["inputs"]["visits"]["split"] == {
+        "test": 0.2, "test_seed": 1, "validation": 0.2, "group": "patient"
+    }  # fmt: skip
+    assert grouped.entries["datasets"]["visits"]["columns"]["patient"] == "drop"
+    assert not [text for text in grouped.remarks if "--group" in text]
+    kept = propose(Path("visits.csv"), TableOptions("well", group="patient", columns={"patient": "number"}))
+    assert kept.entries["datasets"]["visits"]["columns"]["patient"] == "number"
+    timed = propose(Path("visits.csv"), TableOptions("pulse", time="day"))
+    assert timed.problem == ""
+    assert timed.entries["inputs"]["visits"]["split"] == {"test": 0.2, "time": "day", "validation": 0.2}
+
+
+def test_a_date_is_a_reason_to_test_on_later_rows(project: Path) -> None:
+    table_of_patients(day=pd.date_range("2024-01-01", periods=200))
+    (remark,) = [text for text in propose(Path("visits.csv"), TableOptions("pulse")).remarks if "later" in text]
+    assert remark.endswith("write `split: {test: 0.2, time: day, validation: 0.2}`, or give --time day")
+
+
+def test_a_regression_of_text_is_refused_with_what_can_be_given(project: Path) -> None:
+    with pytest.raises(ModelyardError, match="kind holds text: give --task classification, or another --target"):
+        propose(Path("houses.csv"), TableOptions("kind", task="regression"))
+    assert propose(Path("houses.csv"), TableOptions("area", task="regression")).problem == ""
+
+
+def test_few_test_samples_are_remarked(project: Path) -> None:
+    assert any(
+        "12 test samples say little" in text for text in propose(Path("houses.csv"), TableOptions("price")).remarks
+    )
+    table_of_patients()
+    assert not any("say little" in text for text in propose(Path("visits.csv"), TableOptions("pulse")).remarks)
+
+
+def test_a_table_in_the_project_is_to_be_kept_out_of_git(project: Path, tmp_path_factory) -> None:
+    def remarks(file: Path, *, is_kept: bool = False) -> str:
+        return "\n".join(propose(file, TableOptions("price"), is_kept=is_kept).remarks)
+
+    HOUSES.to_csv("-my houses.csv", index=False)
+    assert "keep it out of git, for example with `dvc add './-my houses.csv'`" in remarks(Path("-my houses.csv"))
+    assert "dvc add" not in remarks(Path("houses.csv"), is_kept=True)
+    Path("houses.csv.dvc").write_text("outs: []")
+    assert "dvc add" not in remarks(Path("houses.csv"))
+    outside = tmp_path_factory.mktemp("outside") / "houses.csv"
+    HOUSES.to_csv(outside, index=False)
+    assert "houses.csv lies outside of this project" in remarks(outside)
+
+
 @pytest.mark.parametrize("name, target", [
     ("penguins", "species"), ("titanic", "Survived"), ("california_housing", "median_house_value"), ("taxis", "fare"),
 ])  # fmt: skip
@@ -113,6 +206,9 @@ def test_other_files_of_the_same_table_give_the_same_entries(name: str, project:
         (TableOptions("price", missing={"x": ("1",)}), "no column 'x' (--missing); allowed: area, garden"),
         (TableOptions("price", csv_format={"separator": "x"}), "--separator: 'x' is not possible"),
         (TableOptions("price", columns={"price": "drop"}), "houses.csv: price is the target, and cannot be dropped"),
+        (TableOptions("price", group="own"), "no column 'own' (--group); did you mean owner?"),
+        (TableOptions("price", group="owner", time="area"), "--group and --time exclude each other"),
+        (TableOptions("price", time="price"), "price is the target, and says nothing of how to divide the rows"),
         (TableOptions("price", columns={"area": "nmber"}), "--column area: 'nmber' is not possible"),
     ],
 )

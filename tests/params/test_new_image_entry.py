@@ -55,7 +55,7 @@ def test_the_entries_of_a_folder(project: Path) -> None:
     models = {name: entry["model"]["family"] for name, entry in proposal.entries["experiments"].items()}
     assert models == {"photos_baseline": "baseline", "photos_cnn": "cnn"}
     assert [text.partition(",")[0] for text in proposal.guesses] == ["size: [28", "colour: grey"]
-    assert any("keep them out of git" in text for text in proposal.remarks)
+    assert any("keep it out of git" in text for text in proposal.remarks)
 
 
 def test_a_folder_with_a_blank_in_its_name_is_quoted_for_the_shell(project: Path) -> None:

@@ -184,6 +184,13 @@ SeparatorOption = Annotated[
 ]
 DecimalOption = Annotated[str | None, typer.Option(metavar="SIGN", help="Of CSV: . or ,")]
 EncodingOption = Annotated[str | None, typer.Option(help="Of CSV, such as cp1252; default: utf-8.")]
+GroupOption = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Keep rows with the same value, such as a patient's, in the same part."),
+]
+TimeOption = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Test on the last rows by this column of dates or numbers.")
+]
 SizeOption = Annotated[str | None, typer.Option(metavar="HEIGHTxWIDTH", help="Of images: to which they are resized.")]
 ColourOption = Annotated[ImageColour | None, typer.Option(help="Of images; default: rgb, if any has colours.")]
 FitOption = Annotated[
@@ -218,6 +225,8 @@ def new(
     separator: SeparatorOption = None,
     decimal: DecimalOption = None,
     encoding: EncodingOption = None,
+    group: GroupOption = None,
+    time: TimeOption = None,
     size: SizeOption = None,
     colour: ColourOption = None,
     fit: FitOption = None,
@@ -625,6 +634,8 @@ def data_show(
     separator: SeparatorOption = None,
     decimal: DecimalOption = None,
     encoding: EncodingOption = None,
+    group: GroupOption = None,
+    time: TimeOption = None,
     size: SizeOption = None,
     colour: ColourOption = None,
     fit: FitOption = None,

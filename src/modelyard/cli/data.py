@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
@@ -43,6 +42,8 @@ class ShowOptions:
     separator: str | None = None
     decimal: str | None = None
     encoding: str | None = None
+    group: str | None = None
+    time: str | None = None
     size: str | None = None
     colour: str | None = None
     fit: str | None = None
@@ -132,7 +133,7 @@ def update(name: str, as_json: bool) -> None:
     if done.checksum:
         lines = [f"{name}: params.yaml has the checksum of the new {file} now.", *_changes(done)]
         pointer = file.with_name(f"{file.name}.dvc")
-        lines += [f"Next: dvc add {shlex.quote(str(file))} && dvc push"] if pointer.is_file() else []
+        lines += [f"Next: dvc add {new_entry.in_shell(str(file))} && dvc push"] if pointer.is_file() else []
         lines += [f"inputs.{each} cannot be built any more: {problem}" for each, problem in done.problems]
         lines += [] if done.problems else ["Next: modelyard run"]
     for line in lines:
@@ -192,6 +193,8 @@ def table_options(file: Path, options: ShowOptions) -> TableOptions:
         columns | dict.fromkeys(options.drop, "drop"),
         missing,
         {key: value for key, value in given.items() if value is not None},
+        (options.group or "").strip(),
+        (options.time or "").strip(),
     )
 
 

@@ -184,7 +184,7 @@ def _add_data(draft: Path, data: Data, original: Path) -> Proposal:
         if data.images:
             proposal = propose_images(copied, image_settings(copied, data.options), root=draft, is_kept=True)
         else:
-            proposal = new_entry.propose(copied, table_options(copied, data.options), root=draft)
+            proposal = new_entry.propose(copied, table_options(copied, data.options), root=draft, is_kept=True)
         if proposal.problem:
             raise ModelyardError(f"{original}: its entries cannot be built: {proposal.problem}")
     except ModelyardError as error:

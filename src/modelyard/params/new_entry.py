@@ -1,7 +1,9 @@
 """Entries of params.yaml for a table of one's own: proposed from what the table holds, tried out, and written."""
 
+import math
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from pydantic import ValidationError
 from modelyard.core.config import parse_yaml, read_yaml, suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import sha256
-from modelyard.data.columns import Column, to_numbers, type_error
+from modelyard.data.columns import Column, as_text, to_numbers, type_error, without_gaps
 from modelyard.data.inputs import InputSettings, prepare
 from modelyard.data.preprocessing import WITHOUT_MEDIAN
 from modelyard.data.readers import table_file
@@ -22,12 +24,20 @@ from modelyard.data.samples import TARGET_KINDS, Task
 from modelyard.data.sources import dvc_remedy
 from modelyard.data.splits import check_targets
 from modelyard.data.table_checks import Examination, examine, guess_task
+from modelyard.data.table_profile import ColumnProfile
 from modelyard.params.yaml_text import add_entry, as_yaml, with_value, write_checked
 
 WIDTH = 78  # of printed entries
 MANY_GAPS = 0.05  # a share of the rows; with more, a feature says where they are
 LARGE = 100.0  # targets from which a network learns nothing unless they are scaled
 SKEWED = 1.0  # a skewness from which logarithms are nearer to a normal distribution
+FEW_TESTS = 20  # test samples from which little can be said of a model
+TEST = 0.2  # the share of the test samples, and of the others that of the validation samples
+THINGS = "patient|subject|participant|person|customer|client|user|household|device|machine|sensor"
+ENTITY = re.compile(rf"(?i:(?:^|[^a-z])(?:id|(?:{THINGS})(?:[^a-z]?id)?)$)|(?<=[a-z])I[Dd]$")  # a column's name
+NUMBERED = re.compile(r"(\D*[A-Za-z]\D*)\d+")  # P001, patient-1
+FEW_GROUPS, FEW_NUMBERED = 5, 13  # groups to divide; what is numbered without such a name is not months or grades
+ROWS_PER_GROUP = 2  # on average, at least
 LOSSES: dict[Task, str] = {"classification": "sparse_categorical_crossentropy", "regression": "mse"}
 
 
@@ -39,6 +49,8 @@ class TableOptions:
         columns: the kind of a column, or drop.
         missing: values of a column that mean no value.
         csv_format: `separator`, `decimal` and `encoding`, where given.
+        group: the column by which samples stay together.
+        time: the column by which the last samples are for testing.
     """
 
     target: str = ""
@@ -46,6 +58,8 @@ class TableOptions:
     columns: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     csv_format: Mapping[str, str] = field(default_factory=dict)
+    group: str = ""
+    time: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +107,9 @@ def name_for(file: Path, kind: str = "table") -> str:
     return name if name[:1].isalpha() else f"{kind}_{name}".rstrip("_")
 
 
-def propose(file: Path, options: TableOptions, name: str = "", root: Path | None = None) -> TableProposal:
+def propose(
+    file: Path, options: TableOptions, name: str = "", root: Path | None = None, is_kept: bool = False
+) -> TableProposal:
     """Read a table and propose its entries.
 
     Args:
@@ -101,6 +117,7 @@ def propose(file: Path, options: TableOptions, name: str = "", root: Path | None
         options: what the user says of it.
         name: of the entries; by default that of the file.
         root: the folder of the project; by default the current one.
+        is_kept: whether the caller adds the table to DVC.
 
     Raises:
         ModelyardError: the file cannot be read as a table, or an option does not fit it.
@@ -112,6 +129,8 @@ def propose(file: Path, options: TableOptions, name: str = "", root: Path | None
         ("target", [target] if target else []),
         ("column", options.columns),
         ("missing", options.missing),
+        ("group", [options.group] if options.group else []),
+        ("time", [options.time] if options.time else []),
     ):
         for column in given:
             if column not in table.columns:
@@ -120,13 +139,23 @@ def propose(file: Path, options: TableOptions, name: str = "", root: Path | None
         raise ModelyardError(f"{file}: {target} is the target, and cannot be dropped")
     if target and (error := type_error(table.columns[target], Column(name=target, kind="category"))):
         raise ModelyardError(f"{file}: {error}; choose another target")
+    if options.group and options.time:
+        raise ModelyardError("--group and --time exclude each other: give the one that matters most")
+    if target and target in (options.group, options.time):
+        raise ModelyardError(f"{file}: {target} is the target, and says nothing of how to divide the rows")
     task = options.task or "classification"
-    if target and not options.task:
-        task, why = guess_task(
-            table.columns[target], options.missing.get(target, ()), options.csv_format.get("decimal", ".")
-        )
-        (other,) = LOSSES.keys() - {task}
-        guesses.append(f"task: {task}, because {target} holds {why}; otherwise give --task {other}")
+    if target and options.task != "classification":
+        missing, decimal = options.missing.get(target, ()), options.csv_format.get("decimal", ".")
+        guessed, why = guess_task(table.columns[target], missing, decimal)
+        if options.task is None:
+            task = guessed
+            (other,) = LOSSES.keys() - {task}
+            guesses.append(f"task: {task}, because {target} holds {why}; otherwise give --task {other}")
+        elif why == "text":
+            raise ModelyardError(f"{file}: {target} holds text: give --task classification, or another --target")
+    columns = dict(options.columns)
+    if options.group and columns.setdefault(options.group, "drop") == "drop":
+        guesses.append(f"columns: {options.group} is no feature, because the groups to come are others")
     settings = validated(
         TableDataset,
         {
@@ -134,7 +163,7 @@ def propose(file: Path, options: TableOptions, name: str = "", root: Path | None
             "task": task,
             "description": f"Predict {target} from {file.name}",
             "target": target,
-            "columns": dict(options.columns),
+            "columns": columns,
             "missing": dict(options.missing),
             "files": {file_name_for(file): {"path": path_in(root, file), "sha256": sha256(file)}},
             **options.csv_format,
@@ -142,11 +171,14 @@ def propose(file: Path, options: TableOptions, name: str = "", root: Path | None
     )
     examination = examine(table, settings)
     remarks = list(examination.remarks.get("", []))
-    if Path(settings.files[file_name_for(file)].path or "").is_absolute():
-        remarks.append("the file lies outside of this project, and so does what others need: better copy it into it")
-    if dates := [column.name for column in examination.features if column.kind == "date"]:
-        split = f"split: {{test: 0.2, time: {dates[0]}, validation: 0.2}}"
-        remarks.append(f"if later rows are to be predicted from earlier ones, write `{split}`")
+    remarks += place_remarks(settings.files[file_name_for(file)].path or "", root, is_kept)
+    if not (options.group or options.time):
+        remarks += _split_remarks(table, examination)
+    if target and not options.group and (tests := math.ceil(TEST * len(table.rows))) < FEW_TESTS:
+        remarks.append(
+            f"{tests} test samples say little of a model: collect more rows, or add `evaluate: {{folds: 5}}` to "
+            "the experiments"
+        )
     proposal = TableProposal(
         name=name,
         file=file,
@@ -158,7 +190,7 @@ def propose(file: Path, options: TableOptions, name: str = "", root: Path | None
     )
     if not target:
         return proposal
-    input_settings = _input(name, table, examination, guesses)
+    input_settings = _input(name, table, examination, options, guesses)
     entries = {
         "datasets": {name: _dataset(examination.settings)},
         "inputs": {name: input_settings},
@@ -252,6 +284,19 @@ def file_name_for(file: Path, kind: str = "table") -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", file.name).lstrip("._-") or f"{kind}{file.suffix}"
 
 
+def in_shell(path: str) -> str:
+    """Return a path as a command line has it: quoted where needed, and never like an option."""
+    return shlex.quote(f"./{path}" if path.startswith("-") else path)
+
+
+def place_remarks(path: str, root: Path, is_kept: bool) -> Iterator[str]:
+    """Say what to do so that others get the data at `path`, unless DVC keeps it."""
+    if Path(path).is_absolute():
+        yield f"{Path(path).name} lies outside of this project, and so does what others need: better copy it into it"
+    elif not is_kept and not dvc_remedy(root / path, root):
+        yield f"{path} lies in this project: keep it out of git, for example with `dvc add {in_shell(path)}`"
+
+
 def path_in(root: Path, file: Path) -> str:
     """Return the path to write: relative to the project, for a file within it."""
     whole = file.resolve()
@@ -264,9 +309,11 @@ def _dataset(settings: TableDataset) -> dict[str, Any]:
     return {"reader": "table"} | {key: written[key] for key in keys if written.get(key)}
 
 
-def _input(name: str, table: RawTable, examination: Examination, guesses: list[str]) -> dict[str, Any]:
+def _input(
+    name: str, table: RawTable, examination: Examination, options: TableOptions, guesses: list[str]
+) -> dict[str, Any]:
     is_class = TARGET_KINDS[examination.settings.task] == "class"
-    split = {"test": 0.2, "test_seed": 1, "validation": 0.2} | ({"stratify": True} if is_class else {})
+    split = _split(options.group, options.time, is_class)
     settings: dict[str, Any] = {"dataset": name, "split": split, "scaling": "standard"}
     if not is_class and (scaling := _target_scaling(table, examination, guesses)):
         settings["target_scaling"] = scaling
@@ -282,6 +329,44 @@ def _input(name: str, table: RawTable, examination: Examination, guesses: list[s
             )
     guesses += [f"imputation: {what} for the gaps of {', '.join(names)}" for what, names in by_strategy.items()]
     return settings | ({"imputation": imputation} if imputation else {})
+
+
+def _split(group: str, time: str, is_class: bool) -> dict[str, Any]:
+    if time:
+        return {"test": TEST, "time": time, "validation": TEST}
+    by = {"group": group} if group else {"stratify": True} if is_class else {}
+    return {"test": TEST, "test_seed": 1, "validation": TEST} | by
+
+
+def _split_remarks(table: RawTable, examination: Examination) -> Iterator[str]:
+    """Which columns may be a reason not to divide the rows at random."""
+    if dates := [column.name for column in examination.features if column.kind == "date"]:
+        what = "later rows are to be predicted from earlier ones"
+        yield f"if {what}, write `{_split_text(time=dates[0])}`, or give --time {shlex.quote(dates[0])}"
+    for column in examination.columns:
+        if column.role in ("feature", "dropped") and _may_be_groups(column, table):
+            name = column.name
+            what = f"rows of the same {name} are alike"
+            yield f"if {what}, write `{_split_text(group=name)}`, or give --group {shlex.quote(name)}"
+            break
+
+
+def _split_text(group: str = "", time: str = "") -> str:
+    return f"split: {{{', '.join(f'{key}: {value}' for key, value in _split(group, time, is_class=False).items())}}}"
+
+
+def _may_be_groups(column: ColumnProfile, table: RawTable) -> bool:
+    """Whether a column seems to name what has several rows, such as a patient: by its name, or as P001, P002."""
+    if not FEW_GROUPS <= column.distinct <= len(table.rows) / ROWS_PER_GROUP:
+        return False
+    is_text = column.kind in ("text", "category")
+    if ENTITY.search(column.name):
+        return is_text or (column.kind == "number" and column.whole)
+    if not is_text or column.distinct < FEW_NUMBERED:
+        return False
+    values = as_text(without_gaps(table.columns[column.name], ())).drop_null().unique().to_pylist()
+    found = [NUMBERED.fullmatch(value) for value in values]
+    return len({each and each[1] for each in found}) == 1 and None not in found
 
 
 def _target_scaling(table: RawTable, examination: Examination, guesses: list[str]) -> str:

@@ -1,6 +1,5 @@
 """Entries of params.yaml for a folder of one's own images: proposed from what it holds, and tried out."""
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from modelyard.data.samples import Samples, Task
 from modelyard.data.sources import dvc_remedy
 from modelyard.data.splits import check_targets
 from modelyard.data.trees import tree_checksum
-from modelyard.params.new_entry import LOSSES, Proposal, file_name_for, name_for, path_in, validated
+from modelyard.params.new_entry import LOSSES, Proposal, file_name_for, name_for, path_in, place_remarks, validated
 
 KIND = "images"
 TABLES = (".csv", *WITH_TYPES)
@@ -80,13 +79,7 @@ def propose_images(
     }
     settings = validated(ImagesDataset, {**written, "size": tuple(written["size"])})
     remarks = list(find_remarks(found))
-    path = settings.files[key].path or ""
-    if Path(path).is_absolute():
-        remarks.append("the images lie outside of this project, and so does what others need: better copy them into it")
-    elif not is_kept and not dvc_remedy(root / path, root):
-        remarks.append(
-            f"the images lie in this project: keep them out of git, for example with `dvc add {shlex.quote(path)}`"
-        )
+    remarks += place_remarks(settings.files[key].path or "", root, is_kept)
     name = name or name_for(file.resolve(), KIND)
     entries = {"datasets": {name: written}, "inputs": {name: _input(name, found)}, "experiments": {}}
     entries["experiments"] = _experiments(name, settings)
