@@ -89,6 +89,8 @@ clean: ## remove everything that can be rebuilt, the runs excepted
 # uv installs in seconds what takes pip minutes; it is itself taken, with its hash, from the lock file.
 # Compiled here once, imports take half the time in every process to come, also where Python may write no bytecode.
 .venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
+	  || { echo "Python 3.11 or 3.12 is needed: make install PYTHON=python3.12"; false; }
 	$(PYTHON) -m venv .venv
 	@awk '/^[a-z]/ {ours = /^uv==/} ours' requirements.lock > .venv/uv.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .venv/uv.lock

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from check_jsonschema.cli import main as check_jsonschema
 from click.testing import CliRunner
+from packaging.specifiers import SpecifierSet
 from ruamel.yaml import YAML
 from support.commands import modelyard
 from support.houses import houses
@@ -155,6 +156,59 @@ def test_no_template_is_left_unrendered(project: Path):
     tomllib.loads((project / "pyproject.toml").read_text())
 
 
+def test_the_lines_of_the_readme_are_short_and_its_comments_aligned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    name = "californian houses of 1990.csv"
+    houses().to_csv(name, index=False)
+    assert modelyard("new", "mine", "--table", name, "--target", "price").exit_code == 0
+    assert modelyard("new", "empty", "--empty").exit_code == 0
+    for project in ("mine", "empty"):
+        text = Path(project, "README.md").read_text()
+        assert not [line for line in text.splitlines() if len(line) > 132 and "# " not in line and line[0] != "|"]
+        (usage,) = (block for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if "modelyard report" in block)
+        assert len({line.index(" # ") for line in usage.splitlines()}) == 1
+        assert "## Data" in text
+
+
+def test_a_table_with_the_name_of_the_predictions_or_of_an_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    for project, name in (("first", "predictions.csv"), ("second", "-x.csv")):
+        houses().to_csv(name, index=False)
+        result = modelyard("new", project, "--table", f"./{name}", "--target", "price")
+        assert result.exit_code == 0, result.output
+        assert f"{name}.dvc" in git(Path(project), "ls-files").splitlines()
+    first, second = (Path(project, "README.md").read_text() for project in ("first", "second"))
+    assert "predict predictions_mlp predictions.csv -o predictions_of_model.csv" in first
+    assert "predict x_mlp ./-x.csv -o predictions.csv" in second
+    assert "`dvc add ./-x.csv`" in second
+
+
+def test_the_predictions_of_the_readme_are_ignored_by_git(project: Path):
+    for name in new.PREDICTIONS:
+        assert git(project, "check-ignore", name).strip() == name
+
+
+@pytest.mark.parametrize("root", ["", ROOT])
+@pytest.mark.parametrize("minor, fits", [(10, False), (11, True), (12, True), (13, False)])
+def test_make_refuses_another_python_than_pyproject_allows(
+    project: Path, tmp_path: Path, root: str | Path, minor: int, fits: bool
+):
+    folder = Path(root or project)
+    supported = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["requires-python"]
+    assert SpecifierSet(supported).contains(f"3.{minor}.1") == fits
+    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+        shutil.copy(folder / name, tmp_path)
+    python = tmp_path / "python"
+    python.write_text(
+        f'#!/bin/sh\n[ "$1" = -c ] || {{ echo made; exit 1; }}\n'
+        f"exec {sys.executable} -c \"import sys; sys.version_info = (3, {minor}, 1, 'final', 0); $2\"\n"
+    )
+    python.chmod(0o755)
+    done = subprocess.run(["make", "install", f"PYTHON={python}"], cwd=tmp_path, capture_output=True, text=True)
+    message = "Python 3.11 or 3.12 is needed: make install PYTHON=python3.12"
+    assert (message in done.stdout, "made" in done.stdout) == (not fits, fits), done.stdout + done.stderr
+
+
 def test_every_link_and_make_target_of_the_readme_exists(project: Path):
     text = (project / "README.md").read_text()
     for target in re.findall(r"\]\(([^)]+)\)", text):
@@ -243,7 +297,8 @@ def test_what_the_pipeline_writes_is_ignored_by_git_as_in_the_repository(project
         (["new", "--table", "old", "--target", "price"], "old is a folder: give the file of a table in it"),
         (["new", "--images", "old"], "old"),
         (["new", "--images", "none"], "none: no such file or folder"),
-        (["new", "--table", "README.md", "--target", "price"], "README.md has the name of a file of the project"),
+        (["new", "--table", "README.md", "--target", "price"], "README.md has the name of a file or folder of"),
+        (["new", "--images", "mlartifacts"], "mlartifacts has the name of a file or folder of the project"),
         (["new", "--table", "text.csv", "--target", "price"], "text.csv: "),
         (
             ["new", "--table", "houses.csv", "--target", "prize"],
@@ -264,6 +319,7 @@ def test_what_the_pipeline_writes_is_ignored_by_git_as_in_the_repository(project
 )
 def test_what_cannot_be_created_is_refused_and_leaves_nothing(tmp_path: Path, monkeypatch, arguments, message):
     (tmp_path / "old").mkdir()
+    (tmp_path / "mlartifacts").mkdir()
     houses().to_csv(tmp_path / "houses.csv", index=False)
     (tmp_path / "text.csv").write_bytes(b"\xff\xfe\x00broken")
     (tmp_path / "README.md").write_text("a,price\n1,2\n")

@@ -1,7 +1,6 @@
 """`modelyard new`: a project of one's own that depends on the installed package."""
 
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -63,6 +62,9 @@ SEARCHES: dict[str, dict[str, Any]] = {
 }
 """A search for an experiment of each of these model families."""
 DVC_CONFIG = "[core]\n    analytics = false\n    check_update = false\n"
+PREDICTIONS = ("predictions.csv", "predictions_of_model.csv")  # of the README; the second where the data has that name
+WRITTEN = {"data", "results", "reports", "mlartifacts", "dvc_plots", ".venv", ".modelyard", ".git", ".dvc", "wheels"}
+"""Folders that are made later, in which no data may be."""
 TOOLS = {"pytest", "uv"}  # beside the package
 ENTRY = re.compile(r"(?m)^([a-z0-9][a-z0-9._-]*)==\S+ \\\n(?:    .*\n)+")  # of a lock file
 VIA = re.compile(r"(?m)^ +# via (.*)\n")  # its note of who needs it
@@ -176,8 +178,8 @@ def _add_data(draft: Path, data: Data, original: Path) -> Proposal:
     if data.table and original.is_dir():
         raise ModelyardError(f"{original} is a folder: give the file of a table in it, or images by --images.")
     copied = draft / original.resolve().name
-    if copied.exists() or copied.name in (*RENDERED, "requirements.lock", "wheels", "data", "results", "reports"):
-        raise ModelyardError(f"{original} has the name of a file of the project: give it another name.")
+    if copied.exists() or copied.name in {*RENDERED, *WRITTEN, "requirements.lock"}:
+        raise ModelyardError(f"{original} has the name of a file or folder of the project: give it another name.")
     try:
         _copy(original, copied)
         proposal: Proposal
@@ -212,18 +214,21 @@ def _values(name: str, entries: Proposal | None) -> dict[str, Any]:
     """What the templates show of a project."""
     values: dict[str, Any] = {"name": name, "image": name.lower(), "version": version("modelyard"), "experiments": []}
     if entries is None:
-        return values | {"about": "A project for models of your own.", "data": ""}
+        about = "A project for models of your own."
+        return values | {"about": about, "data": "", "dataset": "houses", "data_in_shell": "houses.csv"}
     (dataset,) = entries.entries["datasets"]
     described = entries.entries["datasets"][dataset]["description"]
     experiments = list(entries.entries["experiments"])
+    commands = _commands(experiments[-1], next(iter(entries.entries["studies"])), _sample(entries))
     return values | {
         "about": f"{described}.",
         "data": entries.file.name,
-        "data_in_shell": shlex.quote(entries.file.name),
+        "data_in_shell": new_entry.in_shell(entries.file.name),
         "pointer_address": quote(f"{entries.file.name}.dvc"),
         "dataset": dataset,
         "experiments": experiments,
-        "commands": _commands(experiments[-1], next(iter(entries.entries["studies"])), _sample(entries)),
+        "commands": commands,
+        "width": max(len(command) for command, _ in commands),
     }
 
 
@@ -231,8 +236,9 @@ def _sample(entries: Proposal) -> str:
     """What to predict from: the table, an image, or, of an archive, a test sample."""
     name = entries.file.name
     if not isinstance(entries, ImageProposal):
-        return f"{shlex.quote(name)} -o predictions.csv"
-    return shlex.quote(f"{name}/{next(iter(entries.profile.facts))}") if entries.file.is_dir() else "--test-row 0"
+        return f"{new_entry.in_shell(name)} -o {PREDICTIONS[name == PREDICTIONS[0]]}"
+    image = f"{name}/{next(iter(entries.profile.facts))}"
+    return new_entry.in_shell(image) if entries.file.is_dir() else "--test-row 0"
 
 
 def _commands(network: str, study: str, sample: str) -> list[tuple[str, str]]:
@@ -281,7 +287,7 @@ def _init(draft: Path, data: str) -> str:
     _dvc(draft, "init")
     (draft / ".dvc" / "config").write_text(DVC_CONFIG, encoding="utf-8")
     if data:
-        _dvc(draft, "add", data)
+        _dvc(draft, "add", "--", data)
     git.add_all(draft)
     try:
         git.commit(draft, "Create the project")
@@ -290,13 +296,13 @@ def _init(draft: Path, data: str) -> str:
     return ""
 
 
-def _dvc(folder: Path, *arguments: str) -> None:
+def _dvc(folder: Path, verb: str, *arguments: str) -> None:
     """Run DVC in the new project.
 
     Raises:
         ModelyardError: it fails.
     """
-    command = [sys.executable, "-m", "dvc", *arguments, "--quiet"]
+    command = [sys.executable, "-m", "dvc", verb, "--quiet", *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         said = " ".join(f"{done.stderr} {done.stdout}".split())

@@ -39,4 +39,4 @@ def report(target: Path, against: str | None, readme: Path | None) -> None:
         soft_wrap=True,
     )
     if contents.missing:
-        console.print(f"{len(contents.missing)} results are missing; the end of the page lists them.", highlight=False)
+        console.print(f"Missing results: {len(contents.missing)}, listed at the end of the page.", highlight=False)
