@@ -61,18 +61,54 @@ def test_changed_and_new_files_are_named(repository: Path) -> None:
     assert environment.describe_commit() == f"{tags['git_commit']} with changes"
 
 
-def test_rows_of_data_sets_are_not_in_the_patch(repository: Path) -> None:
-    (repository / "params.yaml").write_text("datasets: {flats: {files: {flats.csv: {path: own/flats.csv}}}}\n")
-    (repository / "own").mkdir()
-    (repository / "own" / "flats.csv").write_text("a\n1\n")
+def settings_of(path: str, batch: str = "new/list") -> str:
+    """Settings that name a file of a data set, and one to predict, by names that say nothing of what they hold."""
+    return f"datasets: {{flats: {{files: {{flats.csv: {{path: {path}}}}}}}}}\nbatches: {{new: {{data: {batch}}}}}\n"
+
+
+@pytest.fixture
+def with_rows(repository: Path) -> Path:
+    """The repository with rows in git: of a data set, of a batch and of a file that nothing names."""
+    (repository / "params.yaml").write_text(settings_of("own/flats"))
+    for name in ("own/flats", "new/list", "other/Notes.CSV"):
+        (repository / name).parent.mkdir()
+        (repository / name).write_text("Secret\n")
     git(repository, "add", "-A")
-    git(repository, "commit", "-qm", "table")
-    (repository / "own" / "flats.csv").write_text("a\n1\nSecret\n")
+    git(repository, "commit", "-qm", "rows")
     (repository / "code.py").write_text("changed\n")
-    patch = environment.uncommitted_patch().decode()
-    assert "+changed" in patch
-    assert "flats.csv" not in patch
-    assert environment.environment_tags()["git_changed"] == "code.py, own/flats.csv", "that it differs is said"
+    return repository
+
+
+@pytest.mark.parametrize("name", ["own/flats", "new/list", "other/Notes.CSV"])
+def test_rows_are_not_in_the_patch_and_the_files_are_named(with_rows: Path, name: str) -> None:
+    (with_rows / name).write_text("another Secret\n")
+    patch = environment.uncommitted_patch()
+    assert b"+changed" in patch
+    assert b"Secret" not in patch
+    tags = environment.environment_tags()
+    assert (tags["git_changed"], tags["git_left_out"]) == (f"code.py, {name}", name)
+
+
+@pytest.mark.parametrize(("settings", "where"), [("moved", "moved"), ("../flats", "../flats"), ("[", "moved")])
+def test_rows_that_a_change_moves_are_not_in_the_patch(with_rows: Path, settings: str, where: str) -> None:
+    """Within the project, outside of it, and while the settings cannot be read."""
+    git(with_rows, "rm", "-q", "--cached", "own/flats")
+    (with_rows / "own" / "flats").rename(with_rows / where)
+    (with_rows / "params.yaml").write_text(settings_of(settings))
+    if settings == "moved":
+        git(with_rows, "add", "moved")
+    patch = environment.uncommitted_patch()
+    assert b"+changed" in patch
+    assert b"Secret" not in patch
+    assert "own/flats" in environment.environment_tags()["git_left_out"]
+
+
+@pytest.mark.parametrize("settings", ["datasets: [a]", "batches: a", "datasets: {a: {files: {b: c}}}", "{"])
+def test_settings_that_are_wrong_leave_the_patch_as_it_is(repository: Path, settings: str) -> None:
+    (repository / "params.yaml").write_text(settings)
+    (repository / "code.py").write_text("changed\n")
+    assert b"+changed" in environment.uncommitted_patch()
+    assert "git_left_out" not in environment.environment_tags()
 
 
 @pytest.mark.parametrize("path", ["../flats.csv", "/data/flats.csv"])

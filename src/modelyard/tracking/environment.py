@@ -4,18 +4,27 @@ import itertools
 import os
 import resource
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from modelyard.core import git
-from modelyard.core.config import read_yaml
+from modelyard.core.config import parse_yaml, read_yaml
 from modelyard.core.errors import ModelyardError
 from modelyard.core.keys import warn_of_keys
 from modelyard.core.processes import this_process
 
 LONGEST = 5000  # characters of names of files in a tag; a column of MLflow's tables has 8000
+SETTINGS = Path("params.yaml")
+DATA_ENDINGS = (
+    *("csv", "tsv", "tab", "psv", "data", "parquet", "feather", "arrow", "orc", "avro", "jsonl", "ndjson"),
+    *("xls", "xlsx", "xlsm", "xlsb", "ods", "sav", "dta", "sas7bdat", "rds", "rdata", "mat"),
+    *("npy", "npz", "pkl", "pickle", "h5", "hdf5", "db", "sqlite", "sqlite3", "duckdb"),
+    *("gz", "tgz", "bz2", "xz", "zst", "zip", "tar", "7z", "rar"),
+    *("avif", "bmp", "gif", "heic", "jpeg", "jpg", "png", "tif", "tiff", "webp", "dcm", "wav", "mp3", "mp4"),
+)
+"""Endings of files that hold samples wherever they lie, in upper or lower case; nobody writes code in them."""
 REBUILD = "MODELYARD_REBUILD"  # an environment variable, equal for every stage of one `modelyard run`
 
 
@@ -46,10 +55,10 @@ def describe_commit() -> str:
 def uncommitted_patch() -> bytes:
     """A patch from the commit to the files as they are; empty where git cannot make one.
 
-    Untracked files are not in it, nor the files of data sets, whose rows no run should hold.
+    Untracked files are not in it, nor files of data, whose rows no run should hold; the tag git_left_out names these.
     """
     with suppress(ModelyardError):  # the tag git_error says why
-        return git.patch(Path(), [*git.SOURCES, *(f":(exclude,literal){path}" for path in _data_files())])
+        return git.patch(Path(), _without_data(git.head(Path())))
     return b""
 
 
@@ -75,10 +84,16 @@ def _commit_tags() -> dict[str, str]:
         return {"git_error": git.why_no_commit(Path())}
     try:
         changed, new = git.changed_files(Path(), git.SOURCES), git.untracked_files(Path(), git.SOURCES)
+        in_patch = set(git.changed_files(Path(), _without_data(commit)))
     except ModelyardError as error:
         return {"git_commit": commit, "git_error": str(error)}
-    dirty = str(bool(changed or new)).lower()
-    return {"git_commit": commit, "git_dirty": dirty, "git_changed": _names(changed), "git_new": _names(new)}
+    return {
+        "git_commit": commit,
+        "git_dirty": str(bool(changed or new)).lower(),
+        "git_changed": _names(changed),
+        "git_left_out": _names([name for name in changed if name not in in_patch]),
+        "git_new": _names(new),
+    }
 
 
 def _names(files: Sequence[str]) -> str:
@@ -88,13 +103,28 @@ def _names(files: Sequence[str]) -> str:
     return ", ".join([*files[: len(named)], *more])
 
 
-def _data_files() -> Iterator[str]:
-    """The files and folders of this project's own data sets that lie in it; git refuses to leave out any other."""
-    with suppress(ModelyardError):  # without settings there are none
-        for entry in (read_yaml(Path("params.yaml")).get("datasets") or {}).values():
-            for source in (entry.get("files") or {}).values():
-                if (path := source.get("path")) and not os.path.relpath(path).startswith(os.pardir):
-                    yield path
+def _without_data(commit: str) -> list[str]:
+    """The pathspecs of all sources except files of data: those that settings name, here or in a commit, and by ending.
+
+    A change may be that a file was renamed, or is no more in git; the rows that it removes are known to the commit.
+    """
+    with_endings = [f":(exclude,icase)*.{ending}" for ending in DATA_ENDINGS]
+    before = git.read_file(Path(), git.Commit(commit, "", ""), str(SETTINGS)) or ""
+    named = {
+        path for read in (lambda: read_yaml(SETTINGS), lambda: parse_yaml(before, SETTINGS)) for path in _data(read)
+    }
+    return [*git.SOURCES, *with_endings, *(f":(exclude,literal){path}" for path in sorted(named))]
+
+
+def _data(read: Callable[[], Any]) -> Iterator[str]:
+    """The files and folders of own data sets and batches that lie in this project; git refuses to leave out others."""
+    with suppress(ModelyardError, AttributeError, TypeError):  # settings that are missing or wrong name none
+        settings = read() or {}
+        datasets, batches = settings.get("datasets") or {}, settings.get("batches") or {}
+        sources = [source.get("path") for each in datasets.values() for source in (each.get("files") or {}).values()]
+        for path in filter(None, [*sources, *(batch.get("data") for batch in batches.values())]):
+            if not os.path.relpath(path).startswith(os.pardir):
+                yield path
 
 
 def _text(value: Any) -> str:
