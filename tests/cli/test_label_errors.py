@@ -46,7 +46,8 @@ def test_wrong_experiments_are_refused_before_anything_is_run(arguments: tuple[s
     assert message in " ".join(result.output.split())
 
 
-def test_the_table_fits_a_terminal_of_80_columns() -> None:
+@pytest.mark.parametrize("texts", [[], ["wheat and [b]corn[/b] exports of the year " * 2]])
+def test_the_table_fits_a_terminal_of_80_columns(texts: list[str]) -> None:
     row = {"row": 60000, "label": "T-shirt/top", "suggested": "Pullover shirt", "likely_error": True}
     probabilities = {"probability_of_label": 0.00126345, "probability_of_suggested": 0.99812345}
-    assert_fits(_table(pd.DataFrame([row | probabilities])))
+    assert_fits(_table(pd.DataFrame([row | probabilities]), texts))

@@ -22,6 +22,7 @@ from modelyard.experiments.label_errors import (
     check_task,
     describe_samples,
     find_label_errors,
+    first_words,
     out_of_fold_probabilities,
     plot_label_errors,
 )
@@ -116,11 +117,18 @@ def test_a_table_of_samples_names_classes_rows_and_categories() -> None:
     assert (table.label != table.suggested).all()
 
 
-def test_texts_are_shown_by_their_words(word_input: TrainingInput) -> None:
-    ranked = find_label_errors(word_input.samples.y, np.random.default_rng(0).dirichlet([1, 1], 80))
-    table = describe_samples(ranked.head(3), word_input, np.arange(80))
+def test_words_of_texts_are_shown_and_not_kept(word_input: TrainingInput) -> None:
+    ranked = find_label_errors(word_input.samples.y, np.random.default_rng(0).dirichlet([1, 1], 80)).head(3)
+    table = describe_samples(ranked, word_input, np.arange(80))
+    assert [*table] == ["row", *ranked.columns]
+    assert "word" not in table.to_csv()
     first = word_input.samples.x[ranked.index[0]]
-    assert table.text[0] == " ".join(f"word {number}" for number in first if number)
+    assert first_words(ranked, word_input)[0] == " ".join(f"word {number}" for number in first if number)
+
+
+def test_samples_that_are_no_texts_have_no_words(image_input: TrainingInput) -> None:
+    ranked = find_label_errors(image_input.samples.y, np.random.default_rng(0).dirichlet([1, 1], 80))
+    assert first_words(ranked, image_input) == []
 
 
 def test_images_are_titled_by_row_label_and_suggestion(image_input: TrainingInput) -> None:

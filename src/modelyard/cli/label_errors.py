@@ -13,6 +13,7 @@ from modelyard.cli.prerequisites import require_stages
 from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import write_table
+from modelyard.core.keys import warn_of_keys
 from modelyard.data import inputs, readers
 from modelyard.data.cross_validation import divide_folds
 from modelyard.experiments import label_errors, plots
@@ -55,11 +56,13 @@ def find(name: str, folds: int, count: int) -> None:
     table = label_errors.describe_samples(first, data, positions)
     written = [FOLDER / f"{name}.csv"]
     write_table(written[0], table)  # makes the folder
+    if warning := warn_of_keys(written[0].read_text(encoding="utf-8"), str(written[0]), "which the report shows"):
+        console.print(warning, markup=False, highlight=False, soft_wrap=True)
     if len(data.description.shape) == 3:
         images = data.samples.x[first.index[: label_errors.PICTURES]]
         written.append(FOLDER / f"{name}.png")
         plots.save(label_errors.plot_label_errors(table, images, data.description.white_level), written[1])
-    console.print(_table(table.head(PRINTED)))
+    console.print(_table(table.head(PRINTED), label_errors.first_words(first.head(PRINTED), data)))
     console.print(
         f"{ranked.likely_error.sum()} of {len(ranked)} training and validation samples have a likely label error. "
         "Rows count from 1 in the order of the data set.",
@@ -68,10 +71,14 @@ def find(name: str, folds: int, count: int) -> None:
     console.print(f"Written: {', '.join(map(str, written))}", highlight=False)
 
 
-def _table(table: "pd.DataFrame") -> Table:
+def _table(table: "pd.DataFrame", texts: list[str]) -> Table:
+    """The samples; of texts with their first words, which are kept nowhere."""
     shown = Table("row", "label", "probability", "suggested", "probability", title="Most doubtful labels")
-    for row in table.itertuples():
+    if texts:
+        shown.add_column("text")
+    for row, *text in zip(table.itertuples(), *([texts] if texts else []), strict=True):
         probabilities = (f"{row.probability_of_label:.3g}", f"{row.probability_of_suggested:.3g}")
         suggested = escape(str(row.suggested)) if row.likely_error else f"({escape(str(row.suggested))})"
-        shown.add_row(str(row.row), escape(str(row.label)), probabilities[0], suggested, probabilities[1])
+        cells = (str(row.row), escape(str(row.label)), probabilities[0], suggested, probabilities[1])
+        shown.add_row(*cells, *map(escape, text))
     return shown

@@ -112,7 +112,10 @@ def out_of_fold_probabilities(
 
 
 def describe_samples(ranked: "pd.DataFrame", data: TrainingInput, positions: np.ndarray) -> "pd.DataFrame":
-    """Name the samples of a ranking: the row of each in the data set, from 1, the classes, and what a person can read.
+    """Name the samples of a ranking: the row of each in the data set, from 1, the classes, and the features of a table.
+
+    The table is kept, and may be handed on: it has no text, and categories of fewer than SMALLEST_CATEGORY samples are
+    RARE in it.
 
     Args:
         ranked: as `find_label_errors` returns it.
@@ -120,15 +123,21 @@ def describe_samples(ranked: "pd.DataFrame", data: TrainingInput, positions: np.
         positions: where each stands in the data set, see `inputs.training_positions`.
 
     Returns:
-        Columns: row, those of `ranked` with the names of the classes, and the features of a table or the words of a
-        text.
+        Columns: row, those of `ranked` with the names of the classes, and the features of a table.
     """
     classes = np.array(data.description.classes)
     table = ranked.assign(label=classes[ranked.label], suggested=classes[ranked.suggested])
     table.insert(0, "row", positions[ranked.index] + 1)
-    for name, values in _readable(data, ranked.index.to_numpy()).items():
+    for name, values in _features(data, ranked.index.to_numpy()).items():
         table[name] = values
     return table.reset_index(drop=True)
+
+
+def first_words(ranked: "pd.DataFrame", data: TrainingInput) -> list[str]:
+    """Return the first words of the texts of a ranking, to be shown and not kept; nothing if they are no texts."""
+    words = np.array(data.description.words, dtype=object)
+    rows = data.samples.x[ranked.index] if len(words) else ()
+    return [" ".join(filter(None, words[row[row > 0]][:WORDS])) for row in rows]
 
 
 def plot_label_errors(table: "pd.DataFrame", images: np.ndarray, white: float) -> "Figure":
@@ -149,18 +158,11 @@ def plot_label_errors(table: "pd.DataFrame", images: np.ndarray, white: float) -
     return plots.titled_images(images[: len(first)], titles, white, COLUMNS)
 
 
-def _readable(data: TrainingInput, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Columns that show samples to a person: the features of a table, the first words of a text.
-
-    Categories of fewer than SMALLEST_CATEGORY samples are RARE: the table is kept, and may be handed on.
-    """
-    description, x = data.description, data.samples.take(rows).x
-    if description.words:
-        words = np.array(description.words, dtype=object)
-        return {"text": np.array([" ".join(filter(None, words[row[row > 0]][:WORDS])) for row in x])}
+def _features(data: TrainingInput, rows: np.ndarray) -> dict[str, np.ndarray]:
+    description = data.description
     if not description.features:
         return {}
-    shown: dict[str, np.ndarray] = dict(zip(description.features, x.T, strict=True))
+    shown: dict[str, np.ndarray] = dict(zip(description.features, data.samples.take(rows).x.T, strict=True))
     for feature in by_feature(description.columns):
         if feature.column.kind == "category":
             names = np.array([*feature.column.categories, ""], dtype=object)  # a gap is the last
