@@ -30,6 +30,20 @@ def test_doubtful_samples_are_written_drawn_and_printed(run_linear: Run, linear_
     assert not (linear_clone / "results" / "digits_logistic").exists()
 
 
+def test_what_looks_like_a_key_in_the_sheet_is_a_warning(run_linear: Run, linear_clone: Path) -> None:
+    key = "AKIA" + "ABCDEFGHIJKLMNOP"
+    table = "a,kind\n" + "".join(f"{number},{('plain', key)[number % 2]}\n" for number in range(40))
+    with editing(linear_clone / "params.yaml") as params:
+        entry = {"reader": "table", "task": "classification", "description": "Made up.", "target": "kind"}
+        params["datasets"]["made_up"] = entry | {"classes": [key, "plain"], "files": {"made_up.csv": {"text": table}}}
+        split = {"test": 0.2, "test_seed": 1, "validation": 0.2}
+        params["inputs"]["made_up"] = {"dataset": "made_up", "split": split, "scaling": "none"}
+        params["experiments"]["made_up"] = {**PIXELS, "input": "made_up"}
+    done = run_linear("label-errors", "made_up", "--folds", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "warning: reports/label_errors/made_up.csv, which the report shows, has what looks like a key" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -54,6 +54,14 @@ def test_from_the_first_champion_to_the_next_and_back(project: Path) -> None:
     assert "Forced" not in modelyard("promote", "fit", "--force", "once more").output
 
 
+def test_what_looks_like_a_key_in_the_card_is_a_warning(project: Path) -> None:
+    assert "looks like a key" not in modelyard("promote", "mean").output
+    (project / "params.yaml").write_text(PARAMS.replace("some noise", "postgresql://bob:Geheim" + "12345@db/line"))
+    said = modelyard("promote", "fit").output
+    assert "warning: the card of fit, which is registered with the model, has what looks like a key (line" in said
+    assert "Geheim" not in said
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

@@ -60,6 +60,7 @@ def test_what_looks_like_a_key_in_the_report_is_a_warning(project: Path) -> None
     assert (
         "warning: reports/index.html, which is made to be published, has what looks like a key (line " in result.output
     )
+    assert "warning: results/boston_mlp/card.md, which is made to be published, has" in result.output
     assert key not in result.output
 
 

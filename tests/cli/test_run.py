@@ -16,7 +16,7 @@ from support.projects import make_project
 from support.tables import assert_fits
 
 from modelyard import params
-from modelyard.cli.run import LIBRARIES, _missing_batches, _print_summary, _result_table
+from modelyard.cli.run import LIBRARIES, _keys, _missing_batches, _print_summary, _result_table
 from modelyard.orchestration import dvc_lock
 from modelyard.orchestration.scheduler import Stage, StageState
 from modelyard.params.project import BatchSettings
@@ -72,6 +72,21 @@ def test_a_batch_does_not_take_the_place_of_a_file_that_no_run_has_made(tmp_path
     locked = {"batch@houses": dvc_lock.LockedStage({}, {"mine.csv": "md5"}, {})}
     monkeypatch.setattr(dvc_lock, "read", lambda *_: locked)
     assert _missing_batches(project, stages) == {}
+
+
+def test_keys_in_settings_and_notes_are_warned_of_because_runs_have_them(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(make_project(tmp_path / "project"))
+    assert not any(_keys())
+    password = "Geheim" + "12345"
+    with editing(Path("params.yaml")) as settings:
+        settings["datasets"]["xor"]["description"] = f"From postgresql://bob:{password}@db/flats."
+    with editing(Path("published.yaml")) as values:
+        next(iter(values.values()))["note"] = f"password: {password}{password}"
+    _, of_settings, of_values = _keys()
+    assert of_settings.startswith("warning: params.yaml, whose settings and descriptions are stored with the run, has")
+    assert "a password in an address" in of_settings
+    assert of_values.startswith("warning: published.yaml")
+    assert password not in of_settings + of_values
 
 
 @pytest.mark.parametrize("state", [StageState.FAILED, StageState.SKIPPED])

@@ -9,6 +9,7 @@ from rich.markup import escape
 from modelyard import params
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.core.errors import ModelyardError
+from modelyard.core.keys import warn_of_keys
 from modelyard.params.claim import ClaimSettings, Side
 from modelyard.params.project import Project
 from modelyard.reporting.model_cards import CardSources, model_card
@@ -32,7 +33,10 @@ def promote(experiment: str, force: str | None, seeds: int | None) -> None:
     project.section_of(experiment)  # first of all, to refuse a wrong name
     promotion.read_history(Path.cwd())  # and a damaged history, before anything is trained
     over_seeds = _compare_over_seeds(project, experiment, seeds) if seeds else None
-    done = promotion.promote(project, experiment, Path.cwd(), force or "", _card(experiment), over_seeds)
+    card = _card(experiment)
+    if warning := warn_of_keys(card, f"the card of {experiment}", "which is registered with the model"):
+        Console().print(warning, markup=False, highlight=False, soft_wrap=True)
+    done = promotion.promote(project, experiment, Path.cwd(), force or "", card, over_seeds)
     promotion.write_history(Path.cwd())
     name = done.version.name
     lines = [f"[bold]{name}@{done.alias}[/] is {done.version}.", done.reason]

@@ -10,7 +10,9 @@ from modelyard import reporting
 from modelyard.core.keys import warn_of_keys
 from modelyard.core.report_text import fill
 from modelyard.experiments.compare import overview
+from modelyard.params.results import results_of
 from modelyard.reporting.markdown import overview_table
+from modelyard.reporting.model_cards import FILE as CARD
 
 DATA = re.compile(r"data:[\w/+;-]+,[^\"')]*")  # images, in which anything occurs by chance
 
@@ -25,7 +27,9 @@ def report(target: Path, against: str | None, readme: Path | None) -> None:
     contents = reporting.write(Path.cwd(), target, against)
     if readme:
         fill(readme, overview_table(overview(contents.compared)))
-    for file in (target, target.with_name("report.md")):
+    project = contents.card_sources.project
+    cards = [results_of(project, name, Path()).folder / CARD for name in project.all_experiments]
+    for file in (target, target.with_name("report.md"), *filter(Path.exists, cards)):
         text = DATA.sub("", file.read_text(encoding="utf-8"))
         if warning := warn_of_keys(text, str(file), "which is made to be published"):
             console.print(warning, markup=False, highlight=False, soft_wrap=True)

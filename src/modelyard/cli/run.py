@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -31,6 +31,7 @@ from modelyard.cli.prerequisites import (
 from modelyard.cli.runs import backfill_after_rebuild, print_tracking_failures
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_text
+from modelyard.core.keys import warn_of_keys
 from modelyard.core.report_text import duration_text
 from modelyard.data.download import HostReachability
 from modelyard.orchestration import dvc_lock
@@ -91,8 +92,7 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
     with only_run(Path.cwd(), options.wait_seconds, console.print):
         pipeline, unavailable = _plan(console, project, targets)
         if is_enabled():
-            will_log = _any_heavy(pipeline.stages, StageState.WAITING)
-            if will_log and (warning := warn_of_keys_in(uncommitted_patch())):
+            for warning in filter(None, _keys() if _any_heavy(pipeline.stages, StageState.WAITING) else ()):
                 console.print(warning, markup=False, highlight=False, soft_wrap=True)
             with suppress(OSError, sqlite3.Error):  # who opens the store reports what is wrong with it
                 report_relocation()
@@ -120,6 +120,13 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
         if built:
             print_tracking_failures(built, are_added)
     return int(failed or (options.strict and bool(unavailable)))
+
+
+def _keys() -> Iterator[str]:
+    """A warning of what looks like a key, or "", for each text that is stored with the runs."""
+    yield warn_of_keys_in(uncommitted_patch())
+    for file in filter(Path.exists, map(Path, ("params.yaml", "published.yaml"))):
+        yield warn_of_keys(read_text(file), str(file), "whose settings and descriptions are stored with the run")
 
 
 def _plan(console: Console, project: Project, targets: Collection[str]) -> tuple[Pipeline, dict[str, str]]:
