@@ -24,6 +24,11 @@ def cluttered(project: Path) -> Path:
         "results/xor_mlp/model/model.keras",
         "results/gone/model/model.keras",
         "results/gone/metrics.json",
+        "results/gone/card.md",
+        "reports/label_errors/xor_mlp.csv",
+        "reports/label_errors/gone.csv",
+        "mlflow.db.b.20260101T000000.backup",
+        "mlflow.db.a.20260201T000000.backup",
         ".modelyard/models/0123/model.keras",
         ".modelyard/runs/xor_mlp",
         ".modelyard/training/xor_mlp.npz",
@@ -45,8 +50,8 @@ def make_old(folder: Path, *names: str) -> None:
 
 
 def files(root: Path) -> set[str]:
-    places = (root / name for name in ("data", "results", ".modelyard"))
-    found = [*root.glob(".*.part"), *(path for place in places for path in place.rglob("*"))]
+    places = (root / name for name in ("data", "results", "reports", ".modelyard"))
+    found = [*root.glob(".*.part"), *root.glob("*.backup"), *(path for place in places for path in place.rglob("*"))]
     return {str(path.relative_to(root)) for path in found if path.is_file()}
 
 
@@ -59,6 +64,9 @@ def test_what_nothing_refers_to_is_shown_and_removed_once_one_agrees(cluttered: 
         "data/raw/gone",
         "data/inputs/gone",
         "results/gone/model",
+        "results/gone/card.md",
+        "reports/label_errors/gone.csv",
+        "mlflow.db.b.20260101T000000.backup",
         ".modelyard/models/0123",
         ".modelyard/training/gone.npz",
         ".xor.abcd.part",
@@ -67,8 +75,9 @@ def test_what_nothing_refers_to_is_shown_and_removed_once_one_agrees(cluttered: 
         assert shown in asked.output
     assert files(cluttered) == before
     done = modelyard("clean", "--yes", columns=200)
-    assert (done.exit_code, "Removed 7.0 kB." in done.output) == (0, True)
+    assert (done.exit_code, "Removed 10.0 kB." in done.output) == (0, True)
     kept = {"data/raw/xor/xor.csv", "results/xor_mlp/model/model.keras", "results/gone/metrics.json"}
+    kept |= {"reports/label_errors/xor_mlp.csv", "mlflow.db.a.20260201T000000.backup"}
     assert files(cluttered) == kept | {".modelyard/runs/xor_mlp", ".modelyard/training/xor_mlp.npz"}
     assert "There is nothing to remove." in modelyard("clean").output
 
@@ -121,10 +130,16 @@ def test_a_mistake_in_params_yaml_removes_nothing(cluttered: Path) -> None:
     assert files(cluttered) == before
 
 
-def test_usage_lists_what_takes_the_disk_the_largest_first(tmp_path: Path) -> None:
+def test_usage_lists_what_takes_the_disk_the_largest_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODELYARD_CACHE", str(tmp_path / "cache"))
     assert clean.usage(tmp_path) == "nothing yet"
-    (tmp_path / "results/a").mkdir(parents=True)
-    (tmp_path / "results/a/model").write_bytes(b"x" * 3000)
-    (tmp_path / "mlflow.db").write_bytes(b"x" * 1000)
+    sizes = {"results/a/model": 3, "mlflow.db": 1, "mlflow.db.a.1.backup": 4, "mlflow.db.b.2.backup": 4}
+    sizes |= {"reports/a.csv": 2, ".dvc/tmp/a.log": 5, "cache/a": 6}
+    for name, size in sizes.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x" * 1000 * size)
     (tmp_path / "mlartifacts").symlink_to(tmp_path / "results")
-    assert clean.usage(tmp_path) == "results 3.0 kB, MLflow database 1.0 kB"
+    assert clean.usage(tmp_path) == (
+        f"copies of them before a migration 8.0 kB, downloads of all projects in {tmp_path / 'cache'} 6.0 kB, "
+        "logs and temporary files of DVC 5.0 kB, results 3.0 kB, reports 2.0 kB, runs and their curves 1.0 kB"
+    )

@@ -15,23 +15,28 @@ from rich.table import Column, Table
 
 from modelyard import params
 from modelyard.core.files import is_left_over
+from modelyard.data.mirrors import find_cache
 from modelyard.orchestration import unused_cache
 from modelyard.orchestration.path_locks import paths_being_written
 from modelyard.orchestration.run_lock import only_run
 from modelyard.params.project import EXPERIMENT_SECTIONS, Project
 from modelyard.params.results import ExperimentResults, results_root
+from modelyard.tracking import unused
 
 SHOWN = 10  # paths of a group
 USED = {
     "raw data": "data/raw",
     "inputs": "data/inputs",
     "results": "results",
+    "reports": "reports",
     "DVC cache": ".dvc/cache",
+    "logs and temporary files of DVC": ".dvc/tmp",
     "artifacts of MLflow": "mlartifacts",
-    "MLflow database": "mlflow.db",
+    "runs and their curves": "mlflow.db",
+    "copies of them before a migration": "mlflow.db.*.backup",
     "studies, kept runs, copies of registered models": ".modelyard",
 }
-"""Folders and files of a project that grow with its use."""
+"""Folders and files of a project that grow with its use, as patterns."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,8 @@ def clean(yes: bool) -> None:
     project = params.load()
     with only_run(root, 0, console.print):
         with console.status("Looking for what nothing refers to ...", spinner_style="dim"):
-            found = [unused for unused in _find(project, root) if unused.paths]
-            sizes = [sum(map(size, unused.paths)) for unused in found]
+            found = [group for group in _find(project, root) if group.paths]
+            sizes = [sum(map(size, group.paths)) for group in found]
         if not found:
             console.print("There is nothing to remove.")
             return
@@ -68,14 +73,16 @@ def clean(yes: bool) -> None:
         if not yes and not typer.confirm("Remove these files?"):
             console.print("Nothing was removed.")
             return
-        for unused in found:
-            unused.remove()
+        for group in found:
+            group.remove()
         console.print(f"Removed {decimal(sum(sizes))}.", highlight=False)
 
 
 def usage(root: Path) -> str:
     """What takes the disk in a project, the largest first."""
-    sizes = {what: size(root / path) for what, path in USED.items()}
+    sizes = {what: sum(map(size, root.glob(pattern))) for what, pattern in USED.items()}
+    if cache := find_cache():
+        sizes[f"downloads of all projects in {cache.folder}"] = size(cache.folder)
     largest = sorted(((count, what) for what, count in sizes.items() if count), reverse=True)
     return ", ".join(f"{what} {decimal(count)}" for count, what in largest) or "nothing yet"
 
@@ -88,6 +95,9 @@ def size(path: Path) -> int:
 
 
 def _find(project: Project, root: Path) -> Iterator[Unused]:
+    from modelyard.reporting.label_errors import FOLDER
+    from modelyard.reporting.model_cards import FILE
+
     yield Unused(
         "DVC cache: used by no file here, no branch, tag or experiment of DVC",
         unused_cache.find_unused(root),
@@ -100,8 +110,12 @@ def _find(project: Project, root: Path) -> Iterator[Unused]:
         yield _files(f"{what} that params.yaml does not name", _others(root / folder, names))
     roots = sorted({results_root(section) for section in EXPERIMENT_SECTIONS})
     results = [folder for each in roots for folder in _others(root / each, project.all_experiments)]
-    ours = [path for folder in results for path in ExperimentResults(folder).outside_git if path.exists()]
+    ours = [path for each in results for path in (*ExperimentResults(each).outside_git, each / FILE) if path.exists()]
     yield _files("results of experiments that params.yaml does not name; what git keeps stays", ours)
+    sheets = [f"{name}.{ending}" for name in project.all_experiments for ending in ("csv", "png")]
+    yield _files("label sheets of experiments that params.yaml does not name", _others(root / FOLDER, sheets))
+    yield _files("artifacts of which mlflow.db has no run or model, or a deleted one", unused.unused_artifacts())
+    yield _files("copies of mlflow.db before a migration, except the newest", unused.old_backups())
     yield _files("copies of registered models, downloaded again when used", _others(root / ".modelyard/models", ()))
     states = _others(root / ".modelyard/training", [f"{name}.npz" for name in project.all_experiments])
     yield _files("states of stopped trainings of experiments that params.yaml does not name", states)
@@ -141,8 +155,8 @@ def _remove(paths: Iterable[Path]) -> None:
 
 def _print(console: Console, found: list[Unused], sizes: list[int], root: Path) -> None:
     table = Table("size", "what", Column("where", overflow="fold"), box=SIMPLE_HEAD, pad_edge=False)
-    for unused, count in zip(found, sizes, strict=True):
-        shown = [escape(str(path.relative_to(root))) for path in unused.paths[:SHOWN]]
-        more = [f"and {len(unused.paths) - SHOWN} more"] if len(unused.paths) > SHOWN else []
-        table.add_row(decimal(count), unused.what, "\n".join([*shown, *more]))
+    for group, count in zip(found, sizes, strict=True):
+        shown = [escape(str(path.relative_to(root))) for path in group.paths[:SHOWN]]
+        more = [f"and {len(group.paths) - SHOWN} more"] if len(group.paths) > SHOWN else []
+        table.add_row(decimal(count), group.what, "\n".join([*shown, *more]))
     console.print(table, highlight=False)
