@@ -4,8 +4,8 @@ BIN := .venv/bin
 COMPILE := uv pip compile pyproject.toml --group dev --generate-hashes --python-version 3.11 --quiet \
 	--no-header --annotation-style line --no-emit-index-url
 
-.PHONY: help install run demo report ui doctor test test-slow test-all container-test compose-test bench lint \
-	check-lock check-schemas format lock schema wheel readme clean
+.PHONY: help install run demo report ui doctor test test-slow test-all container-test compose-test scan bench \
+	lint audit check-lock check-schemas format lock schema wheel readme clean
 
 help: ## list all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,16 @@ container-test: install ## build and test the images, with docker or podman; FUL
 
 compose-test: install ## start the servers of compose.yaml and test them, with docker or podman
 	@$(BIN)/python -m pytest -n 0 container/test_compose.py
+
+# By its digest: tags of scanners have been moved to malicious images.
+GRYPE := docker.io/anchore/grype:v0.120.1@sha256:e4a44ef45d285b829ce6efe2642980329661bd2d18eab5fc539138d4adaebbbe
+scan: ## look up known vulnerabilities of the images that container-test has built (needs a network and docker)
+	@mkdir -p build
+	@set -e; for target in pipeline worker server serving; do \
+	  docker save --output build/image.tar localhost/modelyard:$$target; \
+	  docker run --rm --volume "$$PWD/build:/images:ro" $(GRYPE) docker-archive:/images/image.tar --only-fixed --fail-on high; \
+	  rm build/image.tar; \
+	done
 
 bench: install ## measure time and memory against the notebooks (BENCH="--quick", or the names of parts)
 	@$(BIN)/python -m benchmarks $(BENCH)

@@ -11,6 +11,8 @@ import pytest
 from ruamel.yaml import YAML
 from support.paths import ROOT
 
+from container.test_image import TARGETS
+
 ACTION = ROOT / ".github" / "actions" / "environment" / "action.yml"
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 READ_ONLY = {"contents": "read"}
@@ -67,6 +69,19 @@ def test_the_audit_takes_the_locked_packages_with_their_hashes_and_resolves_noth
     assert recipe.strip() == "pipx run pip-audit --requirement requirements.lock --require-hashes --disable-pip"
     assert "--hash=sha256:" in (ROOT / "requirements.lock").read_text(encoding="utf-8")
     assert JOBS["check: audit"]["steps"][-1] == {"run": "make audit"}
+
+
+def test_the_scan_takes_the_images_of_the_container_tests_and_a_scanner_by_its_digest():
+    """As the audit, it needs the network."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(r"^GRYPE := \S+:v[\d.]+@sha256:[0-9a-f]{64}$", makefile, flags=re.MULTILINE)
+    recipe = makefile.partition("\nscan:")[2].partition("\n\n")[0]
+    assert f"for target in {' '.join(TARGETS)}; do" in recipe
+    assert "localhost/modelyard:$$target" in recipe
+    assert [step["run"] for step in JOBS["check: container"]["steps"][-2:]] == [
+        "make container-test FULL=1",
+        "make scan",
+    ]
 
 
 def test_every_script_exists_and_is_executable():

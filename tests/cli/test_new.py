@@ -216,6 +216,7 @@ def test_every_link_and_make_target_of_the_readme_exists(project: Path):
     targets = set(re.findall(r"(?m)^([a-z]+):", (project / "Makefile").read_text()))
     used = set(re.findall(r"make ([a-z]+)", text + (project / ".github/workflows/check.yml").read_text()))
     assert used <= targets
+    assert {"test", "audit"} <= used
 
 
 def test_the_workflow_is_valid_by_its_schema(project: Path):
