@@ -191,6 +191,17 @@ def test_a_new_version_that_can_no_longer_be_divided_is_told(photos: Path) -> No
     assert "`stratify` needs" in done.problems[0][1]
 
 
+def test_images_that_are_left_out_count_in_neither_version(photos: Path) -> None:
+    root = photos.parents[1]
+    (photos / "dark/notes.png").write_text("no image")
+    pack(photos, root / "data/raw/photos/photos.tar")
+    settings = (IMAGES % checksum_of(photos)).replace("size: [8, 8]", "size: [8, 8]\n    broken: leave_out")
+    (root / "params.yaml").write_text(settings)
+    shutil.copy(photos / "dark/002.png", photos / "dark/more.png")
+    done = update(photos, "photos")
+    assert (done.rows_before, done.rows, done.expected_rows) == (24, 25, 25)
+
+
 @pytest.mark.parametrize("change", ["broken", "class", "link"])
 def test_a_folder_that_cannot_be_used_is_refused(change: str, photos: Path) -> None:
     before = (photos.parents[1] / "params.yaml").read_text()

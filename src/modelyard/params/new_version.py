@@ -113,7 +113,9 @@ def _take_over_images(own: _OwnData, settings: ImagesDataset, root: Path) -> New
     before = hash_files(own.copy) if own.has_copy() else None
     changes = () if before is None else tuple(compare_images(before, hash_files(own.path), settings.classes))
     rows_before = None if before is None else len(before)
-    rows = len(raw.samples) + len(raw.test or ())
+    if before is not None and settings.broken == "leave_out":  # as the new version is counted: those that can be read
+        rows_before = _count(read_tree(own.copy, settings, str(own.copy), root))
+    rows = _count(raw)
     new = NewVersion(own.path, checksum, rows, rows_before, changes, expected_rows, unit="images")
     return _written(own, new, problems)
 
@@ -124,7 +126,7 @@ def _check(
     """Return the data, if they are what is expected but for their number, and the new `expect.rows` if it changes."""
     try:
         raw = read()
-        rows = len(raw.samples) + len(raw.test or ())
+        rows = _count(raw)
         expected_rows = rows if settings.expect.rows not in (None, rows) else None
         if expected_rows:
             settings = settings.model_copy(update={"expect": settings.expect.model_copy(update={"rows": rows})})
@@ -132,6 +134,10 @@ def _check(
     except (TableError, ModelyardError) as error:
         raise ModelyardError(f"{own.params.name} is unchanged, because {own.path} cannot be used: {error}") from None
     return raw, expected_rows
+
+
+def _count(raw: RawData) -> int:
+    return len(raw.samples) + len(raw.test or ())
 
 
 def _read(path: Path, name: str, settings: TableDataset) -> RawTable:
