@@ -102,6 +102,35 @@ def test_connecting_copies_before_mlflow_touches_the_database(tracked_project: P
     assert "It was copied to mlflow.db.0123abcd." in capsys.readouterr().err
 
 
+def break_store(file: Path, statement: str) -> str:
+    """Change a database, and return what is said when it is used."""
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.executescript(f"PRAGMA foreign_keys = OFF; {statement}")
+    with pytest.raises(ModelyardError) as raised, tracking.explain_errors():
+        tracking.connect()
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM alembic_version", "DROP TABLE alembic_version; DROP TABLE runs"])
+def test_a_half_made_database_without_runs_is_to_be_deleted(tracked_project: Path, statement: str) -> None:
+    said = break_store(tracked_project / "mlflow.db", statement)
+    assert "mlflow.db is half made and has no runs: delete it" in said
+
+
+def test_of_a_half_migrated_database_with_runs_the_copy_is_named(tracked_project: Path) -> None:
+    run = "INSERT INTO runs (run_uuid) VALUES ('1'); UPDATE alembic_version SET version_num = '0123abcd'"
+    said = break_store(tracked_project / "mlflow.db", run)
+    (backup,) = backups(tracked_project / "mlflow.db")
+    assert f"or restore its copy: mv {backup.name} mlflow.db" in said
+    assert "delete" not in said
+
+
+def test_nothing_is_advised_for_a_damaged_database_and_a_whole_one(database: Path, tmp_path: Path) -> None:
+    assert database_of_mlflow.advice(database, tmp_path) == ""
+    database.write_bytes(b"no database" * 100)
+    assert database_of_mlflow.advice(database, tmp_path) == ""
+
+
 def test_a_database_that_others_may_use_is_refused_with_what_to_do(database: Path, tmp_path: Path) -> None:
     """By an SQLite file in the place of a server: the query is the same."""
     shown = "postgresql://user:***@db/mlflow"

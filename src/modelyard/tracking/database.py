@@ -63,6 +63,28 @@ def is_current(database: Path, root: Path) -> bool:
     return _schema_of_sqlite(database) == latest_schema(root)
 
 
+def backups(database: Path) -> list[Path]:
+    """The copies of an SQLite database that were made before its migrations, the newest last."""
+    return sorted(database.parent.glob(f"{database.name}.*.backup"), key=lambda copy: copy.name.split(".")[-2])
+
+
+def advice(database: Path, root: Path) -> str:
+    """What to do with an SQLite database that MLflow cannot use if it is half made or half migrated, else ""."""
+    if not database.is_file() or is_current(database, root):
+        return ""
+    try:
+        with closing(_open(database)) as connection:
+            has_runs = connection.execute("SELECT 1 FROM runs").fetchone()
+    except sqlite3.Error as error:
+        if "no such table" not in str(error):  # damaged, or in use
+            return ""
+        has_runs = None
+    if not has_runs:
+        return f". {database.name} is half made and has no runs: delete it, and the next run makes it again"
+    restore = f", or restore its copy: mv {copies[-1].name} {database.name}" if (copies := backups(database)) else ""
+    return f". {database.name} is half migrated. Try again: mlflow db upgrade {sqlite_uri(database)}{restore}"
+
+
 def refuse_migration(connection: Any, shown: str, root: Path) -> None:
     """Refuse a database of another schema that is no file: others may use it, and it is theirs to back up.
 

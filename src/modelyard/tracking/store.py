@@ -15,7 +15,15 @@ from urllib.request import getproxies, proxy_bypass
 from modelyard.core import addresses
 from modelyard.core.errors import ModelyardError
 from modelyard.core.project_name import project_name
-from modelyard.tracking.database import MEMORY, SQLITE, back_up_sqlite, create_sqlite, refuse_migration, sqlite_uri
+from modelyard.tracking.database import (
+    MEMORY,
+    SQLITE,
+    advice,
+    back_up_sqlite,
+    create_sqlite,
+    refuse_migration,
+    sqlite_uri,
+)
 from modelyard.tracking.relocation import relocate_artifacts
 
 DEFAULT_EXPERIMENT = "modelyard"
@@ -172,7 +180,7 @@ def explain_errors() -> Iterator[None]:
     except ModelyardError:
         raise
     except Exception as error:
-        raise ModelyardError(f"the tracking store {masked_tracking_uri()} failed: {reason(error)}") from None
+        raise ModelyardError(f"the tracking store {masked_tracking_uri()} failed: {reason(error)}{_advice()}") from None
 
 
 def reason(error: BaseException) -> str:
@@ -222,6 +230,10 @@ def _store_lock() -> Any:
 
 def _own_database() -> Path:
     return project_root() / "mlflow.db"
+
+
+def _advice() -> str:
+    return advice(_own_database(), project_root()) if database_file() == _own_database() else ""
 
 
 def _check_port(host: str, port: int) -> None:

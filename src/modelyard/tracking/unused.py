@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
+from modelyard.tracking.database import backups
 from modelyard.tracking.store import database_file, project_root
 
 _OF_RUN, _OF_MODEL = re.compile("[0-9a-f]{32}"), re.compile("m-[0-9a-f]{32}")
@@ -37,4 +38,4 @@ def unused_artifacts() -> list[Path]:
 
 def old_backups() -> list[Path]:
     """The copies of the project's own database that were made before a migration, except the newest."""
-    return sorted(project_root().glob("mlflow.db.*.backup"), key=lambda copy: copy.name.split(".")[-2])[:-1]
+    return backups(project_root() / "mlflow.db")[:-1]
