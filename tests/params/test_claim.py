@@ -15,7 +15,7 @@ CLAIM = ClaimSettings(
     metric="accuracy",
     direction="higher",
     smallest=0.01,
-    seeds=3,
+    seeds=5,
 )
 
 

@@ -13,7 +13,7 @@ from support.paths import PARAMS, ROOT
 
 from modelyard import params
 from modelyard.core.files import read_json, write_json
-from modelyard.params.claim import ClaimSettings, Side
+from modelyard.params.claim import FEWEST_PAIRS, ClaimSettings, Side
 from modelyard.params.project import Project
 from modelyard.replication import claims
 from modelyard.replication.claims import Verdict, assess
@@ -315,7 +315,7 @@ def test_each_claim_of_this_project_is_paired_over_seeds(project):
     assert len(declared) >= 15
     for claim_settings in declared.values():
         (first, seeds), (second, seeds_of_second) = both_series(project, claim_settings, None)
-        assert seeds == seeds_of_second == claim_settings.looks[-1] >= claims.FEWEST_PAIRS
+        assert seeds == seeds_of_second == claim_settings.looks[-1] >= FEWEST_PAIRS
         assert first.resolved.seed == second.resolved.seed
         assert first.key != second.key
 

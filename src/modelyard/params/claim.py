@@ -9,6 +9,10 @@ from pydantic import Field, model_validator
 from modelyard.core.config import Settings
 from modelyard.params.project import Name
 
+Direction = Literal["higher", "lower", "not_lower", "not_higher", "equal", "different"]
+
+FEWEST_PAIRS = 5  # with fewer, the spread is not known well enough for a verdict
+
 Changes = dict[str, Any]
 """New values of settings by their dotted keys."""
 
@@ -46,11 +50,12 @@ class ClaimSettings(Settings):
         description="a metric on test samples; val_*: on validation samples, of the epoch whose weights the model has; "
         "gap: validation loss minus training loss"
     )
-    direction: Literal["higher", "lower", "equal", "different"] = Field(
-        description="how the metric of `first` compares with that of `second`"
+    direction: Direction = Field(
+        description="how the metric of `first` compares with that of `second`; not_lower and not_higher: by less than "
+        "`smallest`"
     )
     smallest: float = Field(gt=0, description="the smallest difference that matters, in the unit of the metric")
-    seeds: int = Field(ge=2, description="how many seeds both sides are trained with")
+    seeds: int = Field(ge=FEWEST_PAIRS, description="how many seeds both sides are trained with")
     second_look: int | None = Field(
         default=None,
         exclude_if=not_,

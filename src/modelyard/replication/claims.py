@@ -9,7 +9,7 @@ import numpy as np
 
 from modelyard.core.report_text import markdown_table
 from modelyard.metrics.bootstrap import CONFIDENCE
-from modelyard.params.claim import ClaimSettings
+from modelyard.params.claim import FEWEST_PAIRS, ClaimSettings
 from modelyard.replication.paired_runs import PairedRuns
 from modelyard.replication.paired_tests import (
     MOST_SEEDS,
@@ -39,7 +39,6 @@ HEADER = (
     "is about",
 )
 ALPHA = 1 - CONFIDENCE  # the significance level: the probability of at least one wrong verdict among all
-FEWEST_PAIRS = 5  # with fewer, the spread is not known well enough for a verdict
 
 
 class Verdict(StrEnum):
@@ -119,7 +118,8 @@ class ClaimResult:
     @property
     def remark(self) -> str:
         """What the verdict alone would hide."""
-        is_small = self.verdict is Verdict.HOLDS and self.claim.direction != "equal" and self.is_negligible
+        claims_difference = self.claim.direction in ("higher", "lower", "different")
+        is_small = self.verdict is Verdict.HOLDS and claims_difference and self.is_negligible
         small = f"by less than the {self.claim.smallest:g} that would matter" if is_small else ""
         return "; ".join(filter(None, [small, self._missing, self._plan, self.pairs.origin]))
 

@@ -11,19 +11,22 @@ Where all seeds share their test samples and a verdict is about other samples to
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from modelyard.metrics.bootstrap import CONFIDENCE
 from modelyard.metrics.fold_statistics import variance_factor
+from modelyard.params.claim import Direction
 
 POWER = 0.8  # Cohen, Statistical Power Analysis for the Behavioral Sciences (1988)
 MOST_SEEDS = 100_000
 CONSTANT = 1e-12  # differences that vary by less are equal but for rounding
 
-Direction = Literal["higher", "lower", "equal", "different"]
+# A claim that denies another: what supports the one contradicts the other.
+DENIALS: dict[Direction, Direction] = {"not_lower": "lower", "not_higher": "higher", "equal": "different"}
+
 Values = npt.NDArray[np.float64]
 
 
@@ -90,7 +93,8 @@ def p_values(
 ) -> tuple[Values, Values]:
     """The p values for and against a claim about the mean of first minus second.
 
-    "Equal" is the equivalence test (TOST): two one-sided tests, against either end of what does not matter.
+    "Equal" is the equivalence test (TOST): two one-sided tests, against either end of what does not matter. Of these,
+    "not_lower" and "not_higher" are one: the test of non-inferiority.
 
     Args:
         direction: what is claimed of the first.
@@ -103,13 +107,15 @@ def p_values(
     def above(values: Values, bound: float) -> Values:
         return p_value_above(values, bound, test_ratio, sample_variance)
 
+    if direction in DENIALS:
+        in_favour, against = p_values(DENIALS[direction], differences, smallest, test_ratio, sample_variance)
+        return against, in_favour
+    if direction == "different":
+        equal = np.maximum(above(differences, -smallest), above(-differences, -smallest))
+        return np.minimum(1.0, 2 * np.minimum(above(differences, 0.0), above(-differences, 0.0))), equal
     if direction == "lower":
         differences = -differences
-    if direction in ("higher", "lower"):
-        return above(differences, 0.0), above(-differences, -smallest)
-    equal = np.maximum(above(differences, -smallest), above(-differences, -smallest))
-    different = np.minimum(1.0, 2 * np.minimum(above(differences, 0.0), above(-differences, 0.0)))
-    return (equal, different) if direction == "equal" else (different, equal)
+    return above(differences, 0.0), above(-differences, -smallest)
 
 
 def error_shares(looks: Sequence[int]) -> Values:
@@ -158,7 +164,7 @@ def power(
     """The probability that a test shows a mean difference of `effect`.
 
     Args:
-        direction: "higher" and "lower" have a one-sided test, "equal" and "different" a two-sided one.
+        direction: "equal" and "different" have a two-sided test, the others a one-sided one.
         effect: the true mean difference in that direction, above 0.
         sd: the standard deviation of the differences.
         count: their number.
@@ -171,7 +177,7 @@ def power(
     from scipy.stats import norm
     from statsmodels.stats.power import TTestPower
 
-    sides = 1 if direction in ("higher", "lower") else 2
+    sides = 2 if direction in ("equal", "different") else 1
     if sd < CONSTANT and sample_variance:
         return float(norm.sf(norm.isf(level / sides) - effect / np.sqrt(sample_variance)))
     if sd < CONSTANT:

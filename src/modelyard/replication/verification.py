@@ -14,9 +14,9 @@ from modelyard.core.errors import ModelyardError
 from modelyard.metrics.bootstrap import CONFIDENCE
 from modelyard.orchestration import dvc_lock
 from modelyard.orchestration.dvc_lock import LockedStage
+from modelyard.params.claim import FEWEST_PAIRS as FEWEST_SEEDS
 from modelyard.params.project import Project
 from modelyard.params.results import ExperimentResults, evaluate_stage, export_stage, results_of, train_stage
-from modelyard.replication.claims import FEWEST_PAIRS as FEWEST_SEEDS
 from modelyard.replication.series import has_other_settings, read_summary
 from modelyard.tracking import lineage
 
