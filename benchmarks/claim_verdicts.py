@@ -16,8 +16,15 @@ from scipy.stats import norm
 
 from modelyard.core.files import atomic_file
 from modelyard.core.report_text import fill, markdown_table
+from modelyard.params.claim import Direction
 from modelyard.replication.claims import ALPHA
-from modelyard.replication.paired_tests import error_shares, p_value_above, p_values, probability_of_superiority
+from modelyard.replication.paired_tests import (
+    DENIALS,
+    error_shares,
+    p_value_above,
+    p_values,
+    probability_of_superiority,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "claims.md"
@@ -27,10 +34,11 @@ CLAIMS = 2000  # of each setting
 SMALLEST = 1.0
 SD = SMALLEST / 2  # of the differences, from each source
 EFFECTS = (0.0, 0.5, 1.0, 1.5, 2.0)  # in `smallest`: none, half of it, and real ones
+DIRECTIONS: tuple[Direction, ...] = ("not_lower", "different", "equal")
 REPEATS = (5, 7, 10, 15, 20)
 LOOKS = ((5, 10), (8, 16), (5, 10, 15, 20))
 SOURCES = {"seeds": "other seeds", "splits": "other splits", "both": "other seeds and splits"}
-METRICS = ("normal", "skewed", "discrete", "skewed, one side")
+METRICS = ("normal", "heavy tails", "discrete", "skewed")
 SAMPLES, TEST = 150, 30  # each split draws its test samples from all samples
 TEST_RATIO = TEST / (SAMPLES - TEST)
 STEP = SMALLEST / 4  # between the values of a discrete metric
@@ -60,6 +68,26 @@ def simulate(claims: int = CLAIMS, seed: int = 0) -> pd.DataFrame:
                 sd = SD * np.sqrt(2 if source == "both" else 1)
                 row["probability"] = _covered(differences, norm.cdf(effect * SMALLEST / sd), test_ratio)
             rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def simulate_directions(claims: int = 10 * CLAIMS, seed: int = 3) -> pd.DataFrame:
+    """Test made-up claims about other seeds of each direction that `simulate` does not test.
+
+    Returns:
+        A row per direction, metric, effect and number of repeats; columns: the shares of false verdicts and of claims
+        that hold and that do not.
+    """
+    random = np.random.default_rng(seed)
+    rows = []
+    for metric in METRICS:
+        noise = _noise(random, "seeds", metric, claims)
+        effects = (*(-effect for effect in EFFECTS[:0:-1]), *EFFECTS)
+        for direction, effect, repeats in itertools.product(DIRECTIONS, effects, REPEATS):
+            differences = _rounded(effect * SMALLEST + noise[:, :repeats], metric)
+            both = np.array(p_values(direction, differences, SMALLEST))
+            row = {"direction": direction, "metric": metric, "effect": effect, "repeats": repeats}
+            rows.append(row | _verdicts(both, effect * SMALLEST, direction))
     return pd.DataFrame(rows)
 
 
@@ -129,9 +157,9 @@ def _noise(random: np.random.Generator, source: str, metric: str, claims: int) -
 
 def _unit(random: np.random.Generator, metric: str, shape: tuple[int, int]) -> Values:
     """Differences with mean 0 and standard deviation 1."""
-    if metric == "skewed":  # both sides are skewed to the same side
+    if metric == "heavy tails":  # either side is sometimes much worse: Laplace's distribution, symmetric
         return (random.exponential(size=shape) - random.exponential(size=shape)) / np.sqrt(2)
-    if metric == "skewed, one side":  # the first is sometimes much worse
+    if metric == "skewed":  # the first alone is sometimes much worse
         return 1 - random.exponential(size=shape)
     return random.normal(size=shape)
 
@@ -150,11 +178,14 @@ def _shares(
     return verdicts | {"coverage": covered.mean()}
 
 
-def _verdicts(p_values_of_both: Values, truth: float) -> dict[str, float]:
+def _verdicts(p_values_of_both: Values, truth: float, direction: Direction = "higher") -> dict[str, float]:
     corrected = holm_of_two(p_values_of_both)
     holds = corrected[0] < ALPHA
     fails = ~holds & (corrected[1] < ALPHA)
-    is_false = holds if truth <= 0 else fails if truth >= SMALLEST else np.zeros_like(holds)
+    effect = {"not_lower": -truth, "different": abs(truth), "equal": abs(truth)}.get(direction, truth)
+    without, beyond = (fails, holds) if direction in DENIALS else (holds, fails)
+    # Of effects between zero and the smallest that matters, neither verdict is false.
+    is_false = without if effect <= 0 else beyond if effect >= SMALLEST else np.zeros_like(holds)
     return {"holds": holds.mean(), "fails": fails.mean(), "false": is_false.mean()}
 
 
@@ -176,7 +207,7 @@ def _covered(differences: Values, truth: float, test_ratio: float) -> float:
     return float(is_covered[(differences > 0).sum(-1)].mean())
 
 
-def _tables(results: pd.DataFrame, looks: pd.DataFrame, crossed: pd.DataFrame) -> str:
+def _tables(results: pd.DataFrame, directions: pd.DataFrame, looks: pd.DataFrame, crossed: pd.DataFrame) -> str:
     tested = results[results.is_corrected]
     parts = [
         f"{CLAIMS:,} claims of each setting; a split measures {TEST} of {SAMPLES} samples. False verdicts, in percent, "
@@ -186,6 +217,9 @@ def _tables(results: pd.DataFrame, looks: pd.DataFrame, crossed: pd.DataFrame) -
         _table(results, "coverage", "min"),
         "Intervals of P(first > second) that cover it, in percent, of a normal metric and the effect with fewest:",
         _table(tested[tested.metric == "normal"], "probability", "min"),
+        f"{10 * CLAIMS:,} claims of each other direction, about other seeds. False verdicts, in percent, of the effect "
+        "with most:",
+        _pivot(directions, ["metric", "direction"], "repeats", "false"),
         "Claims about other seeds, tested at several looks. False verdicts, in percent, of the effect with most:",
         _pivot(looks, ["metric", "way"], "looks", "false"),
         f"Claims about samples of this kind, by runs that share {TEST} test samples. False verdicts, in percent:",
@@ -220,7 +254,7 @@ def _pivot(results: pd.DataFrame, keys: list[str], columns: str, value: str) -> 
         (*key, *(f"{100 * share:.1f}" for share in shares))
         for key, shares in zip(table.index, table.to_numpy(), strict=True)
     ]
-    return markdown_table((*keys[:-1], "test", *names), rows)
+    return markdown_table((*("test" if key == "way" else key for key in keys), *names), rows)
 
 
 def _draw_power(results: pd.DataFrame) -> None:
@@ -243,7 +277,7 @@ def main() -> None:
     """Write the results into the page, between its markers."""
     results = simulate()
     _draw_power(results)
-    fill(PAGE, f"\n{_tables(results, simulate_looks(), simulate_crossed())}\n")
+    fill(PAGE, f"\n{_tables(results, simulate_directions(), simulate_looks(), simulate_crossed())}\n")
 
 
 if __name__ == "__main__":

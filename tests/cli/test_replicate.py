@@ -77,7 +77,7 @@ def test_results_stay_in_the_reports_where_their_runs_are_not_kept(run_linear: R
     shutil.rmtree(linear_clone / ".modelyard")
     done = run_linear("replicate", "diabetes_linear", "--seeds", "2")
     assert "Claims not run: fewer_samples." in done.stdout
-    assert claim_entry(linear_clone) == before | {"origin": FROM_REPORT, "remark": FROM_REPORT}
+    assert claim_entry(linear_clone) == before | {"origin": FROM_REPORT}
     assert set(lines) < set(table.read_text().splitlines())
 
 

@@ -37,6 +37,11 @@ def test_equal_sides_are_refused():
         ClaimSettings(**CLAIM.model_dump() | {"first": Side(experiment="cnn")})
 
 
+def test_seeds_that_give_no_verdict_are_refused():
+    with pytest.raises(ValidationError, match="greater than or equal to 5"):
+        ClaimSettings(**CLAIM.model_dump() | {"seeds": 4})
+
+
 def test_a_claim_is_restored_from_its_entry_in_a_report():
     written = CLAIM.model_copy(update={"first": Side(experiment="cnn", changes={"training.epochs": 2})})
     entry = json.loads(json.dumps(written.model_dump(mode="json")))

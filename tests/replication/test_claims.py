@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from support.paths import PARAMS, ROOT
 
 from modelyard import params
 from modelyard.core.files import read_json, write_json
-from modelyard.params.claim import FEWEST_PAIRS, ClaimSettings, Side
+from modelyard.params.claim import FEWEST_PAIRS, ClaimSettings, Direction, Side
 from modelyard.params.project import Project
 from modelyard.replication import claims
 from modelyard.replication.claims import Verdict, assess
@@ -65,6 +66,12 @@ def verdict(direction: str, runs: PairedRuns) -> Verdict:
         ("lower", -2.0, Verdict.HOLDS),
         ("lower", 0.0, Verdict.FAILS),
         ("lower", 2.0, Verdict.FAILS),
+        ("not_lower", 2.0, Verdict.HOLDS),
+        ("not_lower", 0.0, Verdict.HOLDS),
+        ("not_lower", -2.0, Verdict.FAILS),
+        ("not_higher", -2.0, Verdict.HOLDS),
+        ("not_higher", 0.0, Verdict.HOLDS),
+        ("not_higher", 2.0, Verdict.FAILS),
         ("equal", 0.0, Verdict.HOLDS),
         ("equal", 2.0, Verdict.FAILS),
         ("equal", -2.0, Verdict.FAILS),
@@ -77,13 +84,13 @@ def test_a_clear_effect_and_a_clear_lack_of_one_are_distinguished(direction: str
     assert verdict(direction, pairs(effect)) is expected
 
 
-@pytest.mark.parametrize("direction", ["higher", "lower", "equal", "different"])
+@pytest.mark.parametrize("direction", get_args(Direction))
 @pytest.mark.parametrize("effect", [0.0, 0.6, -0.6])
 def test_few_noisy_seeds_settle_nothing(direction: str, effect: float):
     assert verdict(direction, pairs(effect, seeds=3, noise=3.0)) is Verdict.INCONCLUSIVE
 
 
-@pytest.mark.parametrize("direction", ["higher", "lower", "equal", "different"])
+@pytest.mark.parametrize("direction", get_args(Direction))
 def test_one_seed_settles_nothing_and_no_seed_is_not_run(direction: str):
     assert verdict(direction, pairs(9.0, seeds=1)) is Verdict.INCONCLUSIVE
     assert verdict(direction, pairs(9.0, seeds=0)) is Verdict.NOT_RUN
@@ -99,6 +106,22 @@ def test_a_difference_too_small_to_matter_holds_with_a_remark():
 @pytest.mark.parametrize(("direction", "effect"), [("higher", 2.0), ("lower", -2.0), ("equal", 0.0), ("higher", 0.0)])
 def test_other_verdicts_have_no_remark(direction: str, effect: float):
     assert assess({"one": claim(direction)}, {"one": pairs(effect)})["one"].remark == ""
+
+
+def test_one_side_that_varies_much_more_makes_a_verdict_less_certain():
+    steady, varied = np.linspace(0, 0.1, 10), np.linspace(2, 4, 10)
+    for runs, sides in (((varied, steady), ("first", "second")), ((np.zeros(10), varied), ("second", "first"))):
+        result = assess({"one": claim("different")}, {"one": PairedRuns(*runs)})["one"]
+        much, little = sides
+        assert result.remark == f"less certain, because the {much} varies more than 3 times as much as the {little}"
+    equal = assess({"one": claim("higher")}, {"one": PairedRuns(np.ones(10), np.zeros(10))})["one"]
+    assert equal.remark == ""
+
+
+def test_pairs_that_are_all_equal_have_no_probability_of_superiority():
+    tied = assess({"one": claim("equal")}, {"one": PairedRuns(np.ones(10), np.ones(10))})["one"]
+    assert (tied.verdict, tied.probability) == (Verdict.HOLDS, None)
+    assert "| +0 (+0 to +0) |  |  |" in claims.markdown({"one": tied})
 
 
 def test_only_tested_claims_share_the_level():
@@ -248,6 +271,7 @@ def test_only_a_difference_too_small_to_matter_is_both_equal_and_different(runs:
 @pytest.fixture
 def results() -> dict[str, claims.ClaimResult]:
     names = {"clear": pairs(2.0), "single": pairs(1.0, seeds=1), "none": pairs(0.0, seeds=0)}
+    names = {name: replace(runs, seconds=(2.0, 1.5)) for name, runs in names.items()}
     changed = Side(experiment="digits_mlp", changes={"model.dropout": 0.5})
     return assess(
         {name: claim(first=changed, notebook="" if name == "none" else "001", **COMMON) for name in names}, names
@@ -257,11 +281,12 @@ def results() -> dict[str, claims.ClaimResult]:
 def test_the_table_has_a_row_per_claim_with_sides_effect_and_verdict(results):
     *_, clear, single, none = claims.markdown(results).splitlines()
     sides = "| `digits_mlp with model.dropout 0.5` | `digits_mlp_onehot` | training.epochs 4, a split for each seed |"
-    assert f"{sides} accuracy, higher | +1.91 (+1.78 to +2.04) | +10.43 | 1.00 (0.72 to 1.00) | 10 |" in clear
-    assert clear.endswith(" | 10 | **holds** | samples of this kind |")
-    assert single.endswith(" | 1 | **inconclusive**; fewer than 5 pairs, so it was not tested | samples of this kind |")
+    assert f"{sides} accuracy, higher | +1.91 (+1.78 to +2.04) | +10.43 | 1.00 (0.72 to 1.00) | 1.1e-10 / 1 |" in clear
+    assert clear.endswith(" | 10 | 2.0 / 1.5 | **holds** | samples of this kind |")
+    untested = "**inconclusive**; fewer than 5 pairs, so it was not tested"
+    assert single.endswith(f" |  | 1 | 2.0 / 1.5 | {untested} | samples of this kind |")
     assert "| ours |" in none
-    assert none.endswith("|  |  |  | 0 | **not run** | samples of this kind |")
+    assert none.endswith("|  |  |  |  | 0 | 2.0 / 1.5 | **not run** | samples of this kind |")
 
 
 def test_the_json_holds_every_run_and_the_interval(results):
@@ -280,8 +305,10 @@ def test_reported_runs_count_while_the_comparison_is_the_same(results, project):
     reworded, other = (asked.model_copy(update=change) for change in ({"says": "in other words"}, {"metric": "loss"}))
     reported = reported_runs(project, reworded, entry)
     np.testing.assert_array_equal(reported.differences, results["clear"].pairs.differences)
+    assert reported.seconds == (2.0, 1.5)
     result = assess({"clear": reworded}, {"clear": reported})["clear"]
-    assert (result.verdict, result.remark) == (Verdict.HOLDS, UNKNOWN_CODE)
+    assert (result.verdict, result.remark, result.pairs.origin) == (Verdict.HOLDS, "", UNKNOWN_CODE)
+    assert claims.markdown({"clear": result}).endswith(f"| **holds**; {UNKNOWN_CODE} | samples of this kind |\n")
     result = assess({"clear": other}, {"clear": reported_runs(project, other, entry)})["clear"]
     assert (result.verdict, result.remark) == (Verdict.NOT_RUN, "")
 
@@ -353,7 +380,7 @@ def test_a_run_that_diverged_or_lacks_the_metric_is_never_averaged(project, tmp_
     for metrics in ({"mae": None}, {"mse": 1.0}):
         write_json(job.file, {"metrics": metrics, "seconds": 1.0})
         runs = paired_runs(project, compared, tmp_path, None)
-        assert (len(runs), runs.diverged, runs.seconds) == (6, 1, 2.0)
+        assert (len(runs), runs.diverged, runs.seconds) == (6, 1, (1.0, 1.0))
         result = assess({"one": compared}, {"one": runs})["one"]
         assert (result.verdict, result.difference, result.p_value_for) == (Verdict.INCONCLUSIVE, None, None)
         assert result.remark == "no finite mae with 1 of 6 seeds, so it was not tested"
@@ -371,7 +398,7 @@ def test_a_crossed_claim_counts_a_run_that_diverged_without_predictions(project,
     write_json(tmp_path / "claims.json", claims.as_json(assess({"one": compared}, {"one": runs})))
 
 
-@pytest.mark.parametrize("direction", ["higher", "lower", "equal", "different"])
+@pytest.mark.parametrize("direction", get_args(Direction))
 def test_fewer_than_five_pairs_have_no_verdict(direction: str):
     result = assess({"one": claim(direction)}, {"one": pairs(9.0, seeds=4)})["one"]
     assert (result.verdict, result.p_value_for) == (Verdict.INCONCLUSIVE, None)
@@ -401,7 +428,7 @@ def test_a_verdict_says_which_samples_it_is_about(changes: dict, scope: str):
 
 
 def test_a_claim_that_is_not_settled_says_what_would_settle_it():
-    noisy = replace(pairs(0.2, seeds=6, noise=1.0), seconds=30.0)
+    noisy = replace(pairs(0.2, seeds=6, noise=1.0), seconds=(20.0, 10.0))
     plan = assess({"one": claim(seeds=6)}, {"one": noisy})["one"]
     assert plan.remark == f"{plan.seeds_needed} seeds would settle an effect of 0.5 (power 0.8, " + (
         f"{plan.seeds_needed / 2:.1f} minutes of training)"

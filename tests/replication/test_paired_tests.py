@@ -1,5 +1,7 @@
 """Tests, effect sizes and power: against scipy, statsmodels, published numbers and rules."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from scipy import stats
 from statsmodels.stats.weightstats import DescrStatsW
 
 from modelyard.metrics.fold_statistics import fold_statistics
+from modelyard.params.claim import Direction
 from modelyard.replication import paired_tests
 from modelyard.replication.paired_tests import (
     cohens_d,
@@ -85,7 +88,7 @@ def test_no_number_of_seeds_suffices_where_the_test_samples_do_not():
 def test_many_claims_at_once_have_the_p_values_of_each_alone(rows, ratio):
     count = min(map(len, rows))
     table = np.array([row[:count] for row in rows])
-    for direction in ("higher", "lower", "equal", "different"):
+    for direction in get_args(Direction):
         together = np.array(p_values(direction, table, 0.5, ratio))
         alone = np.array([p_values(direction, row, 0.5, ratio) for row in table]).T
         np.testing.assert_allclose(together, alone)
@@ -95,6 +98,16 @@ def test_equality_is_the_equivalence_test_of_statsmodels():
     equal, different = p_values("equal", DIFFERENCES, 0.5)
     assert equal == pytest.approx(DescrStatsW(DIFFERENCES).ttost_mean(-0.5, 0.5)[0])
     assert different == pytest.approx(stats.ttest_1samp(DIFFERENCES, 0).pvalue)
+
+
+def test_non_inferiority_is_one_side_of_the_equivalence_test_of_statsmodels():
+    (not_lower, lower), (not_higher, higher) = (
+        p_values(each, DIFFERENCES, 0.5) for each in ("not_lower", "not_higher")
+    )
+    _, (_, above, _), (_, below, _) = DescrStatsW(DIFFERENCES).ttost_mean(-0.5, 0.5)
+    assert (not_lower, not_higher) == (pytest.approx(above), pytest.approx(below))
+    assert lower == pytest.approx(stats.ttest_1samp(DIFFERENCES, 0, alternative="less").pvalue)
+    assert higher == pytest.approx(stats.ttest_1samp(DIFFERENCES, 0, alternative="greater").pvalue)
 
 
 def test_equal_differences_are_tested_by_their_signs():

@@ -32,8 +32,12 @@ def test_claims_have_verdict_and_effect(report: Report) -> None:
 def test_a_remark_follows_the_verdict(project: Path, rewrite: Rewrite) -> None:
     claims = read_json(project / "reports" / "claims.json")
     claims["claims"]["standardised"]["remark"] = "by less than the 0.1 that would matter"
+    claims["claims"]["standardised"]["origin"] = "runs of an earlier report"
     write_json(project / "reports" / "claims.json", claims)
-    assert "| **holds**, by less than the 0.1 that would matter |" in rewrite().summary
+    summary = rewrite().summary
+    assert "| **holds**, by less than the 0.1 that would matter, runs of an earlier report |" in summary
+    title = "**Notebook 004** (1 of 1 claims by runs of an earlier report):"
+    assert f"{title}\n\n- Holds:\n  - Regression does better standardised: correlation +0.03" in summary
 
 
 def test_commit_and_uncommitted_files_are_named(project: Path, rewrite: Rewrite) -> None:

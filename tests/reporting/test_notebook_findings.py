@@ -8,6 +8,7 @@ from support.paths import ROOT
 from modelyard.params.claim import ClaimSettings, Side
 from modelyard.params.project import PublishedValues
 from modelyard.replication.claims import Verdict
+from modelyard.replication.paired_runs import OTHER_CODE
 from modelyard.reporting.claims import ClaimRow
 from modelyard.reporting.contents import gather
 from modelyard.reporting.notebook_findings import notebook_findings
@@ -23,7 +24,9 @@ CLAIM = ClaimSettings(
     smallest=0.01,
     seeds=8,
 )
-ROW = ClaimRow(CLAIM, "", "holds", "", "good", "this test set", "+0.03 (+0.02 to +0.04)", "", "", 8, None, 0, (0, 0))
+ROW = ClaimRow(
+    CLAIM, "", "holds", "", "", "good", "this test set", "+0.03 (+0.02 to +0.04)", "", "", 8, None, 0, (0, 0)
+)
 RUNS = ReplicationRow("boston", False, "mse", 8, "15.6", "1.2", "14.1 to 17.9", 14.27, True, "-1.1", None)
 PUBLISHED = {"boston": PublishedValues(notebook="004", metrics={"mse": 14.27, "mae": 2.7})}
 
@@ -44,24 +47,29 @@ def claim_row(verdict: str, **changes: object) -> ClaimRow:
 def test_a_claim_stands_where_its_verdict_puts_it(verdict: str, part: str) -> None:
     (findings,) = notebook_findings([claim_row(str(verdict))], [], {})
     parts = {name: getattr(findings, name) for name in ("supported", "contradicted", "open")}
-    text = "more filters help (accuracy of many minus few: +0.03 (+0.02 to +0.04), 8 seeds, about this test set)"
+    text = "more filters help: accuracy +0.03 (+0.02 to +0.04), this test set"
     assert parts == {name: (text,) if name == part else () for name in parts}
 
 
-def test_what_would_settle_an_open_claim_is_said() -> None:
-    row = claim_row("inconclusive", remark="18 seeds would settle it")
-    (findings,) = notebook_findings([row], [], {})
-    assert findings.paragraph.startswith("Notebook 001: 1 claim. We cannot say whether: more filters help (")
-    assert findings.paragraph.endswith("about this test set, 18 seeds would settle it).")
+def test_only_groups_with_texts_are_shown() -> None:
+    (findings,) = notebook_findings([claim_row("not run", effect="")], [], {})
+    assert findings.groups == {"Cannot be said": ("more filters help: not run",)}
+
+
+def test_runs_of_an_earlier_report_are_named_once() -> None:
+    rows = [ROW, claim_row("holds", origin=OTHER_CODE), claim_row("inconclusive", origin=OTHER_CODE)]
+    (findings,) = notebook_findings(rows, [], {})
+    assert findings.origin == "2 of 3 claims by runs of an earlier report"
+    assert not any("earlier" in text for texts in findings.groups.values() for text in texts)
 
 
 def test_each_printed_value_has_its_place_among_our_runs() -> None:
-    on_splits = replace(RUNS, splits=True, seeds=10, is_inside=False, min_to_max="20 to 30", z="-2.4")
+    on_splits = replace(RUNS, splits=True, seeds=10, is_inside=False, min_to_max="20 to 30")
     (findings,) = notebook_findings([], [RUNS, on_splits], PUBLISHED)
     assert findings.published == (
-        "mse 14.27 of boston lies inside the spread of 8 seeds (14.1 to 17.9, z -1.1) and outside the spread of 10 "
-        "seeds, each with new test samples (20 to 30, z -2.4)",
-        "mae 2.7 of boston was not compared (modelyard replicate boston --seeds 20)",
+        "mse 14.27 of boston: inside the spread of 8 seeds (14.1 to 17.9) and outside the spread of 10 seeds, each "
+        "with new test samples (20 to 30)",
+        "mae 2.7 of boston: not compared (modelyard replicate boston --seeds 20)",
     )
 
 
@@ -74,7 +82,7 @@ def test_questions_of_our_own_come_last() -> None:
     own = claim_row("holds", claim=CLAIM.model_copy(update={"notebook": ""}))
     found = notebook_findings([own, ROW], [], PUBLISHED)
     assert [each.notebook for each in found] == ["001", "004", ""]
-    assert found[-1].paragraph.startswith("Questions of our own: 1 claim. We can say: ")
+    assert (found[0].title, found[-1].title) == ("Notebook 001", "Questions of our own")
 
 
 def test_every_claim_and_every_printed_value_of_this_project_is_in_the_findings() -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.paths import PARAMS
+from support.paths import PARAMS, ROOT
 from support.projects import REPLICATION
 
 from modelyard import params
@@ -61,3 +61,10 @@ def test_runs_by_other_settings_are_marked(tmp_path: Path, project: Project) -> 
 
 def test_without_a_file_there_are_no_rows(tmp_path: Path, project: Project) -> None:
     assert replication_rows(ProjectFiles(tmp_path), project, {}) == []
+
+
+def test_every_published_value_of_this_project_lies_inside_the_spread_over_seeds_as_docs_say(project: Project) -> None:
+    rows = replication_rows(ProjectFiles(ROOT), project, params.load_published(project, ROOT / "published.yaml"))
+    places = [row.is_inside for row in rows if row.published is not None]
+    assert len(places) >= 10
+    assert all(places)

@@ -12,6 +12,7 @@ from modelyard.metrics.bootstrap import CONFIDENCE
 from modelyard.params.claim import FEWEST_PAIRS, ClaimSettings
 from modelyard.replication.paired_runs import PairedRuns
 from modelyard.replication.paired_tests import (
+    CONSTANT,
     MOST_SEEDS,
     POWER,
     Probability,
@@ -34,10 +35,14 @@ HEADER = (
     "first minus second (95 % interval)",
     "Cohen's d",
     "P(first > second) (95 % interval)",
+    "p for / against",
     "seeds",
+    "seconds a run",
     "verdict",
     "is about",
 )
+# Equal normal spreads differ by as much in 6 % of claims with five seeds, and in 0.3 % of those with ten (F test).
+UNEVEN = 3.0
 ALPHA = 1 - CONFIDENCE  # the significance level: the probability of at least one wrong verdict among all
 
 
@@ -92,8 +97,10 @@ class ClaimResult:
 
     @property
     def probability(self) -> Probability | None:
-        """How probable it is that one run of the first has the higher metric."""
-        return probability_of_superiority(self.pairs.differences, self.pairs.test_ratio) if self.is_measured else None
+        """How probable it is that one run of the first has the higher metric; None if all pairs are equal."""
+        if not self.is_measured or not np.any(self.pairs.differences):
+            return None
+        return probability_of_superiority(self.pairs.differences, self.pairs.test_ratio)
 
     @property
     def text(self) -> str:
@@ -117,11 +124,11 @@ class ClaimResult:
 
     @property
     def remark(self) -> str:
-        """What the verdict alone would hide."""
+        """What the verdict alone would hide; from where its runs come is `pairs.origin`."""
         claims_difference = self.claim.direction in ("higher", "lower", "different")
         is_small = self.verdict is Verdict.HOLDS and claims_difference and self.is_negligible
         small = f"by less than the {self.claim.smallest:g} that would matter" if is_small else ""
-        return "; ".join(filter(None, [small, self._missing, self._plan, self.pairs.origin]))
+        return "; ".join(filter(None, [small, self._missing, self._plan, self._unevenness]))
 
     @property
     def next_look(self) -> int | None:
@@ -150,6 +157,17 @@ class ClaimResult:
         return too_few or (f"{count} of {wanted} seeds" if 0 < count < wanted else "")
 
     @property
+    def _unevenness(self) -> str:
+        """One side that varies much more: of rare bad runs of one side alone, too many verdicts are wrong."""
+        if not self.is_measured or len(self.pairs) < FEWEST_PAIRS:
+            return ""
+        sds = {"first": np.std(self.pairs.first), "second": np.std(self.pairs.second)}
+        little, much = sorted(sds, key=lambda side: sds[side])
+        if sds[much] < CONSTANT or sds[much] < UNEVEN * sds[little]:
+            return ""
+        return f"less certain, because the {much} varies more than {UNEVEN:g} times as much as the {little}"
+
+    @property
     def _plan(self) -> str:
         """What would settle a claim that is not settled."""
         if self.verdict is not Verdict.INCONCLUSIVE or not self.difference or self.difference.sd is None:
@@ -168,7 +186,7 @@ class ClaimResult:
             return ""  # it is to be tested with more
         if count <= len(self.pairs):
             return f"{count} seeds would have settled an effect of {smallest} (power {POWER})"
-        cost = f", {count * seconds / 60:.1f} minutes of training" if seconds is not None else ""
+        cost = f", {count * sum(seconds) / 60:.1f} minutes of training" if seconds else ""
         return f"{count} seeds would settle an effect of {smallest} (power {POWER}{cost})"
 
 
@@ -277,12 +295,15 @@ def _verdict(pairs: PairedRuns, p_value_for: float | None, p_value_against: floa
 def _entry(result: ClaimResult) -> dict[str, Any]:
     settings, pairs, difference = result.claim.model_dump(mode="json"), result.pairs, result.difference
     return settings | {
-        "first": {**settings["first"], "values": _finite_or_none(pairs.first)},
-        "second": {**settings["second"], "values": _finite_or_none(pairs.second)},
+        **{
+            side: {**settings[side], "values": _finite_or_none(values), "seconds": seconds}
+            for side, values, seconds in zip(
+                ("first", "second"), (pairs.first, pairs.second), pairs.seconds or (None, None), strict=True
+            )
+        },
         "pairs": len(pairs),
         "test_ratio": pairs.test_ratio,
         **({"sample_variance": pairs.sample_variance} if result.claim.crossed else {}),
-        "seconds": pairs.seconds,
         "keys": pairs.keys,
         "origin": pairs.origin,
         "difference": difference and difference._asdict(),
@@ -307,9 +328,11 @@ def _row(result: ClaimResult) -> list[str]:
     sides = [f"`{claim.first}`", f"`{claim.second}`", claim.shared_changes]
     d = "" if result.cohens_d is None else f"{result.cohens_d:+.2f}"
     probability = "{:.2f} ({:.2f} to {:.2f})".format(*result.probability) if result.probability else ""
-    effect = [f"{claim.metric}, {claim.direction}", result.text, d, probability, str(len(result.pairs))]
-    verdict = "; ".join(filter(None, [f"**{result.verdict}**", result.remark]))
-    return [claim.says, claim.notebook or "ours", *sides, *effect, verdict, result.scope]
+    effect = [f"{claim.metric}, {claim.direction}", result.text, d, probability]
+    p_values = " / ".join(f"{value:.2g}" for value in (result.p_value_for, result.p_value_against) if value is not None)
+    runs = [str(len(result.pairs)), " / ".join(f"{seconds:.1f}" for seconds in result.pairs.seconds or ())]
+    verdict = "; ".join(filter(None, [f"**{result.verdict}**", result.remark, result.pairs.origin]))
+    return [claim.says, claim.notebook or "ours", *sides, *effect, p_values, *runs, verdict, result.scope]
 
 
 def _count_tested(results: Mapping[str, ClaimResult]) -> int:
@@ -321,14 +344,22 @@ def _legend(results: Mapping[str, ClaimResult]) -> str:
     return (
         "Each claim compares two experiments seed by seed, on equal test samples. It holds if a paired t test supports "
         "it; it does not hold if the test shows that the difference is below the smallest one that matters, or has the "
-        "opposite sign. Equality is an equivalence test (TOST). Where each seed draws its own split, the splits share "
-        "samples, and the test is the corrected resampled t test (Nadeau and Bengio 2003), whose verdict is about "
-        "samples of this kind. Where all seeds have the same test samples, the verdict is about this test set; with "
-        "*test samples resampled* their variance is added, and the verdict is about samples of this kind. The "
-        f"level of 5 % applies to all {_count_tested(results)} tested claims together (Holm). Cohen's d is the mean "
-        "difference in standard deviations of the differences. P(first > second) is the probability that one run of "
-        "the first has the higher metric. The number of seeds that would settle a claim is for a test of its own, with "
-        "new seeds: seeds that are added until a verdict fits make it wrong more often than in 5 %. Most comparisons "
-        "train on part of the samples and for a few epochs, so that all of them take minutes: a verdict is about the "
-        "comparison in its row, as claims.yaml defines it, and says nothing beyond it."
+        "opposite sign. Equality is an equivalence test (TOST), *not_lower* and *not_higher* are tests of "
+        "non-inferiority: lower, or higher, by less than matters. Where the difference lies between zero and the "
+        "smallest one that matters, both tests of a claim can succeed: it then holds.\n\n"
+        "Where each seed draws its own split, the splits share samples, and the test is the corrected resampled t test "
+        "(Nadeau and Bengio 2003), whose verdict is about samples of this kind. Where all seeds have the same test "
+        "samples, the verdict is about this test set; with *test samples resampled* their variance is added, and the "
+        "verdict is about samples of this kind.\n\n"
+        f"The level of 5 % applies to all {_count_tested(results)} tested claims together (Holm): the p values, for "
+        "and against the claim, are corrected, and a verdict needs one below 0.05. The intervals are not corrected, "
+        "each is of its claim alone: one beside *inconclusive* can exclude zero. Cohen's d is the mean difference in "
+        "standard deviations of the differences. P(first > second) is the probability that one run of the first has "
+        "the higher metric; it is left out where all pairs are equal. Seconds are the mean of a run of the first and "
+        "of one of the second; runs share the machine. A verdict is *less certain* where one side varies much more "
+        "than the other, because too many are wrong if that comes from rare bad runs (docs/claims.md).\n\n"
+        "The number of seeds that would settle a claim is for a test of its own, with new seeds: seeds that are added "
+        "until a verdict fits make it wrong more often than in 5 %. Most comparisons train on part of the samples and "
+        "for a few epochs, so that all of them take minutes: a verdict is about the comparison in its row, as "
+        "claims.yaml defines it, and says nothing beyond it."
     )

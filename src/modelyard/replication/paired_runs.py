@@ -1,6 +1,6 @@
 """The runs of both sides of a claim: those that are kept, or those of an earlier report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,11 @@ from modelyard.metrics.bootstrap import variance_over_samples
 from modelyard.params.claim import ClaimSettings, claim_from_report
 from modelyard.params.project import Project
 from modelyard.params.variants import resolve_sides
-from modelyard.replication.series import Series
+from modelyard.replication.series import KeptRun, Series
 
-FROM_REPORT = "settled earlier, not run here"
-OTHER_CODE = f"{FROM_REPORT}, by other code or settings"
-UNKNOWN_CODE = f"{FROM_REPORT}, by code that was not recorded"
+FROM_REPORT = "runs of an earlier report"
+OTHER_CODE = "runs of earlier code or settings"
+UNKNOWN_CODE = "runs of code that was not recorded"
 DISPLAY = {"says", "notebook"}  # of a claim: they change no result
 
 Values = npt.NDArray[np.float64]
@@ -34,7 +34,7 @@ class PairedRuns:
             is trained on; 0 if all runs are measured on the same samples.
         sample_variance: of a crossed design: the variance of the mean difference when the test samples, which all runs
             share, are drawn again; else 0.
-        seconds: what a pair took, on average; None if it is not known.
+        seconds: what a run of either side took, on average; None if it is not known.
         keys: the hashes of code, settings and runtime of both sides; None if they are not known.
         origin: empty for kept runs; else from where the values come.
     """
@@ -43,7 +43,7 @@ class PairedRuns:
     second: Values
     test_ratio: float = 0.0
     sample_variance: float = 0.0
-    seconds: float | None = None
+    seconds: tuple[float, float] | None = None
     keys: tuple[str, str] | None = None
     origin: str = ""
 
@@ -82,14 +82,12 @@ def paired_runs(project: Project, claim: ClaimSettings, folder: Path, seeds: int
         np.array([runs[seed].metrics.get(claim.metric, np.nan) for seed in common]) for runs in (first, second)
     )
     is_finite = np.isfinite(first_values - second_values).all()  # else it is not tested, and some predictions are NaN
-    seconds = [runs[seed].seconds for runs in (first, second) for seed in common]
-    known = [each for each in seconds if each is not None]
     return PairedRuns(
         first_values,
         second_values,
         test_ratio=_test_ratio(sides, claim),
         sample_variance=_sample_variance(sides, claim, folder, common) if is_finite else 0.0,
-        seconds=2 * float(np.mean(known)) if known else None,
+        seconds=_both_or_none(*(_mean_seconds(runs[seed] for seed in common) for runs in (first, second))),
         keys=_keys(sides),
     )
 
@@ -109,7 +107,8 @@ def reported_runs(project: Project, claim: ClaimSettings, entry: Mapping[str, An
     keys = entry.get("keys") and (entry["keys"][0], entry["keys"][1])
     origin = _origin(keys, _keys(sides)) if len(first) else ""
     variance = entry.get("sample_variance", 0.0)
-    return PairedRuns(first, second, _test_ratio(sides, claim), variance, entry.get("seconds"), keys, origin)
+    seconds = _both_or_none(*(entry[side].get("seconds") for side in ("first", "second")))
+    return PairedRuns(first, second, _test_ratio(sides, claim), variance, seconds, keys, origin)
 
 
 def both_series(project: Project, claim: ClaimSettings, seeds: int | None) -> Sides:
@@ -136,6 +135,15 @@ def _sample_variance(sides: Sides, claim: ClaimSettings, folder: Path, seeds: Se
         (first.bound_metric(seed, claim.metric, folder), second.bound_metric(seed, claim.metric, folder))
         for seed in seeds
     )
+
+
+def _mean_seconds(runs: Iterable[KeptRun]) -> float | None:
+    known = [run.seconds for run in runs if run.seconds is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _both_or_none(first: float | None, second: float | None) -> tuple[float, float] | None:
+    return None if first is None or second is None else (first, second)
 
 
 def _keys(sides: Sides) -> tuple[str, str]:

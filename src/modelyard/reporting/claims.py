@@ -24,6 +24,7 @@ class ClaimRow:
         unit: the unit of the difference; empty if it has none.
         verdict: as in claims.json.
         remark: what restricts the verdict.
+        origin: from where its runs come, if from an earlier report; else empty.
         style: the CSS class of the verdict, or empty.
         scope: what the verdict is about: this test set, or samples of this kind.
         effect: the mean difference with its 95 % interval, as text.
@@ -39,6 +40,7 @@ class ClaimRow:
     unit: str
     verdict: str
     remark: str
+    origin: str
     style: str
     scope: str
     effect: str
@@ -72,6 +74,7 @@ def _row(entry: dict[str, Any], project: Project) -> ClaimRow:
         unit=_unit(claim, project),
         verdict=entry["verdict"],
         remark=entry.get("remark", ""),
+        origin=entry.get("origin", ""),
         style=STYLES.get(entry["verdict"], ""),
         scope=entry.get("scope", ""),
         effect=effect.text if effect else "",

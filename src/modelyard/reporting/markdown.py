@@ -1,6 +1,7 @@
 """The report as a short Markdown summary for pull requests: the headline metrics, and what changed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import pandas as pd
 
@@ -9,6 +10,7 @@ from modelyard.experiments.compare import MISSING, overview
 from modelyard.reporting.changes import MetricChange, ProjectChanges, ValueChange
 from modelyard.reporting.claims import ClaimRow
 from modelyard.reporting.contents import ReportContents
+from modelyard.reporting.notebook_findings import NotebookFindings
 
 HEADER = {
     "experiment": "experiment",
@@ -26,9 +28,9 @@ CLAIMS_NOTE = (
 )
 FINDINGS_TITLE = "What we can and cannot say about the notebooks"
 FINDINGS_NOTE = (
-    "Generated from the verdicts and from the runs over seeds. A difference is the first experiment minus the second, "
-    "with its 95 % interval; a printed value is inside the spread if it lies between the smallest and the largest of "
-    "our runs."
+    "Generated from the verdicts and from the runs over seeds. A difference is what is named first minus what is named "
+    "second, with its 95 % interval; the comparisons are in the table of claims. A printed value is inside the spread "
+    "if it lies between the smallest and the largest of our runs."
 )
 NO_CHANGES = "No changes in settings, data, metrics or verdicts."
 
@@ -46,7 +48,7 @@ def markdown_summary(contents: ReportContents) -> str:
         for each in contents.promotions
     ]
     if contents.findings:
-        parts += [f"## {FINDINGS_TITLE}", FINDINGS_NOTE, *(f"- {_plain(each.paragraph)}" for each in contents.findings)]
+        parts += [f"## {FINDINGS_TITLE}", FINDINGS_NOTE, *_findings(contents.findings)]
     if len(built) < len(table):
         names = ", ".join(f"`{name}`" for name in table.experiment[~table.index.isin(built.index)])
         parts.append(f"Not built yet: {names}.")
@@ -73,8 +75,15 @@ def change_tables(changes: ProjectChanges) -> Iterator[str]:
             yield markdown_table([kind, "before", "now"], map(_value_cells, values))
 
 
+def _findings(findings: Iterable[NotebookFindings]) -> Iterator[str]:
+    for each in findings:
+        title = f"**{each.title}**" + (f" ({each.origin})" if each.origin else "")
+        groups = ((f"- {name}:", *(f"  - {_plain(text)}" for text in texts)) for name, texts in each.groups.items())
+        yield "\n".join([f"{title}:", "", *chain.from_iterable(groups)])
+
+
 def _claim_cells(row: ClaimRow) -> tuple[str, ...]:
-    verdict = ", ".join(filter(None, [f"**{row.verdict}**", row.remark]))
+    verdict = ", ".join(filter(None, [f"**{row.verdict}**", row.remark, row.origin]))
     return row.claim.says, verdict, row.claim.metric, row.effect
 
 

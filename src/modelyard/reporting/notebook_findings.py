@@ -15,10 +15,11 @@ class NotebookFindings:
 
     Attributes:
         notebook: its number.
-        supported: its claims that the runs support, each with its comparison.
+        supported: its claims that the runs support, each with its effect.
         contradicted: those that they speak against.
-        open: those that they do not settle, and what would.
+        open: those that they do not settle.
         published: where each value that it printed lies among our runs.
+        origin: how many claims rest on runs that come from an earlier report; empty if none does.
     """
 
     notebook: str
@@ -26,20 +27,23 @@ class NotebookFindings:
     contradicted: tuple[str, ...]
     open: tuple[str, ...]
     published: tuple[str, ...]
+    origin: str
 
     @property
-    def paragraph(self) -> str:
-        """All of it as sentences."""
-        of_whom = f"Notebook {self.notebook}" if self.notebook else "Questions of our own"
-        count = len(self.supported) + len(self.contradicted) + len(self.open)
-        tested = f"{of_whom}: {count} {'claim' if count == 1 else 'claims'}."
-        parts = {
-            "We can say": self.supported,
-            "The runs speak against": self.contradicted,
-            "We cannot say whether": self.open,
-            "Of the values that it printed": self.published,
+    def title(self) -> str:
+        """Whose statements they are."""
+        return f"Notebook {self.notebook}" if self.notebook else "Questions of our own"
+
+    @property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """The texts by what can be said of them, without empty groups."""
+        groups = {
+            "Holds": self.supported,
+            "Does not hold": self.contradicted,
+            "Cannot be said": self.open,
+            "Printed values": self.published,
         }
-        return " ".join([tested, *(f"{words}: {'; '.join(texts)}." for words, texts in parts.items() if texts)])
+        return {name: texts for name, texts in groups.items() if texts}
 
 
 def notebook_findings(
@@ -58,21 +62,21 @@ def _findings(
 ) -> NotebookFindings:
     own = [row for row in claims if row.claim.notebook == notebook]
     settled = (Verdict.HOLDS, Verdict.FAILS)
+    earlier = sum(bool(row.origin) for row in own)
     return NotebookFindings(
         notebook,
         supported=tuple(_claim_text(row) for row in own if row.verdict == Verdict.HOLDS),
         contradicted=tuple(_claim_text(row) for row in own if row.verdict == Verdict.FAILS),
         open=tuple(_claim_text(row) for row in own if row.verdict not in settled),
         published=tuple(_published_texts(notebook, replication, published)),
+        origin=f"{earlier} of {len(own)} claims by runs of an earlier report" if earlier else "",
     )
 
 
 def _claim_text(row: ClaimRow) -> str:
-    """A claim with its comparison and effect, such as "more filters help (accuracy of a minus b: +0.03, ...)"."""
-    claim = row.claim
-    effect = f"{row.effect}{f' {row.unit}' if row.unit else ''}, {row.pairs} seeds" if row.effect else "not run"
-    comparison = f"{claim.metric} of {claim.first} minus {claim.second}: {effect}"
-    return f"{claim.says} ({', '.join(filter(None, [comparison, row.scope and f'about {row.scope}', row.remark]))})"
+    """A claim with its effect, such as "more filters help: accuracy +0.03 (+0.02 to +0.04), this test set"."""
+    effect = f"{row.claim.metric} {row.effect}{f' {row.unit}' if row.unit else ''}" if row.effect else "not run"
+    return f"{row.claim.says}: {', '.join(filter(None, [effect, row.scope if row.effect else '']))}"
 
 
 def _published_texts(notebook: str, replication: Sequence[ReplicationRow], published: Published) -> Iterator[str]:
@@ -83,15 +87,12 @@ def _published_texts(notebook: str, replication: Sequence[ReplicationRow], publi
         for metric, value in entry.metrics.items():
             found = [row for splits in (False, True) if (row := rows.get((name, metric, splits)))]
             places = " and ".join(_place(row) for row in found)
-            yield f"{metric} {value:.4g} of {name} " + (
-                f"lies {places}" if places else f"was not compared (modelyard replicate {name} --seeds 20)"
-            )
+            yield f"{metric} {value:.4g} of {name}: {places or f'not compared (modelyard replicate {name} --seeds 20)'}"
 
 
 def _place(row: ReplicationRow) -> str:
     """Where a published value lies among the runs of a row."""
     side = "inside" if row.is_inside else "outside"
-    z = f", z {row.z}" if row.z else ""
     samples = ", each with new test samples" if row.splits else ""
     settings = ", by other settings" if row.has_other_settings else ""
-    return f"{side} the spread of {row.seeds} seeds{samples}{settings} ({row.min_to_max or row.mean}{z})"
+    return f"{side} the spread of {row.seeds} seeds{samples}{settings} ({row.min_to_max or row.mean})"
