@@ -28,7 +28,7 @@ from modelyard.data.preprocessing import Imputation, Preprocessing
 from modelyard.data.readers.image_file import DecodedImage, ImageFormat
 from modelyard.serving import check, images
 from modelyard.serving import server as serving
-from modelyard.serving.served_model import ModelSource, ServedModel, find_source
+from modelyard.serving.served_model import FoundModel, ModelSource, ServedModel, find_source
 from modelyard.serving.server import make_app, open_log
 
 COLUMNS = (
@@ -90,7 +90,7 @@ class Versions:
         return self.model
 
     def source(self) -> ModelSource:
-        return ModelSource(lambda: f"version {self.number}", self.load)
+        return lambda: FoundModel(f"version {self.number}", self.load)
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ class ExperimentFiles(NamedTuple):
     def version(self) -> str:
         """What changes with the model, and when it is converted: the beginning of the MD5 of its folder."""
         found = next(iter(self._model.values()), "")[:12]
-        return found if self._is_converted else f"{found} (not converted to ONNX)"
+        return found if self.is_converted else f"{found} (not converted to ONNX)"
 
     @property
     def _model(self) -> dict[str, str]:
@@ -71,8 +71,8 @@ class ExperimentFiles(NamedTuple):
         return {path: md5 for path, md5 in stage.outs.items() if Path(path).name == MODEL} if stage else {}
 
     @property
-    def _is_converted(self) -> bool:
-        """Whether the stage `export` has run with the model as it is now."""
+    def is_converted(self) -> bool:
+        """Whether the stage `export` has run with the model as it is now, also if it had to refuse it."""
         stage = self.stages.get(export_stage(self.section, self.name))
         return bool(stage and self._model and self._model.items() <= stage.deps.items())
 
@@ -101,7 +101,7 @@ class ExperimentFiles(NamedTuple):
             raise NoOnnx(f"{self.name} was not converted to ONNX: {build}")
         if any((self.root / path).exists() for path in self._model):
             dvc_lock.verified_output(train_stage(self.section, self.name), MODEL, self.root)  # it was not replaced
-        if not self._is_converted:
+        if not self.is_converted:
             raise NoOnnx(f"the ONNX file of {self.name} is of an earlier training: {build}")
         path = next(path for path in self.stages[stage].outs if Path(path).name == FOLDER)
         if not (self.root / path).exists():

@@ -16,33 +16,42 @@ from modelyard.serving.onnx_model import OnnxModel
 LOG = logging.getLogger("modelyard.serving")
 
 
-class ModelSource(NamedTuple):
-    """Where a server finds its model.
+class FoundModel(NamedTuple):
+    """The model that is there now.
 
     Attributes:
-        version: says which version is there now; quick to ask.
-        load: loads it.
+        version: of it; found without loading it.
+        load: loads this very version.
+        is_converted: whether its ONNX file is there, if it can have one.
     """
 
-    version: Callable[[], str]
+    version: str
     load: Callable[[], Predictor]
+    is_converted: bool = True
+
+
+ModelSource = Callable[[], FoundModel]
+"""Finds the model of a server."""
 
 
 def find_source(name: str, engine: Engine, root: Path) -> ModelSource:
     """The source of an ONNX file, an experiment, or a registered model such as `mnist@champion`."""
     if name.endswith(".onnx"):
         file = Path(name)
-        return ModelSource(lambda: _state_of(file), lambda: OnnxModel(file))
-    if "@" in name:
-        from modelyard.serving import registry
+        return lambda: FoundModel(_state_of(file), lambda: OnnxModel(file))
+    return lambda: (_find_registered if "@" in name else _find_experiment)(name, engine, root)
 
-        return ModelSource(
-            lambda: f"{name} version {registry.resolve(name).number}",
-            lambda: engines.load_registered(registry.resolve(name), engine),
-        )
-    return ModelSource(
-        lambda: f"{name} {engines.find(name, root).version}", lambda: engines.load(engines.find(name, root), engine)
-    )
+
+def _find_registered(name: str, engine: Engine, _: Path) -> FoundModel:
+    from modelyard.serving import registry
+
+    version = registry.resolve(name)
+    return FoundModel(f"{name} version {version.number}", lambda: engines.load_registered(version, engine))
+
+
+def _find_experiment(name: str, engine: Engine, root: Path) -> FoundModel:
+    experiment = engines.find(name, root)
+    return FoundModel(f"{name} {experiment.version}", lambda: engines.load(experiment, engine), experiment.is_converted)
 
 
 def _state_of(file: Path) -> str:
@@ -70,8 +79,9 @@ class ServedModel:
             ModelyardError: there is none, or it cannot be served.
         """
         self._source = source
+        self._awaited = ""  # the newest version that is not converted yet
         try:
-            self.current = self._load()
+            self.current = _load(source())
         except ModelyardError:
             raise
         except Exception as error:  # of a file that is no model, or of another program
@@ -80,27 +90,41 @@ class ServedModel:
                 "registered model, or the file results/<experiment>/onnx/model.onnx, not that of `modelyard export`."
             ) from None
 
-    def _load(self) -> ModelVersion:
-        version = self._source.version()
-        model = self._source.load()
-        description = model.description
-        model.predict(np.zeros((1, *description.shape), description.dtype))  # the first prediction takes longest
-        return ModelVersion(version, model)
-
     def refresh(self) -> bool:
-        """Take a newer version if there is one; if it cannot be loaded, the present one goes on."""
+        """Take a newer version if there is one; if it cannot be loaded, the present one goes on.
+
+        So it does between the stages `train` and `export`: the library that trained the model takes several times the
+        memory of ONNX Runtime, and would keep it.
+        """
         try:
-            if self._source.version() == self.current.version:
+            found = self._source()
+            if found.version == self.current.version:
                 return False
-            self.current = self._load()
+            if isinstance(self.current.model, OnnxModel) and not found.is_converted:
+                self._await(found.version)
+                return False
+            self.current = _load(found)
         except Exception as error:  # a server must not end because a new model is broken
             LOG.warning("the new version cannot be loaded, %s goes on: %s", self.current.version, error)
             return False
         LOG.warning("now serving %s", self.current.version)
         return True
 
+    def _await(self, version: str) -> None:
+        """Say once that a version is not taken yet."""
+        if version != self._awaited:
+            LOG.warning("%s goes on until the stage export has run: there is %s", self.current.version, version)
+        self._awaited = version
+
     async def watch(self, seconds: float) -> None:
         """Look for a newer version every so many seconds, beside the requests."""
         while True:
             await asyncio.sleep(seconds)
             await asyncio.to_thread(self.refresh)
+
+
+def _load(found: FoundModel) -> ModelVersion:
+    model = found.load()
+    description = model.description
+    model.predict(np.zeros((1, *description.shape), description.dtype))  # the first prediction takes longest
+    return ModelVersion(found.version, model)
