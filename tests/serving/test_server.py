@@ -1,6 +1,7 @@
 # ruff: noqa: S310 (its own server on loopback)
 """The HTTP server: answers, refusals, metrics, its bounded log, and newer versions of its model."""
 
+import gzip
 import json
 import os
 import socket
@@ -28,8 +29,9 @@ from modelyard.data.preprocessing import Imputation, Preprocessing
 from modelyard.data.readers.image_file import DecodedImage, ImageFormat
 from modelyard.serving import check, images
 from modelyard.serving import server as serving
+from modelyard.serving.request_log import RequestLog
 from modelyard.serving.served_model import FoundModel, ModelSource, ServedModel, find_source
-from modelyard.serving.server import make_app, open_log
+from modelyard.serving.server import make_app
 
 COLUMNS = (
     Column(name="area", kind="number"),
@@ -64,9 +66,9 @@ class Client:
     def get(self, path: str) -> tuple[int, str]:
         return self._answer(urllib.request.Request(self.address + path))
 
-    def predict(self, body: Any, kind: str = "application/json") -> tuple[int, Any]:
+    def predict(self, body: Any, kind: str = "application/json", **headers: str) -> tuple[int, Any]:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.address}/predict", data, {"Content-Type": kind})
+        request = urllib.request.Request(f"{self.address}/predict", data, {"Content-Type": kind, **headers})
         status, text = self._answer(request)
         return status, json.loads(text)
 
@@ -99,7 +101,7 @@ def start(tmp_path: Path) -> Iterator[Callable]:
     running = []
 
     def start(source: ModelSource, watch: float = 60) -> Client:
-        log = open_log(tmp_path / "log" / "requests.jsonl", 0.01)
+        log = RequestLog(tmp_path / "log" / "requests.jsonl", 0.01)
         app = make_app(ServedModel(source), watch, log)
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="on"))
         thread = threading.Thread(target=server.run)
@@ -183,16 +185,45 @@ def test_unused_columns_are_not_read_and_not_all_named(table, start):
         ({"rows": [ROW | {"area": 0.5}, ROW | {"area": -(2**53) - 1}]}, "column 'area' has -9007199254740993; whole"),
         ({"rows": [ROW | {"area": 10**400}]}, "column 'area' has 100000000000000000...0000000000000000000; whole"),
         (rb'{"rows": [{"area": 1, "town": "\ud800", "sold on": "2024-03-01"}]}', "half of a character"),
-        (
-            rb'{"rows": [{"\ud800": 1}]}',
-            "3 of 3 columns are missing: area, town, sold on. The model takes area, town, sold on; given are ?",
-        ),
+        (rb'{"rows": [{"area": 1, "\ud800": 1}]}', "the name of a column is not Unicode: it has half of a character"),
+        (b'{"rows": [{"area": 1, "area": 2}]}', "the body has an object with the key 'area' twice: give it once"),
+        (b'{"rows": [], "rows": []}', "the body has an object with the key 'rows' twice: give it once"),
+        (b'{"rows": [{"area": ' + b"9" * 5000 + b"}]}", "the body has a number of more than 4300 digits"),
+        ({"rows": [ROW | {"area": True}]}, "column 'area' has true or false, where numbers belong: if 1 or 0 is meant"),
     ],
 )
 def test_a_malformed_request_gets_a_422_that_says_what_is_wrong(body, message, table, start):
     status, answer = start(table.source()).predict(body)
     assert status == 422
     assert message in answer["error"]
+
+
+LONG = "x" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    "row", [ROW | {"area": LONG}, {LONG: 1}, ROW | {"sold on": LONG}, ROW | {"area": 1, f"{LONG}y": 2, "town": LONG}]
+)
+def test_an_answer_is_short_where_an_input_is_long(row, table, start):
+    _, answer = start(table.source()).predict({"rows": [row]})
+    assert 500 < len(json.dumps(answer)) < 5000
+    assert "..." in json.dumps(answer)
+
+
+def test_an_answer_that_is_no_json_is_neither_counted_nor_logged(table, start, tmp_path, monkeypatch):
+    client = start(table.source())
+    monkeypatch.setattr(serving.questions, "answers", lambda *_: ["\ud800"])
+    assert client.predict({"rows": [ROW]})[0] == 500
+    assert "modelyard_samples_total 0.0" in client.get("/metrics")[1].splitlines()
+    assert (tmp_path / "log" / "requests.jsonl").read_text() == ""
+
+
+def test_a_compressed_body_gets_a_415(table, start):
+    status, answer = start(table.source()).predict(gzip.compress(b"{}"), **{"Content-Encoding": "gzip"})
+    assert (status, answer["error"]) == (
+        415,
+        "a body with a Content-Encoding, such as gzip, is not read: send it as it is",
+    )
 
 
 def test_images_are_sent_as_files_or_as_base64(image_input, start):
@@ -249,6 +280,59 @@ def test_images_that_take_long_to_decode_hold_up_no_other_request(image_input, s
     assert answers == [200] * len(threads)
 
 
+def png(side: int) -> bytes:
+    file = BytesIO()
+    Image.new("L", (side, side)).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_requests_with_large_images_wait_for_each_other_only(image_input, start, monkeypatch):
+    """However many they are: by one large image, or by several that are large together."""
+    decode, is_over = images.decode, threading.Event()
+
+    def decode_slowly(file: BytesIO, image_format: ImageFormat) -> DecodedImage:
+        decoded = decode(file, image_format)
+        if decoded.size != (8, 8):
+            assert is_over.wait(60)
+        return decoded
+
+    monkeypatch.setattr(images, "decode", decode_slowly)
+    monkeypatch.setattr(serving, "LARGE", 200)
+    client = start(Versions(Summing(image_input.description)).source())
+    one, several = {"images": [b64encode(png(16)).decode()]}, {"images": [b64encode(png(9)).decode()] * 3}
+    answers = []
+    threads = [
+        threading.Thread(target=lambda body=body: answers.append(client.predict(body)[0]))
+        for body in [one, several] * 20
+    ]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: len(answers) == len(threads) - serving.MOST_LARGE, 60)
+    assert set(answers) == {503}
+    assert client.predict(png(8), "image/png")[0] == 200
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{client.address}/predict", json.dumps(one).encode(), timeout=60)
+    assert refused.value.headers["Retry-After"] == "5"
+    assert json.load(refused.value)["error"] == (
+        "8 requests with large images are waiting: send it later, or smaller images"
+    )
+    is_over.set()
+    for thread in threads:
+        thread.join(60)
+    assert answers.count(200) == serving.MOST_LARGE
+    assert client.predict(one)[0] == 200
+
+
+def test_images_of_too_many_pixels_together_are_refused_with_the_limit(image_input, start):
+    client = start(Versions(Summing(image_input.description)).source())
+    status, answer = client.predict({"images": [b64encode(png(8000)).decode()] * 2})
+    assert (status, answer["error"]) == (
+        422,
+        "the images have 128 million pixels, and a request may have 100 million: send fewer at once, or scale them "
+        "down",
+    )
+
+
 def test_texts_are_sent_as_they_are(word_input, start):
     words = ("", "", "", *(f"w{number}" for number in range(3, 12)))
     client = start(Versions(Summing(word_input.description.model_copy(update={"words": words}))).source())
@@ -257,11 +341,12 @@ def test_texts_are_sent_as_they_are(word_input, start):
     assert client.predict({"texts": ["w5 w7", "w3"]})[0] == 200
     assert client.predict({"texts": ["!"]}) == (422, {"error": "texts[0]: it contains no word"})
     assert client.predict({"texts": [1]})[1]["error"] == "texts[0] is not a text"
-    status, answer = client.predict(b'{"texts": ["w5", "w7"]}', "text/plain;charset=UTF-8")
-    assert (status, answer["error"]) == (
-        422,
-        "the body is JSON, and its Content-Type says plain text: send it as application/json",
-    )
+    for body, message in (
+        (b'{"texts": ["w5", "w7"]}', "the body is JSON, and its Content-Type says plain text: send it as application"),
+        (b'{"texts": ["w5"], "texts": ["w7"]}', "the body has an object with the key 'texts' twice: give it once"),
+    ):
+        status, answer = client.predict(body, "text/plain;charset=UTF-8")
+        assert (status, message in answer["error"]) == (422, True)
 
 
 def test_a_body_that_is_too_large_gets_a_413(table, start, monkeypatch):
@@ -302,8 +387,20 @@ def test_a_client_that_leaves_during_the_upload_is_no_failure(table, start):
     wait_until(lambda: 'modelyard_requests_total{status="499"} 1.0' in client.get("/metrics")[1], 60)
 
 
+def test_a_body_that_does_not_come_gets_a_408(table, start, monkeypatch):
+    monkeypatch.setattr(serving, "BODY_SECONDS", 0.2)
+    client = start(table.source())
+    with socket.create_connection(("127.0.0.1", client.port)) as connection:
+        connection.settimeout(60)
+        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
+        answer = b"".join(iter(lambda: connection.recv(1000), b""))  # until it is closed
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert answer.endswith(b'{"error":"the body has not come within 0.2 seconds"}')
+
+
 @pytest.mark.parametrize(
-    "method, path, status, allowed", [("GET", "/predict", 405, "POST"), ("GET", "/nowhere", 404, None)]
+    "method, path, status, allowed",
+    [("GET", "/predict", 405, "POST"), ("GET", "/nowhere", 404, None), ("POST", "/predict/", 404, None)],
 )
 def test_an_address_or_method_that_is_not_there_is_refused_with_those_that_are(
     method, path, status, allowed, table, start
@@ -348,6 +445,15 @@ def test_the_log_has_inputs_and_answers_and_is_bounded(table, start, tmp_path):
     assert last["model"] == "version 1"
     read = check.read(files, table.model.description)
     assert (read.rows, read.errors) == (sum(len(file.read_text().splitlines()) for file in files), ())
+
+
+def test_a_request_that_is_larger_than_the_log_is_left_out_and_counted(table, start, tmp_path):
+    client = start(table.source())
+    for note in ("x" * 10_000, "y"):
+        assert client.predict({"rows": [ROW | {"note": note}]})[0] == 200
+    (line,) = (tmp_path / "log" / "requests.jsonl").read_text().splitlines()
+    assert json.loads(line)["input"] == {"rows": [ROW | {"note": "y"}]}
+    assert "modelyard_unlogged_total 1.0" in client.get("/metrics")[1].splitlines()
 
 
 def test_a_text_or_image_of_its_own_is_logged_so_that_it_can_be_checked(word_input, image_input, start, tmp_path):

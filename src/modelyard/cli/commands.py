@@ -385,7 +385,7 @@ def serve(
         float, typer.Option(min=0.1, help="How often to look for a newer version of the model, in seconds.")
     ] = 10.0,
     log: Annotated[
-        Path | None, typer.Option(help="Write inputs and answers to this file, one JSON object in a line.")
+        Path | None, typer.Option(help="Write inputs and answers to this file (.jsonl), one JSON object in a line.")
     ] = None,
     log_megabytes: Annotated[
         float, typer.Option(min=0.001, max=100_000, help="Size of the log; one older file of this size is kept.")

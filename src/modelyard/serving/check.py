@@ -21,13 +21,13 @@ from modelyard.serving.batch import FILES, PredictionBatch, Unreadable, files_in
 from modelyard.serving.drift import ALPHA, ALPHA_WITH_METRIC, SMALLEST_EFFECT, AdjustedTest, NewMetric
 from modelyard.serving.outside import count_outside
 from modelyard.serving.reference import ModelReference, measure_metric, measure_outputs
+from modelyard.serving.request_log import ENDING, is_log
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MOST = 10_000  # samples that are compared: more are drawn from at random
 AT_ONCE = 1000  # samples that are drawn from together: a log has a batch for each request
-LOG = ".jsonl"  # the end of the name of a log
 FOLDER = "folder"  # what --target names for images and texts: the folder of a file is its class
 
 
@@ -175,13 +175,13 @@ def read(paths: Sequence[Path], description: InputDescription, target: str = "")
     """
     _check_target(description, target)
     random, files = np.random.default_rng(0), [file for path in paths for file in files_in(path)]
-    if any(_is_log(file) for file in files):
+    if any(is_log(file) for file in files):
         return _draw(_requests(files, description, target), random)
     kind = kind_of(description)
     if not files:
         raise ModelyardError(
             f"{', '.join(map(shown_name, paths))}: no file to check. Give {FILES[kind]}, folders of them, or logs of "
-            f"`modelyard serve` (*{LOG})"
+            f"`modelyard serve` (*{ENDING})"
         )
     if kind != "table":
         count = len(files)
@@ -195,14 +195,9 @@ def read(paths: Sequence[Path], description: InputDescription, target: str = "")
     return _draw(tables.read(files, description, target), random)
 
 
-def _is_log(file: Path) -> bool:
-    """Whether a file is a log of `modelyard serve`; a full one is renamed to `<name>.jsonl.1`."""
-    return file.name.endswith((LOG, f"{LOG}.1"))
-
-
 def _requests(files: Sequence[Path], description: InputDescription, target: str) -> Iterator[PredictionBatch]:
     """The samples of logged requests."""
-    if others := [file for file in files if not _is_log(file)]:
+    if others := [file for file in files if not is_log(file)]:
         raise ModelyardError(
             f"{others[0]} is no log of `modelyard serve`, as other files given here are: check it alone"
         )
@@ -211,8 +206,7 @@ def _requests(files: Sequence[Path], description: InputDescription, target: str)
     for file in files:
         for number, line in enumerate(read_text(file).splitlines(), start=1):
             try:
-                asked = json.dumps(json.loads(line)["input"]).encode()
-                yield questions.read(asked, "application/json", description)
+                yield questions.read(questions.from_json(json.loads(line)["input"], description), description)
             except (KeyError, TypeError, ValueError, Unreadable) as error:
                 reason = error if isinstance(error, Unreadable) else "no request that `modelyard serve` has logged"
                 yield PredictionBatch(

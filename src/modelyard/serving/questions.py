@@ -3,14 +3,17 @@
 import binascii
 import json
 import reprlib
+import sys
 from base64 import b64decode, b64encode
+from collections import Counter
 from collections.abc import Callable, Mapping
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from modelyard.data.inputs import InputDescription
+from modelyard.data.readers.image_file import KINDS, MOST_PIXELS
 from modelyard.data.samples import TARGET_KINDS
 from modelyard.serving import images, tables, texts
 from modelyard.serving.batch import PredictionBatch, Unreadable, kind_of, stack
@@ -18,6 +21,23 @@ from modelyard.serving.predictions import prediction_columns
 
 MOST_SAMPLES = 1000  # of a request; more are for `modelyard predict`
 NAMED = 5  # rows that an error names
+LONGEST = 1000  # characters of a name, an error or a warning: it may quote an input of any length
+
+
+class Question(NamedTuple):
+    """The samples of a request.
+
+    Attributes:
+        key: of the request that holds them.
+        samples: rows, texts, or the bytes of image files.
+    """
+
+    key: str
+    samples: list[Any]
+
+    def as_json(self) -> dict[str, list[Any]]:
+        """The request in JSON; an image or a text that was sent by itself as a list of one."""
+        return {self.key: [b64encode(each).decode() if isinstance(each, bytes) else each for each in self.samples]}
 
 
 def key_of(description: InputDescription) -> str:
@@ -25,35 +45,49 @@ def key_of(description: InputDescription) -> str:
     return {"text": "texts", "image": "images", "table": "rows"}[kind_of(description)]
 
 
-def read(body: bytes, content_type: str, description: InputDescription) -> PredictionBatch:
-    """Read the samples of a request: JSON, or the bytes of one image or text.
+def parse(body: bytes, content_type: str, description: InputDescription) -> Question:
+    """Find the samples in the body of a request: JSON, or the bytes of one image or text.
 
     Raises:
         Unreadable: it says what is wrong, and what would be right.
     """
-    kind = key_of(description)
-    if _is_alone(content_type, kind):
-        if kind == "images":
-            return _read_images([body], description)
-        text = _decoded(body)
-        if _is_request(text):
-            raise Unreadable("the body is JSON, and its Content-Type says plain text: send it as application/json")
-        return _read_texts([text], description)
-    given = _json(body, description)
-    if not isinstance(given, dict) or given.keys() != {kind} or not isinstance(given[kind], list):
+    key = key_of(description)
+    if not _is_alone(content_type, key):
+        return from_json(_json(body, description), description)
+    if key == "texts" and _is_request(body):
+        raise Unreadable("the body is JSON, and its Content-Type says plain text: send it as application/json")
+    return Question(key, [body if key == "images" else _decoded(body)])
+
+
+def from_json(given: Any, description: InputDescription) -> Question:
+    """Find the samples in a request in JSON, as `parse` does."""
+    key = key_of(description)
+    if not isinstance(given, dict) or given.keys() != {key} or not isinstance(given[key], list):
         raise Unreadable(f"the body must be {request_text(description)}")
-    samples = given[kind]
+    samples = given[key]
     if not 1 <= len(samples) <= MOST_SAMPLES:
-        raise Unreadable(f"{kind} has {len(samples)} entries: send 1 to {MOST_SAMPLES}")
-    return _READERS[kind](samples, description)
+        raise Unreadable(f"{key} has {len(samples)} entries: send 1 to {MOST_SAMPLES}")
+    return Question(key, list(map(_image_file, range(len(samples)), samples)) if key == "images" else samples)
 
 
-def as_json(body: bytes, content_type: str, description: InputDescription) -> Any:
-    """What was read of a request, as JSON that can be read again: an image or a text of its own as a list of one."""
-    kind = key_of(description)
-    if _is_alone(content_type, kind):
-        return {kind: [b64encode(body).decode() if kind == "images" else _decoded(body)]}
-    return json.loads(body)
+def count_pixels(question: Question) -> int:
+    """Return the number of pixels of all images, by the beginnings of their files; an unreadable one has none.
+
+    Raises:
+        Unreadable: several images have more than are decoded of one.
+    """
+    pixels = sum(map(_pixels, question.samples)) if question.key == "images" else 0
+    if pixels > MOST_PIXELS and len(question.samples) > 1:
+        raise Unreadable(
+            f"the images have {pixels / 1e6:.0f} million pixels, and a request may have {MOST_PIXELS // 10**6} "
+            "million: send fewer at once, or scale them down"
+        )
+    return pixels
+
+
+def read(question: Question, description: InputDescription) -> PredictionBatch:
+    """Convert the samples of a request for a model, as `parse` does."""
+    return _READERS[question.key](question.samples, description)
 
 
 def answers(batch: PredictionBatch, outputs: np.ndarray, description: InputDescription) -> list[Any]:
@@ -83,16 +117,16 @@ def request_text(description: InputDescription) -> str:
     return f"a JSON object such as {json.dumps({kind: [row]}, ensure_ascii=False)}{alone.get(kind, '')}"
 
 
-def _is_alone(content_type: str, kind: str) -> bool:
+def _is_alone(content_type: str, key: str) -> bool:
     """Whether the body of a request is one image file, or one text."""
     alone = {"images": "image/", "texts": "text/plain"}
-    return kind in alone and content_type.lower().startswith(alone[kind])
+    return key in alone and content_type.lower().startswith(alone[key])
 
 
-def _is_request(text: str) -> bool:
+def _is_request(body: bytes) -> bool:
     """Whether a text is a request in JSON, as browsers send it if no type is given."""
     try:
-        given = json.loads(text)
+        given = _parsed(body)
     except (ValueError, RecursionError):
         return False
     return isinstance(given, dict) and given.keys() == {"texts"}
@@ -104,9 +138,48 @@ def _plain(value: Any) -> Any:
 
 def _json(body: bytes, description: InputDescription) -> Any:
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
+        return _parsed(body)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unreadable(f"the body is not JSON ({error}): send {request_text(description)}") from None
+    except ValueError:  # Python's text names one of its functions
+        raise Unreadable(f"the body has a number of more than {sys.get_int_max_str_digits()} digits") from None
+
+
+def _parsed(body: bytes) -> Any:
+    return json.loads(body, object_pairs_hook=_object)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; of two values with the same key, Python's parser would take the last."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise Unreadable(f"the body has an object with the key {reprlib.repr(twice)} twice: give it once")
+    return found
+
+
+def _short(text: str) -> str:
+    """A text without its middle, if it is longer than LONGEST."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}"
+
+
+def _image_file(number: int, content: Any) -> bytes:
+    try:
+        return b64decode(content, validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        raise Unreadable(f"images[{number}] is not the base64 of an image file") from None
+
+
+def _pixels(content: bytes) -> int:
+    from PIL import Image
+
+    Image.init()
+    Image.MAX_IMAGE_PIXELS = None  # see image_file.decode
+    try:
+        with Image.open(BytesIO(content), formats=[kind for kind in KINDS if kind in Image.OPEN]) as image:
+            return image.width * image.height
+    except Exception:  # decoding says what is wrong
+        return 0
 
 
 def _decoded(body: bytes) -> str:
@@ -122,6 +195,10 @@ def _read_rows(rows: list[Any], description: InputDescription) -> PredictionBatc
         if wrong:
             raise Unreadable(f"rows[{number}] is not an object with a text, a number, true, false or null by column")
     names = dict.fromkeys(name for row in rows for name in row)
+    try:
+        "".join(names).encode()
+    except UnicodeEncodeError:
+        raise Unreadable("the name of a column is not Unicode: it has half of a character") from None
     used = tables.column_names(description)
     for number, row in enumerate(rows):
         if lacking := [name for name in used if name in names and name not in row]:
@@ -130,15 +207,18 @@ def _read_rows(rows: list[Any], description: InputDescription) -> PredictionBatc
                 "where there is no value"
             )
     columns = {name: _column(name, [row[name] for row in rows]) for name in used if name in names}
-    unused = [name for name in names if name not in used]
+    no_numbers = {column.name for column in description.columns if column.kind != "number"}
+    if flags := [name for name, values in columns.items() if name not in no_numbers and str(values.type) == "bool"]:
+        raise Unreadable(f"column {flags[0]!r} has true or false, where numbers belong: if 1 or 0 is meant, write that")
+    unused = [_short(name) for name in names if name not in used]
     columns |= {name: _column(name, [None] * len(rows)) for name in unused[:NAMED]}  # for errors that name columns
     samples = tables.to_samples(columns, description)
     if samples.errors:
-        named = "; ".join(f"rows[{row}]: {samples.errors[row]}" for row in sorted(samples.errors)[:NAMED])
+        named = "; ".join(f"rows[{row}]: {_short(samples.errors[row])}" for row in sorted(samples.errors)[:NAMED])
         raise Unreadable(f"{len(samples.errors)} row(s) cannot be predicted: {named}")
     shown = ", ".join([*unused[:NAMED], *["..."] * (len(unused) > NAMED)])
     remarks = [f"unused columns: {shown}"] if unused else []
-    return PredictionBatch({}, samples.x, (*remarks, *tables.warn_of_unknown(samples.unknown)))
+    return PredictionBatch({}, samples.x, (*remarks, *map(_short, tables.warn_of_unknown(samples.unknown))))
 
 
 def _column(name: str, values: list[Any]) -> Any:
@@ -161,15 +241,12 @@ def _column(name: str, values: list[Any]) -> Any:
     return pa.chunked_array([array])
 
 
-def _read_images(contents: list[Any], description: InputDescription) -> PredictionBatch:
+def _read_images(contents: list[bytes], description: InputDescription) -> PredictionBatch:
     image_format = images.format_of(description)
     samples, warnings = [], []
     for number, content in enumerate(contents):
         try:
-            data = content if isinstance(content, bytes) else b64decode(content, validate=True)
-            samples.append(images.read_one(BytesIO(data), image_format, description))
-        except (binascii.Error, TypeError, ValueError):
-            raise Unreadable(f"images[{number}] is not the base64 of an image file") from None
+            samples.append(images.read_one(BytesIO(content), image_format, description))
         except Unreadable as error:
             raise Unreadable(f"images[{number}]: {error}") from None
         warnings += [f"images[{number}]: {remark}" for remark in samples[-1].remarks]

@@ -1,16 +1,14 @@
 """An HTTP server for one model: raw rows, images or texts in, class names and probabilities or values out."""
 
 import asyncio
-import json
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, nullcontext
-from logging.handlers import RotatingFileHandler
-from pathlib import Path
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from functools import partial
 from threading import Lock
 from time import perf_counter
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -20,12 +18,17 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from modelyard.data.readers.image_file import LARGE
 from modelyard.serving import questions
 from modelyard.serving.batch import Unreadable, kind_of
-from modelyard.serving.served_model import ServedModel
+from modelyard.serving.questions import Question
+from modelyard.serving.request_log import RequestLog
+from modelyard.serving.served_model import ModelVersion, ServedModel
 
 MOST_BYTES = 20_000_000  # of a request
-BACKUPS = 1  # of the log: it takes at most twice its size
+BODY_SECONDS = 60  # in which a body must have come
+MOST_LARGE = 8  # requests with large images that are decoded or wait; each takes a second or less
+RETRY_SECONDS = 5
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -33,13 +36,16 @@ PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 class PredictionServer:
     """Answers requests by the served model, counts them, and logs them if there is a log."""
 
-    def __init__(self, served: ServedModel, log: logging.Logger | None = None) -> None:
+    def __init__(self, served: ServedModel, log: RequestLog | None = None) -> None:
         self._served, self._log = served, log
         self._python = Lock()  # threads that compete for the interpreter take more than twice as long together
-        self._pool = ThreadPoolExecutor()  # more threads than cores: some wait, as large images are decoded one by one
+        self._pool = ThreadPoolExecutor()
+        # Large images are decoded one by one, to bound the memory: in the threads above, others would wait for them.
+        self._alone, self._large = ThreadPoolExecutor(1), 0
         self._registry = CollectorRegistry()
         self._requests = Counter("modelyard_requests", "Requests for predictions", ["status"], registry=self._registry)
         self._samples = Counter("modelyard_samples", "Predicted samples", registry=self._registry)
+        self._unlogged = Counter("modelyard_unlogged", "Requests too large for the log", registry=self._registry)
         self._seconds = Histogram("modelyard_seconds", "Time of a prediction", buckets=SECONDS, registry=self._registry)
         self._version = Gauge("modelyard_model", "The model that answers", ["version"], registry=self._registry)
 
@@ -47,17 +53,15 @@ class PredictionServer:
         """Predict the samples of a request."""
         began = perf_counter()
         try:
-            body = await _body(request)
-            answer = await asyncio.get_running_loop().run_in_executor(
-                self._pool, self._answer, body, request.headers.get("content-type", "")
-            )
-            response: Response = JSONResponse(answer)  # fails for what is no JSON, such as half of a character
+            response = await self._respond(request)
         except Unreadable as error:
             response = _refusal(str(error), 422)
-        except _TooLarge:
-            response = _refusal(f"the body has more than {MOST_BYTES} bytes: send fewer samples at once", 413)
+        except HTTPException as error:
+            response = _refusal(error.detail, error.status_code, error.headers)
         except ClientDisconnect:
             response = Response(status_code=499)  # nobody reads it; it counts as what nginx calls it
+        except asyncio.CancelledError:  # by uvicorn, when the time for closing is over
+            response = _refusal("the server is being stopped: send the request again", 503)
         except Exception:  # a person gets no traceback, the log of the server has it
             logging.getLogger("modelyard.serving").exception("a prediction failed")
             response = _refusal("the prediction failed; the log of the server says why", 500)
@@ -65,22 +69,59 @@ class PredictionServer:
         self._seconds.observe(perf_counter() - began)
         return response
 
-    def _answer(self, body: bytes, content_type: str) -> dict[str, Any]:
-        version, model = self._served.current
-        # Decoders of images leave the interpreter to others, and a large image takes seconds.
-        with nullcontext() if kind_of(model.description) == "image" else self._python:
-            batch = questions.read(body, content_type, model.description)
+    async def _respond(self, request: Request) -> Response:
+        if request.headers.get("content-encoding", "identity").lower() != "identity":
+            raise HTTPException(415, "a body with a Content-Encoding, such as gzip, is not read: send it as it is")
+        body = await _body(request)
+        run = asyncio.get_running_loop().run_in_executor
+        answer = await run(self._pool, self._answer, body, request.headers.get("content-type", ""))
+        if isinstance(answer, Response):
+            return answer
+        if self._large == MOST_LARGE:
+            text = f"{MOST_LARGE} requests with large images are waiting: send it later, or smaller images"
+            raise HTTPException(503, text, {"Retry-After": str(RETRY_SECONDS)})
+        self._large += 1
+        try:
+            return await run(self._alone, answer)
+        finally:
+            self._large -= 1
+
+    def _answer(self, body: bytes, content_type: str) -> Response | Callable[[], Response]:
+        """The answer to a request; if it has large images, a function that computes it."""
+        current = self._served.current
+        with self._reading(current):
+            question = questions.parse(body, content_type, current.model.description)
+        if questions.count_pixels(question) > LARGE:
+            return partial(self._predict, question, current)
+        return self._predict(question, current)
+
+    def _predict(self, question: Question, current: ModelVersion) -> Response:
+        version, model = current
+        with self._reading(current):
+            batch = questions.read(question, model.description)
         outputs = model.predict(batch.x)
         if not np.isfinite(outputs).all():
             sample = int(np.argmin(np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1)))
             raise Unreadable(f"sample {sample}: the model has no finite answer for it; its values are too large")
         with self._python:
             predictions = questions.answers(batch, outputs, model.description)
+        # Before it is counted and logged: an answer that is no JSON fails here.
+        response = JSONResponse({"model": version, "predictions": predictions, "warnings": batch.warnings})
         self._samples.inc(len(batch))
-        if self._log:
-            given = questions.as_json(body, content_type, model.description)
-            self._log.info("%s", json.dumps({"model": version, "input": given, "predictions": predictions}))
-        return {"model": version, "predictions": predictions, "warnings": batch.warnings}
+        if self._log and not self._log.write({
+            "model": version, "input": question.as_json(), "predictions": predictions
+        }):  # fmt: skip
+            self._unlogged.inc()
+        return response
+
+    def _reading(self, current: ModelVersion) -> AbstractContextManager[object]:
+        """What to hold while samples are read: decoders of images leave the interpreter to others."""
+        return nullcontext() if kind_of(current.model.description) == "image" else self._python
+
+    def close(self) -> None:
+        """Drop the requests that wait for a thread: the process would not end before they are answered."""
+        for pool in (self._pool, self._alone):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     async def describe(self, _: Request) -> Response:
         """Say what is served and what a request must have."""
@@ -103,17 +144,18 @@ class PredictionServer:
         return Response(generate_latest(self._registry), media_type=PROMETHEUS)
 
 
-class _TooLarge(Exception):
-    """The body of a request is larger than MOST_BYTES."""
-
-
 async def _body(request: Request) -> bytes:
     parts, size = [], 0
-    async for part in request.stream():
-        parts.append(part)
-        size += len(part)
-        if size > MOST_BYTES:
-            raise _TooLarge
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                parts.append(part)
+                size += len(part)
+                if size > MOST_BYTES:
+                    raise HTTPException(413, f"the body has more than {MOST_BYTES} bytes: send fewer samples at once")
+    except TimeoutError:
+        text = f"the body has not come within {BODY_SECONDS} seconds"
+        raise HTTPException(408, text, {"Connection": "close"}) from None
     return b"".join(parts)
 
 
@@ -122,7 +164,7 @@ def _refusal(error: str, status: int, headers: Mapping[str, str] | None = None) 
     return JSONResponse({"error": text}, status, headers)
 
 
-def make_app(served: ServedModel, watch_seconds: float, log: logging.Logger | None = None) -> Starlette:
+def make_app(served: ServedModel, watch_seconds: float, log: RequestLog | None = None) -> Starlette:
     """The application; every `watch_seconds` it looks for a newer version of its model."""
 
     @asynccontextmanager
@@ -130,6 +172,7 @@ def make_app(served: ServedModel, watch_seconds: float, log: logging.Logger | No
         watch = asyncio.create_task(served.watch(watch_seconds))
         yield
         watch.cancel()
+        server.close()
 
     async def refuse(request: Request, error: Exception) -> Response:
         refused = cast("HTTPException", error)  # there is no such path or method
@@ -145,13 +188,6 @@ def make_app(served: ServedModel, watch_seconds: float, log: logging.Logger | No
         Route("/ready", server.health),
         Route("/metrics", server.metrics),
     ]
-    return Starlette(routes=routes, exception_handlers={HTTPException: refuse}, lifespan=watching)
-
-
-def open_log(file: Path, megabytes: float) -> logging.Logger:
-    """A log of inputs and answers, one JSON object in each line; of older ones at most as much again is kept."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handler = RotatingFileHandler(file, maxBytes=int(megabytes * 1e6), backupCount=BACKUPS, encoding="utf-8")
-    log = logging.Logger("modelyard.requests", logging.INFO)
-    log.addHandler(handler)
-    return log
+    app = Starlette(routes=routes, exception_handlers={HTTPException: refuse}, lifespan=watching)
+    app.router.redirect_slashes = False  # a redirect would be to an address that a proxy may not know
+    return app
