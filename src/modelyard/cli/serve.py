@@ -11,7 +11,7 @@ from modelyard.serving.served_model import ServedModel, find_source
 from modelyard.serving.server import make_app
 
 BACKLOG = 2048  # connections that wait
-CLOSING_SECONDS = 8  # for the answers to requests that have come; Docker ends a container after 10
+CLOSING_SECONDS = 5  # for the answers to requests that have come; Docker ends a container after 10
 
 
 def serve(

@@ -27,7 +27,7 @@ from modelyard.serving.served_model import ModelVersion, ServedModel
 
 MOST_BYTES = 20_000_000  # of a request
 BODY_SECONDS = 60  # in which a body must have come
-MOST_LARGE = 8  # requests with large images that are decoded or wait; each takes a second or less
+MOST_LARGE = 8  # requests with large images that are answered or wait; each takes up to some seconds
 RETRY_SECONDS = 5
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
