@@ -10,15 +10,24 @@ import pandas as pd
 import pytest
 from PIL import Image
 from rich.console import Console
-from support.built_experiments import PARAMS, build_contract, build_experiment, fit_model, line_samples
+from support.built_experiments import (
+    PARAMS,
+    build_contract,
+    build_experiment,
+    convert_and_lock,
+    fit_model,
+    line_samples,
+)
 from support.commands import modelyard, table_row
 
 from modelyard import params
 from modelyard.cli import check
 from modelyard.data.contract import Measured
+from modelyard.models.engine.sklearn_model import SklearnModel
 from modelyard.serving import promotion
 from modelyard.serving.check import DriftReport
 from modelyard.serving.drift import AdjustedTest, FeatureTest
+from modelyard.serving.onnx_model import OnnxModel
 
 NAMES = ("a", "b", "c")
 TRAINING = line_samples(400)
@@ -101,6 +110,17 @@ def test_a_registered_model_needs_nothing_else(project: Path, tmp_path: Path, mo
     marked = pd.read_csv("predictions.csv").outside_training.dropna()
     assert len(marked) == json.loads(found.stdout)["outside_training"]["b"]
     assert marked.str.startswith("b ").all()
+
+
+def test_the_onnx_file_answers_where_it_is_there_or_the_engine_that_is_asked_for(project: Path) -> None:
+    convert_and_lock("fit", TRAINING, project)
+    promotion.promote(params.load(), "fit", Path.cwd())
+    for name in ("fit", "line@champion"):
+        found = [check.load(name, engine) for engine in ("auto", "sklearn")]
+        assert [type(model) for model, _ in found] == [OnnxModel, SklearnModel]
+        assert found[0][1].metric.value == pytest.approx(found[1][1].metric.value, rel=1e-4)
+        result = modelyard("check", name, "shifted.csv", "--target", "y", "--engine", "onnx")
+        assert "2 of 4 features have drifted: b, predicted value." in result.stdout
 
 
 def test_without_a_contract_a_check_says_how_to_get_one_and_predict_still_answers(project: Path) -> None:

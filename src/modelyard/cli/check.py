@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from modelyard import models
 from modelyard.cli.predict import MOST_ERRORS
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import write_json, write_table
@@ -23,7 +22,11 @@ from modelyard.serving.batch import check_outputs
 from modelyard.serving.check import DriftReport, NewSamples
 from modelyard.serving.drift import SMALLEST_EFFECT
 from modelyard.serving.drift_plot import plot_drift
+from modelyard.serving.engines import Engine, Predictor
 from modelyard.serving.reference import ModelReference
+
+if TYPE_CHECKING:
+    from modelyard.models import Model
 
 PRINTED = 20  # features
 MOST_WARNINGS = 5  # of converted images there is one for each
@@ -36,6 +39,7 @@ class CheckOptions(NamedTuple):
     output: Path | None
     show: Path | None
     as_json: bool
+    engine: Engine
 
 
 def check(name: str, paths: Sequence[Path], options: CheckOptions) -> int:
@@ -48,7 +52,7 @@ def check(name: str, paths: Sequence[Path], options: CheckOptions) -> int:
     """
     check_outputs(paths, options.output, options.show)
     start = datetime.now(UTC)
-    model, reference = load(name)
+    model, reference = load(name, options.engine)
     new = serving.read(paths, model.description, options.target)
     _print_problems(new)
     report = serving.check(name, model, reference, new)
@@ -60,7 +64,7 @@ def check(name: str, paths: Sequence[Path], options: CheckOptions) -> int:
     return int(report.is_alarm or bool(new.errors))
 
 
-def load(name: str) -> tuple[models.Model, ModelReference]:
+def load(name: str, engine: Engine) -> tuple[Predictor, ModelReference]:
     """Load the model of an experiment, or a registered one such as `mnist@champion`, and what it is compared with.
 
     Raises:
@@ -75,13 +79,14 @@ def load(name: str) -> tuple[models.Model, ModelReference]:
                 f"{name} was registered without an input contract. To add one: modelyard run {origin}, then "
                 f"modelyard promote {origin}"
             )
-        return models.load(registry.folder_of(version)), ModelReference.load(folder)
+        return engines.load_registered(version, engine), ModelReference.load(folder)
     experiment = engines.find(name, Path.cwd())
-    model = models.load(experiment.model_folder)
+    model = engines.load(experiment, engine)
     contract = experiment.contract_folder()
     if contract is None:
         raise ModelyardError(f"the input of {name} has no contract yet. Build it: modelyard run {name}")
-    return model, ModelReference.of(evaluate.evaluate(model, experiment.test_folder), contract)
+    evaluation = evaluate.evaluate(cast("Model", model), experiment.test_folder)  # it only predicts
+    return model, ModelReference.of(evaluation, contract)
 
 
 def _write(report: DriftReport, reference: ModelReference, options: CheckOptions, start: datetime) -> None:

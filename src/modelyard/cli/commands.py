@@ -494,6 +494,7 @@ def check(
     ] = None,
     show: Annotated[Path | None, typer.Option(help="Plot effects and distributions to a PNG file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    engine: Annotated[PredictionEngine, typer.Option(help="As for `modelyard predict`.")] = PredictionEngine.AUTO,
 ) -> None:
     """Check whether new samples differ from those that a model was trained on by more than chance (data drift).
 
@@ -503,7 +504,7 @@ def check(
     from modelyard.cli.check import CheckOptions, check
 
     with exit_on_error():
-        raise typer.Exit(check(model, files, CheckOptions(target, output, show, as_json)))
+        raise typer.Exit(check(model, files, CheckOptions(target, output, show, as_json, engine.value)))
 
 
 @app.command(

@@ -15,10 +15,10 @@ from modelyard.core.files import read_text
 from modelyard.data.contract import Measured, measure
 from modelyard.data.inputs import InputDescription
 from modelyard.data.samples import TARGET_KINDS, Samples
-from modelyard.models import Model
 from modelyard.serving import drift, images, questions, tables, texts
 from modelyard.serving.batch import FILES, PredictionBatch, Unreadable, files_in, kind_of, shown_name, stack
 from modelyard.serving.drift import ALPHA, ALPHA_WITH_METRIC, SMALLEST_EFFECT, AdjustedTest, NewMetric
+from modelyard.serving.engines import Predictor
 from modelyard.serving.outside import count_outside
 from modelyard.serving.reference import ModelReference, measure_metric, measure_outputs
 from modelyard.serving.request_log import ENDING, is_log
@@ -121,7 +121,7 @@ class DriftReport:
         }
 
 
-def check(name: str, model: Model, reference: ModelReference, new: NewSamples) -> DriftReport:
+def check(name: str, model: Predictor, reference: ModelReference, new: NewSamples) -> DriftReport:
     """Compare new samples, and a model's outputs for them, with what is kept with the model.
 
     With true answers, the tests of the features have less than 5 %, so that the metric may raise an alarm, too.
@@ -279,7 +279,7 @@ def _with_folders_as_truth(batch: PredictionBatch, description: InputDescription
     return PredictionBatch(names, batch.x[good], batch.warnings, (*batch.errors, *errors), truth=truth)
 
 
-def _metric_change(model: Model, reference: ModelReference, samples: Samples, outputs: np.ndarray) -> NewMetric:
+def _metric_change(model: Predictor, reference: ModelReference, samples: Samples, outputs: np.ndarray) -> NewMetric:
     known = reference.metric
     if TARGET_KINDS[model.description.task] == "class":
         samples = Samples(samples.x, samples.y.astype(np.int64))

@@ -7,6 +7,7 @@ are compared with those for test samples, because a network is surer of what it 
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -20,7 +21,10 @@ from modelyard.experiments.evaluate import Evaluation
 from modelyard.experiments.tasks import TASKS, PredictedSamples
 from modelyard.metrics.bootstrap import Interval, confidence_interval
 from modelyard.metrics.definitions import headline_metric
-from modelyard.models import Model
+from modelyard.serving.engines import Predictor
+
+if TYPE_CHECKING:
+    from modelyard.models import Model
 
 DECIMALS = 3  # of probabilities
 OUTPUTS, METRIC = "outputs", "metric.json"
@@ -87,10 +91,11 @@ class ModelReference:
         return cls(Reference.load(folder / INPUTS), Reference.load(folder / OUTPUTS), metric)
 
 
-def measure_metric(model: Model, samples: Samples, outputs: np.ndarray) -> tuple[float, Interval]:
+def measure_metric(model: Predictor, samples: Samples, outputs: np.ndarray) -> tuple[float, Interval]:
     """Return the headline metric of a model's outputs, with its 95 % interval."""
-    bound = TASKS[model.description.task].score(model, samples, outputs).bound_metrics
-    metric = bound[headline_metric(model.description.task)]
+    task = model.description.task
+    scored = TASKS[task].score(cast("Model", model), samples, outputs)  # it takes nothing but the description
+    metric = scored.bound_metrics[headline_metric(task)]
     return metric.value, confidence_interval(metric).interval
 
 
