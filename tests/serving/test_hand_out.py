@@ -1,5 +1,6 @@
 """`modelyard export`: what is handed out answers as the model itself does, by its own example, without TensorFlow."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,13 +14,14 @@ from support.inputs import describe, training_context
 from modelyard import models
 from modelyard.core.errors import ModelyardError
 from modelyard.data.columns import Column
+from modelyard.data.contract import describe_training
 from modelyard.data.decision_threshold import DecisionThreshold
 from modelyard.data.inputs import TrainingInput, refit, save_training
 from modelyard.data.preprocessing import Imputation, Preprocessing
 from modelyard.data.samples import Samples
 from modelyard.models import EstimatorTraining, NetworkTraining, Runtime
 from modelyard.models.families import linear, mlp, recurrent
-from modelyard.serving import hand_out
+from modelyard.serving import hand_out, images
 from modelyard.serving.conversion import convert_experiment
 
 COLUMNS = (
@@ -41,6 +43,10 @@ class Files:
         self.model_folder.mkdir()
         model.save(self.model_folder)
         save_training(data, folder / "training")
+
+    def contract_folder(self) -> Path | None:
+        folder = self._folder / "contract"
+        return folder if folder.exists() else None
 
     def onnx_file(self) -> Path:
         convert_experiment(self.model_folder, self._folder / "training", self._folder / "onnx", Runtime())
@@ -77,6 +83,69 @@ def test_the_example_of_images_predicts_a_file(image_input, tmp_path):
     name, probability = run_example(tmp_path / "out", str(tmp_path / "bright.png")).split()
     assert name == "bright"
     assert float(probability) == pytest.approx(model.predict(image_input.samples.x[1:2])[0, 1], rel=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA", "P", "I;16", "RGB", "1"])
+def test_the_example_of_images_reads_any_mode_as_predict_does(mode, image_input, tmp_path):
+    model = fit(linear.Settings(family="linear"), ESTIMATOR, image_input, tmp_path)
+    hand_out.hand_out(Files(model, image_input, tmp_path), "onnx", tmp_path / "out")
+    levels = np.arange(64, dtype=np.uint8).reshape(8, 8) * 2
+    image = Image.fromarray(levels.astype(np.uint16) * 500) if mode == "I;16" else Image.fromarray(levels).convert(mode)
+    if "A" in mode:
+        image.putalpha(Image.fromarray(levels[::-1]))
+    image.save(tmp_path / "image.png", **({"transparency": 3} if mode == "P" else {}))
+    name, probability = run_example(tmp_path / "out", str(tmp_path / "image.png")).split()
+    expected = model.predict(images.read([tmp_path / "image.png"], model.description).x)[0]
+    assert name == model.description.classes[expected.argmax()]
+    assert float(probability) == pytest.approx(expected.max(), rel=1e-4)
+
+
+def test_the_example_refuses_pixels_of_32_bits_as_predict_does(image_input, tmp_path):
+    model = fit(linear.Settings(family="linear"), ESTIMATOR, image_input, tmp_path)
+    hand_out.hand_out(Files(model, image_input, tmp_path), "onnx", tmp_path / "out")
+    Image.new("F", (8, 8)).save(tmp_path / "image.tiff")
+    done = subprocess.run(
+        [sys.executable, "example.py", str(tmp_path / "image.tiff")],
+        cwd=tmp_path / "out",
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (1, "its pixels have 32 bits, and the value of white is unknown\n")
+
+
+ALL_PARTS = ("year", "month", "weekday", "hour", "days")
+
+
+@pytest.mark.parametrize(
+    "parts, days, expected",
+    [
+        (ALL_PARTS, 17971.507, {"year": 2019, "month": 3, "weekday": 5, "hour": 12, "days": 17971.5}),
+        (("year", "month", "weekday"), 0.0, {"year": 2019, "month": 3, "weekday": 4}),  # 2019-03-01
+    ],
+)
+def test_the_example_row_has_a_date_of_the_training_samples_whose_parts_fit_together(parts, days, expected):
+    column = Column(name="sold on", kind="date", parts=parts)
+    samples = Samples(np.zeros((4, len(parts))), np.zeros(4))
+    description = describe(samples, features=column.features, columns=(column,))
+    medians = {"sold on year": 2019.0, "sold on month": 3.0, "sold on weekday": 2.0, "sold on days": days}
+    assert hand_out._example_row(description, medians) == {f"sold on {part}": expected[part] for part in parts}
+
+
+def test_the_readme_says_what_each_part_of_a_date_is_and_the_row_is_like_training_samples(tmp_path):
+    data = table_input()
+    model = fit(linear.Settings(family="linear"), ESTIMATOR, data, tmp_path)
+    describe_training(np.add(data.samples.x, [3, 0, 0, 0]), data.description).save(tmp_path / "contract")
+    hand_out.hand_out(Files(model, data, tmp_path), "onnx", tmp_path / "out")
+    readme = (tmp_path / "out" / "README.md").read_text()
+    assert (
+        "True as 1, and of a date its parts, in UTC:\n  - `sold on year`: with four digits\n"
+        "  - `sold on month`: 1 to 12\n- output" in readme
+    )
+    code = (tmp_path / "out" / "example.py").read_text()
+    row = json.loads(code.partition("row = ")[2].partition("inputs")[0])
+    assert 2 < row["area"] < 4
+    assert (2005 < row["sold on year"] < 2015, row["sold on month"]) == (True, 1.0)
+    assert float(run_example(tmp_path / "out")) != 0
 
 
 def test_the_example_of_texts_predicts_a_file(word_input, tmp_path):
@@ -153,11 +222,11 @@ def test_an_estimator_is_no_network_and_a_folder_with_files_is_left_alone(regres
 
 @pytest.mark.parametrize("form", ["onnx", "litert", "saved_model"])
 def test_no_example_mentions_tensorflow_and_a_threshold_is_used(form, image_input):
-    plain = hand_out.example(image_input.description, form, "uint8")
+    plain = hand_out.example(image_input.description, form, "uint8", {})
     assert "tensorflow" not in plain
     threshold = DecisionThreshold(value=0.25, goal="f1", validation_samples=9, validation=0.9, validation_at_half=0.8)
-    decided = hand_out.example(image_input.description.model_copy(update={"threshold": threshold}), form, "uint8")
+    decided = hand_out.example(image_input.description.model_copy(update={"threshold": threshold}), form, "uint8", {})
     assert "0.25" in decided
     for text in (plain, decided):
         compile(text, "example.py", "exec")
-        assert len(text.splitlines()) <= 20
+        assert len(text.splitlines()) <= 25

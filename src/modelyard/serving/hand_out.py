@@ -2,21 +2,24 @@
 
 import json
 import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from modelyard import models
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import atomic_folder, write_text
+from modelyard.data.contract import Reference
 from modelyard.data.inputs import WHITE, InputDescription, load_description, save_description
-from modelyard.data.readers.image_file import MODES
+from modelyard.data.readers.image_file import LARGE, MODES, SIXTEEN_TO_EIGHT_BITS
 from modelyard.data.readers.reuters import RARER, START
 from modelyard.models.engine.keras_model import FILE as NETWORK_FILE
 from modelyard.models.engine.keras_model import KerasModel
 from modelyard.models.export import NotConvertible, keras_formats
-from modelyard.models.export.named_columns import load_with_named_columns, value_examples
+from modelyard.models.export.named_columns import EXAMPLES, load_with_named_columns, value_examples
 from modelyard.models.export.sklearn_onnx import raw_dtype
 from modelyard.serving.batch import kind_of
 from modelyard.serving.conversion import compare
@@ -31,6 +34,16 @@ Format = Literal["onnx", "litert", "saved_model"]
 README, EXAMPLE = "README.md", "example.py"
 LITERT_FILE, SAVED_MODEL = "model.tflite", "model/1"  # TensorFlow Serving takes the highest number
 RANDOM_SAMPLES = 20
+MEDIAN = "50"  # of the quantiles of a contract
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+PARTS = {
+    "year": "with four digits",
+    "month": "1 to 12",
+    "weekday": "0 is Monday, 6 Sunday",
+    "hour": "0 to 23",
+    "days": "days since 1970-01-01, of a date with a time in fractions",
+}
 
 PACKAGES = {"onnx": "onnxruntime", "litert": "ai-edge-litert", "saved_model": ""}
 IMPORTS = {
@@ -79,6 +92,12 @@ PRINTING = {
 }
 
 
+LARGE_IMAGES = (
+    " The example makes a sample of an image file as `modelyard predict` does; only JPEG files and images of more than "
+    f"{LARGE // 10**6} million pixels, which that reads at a reduced size, can give slightly other pixels."
+)
+
+
 def hand_out(experiment: "ExperimentFiles", form: Format, folder: Path) -> list[str]:
     """Write a model in a format, with a README and an example; return the names of the files.
 
@@ -97,9 +116,19 @@ def hand_out(experiment: "ExperimentFiles", form: Format, folder: Path) -> list[
         save_description(description, temporary)
         is_network = (experiment.model_folder / NETWORK_FILE).exists()
         dtype = description.network_dtype if is_network else raw_dtype(description)
-        write_text(temporary / EXAMPLE, example(description, form, dtype))
+        write_text(temporary / EXAMPLE, example(description, form, dtype, _medians(experiment)))
         write_text(temporary / README, readme(experiment.name, description, form, dtype))
         return sorted(path.relative_to(temporary).as_posix() for path in temporary.iterdir())
+
+
+def _medians(experiment: "ExperimentFiles") -> dict[str, float]:
+    """The medians of the training samples' numbers, by feature; none if the pipeline has built no contract."""
+    try:
+        folder = experiment.contract_folder()
+        features = Reference.load(folder).features if folder else ()
+    except ModelyardError:  # an example is not worth a refusal
+        return {}
+    return {feature.name: feature.quantiles[MEDIAN] for feature in features if feature.quantiles}
 
 
 def _write_onnx(source: Path, description: InputDescription, folder: Path) -> None:
@@ -154,7 +183,9 @@ def readme(name: str, description: InputDescription, form: Format, dtype: str) -
         f"- input: {_inputs(description, form, dtype)}",
         f"- output `predictions`: {PREDICTIONS[description.task]}{classes}",
         "- `input.json`: everything that is known of the input, such as classes and the scaling inside",
-        "The answers equal those of the trained model to a relative difference of 1e-4. An example without TensorFlow:",
+        "For the same samples the answers equal those of the trained model to a relative difference of 1e-4."
+        + (LARGE_IMAGES if kind_of(description) == "image" else "")
+        + " An example without TensorFlow:",
         f"```sh\npip install {packages}\npython {EXAMPLE}{_argument(description)}\n```",
     ]
     if threshold := description.threshold:
@@ -166,28 +197,36 @@ def readme(name: str, description: InputDescription, form: Format, dtype: str) -
 
 
 def _inputs(description: InputDescription, form: Format, dtype: str) -> str:
+    parts = "".join(
+        f"\n  - `{column.name} {part}`: {PARTS[part]}" for column in description.columns for part in column.parts
+    )
     if description.features and form == "onnx":
+        dates = ", and of a date its parts, in UTC:" if parts else ""
         return (
             "one array (samples, 1) for each column of the table, by its name: numbers as float64 with NaN for a gap, "
-            'categories as text with "" for a gap, True as 1, and of a date the named parts'
+            f'categories as text with "" for a gap, True as 1{dates}{parts}'
         )
     shape = " x ".join(map(str, description.shape))
     of_features = f": {', '.join(description.features)}" if description.features else ""
-    return f"`raw`, {dtype} of shape samples x {shape}{of_features}"
+    dates = "; the parts of dates are in UTC:" if parts else ""
+    return f"`raw`, {dtype} of shape samples x {shape}{of_features}{dates}{parts}"
 
 
 def _argument(description: InputDescription) -> str:
     return {"text": " text.txt", "image": " image.png", "table": ""}[kind_of(description)]
 
 
-def example(description: InputDescription, form: Format, dtype: str) -> str:
-    """A program of about ten lines that reads one sample and prints the prediction for it."""
+def example(description: InputDescription, form: Format, dtype: str, medians: Mapping[str, float]) -> str:
+    """A program of about ten lines that reads one sample, or has one of these values, and prints its prediction."""
     kind = kind_of(description)
     needed = ["import json", *_IMPORTS_OF[kind]]
     own = [*sorted(needed), "", "import numpy as np", IMPORTS[form]]
     if kind == "image":
         own.append("from PIL import Image, ImageOps")
-    reading = _READERS[kind](description, form, dtype)
+    if kind == "table":
+        reading = _table(description, form, dtype, medians)
+    else:
+        reading = (_text if kind == "text" else _image)(description, dtype)
     printing = PRINTING[description.task]
     if threshold := description.threshold:
         printing = f"is_second = predictions[0][1] >= {threshold.value!r}\n"
@@ -201,7 +240,7 @@ def example(description: InputDescription, form: Format, dtype: str) -> str:
     )
 
 
-def _image(description: InputDescription, _: Format, dtype: str) -> str:
+def _image(description: InputDescription, dtype: str) -> str:
     image_format = format_of(description)
     height, width, channels = description.shape
     fits = {"stretch": "image.resize({})", "letterbox": "ImageOps.pad(image, {})", "crop": "ImageOps.fit(image, {})"}
@@ -213,12 +252,19 @@ def _image(description: InputDescription, _: Format, dtype: str) -> str:
     pixels = f"np.asarray({fitted}).reshape({shape}){factor}"
     rounded = f"np.rint({pixels})" if factor and np.dtype(description.dtype).kind == "u" else pixels
     return (
-        f'image = ImageOps.exif_transpose(Image.open(sys.argv[1])).convert("{MODES[image_format.colour]}")\n'
+        "image = ImageOps.exif_transpose(Image.open(sys.argv[1]))\n"
+        'if image.mode in ("I", "F"):\n    sys.exit("its pixels have 32 bits, and the value of white is unknown")\n'
+        'if image.mode.startswith("I;16"):\n'
+        f'    image = Image.fromarray((np.asarray(image) // {SIXTEEN_TO_EIGHT_BITS}).astype("uint8"))\n'
+        "if image.has_transparency_data:\n"
+        '    white = Image.new("RGBA", image.size, "white")\n'
+        '    image = Image.alpha_composite(white, image.convert("RGBA"))\n'
+        f'image = image.convert("{MODES[image_format.colour]}")\n'
         f'inputs = {{"raw": {rounded}.astype("{dtype}")}}\n'
     )
 
 
-def _text(description: InputDescription, _: Format, dtype: str) -> str:
+def _text(description: InputDescription, dtype: str) -> str:
     (length,) = description.shape
     return (
         'numbers = {word: number for number, word in enumerate(description["words"]) if word}\n'
@@ -229,8 +275,8 @@ def _text(description: InputDescription, _: Format, dtype: str) -> str:
     )
 
 
-def _table(description: InputDescription, form: Format, dtype: str) -> str:
-    values: dict[str, Any] = value_examples(description)
+def _table(description: InputDescription, form: Format, dtype: str, medians: Mapping[str, float]) -> str:
+    values = _example_row(description, medians)
     if form == "onnx" and description.features:
         row = json.dumps(values, ensure_ascii=False, indent=4)
         return f"row = {row}\ninputs = {{name: np.array([[value]]) for name, value in row.items()}}\n"
@@ -240,5 +286,26 @@ def _table(description: InputDescription, form: Format, dtype: str) -> str:
     return f'inputs = {{"raw": np.array([{numbers}], "{dtype}")}}\n'
 
 
-_READERS = {"image": _image, "text": _text, "table": _table}
+def _example_row(description: InputDescription, medians: Mapping[str, float]) -> dict[str, float | str]:
+    """A value for each feature; the parts of a date are those of one moment."""
+    values = value_examples(description)
+    values |= {name: float(f"{medians[name]:.4g}") for name in values if name in medians}
+    for column in description.columns:
+        parts = {part: medians.get(f"{column.name} {part}", EXAMPLES[part]) for part in column.parts}
+        if "days" in parts:
+            moment = (EPOCH + timedelta(days=parts["days"])).replace(minute=0, second=0, microsecond=0)
+        else:
+            year, month, hour = (int(parts.get(part, EXAMPLES[part])) for part in ("year", "month", "hour"))
+            moment = datetime(year, month, 1, hour, tzinfo=UTC)
+        of_moment = {
+            "year": moment.year,
+            "month": moment.month,
+            "weekday": moment.weekday(),
+            "hour": moment.hour,
+            "days": (moment - EPOCH) / timedelta(days=1),
+        }
+        values |= {f"{column.name} {part}": float(of_moment[part]) for part in parts}
+    return values
+
+
 _IMPORTS_OF = {"image": ["import sys"], "text": ["import re", "import sys"], "table": []}
