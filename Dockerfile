@@ -1,4 +1,4 @@
-# One file, five images: `docker build --target pipeline|worker|server|serving|test .`; docs/container.md explains their use.
+# One file, six images: `docker build --target pipeline|worker|server|serving|serving-keras|test .`; docs/container.md explains their use.
 # Dependencies are a separate layer, so that an edit of the code does not install them again.
 ARG BASE=python:3.11-slim-bookworm
 
@@ -74,17 +74,23 @@ FROM base AS serving
 COPY --from=serving-dependencies /opt/venv /opt/venv
 COPY src/modelyard /opt/modelyard/src/modelyard
 COPY container/model /model
-ENV PYTHONPATH=/opt/modelyard/src MODEL=/model/model.onnx PORT=8000
+# A new volume takes over the mode of this folder, so that any user can write a log to it: LOG=/log/requests.jsonl
+RUN install --directory --mode=1777 /log
+ENV PYTHONPATH=/opt/modelyard/src MODEL=/model/model.onnx PORT=8000 WATCH=10 ENGINE=auto LOG=
 ARG REVISION=unknown
 LABEL org.opencontainers.image.revision="${REVISION}"
 USER 10001:10001
 # A registered model is downloaded to this folder, and kept there.
 WORKDIR /tmp
 EXPOSE 8000
-HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["python", "-c", \
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-c", \
   "import os, urllib.request as ask; ask.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/ready', timeout=4)"]
-# The exec form cannot read PORT, and a shell would not pass SIGTERM on: exec replaces it.
-CMD ["sh", "-c", "exec python -m modelyard serve ${MODEL} --host 0.0.0.0 --port ${PORT}"]
+# The exec form cannot read variables, and a shell would not pass SIGTERM on: exec replaces it.
+CMD ["sh", "-c", "exec python -m modelyard serve ${MODEL} --host 0.0.0.0 --port ${PORT} --watch ${WATCH} --engine ${ENGINE} ${LOG:+--log ${LOG}}"]
+
+# --- the same with Keras and scikit-learn, for models that could not be converted to ONNX
+FROM serving AS serving-keras
+COPY --from=dependencies /opt/venv /opt/venv
 
 # --- the pipeline: `docker run -v ...:/project modelyard` is `modelyard run`
 FROM base AS pipeline

@@ -26,7 +26,7 @@ SMALL = (
 )  # fmt: skip
 PASSWORD = "a long password"  # noqa: S105
 START_SECONDS = 120
-TARGETS = ("pipeline", "worker", "server", "serving")
+TARGETS = ("pipeline", "worker", "server", "serving", "serving-keras")
 
 # Prints every file and program that an image must not hold.
 UNWANTED = r"""

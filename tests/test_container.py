@@ -1,5 +1,6 @@
 """Checks of the Dockerfile, compose.yaml and their scripts; `make container-test` builds and runs the images."""
 
+import json
 import os
 import re
 import socket
@@ -21,7 +22,7 @@ from modelyard.tuning.storage import STORAGE_VARIABLE
 SCRIPTS = ROOT / "container"
 LIMIT_SECONDS = 60
 STUDY = "digits_cnn"
-RUNNABLE = ("test", "server", "serving", "pipeline", "worker")
+RUNNABLE = ("test", "server", "serving", "serving-keras", "pipeline", "worker")
 
 
 def instructions() -> Iterator[tuple[str, str, str]]:
@@ -83,7 +84,7 @@ def test_an_edit_of_the_code_does_not_rebuild_the_dependency_layer(stage):
 
 
 def test_a_final_image_has_the_dependencies_without_their_installer():
-    for stage in ("server", "serving", "pipeline", "worker"):
+    for stage in ("server", "serving", "serving-keras", "pipeline", "worker"):
         assert not [rest for word, rest in of_stage(stage) if word == "RUN" and "uv" in rest.split()]
         assert [rest for word, rest in of_stage(stage) if word == "COPY" and rest.endswith("/opt/venv /opt/venv")]
 
@@ -142,6 +143,34 @@ def test_data_models_runs_and_secrets_are_not_in_the_build_context(path):
 )  # fmt: skip
 def test_what_the_pipeline_needs_is_in_the_build_context(path):
     assert is_sent(path)
+
+
+@pytest.mark.parametrize(
+    "settings, options",
+    [
+        ({"LOG": ""}, "--watch 10 --engine auto"),
+        (
+            {"LOG": "/log/requests.jsonl", "WATCH": "60", "ENGINE": "onnx"},
+            "--watch 60 --engine onnx --log /log/requests.jsonl",
+        ),
+    ],
+)
+def test_the_server_of_predictions_takes_its_options_from_variables(settings, options, services, tmp_path):
+    (tmp_path / "python").write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / "python").chmod(0o755)
+    command = next(rest for word, rest in of_stage("serving") if word == "CMD")
+    given = dict(pair.split("=") for word, rest in of_stage("serving") if word == "ENV" for pair in rest.split()[1:])
+    environment = os.environ | given | settings | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(json.loads(command), env=environment, capture_output=True, text=True)
+    assert done.stdout == f"-m modelyard serve /model/model.onnx --host 0.0.0.0 --port 8000 {options}\n"
+    assert {"MODEL", "WATCH", "ENGINE", "LOG"} < set(services["serving"]["environment"])
+    assert "requests:/log" in services["serving"]["volumes"]
+
+
+def test_no_mount_is_advised_that_goes_stale():
+    """`modelyard run` replaces the folder `onnx` of an experiment, and a container would keep the old one."""
+    for file in ("compose.yaml", "docs/serving.md", "docs/container.md"):
+        assert not re.search(r"results/\w+/onnx(:|,|\.\s|\s)", (ROOT / file).read_text(encoding="utf-8")), file
 
 
 def test_mlflow_and_optuna_have_separate_databases_and_roles(services):
