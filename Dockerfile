@@ -74,32 +74,28 @@ FROM base AS serving
 COPY --from=serving-dependencies /opt/venv /opt/venv
 COPY src/modelyard /opt/modelyard/src/modelyard
 COPY container/model /model
+COPY --chmod=755 container/answer /opt/modelyard/
 # A new volume takes over the mode of this folder, so that any user can write a log to it: LOG=/log/requests.jsonl
 RUN install --directory --mode=1777 /log
-ENV PYTHONPATH=/opt/modelyard/src MODEL=/model/model.onnx PORT=8000 WATCH=10 ENGINE=auto LOG=
+ENV PYTHONPATH=/opt/modelyard/src PORT=8000
 ARG REVISION=unknown
 LABEL org.opencontainers.image.revision="${REVISION}"
 USER 10001:10001
 # A registered model is downloaded to this folder, and kept there.
 WORKDIR /tmp
 EXPOSE 8000
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-c", \
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["python", "-c", \
   "import os, urllib.request as ask; ask.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/ready', timeout=4)"]
-# The exec form cannot read variables, and a shell would not pass SIGTERM on: exec replaces it.
-CMD ["sh", "-c", "exec python -m modelyard serve ${MODEL} --host 0.0.0.0 --port ${PORT} --watch ${WATCH} --engine ${ENGINE} ${LOG:+--log ${LOG}}"]
-
-# --- the same with Keras and scikit-learn, for models that could not be converted to ONNX
-FROM serving AS serving-keras
-COPY --from=dependencies /opt/venv /opt/venv
+CMD ["/opt/modelyard/answer"]
 
 # --- the pipeline: `docker run -v ...:/project modelyard` is `modelyard run`
 FROM base AS pipeline
 COPY --from=dependencies /opt/venv /opt/venv
 COPY --from=project /opt/installed /opt/venv
 COPY --from=project /opt/modelyard/project /opt/modelyard/project
-COPY --chmod=755 container/enter container/await_database.py container/join_study.py /opt/modelyard/
-# A new volume takes over the mode of this folder, so that any user can write to it.
-RUN install --directory --mode=1777 /project
+COPY --chmod=755 container/enter container/answer container/await_database.py container/join_study.py /opt/modelyard/
+# A new volume takes over the mode of these folders, so that any user can write to them.
+RUN install --directory --mode=1777 /project /log
 ENV PYTHONPATH=/project/src MODELYARD_MIRROR=/data MODELYARD_CACHE=off DVC_SITE_CACHE_DIR=/project/.dvc/tmp/site
 ARG REVISION=unknown
 LABEL org.opencontainers.image.revision="${REVISION}"
@@ -111,6 +107,15 @@ CMD ["modelyard", "run"]
 # --- a worker: joins the study named by STUDY
 FROM pipeline AS worker
 CMD ["python", "/opt/modelyard/await_database.py", "python", "/opt/modelyard/join_study.py"]
+
+# --- a server of predictions by the libraries that train models, for those that could not be converted to ONNX
+FROM pipeline AS serving-keras
+ENV PORT=8000
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-c", \
+  "import os, urllib.request as ask; ask.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/ready', timeout=4)"]
+ENTRYPOINT []
+CMD ["/opt/modelyard/answer"]
 
 # --- the tests: the build fails if a test fails. `--build-arg TESTS=tests/core` runs some of them.
 FROM dependencies AS test
