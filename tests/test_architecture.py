@@ -314,6 +314,19 @@ def test_a_kept_run_over_seeds_depends_on_all_code_that_can_change_its_metrics()
     assert reached - unchanging - covered_by([f"src/modelyard/{name}" for name in CODE]) == set()
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_study_keeps_the_checksums_of_all_code_that_can_change_a_score(family):
+    from modelyard.tuning.trial_code import code_checksums
+
+    reached = {name.removeprefix("modelyard.") for name in graph().find_upstream_modules("modelyard.tuning.objective")}
+    unchanging = within(*SETTINGS_AND_WIRING) | DOWNLOADING | ALL_FAMILIES | TRANSFERS | FRONT_DOORS
+    unchanging |= {f"tuning.{name}" for name in ("plan", "results", "retries", "trial_code")}
+    unchanging |= within("data.decision_threshold", "data.samples", "data.slices", "metrics.bootstrap", "metrics.ranking")
+    kept = covered_by([f"src/modelyard/{name}" for name in code_checksums(family)])
+    assert reached - unchanging - kept == set()
+    assert f"models.families.{family}" in kept
+
+
 def test_stages_of_the_subfolder_run_in_the_folder_of_the_project(stages):
     assert {name for name, stage in stages.items() if stage.get("wdir")} == {
         name for name in STAGES if name.startswith("pretrained:")

@@ -1,13 +1,14 @@
 """One trial: its score, its learning curve, pruning, and the attributes that it stores."""
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 from support import searches
 from support.searches import plan
 
@@ -23,6 +24,7 @@ from modelyard.tuning.objective import Objective, suggest_values
 from modelyard.tuning.plan import Plan
 from modelyard.tuning.search import Budget, Search
 from modelyard.tuning.storage import StudyStorage, open_study
+from modelyard.tuning.trial_code import code_checksums
 from modelyard.tuning.worker import make_sampler
 
 NETWORK = NetworkExperiment(
@@ -160,6 +162,35 @@ def test_a_repeated_trial_takes_over_the_epochs_that_were_read_off(tmp_path):
     first, second = study.trials
     assert second.user_attrs["repeats"] == 0
     assert second.user_attrs["epochs_read_off"] == first.user_attrs["epochs_read_off"]
+
+
+def test_the_score_of_other_or_unknown_code_is_not_taken_over(tmp_path):
+    values = {"model.n_estimators": 20, "model.max_depth": 2}
+    trained, _ = run_trial(plan(tmp_path), values)
+    for attributes, is_repeat in (({"code": "of an edit"}, False), ({}, False), (trained.user_attrs, True)):
+        study = optuna.create_study(direction="minimize")
+        study.add_trial(replaced(trained, attributes))
+        study.enqueue_trial(values)
+        study.optimize(Objective(plan(tmp_path), lambda *_: None), n_trials=1)
+        assert ("repeats" in study.trials[1].user_attrs) is is_repeat
+
+
+def replaced(trial: FrozenTrial, attributes: dict[str, Any]) -> FrozenTrial:
+    """The trial with other attributes."""
+    return create_trial(
+        value=trial.value, params=trial.params, distributions=trial.distributions, user_attrs=attributes
+    )
+
+
+def test_a_trial_fails_if_its_code_was_edited_since_the_search_began(tmp_path):
+    code = code_checksums("boosting")
+    kept = replace(plan(tmp_path), code=code | {"models/engine/base.py": "before"})
+    trial, epochs = run_trial(kept, {"model.n_estimators": 20, "model.max_depth": 2})
+    assert trial.state is TrialState.FAIL
+    assert trial.user_attrs["reason"] == "ModelyardError: edited since the search began: models/engine/base.py"
+    assert epochs == []
+    unchanged, _ = run_trial(replace(kept, code=code), {"model.n_estimators": 20, "model.max_depth": 2})
+    assert unchanged.state is TrialState.COMPLETE
 
 
 def test_a_diverging_training_is_a_failed_trial_with_its_reason(tmp_path):

@@ -88,6 +88,7 @@ def test_a_plan_holds_the_studys_experiment_inputs_metric_and_runtime(tmp_path):
     assert list(digits_plan.inputs) == ["digits"]
     assert digits_plan.training_folder("digits") == Path(tmp_path, "data", "inputs", "digits", "training")
     assert digits_plan.space["datasets"]["digits"]["classes"] == list("0123456789")
+    assert {"tuning/objective.py", "models/families/cnn.py"} <= digits_plan.space["code"].keys()
     assert digits_plan.space["search_space"].keys() == project.studies["digits_cnn"].search_space.keys()
 
 

@@ -198,9 +198,34 @@ def test_other_data_or_other_folds_are_another_space_unless_an_earlier_version_d
     with pytest.raises(ModelyardError) as raised:
         open_study(now, made_up)
     assert f"\n  {change}\n" in str(raised.value)
-    earlier = {key: value for key, value in searched.space.items() if key not in ("datasets", "seed")}
+    earlier = {key: value for key, value in searched.space.items() if key not in ("code", "datasets", "seed")}
     study.set_user_attr("space", earlier)
     assert open_study(now, made_up).study_name == "made_up"
+
+
+def test_other_code_is_refused_with_the_edited_files_and_new_starts_another_study(tmp_path, made_up):
+    open_study(replace(plan(tmp_path), code={"a.py": "1f", "b.py": "2a"}), made_up)
+    edited = replace(plan(tmp_path), code={"a.py": "1f", "b.py": "3c", "c.py": "4d"})
+    with pytest.raises(ModelyardError) as raised:
+        open_study(edited, made_up)
+    assert '\n  code.b.py: "2a" -> "3c"\n  code.c.py: nothing -> "4d"\n' in str(raised.value)
+    assert "modelyard tune made_up --new" in str(raised.value)
+    assert load_latest_study("made_up", made_up).study_name == "made_up", "to read it, the code does not matter"
+    assert open_study(edited, made_up, new=True).study_name == "made_up-2"
+
+
+def test_a_study_that_did_not_keep_its_code_is_resumed_with_one_warning(tmp_path, made_up, capsys):
+    now, edited = (replace(plan(tmp_path), code={"a.py": each}) for each in ("1f", "2a"))
+    study = open_study(now, made_up)
+    study.set_user_attr("space", {key: value for key, value in now.space.items() if key != "code"})
+    assert capsys.readouterr().err == ""
+    assert open_study(now, made_up).study_name == "made_up"
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert warning.startswith("warning: study made_up is of an earlier version, which did not keep what code scored")
+    open_study(now, made_up)
+    assert capsys.readouterr().err == "", "from then on it has the code"
+    with pytest.raises(ModelyardError, match=r"code\.a\.py"):
+        open_study(edited, made_up)
 
 
 def test_another_budget_seed_or_pruner_is_the_same_study(tmp_path, made_up):

@@ -18,9 +18,12 @@ from modelyard.data.cross_validation import first_training_samples, split_folds
 from modelyard.data.inputs import TrainingInput, load_training
 from modelyard.models.engine.training_settings import trained_epoch, without_checkpoint
 from modelyard.params.study import EPOCHS, Choices, Range
+from modelyard.params.variants import digest
 from modelyard.tuning.plan import Plan
 from modelyard.tuning.results import READ_OFF, enqueued_values
+from modelyard.tuning.trial_code import code_checksums
 
+CODE = "code"  # the attribute of a trial with a hash of the code that scored it
 OnEpoch = Callable[[int, int, float], None]
 
 
@@ -46,7 +49,9 @@ class Objective:
             TrialPruned: the pruner stops the trial.
         """
         started, progress = time.monotonic(), TrialProgress(self.plan, trial, self.on_epoch)
+        trial.set_user_attr(CODE, digest(self.plan.code))
         try:
+            self._refuse_other_code()
             values = suggest_values(trial, self.plan)
             if duplicate := finished_duplicate(trial):
                 trial.set_user_attr("repeats", duplicate.number)
@@ -64,6 +69,13 @@ class Objective:
         finally:
             trial.set_user_attr("seconds", round(time.monotonic() - started, 3))
             trial.set_user_attr("epochs", progress.epochs)
+
+    def _refuse_other_code(self) -> None:
+        """A process that replaces another one during a search imports what has been edited since."""
+        code = code_checksums(self.plan.experiment.model.family)
+        edited = [name for name, checksum in self.plan.code.items() if code.get(name) != checksum]
+        if edited:
+            raise ModelyardError(f"edited since the search began: {', '.join(edited)}")
 
     def _score(
         self, experiment: Any, trial: optuna.Trial, progress: "TrialProgress", compared: tuple[int, ...]
@@ -158,9 +170,10 @@ def suggest_values(trial: optuna.Trial, plan: Plan) -> dict[str, Any]:
 
 
 def finished_duplicate(trial: optuna.Trial) -> FrozenTrial | None:
-    """Return the first finished trial with the same values, if any: trained again, they would score the same."""
+    """Return the first finished trial with the same values and code, if any: trained again, it would score the same."""
     finished = trial.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
-    return next((each for each in finished if each.params == trial.params), None)
+    code = trial.user_attrs[CODE]
+    return next((each for each in finished if each.params == trial.params and each.user_attrs.get(CODE) == code), None)
 
 
 def _suggest_value(trial: optuna.Trial, key: str, variation: Range | Choices) -> Any:

@@ -12,6 +12,7 @@ from modelyard.params.fold_evaluation import EVALUATE
 from modelyard.params.project import Project
 from modelyard.params.study import EPOCHS, StudySettings, inputs_of, numbers_of_epochs
 from modelyard.params.variants import DISPLAY
+from modelyard.tuning.trial_code import code_checksums
 
 STEERING = ("early_stopping", "reshuffle_before_split", "schedule")
 """Settings of a training with which one of few epochs may not be the beginning of a longer one."""
@@ -33,6 +34,7 @@ class Plan:
         experiment: the settings of the experiment that it varies.
         inputs: the settings, as JSON, of every input that a trial may use.
         datasets: those of their data sets.
+        code: the checksums of the code that scores a trial.
         metric: the column of the training history that is a trial's score.
         runtime: how each training uses the machine.
         root: the project's folder.
@@ -46,6 +48,7 @@ class Plan:
     runtime: Runtime
     root: Path
     datasets: dict[str, Any] = field(default_factory=dict)
+    code: dict[str, str] = field(default_factory=dict)
 
     @property
     def direction(self) -> Literal["maximize", "minimize"]:
@@ -64,6 +67,7 @@ class Plan:
             "experiment": self.experiment.model_dump(mode="json", exclude=EVALUATE),
             "inputs": self.inputs,
             "datasets": self.datasets,
+            "code": self.code,
             "search_space": {
                 key: variation.model_dump(mode="json") for key, variation in self.study.search_space.items()
             },
@@ -121,6 +125,7 @@ def make_plan(project: Project, name: str, root: Path) -> Plan:
         metric=f"val_{metric}",
         runtime=project.runtime,
         root=root.resolve(),
+        code=code_checksums(experiment.model.family),
         **sample_settings(project, names),
     )
 

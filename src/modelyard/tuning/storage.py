@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ from modelyard.tuning.plan import Plan
 STORAGE_VARIABLE = "MODELYARD_OPTUNA_STORAGE"
 CONNECT_SECONDS = 10
 LOCK_SECONDS = 30  # a record is written in milliseconds
-ADDED_KEYS = ("datasets", "seed")  # of a search space; studies of earlier versions do not have them
+ADDED_KEYS = ("code", "datasets", "seed")  # of a search space; studies of earlier versions do not have them
 
 
 @dataclass(frozen=True)
@@ -163,13 +164,15 @@ def open_study(
         on_cluster: its trials may be running on a cluster, which `Search` comes back to.
 
     Raises:
-        ModelyardError: the study has another search space, there is none to join, or the storage does not answer.
+        ModelyardError: the study has another search space or scores of other code, there is none to join, or the
+            storage does not answer.
     """
     study = find_study(plan, storage, new, join)
     with storage.explain_errors():
         if study is None:
             opened = storage.open()
             return _create_study(plan, opened, next_name(latest_name(plan.name, opened), plan.name))
+        _keep_code(study, plan)
         retries.retry_abandoned_trials(study, all_hosts=storage.is_journal and not (join or on_cluster))
         return study
 
@@ -242,10 +245,22 @@ def _refuse_another_space(study: optuna.Study, plan: Plan) -> None:
     changes = changes_since(study.user_attrs.get("space", {}), plan.space)
     if changes:
         raise ModelyardError(
-            f"study {study.study_name} was created with another search space; its scores and new ones cannot be "
-            "compared:\n  " + "\n  ".join(changes) + "\nUndo the change in params.yaml, or start another study beside "
-            f"this one: modelyard tune {plan.name} --new"
+            f"study {study.study_name} was created with another search space or by other code; its scores and new ones "
+            "cannot be compared:\n  " + "\n  ".join(changes) + "\nUndo the change, or start another study beside this "
+            f"one: modelyard tune {plan.name} --new"
         )
+
+
+def _keep_code(study: optuna.Study, plan: Plan) -> None:
+    """Keep the code with a study of an earlier version, which did not, so that the next edit is noticed."""
+    space = study.user_attrs["space"]
+    if "code" not in space:
+        print(  # noqa: T201
+            f"warning: study {study.study_name} is of an earlier version, which did not keep what code scored its "
+            f"trials: if that was edited since, do not mix them with new ones: modelyard tune {plan.name} --new",
+            file=sys.stderr,
+        )
+        study.set_user_attr("space", {**space, "code": plan.code})
 
 
 def _number(name: str) -> int:
