@@ -321,7 +321,9 @@ def test_a_study_keeps_the_checksums_of_all_code_that_can_change_a_score(family)
     reached = {name.removeprefix("modelyard.") for name in graph().find_upstream_modules("modelyard.tuning.objective")}
     unchanging = within(*SETTINGS_AND_WIRING) | DOWNLOADING | ALL_FAMILIES | TRANSFERS | FRONT_DOORS
     unchanging |= {f"tuning.{name}" for name in ("plan", "results", "retries", "trial_code")}
-    unchanging |= within("data.decision_threshold", "data.samples", "data.slices", "metrics.bootstrap", "metrics.ranking")
+    unchanging |= within(
+        "data.decision_threshold", "data.samples", "data.slices", "metrics.bootstrap", "metrics.ranking"
+    )
     kept = covered_by([f"src/modelyard/{name}" for name in code_checksums(family)])
     assert reached - unchanging - kept == set()
     assert f"models.families.{family}" in kept

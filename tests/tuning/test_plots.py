@@ -67,7 +67,7 @@ def test_the_most_important_parameter_is_on_top():
     many = [trial([0.5 + 10 * rate], rate=rate) for rate in np.linspace(0.001, 0.02, 12)]
     searched = study(*many)
     shares = plots.importances(read_study(searched))
-    (axes,) = draw(plots.draw_importances, searched).axes
+    (axes,) = plots.draw_importances(searched, read_study(searched), shares).axes
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels[-1] == max(shares, key=shares.get) == "training.learning_rate"
 
@@ -80,7 +80,7 @@ def test_epochs_that_were_read_off_are_no_setting_of_a_plot_and_hide_no_trial():
     parallel = draw(plots.draw_parallel, searched).axes[0]
     assert len(parallel.collections[0].get_segments()) == 3
     assert len(parallel.get_xticklabels()) == 3
-    assert "training.epochs" not in plots.interactive_page(searched, read_study(searched), ["slice", "parallel"])
+    assert "training.epochs" not in plots.interactive_page(searched, read_study(searched), ["slice", "parallel"], {})
 
 
 def test_choices_that_look_like_formulas_are_drawn_as_they_are():
@@ -125,7 +125,7 @@ def test_importances_need_several_trials():
 def test_plots_of_one_trial_leave_no_style_and_no_open_figure_behind(tmp_path):
     before = dict(rcParams)
     searched = study(BASELINE, PRUNED)
-    names = plots.save_plots(searched, read_study(searched), tmp_path, with_importances=False)
+    names = plots.save_plots(searched, read_study(searched), tmp_path, {})
     assert names == ["history.png", "compute.png", "slice.png", "parallel.png"]
     assert {path.name for path in tmp_path.iterdir()} == {*names, "plots.html"}
     assert pyplot.get_fignums() == []

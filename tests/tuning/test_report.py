@@ -24,7 +24,7 @@ from support.studies import (
     trial,
 )
 
-from modelyard.tuning import report
+from modelyard.tuning import plots, report
 
 MANY = tuple(trial([0.5, 0.5 + rate], epochs=2 + number % 5, rate=rate) for number, rate in enumerate((0.01, 0.02) * 5))
 
@@ -59,7 +59,7 @@ def test_the_report_compares_with_the_baseline_and_has_what_pruning_spared(writt
 
 def test_the_report_prints_the_entry_that_apply_writes(written: Path) -> None:
     text = (written / "report.md").read_text()
-    assert "`modelyard tune digits_cnn --apply`" in text
+    assert "`modelyard tune digits_cnn --apply` writes the best trial into params.yaml;" in text
     assert "```yaml\ndigits_cnn_tuned:\n  input: digits\n  model: {family: cnn, filters: [16, 32]," in text
 
 
@@ -68,6 +68,18 @@ def test_the_report_has_the_range_and_the_importance_of_each_setting(written: Pa
     assert line(text, "`model.filters`").startswith("[16, 32], [32, 64] | 0.")
     assert line(text, "`training.epochs`").startswith("2 to 6 | 0.")
     assert line(text, "`training.learning_rate`").startswith("0.0001 to 0.1, logarithmic | 0.")
+
+
+def test_the_importances_are_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluator, computed = plots.FanovaImportanceEvaluator, []
+
+    def counted(**options: int) -> plots.FanovaImportanceEvaluator:
+        computed.append(options)
+        return evaluator(**options)
+
+    monkeypatch.setattr(plots, "FanovaImportanceEvaluator", counted)
+    report.write(study(*ALL, *MANY), tmp_path / "report", PARAMS)
+    assert len(computed) == 1
 
 
 def test_every_plot_of_the_report_exists(written: Path) -> None:
@@ -191,6 +203,7 @@ def test_a_confirmed_study_shows_the_means_over_seeds(tmp_path: Path) -> None:
     text = (tmp_path / "report" / "report.md").read_text()
     assert "each trained with the same 5 seeds that the search did not use" in text
     assert "| 5 | 0.92 | +0.02 (+0.01 to +0.03) | 0.004 |\n" in text
+    assert "writes the trial that is best over seeds into params.yaml" in text
     assert "| baseline | 0.9 |  |  |" in text
     assert "others since" not in text
     assert "more than chance" not in text

@@ -4,7 +4,7 @@ from io import StringIO
 from itertools import pairwise
 
 from rich.console import Console
-from support.studies import ALL, BASELINE, BEATEN, COMPACT, LARGE, study, trial
+from support.studies import ALL, BASELINE, BEATEN, COMPACT, LARGE, confirmed, study, trial
 from support.tables import assert_fits
 
 from modelyard.tuning.terminal_table import trials_table
@@ -26,7 +26,19 @@ def test_the_best_trial_is_on_top_and_failed_ones_have_their_reason() -> None:
     assert [row[1] for row in trials] == ["0.94", "0.9", "0.8", "0.41 pruned", "failed", "failed"]
     remarks = ["best", "baseline", "learning_rate 0.0005", "learning_rate 0.09"]
     assert last_lines == [*remarks, "MemoryError: no room for 4 GB", "its process was killed"]
-    assert "better than the baseline by 0.04, with one seed each; pruning spared 4 epochs" in " ".join(text.split())
+    assert "better than the baseline by 0.04, with one seed each, and overestimated: it was selected; pruning" in (
+        " ".join(text.split())
+    )
+
+
+def test_a_confirmed_study_has_its_gain_over_seeds_below_the_table() -> None:
+    searched = study(*ALL)
+    searched.set_user_attr("confirmation", confirmed(5, 1))
+    text = " ".join(printed(searched).split())
+    assert "; over 5 seeds trial 5 minus the baseline is +0.02 (+0.01 to +0.03), p = 0.004; pruning spared 4" in text
+    assert "one seed" not in text
+    searched.set_user_attr("confirmation", confirmed(2))
+    assert "with one seed each" in " ".join(printed(searched).split()), "the best trials are others since"
 
 
 def test_a_repeated_trial_names_the_one_whose_score_it_has() -> None:

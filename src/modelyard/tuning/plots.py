@@ -4,7 +4,9 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter
 from optuna import Study, create_study, visualization
 from optuna.exceptions import ExperimentalWarning
-from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+from optuna.importance import BaseImportanceEvaluator, FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from optuna.visualization import matplotlib as optuna_plots
 from plotly import io
@@ -49,7 +51,19 @@ def importances(results: StudyResults) -> dict[str, float]:
     values = [trial.value for trial in study.get_trials(deepcopy=False)]
     if len(values) < MIN_TRIALS or len(set(values)) < 2 or not results.sampled:
         return {}
-    return get_param_importances(study, evaluator=_fanova(), params=results.sampled)
+    # Not by Optuna's default, PED-ANOVA: it asks what is special about the best tenth, here two to four trials.
+    return get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0), params=results.sampled)
+
+
+@dataclass(frozen=True)
+class KnownImportances(BaseImportanceEvaluator):
+    """Hands importances to Optuna's plots, which would compute them again."""
+
+    shares: dict[str, float]
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Return the importances."""
+        return self.shares
 
 
 def study_of_scores(results: StudyResults) -> Study:
@@ -77,13 +91,12 @@ def _expected_score(pruned: FrozenTrial, finished: Iterable[FrozenTrial]) -> flo
     return min(distances)[1] if distances else None
 
 
-def _fanova() -> FanovaImportanceEvaluator:
-    """Not Optuna's default, PED-ANOVA: it asks what is special about the best tenth, here two to four trials."""
-    return FanovaImportanceEvaluator(seed=0)
+def save_plots(study: Study, results: StudyResults, folder: Path, shares: dict[str, float]) -> list[str]:
+    """Draw a study, with its importances if it has any, into PNG files and plots.html.
 
-
-def save_plots(study: Study, results: StudyResults, folder: Path, with_importances: bool) -> list[str]:
-    """Draw a study into PNG files and plots.html; return the PNGs' names, none before a trial has finished."""
+    Returns:
+        The names of the PNG files, none before a trial has finished.
+    """
     if not results.finished:
         return []
     plots: dict[str, Callable[[Study, StudyResults], Figure]] = {"history": draw_history, "compute": draw_compute}
@@ -91,14 +104,15 @@ def save_plots(study: Study, results: StudyResults, folder: Path, with_importanc
         plots |= {"slice": draw_slices, "parallel": draw_parallel}
     if results.sizes:
         plots["pareto"] = draw_pareto
-    if with_importances:
-        plots["importances"] = draw_importances
+    if shares:
+        plots["importances"] = partial(draw_importances, shares=shares)
     for name, draw in plots.items():
         with _pyplot():
             figure = draw(study, results)
             # Without the version of matplotlib, which would change the bytes.
             figure.savefig(folder / f"{name}.png", dpi=DPI, bbox_inches="tight", metadata={"Software": None})
-    write_text(folder / "plots.html", interactive_page(study, results, [name for name in plots if name in INTERACTIVE]))
+    names = [name for name in plots if name in INTERACTIVE]
+    write_text(folder / "plots.html", interactive_page(study, results, names, shares))
     return [f"{name}.png" for name in plots]
 
 
@@ -135,10 +149,10 @@ def draw_compute(_: Study, results: StudyResults) -> Figure:
     return _sized(axes, 7.5, 4.5)
 
 
-def draw_importances(_: Study, results: StudyResults) -> Figure:
+def draw_importances(_: Study, results: StudyResults, shares: dict[str, float]) -> Figure:
     """Draw a bar for each parameter, the most important on top."""
     axes = optuna_plots.plot_param_importances(
-        study_of_scores(results), _fanova(), results.sampled, target_name=results.metric
+        study_of_scores(results), KnownImportances(shares), results.sampled, target_name=results.metric
     )
     axes.legend().remove()
     return _sized(axes, 7, 1.2 + 0.4 * len(axes.get_yticks()))
@@ -192,22 +206,23 @@ def draw_pareto(study: Study, results: StudyResults) -> Figure:
     return _sized(axes, 7.5, 4.5)
 
 
-def interactive_page(study: Study, results: StudyResults, names: Iterable[str]) -> str:
+def interactive_page(study: Study, results: StudyResults, names: Iterable[str], shares: dict[str, float]) -> str:
     """Return a page of Optuna's interactive plots that loads nothing from outside; their code, 5 MB, is in it once."""
     title = escape(f"Study {study.study_name}")
-    plots = "\n".join(_interactive_plot(study, results, name) for name in names)
+    plots = "\n".join(_interactive_plot(study, results, name, shares) for name in names)
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
         f"<script>{get_plotlyjs()}</script>\n</head>\n<body>\n<h1>{title}</h1>\n{plots}\n</body>\n</html>\n"
     )
 
 
-def _interactive_plot(study: Study, results: StudyResults, name: str) -> str:
+def _interactive_plot(study: Study, results: StudyResults, name: str, shares: dict[str, float]) -> str:
     options = {"target_name": results.metric, **_score_target(study)}
     if name in ("slice", "parallel"):
         options["params"] = results.sampled
     if name == "importances":
-        study, options = study_of_scores(results), {"params": results.sampled, "evaluator": _fanova()}
+        options = {"params": results.sampled, "evaluator": KnownImportances(shares)}
+        study = study_of_scores(results)
     if name == "pareto":
         options = {"target_names": [results.metric, *results.sizes]}
     figure = INTERACTIVE[name](study, **options)

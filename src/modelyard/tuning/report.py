@@ -1,4 +1,4 @@
-"""The report of a study: its winner, what that gained, what the search cost, and plots."""
+"""The report of a study: its best trial, what that gained, what the search cost, and plots."""
 
 import json
 from collections import Counter
@@ -58,7 +58,7 @@ def write(study: Study, folder: Path, params_file: Path = Path("params.yaml")) -
     results = read_study(study)
     importances = plots.importances(results)
     with atomic_folder(folder) as temporary:
-        drawn = plots.save_plots(study, results, temporary, with_importances=bool(importances))
+        drawn = plots.save_plots(study, results, temporary, importances)
         write_table(temporary / "trials.csv", _table(results))
         write_text(temporary / "report.md", _markdown(results, importances, _entry(study, results, params_file), drawn))
 
@@ -70,7 +70,7 @@ def _markdown(results: StudyResults, importances: dict[str, float], entry: str, 
         _gain(results),
         *(["## Over seeds", _confirmation(results)] if results.best and not results.sizes else []),
         *(["## The Pareto front", _front(results)] if results.front else []),
-        *(["## The winner"] if results.best and not results.sizes else []),
+        *(["## The best trial as an experiment"] if results.best and not results.sizes else []),
         *([] if results.sizes else [entry]),
         "## What it cost",
         _cost(results),
@@ -157,8 +157,9 @@ def _entry(study: Study, results: StudyResults, params_file: Path) -> str:
         winner = find_winner(study, params_file)
     except ModelyardError as error:
         return str(error)
+    best = "the trial that is best over seeds" if results.is_confirmed else "the best trial"
     return (
-        f"`modelyard tune {results.entry} --apply` writes the winner into params.yaml; `modelyard run {winner.name}` "
+        f"`modelyard tune {results.entry} --apply` writes {best} into params.yaml; `modelyard run {winner.name}` "
         f"then trains and evaluates it like any other experiment:\n\n```yaml\n{winner.text}\n```"
     )
 
@@ -171,11 +172,6 @@ def _cost(results: StudyResults) -> str:
         ("trials", ", ".join(f"{count} {word}" for word, count in results.counts.items()) or "none"),
         ("epochs", f"{run}"),
         ("epochs spared by pruning", f"{spared}, {spared / max(1, spared + run):.0%} of what all would have run"),
-        *(
-            [("epochs spared by reading their number off the curve", _read_off(results))]
-            if results.epochs_read_off
-            else []
-        ),
         ("epochs spared by not training values again", f"{results.epochs_repeated}, in {results.repeats} repeats"),
         ("time of all trials together", duration_text(results.seconds)),
         ("from the first trial's start to the last one's end", duration_text(results.wall_seconds)),
@@ -183,10 +179,6 @@ def _cost(results: StudyResults) -> str:
         ("processes", f"{len(workers)} on {len(machines)} machine{'s' * (len(machines) != 1)}"),
     ]
     return markdown_table(["", ""], lines)
-
-
-def _read_off(results: StudyResults) -> str:
-    return f"{results.epochs_read_off}, compared with a training for each number that the study allows"
 
 
 def _space(results: StudyResults, importances: dict[str, float]) -> str:

@@ -10,11 +10,10 @@ from typing import Any
 from optuna import Study
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from pydantic import TypeAdapter
 
 from modelyard.core.config import RENAMED
 from modelyard.metrics.bootstrap import CONFIDENCE
-from modelyard.params.study import EPOCHS, Choices, Range, Variation, numbers_of_epochs
+from modelyard.params.study import EPOCHS
 from modelyard.tuning.retries import counted_trials
 
 MAY_BE_CHANCE = "The trial with the best mean is not better than the baseline by more than chance (p < 0.05)."
@@ -196,16 +195,6 @@ class StudyResults:
         """The epochs of finished trials whose values came again and were not trained again."""
         first = (self.trials[trial.user_attrs["repeats"]] for trial in self.trials if "repeats" in trial.user_attrs)
         return sum(map(epochs_run, first))
-
-    @property
-    def epochs_read_off(self) -> int:
-        """The epochs that trainings for every smaller number of epochs would have taken, where it was read off."""
-        if EPOCHS not in self.search_space:
-            return 0
-        variation: Range | Choices = TypeAdapter(Variation).validate_python(self.search_space[EPOCHS])
-        *smaller, _ = numbers_of_epochs(variation)
-        trained = [trial for trial in self.finished if READ_OFF in trial.user_attrs and epochs_run(trial)]
-        return len(trained) * sum(smaller) * (self.space["folds"] or 1)
 
     @property
     def seconds(self) -> float:

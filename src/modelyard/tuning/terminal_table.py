@@ -96,5 +96,15 @@ def _title(results: StudyResults) -> str:
 
 def _caption(results: StudyResults) -> str:
     counts = ", ".join(f"{count} {state}" for state, count in results.counts.items()) or "no trial yet"
-    gain = f"; better than the baseline by {results.gain:.4g}, with one seed each" if results.gain else ""
-    return f"{counts}{gain}; pruning spared {results.epochs_spared} epochs"
+    return f"{counts}{_gain(results)}; pruning spared {results.epochs_spared} epochs"
+
+
+def _gain(results: StudyResults) -> str:
+    """What the best trial gained: over seeds, once confirmed."""
+    if results.confirmation and results.is_confirmed:
+        (trial, _, difference, p_value), *_ = confirmation_rows(results.confirmation)
+        seeds = len(results.confirmation["seeds"])
+        return f"; over {seeds} seeds trial {trial} minus the baseline is {difference}, p = {p_value}"
+    if not results.gain:
+        return ""
+    return f"; better than the baseline by {results.gain:.4g}, with one seed each, and overestimated: it was selected"
