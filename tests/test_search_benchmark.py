@@ -251,8 +251,25 @@ def test_costs_ratios_and_searches_that_never_arrive_are_counted_by_hand(measure
     assert plain["curve"][2] == 0.5  # after one full training
 
 
+def test_the_curves_of_plain_tpe_and_the_defaults_have_quartiles(measured):
+    assert "quartiles" not in measured["methods"][compared.MEDIAN]
+    plain = measured["methods"][compared.PLAIN]
+    assert plain["quartiles"] == [plain["curve"]] * 2, "all searches are the same"
+
+
+def test_the_mean_ratio_is_the_geometric_mean_over_spaces(tiny, monkeypatch):
+    monkeypatch.setattr(measures, "TRIALS", (2,))
+    plain, fast = ([in_order(tiny, *rows)] * 4 for rows in ((0, 1, 2), (1, 0, 2)))
+    assert measures.mean_ratio([(tiny, plain, fast)]) == [0.5] * 3
+    assert measures.mean_ratio([(tiny, plain, fast), (tiny, plain, plain)]) == [pytest.approx(0.5**0.5, abs=1e-6)] * 3
+    mixed = [*fast[:2], *plain[:2]]
+    value, low, high = measures.mean_ratio([(tiny, plain, mixed)])
+    assert (low, value, high) == (0.5, 0.75, 1.0)
+
+
 def test_the_page_ranks_methods_by_their_cost(measured, tmp_path):
-    results = {"seeds": 4, "optuna": "5", "spaces": {"digits_cnn": measured}, "epochs": {}}
+    means = {"spaces": {compared.MEDIAN: [0.5, 0.4, 0.6]}}
+    results = {"seeds": 4, "optuna": "5", "spaces": {"digits_cnn": measured}, "epochs": {}, "means": means}
     results["warm_start"] = results["spaces"]
     page.write(results, None, tmp_path)
     written = (tmp_path / "README.md").read_text()
@@ -260,22 +277,30 @@ def test_the_page_ranks_methods_by_their_cost(measured, tmp_path):
     rows = [line.split(" | ") for line in summary.splitlines() if line.startswith("| ")][1:]
     cells = {row[0].lstrip("| "): [cell.strip(" |") for cell in row[1:]] for row in rows[1:4]}
     assert cells == {
-        compared.MEDIAN: ["0.50 (25%)", "0.50"],
+        compared.MEDIAN: ["0.50 (25%)", "0.50 (0.40 to 0.60)"],
         compared.PLAIN: ["1.00 (0%)", "1.00"],
         "random": ["- (100%)", "-"],
     }
     assert list(cells) == [compared.MEDIAN, compared.PLAIN, "random"]
     docs = tmp_path / "docs.md"
-    marked = [f"{begin}\n\nold\n\n{page.END}\n" for begin in (page.BEGIN, page.BEGIN_WARM_START, page.BEGIN_STOP)]
+    marks = (page.BEGIN, page.BEGIN_WARM_START, page.BEGIN_STOP, page.BEGIN_REAL)
+    marked = [f"{begin}\n\nold\n\n{page.END}\n" for begin in marks]
     docs.write_text(f"Before.\n{''.join(marked)}After.\n")
-    page.fill(docs, results | {"epochs": results["spaces"]})
+    searched = [{"cost": cost, "seconds": 2 * cost} for cost in (1.0, 3.0, 8.0)]
+    slower = [{key: 2 * value for key, value in each.items()} for each in searched]
+    real = {
+        kind: {"digits_cnn": {"methods": {plain: searched, default: slower}}} for kind, plain, default in page.DEFAULTS
+    }
+    page.fill(docs, results | {"epochs": results["spaces"]}, real)
+    assert f"| {compared.DEFAULT} | 2.00 (2.00) | 2.00 (2.00) |" in docs.read_text()
     assert docs.read_text().startswith(
         f"Before.\n{page.BEGIN}\n\nA fixed number of epochs:\n\n| method | digits_cnn, 2 |"
     )
     assert docs.read_text().count("| method | digits_cnn, 2 |") == 3
     assert docs.read_text().endswith(f"{page.END}\nAfter.\n")
     assert "old" not in docs.read_text()
-    assert (tmp_path / page.PLOT).read_bytes().startswith(b"\x89PNG")
+    for plot in (page.PLOT, page.PLOT_OF_DEFAULTS):
+        assert (tmp_path / plot).read_bytes().startswith(b"\x89PNG")
 
 
 # --- tables ---

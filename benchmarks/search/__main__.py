@@ -9,12 +9,20 @@ import numpy as np
 import typer
 
 from benchmarks.search import page, real, table
-from benchmarks.search.compared import EPOCHS, PLAIN, PLAIN_EPOCHS, WARM_START, methods_for
-from benchmarks.search.measures import measure
-from benchmarks.search.replay import replay_all
+from benchmarks.search.compared import (
+    DEFAULT,
+    DEFAULT_EPOCHS,
+    EPOCHS,
+    PLAIN,
+    PLAIN_EPOCHS,
+    WARM_START,
+    methods_for,
+)
+from benchmarks.search.measures import mean_ratio, measure
+from benchmarks.search.replay import Search, replay_all
 from benchmarks.search.spaces import SPACES
 from modelyard.cli.interrupts import handle_termination_as_ctrl_c
-from modelyard.core.errors import exit_on_error
+from modelyard.core.errors import ModelyardError, exit_on_error
 from modelyard.core.files import read_json, write_json
 
 RESULTS = Path(__file__).parent / "results"
@@ -44,19 +52,59 @@ def replay(
     spaces: Names = None,
     seeds: Annotated[int, typer.Option(min=2, help="Searches of each method.")] = 100,
     workers: Annotated[int, typer.Option(min=1)] = 2,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--method", help="Replay these only, beside plain TPE, and keep the results of the others."),
+    ] = None,
 ) -> None:
     """Replay every method on the tables, and write the results as JSON and as a page."""
-    found, epochs, warm_start = {}, {}, {}
-    for name in spaces or list(SPACES):
-        of = table.load(name)
-        found[name] = measure(of, replay_all(name, methods_for(of.space), seeds, workers))
-        without_test = replace(of, test=np.full_like(of.test, np.nan))  # a table has it after all epochs only
-        epochs[name] = measure(without_test, replay_all(name, EPOCHS, seeds, workers), plain=PLAIN_EPOCHS)
-        warm_start[name] = measure(of, replay_all(name, WARM_START, seeds, workers))
-    measured = {"spaces": found, "epochs": epochs, "warm_start": warm_start}
-    results = {"seeds": seeds, "optuna": version("optuna"), **measured}
+    results: dict[str, Any] = {"seeds": seeds, "optuna": version("optuna"), "means": {}}
+    if only:
+        results = _kept_results(results, only)
+    tables = {name: table.load(name) for name in spaces or list(SPACES)}
+    done: dict[str, dict[str, list[Search]]] = {name: {} for name in tables}  # some methods are of two kinds
+    without_test = {  # a table has it after all epochs only
+        name: replace(of, test=np.full_like(of.test, np.nan)) for name, of in tables.items()
+    }
+    for kind, of_kind, plain, default in (
+        ("spaces", tables, PLAIN, DEFAULT),
+        ("epochs", without_test, PLAIN_EPOCHS, DEFAULT_EPOCHS),
+        ("warm_start", tables, PLAIN, None),
+    ):
+        defaults = []
+        for name, of in of_kind.items():
+            known = {"spaces": methods_for(of.space), "epochs": EPOCHS, "warm_start": WARM_START}[kind]
+            chosen = [each for each in known if not only or each in only]
+            if not chosen:
+                continue
+            wanted = dict.fromkeys([plain, *chosen])
+            done[name] |= replay_all(name, [each for each in wanted if each not in done[name]], seeds, workers)
+            searches = {each: done[name][each] for each in wanted}
+            measured, before = measure(of, searches, plain), results.setdefault(kind, {}).get(name)
+            if only and before:
+                measured["methods"] = before["methods"] | measured["methods"]
+            results[kind][name] = measured
+            if default in searches:
+                defaults.append((of, searches[plain], searches[default]))
+        if defaults:
+            results["means"][kind] = {default: mean_ratio(defaults)}
     write_json(RESULTS / REPLAYED, results)
     write_page()
+
+
+def _kept_results(now: dict[str, Any], only: list[str]) -> dict[str, Any]:
+    """The results that a replay of some methods is added to.
+
+    Raises:
+        ModelyardError: a method cannot be replayed, or the results are of other seeds or another Optuna.
+    """
+    known = set().union(EPOCHS, WARM_START, *(methods_for(space) for space in SPACES.values()))
+    if unknown := sorted(set(only) - known):
+        raise ModelyardError(f"no such method, or its package is not installed: {', '.join(unknown)}.")
+    kept: dict[str, Any] = read_json(RESULTS / REPLAYED)
+    if any(kept[key] != now[key] for key in ("seeds", "optuna")):
+        raise ModelyardError(f"{REPLAYED} is of another number of seeds or of another Optuna: replay all methods.")
+    return kept
 
 
 @app.command("real")
@@ -86,12 +134,12 @@ def run_real_searches(
 
 @app.command("page")
 def write_page() -> None:
-    """Write the page and the plot of what was measured, and the table in docs/tuning.md."""
+    """Write the page and the plots of what was measured, and the tables in docs/tuning.md."""
     measured = RESULTS / REAL
-    replayed = read_json(RESULTS / REPLAYED)
-    page.write(replayed, read_json(measured) if measured.exists() else None, RESULTS)
-    page.fill(DOCS, replayed)
-    print(f"Wrote {RESULTS / 'README.md'} and the table in {DOCS}")
+    replayed, searched = read_json(RESULTS / REPLAYED), read_json(measured) if measured.exists() else None
+    page.write(replayed, searched, RESULTS)
+    page.fill(DOCS, replayed, searched)
+    print(f"Wrote {RESULTS / 'README.md'} and the tables in {DOCS}")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from benchmarks.search.spaces import Space
 PLAIN = "TPE"
 PLAIN_EPOCHS = "TPE, epochs searched"
 MEDIAN = "TPE, median pruner"
+CMA_ES = "CMA-ES"  # its package, cmaes, is no dependency of the project
 DEFAULT = "TPE, 5 start-up trials"  # of `modelyard tune`, also where the number of epochs is searched:
 DEFAULT_EPOCHS = "TPE, 5 start-up trials, epochs read off the curve, median pruner after a third"
 
@@ -46,11 +47,9 @@ SAMPLERS = {
     DEFAULT: Method(optuna_search(tpe(n_startup_trials=5))),
     "TPE, univariate": Method(optuna_search(tpe(multivariate=False))),
     "TPE, grouped": Method(optuna_search(tpe(multivariate=True, group=True))),
+    CMA_ES: Method(optuna_search(_cma_es)),
 }
 """Every trial in full."""
-
-if find_spec("cmaes"):  # no dependency of the project
-    SAMPLERS["CMA-ES"] = Method(optuna_search(_cma_es))
 
 PRUNERS = {
     MEDIAN: Method(optuna_search(tpe(), median)),
@@ -171,9 +170,13 @@ WARM_START = {
 
 
 def methods_for(space: Space) -> dict[str, Method]:
-    """The methods that apply to a space."""
+    """The methods that apply to a space, and whose packages are installed."""
     return {
-        name: each for group in GROUPS.values() if group is not FOLDS or space.folds for name, each in group.items()
+        name: each
+        for group in GROUPS.values()
+        if group is not FOLDS or space.folds
+        for name, each in group.items()
+        if name != CMA_ES or find_spec("cmaes")
     }
 
 

@@ -6,6 +6,7 @@
 - The best score at the cost of plain TPE's 20 and 40 trials, and by how much it is better than plain TPE's own.
 - The winner's metric on test samples at that cost, which chooses nothing.
 
+- The geometric mean of the ratios over spaces and targets; its interval is that of the default methods only.
 - Of a stop rule: how much of the search is saved by ending it after so many trials without a better score, and the
   score that is missed; means over the searches.
 
@@ -14,14 +15,14 @@ TPE; those of shares are exact binomial intervals.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
 
-from benchmarks.search.compared import DEFAULT, DEFAULT_EPOCHS, PLAIN
+from benchmarks.search.compared import DEFAULT, DEFAULT_EPOCHS, PLAIN, PLAIN_EPOCHS
 from benchmarks.search.ledger import TOLERANCE
 from benchmarks.search.replay import BUDGET, Search
 from benchmarks.search.table import Table
@@ -30,6 +31,7 @@ TRIALS = (20, 40)  # of plain TPE
 RESAMPLES = 2000
 POINTS = 101  # of each curve
 STOPPED = (PLAIN, DEFAULT, DEFAULT_EPOCHS)  # the methods with a stop rule
+DRAWN = (PLAIN, PLAIN_EPOCHS, DEFAULT, DEFAULT_EPOCHS)  # the methods whose curves have quartiles
 PATIENCES = (10, 20, 30)  # trials without a better score, after which a search may end
 
 Array = npt.NDArray[np.float64]
@@ -40,7 +42,6 @@ def measure(of: Table, searches: Mapping[str, list[Search]], plain: str = PLAIN)
     """Everything that is measured on a table, by method; `plain` is the one that the others are compared with."""
     full = of.full_training
     targets = [Target(of, searches[plain], trials, full) for trials in TRIALS]
-    spent = np.linspace(0, BUDGET, POINTS)
     return {
         "full_training": full,
         "best_of_table": float(np.max(of.space.sign * of.scores)) * of.space.sign,
@@ -48,15 +49,31 @@ def measure(of: Table, searches: Mapping[str, list[Search]], plain: str = PLAIN)
         "methods": {
             name: {
                 **{str(target.trials): target.compare(found) for target in targets},
-                "curve": [
-                    _number(of.space.sign * np.median([each.best_at(cost * full).score for each in found]))
-                    for cost in spent
-                ],
+                "curve": _curve(of, found, 0.5),
+                **({"quartiles": [_curve(of, found, share) for share in (0.25, 0.75)]} if name in DRAWN else {}),
                 **({"stop": [stop_rule(found, patience) for patience in PATIENCES]} if name in STOPPED else {}),
             }
             for name, found in searches.items()
         },
     }
+
+
+def mean_ratio(spaces: Iterable[tuple[Table, list[Search], list[Search]]]) -> list[float | None]:
+    """The geometric mean of the ratios over spaces and targets with its bootstrap interval.
+
+    Args:
+        spaces: of each space the table, the searches of plain TPE and those of a method.
+    """
+    random, all_seeds, resampled = np.random.default_rng(0), [], []
+    for of, plain, searches in spaces:
+        drawn = random.integers(len(plain), size=(RESAMPLES, len(plain)))
+        for trials in TRIALS:
+            target = Target(of, plain, trials, of.full_training)
+            all_seeds.append(target.ratio(searches, np.arange(len(plain))))
+            resampled.append(target.ratio(searches, drawn))
+    means = np.exp(np.mean(np.log(resampled), axis=0))
+    ends = np.quantile(means, (0.025, 0.975), method="nearest")
+    return [_number(each) for each in (np.exp(np.mean(np.log(all_seeds))), *ends)]
 
 
 def stop_rule(searches: list[Search], patience: int) -> Found:
@@ -68,6 +85,14 @@ def stop_rule(searches: list[Search], patience: int) -> Found:
         for end, search in zip(ends, searches, strict=True)
     ]
     return {"patience": patience, "saved": _number(np.mean(saved)), "missed": _number(np.mean(missed))}
+
+
+def _curve(of: Table, searches: list[Search], share: float) -> list[float | None]:
+    """A quantile of the best metric at each of POINTS costs; None where it is infinite."""
+    costs = np.linspace(0, BUDGET, POINTS) * of.full_training
+    scores = np.array([[each.best_at(cost).score for each in searches] for cost in costs])
+    with np.errstate(invalid="ignore"):
+        return [_number(of.space.sign * each) for each in np.quantile(scores, share, axis=1)]
 
 
 def _end(search: Search, patience: int) -> int:
@@ -103,7 +128,7 @@ class Target:
 
     def compare(self, searches: list[Search]) -> Found:
         """Compare searches with plain TPE's."""
-        costs, plain_costs = (self._costs(each) for each in (searches, self._plain))
+        costs = self._costs(searches)
         never = int(np.isinf(costs).sum())
         sign = self._of.space.sign
         share = binomtest(never, len(costs)).proportion_ci()
@@ -111,15 +136,18 @@ class Target:
         plain_score, plain_test = self._winners(self._plain)
         return {
             "cost": _interval(lambda drawn: np.median(costs[drawn], axis=-1), len(costs)),
-            "ratio": _interval(
-                lambda drawn: np.median(costs[drawn], axis=-1) / np.median(plain_costs[drawn], axis=-1), len(costs)
-            ),
+            "ratio": _interval(lambda drawn: self.ratio(searches, drawn), len(costs)),
             "never": [never / len(costs), float(share.low), float(share.high)],
             "score": _interval(lambda drawn: score[drawn].mean(axis=-1), len(costs)),
             "gain": _interval(lambda drawn: sign * (score - plain_score)[drawn].mean(axis=-1), len(costs)),
             "test": _interval(lambda drawn: test[drawn].mean(axis=-1), len(costs)),
             "test_gain": _interval(lambda drawn: sign * (test - plain_test)[drawn].mean(axis=-1), len(costs)),
         }
+
+    def ratio(self, searches: list[Search], drawn: npt.NDArray[np.intp]) -> Array:
+        """The median cost of the drawn seeds, divided by plain TPE's of the same seeds."""
+        costs, plain_costs = (self._costs(each)[drawn] for each in (searches, self._plain))
+        return np.asarray(np.median(costs, axis=-1) / np.median(plain_costs, axis=-1))
 
     def _costs(self, searches: list[Search]) -> Array:
         return np.array([each.cost_of(self._score) / self._full for each in searches])

@@ -1,4 +1,4 @@
-"""Writes the results as a Markdown page with a plot."""
+"""Writes the results as a Markdown page with plots."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,50 +6,58 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.search import measures
-from benchmarks.search.compared import GROUPS, MEDIAN, PLAIN, PLAIN_EPOCHS
+from benchmarks.search.compared import CMA_ES, DEFAULT, DEFAULT_EPOCHS, GROUPS, MEDIAN, PLAIN, PLAIN_EPOCHS
 from benchmarks.search.replay import BUDGET
 from benchmarks.search.spaces import SPACES
 from modelyard.core.files import atomic_file, write_text
 from modelyard.core.report_text import fill as fill_page
 from modelyard.core.report_text import markdown_table
 
-PLOT = "search.png"
+PLOT, PLOT_OF_DEFAULTS = "search.png", "defaults.png"
+DEFAULTS = (("spaces", PLAIN, DEFAULT), ("epochs", PLAIN_EPOCHS, DEFAULT_EPOCHS))
 FIRST_SHOWN = 4  # full trainings, before which scores are so far off that nothing else could be seen
-SHOWN = 4  # methods in the plot beside plain TPE, the median pruner and random
+SHOWN = 4  # methods in the plot beside COMPARED
+COMPARED = (PLAIN, MEDIAN, "random", CMA_ES)
 EPOCHS_SHOWN = (PLAIN_EPOCHS, "TPE, epochs searched, median pruner", "TPE, epochs read off the curve")
+COSTS = np.linspace(0, BUDGET, measures.POINTS)
 RATIOS = {"seconds": "seconds", "CPU seconds": "cpu_seconds", "full trainings": "cost"}  # by their column
 BEGIN, END = "<!-- search methods -->", "<!-- end -->"
-BEGIN_WARM_START, BEGIN_STOP = "<!-- warm start -->", "<!-- stop rule -->"
+BEGIN_WARM_START, BEGIN_STOP, BEGIN_REAL = "<!-- warm start -->", "<!-- stop rule -->", "<!-- real searches -->"
 
 Found = Mapping[str, Any]
 
 
 def write(results: Found, real: Found | None, folder: Path) -> None:
-    """Write the page and its plot."""
+    """Write the page and its plots."""
     write_text(folder / "README.md", page(results, real))
     draw(results, folder / PLOT)
+    draw_defaults(results, folder / PLOT_OF_DEFAULTS)
 
 
-def fill(path: Path, results: Found) -> None:
+def fill(path: Path, results: Found, real: Found | None) -> None:
     """Write the tables of the methods that a reader should see between the two marks of a page."""
-    spaces, epochs = results["spaces"], results["epochs"]
-    parts = ["A fixed number of epochs:", _summary(spaces, shown(spaces))]
+    spaces, epochs, means = results["spaces"], results["epochs"], results["means"]
+    parts = ["A fixed number of epochs:", _summary(spaces, shown(spaces), means.get("spaces"))]
     if epochs:
         ranking = ranked(epochs)
         kept = [name for name in ranking if name in (*ranking[:SHOWN], *EPOCHS_SHOWN)]
-        parts += ["The number of epochs is searched as well:", _summary(epochs, kept)]
+        parts += ["The number of epochs is searched as well:", _summary(epochs, kept, means.get("epochs"))]
     fill_page(path, "\n" + "\n\n".join(parts) + "\n", BEGIN, END)
     fill_page(path, f"\n{_summary(results['warm_start'], ranked(results['warm_start']))}\n", BEGIN_WARM_START, END)
     fill_page(path, f"\n{_stops(results)}\n", BEGIN_STOP, END)
+    if real:
+        fill_page(path, f"\n{_real_defaults(real)}\n", BEGIN_REAL, END)
 
 
 def shown(spaces: Mapping[str, Found]) -> list[str]:
-    """The methods in the plot: those of the smallest cost, plain TPE, the median pruner and random."""
+    """The methods in the plot: those of the smallest cost, and COMPARED."""
     ranking = ranked(spaces)
-    return [name for name in ranking if name in (*ranking[:SHOWN], PLAIN, MEDIAN, "random")]
+    return [name for name in ranking if name in (*ranking[:SHOWN], *COMPARED)]
 
 
 def page(results: Found, real: Found | None) -> str:
@@ -71,10 +79,13 @@ def page(results: Found, real: Found | None) -> str:
         "## Summary",
         "Cost to plain TPE's score after 20 and 40 trials, divided by plain TPE's own; in brackets the share of "
         "searches that never get there. `-`: at least half do not. Sorted by the geometric mean.",
-        _summary(spaces, ranked(spaces)),
+        _summary(spaces, ranked(spaces), results["means"].get("spaces")),
         f"![best score against cost]({PLOT})",
+        "The defaults of `modelyard tune` beside plain TPE, with a fixed number of epochs (above) and with one that is "
+        "searched (below). The band is from the first quartile of the searches to the third.",
+        f"![best score of the defaults and of plain TPE against cost]({PLOT_OF_DEFAULTS})",
         *_space_tables(spaces),
-        *_epochs(results["epochs"]),
+        *_epochs(results["epochs"], results["means"].get("epochs")),
         "## Warm start",
         "The best three of an earlier search are trained after the baseline. The earlier search had 20 trials in a "
         "narrower space, the first two values of each setting, and is not counted.",
@@ -124,7 +135,8 @@ def _mean_ratio(method: str, spaces: Mapping[str, Found]) -> float:
     return float(np.exp(np.mean(np.log(ratios))))
 
 
-def _summary(spaces: Mapping[str, Found], methods: Sequence[str]) -> str:
+def _summary(spaces: Mapping[str, Found], methods: Sequence[str], means: Found | None = None) -> str:
+    """A row for each method; `means` has the intervals of some geometric means."""
     head = ["method", *(f"{name}, {trials}" for name, found in spaces.items() for trials in found["targets"]), "mean"]
     rows = []
     for method in methods:
@@ -135,11 +147,12 @@ def _summary(spaces: Mapping[str, Found], methods: Sequence[str]) -> str:
             for trials in found["targets"]
         ]
         mean = _mean_ratio(method, spaces)
-        rows.append([method, *cells, "-" if math.isinf(mean) else f"{mean:.2f}"])
+        text = "-" if math.isinf(mean) else f"{mean:.2f}"
+        rows.append([method, *cells, _interval(means[method], ".2f") if means and method in means else text])
     return markdown_table(head, rows)
 
 
-def _epochs(spaces: Mapping[str, Found]) -> list[str]:
+def _epochs(spaces: Mapping[str, Found], means: Found | None) -> list[str]:
     if not spaces:
         return []
     text = (
@@ -147,7 +160,7 @@ def _epochs(spaces: Mapping[str, Found]) -> list[str]:
         "constant learning rate a training of few epochs is the beginning of a longer one, so that one training gives "
         "the score of each number. Ratios to plain TPE that searches the number."
     )
-    return ["## The number of epochs", text, _summary(spaces, ranked(spaces))]
+    return ["## The number of epochs", text, _summary(spaces, ranked(spaces), means)]
 
 
 def _stops(results: Found) -> str:
@@ -246,24 +259,77 @@ def _real_rows(name: str, methods: Mapping[str, Sequence[Found]]) -> list[list[s
     return rows
 
 
+def _real_defaults(real: Found) -> str:
+    """The ratios of the defaults in real searches: of the compute, and in brackets of the seconds."""
+    names = list(real["spaces"])
+    rows = []
+    for kind, plain, default in DEFAULTS:
+        ratios = np.array([_median_ratios(real[kind][name]["methods"], plain, default) for name in names])
+        cells = [*ratios, np.exp(np.log(ratios).mean(axis=0))]
+        rows.append([default, *(f"{cost:.2f} ({seconds:.2f})" for cost, seconds in cells)])
+    return markdown_table(["method", *names, "mean"], rows)
+
+
+def _median_ratios(methods: Mapping[str, Sequence[Found]], plain: str, method: str) -> list[float]:
+    """The medians of compute and of seconds, divided by plain TPE's."""
+    own, other = (
+        [float(np.median([each[key] for each in methods[name]])) for key in ("cost", "seconds")]
+        for name in (method, plain)
+    )
+    return [one / two for one, two in zip(own, other, strict=True)]
+
+
 def draw(results: Found, path: Path) -> None:
     """Draw the median best score against the cost, a panel for each space."""
     spaces = results["spaces"]
     figure = Figure(figsize=(5.2 * len(spaces), 4.6), layout="constrained")
-    cost = np.linspace(0, BUDGET, measures.POINTS)
     for axes, (name, found) in zip(figure.subplots(1, len(spaces), squeeze=False)[0], spaces.items(), strict=True):
         late = []
         for number, method in enumerate(shown(spaces)):
-            curve = np.array([math.nan if each is None else each for each in found["methods"][method]["curve"]])
+            curve = _numbers(found["methods"][method]["curve"])
             color, layer = ("black", 3) if method == PLAIN else (f"C{number}", 2)
-            axes.step(cost, curve, where="post", label=method, color=color, zorder=layer)
-            late += curve[cost >= FIRST_SHOWN].tolist()
-        margin = 0.05 * (max(late) - min(late))
-        axes.set_ylim(min(late) - margin, max(late) + margin)
-        for target in found["targets"].values():
-            axes.axhline(target["score"], color="grey", linewidth=0.6, linestyle=":")
-        axes.set(title=name, xlabel="cost in full trainings", ylabel=f"best validation {SPACES[name].metric}, median")
-        axes.set_xlim(0, BUDGET)
+            axes.step(COSTS, curve, where="post", label=method, color=color, zorder=layer)
+            late += curve[COSTS >= FIRST_SHOWN].tolist()
+        _finish(axes, name, found, late)
     axes.legend(fontsize="small", loc="best")
+    _save(figure, path, dpi=110)
+
+
+def draw_defaults(results: Found, path: Path) -> None:
+    """Draw the median best score of the defaults and of plain TPE, with quartiles, against the cost."""
+    kinds = [(results[kind], methods) for kind, *methods in DEFAULTS if results[kind]]
+    columns = len(results["spaces"])
+    figure = Figure(figsize=(4.6 * columns, 3.6 * len(kinds)), layout="constrained")
+    for panels, (spaces, methods) in zip(figure.subplots(len(kinds), columns, squeeze=False), kinds, strict=True):
+        for axes, (name, found) in zip(panels, spaces.items(), strict=True):
+            late = []
+            for method, color in zip(methods, ("black", "C0"), strict=True):
+                measured = found["methods"].get(method)
+                if measured is None:
+                    continue
+                curve, *quartiles = map(_numbers, [measured["curve"], *measured["quartiles"]])
+                axes.fill_between(COSTS, *quartiles, step="post", color=color, alpha=0.2, linewidth=0)
+                axes.step(COSTS, curve, where="post", label=method.replace(", median", ",\nmedian"), color=color)
+                late += curve[COSTS >= FIRST_SHOWN].tolist()
+            _finish(axes, name, found, late)
+        axes.legend(fontsize="small", loc="best")
+    _save(figure, path, dpi=80)
+
+
+def _numbers(curve: Sequence[float | None]) -> npt.NDArray[np.float64]:
+    return np.array([math.nan if each is None else each for each in curve])
+
+
+def _finish(axes: Axes, name: str, found: Found, late: Sequence[float]) -> None:
+    """Title, limits by the scores that are not early, and a line for each target."""
+    margin = 0.05 * (np.nanmax(late) - np.nanmin(late))
+    axes.set_ylim(np.nanmin(late) - margin, np.nanmax(late) + margin)
+    for target in found["targets"].values():
+        axes.axhline(target["score"], color="grey", linewidth=0.6, linestyle=":")
+    axes.set(title=name, xlabel="cost in full trainings", ylabel=f"best validation {SPACES[name].metric}, median")
+    axes.set_xlim(0, BUDGET)
+
+
+def _save(figure: Figure, path: Path, dpi: int) -> None:
     with atomic_file(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)
+        figure.savefig(temporary, format="png", dpi=dpi)
