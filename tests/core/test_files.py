@@ -150,6 +150,30 @@ def test_leftovers_of_another_folder_are_not_removed(tmp_path: Path):
     assert _names(tmp_path) == [".other.abc123.part", "model"]
 
 
+def test_a_link_of_the_system_is_written_through_even_if_it_leads_to_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    system, redirected = tmp_path / "dev", tmp_path / "out.csv"
+    system.mkdir()
+    redirected.write_text("before\n")
+    (system / "stdout").symlink_to(redirected)
+    monkeypatch.setattr(files, "SYSTEM", (system,))
+    files.write_table(system / "stdout", pd.DataFrame({"a": [1]}))
+    assert (system / "stdout").readlink() == redirected
+    assert redirected.read_text() == "before\na\n1\n"
+    assert _names(system) == ["stdout"]
+
+
+@pytest.mark.parametrize("follows_link, behind", [(True, "a\n1\n"), (False, "old")])
+def test_a_link_is_replaced_unless_it_is_to_be_followed(tmp_path: Path, follows_link: bool, behind: str):
+    (tmp_path / "cache").write_text("old")
+    (tmp_path / "link.csv").symlink_to("cache")
+    files.write_tables(tmp_path / "link.csv", [pd.DataFrame({"a": [1]})], follows_link)
+    assert (tmp_path / "cache").read_text() == behind
+    assert (tmp_path / "link.csv").is_symlink() is follows_link
+    assert (tmp_path / "link.csv").read_text() == "a\n1\n"
+
+
 WRITERS: dict[str, Callable[[Path], None]] = {
     "text": lambda path: files.write_text(path, "new"),
     "json": lambda path: files.write_json(path, {"new": 1}),

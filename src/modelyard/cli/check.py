@@ -14,7 +14,7 @@ from rich.table import Column, Table
 
 from modelyard.cli.predict import MOST_ERRORS
 from modelyard.core.errors import ModelyardError
-from modelyard.core.files import write_json, write_table
+from modelyard.core.files import write_json, write_table, write_tables
 from modelyard.experiments import evaluate, plots
 from modelyard.serving import check as serving
 from modelyard.serving import engines, mlflow_log, registry
@@ -96,7 +96,7 @@ def _write(report: DriftReport, reference: ModelReference, options: CheckOptions
         options.show.parent.mkdir(parents=True, exist_ok=True)
         plots.save(plot, options.show)
     if options.output:
-        write_table(options.output, table)
+        write_tables(options.output, [table], follows_link=True)
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         plots.save(plot, folder / "drift.png")

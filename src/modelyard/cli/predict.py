@@ -59,7 +59,7 @@ def predict(
     predicted = _predict(model, batches, show, counts)
     if output:
         tables = (serving.prediction_table(batch, outputs, model.description, contract) for batch, outputs in predicted)
-        write_tables(output, _with_progress(tables))
+        write_tables(output, _with_progress(tables), follows_link=True)
     elif columns := [prediction_columns(batch, outputs, model.description, contract) for batch, outputs in predicted]:
         _print(columns, Console(markup=False))  # names may hold [brackets]
     if counts["errors"] and not counts["samples"]:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 TABLE_ENDINGS = (".csv", ".parquet")
 """How a file that `write_tables` writes may end; any other is CSV too."""
 
+SYSTEM = (Path("/dev"), Path("/proc"))
+"""Folders in which nothing is replaced."""
+
 _OLD_SECONDS = 3600.0  # after which a temporary file is one that no process writes any more
 
 
@@ -39,14 +42,26 @@ def checksum(path: Path, method: Literal["sha256", "md5"]) -> str:
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, and rename it to `path` only if the block succeeds."""
-    if path.exists() and not (path.is_file() or path.is_dir()):  # /dev/stdout or a pipe: it must not be replaced
+def atomic_file(path: Path, follows_link: bool = False) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, and rename it to `path` only if the block succeeds.
+
+    A link is replaced: what it leads to may be of DVC's cache, or of another project. With `follows_link` what it
+    leads to is replaced instead. A pipe, and what lies in a folder of SYSTEM, is written in place.
+    """
+    if _is_written_in_place(path):
         yield path
         return
-    with temporary_file(path) as temporary:
+    target = Path(os.path.realpath(path)) if follows_link and path.is_symlink() else path
+    with temporary_file(target) as temporary:
         yield temporary
-        temporary.replace(path)
+        temporary.replace(target)
+
+
+def _is_written_in_place(path: Path) -> bool:
+    folder = Path(os.path.realpath(path.parent))
+    if any(folder.is_relative_to(each) for each in SYSTEM):  # /dev/stdout is a file if it was redirected to one
+        return True
+    return path.exists() and not (path.is_file() or path.is_dir())
 
 
 @contextmanager
@@ -214,20 +229,20 @@ def write_table(path: Path, table: "pd.DataFrame") -> None:
     write_tables(path, [table])
 
 
-def write_tables(path: Path, tables: Iterable["pd.DataFrame"]) -> None:
+def write_tables(path: Path, tables: Iterable["pd.DataFrame"], follows_link: bool = False) -> None:
     """Write tables with equal columns below each other, as CSV or, if the name ends so, as Parquet.
 
-    One table is in memory at a time. Without any, no file is written.
+    One table is in memory at a time. Without any, no file is written. A link is treated as `atomic_file` does.
     """
     others = iter(tables)
     first = next(others, None)
     if first is not None:
-        with atomic_file(path) as temporary:
+        with atomic_file(path, follows_link) as temporary:
             (_write_parquet if path.suffix == ".parquet" else _write_csv)(temporary, first, others)
 
 
 def _write_csv(path: Path, first: "pd.DataFrame", others: Iterable["pd.DataFrame"]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("a", encoding="utf-8", newline="") as file:  # standard output may be a file with something in it
         for table in chain([first], others):
             table.to_csv(file, index=False, header=table is first, float_format="%.9g", lineterminator="\n")
 
