@@ -8,8 +8,10 @@ from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from benchmarks import data_drift
+from modelyard import metrics
 from modelyard.data.columns import Column
 from modelyard.data.contract import Measured, Reference
+from modelyard.metrics import BoundMetric
 from modelyard.metrics.bootstrap import Interval
 from modelyard.serving import drift
 from modelyard.serving.drift import CHI_SQUARE, FeatureTest
@@ -94,26 +96,40 @@ def test_the_smallest_detectable_effect_is_where_the_test_becomes_significant() 
     assert drift.smallest_detectable(1000, 2, 10) == 1.0
 
 
-def test_the_interval_of_a_change_of_accuracy_is_newcombes_widened_to_99_percent() -> None:
-    def of(right: int, count: int) -> tuple[float, Interval]:
-        return right / count, Interval(*proportion_confint(right, count, method="wilson"))
+def bound(right: int, count: int) -> BoundMetric:
+    return BoundMetric(metrics.accuracy, (np.ones(count, int), (np.arange(count) < right).astype(int)))
 
-    found = drift.metric_change("accuracy", of(180, 200), of(40, 50), 50)
+
+def test_the_interval_of_a_change_of_accuracy_is_newcombes_widened_to_99_percent() -> None:
+    before = 180 / 200, Interval(*proportion_confint(180, 200, method="wilson"))
+    found = drift.metric_change("accuracy", before, bound(40, 50))
     expected = confint_proportions_2indep(40, 50, 180, 200, compare="diff", method="newcomb")
     wider = stats.norm.isf(0.005) / stats.norm.isf(0.025)
     assert found.interval == pytest.approx([-0.1 + wider * (end + 0.1) for end in expected])
 
 
-@pytest.mark.parametrize("after, fell", [(0.5, True), (0.77, False), (1.0, False)])
-def test_a_metric_has_fallen_if_the_interval_of_its_change_lies_below_0(after: float, fell: bool) -> None:
-    change = drift.metric_change(
-        "accuracy", (0.9, Interval(0.85, 0.95)), (after, Interval(after - 0.1, after + 0.1)), 9
-    )
+@pytest.mark.parametrize("right, fell", [(50, True), (80, False), (100, False)])
+def test_a_metric_has_fallen_if_the_interval_of_its_change_lies_below_0(right: int, fell: bool) -> None:
+    change = drift.metric_change("accuracy", (0.9, Interval(0.85, 0.95)), bound(right, 100))
     assert change.has_fallen is fell
 
 
-def test_one_sample_shows_no_fall() -> None:
-    assert not drift.metric_change("accuracy", (0.9, Interval(0.89, 0.91)), (0.0, Interval(0.0, 0.0)), 1).has_fallen
+NUMBERS = RANDOM.normal(size=40)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        bound(0, 1),
+        BoundMetric(metrics.correlation, (NUMBERS[:3], -NUMBERS[:3])),
+        BoundMetric(metrics.correlation, (np.ones(40), NUMBERS)),
+        BoundMetric(metrics.correlation, (NUMBERS, np.ones(40))),
+    ],
+    ids=["one sample", "three samples", "equal answers", "equal predictions"],
+)
+def test_where_new_samples_say_nothing_about_a_metric_it_has_not_fallen(metric: BoundMetric) -> None:
+    change = drift.metric_change("", (0.9, Interval(0.89, 0.91)), metric)
+    assert (change.is_comparable, change.has_fallen) == (False, False)
 
 
 # --- simulated shifts, a small version of benchmarks/data_drift.py ---
@@ -130,6 +146,13 @@ def test_false_alarms_are_at_most_one_in_twenty() -> None:
     found = simulate("none", 200)
     most = stats.binom.ppf(0.999, TRIALS, 0.05) / TRIALS
     assert found["alarms"] <= found["significant"] <= most
+
+
+def test_a_metric_that_is_the_same_is_rarely_said_to_have_fallen_with_few_samples_and_never_without_a_spread() -> None:
+    trials = 100
+    found = data_drift.falls(trials, ((200, 2), (200, 3), (200, 5)))
+    assert found[found.change == "none"].alarms.max() <= stats.binom.ppf(0.999, trials, 0.01) / trials
+    assert found[found.change == "all true answers equal"].alarms.tolist() == [0, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from modelyard.serving.batch import FILES, PredictionBatch, Unreadable, files_in
 from modelyard.serving.drift import ALPHA, ALPHA_WITH_METRIC, SMALLEST_EFFECT, AdjustedTest, NewMetric
 from modelyard.serving.engines import Predictor
 from modelyard.serving.outside import count_outside
-from modelyard.serving.reference import ModelReference, measure_metric, measure_outputs
+from modelyard.serving.reference import ModelReference, bind_metric, measure_outputs
 from modelyard.serving.request_log import ENDING, is_log
 
 if TYPE_CHECKING:
@@ -93,15 +93,13 @@ class DriftReport:
 
     def as_json(self) -> dict[str, Any]:
         """Everything but the samples, as JSON values."""
-        metric = self.metric and {
-            "name": self.metric.metric,
-            "test": self.metric.before,
-            "new": self.metric.after,
-            "difference": self.metric.after - self.metric.before,
-            "low": self.metric.interval.low,
-            "high": self.metric.interval.high,
-            "has_fallen": self.metric.has_fallen,
-        }
+        metric: dict[str, Any] | None = None
+        if self.metric:
+            metric = {"name": self.metric.metric, "samples": self.metric.rows, "test": self.metric.before}
+            if self.metric.is_comparable:
+                metric |= {"new": self.metric.after, "difference": self.metric.after - self.metric.before}
+                metric |= self.metric.interval._asdict()
+            metric |= {"is_comparable": self.metric.is_comparable, "has_fallen": self.metric.has_fallen}
         return {
             "model": self.model,
             "samples": self.rows,
@@ -283,5 +281,4 @@ def _metric_change(model: Predictor, reference: ModelReference, samples: Samples
     known = reference.metric
     if TARGET_KINDS[model.description.task] == "class":
         samples = Samples(samples.x, samples.y.astype(np.int64))
-    after = measure_metric(model, samples, outputs)
-    return drift.metric_change(known.name, (known.value, known.interval), after, len(samples))
+    return drift.metric_change(known.name, (known.value, known.interval), bind_metric(model, samples, outputs))

@@ -14,12 +14,14 @@ import numpy.typing as npt
 
 from modelyard.data.columns import Column, Kind
 from modelyard.data.contract import FeatureSummary, Measured, Reference, count_categories, value_text
-from modelyard.metrics.bootstrap import Interval
+from modelyard.metrics import BoundMetric, correlation
+from modelyard.metrics.bootstrap import Interval, confidence_interval
 
 ALPHA = 0.05  # the probability of any alarm where nothing has changed
 ALPHA_WITH_METRIC = 0.04  # of the tests, where a metric is compared as well
 ALPHA_OF_METRIC = 0.005  # one-sided; the rest is in reserve, for intervals of few samples are too narrow
 SMALLEST_EFFECT = 0.1  # of normal values, the distance after a shift of a quarter of their standard deviation
+FEWEST_OF_CORRELATION = 4  # samples: that of two is always 1 or -1, and of three is mostly near one of them
 FEW = 5  # samples expected in a cell, below which chi-square's distribution is no approximation (Cochran 1954)
 RESAMPLES = 9999  # more, where Holm's correction could not find so small a p value significant
 KS, CHI_SQUARE = "Kolmogorov-Smirnov", "chi-square"
@@ -67,6 +69,7 @@ class NewMetric:
         before: the value on the test samples.
         after: the value on the new samples.
         interval: of after - before, of 99 %.
+        is_comparable: whether the new samples say anything about it; else `after` and `interval` mean nothing.
     """
 
     metric: str
@@ -74,11 +77,12 @@ class NewMetric:
     before: float
     after: float
     interval: Interval
+    is_comparable: bool = True
 
     @property
     def has_fallen(self) -> bool:
         """Whether it is lower by more than chance."""
-        return self.rows > 1 and self.interval.high < 0
+        return self.is_comparable and self.interval.high < 0
 
 
 def compare(reference: Reference, new: Measured) -> list[FeatureTest]:
@@ -111,8 +115,8 @@ def smallest_detectable(reference_rows: int, rows: int, tests: int, alpha: float
     return float(min(1.0, critical * np.sqrt((reference_rows + rows) / (reference_rows * rows))))
 
 
-def metric_change(metric: str, before: tuple[float, Interval], after: tuple[float, Interval], rows: int) -> NewMetric:
-    """Compare a metric on two sets of samples by the intervals of both.
+def metric_change(metric: str, before: tuple[float, Interval], new_samples: BoundMetric) -> NewMetric:
+    """Compare a metric on the test samples with the same on new samples, by the intervals of both.
 
     The intervals are those of 95 %; that of the difference is widened to ALPHA_OF_METRIC by the quantiles of a normal
     distribution.
@@ -122,10 +126,21 @@ def metric_change(metric: str, before: tuple[float, Interval], after: tuple[floa
     from scipy.stats import norm
 
     wider = float(norm.isf(ALPHA_OF_METRIC) / norm.isf(0.025))
-    (old, old_interval), (new, new_interval) = before, after
+    (old, old_interval), rows = before, len(new_samples.arrays[0])
+    if not _is_comparable(new_samples):
+        return NewMetric(metric, rows, old, 0.0, Interval(0.0, 0.0), is_comparable=False)
+    new, new_interval = new_samples.value, confidence_interval(new_samples).interval
     low = new - old - wider * np.hypot(new - new_interval.low, old_interval.high - old)
     high = new - old + wider * np.hypot(new_interval.high - new, old - old_interval.low)
     return NewMetric(metric, rows, old, new, Interval(float(low), float(high)))
+
+
+def _is_comparable(metric: BoundMetric) -> bool:
+    """Whether samples suffice for a metric: one has no interval, and equal values have no correlation."""
+    rows = len(metric.arrays[0])
+    if metric.formula is correlation:
+        return rows >= FEWEST_OF_CORRELATION and all(np.ptp(each) > 0 for each in metric.arrays)
+    return rows > 1
 
 
 def _tests(feature: FeatureSummary, kept: Values, new: Measured, number: int, resamples: int) -> Iterator[FeatureTest]:

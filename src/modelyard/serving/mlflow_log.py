@@ -13,7 +13,7 @@ def write(report: DriftReport, folder: Path, start: datetime, end: datetime) -> 
     """Log a check; the files of a folder become its artifact `report`."""
     values = {f"effect {each.test.feature}": each.test.effect for each in report.tests}
     values |= {"samples": report.rows, "drifted_features": len(report.drifted)}
-    if report.metric:
+    if report.metric and report.metric.is_comparable:
         values[f"new_{report.metric.metric}"] = report.metric.after
     run = CompletedRun(
         name=f"check {report.model}",
@@ -33,7 +33,12 @@ def verdict(report: DriftReport) -> str:
     have = "has" if count == 1 else "have"
     drift = f"{count} of {len(report.tests)} features {have} drifted" if count else "No data drift was found"
     sentences = [f"{drift}: {', '.join(report.drifted)}." if count else f"{drift}."]
-    if change := report.metric:
+    if (change := report.metric) and not change.is_comparable:
+        sentences.append(
+            f"The {change.metric} cannot be compared: {change.rows} new samples are too few for it, or all their true "
+            "answers or all predictions are equal."
+        )
+    elif change:
         words = "has fallen by more than chance" if change.has_fallen else "has not fallen by more than chance"
         low, high = change.interval
         sentences.append(

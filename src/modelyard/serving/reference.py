@@ -19,8 +19,8 @@ from modelyard.data.inputs import InputDescription
 from modelyard.data.samples import TARGET_KINDS, Samples
 from modelyard.experiments.evaluate import Evaluation
 from modelyard.experiments.tasks import TASKS, PredictedSamples
-from modelyard.metrics.bootstrap import Interval, confidence_interval
-from modelyard.metrics.definitions import headline_metric
+from modelyard.metrics.bootstrap import Interval
+from modelyard.metrics.definitions import BoundMetric, headline_metric
 from modelyard.serving.engines import Predictor
 
 if TYPE_CHECKING:
@@ -91,12 +91,11 @@ class ModelReference:
         return cls(Reference.load(folder / INPUTS), Reference.load(folder / OUTPUTS), metric)
 
 
-def measure_metric(model: Predictor, samples: Samples, outputs: np.ndarray) -> tuple[float, Interval]:
-    """Return the headline metric of a model's outputs, with its 95 % interval."""
+def bind_metric(model: Predictor, samples: Samples, outputs: np.ndarray) -> BoundMetric:
+    """Return the headline metric of a model's outputs."""
     task = model.description.task
     scored = TASKS[task].score(cast("Model", model), samples, outputs)  # it takes nothing but the description
-    metric = scored.bound_metrics[headline_metric(task)]
-    return metric.value, confidence_interval(metric).interval
+    return scored.bound_metrics[headline_metric(task)]
 
 
 def measure_outputs(x: np.ndarray, outputs: np.ndarray, description: InputDescription) -> Measured:
