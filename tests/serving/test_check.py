@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,17 +17,27 @@ from support.training_inputs import image_input, tabular_input, text_input
 from modelyard import models
 from modelyard.core.errors import ModelyardError
 from modelyard.data import contract
-from modelyard.data.inputs import save_test
+from modelyard.data.inputs import InputDescription, TrainingInput, save_test
 from modelyard.data.samples import Samples
 from modelyard.experiments import evaluate
 from modelyard.models import EstimatorTraining, Model
 from modelyard.models.families import logistic
 from modelyard.serving import check, outside
-from modelyard.serving.check import NewSamples
+from modelyard.serving.batch import PredictionBatch
+from modelyard.serving.check import NewSamples, Problems
 from modelyard.serving.drift_plot import plot_drift
+from modelyard.serving.mlflow_log import verdict
 from modelyard.serving.reference import MetricOnTest, ModelReference
 
 NAMES = ("a", "b", "c")
+
+
+class _Unused(NamedTuple):
+    """In place of a model that has nothing to predict."""
+
+    description: InputDescription
+
+
 TRAINING = line_samples(400)
 
 
@@ -43,21 +54,24 @@ def reference(model: Model, tmp_path: Path) -> ModelReference:
     return ModelReference.of(evaluate.evaluate(model, tmp_path / "test"), folder)
 
 
-def new(samples: Samples, has_truth: bool = False) -> NewSamples:
-    return NewSamples(samples.x, samples.y if has_truth else None, len(samples), (), ())
+def new(samples: Samples, model: Model, has_truth: bool = False) -> NewSamples:
+    batch = PredictionBatch({}, samples.x, truth=samples.y if has_truth else None)
+    return check.measure_new([batch], model)
 
 
 @pytest.mark.parametrize(
     "model, kinds", [(tabular_input, "tables (CSV, Parquet or Feather)"), (image_input, "images (AVIF, BMP")]
 )
-def test_without_a_file_the_kinds_that_are_read_are_named(model: Callable, kinds: str, tmp_path: Path) -> None:
+def test_without_a_file_the_kinds_that_are_read_are_named(
+    model: Callable[[], TrainingInput], kinds: str, tmp_path: Path
+) -> None:
     (tmp_path / ".hidden.csv").touch()
     with pytest.raises(ModelyardError, match=re.escape(f"{tmp_path}: no file to check. Give {kinds}")):
-        check.read([tmp_path], model().description)
+        check.read([tmp_path], _Unused(model().description))
 
 
 def test_samples_of_the_same_kind_raise_no_alarm(model: Model, reference: ModelReference) -> None:
-    report = check.check("line", model, reference, new(line_samples(300, seed=2), has_truth=True))
+    report = check.check("line", model, reference, new(line_samples(300, seed=2), model, has_truth=True))
     assert [each.test.feature for each in report.tests] == [*NAMES, "predicted value"]
     assert (report.drifted, report.metric.has_fallen, report.is_alarm) == ([], False, False)
     assert report.alpha == 0.04
@@ -66,7 +80,7 @@ def test_samples_of_the_same_kind_raise_no_alarm(model: Model, reference: ModelR
 def test_a_shifted_column_is_named_and_so_is_the_output_that_it_shifts(model: Model, reference: ModelReference) -> None:
     samples = line_samples(300, seed=2)
     samples.x[:, 1] += 2
-    report = check.check("line", model, reference, new(samples))
+    report = check.check("line", model, reference, new(samples, model))
     assert report.drifted == ["b", "predicted value"]
     assert (report.is_alarm, report.alpha, report.metric) == (True, 0.05, None)
     assert report.outside["b"] > 0
@@ -78,7 +92,7 @@ def test_a_shifted_column_is_named_and_so_is_the_output_that_it_shifts(model: Mo
 def test_a_metric_that_falls_is_an_alarm_without_any_drift(model: Model, reference: ModelReference) -> None:
     samples = line_samples(300, seed=2)
     shuffled = Samples(samples.x, np.random.default_rng(0).permutation(samples.y))
-    report = check.check("line", model, reference, new(shuffled, has_truth=True))
+    report = check.check("line", model, reference, new(shuffled, model, has_truth=True))
     assert (report.drifted, report.is_alarm) == ([], True)
     assert report.metric.after < 0.3 < report.metric.before
 
@@ -94,11 +108,11 @@ def test_what_is_kept_with_a_model_is_read_back(model: Model, reference: ModelRe
 
 def test_no_sample_is_an_error(model: Model, reference: ModelReference) -> None:
     with pytest.raises(ModelyardError, match="no sample to check"):
-        check.check("line", model, reference, NewSamples(np.empty(0), None, 0, (), ()))
+        check.check("line", model, reference, check.measure_new([], model))
 
 
 def test_the_plot_shows_numbers_and_categories(model: Model, reference: ModelReference) -> None:
-    report = check.check("line", model, reference, new(line_samples(30, seed=2)))
+    report = check.check("line", model, reference, new(line_samples(30, seed=2), model))
     figure = plot_drift(report, reference)
     titles = [axes.get_title() for each in figure.subfigs for axes in each.axes]
     assert titles[0].startswith("line: 30 new samples")
@@ -122,37 +136,89 @@ def test_a_log_of_requests_is_read_and_what_is_none_is_an_error(model: Model, tm
         json.dumps({"input": {"rows": 3}}),
     ]
     log.write_text("\n".join(lines) + "\n")
-    found = check.read([log], model.description)
-    np.testing.assert_array_equal(found.x, [[1, 2, 3], [4, 5, 6]])
-    assert found.errors[0] == f"{log}: line 2: no request that `modelyard serve` has logged"
-    assert len(found.errors) == 2
+    found = check.read([log], model)
+    np.testing.assert_array_equal(found.inputs.values, [[1, 2, 3], [4, 5, 6]])
+    assert found.problems.errors[0] == f"{log}: line 2: no request that `modelyard serve` has logged"
+    assert len(found.problems.errors) == 2
     with pytest.raises(ModelyardError, match="has no true answers: leave out --target"):
-        check.read([log], model.description, "y")
+        check.read([log], model, "y")
     with pytest.raises(ModelyardError, match=r"other\.csv is no log"):
-        check.read([log, tmp_path / "other.csv"], model.description)
+        check.read([log, tmp_path / "other.csv"], model)
 
 
 def test_the_true_answers_are_read_from_their_column(model: Model, tmp_path: Path) -> None:
     samples = line_samples(50, seed=3)
-    found = check.read([write_table(samples, tmp_path / "new.csv")], model.description, "y")
-    np.testing.assert_allclose(found.x, samples.x)
-    np.testing.assert_allclose(found.truth, samples.y)
-    assert (found.rows, found.warnings, found.errors) == (50, (), ())
+    found = check.read([write_table(samples, tmp_path / "new.csv")], model, "y")
+    np.testing.assert_allclose(found.inputs.values, samples.x)
+    np.testing.assert_allclose(found.answered.truth, samples.y)
+    np.testing.assert_allclose(found.answered.outputs, model.predict(samples.x))
+    assert (found.rows, found.problems) == (50, Problems())
 
 
-def test_a_row_without_a_true_answer_is_an_error(model: Model, tmp_path: Path) -> None:
-    table = pd.read_csv(write_table(line_samples(5), tmp_path / "new.csv"))
-    table.loc[2, "y"] = np.nan
-    table.to_csv(tmp_path / "new.csv", index=False)
-    found = check.read([tmp_path / "new.csv"], model.description, "y")
-    assert len(found.x) == len(found.truth) == 4
-    assert found.errors == (f"{tmp_path}/new.csv: row 3 below the header: no value in column 'y'",)
+def test_a_row_without_a_true_answer_is_compared_without_one(
+    model: Model, reference: ModelReference, tmp_path: Path
+) -> None:
+    table = pd.read_csv(write_table(line_samples(50, seed=3), tmp_path / "new.csv"))
+    answers = table.y.astype(object).where(table.index != 2)
+    table.assign(y=answers.where(table.index != 4, "much")).to_csv(tmp_path / "new.csv", index=False)
+    found = check.read([tmp_path / "new.csv"], model, "y")
+    assert (len(found.inputs.values), len(found.answered.truth), found.problems.errors) == (50, 48, [])
+    (error,) = found.problems.answer_errors
+    assert error.startswith(f"{tmp_path}/new.csv: row 5 below the header: 'much' in column 'y'")
+    report = check.check("line", model, reference, found)
+    assert (report.metric.rows, report.unread) == (48, 0)
+    assert " on those 48 of 50 new samples that have a true answer and a prediction, " in verdict(report)
+
+
+def test_without_any_true_answer_the_metric_cannot_be_compared(
+    model: Model, reference: ModelReference, tmp_path: Path
+) -> None:
+    file = write_table(line_samples(50, seed=3), tmp_path / "new.csv")
+    pd.read_csv(file).assign(y=np.nan).to_csv(file, index=False)
+    report = check.check("line", model, reference, check.read([file], model, "y"))
+    assert (report.is_alarm, report.as_json()["metric"]["is_comparable"]) == (False, False)
+    assert "The correlation cannot be compared on those 0 of 50 new samples that" in verdict(report)
+
+
+@pytest.mark.parametrize("missing", [150, 300])
+def test_values_that_were_never_missing_are_drift_where_they_are(
+    missing: int, model: Model, reference: ModelReference, tmp_path: Path
+) -> None:
+    file = write_table(line_samples(300, seed=2), tmp_path / "new.csv")
+    table = pd.read_csv(file)
+    table.loc[: missing - 1, "b"] = np.nan
+    table.to_csv(file, index=False)
+    found = check.read([file], model, "y")
+    report = check.check("line", model, reference, found)
+    (gaps,) = (each.test for each in report.tests if each.test.feature == "b (no value)")
+    assert (gaps.training, gaps.new) == ("0.0%", f"{missing / 300:.1%}")
+    assert (report.drifted, report.incomplete, report.compared) == (["b (no value)"], missing, 300)
+    assert report.outside["b"] >= missing
+    assert found.problems == Problems()
+    assert f"But {missing} of 300 samples lack a value that the model must have" in verdict(report)
+    assert plot_drift(report, reference).subfigs
+
+
+def test_where_rows_were_left_out_no_drift_is_not_said_without_them(
+    model: Model, reference: ModelReference, tmp_path: Path
+) -> None:
+    file = write_table(line_samples(300, seed=2), tmp_path / "new.csv")
+    lines = file.read_text().splitlines()
+    lines[1], lines[2] = f",{lines[1].partition(',')[2]}", "1,2"
+    file.write_text("\n".join(lines))
+    report = check.check("line", model, reference, check.read([file], model))
+    assert verdict(report) == (
+        "No data drift was found, but 1 of 299 samples lack a value that the model must have, so that it does not "
+        "answer them, and 1 more samples or files could not be read (see the errors)."
+    )
 
 
 def test_a_column_of_answers_that_is_not_there_is_an_error_with_the_nearest_name(model: Model, tmp_path: Path) -> None:
-    found = check.read([write_table(line_samples(5), tmp_path / "new.csv")], model.description, "yy")
-    assert len(found.x) == 0
-    assert found.errors == (f"{tmp_path}/new.csv: there is no column 'yy' with the true answers; did you mean y?",)
+    found = check.read([write_table(line_samples(5), tmp_path / "new.csv")], model, "yy")
+    assert found.inputs is None
+    assert found.problems.errors == [
+        f"{tmp_path}/new.csv: there is no column 'yy' with the true answers; did you mean y?"
+    ]
 
 
 def test_of_many_rows_some_are_drawn_and_keep_their_answers(
@@ -162,11 +228,12 @@ def test_of_many_rows_some_are_drawn_and_keep_their_answers(
     monkeypatch.setattr(check, "AT_ONCE", 7)
     samples = line_samples(300, seed=3)
     files = [write_table(samples.take(part), tmp_path / f"{part[0]}.csv") for part in np.split(np.arange(300), 3)]
-    found = check.read(files, model.description, "y")
-    assert (len(found.x), len(found.truth), found.rows) == (20, 20, 300)
+    found = check.read(files, model, "y")
+    drawn = found.inputs.values
+    assert (len(drawn), len(found.answered.truth), found.rows) == (20, 20, 300)
     answers = {tuple(np.round(row, 9)): answer for row, answer in zip(samples.x, samples.y, strict=True)}
-    assert [answers[tuple(np.round(row, 9))] for row in found.x] == pytest.approx(found.truth)
-    assert len({int(np.flatnonzero(np.isclose(samples.x[:, 0], value))[0]) // 100 for value in found.x[:, 0]}) == 3
+    assert [answers[tuple(np.round(row, 9))] for row in drawn] == pytest.approx(found.answered.truth)
+    assert len({int(np.flatnonzero(np.isclose(samples.x[:, 0], value))[0]) // 100 for value in drawn[:, 0]}) == 3
 
 
 @pytest.fixture
@@ -180,21 +247,22 @@ def test_the_folder_of_an_image_is_its_class(classifier: Model, tmp_path: Path) 
         (tmp_path / "new" / name).mkdir(parents=True)
         Image.new("L", (8, 8), {"dark": 20, "bright": 220, "grey": 120}[name]).save(tmp_path / "new" / name / "1.png")
     (tmp_path / "new" / "dark" / ".hidden").write_text("litter")
-    found = check.read([tmp_path / "new"], classifier.description, "folder")
-    assert found.truth.tolist() == [1, 0]
-    assert found.errors[0].endswith("grey/1.png: its folder 'grey' is no class of this model; allowed: dark, bright")
-    assert check.read([tmp_path / "new"], classifier.description).truth is None
+    found = check.read([tmp_path / "new"], classifier, "folder")
+    assert (found.rows, found.answered.truth.tolist()) == (3, [1, 0])
+    (error,) = found.problems.answer_errors
+    assert error.endswith("grey/1.png: its folder 'grey' is no class of this model; allowed: dark, bright")
+    assert check.read([tmp_path / "new"], classifier).answered is None
 
 
 def test_another_target_than_the_folder_is_refused_for_images(classifier: Model, tmp_path: Path) -> None:
     with pytest.raises(ModelyardError, match=r"--target label: this model takes no tables\. With `--target folder`"):
-        check.read([tmp_path], classifier.description, "label")
+        check.read([tmp_path], classifier, "label")
 
 
 def test_boxes_and_reconstructions_have_no_target(tmp_path: Path) -> None:
     description = image_input().description.model_copy(update={"task": "reconstruction"})
     with pytest.raises(ModelyardError, match="this model's task is reconstruction: leave it out"):
-        check.read([tmp_path], description, "folder")
+        check.read([tmp_path], _Unused(description), "folder")
 
 
 # --- single samples ---

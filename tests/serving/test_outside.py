@@ -26,7 +26,7 @@ def measured(*values: float) -> Measured:
         (1e300, NEVER),
         (np.inf, NEVER),
         (-np.inf, NEVER),
-        (np.nan, ""),
+        (np.nan, "town: no value (never in training)"),
     ],
 )
 def test_any_value_of_a_column_of_categories_has_a_text(value: float, text: str) -> None:

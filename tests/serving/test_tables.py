@@ -130,5 +130,14 @@ def test_categories_that_training_did_not_see_are_counted_over_all_parts(tmp_pat
     assert len(batch) == 5
 
 
+def test_pandas_decimal_point_behind_the_number_of_a_class_is_no_other_class(tmp_path: Path) -> None:
+    description = DESCRIPTION.model_copy(update={"task": "classification", "classes": ("0", "1")})
+    (tmp_path / "rows.csv").write_text("a,b,c,y\n1,2,3,1.0\n1,2,3,\n1,2,3,0\n1,2,3,1.5\n")
+    batch, _ = tables.read([tmp_path / "rows.csv"], description, "y")
+    np.testing.assert_array_equal(batch.truth, [1, np.nan, 0, np.nan])
+    (error,) = batch.answer_errors
+    assert error.startswith(f"{tmp_path}/rows.csv: row 4 below the header: '1.5' in column 'y' is no class")
+
+
 def number_column(name: str) -> Column:
     return Column(name=name, kind="number")

@@ -19,7 +19,7 @@ from modelyard.experiments import evaluate, plots
 from modelyard.serving import check as serving
 from modelyard.serving import engines, mlflow_log, registry
 from modelyard.serving.batch import check_outputs
-from modelyard.serving.check import DriftReport, NewSamples
+from modelyard.serving.check import DriftReport, Problems
 from modelyard.serving.drift import SMALLEST_EFFECT
 from modelyard.serving.drift_plot import plot_drift
 from modelyard.serving.engines import Engine, Predictor
@@ -53,15 +53,15 @@ def check(name: str, paths: Sequence[Path], options: CheckOptions) -> int:
     check_outputs(paths, options.output, options.show)
     start = datetime.now(UTC)
     model, reference = load(name, options.engine)
-    new = serving.read(paths, model.description, options.target)
-    _print_problems(new)
+    new = serving.read(paths, model, options.target)
+    _print_problems(new.problems)
     report = serving.check(name, model, reference, new)
     _write(report, reference, options, start)
     if options.as_json:
         print(json.dumps(report.as_json(), indent=2))  # noqa: T201
     else:
         _print(report, Console())
-    return int(report.is_alarm or bool(new.errors))
+    return int(report.is_alarm or bool(new.problems.errors or new.problems.answer_errors or new.incomplete))
 
 
 def load(name: str, engine: Engine) -> tuple[Predictor, ModelReference]:
@@ -105,9 +105,12 @@ def _write(report: DriftReport, reference: ModelReference, options: CheckOptions
         mlflow_log.write(report, folder, start, datetime.now(UTC))
 
 
-def _print_problems(new: NewSamples) -> None:
+def _print_problems(problems: Problems) -> None:
     """Print the first warnings and errors to standard error."""
-    for kind, lines, most in (("warning", new.warnings, MOST_WARNINGS), ("error", new.errors, MOST_ERRORS)):
+    for kind, lines, most in (
+        ("warning", problems.warnings, MOST_WARNINGS),
+        ("error", (*problems.errors, *problems.answer_errors), MOST_ERRORS),
+    ):
         for line in lines[:most]:
             print(f"{kind}: {line}", file=sys.stderr)  # noqa: T201
         if len(lines) > most:
@@ -124,10 +127,6 @@ def _print(report: DriftReport, console: Console) -> None:
         table.add_row(*texts, f"{each.test.effect:.3f}", f"{each.p_adjusted:.2g}", mark)
     console.print(table)
     lines = [mlflow_log.verdict(report)]
-    if report.unread:
-        lines.append(
-            f"{report.unread} more samples or files could not be read (see the errors): nothing here is about them."
-        )
     if len(ordered) > PRINTED:
         lines.append(
             f"{len(ordered) - PRINTED} more features, with larger p values, are in the file of -o and in --json."

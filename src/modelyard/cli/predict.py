@@ -95,14 +95,14 @@ def _load_contract(experiment: ExperimentFiles) -> Reference | None:
 def _predict(
     model: Predictor, batches: Iterable[PredictionBatch], show: Path | None, counts: Counter[str]
 ) -> Iterator[tuple[PredictionBatch, np.ndarray]]:
-    """Yield the outputs for each batch, and print its problems; of images and texts, one batch, also plot it."""
+    """Yield the outputs for each batch, and print its problems; of images and texts also plot the first."""
     for batch in batches:
         _print_problems(batch, counts)
         counts["samples"] += len(batch)
         if not len(batch):
             continue
         outputs = model.predict(batch.x)
-        if show:
+        if show and counts["samples"] == len(batch):
             from modelyard.experiments import plots
 
             show.parent.mkdir(parents=True, exist_ok=True)
@@ -134,11 +134,12 @@ def _check_arguments(
 
 
 def _print_problems(batch: PredictionBatch, counts: Counter[str]) -> None:
-    """Print warnings, and errors up to MOST_ERRORS; count the errors."""
+    """Print warnings, and errors up to MOST_ERRORS; count the errors, and the changed images."""
     for warning in batch.warnings:
         _print_problem(f"warning: {warning}")
-    if batch.image_sizes is not None and batch.warnings:
+    if batch.image_sizes is not None and batch.warnings and not counts["changed"]:
         _print_problem(NOT_INVERTED)
+        counts["changed"] = len(batch.warnings)
     for error in batch.errors:
         counts["errors"] += 1
         if counts["errors"] <= MOST_ERRORS:

@@ -36,7 +36,8 @@ class PredictionBatch:
         warnings: what was changed or ignored so that the model can take the samples.
         errors: what could not be read; there is no sample for it.
         image_sizes: heights and widths (n, 2) of the images before they were resized.
-        truth: the targets (n, ...), known for test samples only.
+        truth: the targets (n, ...), known for test samples, and where they were asked for; NaN where there is none.
+        answer_errors: what is wrong with targets that were asked for; their samples are there.
     """
 
     names: dict[str, list[Any]]
@@ -45,6 +46,7 @@ class PredictionBatch:
     errors: tuple[str, ...] = ()
     image_sizes: np.ndarray | None = None
     truth: np.ndarray | None = None
+    answer_errors: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.x)

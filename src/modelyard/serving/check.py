@@ -2,8 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,10 +12,11 @@ import numpy as np
 from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_text
-from modelyard.data.contract import Measured, measure
+from modelyard.data.columns import Column
+from modelyard.data.contract import Measured, Reference, measure
 from modelyard.data.inputs import InputDescription
-from modelyard.data.samples import TARGET_KINDS, Samples
-from modelyard.serving import drift, images, questions, tables, texts
+from modelyard.data.samples import TARGET_KINDS
+from modelyard.serving import drift, predict, questions, tables
 from modelyard.serving.batch import FILES, PredictionBatch, Unreadable, files_in, kind_of, shown_name, stack
 from modelyard.serving.drift import ALPHA, ALPHA_WITH_METRIC, SMALLEST_EFFECT, AdjustedTest, NewMetric
 from modelyard.serving.engines import Predictor
@@ -31,23 +32,56 @@ AT_ONCE = 1000  # samples that are drawn from together: a log has a batch for ea
 FOLDER = "folder"  # what --target names for images and texts: the folder of a file is its class
 
 
-@dataclass(frozen=True)
-class NewSamples:
-    """The samples to check.
+class Answered(NamedTuple):
+    """The targets of samples that have one (n,), and a model's outputs for them (n, ...)."""
+
+    truth: np.ndarray
+    outputs: np.ndarray
+
+
+NONE_ANSWERED = Answered(np.empty(0), np.empty(0))
+
+
+@dataclass
+class Problems:
+    """What was noticed while reading samples.
 
     Attributes:
-        x: up to MOST samples (n, ...).
-        truth: their targets (n,), if these were asked for.
-        rows: how many there were.
-        warnings: what was noticed while reading them.
+        warnings: what was changed or ignored.
         errors: what could not be read.
+        answer_errors: what is wrong with targets.
     """
 
-    x: np.ndarray
-    truth: np.ndarray | None
+    warnings: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    answer_errors: list[str] = field(default_factory=list)
+
+    def add(self, batch: PredictionBatch) -> None:
+        """Add what was noticed while reading a batch."""
+        self.warnings += batch.warnings
+        self.errors += batch.errors
+        self.answer_errors += batch.answer_errors
+
+
+@dataclass(frozen=True)
+class NewSamples:
+    """What is compared of the samples to check; the samples themselves, which may be large, are not kept.
+
+    Attributes:
+        inputs: the features of up to MOST samples; None if there is no sample.
+        outputs: those of the model's outputs for them; None if it answers none.
+        incomplete: how many of them lack a value which the model must have, so that it does not answer them.
+        answered: those with a target, if targets were asked for.
+        rows: how many samples there were.
+        problems: what was noticed while reading them.
+    """
+
+    inputs: Measured | None
+    outputs: Measured | None
+    incomplete: int
+    answered: Answered | None
     rows: int
-    warnings: tuple[str, ...]
-    errors: tuple[str, ...]
+    problems: Problems
 
 
 @dataclass(frozen=True)
@@ -64,6 +98,7 @@ class DriftReport:
         alpha: the probability of a false alarm that the tests together have.
         metric: how the metric has changed, where the true answers were given.
         unread: the number of rows or files that could not be read, so that nothing here is about them.
+        incomplete: the number of compared samples that lack a value which the model must have: it does not answer them.
     """
 
     model: str
@@ -75,6 +110,7 @@ class DriftReport:
     alpha: float
     metric: NewMetric | None
     unread: int = 0
+    incomplete: int = 0
 
     @property
     def compared(self) -> int:
@@ -105,6 +141,7 @@ class DriftReport:
             "samples": self.rows,
             "compared": self.compared,
             "unread": self.unread,
+            "incomplete": self.incomplete,
             "drift": bool(self.drifted),
             "alarm": self.is_alarm,
             "alpha": self.alpha,
@@ -127,16 +164,15 @@ def check(name: str, model: Predictor, reference: ModelReference, new: NewSample
     Raises:
         ModelyardError: there is no sample.
     """
-    if not len(new.x):
+    if new.inputs is None:
         raise ModelyardError("there is no sample to check")
-    description, outputs = model.description, model.predict(new.x)
-    measured = measure(new.x, description), measure_outputs(new.x, outputs, description)
+    measured = new.inputs, new.outputs or _no_samples(reference.outputs)
     tests = [
         test
         for known, of_new in zip((reference.inputs, reference.outputs), measured, strict=True)
         for test in drift.compare(known, of_new)
     ]
-    alpha = ALPHA if new.truth is None else ALPHA_WITH_METRIC
+    alpha = ALPHA if new.answered is None else ALPHA_WITH_METRIC
     smallest = min(len(reference.inputs.values), len(reference.outputs.values))
     return DriftReport(
         model=name,
@@ -144,11 +180,17 @@ def check(name: str, model: Predictor, reference: ModelReference, new: NewSample
         tests=drift.adjust(tests, alpha),
         measured=measured,
         outside=count_outside(reference.inputs, measured[0]),
-        smallest_detectable=drift.smallest_detectable(smallest, len(new.x), len(tests), alpha),
+        smallest_detectable=drift.smallest_detectable(smallest, len(new.inputs.values), len(tests), alpha),
         alpha=alpha,
-        metric=None if new.truth is None else _metric_change(model, reference, Samples(new.x, new.truth), outputs),
-        unread=len(new.errors),
+        metric=None if new.answered is None else _metric_change(model, reference, new.answered),
+        unread=len(new.problems.errors),
+        incomplete=new.incomplete,
     )
+
+
+def _no_samples(reference: Reference) -> Measured:
+    columns = tuple(Column(name=feature.name, kind=feature.kind) for feature in reference.features)
+    return Measured(columns, np.empty((0, len(columns))), (False,) * len(columns))
 
 
 def table(report: DriftReport) -> "pd.DataFrame":
@@ -159,38 +201,83 @@ def table(report: DriftReport) -> "pd.DataFrame":
     return pd.DataFrame(rows)
 
 
-def read(paths: Sequence[Path], description: InputDescription, target: str = "") -> NewSamples:
-    """Read files, and those in folders, of the kind that a model takes; of more than MOST samples, as many at random.
+def read(paths: Sequence[Path], model: Predictor, target: str = "") -> NewSamples:
+    """Read and measure files, and those in folders; of more than MOST samples, as many at random.
 
     Args:
-        paths: files and folders.
-        description: the model's input.
+        paths: files and folders of the kind that the model takes.
+        model: the model.
         target: of a table the column with the true answers, else FOLDER; none by default.
 
     Raises:
         ModelyardError: there is no file, the model has no target that can be compared, or `target` is another name for
             an image or text.
     """
+    description = model.description
     _check_target(description, target)
     random, files = np.random.default_rng(0), [file for path in paths for file in files_in(path)]
     if any(is_log(file) for file in files):
-        return _draw(_requests(files, description, target), random)
+        return _draw(_requests(files, description, target), random, model)
     kind = kind_of(description)
     if not files:
         raise ModelyardError(
             f"{', '.join(map(shown_name, paths))}: no file to check. Give {FILES[kind]}, folders of them, or logs of "
             f"`modelyard serve` (*{ENDING})"
         )
-    if kind != "table":
-        count = len(files)
-        chosen = np.sort(random.permutation(count)[:MOST])
-        reader = texts if kind == "text" else images
-        batch = reader.read([files[number] for number in chosen], description)
-        batch = _with_folders_as_truth(batch, description) if target else batch
-        return NewSamples(
-            batch.x, batch.truth, max(count - len(batch.errors), len(batch)), batch.warnings, batch.errors
-        )
-    return _draw(tables.read(files, description, target), random)
+    if kind == "table":
+        return _draw(tables.read(files, description, target, keeps_incomplete=True), random, model)
+    chosen = np.sort(random.permutation(len(files))[:MOST])
+    batches = predict.read([files[number] for number in chosen], description)
+    if target:
+        batches = (_with_folders_as_truth(batch, description) for batch in batches)
+    return measure_new(batches, model, others=len(files) - len(chosen))
+
+
+def measure_new(
+    batches: Iterable[PredictionBatch], model: Predictor, problems: Problems | None = None, others: int = 0
+) -> NewSamples:
+    """Measure samples and a model's outputs for them, a batch at a time.
+
+    Args:
+        batches: the samples.
+        model: the model.
+        problems: what was noticed before.
+        others: how many more samples there are, which are not compared.
+    """
+    description, problems = model.description, problems or Problems()
+    inputs: list[Measured] = []
+    outputs: list[Measured] = []
+    answered: list[Answered] = []
+    incomplete, has_truth = 0, False
+    for batch in batches:
+        problems.add(batch)
+        has_truth = has_truth or batch.truth is not None
+        if not len(batch):
+            continue
+        inputs.append(measure(batch.x, description))
+        complete = ~(np.isnan(inputs[-1].values) & ~np.array(inputs[-1].takes_gaps)).any(axis=1)
+        incomplete += int((~complete).sum())
+        if not complete.any():
+            continue
+        x = batch.x if complete.all() else batch.x[complete]
+        found = model.predict(x)
+        outputs.append(measure_outputs(x, found, description))
+        if batch.truth is not None:
+            truth = batch.truth[complete]
+            answered.append(Answered(truth[~np.isnan(truth)], found[~np.isnan(truth)]))
+    all_answered = Answered(*map(np.concatenate, zip(*answered, strict=True))) if answered else NONE_ANSWERED
+    return NewSamples(
+        inputs=_join(inputs),
+        outputs=_join(outputs),
+        incomplete=incomplete,
+        answered=all_answered if has_truth else None,
+        rows=sum(len(each.values) for each in inputs) + others,
+        problems=problems,
+    )
+
+
+def _join(parts: Sequence[Measured]) -> Measured | None:
+    return parts[0]._replace(values=np.concatenate([each.values for each in parts])) if parts else None
 
 
 def _requests(files: Sequence[Path], description: InputDescription, target: str) -> Iterator[PredictionBatch]:
@@ -220,21 +307,22 @@ class _Drawn(NamedTuple):
     truth: np.ndarray | None
 
 
-def _draw(batches: Iterator[PredictionBatch], random: np.random.Generator) -> NewSamples:
-    """Keep the MOST samples with the smallest of random numbers: in one pass, and equally likely each."""
+def _draw(batches: Iterator[PredictionBatch], random: np.random.Generator, model: Predictor) -> NewSamples:
+    """Measure the MOST samples with the smallest of random numbers: found in one pass, and equally likely each."""
     drawn: list[_Drawn] = []
     rows = waiting = 0
-    warnings: list[str] = []
-    errors: list[str] = []
+    problems = Problems()
     for batch in batches:
         rows, waiting = rows + len(batch), waiting + len(batch)
-        warnings += batch.warnings
-        errors += batch.errors
-        drawn.append(_Drawn(random.random(len(batch)), batch.x, batch.truth))
+        problems.add(batch)
+        if len(batch):
+            drawn.append(_Drawn(random.random(len(batch)), batch.x, batch.truth))
         if waiting > AT_ONCE:
             drawn, waiting = [_smallest(drawn)], 0
-    kept = _smallest(drawn) if drawn else _Drawn(np.empty(0), np.empty(0), None)
-    return NewSamples(kept.x, kept.truth, rows, tuple(warnings), tuple(errors))
+    if not drawn:
+        return measure_new([], model, problems)
+    kept = _smallest(drawn)
+    return measure_new([PredictionBatch({}, kept.x, truth=kept.truth)], model, problems, rows - len(kept.x))
 
 
 def _smallest(drawn: Sequence[_Drawn]) -> _Drawn:
@@ -263,22 +351,19 @@ def _check_target(description: InputDescription, target: str) -> None:
 
 
 def _with_folders_as_truth(batch: PredictionBatch, description: InputDescription) -> PredictionBatch:
-    """The samples whose folder has the name of a class, with that class; the others are errors."""
+    """The samples with the class that their folder has the name of."""
     labels = [Path(name).absolute().parent.name for name in batch.names["file"]]
-    numbers = {name: number for number, name in enumerate(description.classes)}
-    good = [position for position, label in enumerate(labels) if label in numbers]
+    numbers = {name: float(number) for number, name in enumerate(description.classes)}
     errors = [
         f"{file}: its folder {label!r} is no class of this model; {suggest(label, numbers)}"
         for file, label in zip(batch.names["file"], labels, strict=True)
         if label not in numbers
     ]
-    truth = np.array([numbers[labels[position]] for position in good], dtype=np.int64)
-    names = {"file": [batch.names["file"][position] for position in good]}
-    return PredictionBatch(names, batch.x[good], batch.warnings, (*batch.errors, *errors), truth=truth)
+    truth = np.array([numbers.get(label, np.nan) for label in labels])
+    return replace(batch, truth=truth, answer_errors=tuple(errors))
 
 
-def _metric_change(model: Predictor, reference: ModelReference, samples: Samples, outputs: np.ndarray) -> NewMetric:
+def _metric_change(model: Predictor, reference: ModelReference, answered: Answered) -> NewMetric:
     known = reference.metric
-    if TARGET_KINDS[model.description.task] == "class":
-        samples = Samples(samples.x, samples.y.astype(np.int64))
-    return drift.metric_change(known.name, (known.value, known.interval), bind_metric(model, samples, outputs))
+    bound = bind_metric(model, *answered) if len(answered.truth) else None
+    return drift.metric_change(known.name, (known.value, known.interval), bound)

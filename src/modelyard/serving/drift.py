@@ -86,8 +86,11 @@ class NewMetric:
 
 
 def compare(reference: Reference, new: Measured) -> list[FeatureTest]:
-    """Compare each feature, and the share of its gaps where it may have any."""
-    count = len(reference.features) + sum(feature.gaps is not None for feature in reference.features)
+    """Compare each feature, and the share of its gaps where it may have or now has any."""
+    gaps = [bool(np.isnan(column).any()) for column in new.values.T]
+    count = len(reference.features) + sum(
+        feature.gaps is not None or gaps[number] for number, feature in enumerate(reference.features)
+    )
     resamples = max(RESAMPLES, math.ceil(2 * count / ALPHA_WITH_METRIC))
     return [
         test
@@ -115,8 +118,8 @@ def smallest_detectable(reference_rows: int, rows: int, tests: int, alpha: float
     return float(min(1.0, critical * np.sqrt((reference_rows + rows) / (reference_rows * rows))))
 
 
-def metric_change(metric: str, before: tuple[float, Interval], new_samples: BoundMetric) -> NewMetric:
-    """Compare a metric on the test samples with the same on new samples, by the intervals of both.
+def metric_change(metric: str, before: tuple[float, Interval], new_samples: BoundMetric | None) -> NewMetric:
+    """Compare a metric on the test samples with the same on new samples, if there are any, by the intervals of both.
 
     The intervals are those of 95 %; that of the difference is widened to ALPHA_OF_METRIC by the quantiles of a normal
     distribution.
@@ -126,8 +129,8 @@ def metric_change(metric: str, before: tuple[float, Interval], new_samples: Boun
     from scipy.stats import norm
 
     wider = float(norm.isf(ALPHA_OF_METRIC) / norm.isf(0.025))
-    (old, old_interval), rows = before, len(new_samples.arrays[0])
-    if not _is_comparable(new_samples):
+    (old, old_interval), rows = before, len(new_samples.arrays[0]) if new_samples else 0
+    if new_samples is None or not _is_comparable(new_samples):
         return NewMetric(metric, rows, old, 0.0, Interval(0.0, 0.0), is_comparable=False)
     new, new_interval = new_samples.value, confidence_interval(new_samples).interval
     low = new - old - wider * np.hypot(new - new_interval.low, old_interval.high - old)
@@ -150,8 +153,8 @@ def _tests(feature: FeatureSummary, kept: Values, new: Measured, number: int, re
         yield _test_categories(feature, present, new, number, resamples)
     else:
         yield _test_numbers(feature, kept, present)
-    if feature.gaps is not None:
-        counts = np.array([[feature.rows, feature.gaps], [len(present), len(values) - len(present)]])
+    if feature.gaps is not None or len(present) < len(values):  # where they are refused, training samples had none
+        counts = np.array([[feature.rows, feature.gaps or 0], [len(present), len(values) - len(present)]])
         p_value, effect = _chi_square(counts, resamples)
         shares = [f"{share:.1%}" for share in shares_of(counts)[:, 1]]
         yield FeatureTest(f"{feature.name} (no value)", CHI_SQUARE, p_value, effect, *shares)

@@ -1,10 +1,12 @@
 """Logs a check of new samples to MLflow, as one run."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
 
 from modelyard.serving.check import DriftReport
+from modelyard.serving.drift import NewMetric
 from modelyard.tracking import nested_runs
 from modelyard.tracking.nested_runs import CompletedRun, LoggedMetric
 
@@ -28,24 +30,45 @@ def write(report: DriftReport, folder: Path, start: datetime, end: datetime) -> 
 
 
 def verdict(report: DriftReport) -> str:
-    """What a check has found, in two sentences at most."""
-    count = len(report.drifted)
-    have = "has" if count == 1 else "have"
-    drift = f"{count} of {len(report.tests)} features {have} drifted" if count else "No data drift was found"
-    sentences = [f"{drift}: {', '.join(report.drifted)}." if count else f"{drift}."]
-    if (change := report.metric) and not change.is_comparable:
-        sentences.append(
-            f"The {change.metric} cannot be compared: {change.rows} new samples are too few for it, or all their true "
-            "answers or all predictions are equal."
-        )
-    elif change:
-        words = "has fallen by more than chance" if change.has_fallen else "has not fallen by more than chance"
-        low, high = change.interval
-        sentences.append(
-            f"The {change.metric} {words}: {change.after:.4g} on {change.rows} new samples, {change.before:.4g} on the "
-            f"test samples (99 % interval of the difference {low:+.4g} to {high:+.4g})."
-        )
+    """What a check has found, and which samples that is not about, in a few sentences."""
+    count, left_out = len(report.drifted), ", and ".join(_left_out(report))
+    if count:
+        have = "has" if count == 1 else "have"
+        sentences = [f"{count} of {len(report.tests)} features {have} drifted: {', '.join(report.drifted)}."]
+        sentences += [f"But {left_out}."] if left_out else []
+    else:
+        sentences = [f"No data drift was found{f', but {left_out}' if left_out else ''}."]
+    if report.metric:
+        sentences.append(_metric_verdict(report.metric, report.compared))
     return " ".join(sentences)
+
+
+def _left_out(report: DriftReport) -> Iterator[str]:
+    """What the check is not about, as clauses."""
+    if report.incomplete:
+        yield (
+            f"{report.incomplete} of {report.compared} samples lack a value that the model must have, so that it does "
+            "not answer them"
+        )
+    if report.unread:
+        yield f"{report.unread} more samples or files could not be read (see the errors)"
+
+
+def _metric_verdict(change: NewMetric, compared: int) -> str:
+    new = f"{change.rows} new samples"
+    if change.rows < compared:
+        new = f"those {change.rows} of {compared} new samples that have a true answer and a prediction"
+    if not change.is_comparable:
+        return (
+            f"The {change.metric} cannot be compared on {new}: they are too few for it, or their true answers or "
+            "predictions are all equal."
+        )
+    words = "has fallen by more than chance" if change.has_fallen else "has not fallen by more than chance"
+    low, high = change.interval
+    return (
+        f"The {change.metric} {words}: {change.after:.4g} on {new}, {change.before:.4g} on the test samples (99 % "
+        f"interval of the difference {low:+.4g} to {high:+.4g})."
+    )
 
 
 def _metric_name(name: str) -> str:

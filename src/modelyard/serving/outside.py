@@ -29,7 +29,7 @@ def count_outside(reference: Reference, measured: Measured) -> Counter[str]:
 def _outside(feature: FeatureSummary, measured: Measured, number: int) -> Iterator[tuple[int, str]]:
     """The position of each sample outside the range or categories of a feature, and the text for it."""
     values = measured.values[:, number]
-    if feature.gaps == 0:
+    if not feature.gaps:  # none, or None where they were refused
         for position in np.flatnonzero(np.isnan(values)).tolist():
             yield position, f"{feature.name}: no value (never in training)"
     if feature.is_coded:

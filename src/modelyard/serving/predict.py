@@ -19,17 +19,21 @@ if TYPE_CHECKING:
 
     from modelyard.experiments.tasks import PredictedSamples
 
+AT_ONCE = 100  # images or texts, each in a file
+
 
 def read(files: Sequence[Path], description: InputDescription) -> Iterator[PredictionBatch]:
     """Read files of the kind that a model takes: images, texts or tables; unreadable ones are left out.
 
-    Only tables, which may be larger than memory, are read in several batches.
+    They are read in several batches, because all together may be larger than memory.
     """
     kind = kind_of(description)
     if kind == "table":
         yield from tables.read(files, description)
-    else:
-        yield (texts if kind == "text" else images).read(files, description)
+        return
+    reader = texts if kind == "text" else images
+    for start in range(0, len(files), AT_ONCE):
+        yield reader.read(files[start : start + AT_ONCE], description)
 
 
 def take_test_samples(numbers: Sequence[int], folder: Path) -> PredictionBatch:

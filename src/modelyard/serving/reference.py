@@ -91,10 +91,12 @@ class ModelReference:
         return cls(Reference.load(folder / INPUTS), Reference.load(folder / OUTPUTS), metric)
 
 
-def bind_metric(model: Predictor, samples: Samples, outputs: np.ndarray) -> BoundMetric:
-    """Return the headline metric of a model's outputs."""
+def bind_metric(model: Predictor, truth: np.ndarray, outputs: np.ndarray) -> BoundMetric:
+    """Return the headline metric of a model's outputs for samples with these classes or values."""
     task = model.description.task
-    scored = TASKS[task].score(cast("Model", model), samples, outputs)  # it takes nothing but the description
+    targets = truth.astype(np.int64) if TARGET_KINDS[task] == "class" else truth
+    without_features = Samples(np.empty((len(truth), 0)), targets)  # of classes and values no metric needs them
+    scored = TASKS[task].score(cast("Model", model), without_features, outputs)  # it takes nothing but the description
     return scored.bound_metrics[headline_metric(task)]
 
 

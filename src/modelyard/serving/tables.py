@@ -33,14 +33,18 @@ class ConvertedRows(NamedTuple):
         x: float64 (n, features); rows with an error are to be left out.
         errors: what is wrong with a row, by its position from 0.
         unknown: by column, how many rows have each category that training did not see.
+        incomplete: the rows whose only error is a gap where the model takes none: NaN in `x`.
     """
 
     x: np.ndarray
     errors: dict[int, str]
     unknown: dict[str, Counter[str]]
+    incomplete: frozenset[int]
 
 
-def read(files: Sequence[Path], description: InputDescription, target: str = "") -> Iterator[PredictionBatch]:
+def read(
+    files: Sequence[Path], description: InputDescription, target: str = "", keeps_incomplete: bool = False
+) -> Iterator[PredictionBatch]:
     """Read CSV, Parquet or Feather files in parts, as samples (n, features); columns that no model takes are ignored.
 
     The rules are those of training. A row that breaks one is an error of its batch; so is a file that does, or that
@@ -49,7 +53,8 @@ def read(files: Sequence[Path], description: InputDescription, target: str = "")
     Args:
         files: the files.
         description: the input of the model.
-        target: the column of the true answers, to read as well; none by default.
+        target: the column of the true answers, to read as well; none by default. A row without one is a sample too.
+        keeps_incomplete: whether rows that only lack a value which the model must have are samples, with NaN.
     """
     errors: list[str] = []
     for file, parts in open_all(files, lambda file: _open(file, description, target), errors):
@@ -60,6 +65,9 @@ def read(files: Sequence[Path], description: InputDescription, target: str = "")
                 for column, categories in samples.unknown.items():
                     unknown[column].update(categories)
                 truth = _targets(table.columns[target], description, target) if target else None
+                if keeps_incomplete:
+                    complete = {row: each for row, each in samples.errors.items() if row not in samples.incomplete}
+                    samples = samples._replace(errors=complete)
                 yield _batch(table, samples, truth, name, len(files) > 1)
         except Unreadable as error:
             errors.append(f"{name}: {error}; what is above that was read")
@@ -72,33 +80,37 @@ def read(files: Sequence[Path], description: InputDescription, target: str = "")
 def _batch(
     table: RawTable, samples: ConvertedRows, truth: Numbers | None, name: str, are_several: bool
 ) -> PredictionBatch:
-    of_rows = samples.errors | (truth.errors if truth else {})
-    wrong = dict(table.errors) | {table.rows[position]: error for position, error in of_rows.items()}
-    errors = [f"{name}: row {row} below the header: {wrong[row]}" for row in sorted(wrong)]
-    good = [position for position in range(len(table.rows)) if position not in of_rows]
+    wrong = dict(table.errors) | {table.rows[position]: error for position, error in samples.errors.items()}
+    good = [position for position in range(len(table.rows)) if position not in samples.errors]
     names: dict[str, list[Any]] = {"file": [name] * len(good)} if are_several else {}
+    of_answers = {table.rows[position]: error for position, error in truth.errors.items()} if truth else {}
+
+    def lines(errors: Mapping[int, str]) -> tuple[str, ...]:
+        return tuple(f"{name}: row {row} below the header: {errors[row]}" for row in sorted(errors))
+
     return PredictionBatch(
         names | {"row": [table.rows[position] for position in good]},
         samples.x[good],
-        errors=tuple(errors),
+        errors=lines(wrong),
         truth=truth.values[good, 0] if truth else None,
+        answer_errors=lines(of_answers),
     )
 
 
 def _targets(raw: "pa.ChunkedArray", description: InputDescription, name: str) -> Numbers:
-    """The true answers as numbers, those of a classification as class numbers; without one, a row has an error."""
-    if TARGET_KINDS[description.task] == "class":
-        found = _numbers(raw, Column(name=name, kind="category", categories=description.classes))
-        errors = {
-            row: f"{text!r} in column {name!r} is no class of this model; {suggest(text, description.classes)}"
-            for row, text in found.unknown.items()
-        }
-    else:
-        decimal = description.csv_format.decimal if description.csv_format else "."
-        found = _numbers(raw, Column(name=name, kind="number"), decimal)
-        errors = found.errors
-    gaps = dict.fromkeys(np.flatnonzero(found.gaps).tolist(), f"no value in column {name!r}")
-    return Numbers(found.values, gaps | errors)
+    """The true answers as numbers, those of a classification as class numbers; NaN where there is none."""
+    decimal = description.csv_format.decimal if description.csv_format else "."
+    if TARGET_KINDS[description.task] != "class":
+        return _numbers(raw, Column(name=name, kind="number"), decimal)
+    found = _numbers(raw, Column(name=name, kind="category", categories=description.classes))
+    numbers = {text: float(number) for number, text in enumerate(description.classes)}
+    errors = {}
+    for row, text in found.unknown.items():
+        whole = text.removesuffix(f"{decimal}0")  # pandas writes 1.0 for the class 1 where other rows have none
+        found.values[row] = numbers.get(whole, np.nan)
+        if whole not in numbers:
+            errors[row] = f"{text!r} in column {name!r} is no class of this model; {suggest(text, description.classes)}"
+    return Numbers(found.values, errors)
 
 
 def to_samples(columns: "Mapping[str, pa.ChunkedArray]", description: InputDescription) -> ConvertedRows:
@@ -111,19 +123,21 @@ def to_samples(columns: "Mapping[str, pa.ChunkedArray]", description: InputDescr
     decimal = description.csv_format.decimal if description.csv_format else "."
     values = []
     errors: dict[int, str] = {}
+    unread: set[int] = set()
     unknown: dict[str, Counter[str]] = {}
     first = 0
     for column in _columns(description):
         found = _numbers(columns[column.name], column, decimal)
         values.append(found.values)
         errors = found.errors | errors
+        unread.update(found.errors)
         if not description.takes_gaps(first):
             for row in np.flatnonzero(found.gaps).tolist():
                 errors.setdefault(row, f"no value in column {column.name!r}")
         if found.unknown:
             unknown[column.name] = Counter(found.unknown.values())
         first += len(column.features)
-    return ConvertedRows(np.concatenate(values, axis=1), errors, unknown)
+    return ConvertedRows(np.concatenate(values, axis=1), errors, unknown, frozenset(errors.keys() - unread))
 
 
 def _numbers(raw: "pa.ChunkedArray", column: Column, decimal: str = ".") -> Numbers:
