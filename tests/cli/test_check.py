@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import mlflow
@@ -24,7 +25,7 @@ from modelyard import params
 from modelyard.cli import check
 from modelyard.data.contract import Measured
 from modelyard.models.engine.sklearn_model import SklearnModel
-from modelyard.serving import promotion
+from modelyard.serving import mlflow_log, promotion
 from modelyard.serving.check import DriftReport
 from modelyard.serving.drift import AdjustedTest, FeatureTest
 from modelyard.serving.onnx_model import OnnxModel
@@ -95,6 +96,20 @@ def test_a_check_is_a_run_with_its_files(project: Path) -> None:
     assert run.data.metrics["effect b"] > 0.5
     files = mlflow.MlflowClient().list_artifacts(run.info.run_id, "report")
     assert [Path(file.path).name for file in files] == ["drift.csv", "drift.json", "drift.png"]
+
+
+def test_features_of_any_name_are_metrics_of_the_run(tracked_project: Path) -> None:
+    names = ["km/", "a+b", "a*b", "x" * 300, "x" * 299 + "y", "../up", "100 %"]
+    tests = [AdjustedTest(FeatureTest(name, "KS", 1.0, 0.5, "", ""), 1.0, False) for name in names]
+    measured = Measured((), np.zeros((5, 1)), (False,))
+    report = DriftReport("fit", 5, tests, (measured, measured), Counter(), 0.1, 0.05, None)
+    (tracked_project / "report").mkdir()
+    mlflow_log.write(report, tracked_project / "report", datetime.now(UTC), datetime.now(UTC))
+    (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    assert run.info.status == "FINISHED"
+    effects = [name for name in run.data.metrics if name.startswith("effect ")]
+    assert len(effects) == len(names)
+    assert {"effect km_", "effect a_b", "effect a_b 2", "effect .._up"} <= set(effects)
 
 
 def test_a_registered_model_needs_nothing_else(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """Logs a check of new samples to MLflow, as one run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
@@ -10,20 +10,23 @@ from modelyard.serving.drift import NewMetric
 from modelyard.tracking import nested_runs
 from modelyard.tracking.nested_runs import CompletedRun, LoggedMetric
 
+LONGEST = 250  # characters that MLflow takes of a metric's name
+
 
 def write(report: DriftReport, folder: Path, start: datetime, end: datetime) -> None:
     """Log a check; the files of a folder become its artifact `report`."""
-    values = {f"effect {each.test.feature}": each.test.effect for each in report.tests}
-    values |= {"samples": report.rows, "drifted_features": len(report.drifted)}
+    values: dict[str, float] = {"samples": report.rows, "drifted_features": len(report.drifted)}
     if report.metric and report.metric.is_comparable:
         values[f"new_{report.metric.metric}"] = report.metric.after
+    effects = _metric_names([f"effect {each.test.feature}" for each in report.tests])
+    values |= zip(effects, (each.test.effect for each in report.tests), strict=True)
     run = CompletedRun(
         name=f"check {report.model}",
         status="FINISHED",
         start_time=start,
         end_time=end,
         params={"model": report.model, "alpha": report.alpha},
-        metrics=[LoggedMetric(_metric_name(name), value, 0, end) for name, value in values.items()],
+        metrics=[LoggedMetric(name, value, 0, end) for name, value in values.items()],
         tags={"kind": "check", "alarm": str(report.is_alarm).lower(), "mlflow.note.content": verdict(report)},
     )
     nested_runs.nested_run_writer().write(f"check {token_hex(8)}", run, [], folder)
@@ -71,6 +74,11 @@ def _metric_verdict(change: NewMetric, compared: int) -> str:
     )
 
 
-def _metric_name(name: str) -> str:
-    """A name that MLflow accepts: letters, digits and some signs."""
-    return "".join(letter if letter.isalnum() or letter in "_-./ :" else "_" for letter in name)
+def _metric_names(names: Iterable[str]) -> list[str]:
+    """Names that MLflow accepts, each for one: letters, digits and some signs, but no /, which would be a folder's."""
+    found: list[str] = []
+    for name in names:
+        plain = "".join(letter if letter.isalnum() or letter in "_-. :" else "_" for letter in name)
+        endings = ("", *(f" {number}" for number in range(2, len(found) + 2)))
+        found.append(next(each for ending in endings if (each := plain[: LONGEST - len(ending)] + ending) not in found))
+    return found
