@@ -272,7 +272,7 @@ def test_values_outside_the_training_samples_are_named_with_their_range(referenc
     x = TRAINING.x[:3].copy()
     x[1, 0], x[1, 2] = 99, -99
     measured = contract.measure(x, fit_model("linear", TRAINING, features=NAMES).description)
-    first, second, third = outside.name_outside(reference.inputs, measured)
+    first, second, third = outside.name_outside(reference.inputs, measured, {})
     assert first == third == ""
     low, high = TRAINING.x[:, 0].min(), TRAINING.x[:, 0].max()
     assert second.startswith(f"a 99 ({low:.6g} to {high:.6g}); c -99 (")
@@ -285,7 +285,7 @@ def test_unknown_and_rare_categories_and_new_gaps_are_outside() -> None:
         return contract.Measured((town,), np.array(codes).reshape(-1, 1), (True,))
 
     known = contract.Reference.of(of([0.0] * 20 + [1.0] * 3))
-    assert outside.name_outside(known, of([0, 1, -1, np.nan])) == [
+    assert outside.name_outside(known, of([0, 1, -1, np.nan]), {}) == [
         "",
         "town: Ulm (rare in training)",
         "town: a category never in training",
@@ -298,4 +298,4 @@ def test_a_training_sample_is_never_outside() -> None:
     for data in (image_input(), image_input(channels=3), text_input()):
         known = contract.describe_training(data.samples.x, data.description)
         measured = contract.measure(data.training.x, data.description)
-        assert not any(outside.name_outside(known, measured))
+        assert not any(outside.name_outside(known, measured, {}))

@@ -1,10 +1,14 @@
 """Values outside the training samples', in words."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from support.training_inputs import tabular_input
 
 from modelyard.data.columns import Column
-from modelyard.data.contract import Measured, Reference
+from modelyard.data.contract import Measured, Reference, measure
+from modelyard.serving import tables
 from modelyard.serving.outside import count_outside, name_outside
 
 NEVER = "town: a category never in training"
@@ -31,5 +35,18 @@ def measured(*values: float) -> Measured:
 )
 def test_any_value_of_a_column_of_categories_has_a_text(value: float, text: str) -> None:
     reference = Reference.of(measured(*[0] * 20, 1))
-    assert name_outside(reference, measured(0, value)) == ["", text]
+    assert name_outside(reference, measured(0, value), {}) == ["", text]
     assert count_outside(reference, measured(0, value)).total() == bool(text)
+
+
+def test_a_category_that_training_did_not_see_is_named(tmp_path: Path) -> None:
+    columns = (Column(name="town", kind="category", categories=("Bonn",)), Column(name="b", kind="number"))
+    description = tabular_input().description.model_copy(update={"columns": columns, "features": ("town", "b")})
+    (tmp_path / "rows.csv").write_text("town,b\nBonn,1\nBonn,much\nGhent,2\nOslo,3\n")
+    batch, *_ = tables.read([tmp_path / "rows.csv"], description)
+    known = Reference.of(measure(np.array([[0.0, 1.0], [0.0, 3.0]] * 10), description))
+    assert name_outside(known, measure(batch.x, description), batch.unknown) == [
+        "",
+        "town: Ghent (never in training)",
+        "town: Oslo (never in training)",
+    ]

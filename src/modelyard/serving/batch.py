@@ -1,8 +1,8 @@
 """The samples to predict, read from files or taken from the test samples."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -38,6 +38,7 @@ class PredictionBatch:
         image_sizes: heights and widths (n, 2) of the images before they were resized.
         truth: the targets (n, ...), known for test samples, and where they were asked for; NaN where there is none.
         answer_errors: what is wrong with targets that were asked for; their samples are there.
+        unknown: by column, the category that training did not see, of each sample that has one.
     """
 
     names: dict[str, list[Any]]
@@ -47,6 +48,7 @@ class PredictionBatch:
     image_sizes: np.ndarray | None = None
     truth: np.ndarray | None = None
     answer_errors: tuple[str, ...] = ()
+    unknown: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.x)

@@ -1,7 +1,7 @@
 """Which values of a sample lie outside what the training samples had."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -10,11 +10,17 @@ from modelyard.data.contract import FeatureSummary, Measured, Reference, categor
 COLUMN = "outside_training"  # of a table of predictions
 
 
-def name_outside(reference: Reference, measured: Measured) -> list[str]:
-    """Return for each sample the values outside the training samples', each with what these had; "" for none."""
+def name_outside(reference: Reference, measured: Measured, unknown: Mapping[str, Mapping[int, str]]) -> list[str]:
+    """Return for each sample the values outside the training samples', each with what these had; "" for none.
+
+    Args:
+        reference: what the training samples had.
+        measured: the samples.
+        unknown: by feature, the category that training did not see, of each sample that has one.
+    """
     found: list[list[str]] = [[] for _ in measured.values]
     for number, feature in enumerate(reference.features):
-        for position, text in _outside(feature, measured, number):
+        for position, text in _outside(feature, measured, number, unknown.get(feature.name, {})):
             found[position].append(text)
     return ["; ".join(texts) for texts in found]
 
@@ -22,11 +28,15 @@ def name_outside(reference: Reference, measured: Measured) -> list[str]:
 def count_outside(reference: Reference, measured: Measured) -> Counter[str]:
     """Return the number of samples that are outside, by feature."""
     return Counter(
-        feature.name for number, feature in enumerate(reference.features) for _ in _outside(feature, measured, number)
+        feature.name
+        for number, feature in enumerate(reference.features)
+        for _ in _outside(feature, measured, number, {})
     )
 
 
-def _outside(feature: FeatureSummary, measured: Measured, number: int) -> Iterator[tuple[int, str]]:
+def _outside(
+    feature: FeatureSummary, measured: Measured, number: int, unknown: Mapping[int, str]
+) -> Iterator[tuple[int, str]]:
     """The position of each sample outside the range or categories of a feature, and the text for it."""
     values = measured.values[:, number]
     if not feature.gaps:  # none, or None where they were refused
@@ -37,7 +47,10 @@ def _outside(feature: FeatureSummary, measured: Measured, number: int) -> Iterat
         inside = [code for code, name in names.items() if name in feature.categories]
         for position in np.flatnonzero(~np.isnan(values) & ~np.isin(values, inside)).tolist():
             name = names.get(values[position])
-            what = "a category never in training" if name is None else f"{name} (rare in training)"
+            never = (
+                f"{unknown[position]} (never in training)" if position in unknown else "a category never in training"
+            )
+            what = never if name is None else f"{name} (rare in training)"
             yield position, f"{feature.name}: {what}"
     elif feature.low is not None and feature.high is not None:
         low, high = value_text(feature.low, feature.kind), value_text(feature.high, feature.kind)

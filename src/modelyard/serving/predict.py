@@ -67,7 +67,8 @@ def prediction_table(
     positions = table.index.to_numpy()
     parts = [pd.DataFrame(batch.names).take(positions), table]
     if contract:
-        outside = pd.DataFrame({COLUMN: name_outside(contract, measure(batch.x, description))}, dtype=object)
+        named = name_outside(contract, measure(batch.x, description), batch.unknown)
+        outside = pd.DataFrame({COLUMN: named}, dtype=object)
         parts.append(outside.take(positions))
     return pd.concat([part.reset_index(drop=True) for part in parts], axis=1)
 

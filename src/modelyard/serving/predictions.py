@@ -35,7 +35,7 @@ def prediction_columns(
     names = {name: np.array(values, dtype=object)[positions] for name, values in batch.names.items()}
     if contract is None:
         return names | columns
-    outside = np.array(name_outside(contract, measure(batch.x, description)), dtype=object)
+    outside = np.array(name_outside(contract, measure(batch.x, description), batch.unknown), dtype=object)
     return names | columns | {COLUMN: outside[positions]}
 
 

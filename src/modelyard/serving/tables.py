@@ -32,14 +32,19 @@ class ConvertedRows(NamedTuple):
     Attributes:
         x: float64 (n, features); rows with an error are to be left out.
         errors: what is wrong with a row, by its position from 0.
-        unknown: by column, how many rows have each category that training did not see.
+        unknown_by_row: by column, the category that training did not see, of each row that has one.
         incomplete: the rows whose only error is a gap where the model takes none: NaN in `x`.
     """
 
     x: np.ndarray
     errors: dict[int, str]
-    unknown: dict[str, Counter[str]]
+    unknown_by_row: dict[str, dict[int, str]]
     incomplete: frozenset[int]
+
+    @property
+    def unknown(self) -> dict[str, Counter[str]]:
+        """By column, how many rows have each category that training did not see."""
+        return {column: Counter(by_row.values()) for column, by_row in self.unknown_by_row.items()}
 
 
 def read(
@@ -94,6 +99,10 @@ def _batch(
         errors=lines(wrong),
         truth=truth.values[good, 0] if truth else None,
         answer_errors=lines(of_answers),
+        unknown={
+            column: {new: by_row[old] for new, old in enumerate(good) if old in by_row}
+            for column, by_row in samples.unknown_by_row.items()
+        },
     )
 
 
@@ -124,7 +133,7 @@ def to_samples(columns: "Mapping[str, pa.ChunkedArray]", description: InputDescr
     values = []
     errors: dict[int, str] = {}
     unread: set[int] = set()
-    unknown: dict[str, Counter[str]] = {}
+    unknown: dict[str, dict[int, str]] = {}
     first = 0
     for column in _columns(description):
         found = _numbers(columns[column.name], column, decimal)
@@ -135,7 +144,7 @@ def to_samples(columns: "Mapping[str, pa.ChunkedArray]", description: InputDescr
             for row in np.flatnonzero(found.gaps).tolist():
                 errors.setdefault(row, f"no value in column {column.name!r}")
         if found.unknown:
-            unknown[column.name] = Counter(found.unknown.values())
+            unknown[column.name] = found.unknown
         first += len(column.features)
     return ConvertedRows(np.concatenate(values, axis=1), errors, unknown, frozenset(errors.keys() - unread))
 
