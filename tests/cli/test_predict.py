@@ -1,6 +1,8 @@
 """`modelyard predict`: what it prints and writes, what it refuses, and the exit code."""
 
+import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from modelyard.data.readers import table_file
 from modelyard.models import EstimatorTraining
 from modelyard.models.families import linear
 from modelyard.orchestration import dvc_lock
+from modelyard.serving import predict as predict_module
 
 IMAGES, VALUES = "digits_mlp", "boston_linear"  # experiments of params.yaml, with small models in their place
 
@@ -146,6 +149,29 @@ def test_a_table_is_predicted_and_written_part_by_part(ending: str, project, reg
     whole, parts = read(f"whole.{ending}"), read(f"parts.{ending}")
     assert parts.row.tolist() == [1, 2, 3, 4, 5, 6, 7]
     pd.testing.assert_frame_equal(whole, parts, rtol=1e-6)
+
+
+def test_a_terminated_prediction_leaves_no_part_of_a_file(project, regression_input, monkeypatch):
+    monkeypatch.setattr(table_file.csv_table, "PART", 10)
+    pd.DataFrame(regression_input.samples.x, columns=["a", "b", "c"]).to_csv("houses.csv", index=False)
+    whole = predict_module.prediction_table
+    predicted = []
+
+    def terminate(*arguments):
+        predicted.append(arguments)
+        if len(predicted) == 2:
+            assert len(list(project.glob(".answers.csv.*.part"))) == 1
+            os.kill(os.getpid(), signal.SIGTERM)
+        return whole(*arguments)
+
+    monkeypatch.setattr(predict_module, "prediction_table", terminate)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert predict(VALUES, "houses.csv", "-o", "answers.csv").exit_code != 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert len(predicted) == 2
+    assert not [path for path in project.iterdir() if "answers" in path.name]
 
 
 def test_of_many_errors_the_first_hundred_are_printed(project):

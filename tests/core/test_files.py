@@ -95,6 +95,14 @@ def test_leftovers_of_a_killed_run_beside_a_folder_are_removed(tmp_path: Path):
     assert _names(tmp_path) == ["model"]
 
 
+def test_leftovers_of_a_killed_run_beside_a_file_are_removed(tmp_path: Path):
+    for name, changed in ((".a[1].csv.0000.part", 0), (".a[1].csv.1111.part", time.time()), (".b.csv.0000.part", 0)):
+        (tmp_path / name).write_text("half")
+        os.utime(tmp_path / name, (changed, changed))
+    files.write_text(tmp_path / "a[1].csv", "new")
+    assert _names(tmp_path) == [".a[1].csv.1111.part", ".b.csv.0000.part", "a[1].csv"]
+
+
 def test_two_processes_can_write_a_folder_at_once(tmp_path: Path):
     with files.atomic_folder(tmp_path / "model") as first, files.atomic_folder(tmp_path / "model") as second:
         (first / "weights").write_text("first")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.console import Console
 
+from modelyard.cli.interrupts import handle_termination_as_ctrl_c
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import write_tables
 from modelyard.data.contract import INPUTS, Reference
@@ -47,6 +48,7 @@ def predict(
     Raises:
         ModelyardError: there is no such model, or the arguments do not fit together; nothing was predicted.
     """
+    handle_termination_as_ctrl_c()  # else half a file would stay beside the output
     _check_arguments(name, files, test_samples, output, show)
     model, contract, experiment = _load(name, engine)
     if show:

@@ -1,6 +1,7 @@
 """Atomic writes, checksums, and file formats whose bytes depend on the content only."""
 
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -10,7 +11,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -68,6 +69,7 @@ def _is_written_in_place(path: Path) -> bool:
 def temporary_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, and delete it when the block ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_left_over(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")  # containers may have equal process ids
     try:
         yield temporary
@@ -92,9 +94,7 @@ def atomic_folder(path: Path, replace: bool = True) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for other in path.parent.glob(f".{path.name}.*.part"):
-            if is_left_over(other):
-                shutil.rmtree(other, ignore_errors=True)
+        _remove_left_over(path)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
     except OSError as error:
         error.filename = str(path)
@@ -129,6 +129,18 @@ def _rename_to_new(folder: Path, path: Path) -> None:
         folder.rename(path)
     except OSError:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+
+
+def _remove_left_over(path: Path) -> None:
+    """Remove the temporary files and folders that killed runs have left beside a path."""
+    for other in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        if not is_left_over(other):
+            continue
+        if other.is_dir():
+            shutil.rmtree(other, ignore_errors=True)
+        else:
+            with suppress(OSError):  # it may be another user's
+                other.unlink()
 
 
 def is_left_over(path: Path) -> bool:
