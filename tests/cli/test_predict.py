@@ -91,6 +91,23 @@ def test_an_image_of_another_shape_is_converted_with_a_warning_that_nothing_was_
     assert "bright" in result.stdout
 
 
+def test_images_are_read_in_parts_and_the_first_of_them_are_plotted(project, monkeypatch):
+    monkeypatch.setattr(predict_module, "AT_ONCE", 2)
+    plotted = []
+    plot = predict_module.plot_predictions
+    monkeypatch.setattr(
+        predict_module, "plot_predictions", lambda batch, *rest: plotted.append(len(batch)) or plot(batch, *rest)
+    )
+    names = [f"{number}.png" for number in range(5)]
+    for name in names:
+        Image.new("L", (30, 20), 128).save(name)
+    result = predict(IMAGES, *names, "-o", "answers.csv", "--show", "shown.png")
+    assert result.exit_code == 0
+    assert pd.read_csv("answers.csv").file.tolist() == names
+    assert plotted == [2]
+    assert result.stderr.count("no image is inverted") == 1
+
+
 def test_a_broken_image_is_reported_the_others_are_predicted_and_the_exit_code_is_1(project, image_input):
     names = write_images(image_input, project)
     Path("broken.png").write_text("no image")

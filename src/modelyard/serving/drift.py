@@ -24,6 +24,7 @@ SMALLEST_EFFECT = 0.1  # of normal values, the distance after a shift of a quart
 FEWEST_OF_CORRELATION = 4  # samples: that of two is always 1 or -1, and of three is mostly near one of them
 FEW = 5  # samples expected in a cell, below which chi-square's distribution is no approximation (Cochran 1954)
 RESAMPLES = 9999  # more, where Holm's correction could not find so small a p value significant
+MOST_COUNTS = 1_000_000  # of resamples, in memory at a time
 KS, CHI_SQUARE = "Kolmogorov-Smirnov", "chi-square"
 OTHER = "other"
 
@@ -214,10 +215,10 @@ def _chi_square(counts: npt.NDArray[np.integer], resamples: int = RESAMPLES) -> 
     if expected_freq(counts).min() >= FEW:
         p_value = p_value_of(None)
     else:
-        rng = np.random.default_rng(0)
-        p_value = p_value_of(MonteCarloMethod(n_resamples=RESAMPLES, rng=rng))
+        rng, batch = np.random.default_rng(0), max(1, MOST_COUNTS // counts.size)
+        p_value = p_value_of(MonteCarloMethod(n_resamples=RESAMPLES, batch=batch, rng=rng))
         if p_value <= 1 / (RESAMPLES + 1) and resamples > RESAMPLES:
-            p_value = p_value_of(MonteCarloMethod(n_resamples=resamples, batch=RESAMPLES, rng=rng))
+            p_value = p_value_of(MonteCarloMethod(n_resamples=resamples, batch=batch, rng=rng))
     shares = shares_of(counts)
     return p_value, float(np.abs(shares[1] - shares[0]).sum() / 2)
 
