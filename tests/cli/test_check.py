@@ -180,6 +180,18 @@ def test_new_samples_are_not_overwritten(option: str, project: Path) -> None:
     assert (result.exit_code, target.read_bytes()) == (1, before)
 
 
+def test_an_output_that_the_next_check_would_read_is_refused_and_so_is_a_folder_before_any_work(project: Path) -> None:
+    folder = project / "new"
+    folder.mkdir()
+    (project / "same.csv").rename(folder / "same.csv")
+    for option, name in (("--show", "drift.png"), ("-o", "drift.csv")):
+        result = modelyard("check", "fit", "new", option, f"new/{name}")
+        assert f"error: new/{name} would be read as a sample the next time" in result.output
+    result = modelyard("check", "no such model", "new", "-o", "data")
+    assert "error: data: Is a directory. Give another name" in result.output
+    assert [file.name for file in folder.iterdir()] == ["same.csv"]
+
+
 def test_a_plot_of_another_kind_and_files_that_are_not_there_are_errors(project: Path) -> None:
     result = modelyard("check", "fit", "same.csv", "--show", "drift.pdf")
     assert "error: --show drift.pdf: the plot is written as PNG" in result.output

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.dates import ConciseDateFormatter, num2date
 from PIL import Image
 from support.built_experiments import build_contract, fit_model, line_samples
 from support.inputs import training_context
@@ -22,7 +24,7 @@ from modelyard.data.samples import Samples
 from modelyard.experiments import evaluate
 from modelyard.models import EstimatorTraining, Model
 from modelyard.models.families import logistic
-from modelyard.serving import check, outside
+from modelyard.serving import check, drift, outside
 from modelyard.serving.batch import PredictionBatch
 from modelyard.serving.check import NewSamples, Problems
 from modelyard.serving.drift_plot import plot_drift
@@ -119,6 +121,46 @@ def test_the_plot_shows_numbers_and_categories(model: Model, reference: ModelRef
     assert {*NAMES, "predicted value"} <= set(titles)
 
 
+def test_the_plot_shows_dates_as_dates_and_the_categories_that_differ_most() -> None:
+    towns = tuple(f"town number {number} of the north" for number in range(12))
+    columns = (
+        contract.Column(name="sold", kind="date"),
+        contract.Column(name="town", kind="category", categories=towns),
+    )
+    random = np.random.default_rng(0)
+
+    def of(codes: np.ndarray, first: int) -> contract.Measured:
+        days = first + random.integers(0, 300, len(codes))
+        return contract.Measured(columns, np.column_stack([days, codes]).astype(float), (False, False))
+
+    def output(rows: int) -> contract.Measured:
+        return contract.Measured(
+            (contract.Column(name="value", kind="number"),), random.normal(size=(rows, 1)), (False,)
+        )
+
+    old = np.repeat(np.arange(12), [60] * 9 + [20] * 3)
+    measured = of(np.repeat(np.arange(12), [60] * 9 + [20, 0, 40]), 15_300), output(600)
+    known = ModelReference(
+        contract.Reference.of(of(old, 15_000)),
+        contract.Reference.of(output(200)),
+        MetricOnTest(name="correlation", value=0.5, low=0.4, high=0.6, rows=200),
+    )
+    tests = drift.adjust(
+        [test for each in zip((known.inputs, known.outputs), measured, strict=True) for test in drift.compare(*each)]
+    )
+    report = check.DriftReport("houses", 600, tests, measured, Counter(), 0.1, 0.05, None)
+    figure = plot_drift(report, known)
+    axes = {each.get_title(): each for part in figure.subfigs for each in part.axes}
+    dates = axes["sold"]
+    assert isinstance(dates.xaxis.get_major_formatter(), ConciseDateFormatter)
+    assert num2date(np.mean(dates.get_xlim())).year == 2011
+    shown = [label.get_text() for label in axes["town"].get_xticklabels()]
+    assert len(shown) == len(set(shown)) == 8
+    assert {"town number 10…", "town number 11…"} <= set(shown)
+    labels = [text.get_text() for each in axes.values() if each.get_legend() for text in each.get_legend().texts]
+    assert labels == ["training", "new", "test samples", "new"]
+
+
 # --- reading ---
 
 
@@ -144,6 +186,21 @@ def test_a_log_of_requests_is_read_and_what_is_none_is_an_error(model: Model, tm
         check.read([log], model, "y")
     with pytest.raises(ModelyardError, match=r"other\.csv is no log"):
         check.read([log, tmp_path / "other.csv"], model)
+
+
+def test_a_log_is_read_line_by_line_and_repeats_no_warning(model: Model, tmp_path: Path) -> None:
+    log, empty = tmp_path / "requests.jsonl", tmp_path / "empty.jsonl"
+    asked = {"rows": [{"a": 1, "b": 2, "c": 3, "d": "\u2028\x85"}]}
+    line = json.dumps({"input": asked}, ensure_ascii=False)
+    log.write_text(f"{line}\n{line}\n{'[' * 100_000}\n", encoding="utf-8")
+    empty.touch()
+    found = check.read([log, empty], model)
+    assert found.rows == 2
+    assert found.problems.warnings == ["unused columns: d"]
+    assert found.problems.errors == [
+        f"{log}: line 3: no request that `modelyard serve` has logged",
+        f"{empty}: there is no request in it",
+    ]
 
 
 def test_the_true_answers_are_read_from_their_column(model: Model, tmp_path: Path) -> None:
@@ -191,7 +248,7 @@ def test_values_that_were_never_missing_are_drift_where_they_are(
     found = check.read([file], model, "y")
     report = check.check("line", model, reference, found)
     (gaps,) = (each.test for each in report.tests if each.test.feature == "b (no value)")
-    assert (gaps.training, gaps.new) == ("0.0%", f"{missing / 300:.1%}")
+    assert (gaps.reference, gaps.new) == ("0.0%", f"{missing / 300:.1%}")
     assert (report.drifted, report.incomplete, report.compared) == (["b (no value)"], missing, 300)
     assert report.outside["b"] >= missing
     assert found.problems == Problems()

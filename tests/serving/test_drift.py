@@ -42,13 +42,13 @@ def test_categories_are_tested_as_scipy_tests_them() -> None:
     expected = stats.chi2_contingency([[50, 30, 20], [20, 30, 50]], correction=False)
     assert found.p_value == pytest.approx(expected.pvalue)
     assert found.effect == pytest.approx(0.3)
-    assert (found.training, found.new) == ("Bonn: 50.0%", "Bonn: 20.0%")
+    assert (found.reference, found.new) == ("Bonn: 50.0%", "Bonn: 20.0%")
 
 
 def test_categories_that_training_did_not_see_or_hardly_saw_count_together() -> None:
     old = [0] * 50 + [1] * 48 + [2] * 2
     (found,) = compare(old, [0] * 40 + [2] * 30 + [3] * 20 + [-1] * 10, TOWN)
-    assert found.training == "other: 2.0%"
+    assert found.reference == "other: 2.0%"
     assert found.new == "other: 60.0%"
     assert found.p_value < 1e-10
 
@@ -57,7 +57,7 @@ def test_gaps_are_tested_where_they_are_allowed() -> None:
     old, new = [1.0] * 95 + [np.nan] * 5, [1.0] * 60 + [np.nan] * 40
     number, gaps = compare(old, new, takes_gaps=True)
     assert (number.p_value, number.effect) == (1.0, 0.0)
-    assert (gaps.feature, gaps.test, gaps.training, gaps.new) == ("area (no value)", CHI_SQUARE, "5.0%", "40.0%")
+    assert (gaps.feature, gaps.test, gaps.reference, gaps.new) == ("area (no value)", CHI_SQUARE, "5.0%", "40.0%")
     assert gaps.effect == pytest.approx(0.35)
 
 

@@ -118,11 +118,11 @@ def _print_problems(problems: Problems) -> None:
 
 
 def _print(report: DriftReport, console: Console) -> None:
-    columns = (Column(name, overflow="fold") for name in ("feature", "training", "new", "effect", "p (Holm)", ""))
+    columns = (Column(name, overflow="fold") for name in ("feature", "reference", "new", "effect", "p (Holm)", ""))
     table = Table(*columns, title=f"New samples for {report.model}")
     ordered = sorted(report.tests, key=lambda each: (not each.has_drifted, each.p_adjusted, -each.test.effect))
     for each in ordered[:PRINTED]:
-        texts = map(escape, (each.test.feature, each.test.training, each.test.new))
+        texts = map(escape, (each.test.feature, each.test.reference, each.test.new))
         mark = "[bold red]drift[/]" if each.has_drifted else ""
         table.add_row(*texts, f"{each.test.effect:.3f}", f"{each.p_adjusted:.2g}", mark)
     console.print(table)

@@ -102,7 +102,7 @@ def stack(samples: Sequence[npt.ArrayLike], shape: Iterable[int], dtype: str) ->
 
 
 def check_outputs(inputs: Iterable[Path], output: Path | None, show: Path | None) -> None:
-    """Refuse files to be written that are among the inputs, and those of a kind that is not written.
+    """Refuse files to be written that are among the inputs or in a folder of them, and those of a kind not written.
 
     Raises:
         ModelyardError: it says which.
@@ -115,5 +115,13 @@ def check_outputs(inputs: Iterable[Path], output: Path | None, show: Path | None
     given = list(map(os.path.realpath, inputs))  # unlike Path.resolve, no error for a link to itself
     for target in filter(None, (output, show)):
         real = os.path.realpath(target)
-        if real in given or (target.exists() and any(Path(real).is_relative_to(each) for each in given)):
+        if target.is_dir():
+            raise ModelyardError(f"{target}: Is a directory. Give another name")
+        if not any(Path(real).is_relative_to(each) for each in given):
+            continue
+        if real in given or target.exists():
             raise ModelyardError(f"{target} is an input file and would be overwritten: give the output another name")
+        raise ModelyardError(
+            f"{target} would be read as a sample the next time, because it is in a folder of samples: give the output "
+            "another place"
+        )

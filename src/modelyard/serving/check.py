@@ -288,15 +288,25 @@ def _requests(files: Sequence[Path], description: InputDescription, target: str)
         )
     if target:
         raise ModelyardError("a log of `modelyard serve` has no true answers: leave out --target")
+    noticed: set[str] = set()  # most requests of a program have the same columns too many
     for file in files:
-        for number, line in enumerate(read_text(file).splitlines(), start=1):
+        lines = [(number, line) for number, line in enumerate(read_text(file).split("\n"), start=1) if line]
+        if not lines:
+            yield _unread(f"{file}: there is no request in it", description)
+        for number, line in lines:
             try:
-                yield questions.read(questions.from_json(json.loads(line)["input"], description), description)
-            except (KeyError, TypeError, ValueError, Unreadable) as error:
+                asked = questions.from_json(json.loads(line)["input"], description)
+                batch = questions.read(asked, description)
+            except (KeyError, TypeError, ValueError, RecursionError, Unreadable) as error:
                 reason = error if isinstance(error, Unreadable) else "no request that `modelyard serve` has logged"
-                yield PredictionBatch(
-                    {}, stack([], description.shape, description.dtype), errors=(f"{file}: line {number}: {reason}",)
-                )
+                yield _unread(f"{file}: line {number}: {reason}", description)
+            else:
+                yield replace(batch, warnings=tuple(each for each in batch.warnings if each not in noticed))
+                noticed.update(batch.warnings)
+
+
+def _unread(error: str, description: InputDescription) -> PredictionBatch:
+    return PredictionBatch({}, stack([], description.shape, description.dtype), errors=(error,))
 
 
 class _Drawn(NamedTuple):

@@ -40,7 +40,7 @@ class FeatureTest(NamedTuple):
         p_value: of this test alone.
         effect: the largest difference of the shares of any values: the distance of Kolmogorov and Smirnov for numbers
             (of values up to some number), the total variation distance for categories.
-        training: what the feature was like, in words.
+        reference: what the feature was like, in words: of the training samples, or of outputs for the test samples.
         new: what it is like.
     """
 
@@ -48,7 +48,7 @@ class FeatureTest(NamedTuple):
     test: str
     p_value: float
     effect: float
-    training: str
+    reference: str
     new: str
 
 
