@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from modelyard.core.errors import ModelyardError
-from modelyard.core.report_text import END, START, duration_text, fill, markdown_table, shortened
+from modelyard.core.report_text import END, START, duration_text, fill, markdown_table, shortened, without_markup
 
 
 def test_a_table_has_a_header_a_rule_and_its_rows():
@@ -18,6 +18,20 @@ def test_no_cell_ends_its_row_or_column():
         "| a \\| b |",
         "| two lines |",
     ]
+
+
+@pytest.mark.parametrize(
+    "text, escaped",
+    [
+        ("<script>a</script>", "\\<script\\>a\\</script\\>"),
+        ("![a](http://b) [c][d]", "![a\\](http://b) [c\\][d]"),
+        ("*a* _b_ `<c>` a|b ~d~ $e$ &lt; \\", "\\*a\\* \\_b\\_ \\`\\<c\\>\\` a\\|b \\~d\\~ \\$e\\$ \\&lt; \\\\"),
+        ("`` <a> `", "\\`\\` \\<a\\> \\`"),
+        ("macro_f1 [64, 32] R&D `modelyard run`", "macro_f1 [64, 32] R&D `modelyard run`"),
+    ],
+)
+def test_a_text_without_markup_shows_its_letters(text: str, escaped: str):
+    assert without_markup(text) == escaped
 
 
 @pytest.mark.parametrize("between", ["", "old\n", "old\n\nlines\n"])

@@ -65,6 +65,18 @@ def test_a_class_that_is_predicted_worse_is_a_limit(project: Path) -> None:
     assert "- Worse than on average at: 8 (F1 0.50)." in model_card(CardSources.read(project), "digits_cnn")
 
 
+def test_names_from_data_are_no_markup(project: Path) -> None:
+    details = project / "results/digits_cnn/details.json"
+    content, evil = read_json(details), "<img src=x>|[l](http://evil)"
+    content["classes"] = {evil: {**content["classes"].pop("8"), "f1": 0.0}, **content["classes"]}
+    write_json(details, content)
+    card = model_card(CardSources.read(project), "digits_cnn")
+    shown = r"\<img src=x\>\|[l\](http://evil)"
+    assert f"| {shown} | 36 |" in card
+    assert f"Worse than on average at: {shown} (F1 0.00)." in card
+    assert evil not in card
+
+
 SLICES = {
     "metric": "accuracy",
     "columns": {

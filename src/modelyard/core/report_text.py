@@ -9,6 +9,8 @@ from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_text, write_text
 
 UNESCAPED_BAR = re.compile(r"(?<!\\)\|")
+CODE = re.compile(r"(`[\w./ -]+`)")  # nothing that would be markup if the backticks did not make it code
+MARKUP = re.compile(r"[\\`*<>|~$]|\](?=[(\[])|&(?=#?\w+;)|(?<!\w)_|_(?!\w)")
 START, END = "<!-- results -->", "<!-- end -->"
 
 
@@ -17,6 +19,12 @@ def markdown_table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str
     rows = ([UNESCAPED_BAR.sub(r"\\|", " ".join(cell.split())) for cell in cells] for cells in (header, *lines))
     first, *others = (f"| {' | '.join(cells)} |" for cells in rows)
     return "\n".join([first, f"| {' | '.join(['---'] * len(header))} |", *others])
+
+
+def without_markup(text: str) -> str:
+    """A text in Markdown that shows names from data as they are; of its own it may have words in backticks."""
+    parts = CODE.split(text)
+    return "".join(part if position % 2 else MARKUP.sub(r"\\\g<0>", part) for position, part in enumerate(parts))
 
 
 def fill(page: Path, content: str, start: str = START, end: str = END) -> None:

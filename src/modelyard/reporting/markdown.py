@@ -5,7 +5,7 @@ from itertools import chain
 
 import pandas as pd
 
-from modelyard.core.report_text import markdown_table, setting_text
+from modelyard.core.report_text import markdown_table, setting_text, without_markup
 from modelyard.experiments.compare import MISSING, overview
 from modelyard.reporting.changes import MetricChange, ProjectChanges, ValueChange
 from modelyard.reporting.claims import ClaimRow
@@ -115,13 +115,7 @@ def _value_cells(change: ValueChange) -> tuple[str, ...]:
     return f"`{change.name}`", before, now
 
 
-def _plain(text: str) -> str:
-    """A text that starts no markup."""
-    return "".join(f"\\{letter}" if letter in "*_<>[]" else letter for letter in text)
-
-
 def _escaped(text: str) -> str:
     """A text in one line, shortened, that neither breaks a table nor starts markup."""
     text = " ".join(text.split())
-    short = text if len(text) <= MAX_LENGTH else f"{text[: MAX_LENGTH - 1]}…"
-    return "".join(f"\\{letter}" if letter in "|`*_<>[]\\" else letter for letter in short)
+    return without_markup(text if len(text) <= MAX_LENGTH else f"{text[: MAX_LENGTH - 1]}…")

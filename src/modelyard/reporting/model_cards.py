@@ -11,7 +11,7 @@ from typing import Any
 from modelyard import params
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import write_text
-from modelyard.core.report_text import markdown_table, setting_text
+from modelyard.core.report_text import markdown_table, setting_text, without_markup
 from modelyard.data.samples import Task
 from modelyard.params.project import Project, Published
 from modelyard.params.results import FoldResults, results_of
@@ -136,6 +136,7 @@ def _template() -> Any:
 
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701 (Markdown)
     environment.globals["table"] = _table
+    environment.filters["plain"] = without_markup
     return environment.from_string(package_files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8"))
 
 
@@ -245,4 +246,4 @@ def _number(value: Any) -> str:
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return markdown_table(header, [list(map(str, row)) for row in rows])
+    return markdown_table(header, [list(map(without_markup, row)) for row in rows])
