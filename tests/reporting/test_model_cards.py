@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from support.houses import house_input
 from support.projects import CLASSIFICATION, DIGITS, edit, make_results
+from support.reports import write_report
 
 from modelyard.core.files import read_json, write_json
 from modelyard.data.contract import describe_training
 from modelyard.data.inputs import save_description
-from modelyard.reporting.model_cards import CardSources, model_card, write_cards
+from modelyard.reporting.model_cards import CardSources, model_card, read_cards, write_cards
 
 
 @pytest.fixture(scope="module")
@@ -116,11 +117,16 @@ def test_a_regression_has_no_calibration(sources: CardSources) -> None:
     assert "Calibration" not in model_card(sources, "boston_mlp")
 
 
-def test_use_says_which_columns_the_model_takes_and_what_it_answers(project: Path, tmp_path: Path) -> None:
-    data, folder = house_input(tmp_path, "price"), project / "data/inputs/boston"
+def describe_houses(project: Path, temporary: Path) -> None:
+    """Let an input of a project be a table with named columns."""
+    data, folder = house_input(temporary, "price"), project / "data/inputs/boston"
     (folder / "training").mkdir()
     save_description(data.description, folder / "training")
     describe_training(data.samples.x, data.description).save(folder / "contract")
+
+
+def test_use_says_which_columns_the_model_takes_and_what_it_answers(project: Path, tmp_path: Path) -> None:
+    describe_houses(project, tmp_path)
     use = model_card(CardSources.read(project), "boston_mlp").partition("## Use")[2].partition("## Rebuild")[0]
     assert "FILES are tables: CSV, Parquet or Feather. It takes raw values of these columns, in any order:" in use
     assert "| column | kind | training samples | may be empty |" in use
@@ -129,16 +135,35 @@ def test_use_says_which_columns_the_model_takes_and_what_it_answers(project: Pat
 
 
 def test_only_evaluated_experiments_with_readable_results_have_a_card(project: Path) -> None:
-    written = write_cards(CardSources.read(project))
+    def write() -> list[Path]:
+        sources = CardSources.read(project)
+        return write_cards(sources, read_cards(sources, sources.project.all_experiments))
+
+    written = write()
     assert project / "results/boston_mlp/card.md" in written
     assert all((file.parent / "metrics.json").exists() for file in written)
     (project / "results/digits_cnn/metrics.json").write_text("no JSON")
-    (project / "results/digits_cnn/card.md").unlink()
-    again = write_cards(CardSources.read(project))
-    assert {*written} - {*again} == {project / "results/digits_cnn/card.md"}
-    assert not (project / "results/digits_cnn/card.md").exists()
+    assert {*written} - {*write()} == {project / "results/digits_cnn/card.md"}
+    assert not (project / "results/digits_cnn/card.md").exists(), "of other results"
 
 
 def test_a_note_becomes_part_of_the_purpose(project: Path) -> None:
     edit(project / "published.yaml", "boston_mlp", "note", value="a first network")
     assert "It shows: a first network." in model_card(CardSources.read(project), "boston_mlp")
+
+
+def test_the_page_of_the_report_has_each_card(project: Path, tmp_path: Path) -> None:
+    describe_houses(project, tmp_path)
+    predictions = "truth,prediction,probability,loss\n1,1,0.95,0.1\n2,2,0.85,0.2\n"
+    (project / "results/digits_cnn/predictions.csv").write_text(predictions)
+    page = write_report(project, tmp_path / "index.html").page
+    houses, digits = (
+        page.html.partition(f'<div id="experiment-{name}">')[2].partition("</details>\n<details>")[0]
+        for name in ("boston_mlp", "digits_cnn")
+    )
+    assert "<p>A model of the family <code>mlp</code> for regression. It shows: raw features.</p>" in houses
+    assert "<td>town</td><td>category</td><td>3 categories: Bonn, Köln, Ulm</td><td>yes</td>" in houses
+    assert "For each sample it answers with the prediction in 1000 dollars." in houses
+    assert "<dt>expected calibration error</dt><dd>0.1</dd>" in digits
+    for part in ("not on the luck of one training", "modelyard predict digits_cnn FILES", "modelyard run digits_cnn"):
+        assert part in digits

@@ -18,7 +18,7 @@ from modelyard.reporting.data_cards import DatasetCard, data_cards
 from modelyard.reporting.experiments import ExperimentSection, experiment_sections
 from modelyard.reporting.inline_images import InlineImage
 from modelyard.reporting.label_errors import LabelErrorSection, label_error_sections
-from modelyard.reporting.model_cards import CardSources
+from modelyard.reporting.model_cards import CardSources, ModelCard, read_cards
 from modelyard.reporting.notebook_findings import NotebookFindings, notebook_findings
 from modelyard.reporting.project_files import ProjectFiles
 from modelyard.reporting.promotions import LookedAtTestSet, looked_at_test_sets
@@ -45,6 +45,7 @@ class ReportContents:
         experiments: a section for each experiment.
         data_cards: a card for each data set.
         card_sources: what the cards of the models are made from.
+        model_cards: the card of each experiment; None where it has none.
         claims: the tested claims.
         replication: the metrics over seeds.
         findings: what claims and runs over seeds say about each notebook.
@@ -66,6 +67,7 @@ class ReportContents:
     experiments: list[ExperimentSection]
     data_cards: list[DatasetCard]
     card_sources: CardSources
+    model_cards: dict[str, ModelCard | None]
     claims: list[ClaimRow]
     replication: list[ReplicationRow]
     findings: list[NotebookFindings]
@@ -111,6 +113,7 @@ def gather(root: Path, against: str | None = None) -> ReportContents:
     changes = compare_states(project, read_state(files_then), now) if files_then else None
     claims, replication = claim_rows(files, project), replication_rows(files, project, published)
     cards = data_cards(files, project, now.outputs)
+    sources = CardSources(root, project, published, cards, replication, now.outputs, others)
     return ReportContents(
         title=project_name(root) or root.resolve().name,
         created=datetime.now(UTC),
@@ -122,7 +125,8 @@ def gather(root: Path, against: str | None = None) -> ReportContents:
         units=project.units,
         experiments=experiment_sections(files, project, tables, now.outputs),
         data_cards=cards,
-        card_sources=CardSources(root, project, published, cards, replication, now.outputs, others),
+        card_sources=sources,
+        model_cards=read_cards(sources, project.all_experiments),
         claims=claims,
         replication=replication,
         findings=notebook_findings(claims, replication, published),

@@ -1,6 +1,6 @@
 """A card for each model in Markdown: purpose, data, training, results, limits, and how to use and rebuild it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -105,29 +105,44 @@ class ModelCard:
     model_md5: str
 
 
-def write_cards(sources: CardSources) -> list[Path]:
-    """Write card.md into the results folder of each experiment that was evaluated; returns the files.
+def read_cards(sources: CardSources, names: Iterable[str]) -> dict[str, ModelCard | None]:
+    """The card of each of these experiments; None of one that was not evaluated, or whose result files are wrong."""
+    return {name: _card_if_evaluated(sources, name) for name in names}
 
-    An experiment whose result files are wrong gets none; the report lists what is wrong with them.
+
+def write_cards(sources: CardSources, cards: Mapping[str, ModelCard | None]) -> list[Path]:
+    """Write card.md into the results folder of each experiment that has a card, and remove it from the others.
+
+    Returns:
+        The files that were written.
     """
-    written = []
-    for name in sources.project.all_experiments:
-        results = results_of(sources.project, name, sources.root)
-        with suppress(ModelyardError):
-            if results.is_evaluated:
-                write_text(results.folder / FILE, model_card(sources, name))
-                written.append(results.folder / FILE)
-    return written
+    files = {results_of(sources.project, name, sources.root).folder / FILE: card for name, card in cards.items()}
+    for file, card in files.items():
+        if card:
+            write_text(file, _markdown(card))
+        else:
+            file.unlink(missing_ok=True)
+    return [file for file, card in files.items() if card]
 
 
 def model_card(sources: CardSources, name: str) -> str:
-    """The card of an experiment.
+    """The card of an experiment in Markdown.
 
     Raises:
         ModelyardError: a result file is wrong, or there is no such experiment.
     """
-    text = _template().render(card=_card(sources, name)).strip()
-    return f"{text}\n"
+    return _markdown(_card(sources, name))
+
+
+def _card_if_evaluated(sources: CardSources, name: str) -> ModelCard | None:
+    with suppress(ModelyardError):  # the report lists what is wrong with a file
+        if results_of(sources.project, name, sources.root).is_evaluated:
+            return _card(sources, name)
+    return None
+
+
+def _markdown(card: ModelCard) -> str:
+    return f"{_template().render(card=card).strip()}\n"
 
 
 @cache

@@ -3,7 +3,7 @@
 from importlib.resources import files
 from typing import Any
 
-from modelyard.core.report_text import duration_text, setting_text
+from modelyard.core.report_text import CODE, duration_text, setting_text
 from modelyard.metrics.definitions import is_in_target_unit
 from modelyard.reporting.contents import ReportContents
 
@@ -15,10 +15,20 @@ def html_page(contents: ReportContents) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": _number, "setting": setting_text, "duration": duration_text}
+    environment.filters |= {"number": _number, "setting": setting_text, "duration": duration_text, "code": _code}
     environment.tests["in_target_unit"] = is_in_target_unit
     template = files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
     return environment.from_string(template).render(report=contents)
+
+
+def _code(text: str) -> Any:
+    """A text with its words in backticks as code."""
+    from markupsafe import Markup, escape
+
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part.strip("`")) if position % 2 else escape(part)
+        for position, part in enumerate(CODE.split(text))
+    )
 
 
 def _number(value: Any) -> str:
