@@ -11,7 +11,9 @@ from support.reports import write_report
 from modelyard.core.files import read_json, write_json
 from modelyard.data.contract import describe_training
 from modelyard.data.inputs import save_description
+from modelyard.reporting.input_columns import InputFiles
 from modelyard.reporting.model_cards import CardSources, model_card, read_cards, write_cards
+from modelyard.serving.batch import SampleKind
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +30,10 @@ def sources(original: Path) -> CardSources:
         ("boston_mlp", "| correlation | the same | 8 | 0.79 (0.7733 to 0.8067) | 0.765 to 0.823 |"),
         ("boston_mlp", "modelyard predict boston_mlp FILES"),
         ("boston_mlp", "modelyard run boston_mlp"),
+        ("boston_mlp", "`modelyard verify boston_mlp` builds it in a temporary folder"),
+        ("boston_mlp", "| `training.optimizer` | adam |"),
+        ("boston_mlp", "| `training.reshuffle_before_split` | false |"),
+        ("boston_mlp", "| duration | 4.2 s |"),
         (
             "digits_cnn",
             "| license | CC BY 4.0 (UCI Machine Learning Repository, Optical Recognition of Handwritten Digits) |",
@@ -41,7 +47,33 @@ def test_a_card_has_data_training_results_use_and_rebuild(sources: CardSources, 
 
 def test_published_values_stand_beside_the_results(sources: CardSources) -> None:
     (line,) = [line for line in model_card(sources, "boston_mlp").splitlines() if line.startswith("| correlation | 0.")]
-    assert line.endswith("| 0.7958 |")
+    assert line.endswith("| 0.7958 outside |")
+
+
+def test_training_has_the_epochs_and_which_of_them_the_model_is_of(project: Path) -> None:
+    history = project / "results/digits_cnn/history.csv"
+    history.write_text("epoch,val_loss\n1,3\n2,1\n3,2\n")
+    assert "| trained epochs | 3 |" in model_card(CardSources.read(project), "digits_cnn")
+    stopping = {"monitor": "val_loss", "patience": 1, "restore_best": True}
+    edit(project / "params.yaml", "experiments", "digits_cnn", "training", "early_stopping", value=stopping)
+    assert "| trained epochs | 3; the model is of epoch 2 |" in model_card(CardSources.read(project), "digits_cnn")
+
+
+@pytest.mark.parametrize(
+    "kind, shape, words",
+    [
+        ("text", "60", "FILES are texts in UTF-8. Of each, the first 59 words are read. Scaling,"),
+        ("image", "8 x 8 x 1", "Each is resized to 8 x 8 x 1. Scaling,"),
+        ("table", "13", "FILES are tables (CSV, Parquet or Feather). It takes raw samples of shape 13. Scaling,"),
+        (None, "13", "\nIt takes raw samples of shape 13. Scaling,"),
+    ],
+)
+def test_use_says_what_becomes_of_each_file(sources: CardSources, kind: SampleKind, shape: str, words: str) -> None:
+    cards = [
+        replace(card, inputs=tuple(replace(each, shape=shape, files=InputFiles(kind)) for each in card.inputs))
+        for card in sources.data_cards
+    ]
+    assert words in model_card(replace(sources, data_cards=cards), "boston_mlp")
 
 
 def test_what_is_known_from_one_training_only_is_a_limit(sources: CardSources) -> None:
@@ -128,7 +160,7 @@ def describe_houses(project: Path, temporary: Path) -> None:
 def test_use_says_which_columns_the_model_takes_and_what_it_answers(project: Path, tmp_path: Path) -> None:
     describe_houses(project, tmp_path)
     use = model_card(CardSources.read(project), "boston_mlp").partition("## Use")[2].partition("## Rebuild")[0]
-    assert "FILES are tables: CSV, Parquet or Feather. It takes raw values of these columns, in any order:" in use
+    assert "FILES are tables (CSV, Parquet or Feather). It takes the raw values of its columns, in any order." in use
     assert "| column | kind | training samples | may be empty |" in use
     assert "| town | category | 3 categories: Bonn, Köln, Ulm | yes |" in use
     assert "For each sample it answers with the prediction in 1000 dollars." in use

@@ -15,10 +15,10 @@ from modelyard.params.results import results_of, results_root
 from modelyard.reporting.changes import ProjectChanges, compare_states, read_state, with_other_settings
 from modelyard.reporting.claims import ClaimRow, claim_rows
 from modelyard.reporting.data_cards import DatasetCard, data_cards
-from modelyard.reporting.experiments import ExperimentSection, experiment_sections
+from modelyard.reporting.experiments import ExperimentSection, build_seconds, experiment_sections
 from modelyard.reporting.inline_images import InlineImage
 from modelyard.reporting.label_errors import LabelErrorSection, label_error_sections
-from modelyard.reporting.model_cards import CardSources, ModelCard, read_cards
+from modelyard.reporting.model_cards import CardSources, ModelCard, published_inside, read_cards
 from modelyard.reporting.notebook_findings import NotebookFindings, notebook_findings
 from modelyard.reporting.project_files import ProjectFiles
 from modelyard.reporting.promotions import LookedAtTestSet, looked_at_test_sets
@@ -112,8 +112,9 @@ def gather(root: Path, against: str | None = None) -> ReportContents:
     files_then = ProjectFiles(root, earlier) if earlier else None
     changes = compare_states(project, read_state(files_then), now) if files_then else None
     claims, replication = claim_rows(files, project), replication_rows(files, project, published)
-    cards = data_cards(files, project, now.outputs)
-    sources = CardSources(root, project, published, cards, replication, now.outputs, others)
+    cards, seconds = data_cards(files, project, now.outputs), build_seconds(files)
+    inside = published_inside(compared)
+    sources = CardSources(root, project, published, inside, cards, replication, now.outputs, others, seconds)
     return ReportContents(
         title=project_name(root) or root.resolve().name,
         created=datetime.now(UTC),
@@ -123,7 +124,7 @@ def gather(root: Path, against: str | None = None) -> ReportContents:
         compared=compared,
         tables=tables,
         units=project.units,
-        experiments=experiment_sections(files, project, tables, now.outputs),
+        experiments=experiment_sections(files, project, tables, now.outputs, seconds),
         data_cards=cards,
         card_sources=sources,
         model_cards=read_cards(sources, project.all_experiments),

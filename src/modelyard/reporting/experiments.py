@@ -76,8 +76,20 @@ class ExperimentSection:
         return list(next(iter(self.measured.classes.values())))
 
 
+def build_seconds(files: ProjectFiles) -> dict[str, float]:
+    """How long each stage took when it last ran here."""
+    seconds = files.attempt(str(TIMES), lambda: _seconds(files), None)
+    if seconds is None:
+        files.missing.append(f"build times: no {TIMES}; modelyard run writes it")
+    return seconds or {}
+
+
 def experiment_sections(
-    files: ProjectFiles, project: Project, tables: Iterable[ResultTable], outputs: Mapping[str, str]
+    files: ProjectFiles,
+    project: Project,
+    tables: Iterable[ResultTable],
+    outputs: Mapping[str, str],
+    seconds: Mapping[str, float],
 ) -> list[ExperimentSection]:
     """Every experiment, in the order of the tables.
 
@@ -86,13 +98,9 @@ def experiment_sections(
         project: params.yaml.
         tables: the result tables.
         outputs: the MD5 of every output in dvc.lock, by path.
+        seconds: how long each stage took.
     """
-    seconds = files.attempt(str(TIMES), lambda: _seconds(files), None)
-    if seconds is None:
-        files.missing.append(f"build times: no {TIMES}; modelyard run writes it")
-    return [
-        _section(files, project, table.dataset, row, outputs, seconds or {}) for table in tables for row in table.rows
-    ]
+    return [_section(files, project, table.dataset, row, outputs, seconds) for table in tables for row in table.rows]
 
 
 def _section(
@@ -119,7 +127,7 @@ def _section(
         dataset=dataset,
         folder=results.folder.relative_to(files.root).as_posix(),
         settings=stated_settings(project.all_experiments[name]),
-        defaults=_defaults(project.all_experiments[name]),
+        defaults=default_settings(project.all_experiments[name]),
         last_epoch=files.attempt(f"{results.folder}/history.csv", lambda: _last_epoch(results, training), {}),
         restores_best=_restored(training) is not None,
         measured=files.attempt(
@@ -164,7 +172,7 @@ def stated_settings(experiment: BaseModel) -> dict[str, Any]:
     return flatten(experiment.model_dump(mode="json", exclude_unset=True))
 
 
-def _defaults(experiment: BaseModel) -> dict[str, Any]:
+def default_settings(experiment: BaseModel) -> dict[str, Any]:
     """The other settings that have a value."""
     stated, every = stated_settings(experiment), flatten(experiment.model_dump(mode="json"))
     return {key: value for key, value in every.items() if key not in stated and value is not None}

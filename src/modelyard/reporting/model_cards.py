@@ -8,28 +8,34 @@ from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from modelyard import params
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import write_text
-from modelyard.core.report_text import markdown_table, setting_text, without_markup
+from modelyard.core.report_text import duration_text, markdown_table, setting_text, without_markup
 from modelyard.data.samples import Task
+from modelyard.experiments.compare import compare
+from modelyard.models.engine.training_settings import trained_epoch
 from modelyard.params.project import Project, Published
-from modelyard.params.results import FoldResults, results_of
+from modelyard.params.results import FoldResults, results_of, results_root, train_stage
 from modelyard.reporting.calibration import Calibration, read_calibration
 from modelyard.reporting.changes import read_state, with_other_settings
 from modelyard.reporting.data_cards import DatasetCard, InputCard, data_cards
-from modelyard.reporting.experiments import NOT_MEASURED, read_measurements, stated_settings
+from modelyard.reporting.experiments import (
+    NOT_MEASURED,
+    build_seconds,
+    default_settings,
+    read_measurements,
+    stated_settings,
+)
 from modelyard.reporting.project_files import ProjectFiles
 from modelyard.reporting.replication import ReplicationRow, replication_rows
+from modelyard.serving.batch import FILES
 
 TEMPLATE, FILE = "card.md.jinja", "card.md"
 WEAK_CLASS = 0.1  # of F1 below the mean of the classes: worth a warning
 SHOWN_COLUMNS = 50
-FILES = {
-    "image": "FILES are images, which are resized. ",
-    "text": "FILES are texts. ",
-    "table": "FILES are tables: CSV, Parquet or Feather. ",
-}
 ANSWERS: dict[Task, str] = {
     "classification": "the class and its probability",
     "regression": "the prediction",
@@ -56,10 +62,12 @@ class CardSources:
     root: Path
     project: Project
     published: Published
+    published_inside: frozenset[tuple[str, str]]
     data_cards: list[DatasetCard]
     replication: list[ReplicationRow]
     outputs: dict[str, str]
     with_other_settings: frozenset[str]
+    seconds: Mapping[str, float]
 
     @classmethod
     def read(cls, root: Path) -> "CardSources":
@@ -73,7 +81,15 @@ class CardSources:
         state = read_state(files)
         cards, others = data_cards(files, project, state.outputs), frozenset(with_other_settings(project, state))
         replication = replication_rows(files, project, published)
-        return cls(root, project, published, cards, replication, state.outputs, others)
+        folders = (root / results_root(section) for section in ("experiments", "pretrained"))
+        inside = published_inside(compare(project, published, *folders, with_distances=False))
+        return cls(root, project, published, inside, cards, replication, state.outputs, others, build_seconds(files))
+
+
+def published_inside(compared: pd.DataFrame) -> frozenset[tuple[str, str]]:
+    """The experiments and metrics of an `experiments.compare` whose published value is in our interval."""
+    inside = compared[compared.inside.eq(True)]
+    return frozenset(zip(inside.experiment, inside.metric, strict=True))
 
 
 @dataclass(frozen=True)
@@ -103,6 +119,7 @@ class ModelCard:
     more_columns: int
     answers: str
     model_md5: str
+    metrics_md5: str
 
 
 def read_cards(sources: CardSources, names: Iterable[str]) -> dict[str, ModelCard | None]:
@@ -174,7 +191,7 @@ def _card(sources: CardSources, name: str) -> ModelCard:
         purpose=f"A model of the family `{experiment.model.family}` for {task}.{f' It shows: {note}.' if note else ''}",
         dataset=dataset,
         data=list(_data(dataset, experiment.input, data, unit)),
-        settings=[(f"`{key}`", setting_text(value)) for key, value in stated_settings(experiment).items()],
+        settings=list(_training(sources, name)),
         samples=results.rows if is_evaluated else 0,
         positive_class=measured.positive_class,
         results=list(_results(sources, name, measured.metrics)),
@@ -199,6 +216,7 @@ def _card(sources: CardSources, name: str) -> ModelCard:
         more_columns=max(len(columns) - SHOWN_COLUMNS, 0),
         answers=ANSWERS[task] + (f" in {unit}" if unit else ""),
         model_md5=sources.outputs.get(results.model.relative_to(root).as_posix(), ""),
+        metrics_md5=sources.outputs.get((results.folder / "metrics.json").relative_to(root).as_posix(), ""),
     )
 
 
@@ -214,10 +232,26 @@ def _data(dataset: DatasetCard, input_name: str, data: InputCard | None, unit: s
         yield "unit of the target", unit
 
 
+def _training(sources: CardSources, name: str) -> Iterator[tuple[str, str]]:
+    """The settings that params.yaml states, the defaults of the training, and what it took."""
+    experiment, section = sources.project.all_experiments[name], sources.project.section_of(name)
+    defaults = default_settings(experiment).items()
+    used = stated_settings(experiment) | {key: value for key, value in defaults if key.startswith("training.")}
+    yield from ((f"`{key}`", setting_text(value)) for key, value in used.items())
+    with suppress(FileNotFoundError, IndexError, KeyError):  # a clone has no history
+        history = results_of(sources.project, name, sources.root).history()
+        if len(history) > 1:
+            best = trained_epoch(experiment.training, history) + 1
+            yield "trained epochs", f"{len(history)}{f'; the model is of epoch {best}' if best < len(history) else ''}"
+    if seconds := sources.seconds.get(train_stage(section, name)):
+        yield "duration", duration_text(seconds)
+
+
 def _results(sources: CardSources, name: str, metrics: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     published = sources.published[name].metrics if name in sources.published else {}
     for metric, text in metrics.items():
-        yield metric, text, f"{published[metric]:.4g}" if metric in published else ""
+        side = "inside" if (name, metric) in sources.published_inside else "outside"
+        yield metric, text, f"{published[metric]:.4g} {side}" if metric in published else ""
 
 
 def _folds(folds: FoldResults | None) -> str:
@@ -248,12 +282,18 @@ def _calibration(calibration: Calibration | None, metrics: Mapping[str, str]) ->
 
 
 def _takes(data: InputCard | None) -> str:
-    files = FILES[data.files.kind] if data and data.files.kind else ""
+    kind = data.files.kind if data else None
+    files = f"FILES are {FILES[kind]}. " if kind else ""
+    samples = f"It takes raw samples{f' of shape {data.shape}' if data else ''}. "
     if data and data.files.columns:
-        samples = "raw values of these columns, in any order"
-    else:
-        samples = f"raw samples{f' of shape {data.shape}' if data else ''}"
-    return f"{files}It takes {samples}: scaling, and whatever else was learnt from the training samples, is part of it."
+        samples = "It takes the raw values of its columns, in any order. "
+    elif data and kind == "image":
+        samples = f"Each is resized to {data.shape}. "
+    elif data and kind == "text":
+        samples = (
+            f"Of each, the first {int(data.shape) - 1} words are read. "  # the sample begins with a sign of its own
+        )
+    return f"{files}{samples}Scaling, and whatever else was learnt from the training samples, is part of the model."
 
 
 def _number(value: Any) -> str:
