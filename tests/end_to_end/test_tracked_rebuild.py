@@ -41,14 +41,12 @@ def test_the_runs_of_a_rebuild_have_its_tag_and_those_of_commit_notebook_and_dat
     assert runs["xor_mlp"].data.tags["notebook"] == "001"
     inputs = {path: md5 for path, md5 in rebuilt.outputs("normalise@xor").items() if not path.endswith(".json")}
     for name, run in runs.items():
-        assert tagged(run, "out:") == rebuilt.outputs(f"train@{name}") | rebuilt.outputs(f"evaluate@{name}")
-        assert tagged(run, "in:") == inputs
+        lineage = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/lineage.json")
+        assert lineage["came out"] == rebuilt.outputs(f"train@{name}") | rebuilt.outputs(f"evaluate@{name}")
+        assert {path: md5 for path, md5 in lineage["went in"].items() if path.startswith("data/")} == inputs
+        assert "artifacts/card.md)" in run.data.tags["mlflow.note.content"]
         assert (run.data.tags["git_dirty"], run.data.tags["git_changed"]) == ("true", EDITED)
         assert run.info.status == "FINISHED"
-
-
-def tagged(run: mlflow.entities.Run, prefix: str) -> dict[str, str]:
-    return {tag.removeprefix(prefix): md5 for tag, md5 in run.data.tags.items() if tag.startswith(prefix)}
 
 
 def test_complete_runs_are_left_alone(rebuilt: TrackedProject) -> None:
@@ -77,7 +75,7 @@ def test_a_lost_store_is_backfilled_from_the_files_once(rebuilt: TrackedProject,
         assert result_tags(run) == result_tags(originals[name])
         assert run.inputs.dataset_inputs[0].dataset.digest == originals[name].inputs.dataset_inputs[0].dataset.digest
         artifacts = [file.path for file in client.list_artifacts(run.info.run_id)]
-        assert artifacts == ["changes.patch", "details.json", "figures", "lineage.json"]
+        assert artifacts == ["card.md", "changes.patch", "details.json", "figures", "lineage.json"]
         assert client.get_logged_model(run.data.tags["model_uri"].removeprefix("models:/")).name == name
     history = client.get_metric_history(copy.runs()["xor_mlp"].info.run_id, "loss")
     assert [each.step for each in history] == list(range(1, EPOCHS + 1))

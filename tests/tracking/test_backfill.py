@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import mlflow
 import pytest
 from ruamel.yaml import YAML
 from support.mlflow_runs import metric_history, runs_in
@@ -17,6 +18,7 @@ from modelyard.params.fold_evaluation import FoldEvaluation
 from modelyard.params.project import Project
 from modelyard.tracking import NullRun
 from modelyard.tracking.backfill import NOT_ADDED, backfill
+from modelyard.tracking.queries import lineage_of
 
 TRAINING, RESULTS = Path("data/inputs/line/training"), Path("results/linear")
 MODEL_MD5 = "1" * 32
@@ -68,13 +70,13 @@ def test_results_without_a_run_are_added_from_their_files(project: Path, built: 
     tags, metrics = run.data.tags, read_json(RESULTS / "metrics.json")
     assert (run.info.run_name, run.info.status) == ("linear", "FINISHED")
     assert tags["filled_in_from"] == "result files of an earlier training, or of one elsewhere"
-    lineage = {tag: md5 for tag, md5 in tags.items() if tag.startswith(("in:", "out:"))}
-    assert lineage == {
-        f"in:{TRAINING}": "b", f"out:{RESULTS}/model": MODEL_MD5, f"out:{RESULTS}/metrics.json": "c"
-    }  # fmt: skip
+    assert lineage_of(run.info.run_id) == {
+        "went in": {"src/a.py": "a", f"{TRAINING}": "b"},
+        "came out": {f"{RESULTS}/model": MODEL_MD5, f"{RESULTS}/metrics.json": "c"},
+    }
     assert {name: run.data.metrics[f"test_{name}"] for name in metrics} == pytest.approx(metrics)
     assert [step for step, _ in metric_history(project, run, "loss")] == [1]
-    assert {"model_uri", "model_sha256", "input_sha256"} <= tags.keys()
+    assert {"model_uri", "model_sha256", "lineage"} <= tags.keys()
 
 
 def test_the_run_of_the_training_is_completed(project: Path, built: Project) -> None:
@@ -83,7 +85,7 @@ def test_the_run_of_the_training_is_completed(project: Path, built: Project) -> 
     assert backfill(built, ["linear"]) == {"linear": "completed"}
     (run,) = runs_in(project)
     assert "filled_in_from" not in run.data.tags
-    assert run.data.tags[f"out:{RESULTS}/model"] == MODEL_MD5
+    assert lineage_of(run.info.run_id)["came out"][f"{RESULTS}/model"] == MODEL_MD5
     assert "test_mae" in run.data.metrics
 
 
@@ -106,6 +108,37 @@ def test_a_run_with_another_learning_curve_is_left_alone(project: Path, built: P
     assert len(runs_in(project)) == 2
 
 
+def test_a_run_of_another_model_is_left_alone(project: Path, built: Project) -> None:
+    with tracking.training_run("linear") as run:
+        run_training(built, run)
+    mlflow.MlflowClient().set_tag(runs_in(project)[0].info.run_id, "model_sha256", "of an earlier format")
+    assert backfill(built, ["linear"]) == {"linear": "added from its files"}
+
+
+def test_a_run_of_an_earlier_version_with_a_tag_for_each_md5_is_complete(project: Path, built: Project) -> None:
+    backfill(built, ["linear"])
+    client, run_id = mlflow.MlflowClient(), runs_in(project)[0].info.run_id
+    client.delete_tag(run_id, "lineage")
+    client.set_tag(run_id, f"out:{RESULTS}/model", MODEL_MD5)
+    client.set_tag(run_id, f"out:{RESULTS}/metrics.json", "c")
+    assert backfill(built, ["linear"]) == {}
+    client.set_tag(run_id, f"out:{RESULTS}/metrics.json", "of other metrics")
+    assert backfill(built, ["linear"]) == {"linear": "completed"}
+    assert backfill(built, ["linear"]) == {}
+
+
+@pytest.mark.parametrize("text, is_logged", [("its metrics.json `c`", True), ("its metrics.json `b`", False)])
+def test_the_card_of_these_results_is_logged_and_linked(
+    text: str, is_logged: bool, project: Path, built: Project
+) -> None:
+    (RESULTS / "card.md").write_text(text)
+    backfill(built, ["linear"])
+    (run,) = runs_in(project)
+    files = [file.path for file in mlflow.MlflowClient().list_artifacts(run.info.run_id)]
+    link = f"[Model card](#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts/card.md)"
+    assert ("card.md" in files, run.data.tags["mlflow.note.content"].endswith(f"\n\n{link}")) == (is_logged, is_logged)
+
+
 def test_a_complete_run_needs_nothing(project: Path, built: Project) -> None:
     backfill(built, ["linear"])
     assert backfill(built, ["linear"]) == backfill(built, ["linear"], recheck=False) == {}
@@ -117,7 +150,7 @@ def test_without_recheck_new_outputs_and_another_store_are_noticed(
 ) -> None:
     backfill(built, ["linear"])
     lock("2" * 32)
-    assert backfill(built, ["linear"], recheck=False) == {"linear": "added from its files"}
+    assert backfill(built, ["linear"], recheck=False) == {"linear": "completed"}
     assert backfill(built, ["linear"]) == {}
     shutil.copy(empty_store, project / "other.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project / 'other.db'}")

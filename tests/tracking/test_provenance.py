@@ -39,23 +39,25 @@ def line(text: str, part: str) -> str:
 
 
 def test_each_md5_is_compared_with_dvc_lock(root: Path) -> None:
-    tags = {"in:data/inputs/x/training": "11.dir", "out:results/x/model": "33.dir", "out:results/y": "4"}
-    text = explain(with_tags(tags), root)
+    went_in = {"src/a.py": "0", "data/inputs/x/training": "11.dir"}
+    lineage = {"went in": went_in, "came out": {"results/x/model": "33.dir", "results/y": "4"}}
+    text = explain(RUN, lineage, root)
     assert line(text, "data/inputs/x/training").split() == ["input", "data/inputs/x/training", "11.dir", "as", "here"]
     assert line(text, "results/x/model").endswith("33.dir  other here")
     assert line(text, "results/y").endswith("4  not built here")
+    assert "src/a.py" not in text, "the commit says so"
 
 
 def test_a_run_without_md5s_advises_a_backfill(root: Path) -> None:
-    assert "not logged yet; where its files are: modelyard runs backfill" in explain(RUN, root)
+    assert "not logged yet, or out of reach; where its files are: modelyard runs backfill" in explain(RUN, {}, root)
 
 
 def test_a_commit_missing_from_the_repository_advises_a_fetch(root: Path) -> None:
-    assert f"{COMMIT}, without changes; not in this repository: git fetch" in explain(RUN, root)
+    assert f"{COMMIT}, without changes; not in this repository: git fetch" in explain(RUN, {}, root)
 
 
 def test_a_run_without_changes_is_built_again_from_its_commit(root: Path) -> None:
-    _, commands = explain(RUN, root).split("To build it again:\n")
+    _, commands = explain(RUN, {}, root).split("To build it again:\n")
     assert [line.strip() for line in commands.splitlines()][:4] == [
         "git worktree add ../x-0123456789 0123456789",
         "cd ../x-0123456789",
@@ -65,7 +67,7 @@ def test_a_run_without_changes_is_built_again_from_its_commit(root: Path) -> Non
 
 
 def test_a_run_with_changes_is_built_again_from_its_patch(root: Path) -> None:
-    text = explain(with_tags({"git_dirty": "true", "git_changed": "params.yaml", "git_new": "src/new.py"}), root)
+    text = explain(with_tags({"git_dirty": "true", "git_changed": "params.yaml", "git_new": "src/new.py"}), {}, root)
     assert f"{COMMIT}, with changes in params.yaml, src/new.py" in text
     download = "mlflow artifacts download --run-id abc --artifact-path changes.patch --dst-path ../x-0123456789"
     assert line(text, download).startswith(f"  MLFLOW_TRACKING_URI=sqlite:///{root}/mlflow.db ")
@@ -74,33 +76,35 @@ def test_a_run_with_changes_is_built_again_from_its_patch(root: Path) -> None:
 
 
 def test_a_failed_run_shows_its_error(root: Path) -> None:
-    text = explain(replace(with_tags({"error": "ValueError: no such luck"}), status="FAILED"), root)
+    text = explain(replace(with_tags({"error": "ValueError: no such luck"}), status="FAILED"), {}, root)
     assert "run abc, failed" in text
     assert "ValueError: no such luck" in text
 
 
 def test_an_evaluation_at_another_commit_is_shown(root: Path) -> None:
-    assert "evaluated at commit" not in explain(with_tags({"evaluation_commit": COMMIT}), root)
-    assert "evaluated at commit 99 with changes" in explain(with_tags({"evaluation_commit": "99 with changes"}), root)
+    assert "evaluated at commit" not in explain(with_tags({"evaluation_commit": COMMIT}), {}, root)
+    assert "evaluated at commit 99 with changes" in explain(
+        with_tags({"evaluation_commit": "99 with changes"}), {}, root
+    )
 
 
 def test_a_backfilled_run_shows_its_source_and_no_duration(root: Path) -> None:
-    assert ", 12 s" in explain(RUN, root)
-    text = explain(with_tags({"filled_in_from": "the files of an earlier or another's training"}), root)
+    assert ", 12 s" in explain(RUN, {}, root)
+    text = explain(with_tags({"filled_in_from": "the files of an earlier or another's training"}), {}, root)
     assert "from      the files of an earlier or another's training" in text
     assert ", 12 s" not in text
 
 
 def test_a_run_without_a_commit_cannot_be_built_again(root: Path) -> None:
-    text = explain(replace(RUN, tags={}), root)
+    text = explain(replace(RUN, tags={}), {}, root)
     assert "commit    unknown: git found none" in text
     assert text.endswith("It cannot be built again: the run names no commit.")
 
 
 def test_what_git_said_is_shown(root: Path) -> None:
     said = "git said: fatal: detected dubious ownership"
-    assert f"commit    unknown: {said}" in explain(replace(RUN, tags={"git_error": said}), root)
-    assert f"{COMMIT}, uncommitted changes unknown: {said}; not in" in explain(with_tags({"git_error": said}), root)
+    assert f"commit    unknown: {said}" in explain(replace(RUN, tags={"git_error": said}), {}, root)
+    assert f"{COMMIT}, uncommitted changes unknown: {said}; not in" in explain(with_tags({"git_error": said}), {}, root)
 
 
 def test_a_project_within_a_repository_is_built_again_in_its_folder(
@@ -108,5 +112,5 @@ def test_a_project_within_a_repository_is_built_again_in_its_folder(
 ) -> None:
     (root / "models").mkdir()
     monkeypatch.chdir(root / "models")
-    text = explain(RUN, root)
+    text = explain(RUN, {}, root)
     assert "  git worktree add ../x-0123456789 0123456789\n  cd ../x-0123456789/models\n" in text

@@ -187,6 +187,6 @@ def assert_every_run_is_complete(store: str) -> None:
         assert run.data.metrics["test_mse"] == pytest.approx(4)
         history = client.get_metric_history(run.info.run_id, "loss")
         assert [(each.step, each.value) for each in history] == [(step, 1 / step) for step in range(1, EPOCHS + 1)]
-        assert run.data.tags[f"out:results/{run.info.run_name}/model"] == "2" * 32
+        assert "lineage" in run.data.tags
         artifacts = client.list_artifacts(run.info.run_id)
         assert [each.path for each in artifacts] == ["details.json", "figures", "lineage.json"]

@@ -88,7 +88,8 @@ def explain(run: str) -> None:
     from modelyard.tracking import provenance, queries
 
     record = next(iter(queries.runs_of(run)), None) if run.isidentifier() else None
-    print(provenance.explain(record or queries.get_run(run), Path.cwd()))  # noqa: T201
+    record = record or queries.get_run(run)
+    print(provenance.explain(record, queries.lineage_of(record.id), Path.cwd()))  # noqa: T201
 
 
 def _failure(stage: Stage) -> str:

@@ -90,11 +90,6 @@ def batch_stage(name: str) -> str:
     return f"batch@{name}"
 
 
-def train_stages(experiment: str) -> list[str]:
-    """The names that the training stage of an experiment has in any section."""
-    return [train_stage(section, experiment) for section in _SECTIONS]
-
-
 def evaluations(experiment: str) -> "dict[str, ExperimentResults]":
     """The results of an experiment in any section, by the name of the stage that evaluates it."""
     return {
@@ -177,6 +172,11 @@ class ExperimentResults:
     def predictions(self) -> Path:
         """The predictions on test samples, a CSV file."""
         return self.folder / "predictions.csv"
+
+    @property
+    def card(self) -> Path:
+        """The card of the model in Markdown."""
+        return self.folder / "card.md"
 
     @property
     def outside_git(self) -> tuple[Path, ...]:

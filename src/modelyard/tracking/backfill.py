@@ -14,7 +14,7 @@ from typing import Any
 from modelyard import models
 from modelyard.core.config import flatten
 from modelyard.core.errors import ModelyardError
-from modelyard.core.files import read_json, write_json
+from modelyard.core.files import read_json, read_text, write_json
 from modelyard.data import inputs
 from modelyard.orchestration import dvc_lock
 from modelyard.params.fold_evaluation import EVALUATE
@@ -22,7 +22,7 @@ from modelyard.params.project import Project
 from modelyard.params.results import ExperimentResults, evaluate_stage, results_of, train_stage
 from modelyard.tracking import lineage, queries
 from modelyard.tracking.queries import RunRecord
-from modelyard.tracking.run import Run, backfill_run
+from modelyard.tracking.run import LINEAGE, Run, backfill_run, is_of_model
 from modelyard.tracking.store import database_file, masked_tracking_uri, project_root, saved_run_id
 
 NOT_ADDED = "not added, see the warning"
@@ -54,6 +54,12 @@ class LockedExperiment:
         """The MD5 of each dependency of the two stages that neither of them wrote, by path."""
         read = {**self.training.deps, **self.evaluation.deps}
         return {path: md5 for path, md5 in read.items() if path not in self.outs}
+
+    @property
+    def has_card(self) -> bool:
+        """Whether there is a card of these results: an earlier one has other MD5s."""
+        md5 = self.outs.get((self.results.folder / "metrics.json").as_posix(), "")
+        return self.results.card.exists() and f"`{md5}`" in read_text(self.results.card)
 
     @property
     def training_folder(self) -> Path:
@@ -113,7 +119,7 @@ def _find_run(experiment: LockedExperiment) -> RunRecord | None:
     for record in queries.runs_of(experiment.name):
         is_equal = record.status == "FINISHED" and _of_training(record.params) == params
         is_equal = is_equal and _agree(record.metrics, last_epoch)
-        if is_equal and not _names_another_training(record, experiment):
+        if is_equal and is_of_model(record.tags, experiment.results.model):
             return record
     return None
 
@@ -123,15 +129,13 @@ def _of_training(params: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in params.items() if key.partition(".")[0] not in EVALUATE}
 
 
-def _names_another_training(record: RunRecord, experiment: LockedExperiment) -> bool:
-    """Whether a run has the MD5s of other training outputs, such as of a model file in an earlier format."""
-    return any(record.tags.get(f"out:{path}", md5) != md5 for path, md5 in experiment.training.outs.items())
-
-
 def _is_complete(experiment: LockedExperiment, record: RunRecord | None) -> bool:
-    """Whether there is a run that names every output: these tags are written last."""
-    tags = {f"out:{path}": md5 for path, md5 in experiment.outs.items()}
-    return record is not None and tags.items() <= record.tags.items()
+    """Whether there is a run that names every output; earlier versions wrote a tag for each."""
+    if record is None:
+        return False
+    of_each = {f"out:{path}": md5 for path, md5 in experiment.outs.items()}
+    whole = {LINEAGE: lineage.outs_digest(experiment.outs)}
+    return (whole if LINEAGE in record.tags else of_each).items() <= record.tags.items()
 
 
 def _add(experiment: LockedExperiment, record: RunRecord | None) -> str:
@@ -142,6 +146,8 @@ def _add(experiment: LockedExperiment, record: RunRecord | None) -> str:
             _log_training(experiment, run)
         if record is None or not _has_evaluation(record, results):
             run.log_evaluation(results.metrics, results.details, results.plots)
+        if experiment.has_card:
+            run.log_card(results.card)
         run.log_lineage(experiment.deps, experiment.outs)
     return "completed" if record else "added from its files"
 

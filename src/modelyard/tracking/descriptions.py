@@ -7,14 +7,15 @@ from typing import Any, NamedTuple
 
 from modelyard import params
 from modelyard.core.errors import ModelyardError
+from modelyard.core.files import read_text
 from modelyard.metrics.definitions import headline_metric
-from modelyard.params.results import results_folder
 
 NOTE = "mlflow.note.content"  # the tag that MLflow shows as description
 RESULT, PUBLISHED = "result", "published"
 NO_RESULT = "not evaluated"
 FIGURES = "figures"  # the folder of plots among the artifacts of a run
 FIRST_PLOT = "learning_curve.png"  # of a folder of plots; the others follow by name
+ONE_EPOCH = 2  # lines of a history, with its header
 
 
 class ExperimentText(NamedTuple):
@@ -22,13 +23,11 @@ class ExperimentText(NamedTuple):
 
     Attributes:
         what: model family, data set and note, in Markdown.
-        card: where its card is.
         metric: the headline metric; empty where the settings cannot be read.
         published: the published value of that metric, if there is one.
     """
 
     what: str = ""
-    card: str = ""
     metric: str = ""
     published: str = ""
 
@@ -45,16 +44,15 @@ def text_of(experiment: str) -> ExperimentText:
             note = f" Note: {published.note}." if published and published.note else ""
             metric = headline_metric(project.task_of(experiment))
             value = published.metrics.get(metric) if published else None
-            folder = results_folder(project.section_of(experiment), experiment)
-            card = f"`modelyard report` writes its card: `{folder}/card.md`."
-            return ExperimentText(what + note, card, metric, "" if value is None else f"{metric} {value:.4g}")
+            return ExperimentText(what + note, metric, "" if value is None else f"{metric} {value:.4g}")
     return ExperimentText()
 
 
 def first_tags(experiment: str) -> dict[str, str]:
     """The tags with which a run starts: MLflow shows tags in the order in which they were first set."""
-    published = text_of(experiment).published
-    return {RESULT: NO_RESULT} | ({PUBLISHED: published} if published else {})
+    text = text_of(experiment)
+    tags = {RESULT: NO_RESULT, PUBLISHED: text.published, NOTE: text.what}
+    return {tag: value for tag, value in tags.items() if value}
 
 
 def result_tags(
@@ -69,10 +67,24 @@ def result_tags(
     samples = f" on {details['rows']} test samples" if "rows" in details else ""
     published = f" The published value is {text.published}." if text.published else ""
     result = f"**{value}**{interval}{samples}.{published}"
-    plot = next(iter(sorted(plots.glob("*.png"), key=lambda file: (file.name != FIRST_PLOT, file.name))), None)
-    parts = [text.what, result, text.card] + ([_image(plot.name, run_id)] if plot else [])
+    parts = [text.what, result] + ([_image(plot, run_id)] if (plot := _plot(plots)) else [])
     tags = {RESULT: f"{value} ({low_high})" if low_high else value, NOTE: "\n\n".join(filter(None, parts))}
     return tags | ({PUBLISHED: text.published} if text.published else {})
+
+
+def with_card(tags: Mapping[str, str], run: Any, card: str) -> str:
+    """The description of a run with a link to its card, which is among its artifacts."""
+    link = f"[Model card](#/experiments/{run.experiment_id}/runs/{run.run_id}/artifacts/{card})"
+    return "\n\n".join([*(part for part in tags.get(NOTE, "").split("\n\n") if part not in ("", link)), link])
+
+
+def _plot(plots: Path) -> str:
+    """The plot of a folder that says most, by its name; empty if there is none."""
+    names = sorted(file.name for file in plots.glob("*.png"))
+    history = plots.with_name("history.csv")
+    has_curve = not history.exists() or len(read_text(history).splitlines()) > ONE_EPOCH
+    first = FIRST_PLOT in names and has_curve
+    return FIRST_PLOT if first else next((name for name in names if name != FIRST_PLOT), "")
 
 
 def _image(plot: str, run_id: str) -> str:

@@ -20,6 +20,7 @@ from modelyard.params.results import PRETRAINED_STAGES
 from modelyard.params.variants import digest
 
 FILE = Path("reports/lineage.json")
+CODE = ("src/", "pipeline/")  # not data: the commit identifies them
 RECORDED = ("train", "evaluate")  # their names begin like this: what floating-point numbers are computed in
 
 
@@ -59,7 +60,9 @@ def record(stages: Mapping[str, Mapping[str, Any] | None], runtime: Runtime, roo
     machines = {name: describe(runtime, elsewhere) if (elsewhere := stages[name]) else here for name in computed}
     locked = dvc_lock.read(root)
     entries = {name: entry for name, entry in known["stages"].items() if name in locked}
-    entries |= {name: {"environment": digest(machines[name]), "outs": _outs(locked[name])} for name in computed}
+    entries |= {
+        name: {"environment": digest(machines[name]), "outs": outs_digest(locked[name].outs)} for name in computed
+    }
     used = {entry["environment"] for entry in entries.values()}
     described = known["environments"] | {digest(each): each for each in machines.values()}
     environments = {key: each for key, each in described.items() if key in used}
@@ -74,12 +77,16 @@ def recorded(stage: str, locked: LockedStage, root: Path) -> dict[str, Any] | No
     """What computed the outputs that a stage has in dvc.lock; None if that is not recorded."""
     known = _read(root)
     entry = known["stages"].get(stage)
-    return dict(known["environments"][entry["environment"]]) if entry and entry["outs"] == _outs(locked) else None
+    return (
+        dict(known["environments"][entry["environment"]])
+        if entry and entry["outs"] == outs_digest(locked.outs)
+        else None
+    )
 
 
-def _outs(stage: LockedStage) -> str:
-    """One hash of all outputs of a stage."""
-    return digest(dict(stage.outs))
+def outs_digest(outs: Mapping[str, str]) -> str:
+    """One hash of outputs and their MD5s, by path."""
+    return digest(dict(outs))
 
 
 def _read(root: Path) -> dict[str, dict[str, Any]]:

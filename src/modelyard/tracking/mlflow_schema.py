@@ -11,9 +11,9 @@ from modelyard.data.preprocessing import by_feature
 from modelyard.data.samples import TARGET_KINDS
 
 
-def input_tags(description: InputDescription, digest: str) -> dict[str, str]:
-    """The tags that describe a prepared input; `digest` is that of its training folder."""
-    tags = {"dataset": description.dataset, "task": description.task, "input_sha256": digest}
+def input_tags(description: InputDescription) -> dict[str, str]:
+    """The tags that describe a prepared input."""
+    tags = {"dataset": description.dataset, "task": description.task}
     return tags | ({"features": ", ".join(description.features)} if description.features else {})
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from modelyard.tracking.descriptions import NOTE, text_of
 from modelyard.tracking.environment import environment_tags
 from modelyard.tracking.failsafe import FailsafeRun, NullRun
 from modelyard.tracking.store import connect, is_enabled, mlflow_experiment, project_root
@@ -73,12 +74,17 @@ class NestedRunWriter:
             parent_run = known.get(parent.name) or _create(client, parent, tags)
             tags["mlflow.parentRunId"] = parent_run.info.run_id
             for child in children:
-                run = known.get(child.name) or _create(client, child, tags)
+                run = known.get(child.name) or _create(client, child, tags | {NOTE: _note(parent, child)})
                 if not _is_complete(run, child):
                     _complete(client, run, child)
             _complete(client, parent_run, parent)
             if report:
                 client.log_artifacts(parent_run.info.run_id, str(report), "report")
+
+
+def _note(parent: CompletedRun, child: CompletedRun) -> str:
+    what = text_of(child.tags.get("experiment", "")).what
+    return "\n\n".join(filter(None, [what, f"A run of {parent.name}."]))
 
 
 def _known_runs(client: "MlflowClient", group: str) -> dict[str, "Run"]:

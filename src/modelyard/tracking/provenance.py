@@ -1,12 +1,13 @@
 """Explains a run: what produced it, whether that is here, and the commands that build it again."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
 from modelyard.core import git
 from modelyard.orchestration import dvc_lock
+from modelyard.tracking.lineage import CODE
 from modelyard.tracking.queries import RunRecord
 from modelyard.tracking.store import masked_tracking_uri
 
@@ -16,12 +17,12 @@ FETCH = "git fetch (git fetch --unshallow in a shallow clone), or ask who made t
 LABELS = {"error": "error", "filled_in_from": "from", "rebuild": "rebuild", "notebook": "notebook"}  # by tag
 
 
-def explain(record: RunRecord, root: Path) -> str:
+def explain(record: RunRecord, lineage: Mapping[str, Mapping[str, str]], root: Path) -> str:
     """What produced a run, compared with dvc.lock in `root`, and the commands that build it again."""
-    return "\n".join([*_origin(record, root), "", *_commands(record)])
+    return "\n".join([*_origin(record, lineage, root), "", *_commands(record)])
 
 
-def _origin(record: RunRecord, root: Path) -> Iterator[str]:
+def _origin(record: RunRecord, lineage: Mapping[str, Mapping[str, str]], root: Path) -> Iterator[str]:
     yield f"{record.name}: run {record.id}, {record.status.lower()}{_time(record)}"
     tags = record.tags
     for tag, label in LABELS.items():
@@ -31,7 +32,7 @@ def _origin(record: RunRecord, root: Path) -> Iterator[str]:
     evaluated = tags.get("evaluation_commit", "")
     if evaluated and not evaluated.startswith(tags.get("git_commit", "")):
         yield f"  evaluated at commit {evaluated}"
-    yield from _data(record, root)
+    yield from _data(lineage, root)
 
 
 def _time(record: RunRecord) -> str:
@@ -55,18 +56,18 @@ def _commit(record: RunRecord) -> str:
     return f"{commit}, with changes in {changed}{missing}"
 
 
-def _data(record: RunRecord, root: Path) -> Iterator[str]:
+def _data(lineage: Mapping[str, Mapping[str, str]], root: Path) -> Iterator[str]:
     """Dependencies and outputs, each with whether dvc.lock here has the same."""
     here: dict[str, str] = {}
     for stage in dvc_lock.read(root).values():
         here |= {**stage.deps, **stage.outs}
-    logged = {tag: md5 for tag, md5 in sorted(record.tags.items()) if tag.startswith(("in:", "out:"))}
-    if not logged:
-        yield "  MD5s      not logged yet; where its files are: modelyard runs backfill"
-    for tag, md5 in logged.items():
-        kind, path = tag.split(":", 1)
-        state = MISSING if path not in here else SAME if here[path] == md5 else DIFFERENT
-        yield f"  {'input' if kind == 'in' else 'output':9} {path}  {md5}  {state}"
+    if not lineage:
+        yield "  MD5s      not logged yet, or out of reach; where its files are: modelyard runs backfill"
+    for kind, md5s in lineage.items():
+        for path, md5 in sorted(md5s.items()):
+            if not path.startswith(CODE):
+                state = MISSING if path not in here else SAME if here[path] == md5 else DIFFERENT
+                yield f"  {'input' if kind == 'went in' else 'output':9} {path}  {md5}  {state}"
 
 
 def _commands(record: RunRecord) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from modelyard.core.errors import ModelyardError
 from modelyard.core.processes import has_died
+from modelyard.tracking.run import LINEAGE_FILE
 from modelyard.tracking.store import connect, explain_errors, masked_tracking_uri, mlflow_experiment
 
 MAX_RUNS = 1000  # of one search
@@ -54,6 +55,18 @@ def runs_of(experiment: str) -> list[RunRecord]:
         ModelyardError: the store fails.
     """
     return _search(f"attributes.run_name = '{experiment}'")
+
+
+def lineage_of(run_id: str) -> dict[str, dict[str, str]]:
+    """The MD5s of what went into a run and came out of it, by path; empty where they are not logged or out of reach."""
+    with explain_errors():
+        connect()
+        import mlflow
+
+        try:
+            return dict(mlflow.artifacts.load_dict(f"runs:/{run_id}/{LINEAGE_FILE}"))
+        except (OSError, mlflow.MlflowException):
+            return {}
 
 
 def fail_dead_runs() -> list[str]:

@@ -15,14 +15,15 @@ from modelyard.core.errors import ModelyardError
 from modelyard.core.files import write_text
 from modelyard.data.inputs import InputDescription
 from modelyard.orchestration import dvc_lock
-from modelyard.params.results import ExperimentResults, evaluations, train_stages
+from modelyard.params.results import ExperimentResults, evaluations
 from modelyard.tracking import descriptions, environment, lineage, logged_model
 from modelyard.tracking.failsafe import FailsafeRun, NullRun
 from modelyard.tracking.mlflow_schema import folder_digest, input_tags, model_digest, tensor_schema
 from modelyard.tracking.store import connect, is_enabled, reason, run_id_file, saved_run_id
 
 FLUSH_SECONDS = 2.0  # epochs are written in batches: a commit for each would outlast a small network's epoch
-CODE = ("src/", "pipeline/")  # no tags for these: the commit identifies them
+LINEAGE, MODEL = "lineage", "model_sha256"  # tags: one hash of all outputs, and of the model
+LINEAGE_FILE = "lineage.json"  # the artifact with all of them
 METRICS_PER_BATCH = 1000  # MLflow's limit
 
 
@@ -62,7 +63,7 @@ class MlflowRun:
 
         digest = folder_digest(training_folder)
         mlflow.log_params(params)
-        mlflow.set_tags(input_tags(description, digest))
+        mlflow.set_tags(input_tags(description))
         source = CodeDatasetSource(tags={"folder": training_folder.as_posix()})
         schema = tensor_schema(description.dtype, (None, *description.shape))
         dataset = MetaDataset(source, name=description.dataset, digest=digest[:32], schema=schema)
@@ -92,7 +93,7 @@ class MlflowRun:
 
         self._flush()
         uri = logged_model.log(model, folder, self._experiment)
-        mlflow.set_tags({"model_uri": uri, "model_sha256": model_digest(folder)})
+        mlflow.set_tags({"model_uri": uri, MODEL: model_digest(folder)})
 
     def log_evaluation(self, metrics: Mapping[str, float], details: Mapping[str, Any], plots: Path) -> None:
         """Log test metrics and those of folds, with their confidence intervals, and the plots of a folder."""
@@ -117,14 +118,19 @@ class MlflowRun:
             self.log_evaluation(results.metrics, results.details, results.plots)
 
     def log_lineage(self, deps: Mapping[str, str], outs: Mapping[str, str]) -> None:
-        """Log the MD5 of each dependency and output as dvc.lock has it: data as tags, all in `lineage.json`."""
+        """Log the MD5 of each dependency and output as dvc.lock has it in `lineage.json`, then one hash as a tag."""
         import mlflow
 
-        mlflow.log_dict({"went in": dict(deps), "came out": dict(outs)}, "lineage.json")
-        data = {path: md5 for path, md5 in deps.items() if not path.startswith(CODE)}
-        mlflow.set_tags(
-            {f"in:{path}": md5 for path, md5 in data.items()} | {f"out:{path}": md5 for path, md5 in outs.items()}
-        )
+        mlflow.log_dict({"went in": dict(deps), "came out": dict(outs)}, LINEAGE_FILE)
+        mlflow.set_tag(LINEAGE, lineage.outs_digest(outs))  # last: a run that has it lacks nothing
+
+    def log_card(self, card: Path) -> None:
+        """Log the card of the model, and link it in the description."""
+        import mlflow
+
+        mlflow.log_artifact(str(card))
+        run = mlflow.get_run(mlflow.active_run().info.run_id)
+        mlflow.set_tag(descriptions.NOTE, descriptions.with_card(run.data.tags, run.info, card.name))
 
     def log_backfill_source(self, source: str) -> None:
         """Log what a run was backfilled from: no training of this store started it."""
@@ -232,13 +238,13 @@ def _can_be_resumed(run_id: str, experiment: str) -> bool:
         run = mlflow.get_run(run_id)
     except mlflow.MlflowException:
         return False
-    same = all(run.data.tags.get(f"out:{path}", md5) == md5 for path, md5 in _training_outputs(experiment).items())
+    same = all(is_of_model(run.data.tags, each.model) for each in evaluations(experiment).values() if each.is_built)
     return (run.info.lifecycle_stage, run.info.status) == ("active", "FINISHED") and same
 
 
-def _training_outputs(experiment: str) -> Mapping[str, str]:
-    """The MD5 of what training an experiment wrote, by path; nothing where dvc.lock cannot be read at this moment."""
-    return next((stage.outs for stage in _locked_stages(train_stages(experiment)).values()), {})
+def is_of_model(tags: Mapping[str, str], folder: Path) -> bool:
+    """Whether a run with these tags is not known to be of another model than that in a folder."""
+    return MODEL not in tags or tags[MODEL] == model_digest(folder)
 
 
 def _unchanged_evaluation(experiment: str) -> ExperimentResults | None:
@@ -254,7 +260,7 @@ def _unchanged_evaluation(experiment: str) -> ExperimentResults | None:
 
 
 def _are_unchanged(md5s: Mapping[str, str]) -> bool:
-    data = {Path(path): md5 for path, md5 in md5s.items() if not path.startswith(CODE)}
+    data = {Path(path): md5 for path, md5 in md5s.items() if not path.startswith(lineage.CODE)}
     return all(path.exists() and dvc_lock.md5(path) == md5 for path, md5 in data.items())
 
 
