@@ -16,7 +16,7 @@ from support.projects import make_project
 from support.tables import assert_fits
 
 from modelyard import params
-from modelyard.cli.run import LIBRARIES, _keys, _missing_batches, _print_summary, _result_table
+from modelyard.cli.run import LIBRARIES, _keys, _missing_batches, _print_summary, _result_table, _write_cards
 from modelyard.orchestration import dvc_lock
 from modelyard.orchestration.scheduler import Stage, StageState
 from modelyard.params.project import BatchSettings
@@ -174,6 +174,21 @@ def test_only_a_run_that_built_something_names_the_tag_of_its_runs(summary, monk
     monkeypatch.setenv(REBUILD, "2026-01-02T03:04:05Z")
     assert "tags.rebuild = '2026-01-02T03:04:05Z'" in summary(evaluate__boston_mlp=StageState.BUILT)
     assert "tags.rebuild" not in summary(evaluate__boston_mlp=StageState.UNCHANGED, compare=StageState.BUILT)
+
+
+@pytest.mark.parametrize("state", [StageState.BUILT, StageState.UNCHANGED])
+def test_the_cards_of_what_was_built_are_written_again(state: StageState, tmp_path: Path, monkeypatch):
+    project = make_project(tmp_path / "project")
+    monkeypatch.chdir(project)
+    cards = [project / "results" / name / "card.md" for name in ("boston_mlp", "digits_cnn")]
+    for card in cards:
+        card.write_text("old")
+    stage = Stage("evaluate@boston_mlp", frozenset(), Path("log"), state)
+    _write_cards(params.load(), {stage.name: stage})
+    assert [card.read_text() == "old" for card in cards] == [state is StageState.UNCHANGED, True]
+    (project / "params.yaml").write_text("edited: in the meantime\n")
+    _write_cards(params.load(ROOT / "params.yaml"), {stage.name: stage})
+    assert [card.exists() for card in cards] == [state is StageState.UNCHANGED, True], "none rather than an old one"
 
 
 def test_an_unknown_experiment_is_refused_with_the_nearest_name(project: Path):

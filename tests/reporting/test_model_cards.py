@@ -11,9 +11,19 @@ from support.reports import write_report
 from modelyard.core.files import read_json, write_json
 from modelyard.data.contract import describe_training
 from modelyard.data.inputs import save_description
-from modelyard.reporting.input_columns import InputFiles
+from modelyard.reporting.input_columns import InputColumn, InputFiles
 from modelyard.reporting.model_cards import CardSources, model_card, read_cards, write_cards
 from modelyard.serving.batch import SampleKind
+
+SLICES = {
+    "metric": "accuracy",
+    "columns": {
+        "smoker": {"yes": {"rows": 12, "value": 0.6, "low": 0.4, "high": 0.8}},
+        "member": {
+            "yes": {"rows": 20, "value": 0.6, "low": 0.4, "high": 0.8},
+        },
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -110,17 +120,6 @@ def test_names_from_data_are_no_markup(project: Path) -> None:
     assert evil not in card
 
 
-SLICES = {
-    "metric": "accuracy",
-    "columns": {
-        "smoker": {"yes": {"rows": 12, "value": 0.6, "low": 0.4, "high": 0.8}},
-        "member": {
-            "yes": {"rows": 20, "value": 0.6, "low": 0.4, "high": 0.8},
-        },
-    },
-}
-
-
 def test_small_slices_are_named_with_their_column(project: Path) -> None:
     details = project / "results/digits_cnn/details.json"
     write_json(details, read_json(details) | {"slices": SLICES})
@@ -159,17 +158,37 @@ def describe_houses(project: Path, temporary: Path) -> None:
 
 def test_use_says_which_columns_the_model_takes_and_what_it_answers(project: Path, tmp_path: Path) -> None:
     describe_houses(project, tmp_path)
-    use = model_card(CardSources.read(project), "boston_mlp").partition("## Use")[2].partition("## Rebuild")[0]
+    use, _, rest = model_card(CardSources.read(project), "boston_mlp").partition("## Use")[2].partition("## Rebuild")
     assert "FILES are tables (CSV, Parquet or Feather). It takes the raw values of its columns, in any order." in use
-    assert "| column | kind | training samples | may be empty |" in use
-    assert "| town | category | 3 categories: Bonn, Köln, Ulm | yes |" in use
     assert "For each sample it answers with the prediction in 1000 dollars." in use
+    assert "| column | kind | training samples | may be empty |" in rest
+    assert "| town | category | 3 categories: Bonn, Köln, Ulm | yes |" in rest
+
+
+def test_a_short_card_ends_with_a_few_columns_slices_and_classes(project: Path) -> None:
+    details = project / "results/boston_mlp/details.json"
+    write_json(details, read_json(details) | {"slices": {**SLICES, "metric": "correlation"}, "classes": DIGITS})
+    sources = CardSources.read(project)
+    columns = tuple(InputColumn(f"c{number}", "number", "0 to 1", "no") for number in range(62))
+    cards = [
+        replace(card, inputs=tuple(replace(each, files=InputFiles("table", columns)) for each in card.inputs))
+        for card in sources.data_cards
+    ]
+    long, short = (model_card(replace(sources, data_cards=cards), "boston_mlp", rows) for rows in (None, 2))
+    assert "| c49 | number | 0 to 1 | no |\n\nAnd 12 more." in long
+    rebuild, tables = short.index("## Rebuild"), short.partition("## Columns")[2]
+    assert rebuild < short.index("## Columns") < short.index("## By slice") < short.index("## By class")
+    assert [line for line in tables.splitlines() if line.startswith("And")] == [
+        f"And {count} more." for count in (60, 1, 8)
+    ]
+    assert tables.count("| c1 |") == 1
+    assert "c2" not in tables
 
 
 def test_only_evaluated_experiments_with_readable_results_have_a_card(project: Path) -> None:
     def write() -> list[Path]:
         sources = CardSources.read(project)
-        return write_cards(sources, read_cards(sources, sources.project.all_experiments))
+        return write_cards(project, sources.project, read_cards(sources, sources.project.all_experiments))
 
     written = write()
     assert project / "results/boston_mlp/card.md" in written

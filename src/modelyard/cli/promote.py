@@ -17,6 +17,8 @@ from modelyard.serving import promotion, registry
 from modelyard.serving.promotion import SeedComparison
 from modelyard.serving.registry import CHALLENGER, CHAMPION
 
+SHOWN_ROWS = 8  # of the long tables of a card: MLflow's descriptions are short
+
 
 def promote(experiment: str, force: str | None, seeds: int | None) -> None:
     """Register an experiment's model, and print which alias it got and why.
@@ -63,7 +65,7 @@ def roll_back(dataset: str) -> None:
 def _card(experiment: str) -> str:
     """The card of a model, without its title; nothing where a file that it needs is wrong, as the report then says."""
     with suppress(ModelyardError):
-        return model_card(CardSources.read(Path.cwd()), experiment).partition("\n")[2]
+        return model_card(CardSources.read(Path.cwd()), experiment, SHOWN_ROWS).partition("\n")[2]
     return ""
 
 

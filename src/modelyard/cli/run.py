@@ -113,6 +113,7 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
                 record_lineage(project, pipeline.stages.values())
     _print_summary(console, project, published, chosen, pipeline.stages, unavailable, options.verbose)
     failed = any(stage.state is StageState.FAILED for stage in pipeline.stages.values())
+    _write_cards(project, pipeline.stages)
     complete = [name for name, stage in chosen.items() if pipeline.stages[stage].state in SUCCEEDED]
     if is_enabled():
         are_added = backfill_after_rebuild(console, project, complete, end_dead=failed)
@@ -127,6 +128,23 @@ def _keys() -> Iterator[str]:
     yield warn_of_keys_in(uncommitted_patch())
     for file in filter(Path.exists, map(Path, ("params.yaml", "published.yaml"))):
         yield warn_of_keys(read_text(file), str(file), "whose settings and descriptions are stored with the run")
+
+
+def _write_cards(project: Project, stages: Mapping[str, Stage]) -> None:
+    """Write the cards of the experiments that were built now; a card that cannot be written is removed, as outdated."""
+    built = [
+        name
+        for name in project.all_experiments
+        for stage in (train_stage, evaluate_stage)
+        if (found := stages.get(stage(project.section_of(name), name))) and found.state is StageState.BUILT
+    ]
+    if not built:
+        return
+    from modelyard.reporting.model_cards import CardSources, read_cards, write_cards
+
+    write_cards(Path.cwd(), project, dict.fromkeys(built))
+    with suppress(ModelyardError):  # settings that were edited in the meantime are no reason to fail a build
+        write_cards(Path.cwd(), project, read_cards(CardSources.read(Path.cwd()), built))
 
 
 def _plan(console: Console, project: Project, targets: Collection[str]) -> tuple[Pipeline, dict[str, str]]:

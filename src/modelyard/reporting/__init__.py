@@ -26,5 +26,5 @@ def write(root: Path, target: Path, against: str | None = None) -> ReportContent
     contents = gather(root, against)
     write_text(target, html_page(contents))
     write_text(target.with_name("report.md"), markdown_summary(contents))
-    write_cards(contents.card_sources, contents.model_cards)
+    write_cards(root, contents.project, contents.model_cards)
     return contents

@@ -11,6 +11,7 @@ from modelyard.core import git
 from modelyard.core.git import Commit
 from modelyard.core.project_name import project_name
 from modelyard.experiments.compare import EARLIER, MISSING, compare
+from modelyard.params.project import Project
 from modelyard.params.results import results_of, results_root
 from modelyard.reporting.changes import ProjectChanges, compare_states, read_state, with_other_settings
 from modelyard.reporting.claims import ClaimRow, claim_rows
@@ -34,6 +35,7 @@ class ReportContents:
     """Everything that the report shows.
 
     Attributes:
+        project: params.yaml.
         title: the name of the project, or of its folder where pyproject.toml has none.
         created: when the report was made.
         commit: what is checked out; None where git finds no commit.
@@ -44,7 +46,6 @@ class ReportContents:
         units: the unit of the target by data set.
         experiments: a section for each experiment.
         data_cards: a card for each data set.
-        card_sources: what the cards of the models are made from.
         model_cards: the card of each experiment; None where it has none.
         claims: the tested claims.
         replication: the metrics over seeds.
@@ -56,6 +57,7 @@ class ReportContents:
         missing: a message for each file that is missing or unreadable.
     """
 
+    project: Project
     title: str
     created: datetime
     commit: Commit | None
@@ -66,7 +68,6 @@ class ReportContents:
     units: dict[str, str]
     experiments: list[ExperimentSection]
     data_cards: list[DatasetCard]
-    card_sources: CardSources
     model_cards: dict[str, ModelCard | None]
     claims: list[ClaimRow]
     replication: list[ReplicationRow]
@@ -116,6 +117,7 @@ def gather(root: Path, against: str | None = None) -> ReportContents:
     inside = published_inside(compared)
     sources = CardSources(root, project, published, inside, cards, replication, now.outputs, others, seconds)
     return ReportContents(
+        project=project,
         title=project_name(root) or root.resolve().name,
         created=datetime.now(UTC),
         commit=git.checked_out(root),
@@ -126,7 +128,6 @@ def gather(root: Path, against: str | None = None) -> ReportContents:
         units=project.units,
         experiments=experiment_sections(files, project, tables, now.outputs, seconds),
         data_cards=cards,
-        card_sources=sources,
         model_cards=read_cards(sources, project.all_experiments),
         claims=claims,
         replication=replication,

@@ -33,7 +33,7 @@ from modelyard.reporting.project_files import ProjectFiles
 from modelyard.reporting.replication import ReplicationRow, replication_rows
 from modelyard.serving.batch import FILES
 
-TEMPLATE, FILE = "card.md.jinja", "card.md"
+TEMPLATE = "card.md.jinja"
 WEAK_CLASS = 0.1  # of F1 below the mean of the classes: worth a warning
 SHOWN_COLUMNS = 50
 ANSWERS: dict[Task, str] = {
@@ -81,8 +81,8 @@ class CardSources:
         state = read_state(files)
         cards, others = data_cards(files, project, state.outputs), frozenset(with_other_settings(project, state))
         replication = replication_rows(files, project, published)
-        folders = (root / results_root(section) for section in ("experiments", "pretrained"))
-        inside = published_inside(compare(project, published, *folders, with_distances=False))
+        own, pretrained = (root / results_root(section) for section in ("experiments", "pretrained"))
+        inside = published_inside(compare(project, published, own, pretrained, with_distances=False))
         return cls(root, project, published, inside, cards, replication, state.outputs, others, build_seconds(files))
 
 
@@ -127,13 +127,13 @@ def read_cards(sources: CardSources, names: Iterable[str]) -> dict[str, ModelCar
     return {name: _card_if_evaluated(sources, name) for name in names}
 
 
-def write_cards(sources: CardSources, cards: Mapping[str, ModelCard | None]) -> list[Path]:
+def write_cards(root: Path, project: Project, cards: Mapping[str, ModelCard | None]) -> list[Path]:
     """Write card.md into the results folder of each experiment that has a card, and remove it from the others.
 
     Returns:
         The files that were written.
     """
-    files = {results_of(sources.project, name, sources.root).folder / FILE: card for name, card in cards.items()}
+    files = {results_of(project, name, root).card: card for name, card in cards.items()}
     for file, card in files.items():
         if card:
             write_text(file, _markdown(card))
@@ -142,13 +142,18 @@ def write_cards(sources: CardSources, cards: Mapping[str, ModelCard | None]) -> 
     return [file for file, card in files.items() if card]
 
 
-def model_card(sources: CardSources, name: str) -> str:
+def model_card(sources: CardSources, name: str, rows: int | None = None) -> str:
     """The card of an experiment in Markdown.
+
+    Args:
+        sources: what it is made from.
+        name: the experiment.
+        rows: how many columns, slices and classes it lists; all by default.
 
     Raises:
         ModelyardError: a result file is wrong, or there is no such experiment.
     """
-    return _markdown(_card(sources, name))
+    return _markdown(_card(sources, name), rows)
 
 
 def _card_if_evaluated(sources: CardSources, name: str) -> ModelCard | None:
@@ -158,8 +163,8 @@ def _card_if_evaluated(sources: CardSources, name: str) -> ModelCard | None:
     return None
 
 
-def _markdown(card: ModelCard) -> str:
-    return f"{_template().render(card=card).strip()}\n"
+def _markdown(card: ModelCard, rows: int | None = None) -> str:
+    return f"{_template().render(card=card, rows=rows).strip()}\n"
 
 
 @cache
@@ -300,5 +305,8 @@ def _number(value: Any) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return markdown_table(header, [list(map(without_markup, row)) for row in rows])
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], shown: int | None = None, more: int = 0) -> str:
+    """A table with some of its rows, and how many more there are; `more`: of which there are no rows."""
+    table = markdown_table(header, [list(map(without_markup, row)) for row in rows[:shown]])
+    more += len(rows[shown:]) if shown is not None else 0
+    return f"{table}\n\nAnd {more} more." if more else table
