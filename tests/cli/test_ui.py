@@ -61,6 +61,15 @@ def test_the_address_is_printed_once_the_server_answers(serve: Serve, free_port:
     code, output = serve(SERVER)
     assert code == 0
     assert f"Open http://127.0.0.1:{free_port}{PAGE} in the browser" in output
+    assert "choose *Model training* once" in output
+
+
+def test_the_server_is_given_its_registry_and_no_warning_of_a_library(serve: Serve):
+    names = "'MLFLOW_REGISTRY_STORE_URI', 'MLFLOW_BACKEND_STORE_URI', 'PYTHONWARNINGS'"
+    _, output = serve(f"import os; print(*map(os.environ.get, ({names})), sep='\\n')")
+    registry, store, warnings = output.splitlines()[-3:]
+    assert registry == store != "None"
+    assert "starlette" in warnings
 
 
 @pytest.mark.parametrize("is_current, order", [(True, ["page", "server"]), (False, ["server", "page"])])

@@ -21,15 +21,17 @@ def test_the_view_has_the_result_the_published_value_the_duration_and_the_metric
     view = json.loads(tags_of(project)["mlflow.sharedViewState.modelyard"])
     assert view["name"] == "Results"
     state = json.loads(view["state"])
-    columns = ["tags.`result`", "metrics.`test_accuracy`", "duration", "tags.`published`", "metrics.`test_r2`"]
-    assert state["columnOrder"] == columns
+    name, created, *columns = state["columnOrder"]
+    assert (name, created) == ("attributes.`Run Name`", "runDateAndNestInfo")
+    assert columns == ["tags.`result`", "tags.`published`", "duration", "metrics.`test_accuracy`", "metrics.`test_r2`"]
     assert state["selectedColumns"] == [column for column in columns if column != "duration"]
+    assert state["columnWidths"].keys() == {*state["columnOrder"]}
 
 
 def test_without_published_values_or_metrics_there_are_no_columns_for_them(project: Path):
     runs_page.prepare([], False, "")
     state = json.loads(json.loads(tags_of(project)["mlflow.sharedViewState.modelyard"])["state"])
-    assert state["columnOrder"] == ["tags.`result`", "duration"]
+    assert state["columnOrder"][2:] == ["tags.`result`", "duration"]
 
 
 def test_an_unchanged_view_is_not_written_again_and_other_metrics_are(project: Path):

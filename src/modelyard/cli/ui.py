@@ -30,7 +30,12 @@ from modelyard.tracking.database import is_current
 from modelyard.tracking.store import database_file, prepare_store
 
 POLL_SECONDS = 0.2  # while the server starts
-ENVIRONMENT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # not needed here; the server starts in half the time
+ENVIRONMENT = {
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # not needed here; the server starts in half the time
+    "PYTHONWARNINGS": "ignore:starlette.middleware.wsgi is deprecated",  # which concerns MLflow alone
+}
+# MLflow keeps the choice in the browser; the address of the table has it, those of the runs have not.
+MENU = "For the menu of a run's page, choose *Model training* once, at the top left."
 
 
 def serve(port: int, open_browser: bool = True) -> int:
@@ -54,7 +59,7 @@ def serve(port: int, open_browser: bool = True) -> int:
         page = _page() if file and is_current(file, project_root()) else None
         if _wait_until_it_answers(server, address):
             whole = address + (_page() if page is None else page)
-            print(f"Open {whole} in the browser (Ctrl-C stops the server).", flush=True)  # noqa: T201
+            print(f"Open {whole} in the browser (Ctrl-C stops the server).\n{MENU}", flush=True)  # noqa: T201
             if open_browser:
                 _open(whole)
         return server.wait()
@@ -111,7 +116,7 @@ def _start(command: list[str]) -> subprocess.Popen[bytes]:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         # Not as an option: the command of a process is shown to every user, and the address may hold a password.
-        store = {"MLFLOW_BACKEND_STORE_URI": tracking_uri()}
+        store = dict.fromkeys(("MLFLOW_BACKEND_STORE_URI", "MLFLOW_REGISTRY_STORE_URI"), tracking_uri())
         return subprocess.Popen(command, env=ENVIRONMENT | os.environ | store)  # noqa: S603
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
