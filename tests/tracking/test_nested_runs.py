@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.mlflow_runs import metric_history, runs_by_name, runs_in
+from support.paths import ROOT
 
 from modelyard.tracking import nested_runs
 from modelyard.tracking.nested_runs import CompletedRun, LoggedMetric, nested_run_writer
@@ -32,6 +33,15 @@ def test_children_are_below_their_parent_with_status_times_and_metrics(project: 
     assert (parent.data.params, parent.data.metrics, parent.data.tags["kind"]) == ({"n": "2"}, {"mean": 0.5}, "test")
     assert metric_history(project, runs["one"], "loss") == [(1, 0.25), (2, 0.5)]
     assert runs["two"].data.tags["error"] == "ValueError: no such luck"
+
+
+def test_children_say_what_they_are_runs_of(project: Path) -> None:
+    (project / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    write(children=[*CHILDREN, CompletedRun("x", "KILLED", START, END, tags={"experiment": "boston_mlp"})])
+    notes = {name: run.data.tags.get("mlflow.note.content", "") for name, run in runs_by_name(project).items()}
+    assert notes["two"] == "A run of all."
+    assert notes["x"].startswith("Model family `mlp` on the data set `boston`: ")
+    assert notes["x"].endswith("\n\nA run of all.")
 
 
 def test_more_metrics_than_mlflow_accepts_at_once_are_all_written(project: Path) -> None:

@@ -73,9 +73,11 @@ def result_tags(
 
 
 def with_card(tags: Mapping[str, str], run: Any, card: str) -> str:
-    """The description of a run with a link to its card, which is among its artifacts."""
-    link = f"[Model card](#/experiments/{run.experiment_id}/runs/{run.run_id}/artifacts/{card})"
-    return "\n\n".join([*(part for part in tags.get(NOTE, "").split("\n\n") if part not in ("", link)), link])
+    """The description of a run with a link to its card, which is among its artifacts, above the plot."""
+    page = f"#/experiments/{run.experiment_id}/runs/{run.run_id}/artifacts/{card}?workflowType=machine_learning"
+    parts = [part for part in tags.get(NOTE, "").split("\n\n") if part and card not in part]
+    texts = [part for part in parts if not part.startswith("![")]
+    return "\n\n".join([*texts, f"[Model card]({page})", *parts[len(texts) :]])
 
 
 def _plot(plots: Path) -> str:

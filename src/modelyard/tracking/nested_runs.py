@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 GROUP = "group"  # the tag that a parent run and its children share
+EXPERIMENT = "experiment"  # the tag with the name in params.yaml
 ERROR = "error"  # the tag with the reason of a failure
 METRICS_PER_BATCH = 900  # MLflow accepts 1000 entries at once, tags and parameters included
 MAX_RUNS = 50_000  # of one search
@@ -69,22 +70,20 @@ class NestedRunWriter:
         from mlflow import MlflowClient
 
         client = MlflowClient()
+        experiments = {child.tags[EXPERIMENT] for child in children if EXPERIMENT in child.tags}
+        what = {name: text_of(name).what for name in experiments}
         with FileLock(project_root() / ".modelyard" / "nested_runs.lock"):  # two writers would write everything twice
             known, tags = _known_runs(client, group), {GROUP: group, **environment_tags()}
             parent_run = known.get(parent.name) or _create(client, parent, tags)
             tags["mlflow.parentRunId"] = parent_run.info.run_id
             for child in children:
-                run = known.get(child.name) or _create(client, child, tags | {NOTE: _note(parent, child)})
+                note = "\n\n".join(filter(None, [what.get(child.tags.get(EXPERIMENT, "")), f"A run of {parent.name}."]))
+                run = known.get(child.name) or _create(client, child, tags | {NOTE: note})
                 if not _is_complete(run, child):
                     _complete(client, run, child)
             _complete(client, parent_run, parent)
             if report:
                 client.log_artifacts(parent_run.info.run_id, str(report), "report")
-
-
-def _note(parent: CompletedRun, child: CompletedRun) -> str:
-    what = text_of(child.tags.get("experiment", "")).what
-    return "\n\n".join(filter(None, [what, f"A run of {parent.name}."]))
 
 
 def _known_runs(client: "MlflowClient", group: str) -> dict[str, "Run"]:
