@@ -65,11 +65,11 @@ def test_a_learning_curve_of_one_epoch_is_not_shown(epochs: int, plot: str, plot
     assert f"path=figures/{plot}&" in tags[descriptions.NOTE]
 
 
-def test_the_link_to_the_card_is_above_the_plot_and_there_once():
+def test_the_link_to_the_card_is_in_the_first_lines_and_there_once():
     run = SimpleNamespace(experiment_id="1", run_id="0a1b")
     once = descriptions.with_card({descriptions.NOTE: "what\n\nresult\n\n![plot](a.png)"}, run, "card.md")
     link = "[Model card](#/experiments/1/runs/0a1b/artifacts/card.md?workflowType=machine_learning)"
-    assert once == f"what\n\nresult\n\n{link}\n\n![plot](a.png)"
+    assert once == f"what {link}\n\nresult\n\n![plot](a.png)"
     assert descriptions.with_card({descriptions.NOTE: once}, run, "card.md") == once
 
 

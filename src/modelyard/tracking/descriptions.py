@@ -1,5 +1,6 @@
 """What people read of runs in MLflow: a description in Markdown, and the tags that come first."""
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ RESULT, PUBLISHED = "result", "published"
 NO_RESULT = "not evaluated"
 FIGURES = "figures"  # the folder of plots among the artifacts of a run
 FIRST_PLOT = "learning_curve.png"  # of a folder of plots; the others follow by name
+CARD_LINK = re.compile(r" ?\[Model card\]\([^)]*\)")
 ONE_EPOCH = 2  # lines of a history, with its header
 
 
@@ -73,11 +75,10 @@ def result_tags(
 
 
 def with_card(tags: Mapping[str, str], run: Any, card: str) -> str:
-    """The description of a run with a link to its card, which is among its artifacts, above the plot."""
+    """The description of a run with a link to its card, which is among its artifacts."""
     page = f"#/experiments/{run.experiment_id}/runs/{run.run_id}/artifacts/{card}?workflowType=machine_learning"
-    parts = [part for part in tags.get(NOTE, "").split("\n\n") if part and card not in part]
-    texts = [part for part in parts if not part.startswith("![")]
-    return "\n\n".join([*texts, f"[Model card]({page})", *parts[len(texts) :]])
+    first, *others = CARD_LINK.sub("", tags.get(NOTE, "")).split("\n\n")  # MLflow hides all but the first lines
+    return "\n\n".join([f"{first} [Model card]({page})".strip(), *others])
 
 
 def _plot(plots: Path) -> str:

@@ -11,7 +11,7 @@ from modelyard.tracking.store import connect, explain_errors, mlflow_experiment
 VIEW, VIEW_NAME = "modelyard", "Results"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"  # where MLflow's UI keeps a saved view
 DURATION = "duration"
-FIRST = {"attributes.`Run Name`": 150, "runDateAndNestInfo": 105}  # always there; by itself MLflow makes them wide
+FIRST = {"attributes.`Run Name`": 140, "runDateAndNestInfo": 105}  # always there; by itself MLflow makes them wide
 OPENING = "Each run is a training of an experiment"
 
 
@@ -53,7 +53,7 @@ def prepare(metrics: Sequence[str], has_published: bool, results: str) -> str:
 
 def _state(metrics: Sequence[str], has_published: bool) -> dict[str, Any]:
     """The state of the table as MLflow's UI keeps it: columns by the ids that the UI gives them."""
-    tags = {_column("tags", RESULT): 225} | ({_column("tags", PUBLISHED): 150} if has_published else {})
+    tags = {_column("tags", RESULT): 225} | ({_column("tags", PUBLISHED): 145} if has_published else {})
     numbers = {_column("metrics", f"test_{name}"): 95 for name in metrics}
     widths = FIRST | tags | {DURATION: 75} | numbers
     return {"selectedColumns": [*tags, *numbers], "columnOrder": list(widths), "columnWidths": widths}
