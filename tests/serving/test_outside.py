@@ -4,12 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.training_inputs import tabular_input
+from support.training_inputs import image_input, tabular_input
 
 from modelyard.data.columns import Column
 from modelyard.data.contract import Measured, Reference, measure
+from modelyard.data.readers.image_file import ImageSizes
 from modelyard.serving import tables
-from modelyard.serving.outside import count_outside, name_outside
+from modelyard.serving.batch import PredictionBatch
+from modelyard.serving.outside import count_outside, name_outside, outside_of_batch
 
 NEVER = "town: a category never in training"
 
@@ -50,3 +52,12 @@ def test_a_category_that_training_did_not_see_is_named(tmp_path: Path) -> None:
         "town: Ghent (never in training)",
         "town: Oslo (never in training)",
     ]
+
+
+def test_an_image_of_another_size_than_all_in_training_is_named_with_their_range() -> None:
+    data = image_input()
+    sizes = ImageSizes.of([(20, 30), (40, 30)])
+    description = data.description.model_copy(update={"image_sizes": sizes})
+    known = Reference.of(measure(data.samples.x, description))
+    batch = PredictionBatch({}, data.samples.x[:3], image_sizes=np.array([[20, 30], [41, 30], [30, 29]]))
+    assert outside_of_batch(known, batch, description) == ["", "height 41 (20 to 40)", "width 29 (30 to 30)"]

@@ -96,7 +96,6 @@ def size(path: Path) -> int:
 
 def _find(project: Project, root: Path) -> Iterator[Unused]:
     from modelyard.reporting.label_errors import FOLDER
-    from modelyard.reporting.model_cards import FILE
 
     yield Unused(
         "DVC cache: used by no file here, no branch, tag or experiment of DVC",
@@ -110,7 +109,8 @@ def _find(project: Project, root: Path) -> Iterator[Unused]:
         yield _files(f"{what} that params.yaml does not name", _others(root / folder, names))
     roots = sorted({results_root(section) for section in EXPERIMENT_SECTIONS})
     results = [folder for each in roots for folder in _others(root / each, project.all_experiments)]
-    ours = [path for each in results for path in (*ExperimentResults(each).outside_git, each / FILE) if path.exists()]
+    kept = map(ExperimentResults, results)
+    ours = [path for each in kept for path in (*each.outside_git, each.card) if path.exists()]
     yield _files("results of experiments that params.yaml does not name; what git keeps stays", ours)
     sheets = [f"{name}.{ending}" for name in project.all_experiments for ending in ("csv", "png")]
     yield _files("label sheets of experiments that params.yaml does not name", _others(root / FOLDER, sheets))

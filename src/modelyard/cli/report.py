@@ -12,7 +12,6 @@ from modelyard.core.report_text import fill
 from modelyard.experiments.compare import overview
 from modelyard.params.results import results_of
 from modelyard.reporting.markdown import overview_table
-from modelyard.reporting.model_cards import FILE as CARD
 
 DATA = re.compile(r"data:[\w/+;-]+,[^\"')]*")  # images, in which anything occurs by chance
 
@@ -27,8 +26,7 @@ def report(target: Path, against: str | None, readme: Path | None) -> None:
     contents = reporting.write(Path.cwd(), target, against)
     if readme:
         fill(readme, overview_table(overview(contents.compared)))
-    project = contents.card_sources.project
-    cards = [results_of(project, name, Path()).folder / CARD for name in project.all_experiments]
+    cards = [results_of(contents.project, name, Path()).card for name in contents.project.all_experiments]
     for file in (target, target.with_name("report.md"), *filter(Path.exists, cards)):
         text = DATA.sub("", file.read_text(encoding="utf-8"))
         if warning := warn_of_keys(text, str(file), "which is made to be published"):

@@ -78,7 +78,9 @@ def change_tables(changes: ProjectChanges) -> Iterator[str]:
 def _findings(findings: Iterable[NotebookFindings]) -> Iterator[str]:
     for each in findings:
         title = f"**{each.title}**" + (f" ({each.origin})" if each.origin else "")
-        groups = ((f"- {name}:", *(f"  - {_plain(text)}" for text in texts)) for name, texts in each.groups.items())
+        groups = (
+            (f"- {name}:", *(f"  - {without_markup(text)}" for text in texts)) for name, texts in each.groups.items()
+        )
         yield "\n".join([f"{title}:", "", *chain.from_iterable(groups)])
 
 

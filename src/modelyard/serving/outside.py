@@ -5,9 +5,26 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from modelyard.data.contract import FeatureSummary, Measured, Reference, categories_of, value_text
+from modelyard.data.contract import FeatureSummary, Measured, Reference, categories_of, measure, value_text
+from modelyard.data.inputs import InputDescription
+from modelyard.serving.batch import PredictionBatch
 
 COLUMN = "outside_training"  # of a table of predictions
+
+
+def outside_of_batch(reference: Reference, batch: PredictionBatch, description: InputDescription) -> list[str]:
+    """Return what `name_outside` does for samples as they were read, the sizes of image files included."""
+    named = name_outside(reference, measure(batch.x, description), batch.unknown)
+    if not description.image_sizes or batch.image_sizes is None:
+        return named
+    sizes = (
+        [
+            f"{side} {pixels} ({low} to {high})"
+            for side, (pixels, (low, high)) in description.image_sizes.outside(tuple(size)).items()
+        ]
+        for size in batch.image_sizes.tolist()
+    )
+    return ["; ".join(filter(None, [*texts, text])) for texts, text in zip(sizes, named, strict=True)]
 
 
 def name_outside(reference: Reference, measured: Measured, unknown: Mapping[str, Mapping[int, str]]) -> list[str]:

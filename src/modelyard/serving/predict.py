@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modelyard.core.errors import ModelyardError
-from modelyard.data.contract import Reference, measure
+from modelyard.data.contract import Reference
 from modelyard.data.inputs import InputDescription
 from modelyard.serving import images, tables, texts
 from modelyard.serving.batch import PredictionBatch, kind_of
-from modelyard.serving.outside import COLUMN, name_outside
+from modelyard.serving.outside import COLUMN, outside_of_batch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +67,7 @@ def prediction_table(
     positions = table.index.to_numpy()
     parts = [pd.DataFrame(batch.names).take(positions), table]
     if contract:
-        named = name_outside(contract, measure(batch.x, description), batch.unknown)
+        named = outside_of_batch(contract, batch, description)
         outside = pd.DataFrame({COLUMN: named}, dtype=object)
         parts.append(outside.take(positions))
     return pd.concat([part.reset_index(drop=True) for part in parts], axis=1)

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from modelyard.data.contract import Reference, measure
+from modelyard.data.contract import Reference
 from modelyard.data.decision_threshold import predicted_classes
 from modelyard.data.inputs import InputDescription
 from modelyard.data.samples import Task
 from modelyard.serving.batch import PredictionBatch
-from modelyard.serving.outside import COLUMN, name_outside
+from modelyard.serving.outside import COLUMN, outside_of_batch
 
 SIDES = ("left", "top", "right", "bottom")
 
@@ -35,7 +35,7 @@ def prediction_columns(
     names = {name: np.array(values, dtype=object)[positions] for name, values in batch.names.items()}
     if contract is None:
         return names | columns
-    outside = np.array(name_outside(contract, measure(batch.x, description), batch.unknown), dtype=object)
+    outside = np.array(outside_of_batch(contract, batch, description), dtype=object)
     return names | columns | {COLUMN: outside[positions]}
 
 
