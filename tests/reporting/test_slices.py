@@ -15,6 +15,8 @@ SLICES = {
         "sex": {
             "female": {"rows": 300, "value": 0.95, "low": 0.92, "high": 0.97},
             "<male>": {"rows": 12, "value": 0.6, "low": 0.4, "high": 0.8},
+            "of an earlier version": {"rows": 9, "value": 0.6, "low": 0.4, "high": 0.8},
+            "(rare)": {"rows": 4, "value": 0.5, "low": 0.4, "high": 0.8},
         }
     },
 }
@@ -51,8 +53,10 @@ def test_slices_follow_all_test_samples_and_small_ones_are_marked(judged: Report
         ("", "", 360, "0.9 (0.89 to 0.91)", False),
         ("sex", "female", 300, "0.95 (0.92 to 0.97)", False),
         ("sex", "<male>", 12, "0.6 (0.4 to 0.8)", True),
+        ("sex", "(rare)", 4, "0.5 (0.4 to 0.8)", True),
     ]
     assert rows[2].bar.value < rows[0].bar.value < rows[1].bar.value
+    assert "of an earlier version" not in judged.page.text
     assert "all test samples 360 0.9 (0.89 to 0.91)" in judged.page.text
     assert "sex <male> 12 0.6 (0.4 to 0.8) few samples" in judged.page.text
 

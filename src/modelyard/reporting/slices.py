@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from modelyard.data.columns import RARE, SMALLEST_CATEGORY
 from modelyard.params.results import ExperimentResults, SliceResult
 from modelyard.reporting.interval_bars import BarAxis, IntervalBar
 from modelyard.reporting.tables import interval_text
@@ -34,7 +35,10 @@ def slice_rows(results: ExperimentResults) -> list[SliceRow]:
     value, low, high = results.compared([found.metric])[found.metric]
     whole = SliceResult(rows=results.rows, value=value, low=low, high=high)
     slices = {("", ""): whole} | {
-        (column, name): result for column, values in found.columns.items() for name, result in values.items()
+        (column, name): result
+        for column, values in found.columns.items()
+        for name, result in values.items()
+        if name == RARE or result.rows >= SMALLEST_CATEGORY  # results of earlier versions name small slices
     }
     axis = BarAxis.of(end for result in slices.values() for end in (result.low, result.high, result.value))
     return [
