@@ -46,7 +46,7 @@ compose-test: install ## start the servers of compose.yaml and test them, with d
 GRYPE := docker.io/anchore/grype:v0.120.1@sha256:e4a44ef45d285b829ce6efe2642980329661bd2d18eab5fc539138d4adaebbbe
 scan: ## look up known vulnerabilities of the images that container-test has built (needs a network and docker)
 	@mkdir -p build
-	@set -e; for target in pipeline worker server serving; do \
+	@set -e; for target in pipeline worker server serving serving-keras; do \
 	  docker save --output build/image.tar localhost/modelyard:$$target; \
 	  docker run --rm --volume "$$PWD/build:/images:ro" $(GRYPE) docker-archive:/images/image.tar --only-fixed --fail-on high; \
 	  rm build/image.tar; \

@@ -17,7 +17,6 @@ from modelyard.params.results import (
     results_folder,
     results_of,
     train_stage,
-    train_stages,
 )
 
 
@@ -60,7 +59,6 @@ def test_each_section_has_its_results_folder_and_stages(
     assert results_of(project, experiment, Path("/project")) == ExperimentResults(Path("/project") / folder)
     assert train_stage(section, experiment) == train
     assert evaluate_stage(section, experiment) == evaluate
-    assert train in train_stages(experiment)
 
 
 def test_an_unknown_experiment_is_refused_with_the_nearest_name(project: Project):

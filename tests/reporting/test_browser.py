@@ -95,10 +95,10 @@ def test_a_name_in_the_table_opens_its_section_and_a_plot_can_be_enlarged(opened
     from playwright.sync_api import expect
 
     page = opened.page
-    page.click(".results a[href='#boston_mlp']")
-    settings = page.locator("#boston_mlp h4").first
+    page.click(".results a[href='#experiment-boston_mlp']")
+    settings = page.locator("#experiment-boston_mlp h4").first
     settings.wait_for(state="visible")
-    image = page.locator("#boston_mlp img").first
+    image = page.locator("#experiment-boston_mlp img").first
     before = image.bounding_box()
     image.click()
     enlarged = page.locator("figure:target")
@@ -116,5 +116,5 @@ def test_every_bar_lies_within_its_cell(opened: OpenPage) -> None:
         const cell = bar.getBoundingClientRect(), mark = bar.querySelector('.interval').getBoundingClientRect();
         return mark.width > 0 && cell.left <= mark.left && mark.right <= cell.right; })"""
     inside = opened.page.evaluate(script)
-    assert len(inside) == 6
+    assert len(inside) == 7  # of four experiments, one claim and two metrics over seeds
     assert all(inside)

@@ -443,8 +443,8 @@ def test_the_log_has_inputs_and_answers_and_is_bounded(table, start, tmp_path):
     assert last["input"] == {"rows": [ROW]}
     assert last["predictions"] == [{"prediction": 2038.0}]
     assert last["model"] == "version 1"
-    read = check.read(files, table.model.description)
-    assert (read.rows, read.errors) == (sum(len(file.read_text().splitlines()) for file in files), ())
+    read = check.read(files, table.model)
+    assert (read.rows, list(read.problems.errors)) == (sum(len(file.read_text().splitlines()) for file in files), [])
 
 
 def test_a_request_that_is_larger_than_the_log_is_left_out_and_counted(table, start, tmp_path):
@@ -466,8 +466,8 @@ def test_a_text_or_image_of_its_own_is_logged_so_that_it_can_be_checked(word_inp
         assert start(Versions(model).source()).predict(body, kind)[0] == 200
         log = tmp_path / "log" / "requests.jsonl"
         (tmp_path / "one.jsonl").write_text(log.read_text().splitlines()[-1] + "\n")
-        found = check.read([tmp_path / "one.jsonl"], model.description)
-        assert (found.rows, found.errors) == (1, ())
+        found = check.read([tmp_path / "one.jsonl"], model)
+        assert (found.rows, list(found.problems.errors)) == (1, [])
 
 
 def test_a_new_version_is_taken_up_without_a_failed_request_and_a_broken_one_is_not(table, start):

@@ -144,7 +144,7 @@ def propose(
     if target and target in (options.group, options.time):
         raise ModelyardError(f"{file}: {target} is the target, and says nothing of how to divide the rows")
     task = options.task or "classification"
-    if target and options.task != "classification":
+    if target and (options.task is None or TARGET_KINDS[options.task] == "number"):
         missing, decimal = options.missing.get(target, ()), options.csv_format.get("decimal", ".")
         guessed, why = guess_task(table.columns[target], missing, decimal)
         if options.task is None:
