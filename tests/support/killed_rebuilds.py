@@ -105,8 +105,12 @@ def processes_with(variable: str, value: str) -> Iterator[psutil.Process]:
 
 
 def built_files(folder: Path) -> dict[str, Any]:
-    """The content of all that a rebuild makes in a project, by path, and of dvc.lock, whose stages have any order."""
-    files = [file for name in BUILT for file in sorted((folder / name).rglob("*")) if file.is_file()]
+    """The content of all that a rebuild makes in a project, by path, and of dvc.lock, whose stages have any order.
+
+    Not of cards, which say how long a training took.
+    """
+    found = (file for name in BUILT for file in sorted((folder / name).rglob("*")))
+    files = [file for file in found if file.is_file() and file.name != "card.md"]
     return {str(file.relative_to(folder)): file.read_bytes() for file in files} | {"dvc.lock": lock(folder)}
 
 

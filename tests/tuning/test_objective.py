@@ -206,7 +206,9 @@ def test_one_worker_process_runs_all_trials_of_a_network(tmp_path):
     study = open_study(search_plan, storage)
     with closing(LocalEngine(1)) as engine:
         Search(study, storage, search_plan, lambda running, finished: None).run(engine, Budget(2))
-    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 2
+    assert [(trial.state, trial.user_attrs.get("reason")) for trial in study.trials] == [
+        (TrialState.COMPLETE, None)
+    ] * 2
     assert len({trial.user_attrs["worker"] for trial in study.trials}) == 1
     assert study.trials[0].params == {"model.units": "[4]", "training.learning_rate": 0.001}
 
