@@ -10,15 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
-from support.built_experiments import PARAMS, build_experiment, convert_and_lock, fit_model, line_samples
+from support.built_experiments import make_converted_project
 from support.commands import modelyard
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "params.yaml").write_text(PARAMS)
-    build_experiment("fit", fit_model("linear", line_samples(60)), line_samples(20), "line", tmp_path)
-    convert_and_lock("fit", line_samples(60), tmp_path)
+    make_converted_project(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.built_experiments import (
-    PARAMS,
     build_experiment,
     convert_and_lock,
     fit_model,
     line_samples,
     lock_conversion,
+    make_converted_project,
 )
 
 from modelyard.core.files import write_json
@@ -25,9 +25,7 @@ from modelyard.serving.served_model import ServedModel, find_source
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The experiment `fit` with its ONNX file."""
-    (tmp_path / "params.yaml").write_text(PARAMS)
-    build_experiment("fit", fit_model("linear", line_samples(60)), line_samples(20), "line", tmp_path)
-    convert_and_lock("fit", line_samples(60), tmp_path)
+    make_converted_project(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

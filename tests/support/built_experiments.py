@@ -100,6 +100,13 @@ def lock_experiment(experiment: str, model: Path, test: Path, project: Path) -> 
     YAML().dump(content, file)
 
 
+def make_converted_project(folder: Path) -> None:
+    """Make a project with the experiment `fit`, a linear model, and its ONNX file."""
+    (folder / "params.yaml").write_text(PARAMS)
+    build_experiment("fit", fit_model("linear", line_samples(60)), line_samples(20), "line", folder)
+    convert_and_lock("fit", line_samples(60), folder)
+
+
 def convert_and_lock(experiment: str, samples: Samples, project: Path) -> None:
     """Convert the model of an experiment to ONNX as its stage does, and add the stage to dvc.lock."""
     results = project / "results" / experiment
