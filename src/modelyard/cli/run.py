@@ -132,11 +132,11 @@ def _keys() -> Iterator[str]:
 
 def _write_cards(project: Project, stages: Mapping[str, Stage]) -> None:
     """Write the cards of the experiments that were built now; a card that cannot be written is removed, as outdated."""
+    done = {name for name, stage in stages.items() if stage.state is StageState.BUILT}
     built = [
         name
         for name in project.all_experiments
-        for stage in (train_stage, evaluate_stage)
-        if (found := stages.get(stage(project.section_of(name), name))) and found.state is StageState.BUILT
+        if done & {stage(project.section_of(name), name) for stage in (train_stage, evaluate_stage)}
     ]
     if not built:
         return

@@ -10,7 +10,7 @@ from modelyard.experiments.compare import MISSING, overview
 from modelyard.reporting.changes import MetricChange, ProjectChanges, ValueChange
 from modelyard.reporting.claims import ClaimRow
 from modelyard.reporting.contents import ReportContents
-from modelyard.reporting.notebook_findings import NotebookFindings
+from modelyard.reporting.notebook_findings import FINDINGS_NOTE, FINDINGS_TITLE, NotebookFindings
 
 HEADER = {
     "experiment": "experiment",
@@ -25,12 +25,6 @@ CLAIM_COLUMNS = ("claim", "verdict", "metric", "mean difference (95 % interval)"
 CLAIMS_NOTE = (
     "A verdict is about the comparison described in `reports/claims.md`; most claims train on part of the samples and "
     "for a few epochs."
-)
-FINDINGS_TITLE = "What we can and cannot say about the notebooks"
-FINDINGS_NOTE = (
-    "Generated from the verdicts and from the runs over seeds. A difference is what is named first minus what is named "
-    "second, with its 95 % interval; the comparisons are in the table of claims. A printed value is inside the spread "
-    "if it lies between the smallest and the largest of our runs."
 )
 NO_CHANGES = "No changes in settings, data, metrics or verdicts."
 

@@ -8,6 +8,13 @@ from modelyard.replication.claims import Verdict
 from modelyard.reporting.claims import ClaimRow
 from modelyard.reporting.replication import ReplicationRow
 
+FINDINGS_TITLE = "What we can and cannot say about the notebooks"
+FINDINGS_NOTE = (
+    "Generated from the verdicts and from the runs over seeds. A difference is what is named first minus what is named "
+    "second, with its 95 % interval; the comparisons are in the table of claims. A printed value is inside the spread "
+    "if it lies between the smallest and the largest of our runs."
+)
+
 
 @dataclass(frozen=True)
 class NotebookFindings:

@@ -1,5 +1,6 @@
 """Logs a check of new samples to MLflow, as one run."""
 
+import itertools
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -76,9 +77,9 @@ def _metric_verdict(change: NewMetric, compared: int) -> str:
 
 def _metric_names(names: Iterable[str]) -> list[str]:
     """Names that MLflow accepts, each for one: letters, digits and some signs, but no /, which would be a folder's."""
-    found: list[str] = []
+    found: dict[str, None] = {}  # in their order
     for name in names:
         plain = "".join(letter if letter.isalnum() or letter in "_-. :" else "_" for letter in name)
-        endings = ("", *(f" {number}" for number in range(2, len(found) + 2)))
-        found.append(next(each for ending in endings if (each := plain[: LONGEST - len(ending)] + ending) not in found))
-    return found
+        endings = itertools.chain([""], (f" {number}" for number in itertools.count(2)))
+        found[next(each for ending in endings if (each := plain[: LONGEST - len(ending)] + ending) not in found)] = None
+    return list(found)

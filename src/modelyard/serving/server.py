@@ -108,10 +108,10 @@ class PredictionServer:
         # Before it is counted and logged: an answer that is no JSON fails here.
         response = JSONResponse({"model": version, "predictions": predictions, "warnings": batch.warnings})
         self._samples.inc(len(batch))
-        if self._log and not self._log.write({
-            "model": version, "input": question.as_json(), "predictions": predictions
-        }):  # fmt: skip
-            self._unlogged.inc()
+        if self._log:
+            record = {"model": version, "input": question.as_json(), "predictions": predictions}
+            if not self._log.write(record):
+                self._unlogged.inc()
         return response
 
     def _reading(self, current: ModelVersion) -> AbstractContextManager[object]:
