@@ -93,7 +93,7 @@ wheel: install ## build the package as a wheel, in dist/
 readme: install ## bring the README's results and pictures up to date with the last rebuild
 	$(BIN)/python docs/fill_readme.py
 
-clean: ## remove everything that can be rebuilt, the runs excepted
+clean: ## remove the environment, data and built results, but not the cache of DVC or the MLflow runs
 	rm -rf .venv data results/*/model results/*/onnx results/*/figures results/*/history.csv results/*/predictions.csv
 
 # uv installs in seconds what takes pip minutes; it is itself taken, with its hash, from the lock file.

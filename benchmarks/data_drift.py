@@ -68,7 +68,7 @@ CHANGES = (
     Change("one mean, by one standard deviation", "x1", mean=1.0),
     Change("one standard deviation, doubled", "x1", scale=2.0),
     Change("a category from 5 % to 30 %", "town", towns=(0.3, 0.2, 0.1, 0.1, 0.3)),
-    Change("gaps from 5 % to 25 %", "size (no value)", gaps=0.25),
+    Change("missing values from 5 % to 25 %", "size (no value)", gaps=0.25),
 )
 
 
@@ -118,7 +118,7 @@ def falls(trials: int = 300, sizes: Iterable[tuple[int, int]] = SIZES) -> pd.Dat
             ("accuracy", "0.9 to 0.8", _guesses(0.9), _guesses(0.8)),
             ("correlation", "none", _numbers(0.5), _numbers(0.5)),
             ("correlation", "0.89 to 0.71", _numbers(0.5), _numbers(1.0)),
-            ("correlation", "all true answers equal", _numbers(0.5), _numbers(0.5, spread=0.0)),
+            ("correlation", "all true targets equal", _numbers(0.5), _numbers(0.5, spread=0.0)),
         ):
             count = trials if metric == "accuracy" or new <= FEW else trials // 5  # a bootstrap takes longer
             random = np.random.default_rng(new)

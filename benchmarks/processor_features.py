@@ -94,11 +94,12 @@ def _summary(prepared: PreparedJob) -> dict[str, Any]:
 
 
 def _cell(first: Mapping[str, Any], again: Mapping[str, Any]) -> str:
-    """Whether all bits are equal, or by how much a metric changes, relative to its value."""
+    """Whether predictions and metrics have equal bits; if not, the largest relative change of a metric."""
     if first == again:
         return "equal"
     changes = [abs(again["metrics"][name] - value) / abs(value) for name, value in first["metrics"].items() if value]
-    return f"other bits; metrics change by up to {max(changes):.1g}"
+    change = f"metrics change by up to {max(changes):.1g}" if any(changes) else "equal metrics"
+    return f"other bits; {change}"
 
 
 def _train_in_another_process(threads: int | None = None, **variables: str) -> Trained:

@@ -27,7 +27,7 @@ def main() -> None:
         )
     wait_for(study, find_storage(study, None, Path.cwd()))
     trials = ["--trials", os.environ["TRIALS"]] if os.environ.get("TRIALS") else []
-    os.execvp("modelyard", ["modelyard", "tune", study, "--join", "--workers", "1", *trials])  # noqa: S606, S607
+    os.execvp("modelyard", ["modelyard", "tune", study, "--join", "--jobs", "1", *trials])  # noqa: S606, S607
 
 
 def wait_for(study: str, storage: StudyStorage) -> None:

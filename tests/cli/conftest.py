@@ -64,7 +64,7 @@ def replicated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     yaml.dump(params, folder / "params.yaml")
     yaml.dump({"fewer_samples": CLAIM}, folder / "claims.yaml")
     (folder / "published.yaml").unlink()
-    done = run_in(folder, "replicate", "--workers", "2")
+    done = run_in(folder, "replicate", "--jobs", "2")
     assert done.returncode == 0, done.stdout + done.stderr
     return folder, done.stdout
 

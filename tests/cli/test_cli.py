@@ -33,7 +33,7 @@ def test_without_a_command_the_help_lists_all_commands_and_where_to_start():
     ("command", "mention"),
     [
         ("run", ["--jobs", "--demo", "--strict", "modelyard run mnist_cnn boston_mlp"]),
-        ("tune", ["--trials", "--workers", "--join", "modelyard tune digits_cnn --new"]),
+        ("tune", ["--trials", "--jobs", "--join", "modelyard tune digits_cnn --new"]),
         ("predict", ["--test-row", "--output", "--show", "modelyard predict mnist_cnn --test-row 17"]),
         ("replicate", ["--seeds", "--minutes", "--splits", "modelyard replicate dropout one_neuron"]),
         ("explain", ["--shuffles", "modelyard explain boston_linear"]),

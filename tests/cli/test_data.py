@@ -68,7 +68,7 @@ def test_options_change_the_entries(houses: Path) -> None:
     dataset = found["entries"]["datasets"]["houses"]
     assert dataset["columns"] == {"id": "drop", "agent": "category"}
     assert dataset["missing"] == {"area": ["0", "7"]}
-    assert {column["name"]: column["gaps"] for column in found["columns"]}["area"] == 4
+    assert {column["name"]: column["missing"] for column in found["columns"]}["area"] == 4
     assert found["problem"] == ""
 
 

@@ -41,7 +41,7 @@ def searching(clone: Path, run: Run) -> Run:
 
 @pytest.mark.slow
 def test_a_study_is_run_resumed_shown_joined_and_refused_when_its_space_has_changed(clone, searching):
-    first = searching("patients", "--workers", "2")
+    first = searching("patients", "--jobs", "2")
     assert first.stdout.count("✓ trial") + first.stdout.count("✂ trial") == 3
     assert "Best val_mae:" in first.stdout
     assert (clone / ".modelyard" / "studies" / "patients.journal").exists()
@@ -67,7 +67,7 @@ def test_a_study_is_run_resumed_shown_joined_and_refused_when_its_space_has_chan
 @pytest.mark.slow
 def test_after_ctrl_c_the_finished_trials_are_in_the_report_and_in_mlflow(clone, searching, environment):
     around = environment | {"MODELYARD_TRACKING": "on", "PYTHONPATH": str(clone / "src"), "COLUMNS": "300"}
-    command = [*COMMAND, "tune", "patients", "--trials", "100000", "--workers", "1"]
+    command = [*COMMAND, "tune", "patients", "--trials", "100000", "--jobs", "1"]
     search = subprocess.Popen(command, cwd=clone, env=around, stdout=subprocess.PIPE, text=True)
     try:
         next(line for line in search.stdout if " trial   2 " in line)
@@ -139,7 +139,7 @@ def test_a_study_that_cannot_be_run_is_refused_before_any_work(arguments, messag
     assert not (project / "data").exists()
 
 
-@pytest.mark.parametrize("option", ["--trials", "--workers", "--timeout"])
+@pytest.mark.parametrize("option", ["--trials", "--jobs", "--timeout"])
 def test_zero_trials_workers_or_seconds_are_refused(option, project):
     result = modelyard("tune", "digits_cnn", option, "0")
     assert result.exit_code == 2
@@ -150,10 +150,10 @@ def test_zero_trials_workers_or_seconds_are_refused(option, project):
 def test_the_best_trials_are_confirmed_over_seeds_also_after_a_kill_and_applied_with_a_claim(
     clone: Path, searching: Run, environment: dict[str, str]
 ) -> None:
-    searching("patients", "--trials", "5", "--workers", "2")
+    searching("patients", "--trials", "5", "--jobs", "2")
     assert "has no finished trial besides" not in searching("patients", "--show").stdout
     around = environment | {"PYTHONPATH": str(clone / "src"), "COLUMNS": "300"}
-    command = [*COMMAND, "tune", "patients", "--confirm", "--workers", "1"]
+    command = [*COMMAND, "tune", "patients", "--confirm", "--jobs", "1"]
     killed = subprocess.Popen(command, cwd=clone, env=around, stdout=subprocess.PIPE, text=True)
     next(line for line in killed.stdout if "✓ patients seed" in line)
     killed.kill()

@@ -182,7 +182,7 @@ def test_a_log_of_requests_is_read_and_what_is_none_is_an_error(model: Model, tm
     np.testing.assert_array_equal(found.inputs.values, [[1, 2, 3], [4, 5, 6]])
     assert found.problems.errors[0] == f"{log}: line 2: no request that `modelyard serve` has logged"
     assert len(found.problems.errors) == 2
-    with pytest.raises(ModelyardError, match="has no true answers: leave out --target"):
+    with pytest.raises(ModelyardError, match="has no true targets: leave out --target"):
         check.read([log], model, "y")
     with pytest.raises(ModelyardError, match=r"other\.csv is no log"):
         check.read([log, tmp_path / "other.csv"], model)
@@ -224,7 +224,7 @@ def test_a_row_without_a_true_answer_is_compared_without_one(
     assert error.startswith(f"{tmp_path}/new.csv: row 5 below the header: 'much' in column 'y'")
     report = check.check("line", model, reference, found)
     assert (report.metric.rows, report.unread) == (48, 0)
-    assert " on those 48 of 50 new samples that have a true answer and a prediction, " in verdict(report)
+    assert " on those 48 of 50 new samples that have a true target and a prediction, " in verdict(report)
 
 
 def test_without_any_true_answer_the_metric_cannot_be_compared(
@@ -274,7 +274,7 @@ def test_a_column_of_answers_that_is_not_there_is_an_error_with_the_nearest_name
     found = check.read([write_table(line_samples(5), tmp_path / "new.csv")], model, "yy")
     assert found.inputs is None
     assert found.problems.errors == [
-        f"{tmp_path}/new.csv: there is no column 'yy' with the true answers; did you mean y?"
+        f"{tmp_path}/new.csv: there is no column 'yy' with the true targets; did you mean y?"
     ]
 
 

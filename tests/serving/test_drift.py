@@ -152,7 +152,7 @@ def test_a_metric_that_is_the_same_is_rarely_said_to_have_fallen_with_few_sample
     trials = 100
     found = data_drift.falls(trials, ((200, 2), (200, 3), (200, 5)))
     assert found[found.change == "none"].alarms.max() <= stats.binom.ppf(0.999, trials, 0.01) / trials
-    assert found[found.change == "all true answers equal"].alarms.tolist() == [0, 0, 0]
+    assert found[found.change == "all true targets equal"].alarms.tolist() == [0, 0, 0]
 
 
 @pytest.mark.parametrize(

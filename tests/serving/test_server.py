@@ -212,7 +212,7 @@ def test_an_answer_is_short_where_an_input_is_long(row, table, start):
 
 def test_an_answer_that_is_no_json_is_neither_counted_nor_logged(table, start, tmp_path, monkeypatch):
     client = start(table.source())
-    monkeypatch.setattr(serving.questions, "answers", lambda *_: ["\ud800"])
+    monkeypatch.setattr(serving.prediction_requests, "answers", lambda *_: ["\ud800"])
     assert client.predict({"rows": [ROW]})[0] == 500
     assert "modelyard_samples_total 0.0" in client.get("/metrics")[1].splitlines()
     assert (tmp_path / "log" / "requests.jsonl").read_text() == ""

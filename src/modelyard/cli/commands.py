@@ -47,7 +47,6 @@ Jobs = Annotated[
     typer.Option(
         "-j",
         "--jobs",
-        "--workers",
         min=1,
         help="How much runs at once: stages, trainings or trials; default: as many as cores (and memory) allow.",
     ),
@@ -65,7 +64,10 @@ Insecure = Annotated[
 ]
 Mixed = Annotated[
     bool,
-    typer.Option("--mixed", help="With --scheduler: allow processors whose last digits may differ from those here."),
+    typer.Option(
+        "--mixed",
+        help="With --scheduler: allow processors on which a network may get slightly other results than here.",
+    ),
 ]
 
 
@@ -104,9 +106,9 @@ def run(
         typer.Argument(help="Names of experiments, see `modelyard experiments`; default: all but those `on_request`."),
     ] = None,
     jobs: Jobs = None,
-    demo: Annotated[bool, typer.Option(help="Build only experiments that need no download.")] = False,
+    demo: Annotated[bool, typer.Option("--demo", help="Build only experiments that need no download.")] = False,
     strict: Annotated[
-        bool, typer.Option(help="Exit with code 1 if a data set is not available and was skipped.")
+        bool, typer.Option("--strict", help="Exit with code 1 if a data set is not available and was skipped.")
     ] = False,
     dry: Annotated[bool, typer.Option("--dry-run", help="Print what would run and why, without running it.")] = False,
     verbose: Annotated[
@@ -380,7 +382,7 @@ def serve(
         str, typer.Argument(help="An experiment, an ONNX file of one, or a registered model such as `mnist@champion`.")
     ],
     host: Annotated[str, typer.Option(help="0.0.0.0: also for other machines; there is no password.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
     watch: Annotated[
         float, typer.Option(min=0.1, help="How often to look for a newer version of the model, in seconds.")
     ] = 10.0,
@@ -430,8 +432,8 @@ def export(
 @app.command(
     epilog="Examples:\n\n"
     "* `modelyard predict mnist_cnn 7.png other.jpg --show predictions.png` also plots them\n"
-    "* `modelyard predict boston_mlp houses.csv -o predictions.csv` writes a CSV file\n"
-    "* `modelyard predict boston_mlp houses.parquet -o predictions.parquet` takes a table larger than "
+    "* `modelyard predict boston_mlp tracts.csv -o predictions.csv` writes a CSV file\n"
+    "* `modelyard predict boston_mlp tracts.parquet -o predictions.parquet` takes a table larger than "
     "memory\n"
     "* `modelyard predict mnist_cnn --test-row 17` prints the true class as well\n"
     "* `modelyard predict mnist@champion 7.png` uses the registered model"
@@ -462,7 +464,8 @@ def predict(
 ) -> None:
     """Predict files or test samples. Images are resized to the shape that the model needs, but never inverted.
 
-    The column outside_training of the predictions names values that the training samples did not have.
+    The column outside_training of the predictions names values outside the range of the training samples, categories
+    that these had never or rarely, and missing values that they did not have.
     If a file cannot be read, an error is printed, the other files are predicted, and the exit code is 1.
     """
     from modelyard.cli.predict import predict
@@ -474,8 +477,8 @@ def predict(
 @app.command(
     epilog="Examples:\n\n"
     "* `modelyard check mnist@champion new_images/` compares all images in a folder\n"
-    "* `modelyard check boston_mlp houses.csv --show drift.png -o drift.csv` also writes a plot and a table\n"
-    "* `modelyard check boston_mlp houses.csv --target MEDV` also says whether the metric fell\n"
+    "* `modelyard check boston_mlp tracts.csv --show drift.png -o drift.csv` also writes a plot and a table\n"
+    "* `modelyard check boston_mlp tracts.csv --target MEDV` also says whether the metric fell\n"
     "* `modelyard check mnist@champion requests.jsonl` compares what `modelyard serve --log` has logged\n"
     "* `modelyard check mnist@champion labelled/ --target folder` takes the name of each image's folder as its class"
 )
@@ -487,7 +490,7 @@ def check(
     ],
     target: Annotated[
         str,
-        typer.Option(metavar="COLUMN", help="The column with the true answers; `folder` for images and texts."),
+        typer.Option(metavar="COLUMN", help="The column with the true targets; `folder` for images and texts."),
     ] = "",
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write the tests to a CSV or Parquet file.")
@@ -538,7 +541,9 @@ def doctor() -> None:
 )
 def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the local server.")] = 5000,
-    browser: Annotated[bool, typer.Option(help="Open the table of runs in the browser.")] = True,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the table of runs in the browser.")
+    ] = True,
 ) -> None:
     """Start the MLflow UI with the runs of this project, and open its table of runs."""
     from modelyard.cli.ui import serve
@@ -707,7 +712,9 @@ def replicate(
         float, typer.Option(min=0, help="Stop after this many minutes; interrupted runs are repeated next time.")
     ] = 30.0,
     jobs: Jobs = None,
-    splits: Annotated[bool, typer.Option(help="For experiments: draw new test samples for each seed.")] = False,
+    splits: Annotated[
+        bool, typer.Option("--splits", help="For experiments: draw new test samples for each seed.")
+    ] = False,
     scheduler: Scheduler = None,
     insecure: Insecure = False,
     mixed: Mixed = False,

@@ -148,7 +148,7 @@ def _changes(done: new_version.NewVersion) -> Iterable[str]:
         yield f"  {done.unit}: {before}{done.rows}"
         yield from (f"  {name}: {change}" for name, change in done.changes)
         if not done.changes:
-            yield "  no column has another range, other categories or gaps"
+            yield "  no column has another range, other categories or missing values"
     if done.expected_rows is not None:
         yield f"  expect.rows is {done.expected_rows} now"
 
@@ -233,7 +233,7 @@ def _print_entries(console: Console, proposal: Proposal) -> None:
 
 
 def _columns_table(proposal: TableProposal) -> Table:
-    table = Table("column", "kind", "values", "gaps", "remarks", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table("column", "kind", "values", "missing", "remarks", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in proposal.examination.columns:
         style = {"target": "bold", "dropped": "dim", "index": "dim"}.get(column.role)
         remarks = "; ".join(proposal.examination.remarks.get(column.name, []))
@@ -255,7 +255,7 @@ def _as_json(proposal: TableProposal) -> dict[str, Any]:
                 "name": column.name,
                 "role": column.role,
                 "kind": column.kind,
-                "gaps": column.gaps,
+                "missing": column.gaps,
                 "distinct": column.distinct,
                 "values": column.values,
                 "remarks": examination.remarks.get(column.name, []),

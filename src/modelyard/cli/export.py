@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from modelyard.serving import engines
-from modelyard.serving.hand_out import Format, hand_out
+from modelyard.serving.export import Format, export_model
 
 
 def export(name: str, form: Format, folder: Path) -> None:
@@ -12,5 +12,5 @@ def export(name: str, form: Format, folder: Path) -> None:
     Raises:
         ModelyardError: there is no such model, it cannot be converted, or the folder is there.
     """
-    written = hand_out(engines.find(name, Path.cwd()), form, folder)
+    written = export_model(engines.find(name, Path.cwd()), form, folder)
     print(f"{folder}: {', '.join(written)}. README.md says how to use it.")  # noqa: T201

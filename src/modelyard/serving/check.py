@@ -16,7 +16,7 @@ from modelyard.data.columns import Column
 from modelyard.data.contract import Measured, Reference, measure
 from modelyard.data.inputs import InputDescription
 from modelyard.data.samples import TARGET_KINDS
-from modelyard.serving import drift, predict, questions, tables
+from modelyard.serving import drift, predict, prediction_requests, tables
 from modelyard.serving.batch import FILES, PredictionBatch, Unreadable, files_in, kind_of, shown_name, stack
 from modelyard.serving.drift import ALPHA, ALPHA_WITH_METRIC, SMALLEST_EFFECT, AdjustedTest, NewMetric
 from modelyard.serving.engines import Predictor
@@ -96,7 +96,7 @@ class DriftReport:
         outside: the number of compared samples outside the training samples' range or categories, by feature.
         smallest_detectable: the smallest effect that would have been significant.
         alpha: the probability of a false alarm that the tests together have.
-        metric: how the metric has changed, where the true answers were given.
+        metric: how the metric has changed, where the true targets were given.
         unread: the number of rows or files that could not be read, so that nothing here is about them.
         incomplete: the number of compared samples that lack a value which the model must have: it does not answer them.
     """
@@ -159,7 +159,7 @@ class DriftReport:
 def check(name: str, model: Predictor, reference: ModelReference, new: NewSamples) -> DriftReport:
     """Compare new samples, and a model's outputs for them, with what is kept with the model.
 
-    With true answers, the tests of the features have less than 5 %, so that the metric may raise an alarm, too.
+    With true targets, the tests of the features have less than 5 %, so that the metric may raise an alarm, too.
 
     Raises:
         ModelyardError: there is no sample.
@@ -207,7 +207,7 @@ def read(paths: Sequence[Path], model: Predictor, target: str = "") -> NewSample
     Args:
         paths: files and folders of the kind that the model takes.
         model: the model.
-        target: of a table the column with the true answers, else FOLDER; none by default.
+        target: of a table the column with the true targets, else FOLDER; none by default.
 
     Raises:
         ModelyardError: there is no file, the model has no target that can be compared, or `target` is another name for
@@ -287,7 +287,7 @@ def _requests(files: Sequence[Path], description: InputDescription, target: str)
             f"{others[0]} is no log of `modelyard serve`, as other files given here are: check it alone"
         )
     if target:
-        raise ModelyardError("a log of `modelyard serve` has no true answers: leave out --target")
+        raise ModelyardError("a log of `modelyard serve` has no true targets: leave out --target")
     noticed: set[str] = set()  # most requests of a program have the same columns too many
     for file in files:
         lines = [(number, line) for number, line in enumerate(read_text(file).split("\n"), start=1) if line]
@@ -295,8 +295,8 @@ def _requests(files: Sequence[Path], description: InputDescription, target: str)
             yield _unread(f"{file}: there is no request in it", description)
         for number, line in lines:
             try:
-                asked = questions.from_json(json.loads(line)["input"], description)
-                batch = questions.read(asked, description)
+                asked = prediction_requests.from_json(json.loads(line)["input"], description)
+                batch = prediction_requests.read(asked, description)
             except (KeyError, TypeError, ValueError, RecursionError, Unreadable) as error:
                 reason = error if isinstance(error, Unreadable) else "no request that `modelyard serve` has logged"
                 yield _unread(f"{file}: line {number}: {reason}", description)
@@ -310,7 +310,7 @@ def _unread(error: str, description: InputDescription) -> PredictionBatch:
 
 
 class _Drawn(NamedTuple):
-    """Samples with a random number each, and their true answers."""
+    """Samples with a random number each, and their true targets."""
 
     keys: np.ndarray
     x: np.ndarray

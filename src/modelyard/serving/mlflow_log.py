@@ -61,10 +61,10 @@ def _left_out(report: DriftReport) -> Iterator[str]:
 def _metric_verdict(change: NewMetric, compared: int) -> str:
     new = f"{change.rows} new samples"
     if change.rows < compared:
-        new = f"those {change.rows} of {compared} new samples that have a true answer and a prediction"
+        new = f"those {change.rows} of {compared} new samples that have a true target and a prediction"
     if not change.is_comparable:
         return (
-            f"The {change.metric} cannot be compared on {new}: they are too few for it, or their true answers or "
+            f"The {change.metric} cannot be compared on {new}: they are too few for it, or their true targets or "
             "predictions are all equal."
         )
     words = "has fallen by more than chance" if change.has_fallen else "has not fallen by more than chance"

@@ -19,9 +19,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from modelyard.data.readers.image_file import LARGE
-from modelyard.serving import questions
+from modelyard.serving import prediction_requests
 from modelyard.serving.batch import Unreadable, kind_of
-from modelyard.serving.questions import Question
+from modelyard.serving.prediction_requests import PredictionRequest
 from modelyard.serving.request_log import RequestLog
 from modelyard.serving.served_model import ModelVersion, ServedModel
 
@@ -90,26 +90,26 @@ class PredictionServer:
         """The answer to a request; if it has large images, a function that computes it."""
         current = self._served.current
         with self._reading(current):
-            question = questions.parse(body, content_type, current.model.description)
-        if questions.count_pixels(question) > LARGE:
-            return partial(self._predict, question, current)
-        return self._predict(question, current)
+            request = prediction_requests.parse(body, content_type, current.model.description)
+        if prediction_requests.count_pixels(request) > LARGE:
+            return partial(self._predict, request, current)
+        return self._predict(request, current)
 
-    def _predict(self, question: Question, current: ModelVersion) -> Response:
+    def _predict(self, request: PredictionRequest, current: ModelVersion) -> Response:
         version, model = current
         with self._reading(current):
-            batch = questions.read(question, model.description)
+            batch = prediction_requests.read(request, model.description)
         outputs = model.predict(batch.x)
         if not np.isfinite(outputs).all():
             sample = int(np.argmin(np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1)))
             raise Unreadable(f"sample {sample}: the model has no finite answer for it; its values are too large")
         with self._python:
-            predictions = questions.answers(batch, outputs, model.description)
+            predictions = prediction_requests.answers(batch, outputs, model.description)
         # Before it is counted and logged: an answer that is no JSON fails here.
         response = JSONResponse({"model": version, "predictions": predictions, "warnings": batch.warnings})
         self._samples.inc(len(batch))
         if self._log:
-            record = {"model": version, "input": question.as_json(), "predictions": predictions}
+            record = {"model": version, "input": request.as_json(), "predictions": predictions}
             if not self._log.write(record):
                 self._unlogged.inc()
         return response
@@ -130,7 +130,7 @@ class PredictionServer:
             "model": self._served.current.version,
             "task": description.task,
             "classes": description.classes,
-            "request": f"POST /predict with {questions.request_text(description)}",
+            "request": f"POST /predict with {prediction_requests.request_text(description)}",
         })  # fmt: skip
 
     async def health(self, _: Request) -> Response:

@@ -58,7 +58,7 @@ def read(
     Args:
         files: the files.
         description: the input of the model.
-        target: the column of the true answers, to read as well; none by default. A row without one is a sample too.
+        target: the column of the true targets, to read as well; none by default. A row without one is a sample too.
         keeps_incomplete: whether rows that only lack a value which the model must have are samples, with NaN.
     """
     errors: list[str] = []
@@ -107,7 +107,7 @@ def _batch(
 
 
 def _targets(raw: "pa.ChunkedArray", description: InputDescription, name: str) -> Numbers:
-    """The true answers as numbers, those of a classification as class numbers; NaN where there is none."""
+    """The true targets as numbers, those of a classification as class numbers; NaN where there is none."""
     decimal = description.csv_format.decimal if description.csv_format else "."
     if TARGET_KINDS[description.task] != "class":
         return _numbers(raw, Column(name=name, kind="number"), decimal)
@@ -195,7 +195,7 @@ def _parts(file: Path, description: InputDescription, target: str) -> Iterator[R
             _refuse_missing_columns(part.columns, description)
             if target and target not in part.columns:
                 raise Unreadable(
-                    f"there is no column {target!r} with the true answers; {suggest(target, part.columns)}"
+                    f"there is no column {target!r} with the true targets; {suggest(target, part.columns)}"
                 )
             yield part
     except FileNotFoundError:

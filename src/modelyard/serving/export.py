@@ -64,8 +64,8 @@ model.invoke()
 predictions = model.get_tensor(model.get_output_details()[0]["index"])
 """,
     "saved_model": """\
-question = json.dumps({"instances": inputs["raw"].tolist()}).encode()
-answer = json.load(urlopen("http://localhost:8501/v1/models/model:predict", question))
+request = json.dumps({"instances": inputs["raw"].tolist()}).encode()
+answer = json.load(urlopen("http://localhost:8501/v1/models/model:predict", request))
 predictions = np.array(answer["predictions"])
 """,
 }
@@ -98,7 +98,7 @@ LARGE_IMAGES = (
 )
 
 
-def hand_out(experiment: "ExperimentFiles", form: Format, folder: Path) -> list[str]:
+def export_model(experiment: "ExperimentFiles", form: Format, folder: Path) -> list[str]:
     """Write a model in a format, with a README and an example; return the names of the files.
 
     Raises:

@@ -1,4 +1,4 @@
-"""`modelyard export`: what is handed out answers as the model itself does, by its own example, without TensorFlow."""
+"""`modelyard export`: what is exported answers as the model itself does, by its own example, without TensorFlow."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ from modelyard.data.preprocessing import Imputation, Preprocessing
 from modelyard.data.samples import Samples
 from modelyard.models import EstimatorTraining, NetworkTraining, Runtime
 from modelyard.models.families import linear, mlp, recurrent
-from modelyard.serving import hand_out, images
+from modelyard.serving import export, images
 from modelyard.serving.conversion import convert_experiment
 
 COLUMNS = (
@@ -77,7 +77,7 @@ def fit(settings: object, training: object, data: TrainingInput, folder: Path) -
 
 def test_the_example_of_images_predicts_a_file(image_input, tmp_path):
     model = fit(linear.Settings(family="linear"), ESTIMATOR, image_input, tmp_path)
-    written = hand_out.hand_out(Files(model, image_input, tmp_path), "onnx", tmp_path / "out")
+    written = export.export_model(Files(model, image_input, tmp_path), "onnx", tmp_path / "out")
     assert written == ["README.md", "example.py", "input.json", "model.onnx"]
     Image.fromarray(image_input.samples.x[1].squeeze()).save(tmp_path / "bright.png")
     name, probability = run_example(tmp_path / "out", str(tmp_path / "bright.png")).split()
@@ -88,7 +88,7 @@ def test_the_example_of_images_predicts_a_file(image_input, tmp_path):
 @pytest.mark.parametrize("mode", ["LA", "RGBA", "P", "I;16", "RGB", "1"])
 def test_the_example_of_images_reads_any_mode_as_predict_does(mode, image_input, tmp_path):
     model = fit(linear.Settings(family="linear"), ESTIMATOR, image_input, tmp_path)
-    hand_out.hand_out(Files(model, image_input, tmp_path), "onnx", tmp_path / "out")
+    export.export_model(Files(model, image_input, tmp_path), "onnx", tmp_path / "out")
     levels = np.arange(64, dtype=np.uint8).reshape(8, 8) * 2
     image = Image.fromarray(levels.astype(np.uint16) * 500) if mode == "I;16" else Image.fromarray(levels).convert(mode)
     if "A" in mode:
@@ -102,7 +102,7 @@ def test_the_example_of_images_reads_any_mode_as_predict_does(mode, image_input,
 
 def test_the_example_refuses_pixels_of_32_bits_as_predict_does(image_input, tmp_path):
     model = fit(linear.Settings(family="linear"), ESTIMATOR, image_input, tmp_path)
-    hand_out.hand_out(Files(model, image_input, tmp_path), "onnx", tmp_path / "out")
+    export.export_model(Files(model, image_input, tmp_path), "onnx", tmp_path / "out")
     Image.new("F", (8, 8)).save(tmp_path / "image.tiff")
     done = subprocess.run(
         [sys.executable, "example.py", str(tmp_path / "image.tiff")],
@@ -128,14 +128,14 @@ def test_the_example_row_has_a_date_of_the_training_samples_whose_parts_fit_toge
     samples = Samples(np.zeros((4, len(parts))), np.zeros(4))
     description = describe(samples, features=column.features, columns=(column,))
     medians = {"sold on year": 2019.0, "sold on month": 3.0, "sold on weekday": 2.0, "sold on days": days}
-    assert hand_out._example_row(description, medians) == {f"sold on {part}": expected[part] for part in parts}
+    assert export._example_row(description, medians) == {f"sold on {part}": expected[part] for part in parts}
 
 
 def test_the_readme_says_what_each_part_of_a_date_is_and_the_row_is_like_training_samples(tmp_path):
     data = table_input()
     model = fit(linear.Settings(family="linear"), ESTIMATOR, data, tmp_path)
     describe_training(np.add(data.samples.x, [3, 0, 0, 0]), data.description).save(tmp_path / "contract")
-    hand_out.hand_out(Files(model, data, tmp_path), "onnx", tmp_path / "out")
+    export.export_model(Files(model, data, tmp_path), "onnx", tmp_path / "out")
     readme = (tmp_path / "out" / "README.md").read_text()
     assert (
         "True as 1, and of a date its parts, in UTC:\n  - `sold on year`: with four digits\n"
@@ -152,7 +152,7 @@ def test_the_example_of_texts_predicts_a_file(word_input, tmp_path):
     settings = recurrent.Settings(family="recurrent", vocabulary_size=12, units=3)
     model = fit(settings, NETWORK, word_input, tmp_path)
     files = Files(model, word_input, tmp_path)
-    hand_out.hand_out(files, "onnx", tmp_path / "out")
+    export.export_model(files, "onnx", tmp_path / "out")
     description = model.description.model_copy(update={"words": ("", "", "", *(f"w{n}" for n in range(3, 12)))})
     (tmp_path / "out" / "input.json").write_text(description.model_dump_json())
     (tmp_path / "text.txt").write_text("w5, w7 unheard")
@@ -161,14 +161,14 @@ def test_the_example_of_texts_predicts_a_file(word_input, tmp_path):
     assert printed[0] == ("without", "with")[expected.argmax()]
     assert float(printed[1]) == pytest.approx(expected.max(), rel=1e-4)
     with pytest.raises(ModelyardError, match="mine cannot be exported as litert: LiteRT cannot run it, like the loop"):
-        hand_out.hand_out(files, "litert", tmp_path / "phone")
+        export.export_model(files, "litert", tmp_path / "phone")
     assert not (tmp_path / "phone").exists()
 
 
 def test_a_table_has_an_input_for_each_column_with_categories_as_text_and_gaps(tmp_path):
     data = table_input()
     model = fit(linear.Settings(family="linear"), ESTIMATOR, data, tmp_path)
-    hand_out.hand_out(Files(model, data, tmp_path), "onnx", tmp_path / "out")
+    export.export_model(Files(model, data, tmp_path), "onnx", tmp_path / "out")
     session = onnxruntime.InferenceSession(tmp_path / "out" / "model.onnx")
     names = {each.name: each.type for each in session.get_inputs()}
     double, text = "tensor(double)", "tensor(string)"
@@ -192,10 +192,10 @@ def test_a_network_is_exported_for_litert_and_as_a_saved_model(tmp_path, regress
     training = NetworkTraining(seed=0, epochs=1, loss="mse")
     model = fit(mlp.Settings(family="mlp", units=(3,)), training, data, tmp_path)
     files, x = Files(model, data, tmp_path), data.samples.x[:5].astype(np.float32)
-    assert "model.tflite" in hand_out.hand_out(files, "litert", tmp_path / "phone")
-    found = hand_out.keras_formats.litert_answers(tmp_path / "phone" / "model.tflite", x)
+    assert "model.tflite" in export.export_model(files, "litert", tmp_path / "phone")
+    found = export.keras_formats.litert_answers(tmp_path / "phone" / "model.tflite", x)
     np.testing.assert_allclose(found, model.predict(x), rtol=1e-4)
-    assert "model" in hand_out.hand_out(files, "saved_model", tmp_path / "server")
+    assert "model" in export.export_model(files, "saved_model", tmp_path / "server")
     served = tf.saved_model.load(tmp_path / "server" / "model" / "1").signatures["serving_default"](tf.constant(x))
     np.testing.assert_allclose(next(iter(served.values())), model.predict(x), rtol=1e-4)
     for folder in ("phone", "server"):
@@ -206,7 +206,7 @@ def test_a_network_of_a_table_with_dates_and_categories_is_exported_for_litert(t
     data = table_input()
     training = NetworkTraining(seed=0, epochs=1, loss="mse")
     model = fit(mlp.Settings(family="mlp", units=(3,)), training, data, tmp_path)
-    assert "model.tflite" in hand_out.hand_out(Files(model, data, tmp_path), "litert", tmp_path / "phone")
+    assert "model.tflite" in export.export_model(Files(model, data, tmp_path), "litert", tmp_path / "phone")
 
 
 def test_an_estimator_is_no_network_and_a_folder_with_files_is_left_alone(regression_input, tmp_path):
@@ -215,17 +215,17 @@ def test_an_estimator_is_no_network_and_a_folder_with_files_is_left_alone(regres
     with pytest.raises(
         ModelyardError, match="as litert: this format is for networks, and this model is scikit-learn's"
     ):
-        hand_out.hand_out(files, "litert", tmp_path / "out")
+        export.export_model(files, "litert", tmp_path / "out")
     with pytest.raises(ModelyardError, match="model is not an empty folder"):
-        hand_out.hand_out(files, "onnx", files.model_folder)
+        export.export_model(files, "onnx", files.model_folder)
 
 
 @pytest.mark.parametrize("form", ["onnx", "litert", "saved_model"])
 def test_no_example_mentions_tensorflow_and_a_threshold_is_used(form, image_input):
-    plain = hand_out.example(image_input.description, form, "uint8", {})
+    plain = export.example(image_input.description, form, "uint8", {})
     assert "tensorflow" not in plain
     threshold = DecisionThreshold(value=0.25, goal="f1", validation_samples=9, validation=0.9, validation_at_half=0.8)
-    decided = hand_out.example(image_input.description.model_copy(update={"threshold": threshold}), form, "uint8", {})
+    decided = export.example(image_input.description.model_copy(update={"threshold": threshold}), form, "uint8", {})
     assert "0.25" in decided
     for text in (plain, decided):
         compile(text, "example.py", "exec")

@@ -24,7 +24,7 @@ NAMED = 5  # rows that an error names
 LONGEST = 1000  # characters of a name, an error or a warning: it may quote an input of any length
 
 
-class Question(NamedTuple):
+class PredictionRequest(NamedTuple):
     """The samples of a request.
 
     Attributes:
@@ -45,7 +45,7 @@ def key_of(description: InputDescription) -> str:
     return {"text": "texts", "image": "images", "table": "rows"}[kind_of(description)]
 
 
-def parse(body: bytes, content_type: str, description: InputDescription) -> Question:
+def parse(body: bytes, content_type: str, description: InputDescription) -> PredictionRequest:
     """Find the samples in the body of a request: JSON, or the bytes of one image or text.
 
     Raises:
@@ -56,10 +56,10 @@ def parse(body: bytes, content_type: str, description: InputDescription) -> Ques
         return from_json(_json(body, description), description)
     if key == "texts" and _is_request(body):
         raise Unreadable("the body is JSON, and its Content-Type says plain text: send it as application/json")
-    return Question(key, [body if key == "images" else _decoded(body)])
+    return PredictionRequest(key, [body if key == "images" else _decoded(body)])
 
 
-def from_json(given: Any, description: InputDescription) -> Question:
+def from_json(given: Any, description: InputDescription) -> PredictionRequest:
     """Find the samples in a request in JSON, as `parse` does."""
     key = key_of(description)
     if not isinstance(given, dict) or given.keys() != {key} or not isinstance(given[key], list):
@@ -67,17 +67,17 @@ def from_json(given: Any, description: InputDescription) -> Question:
     samples = given[key]
     if not 1 <= len(samples) <= MOST_SAMPLES:
         raise Unreadable(f"{key} has {len(samples)} entries: send 1 to {MOST_SAMPLES}")
-    return Question(key, list(map(_image_file, range(len(samples)), samples)) if key == "images" else samples)
+    return PredictionRequest(key, list(map(_image_file, range(len(samples)), samples)) if key == "images" else samples)
 
 
-def count_pixels(question: Question) -> int:
+def count_pixels(request: PredictionRequest) -> int:
     """Return the number of pixels of all images, by the beginnings of their files; an unreadable one has none.
 
     Raises:
         Unreadable: several images have more than are decoded of one.
     """
-    pixels = sum(map(_pixels, question.samples)) if question.key == "images" else 0
-    if pixels > MOST_PIXELS and len(question.samples) > 1:
+    pixels = sum(map(_pixels, request.samples)) if request.key == "images" else 0
+    if pixels > MOST_PIXELS and len(request.samples) > 1:
         raise Unreadable(
             f"the images have {pixels / 1e6:.0f} million pixels, and a request may have {MOST_PIXELS // 10**6} "
             "million: send fewer at once, or scale them down"
@@ -85,9 +85,9 @@ def count_pixels(question: Question) -> int:
     return pixels
 
 
-def read(question: Question, description: InputDescription) -> PredictionBatch:
+def read(request: PredictionRequest, description: InputDescription) -> PredictionBatch:
     """Convert the samples of a request for a model, as `parse` does."""
-    return _READERS[question.key](question.samples, description)
+    return _READERS[request.key](request.samples, description)
 
 
 def answers(batch: PredictionBatch, outputs: np.ndarray, description: InputDescription) -> list[Any]:
