@@ -33,7 +33,7 @@ def prepare_inputs(inputs: Sequence[str]) -> None:
 
 def print_trials(_: Sequence[object], finished: Sequence) -> None:
     for trial in finished:
-        typer.echo(f"trial {trial.number} {trial.state.lower()} {trial.score or trial.reason}")
+        typer.echo(f"trial {trial.number} {trial.state.lower()} {trial.reason or trial.score}")
 
 
 if __name__ == "__main__":

@@ -57,12 +57,12 @@ def no_pruner(_: Ledger) -> BasePruner:
 
 
 def median(_: Ledger) -> BasePruner:
-    """Optuna's median pruner with its defaults, as `modelyard tune` has it."""
+    """Optuna's median pruner with its defaults."""
     return MedianPruner()
 
 
 def late_median(ledger: Ledger) -> BasePruner:
-    """The median pruner, after a third of the steps."""
+    """The median pruner, after a third of the steps, as `modelyard tune` has it."""
     return MedianPruner(n_warmup_steps=ledger.max_steps // 3)
 
 

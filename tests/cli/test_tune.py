@@ -218,6 +218,28 @@ def test_a_confirmation_is_advised_only_of_what_it_trains(
     assert (CAN_BE_CONFIRMED in applied.output) is advised
 
 
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--confirm", "--apply"], "--confirm and --apply are separate steps: run one after the other"),
+        (["--show", "--trials", "9"], "--trials is for a search, and --show runs none: leave it out"),
+        (["--apply", "--new", "--join"], "--join, --new is for a search, and --apply runs none"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(project: Path, options: list[str], message: str) -> None:
+    refused = modelyard("tune", "digits_cnn", *options)
+    assert refused.exit_code == 1
+    assert message in refused.output
+
+
+def test_what_was_applied_and_a_claim_about_other_settings_are_said(project: Path, stored: Callable) -> None:
+    stored(*ALL, confirmation=confirmed(5, 1))
+    applied = modelyard("tune", "digits_cnn", "--apply").output
+    assert "now has digits_cnn_tuned, the best over 5 seeds of the best 2 of 6 trials of study digits_cnn." in applied
+    replaced = modelyard("tune", "digits_cnn", "--apply", "--trial", "1", "--replace").output
+    assert "warning: the claim tuned_digits_cnn of claims.yaml is about the settings before: remove it" in replaced
+
+
 def test_an_edited_claim_is_said_to_be_kept(project: Path, stored: Callable) -> None:
     stored(*ALL, confirmation=confirmed(5, 1))
     modelyard("tune", "digits_cnn", "--apply")

@@ -128,6 +128,10 @@ def test_the_baseline_values_of_every_study_fit_its_experiment():
             ("studies.digits_cnn", "3 is too few: the first 5 trials are drawn at random"), id="stops at once",
         ),
         pytest.param(
+            "n_trials: 30", "n_trials: 30\n    metrics: [accuracy, parameters]\n    pruner: median",
+            ("one metric to prune by, not several: leave out `pruner` or `metrics`",), id="nothing to prune by",
+        ),
+        pytest.param(
             "n_trials: 30", "n_trials: 30\n    metrics: [accuracy, parameters]\n    max_stagnation_trials: 20",
             ("leave out `max_stagnation_trials` or `metrics`",), id="no one best score",
         ),

@@ -122,6 +122,16 @@ def test_a_candidate_that_diverged_comes_last_and_the_others_are_compared(
     assert "warning: trial 4 has no finite val_mae with seed 9" in capsys.readouterr().err
 
 
+def test_where_the_seed_changes_nothing_there_is_no_p_value(project: Project, kept: Path) -> None:
+    baseline, trees, more = (of(project, each) for each in (BASELINE, TREES, MORE))
+    keep(baseline[1], [1.0] * SEEDS, kept)
+    keep(trees[1], [2.0] * SEEDS, kept)
+    keep(more[1], [0.9, 0.8, 1.1, 0.7, 1.2], kept)
+    found = confirmation.confirm(baseline, [trees, more], Score("val_mae", higher_is_better=True), kept)
+    assert [each["trial"] for each in found["candidates"]] == [4, 7]
+    assert [bool(np.isnan(each["p_value"])) for each in found["candidates"]] == [True, False]
+
+
 def test_without_a_baseline_or_a_candidate_that_converged_there_is_nothing_to_compare(
     project: Project, kept: Path
 ) -> None:

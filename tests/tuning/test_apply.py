@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from optuna.distributions import CategoricalDistribution
-from optuna.trial import FrozenTrial, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 from support.studies import (
     ALL,
     BASELINE,
@@ -17,6 +17,7 @@ from support.studies import (
     LARGE,
     PARAMS,
     PRUNED,
+    SPOILT,
     VARY,
     WORSE,
     confirmed,
@@ -389,13 +390,44 @@ def test_a_winner_that_was_lucky_or_is_another_since_is_refused(
 
 def test_of_several_metrics_a_person_chooses_the_trial(params_file: Path) -> None:
     searched = study(LARGE, COMPACT, BEATEN)
-    with pytest.raises(ModelyardError, match=r"has 2 metrics, .*: 0, 1\. Choose one: .* --apply --trial 0"):
+    with pytest.raises(ModelyardError, match=r"has 2 metrics, .*: 0, 1\. Choose one: .* --apply --trial NUMBER"):
         apply(searched, params_file)
     written = apply(searched, params_file, number=1)
     assert written.name == "digits_cnn_tuned"
     assert written.claim is None
     tuned = params.load(params_file).experiments["digits_cnn_tuned"]
     assert tuned.training.learning_rate == 0.01
+
+
+def test_without_a_baseline_a_trial_is_applied_only_if_the_baseline_diverged(params_file: Path) -> None:
+    with pytest.raises(
+        ModelyardError, match=r"the baseline, trial 0, has failed \(its process was killed\), so .*again"
+    ):
+        apply(study(SPOILT, BEST), params_file)
+    assert params_file.read_bytes() == PARAMS.read_bytes()
+    diverged = trial([], TrialState.FAIL, reason="TrainingDiverged: the loss became nan")
+    assert apply(study(diverged, BEST), params_file).name == "digits_cnn_tuned"
+
+
+def test_an_equal_score_is_no_better_one(params_file: Path) -> None:
+    with pytest.raises(ModelyardError, match="no trial is better than the baseline"):
+        apply(study(trial([0.9], rate=0.02), BASELINE), params_file)
+
+
+def test_the_note_says_how_the_winner_was_found() -> None:
+    searched = study(*ALL, trial([0.1], again=4))
+    assert find_winner(searched, PARAMS).note == "best of 6 trials of study digits_cnn", "a retry counts once"
+    assert find_winner(searched, PARAMS, 5).note == "trial 5 of 6 trials of study digits_cnn"
+    searched.set_user_attr("confirmation", confirmed(5, 1))
+    assert find_winner(searched, PARAMS).note == "best over 5 seeds of the best 2 of 6 trials of study digits_cnn"
+
+
+def test_a_claim_about_the_settings_before_is_reported(params_file: Path) -> None:
+    searched = study(*ALL)
+    searched.set_user_attr("confirmation", confirmed(5, 1))
+    assert not apply(searched, params_file).outdates_claim
+    assert apply(searched, params_file, replace=True, number=1).outdates_claim
+    assert not apply(searched, params_file, number=1).outdates_claim, "it was reported, and nothing has changed since"
 
 
 def test_a_trial_that_has_not_finished_cannot_be_chosen(params_file: Path) -> None:

@@ -114,6 +114,10 @@ def test_the_best_score_is_drawn_over_the_epochs_of_all_trials_with_and_without_
     np.testing.assert_array_equal(unpruned.get_xydata(), [(6, -np.inf), (10, 0.9), (15, 0.94)])
     np.testing.assert_array_equal(pruned.get_xydata(), [(2, -np.inf), (6, 0.9), (11, 0.94)])
     assert set(baseline.get_ydata()) == {0.9}
+    stopped, failed = trial([0.91], epochs=6, rate=0.002), trial([0.5], TrialState.FAIL, epochs=6)
+    unpruned, pruned, _ = draw(plots.draw_compute, study(BASELINE, PRUNED, stopped, failed)).axes[0].lines
+    spared = unpruned.get_xdata()[-1] - pruned.get_xdata()[-1]
+    assert spared == 4, "the pruned trial's alone: not by early stopping, nor by a failure"
     falling = draw(plots.draw_compute, study(trial([3.0]), trial([4.0]), trial([2.0]), maximize=False))
     np.testing.assert_array_equal(falling.axes[0].lines[0].get_ydata(), [3.0, 3.0, 2.0])
 

@@ -6,7 +6,13 @@ from optuna.trial import TrialState
 
 from modelyard.core.processes import this_process
 from modelyard.tuning import retries
-from modelyard.tuning.retries import MAX_DEATHS, counted_trials, fail_and_retry, retry_abandoned_trials
+from modelyard.tuning.retries import (
+    MAX_DEATHS,
+    counted_trials,
+    fail_and_retry,
+    retry_abandoned_trials,
+    retry_failed_baseline,
+)
 
 DEAD = f"{this_process().rpartition(':')[0]}:1"  # this process id, started at another time
 
@@ -90,3 +96,31 @@ def test_retried_and_waiting_trials_do_not_count_towards_the_budget(study):
     assert counted_trials(study.get_trials()) == []
     started(study)
     assert [trial.number for trial in counted_trials(study.get_trials())] == [1]
+
+
+@pytest.mark.parametrize(
+    "reason, is_retried", [("OSError: disk full", True), ("TrainingDiverged: the loss became nan", False)]
+)
+def test_a_baseline_that_failed_is_trained_again_unless_it_diverged(study, reason, is_retried):
+    study.enqueue_trial({"depth": 3})
+    fail(study, started(study), reason)
+    fail(study, started(study), "of another trial")
+    retry_failed_baseline(study)
+    waiting = [trial for trial in study.trials if trial.state is TrialState.WAITING]
+    assert [trial.system_attrs["fixed_params"] for trial in waiting] == [{"depth": 3}] * is_retried
+    assert [trial.number for trial in counted_trials(study.trials)] == ([1] if is_retried else [0, 1])
+    retry_failed_baseline(study)
+    assert len(study.trials) == 2 + is_retried, "it waits already"
+
+
+def test_a_baseline_that_has_finished_is_not_trained_again(study):
+    study.enqueue_trial({"depth": 3})
+    fail_and_retry(study, started(study), "killed")
+    study.tell(started(study).number, 1.0)
+    retry_failed_baseline(study)
+    assert [trial.state for trial in study.trials] == [TrialState.FAIL, TrialState.COMPLETE]
+
+
+def fail(study: optuna.Study, trial: optuna.trial.FrozenTrial, reason: str) -> None:
+    study._storage.set_trial_user_attr(trial._trial_id, "reason", reason)
+    study.tell(trial.number, state=TrialState.FAIL)

@@ -54,6 +54,16 @@ def test_the_table_fits_a_terminal_of_80_columns() -> None:
     assert_fits(trials_table(study(*ALL, trial([0.9], repeats=0))))
 
 
+def test_no_setting_is_broken_in_a_terminal_of_80_columns() -> None:
+    for searched in (study(*ALL), study(LARGE, COMPACT, BEATEN)):
+        console = Console(width=80, record=True, file=StringIO())
+        console.print(trials_table(searched))
+        cells = [line.split("│")[-2].strip() for line in console.export_text().splitlines() if line.startswith("│")]
+        assert {cell for cell in cells if cell.startswith(("filters", "epochs", "learning_rate"))}
+        assert not [cell for cell in cells if cell.endswith(("filters", "epochs", "learning_rate", "[16,", "[32,"))]
+        assert not [cell for cell in cells if cell[:1].isdigit()]
+
+
 def test_a_study_of_two_metrics_shows_both_and_marks_the_front() -> None:
     searched = study(LARGE, COMPACT, BEATEN)
     text = printed(searched)

@@ -57,6 +57,8 @@ def test_a_trial_whose_worker_died_has_the_reason_in_its_line() -> None:
 def test_a_running_trial_has_its_last_score_its_curve_and_its_epoch() -> None:
     lines = shown(study(*ALL), [running(0.2, 0.7, 0.95), running(number=7), running(number=None, worker="")])
     assert lines[0].startswith("… trial   6    0.0 s  0.95  ▁▃█  epoch 3/5")
+    (first, *_) = shown(study(), [running(0.2, 0.7, 0.95, number=0)])
+    assert first.startswith("… trial   0    0.0 s  0.95  ▂▅▇  epoch 3/5"), "it rises before another trial has ended"
     assert lines[1] == "… trial   7    0.0 s"
     assert lines[2] == "… trial   …    0.0 s  starting"
 

@@ -357,6 +357,12 @@ def tune(
 
     engine = EngineOptions(jobs, scheduler, insecure, mixed)
     with exit_on_error():
+        modes = [f"--{name}" for name, given in (("show", show), ("confirm", confirm), ("apply", apply)) if given]
+        if len(modes) > 1:
+            raise ModelyardError(f"{' and '.join(modes)} are separate steps: run one after the other")
+        of_search = {"--trials": trials, "--timeout": timeout, "--join": join, "--new": new}
+        if modes and (given := [option for option, value in of_search.items() if value]):
+            raise ModelyardError(f"{', '.join(given)} is for a search, and {modes[0]} runs none: leave it out")
         if not apply and (trial is not None or replace):
             option = "--replace" if trial is None else f"--trial {trial}"
             number = "" if trial is None else f", or write --trials {trial} for the number of trials"

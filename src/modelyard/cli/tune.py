@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from modelyard.tuning.plan import Plan
     from modelyard.tuning.results import StudyResults
+    from modelyard.tuning.storage import StudyStorage
 
 REPORTS = Path("reports/tuning")
 
@@ -64,9 +65,10 @@ def search(name: str, options: Options) -> int:
     require_stages([f"normalise@{input_name}" for input_name in search_plan.inputs], console, core_count())
     check_folds(search_plan)
     earlier = None if options.join else find_earlier(found, search_plan, location)
-    # After all checks: an empty study would hide the one before it from --show, --confirm and --apply.
-    study = storage.open_study(search_plan, location, options.new, options.join, bool(options.engine.scheduler))
-    with nullcontext() if options.join else only_search(study.study_name, Path.cwd()):
+    study_name = found.study_name if found else storage.new_study_name(name, location)
+    with nullcontext() if options.join else only_search(study_name, Path.cwd()):
+        # After all checks: an empty study would hide the one before it from --show, --confirm and --apply.
+        study = storage.open_study(search_plan, location, options.new, options.join, bool(options.engine.scheduler))
         console.print(f"Pruner: {search_plan.pruner}.{_epochs_note(search_plan)}", style="dim", highlight=False)
         with location.explain_errors():
             enqueued = enqueue_best(study, search_plan, earlier) if earlier else []
@@ -88,6 +90,7 @@ def search(name: str, options: Options) -> int:
         finally:  # also after a search that was interrupted or has failed
             with location.explain_errors():
                 _print_best(console, _write_results(study))
+            _print_storage(console, options.storage, location)
     return 0
 
 
@@ -133,10 +136,10 @@ def confirm(name: str, address: str | None, options: EngineOptions) -> int:
         (each, confirmation.series_of(project, found.experiment, each)) for each in (Configuration(None, {}), *trials)
     ]
     wanted = [(of, SEEDS) for _, of in (baseline, *candidates)]
-    folds = found.space["folds"]
-    kept = f"{found.name}_{settings.seed}" + (f"_{folds}_folds" if folds else "")  # runs of other folds differ
+    folds, seed = found.space["folds"], found.space.get("seed", settings.seed)  # the folds of the search
+    kept = f"{found.name}_{seed}" + (f"_{folds}_folds" if folds else "")  # runs of other folds differ
     folder = project_root() / ".modelyard" / "confirmation" / kept
-    work = partial(train_and_validate, folds=folds, split_seed=settings.seed)
+    work = partial(train_and_validate, folds=folds, split_seed=seed)
     if train_all(wanted, folder, console, options, work, f"confirmation of {found.name}"):
         console.print(f"Not confirmed yet. Run again to continue: modelyard tune {name} --confirm", highlight=False)
         return 1
@@ -147,9 +150,10 @@ def confirm(name: str, address: str | None, options: EngineOptions) -> int:
     from modelyard.tuning.terminal_table import confirmation_table
 
     console.print(confirmation_table(found))
-    if not found.is_clearly_better:
-        console.print(results.MAY_BE_CHANCE, highlight=False)
+    if found.chance_remark:
+        console.print(found.chance_remark, highlight=False)
     console.print(_after_confirmation(found), highlight=False)
+    _print_storage(console, address, location)
     return 0
 
 
@@ -160,7 +164,15 @@ def apply_best(name: str, address: str | None, replace: bool, number: int | None
 
     console, study = Console(), _latest(name, address)
     written = apply.apply(study, Path("params.yaml"), replace, number)
-    console.print(f"params.yaml now has {written.name}. Next: modelyard run {written.name}", highlight=False)
+    console.print(f"params.yaml now has {written.name}, the {written.note}.", highlight=False)
+    console.print(f"Next: modelyard run {written.name}", highlight=False)
+    if written.outdates_claim:
+        console.print(
+            f"warning: the claim {apply.claim_name(written.experiment)} of claims.yaml is about the settings before: "
+            f"remove it, or make it anew: modelyard tune {name} --confirm, then --apply --replace",
+            highlight=False,
+            style="yellow",
+        )
     if written.claim:
         claim = apply.claim_name(written.experiment)
         kept = ", and keeps it, though a new one would differ (--replace overwrites it)" if written.keeps_claim else ""
@@ -243,6 +255,13 @@ def _print_best(console: Console, found: "StudyResults") -> None:
         return
     confirm = f"Next: modelyard tune {found.entry} --confirm trains the best trials and the baseline with more seeds"
     console.print(_after_confirmation(found) if found.is_confirmed else confirm, highlight=False)
+
+
+def _print_storage(console: Console, address: str | None, location: "StudyStorage") -> None:
+    """Say that the next commands need the storage that was named on the command line."""
+    if address:
+        hint = f"With --storage {location.safe_address}, or set MODELYARD_OPTUNA_STORAGE once."
+        console.print(hint, style="dim", highlight=False, soft_wrap=True)
 
 
 def _after_confirmation(found: "StudyResults") -> str:

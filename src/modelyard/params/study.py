@@ -155,6 +155,8 @@ class StudySettings(Settings):
             )
         if trials and self.metrics:
             raise ValueError("several metrics have no one best score: leave out `max_stagnation_trials` or `metrics`")
+        if self.sizes and self.pruner not in (None, "none"):
+            raise ValueError("`pruner` has one metric to prune by, not several: leave out `pruner` or `metrics`")
         return self
 
     @property

@@ -76,7 +76,8 @@ def confirm(
         What is stored with the study, ready for JSON: `seeds`, `baseline` and `candidates`, the best first; each with
         its `trial`, the `values` by seed and their `mean`. A candidate also has its `difference` from the baseline
         (mean, sd, low, high) and the `p_value` of "better than the baseline", with Holm's correction over the
-        candidates. Where a training diverged, its value, the mean and the difference are NaN.
+        candidates; it is NaN where neither depends on the seed, so that all seeds are one observation. Where a training
+        diverged, its value, the mean and the difference are NaN.
 
     Raises:
         ModelyardError: a run of the baseline or of every candidate diverged, so that there is nothing to compare.
@@ -90,7 +91,7 @@ def confirm(
             f"the baseline {_diverged(reference, score.metric, seeds)}: there is nothing to compare. {NARROW}"
         )
     sign = 1.0 if score.higher_is_better else -1.0
-    entries, p_values = [], []
+    entries, p_values, constant = [], [], list[bool]()
     for configuration, series in candidates:
         values = _values(series, score.metric, seeds, runs)
         is_finite = np.isfinite(values).all()
@@ -99,10 +100,11 @@ def confirm(
             print(f"warning: {reason}", file=sys.stderr)  # noqa: T201
         difference = seed_statistics(values - reference)._asdict()
         entries.append(_entry(configuration, values) | {"difference": difference})
+        constant.append(bool(is_finite and np.ptp(values) == np.ptp(reference) == 0))
         p_values.append(float(p_value_above(sign * (values - reference), 0.0)) if is_finite else 1.0)
     if not any(np.isfinite(entry["mean"]) for entry in entries):
         raise ModelyardError(f"a training of each candidate diverged: there is nothing to compare. {NARROW}")
-    corrected = multipletests(p_values, alpha=ALPHA, method="holm")[1]
+    corrected = np.where(constant, np.nan, multipletests(p_values, alpha=ALPHA, method="holm")[1])
     ranked = sorted(
         ({**entry, "p_value": float(p_value)} for entry, p_value in zip(entries, corrected, strict=True)),
         key=lambda entry: (bool(np.isnan(entry["mean"])), -sign * entry["mean"]),

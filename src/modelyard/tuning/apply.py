@@ -19,6 +19,7 @@ from modelyard.params.study import tuned_name
 from modelyard.params.yaml_text import INDENT, add_entry, as_yaml, with_value, write_checked
 from modelyard.tuning.plan import sample_settings
 from modelyard.tuning.results import StudyResults, format_value, read_study
+from modelyard.tuning.retries import counted_trials, has_diverged
 from modelyard.tuning.storage import changes_since
 
 SMALLEST = 0.005  # of a claim: the difference that matters, of metrics that are 1 at best; a person may edit it
@@ -41,6 +42,7 @@ class Winner:
         note: its origin, for published.yaml.
         claim: the entry for claims.yaml that compares it with its baseline; None unless it is confirmed.
         keeps_claim: whether it is the claim that was there, with other values than a new one would have.
+        outdates_claim: whether a claim was there that was made of other settings, and there is no new one.
     """
 
     section: str
@@ -50,6 +52,7 @@ class Winner:
     note: str
     claim: dict[str, Any] | None = None
     keeps_claim: bool = False
+    outdates_claim: bool = False
 
     @property
     def name(self) -> str:
@@ -83,9 +86,8 @@ def find_winner(study: Study, file: Path, number: int | None = None) -> Winner:
     entry = read_yaml(file)[section][results.experiment]
     for key, value in results.settings_of(best).items():
         entry = with_value(entry, tuple(key.split(".")), tuple(value) if isinstance(value, list) else value)
-    note = f"best of {len(results.trials)} trials of study {results.name}"
     claim = _claim(results, project) if results.confirmation and number is None else None
-    return Winner(section, results.experiment, results.entry, entry, note, claim)
+    return Winner(section, results.experiment, results.entry, entry, _origin(results, best, number), claim)
 
 
 def apply(study: Study, file: Path = Path("params.yaml"), replace: bool = False, number: int | None = None) -> Winner:
@@ -110,10 +112,23 @@ def apply(study: Study, file: Path = Path("params.yaml"), replace: bool = False,
     declared = _claims(file).get(claim_name(winner.experiment))
     if winner.claim and declared not in (None, winner.claim) and not replace:
         winner = dataclasses.replace(winner, claim=declared, keeps_claim=True)
+    elif declared and not winner.claim and entry != winner.settings:
+        winner = dataclasses.replace(winner, outdates_claim=True)
     texts, expected = _changes(winner, file, is_new=entry != winner.settings)
     if any(expected[path] != (read_yaml(path) if path.exists() else None) for path in texts):
         write_checked(texts, expected, "the winner", winner.text)
     return winner
+
+
+def _origin(results: StudyResults, best: FrozenTrial, number: int | None) -> str:
+    """How the winner was found, in a few words."""
+    of_study = f"{len(counted_trials(results.trials))} trials of study {results.name}"
+    if number is not None:
+        return f"trial {best.number} of {of_study}"
+    if results.confirmation:
+        seeds, candidates = results.confirmation["seeds"], results.confirmation["candidates"]
+        return f"best over {len(seeds)} seeds of the best {len(candidates)} of {of_study}"
+    return f"best of {of_study}"
 
 
 def _better_trial(results: StudyResults) -> FrozenTrial:
@@ -126,9 +141,14 @@ def _better_trial(results: StudyResults) -> FrozenTrial:
         front = ", ".join(f"{trial.number}" for trial in results.front)
         raise ModelyardError(
             f"study {results.name} has {1 + len(results.sizes)} metrics, and no other trial beats these in all of "
-            f"them: {front}. Choose one: modelyard tune {results.entry} --apply --trial {results.front[0].number}"
+            f"them: {front}. Choose one: modelyard tune {results.entry} --apply --trial NUMBER"
         )
-    if results.baseline and results.settings_of(results.best) == results.settings_of(results.baseline):
+    if results.baseline is None and not (results.last_baseline and has_diverged(results.last_baseline)):
+        raise ModelyardError(
+            f"study {results.name}: {results.why_no_baseline}, so no trial can be compared with it. Run again: "
+            f"modelyard tune {results.entry}"
+        )
+    if results.gain == 0:
         raise ModelyardError(
             f"study {results.name}: no trial is better than the baseline, experiment {results.experiment} unchanged "
             f"({results.metric} {format_value(results.best.value)}). Run more trials or widen a range."

@@ -20,7 +20,8 @@ from modelyard.models.engine.training_settings import trained_epoch, without_che
 from modelyard.params.study import EPOCHS, Choices, Range
 from modelyard.params.variants import digest
 from modelyard.tuning.plan import Plan
-from modelyard.tuning.results import READ_OFF, enqueued_values
+from modelyard.tuning.results import READ_OFF
+from modelyard.tuning.retries import enqueued_values
 from modelyard.tuning.trial_code import code_checksums
 
 CODE = "code"  # the attribute of a trial with a hash of the code that scored it

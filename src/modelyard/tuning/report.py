@@ -16,7 +16,6 @@ from modelyard.params.study import EPOCHS
 from modelyard.tuning import plots
 from modelyard.tuning.apply import find_winner
 from modelyard.tuning.results import (
-    MAY_BE_CHANCE,
     READ_OFF,
     STATE_NAMES,
     StudyResults,
@@ -107,7 +106,7 @@ def _gain(results: StudyResults) -> str:
         return f"{start}. No trial has finished yet."
     best = f"{start}: the best trial is {results.best.number} with **{score(results.best):.4g}**"
     if results.baseline is None or results.gain is None:
-        return f"{best}; the baseline, trial 0, has not finished."
+        return f"{best}; {results.why_no_baseline}."
     if not results.gain:
         return f"{best}; none is better than the baseline."
     epochs = ", with its number of epochs," if READ_OFF in results.best.user_attrs else ""
@@ -129,14 +128,14 @@ def _confirmation(results: StudyResults) -> str:
         f"The best trials and the baseline, each trained with the same {len(results.confirmation['seeds'])} seeds that "
         'the search did not use, and scored on validation samples. The p value is that of a paired t test of "better '
         f"than the baseline\", with Holm's correction over the trials.{outdated}\n\n{markdown_table(header, table)}\n\n"
-        f"{'' if results.is_clearly_better else f'**{MAY_BE_CHANCE}** '}"
+        f"{f'**{results.chance_remark}** ' if results.chance_remark else ''}"
         "The validation samples are those of the search, so the difference is still overestimated. The claim that "
         "`--apply` writes is tested on the test samples, with other seeds."
     )
 
 
 def _front(results: StudyResults) -> str:
-    number = results.front[0].number
+    number = next((trial for trial in results.front if trial is not results.baseline), results.front[0]).number
     return (
         f"No other trial beats these in {results.metric} and {' and '.join(results.sizes)}:\n\n"
         f"{_trials(results, sorted(results.front, key=results.rank))}\n\n"

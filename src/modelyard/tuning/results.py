@@ -14,9 +14,10 @@ from optuna.trial import FrozenTrial, TrialState
 from modelyard.core.config import RENAMED
 from modelyard.metrics.bootstrap import CONFIDENCE
 from modelyard.params.study import EPOCHS
-from modelyard.tuning.retries import counted_trials
+from modelyard.tuning.retries import counted_trials, enqueued_values
 
 MAY_BE_CHANCE = "The trial with the best mean is not better than the baseline by more than chance (p < 0.05)."
+SEED_CHANGES_NOTHING = "The seed changes nothing here, so seeds do not show what is due to chance."
 CONFIRMATION = "confirmation"  # the attribute of a study that holds what replication.confirmation found
 READ_OFF = "epochs_read_off"  # the attribute of a trial with the best number of epochs on its learning curve
 DIGITS = 6  # after the point, of a difference between means of metrics in single precision
@@ -123,6 +124,22 @@ class StudyResults:
         values = enqueued_values(self.trials[0]) if self.trials else {}
         return next((trial for trial in self.finished if trial.params == values), None)
 
+    @property
+    def why_no_baseline(self) -> str:
+        """Why no trial with the values of trial 0 has finished, as the end of a sentence; empty if one has."""
+        if self.baseline:
+            return ""
+        last = self.last_baseline
+        if last and last.state is TrialState.FAIL:
+            return f"the baseline, trial {last.number}, has failed ({reason(last)})"
+        return "the baseline, trial 0, has not finished"
+
+    @property
+    def last_baseline(self) -> FrozenTrial | None:
+        """The last trial that was enqueued with the values of trial 0, in any state."""
+        values = enqueued_values(self.trials[0]) if self.trials else {}
+        return next((trial for trial in reversed(self.trials) if enqueued_values(trial) == values), None)
+
     @cached_property
     def best(self) -> FrozenTrial | None:
         """The finished trial with the best score; of equal ones the earliest."""
@@ -161,9 +178,12 @@ class StudyResults:
         return bool(best > baseline if self.maximize else best < baseline)
 
     @property
-    def is_clearly_better(self) -> bool:
-        """Whether the best candidate beat the baseline over seeds by more than chance."""
-        return self.confirmation is not None and self.confirmation["candidates"][0]["p_value"] < 1 - CONFIDENCE
+    def chance_remark(self) -> str:
+        """What to say unless the best candidate beat the baseline over seeds by more than chance; "" if it did."""
+        p_value = self.confirmation["candidates"][0]["p_value"] if self.confirmation else 1.0
+        if math.isnan(p_value):
+            return SEED_CHANGES_NOTHING
+        return "" if p_value < 1 - CONFIDENCE else MAY_BE_CHANCE
 
     @property
     def confirmed_gain(self) -> dict[str, float] | None:
@@ -278,7 +298,7 @@ def confirmation_rows(confirmation: Mapping[str, Any]) -> list[tuple[str, str, s
             str(each["trial"]),
             format_value(each["mean"]),
             "{mean:+.3g} ({low:+.3g} to {high:+.3g})".format(**_rounded(each["difference"])),
-            f"{each['p_value']:.2g}",
+            "" if math.isnan(each["p_value"]) else f"{each['p_value']:.2g}",
         )
         for each in confirmation["candidates"]
     ]
@@ -293,8 +313,3 @@ def _rounded(difference: Mapping[str, float]) -> dict[str, float]:
 def format_value(value: Any) -> str:
     """Return a value as tables show it: floats with four digits."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def enqueued_values(trial: FrozenTrial) -> dict[str, Any]:
-    """Return the values that a trial was enqueued with; `params` holds all of them only once it has started."""
-    return dict(trial.system_attrs.get("fixed_params", trial.params))

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -11,6 +12,7 @@ from modelyard.core.processes import has_died, is_on_this_host
 
 MAX_DEATHS = 3  # of workers on the same parameters: then the trial itself kills them, by its memory for example
 TASK = "task"  # the attribute of a trial that runs on a cluster: the key of its task
+DIVERGED = "TrainingDiverged"  # begins the reason: the name of the error in models.engine, which imports Keras
 NO_WORKER_SECONDS = 60.0  # a new trial is in the storage a moment before its attribute `worker` is
 
 
@@ -76,6 +78,28 @@ def retry_abandoned_trials(study: optuna.Study, all_hosts: bool) -> None:
     for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
         if _is_abandoned(trial, all_hosts):
             fail_and_retry(study, trial, "its worker was gone when the study was resumed")
+
+
+def retry_failed_baseline(study: optuna.Study) -> None:
+    """Enqueue the values of trial 0 again if it has failed, unless its training diverged, which it would again.
+
+    Every comparison of the study is with the baseline, and what made it fail may have been mended since.
+    """
+    trials = study.get_trials(deepcopy=False)
+    values = enqueued_values(trials[0]) if trials else {}
+    of_baseline = [trial for trial in trials if enqueued_values(trial) == values]
+    if {trial.state for trial in of_baseline} == {TrialState.FAIL} and not has_diverged(of_baseline[-1]):
+        study.enqueue_trial(values, user_attrs={"again": of_baseline[-1].number})
+
+
+def enqueued_values(trial: FrozenTrial) -> dict[str, Any]:
+    """Return the values that a trial was enqueued with; `params` holds all of them only once it has started."""
+    return dict(trial.system_attrs.get("fixed_params", trial.params))
+
+
+def has_diverged(trial: FrozenTrial) -> bool:
+    """Whether a trial failed because its loss became infinite or NaN."""
+    return str(trial.user_attrs.get("reason", "")).startswith(DIVERGED)
 
 
 def counted_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:

@@ -174,7 +174,15 @@ def open_study(
             return _create_study(plan, opened, next_name(latest_name(plan.name, opened), plan.name))
         _keep_code(study, plan)
         retries.retry_abandoned_trials(study, all_hosts=storage.is_journal and not (join or on_cluster))
+        if not join:  # another machine may be training it
+            retries.retry_failed_baseline(study)
         return study
+
+
+def new_study_name(entry: str, storage: StudyStorage) -> str:
+    """Return the name that the next study of an entry gets."""
+    with storage.explain_errors():
+        return next_name(latest_name(entry, storage.open()), entry)
 
 
 def find_study(plan: Plan, storage: StudyStorage, new: bool = False, join: bool = False) -> optuna.Study | None:

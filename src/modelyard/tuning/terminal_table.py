@@ -20,7 +20,8 @@ from modelyard.tuning.results import (
 )
 from modelyard.tuning.sparkline import sparkline
 
-SETTINGS_WIDTH = 36  # of 80 columns
+WIDTH = 80
+STATE_WIDTH = len("0.1234 pruned")
 NO_BREAK = "\0"
 STYLES = {TrialState.FAIL: "red", TrialState.PRUNED: "dim", TrialState.RUNNING: "cyan", TrialState.WAITING: "dim"}
 
@@ -32,12 +33,14 @@ def trials_table(study: Study) -> Table:
     """
     results = read_study(study)
     columns = ("trial", results.metric, *results.sizes, "epochs", "seconds", "settings")
+    borders = 3 * len(columns) + 1
+    width = WIDTH - borders - sum(map(len, columns[:-1])) - max(0, STATE_WIDTH - len(results.metric))
     table = Table(
         *columns, title=_title(results), caption=_caption(results), title_justify="left", caption_justify="left"
     )
     others = [trial for trial in results.trials if trial.state is not TrialState.COMPLETE]
     for trial in [*sorted(results.finished, key=results.rank), *others]:
-        table.add_row(*map(escape, _cells(results, trial)), style=STYLES.get(trial.state))
+        table.add_row(*map(escape, _cells(results, trial, width)), style=STYLES.get(trial.state))
     return table
 
 
@@ -52,12 +55,12 @@ def confirmation_table(results: StudyResults) -> Table:
     return table
 
 
-def _cells(results: StudyResults, trial: FrozenTrial) -> list[str]:
+def _cells(results: StudyResults, trial: FrozenTrial, width: int) -> list[str]:
     value = format_value(score(trial)) if trial.values else ""
     state = "" if trial.state is TrialState.COMPLETE else STATE_NAMES[trial.state]
     settings = results.settings_of(trial)
     pairs = [f"{_short(key, results)} {format_value(settings[key])}" for key in results.search_space if key in settings]
-    lines = "\n".join(filter(None, [*_lines(pairs), _remark(results, trial)]))
+    lines = "\n".join(filter(None, [*_lines(pairs, width), _remark(results, trial)]))
     curve = sparkline(list(trial.intermediate_values.values()), results.scores) if trial.intermediate_values else ""
     scored = f"{value} {state}".strip()
     sizes = [f"{size:,.0f}" for size in (trial.values or [])[1:]] or [""] * len(results.sizes)
@@ -71,10 +74,10 @@ def _short(key: str, results: StudyResults) -> str:
     return key if sum(other.rpartition(".")[2] == last for other in results.search_space) > 1 else last
 
 
-def _lines(pairs: list[str]) -> list[str]:
-    """Join settings to lines of at most SETTINGS_WIDTH letters, without a break within one of them."""
+def _lines(pairs: list[str], width: int) -> list[str]:
+    """Join settings to lines of at most `width` letters, without a break within one of them."""
     text = ", ".join(pair.replace(" ", NO_BREAK) for pair in pairs)
-    lines = textwrap.wrap(text, SETTINGS_WIDTH, break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
     return [line.replace(NO_BREAK, " ") for line in lines]
 
 
@@ -104,7 +107,8 @@ def _gain(results: StudyResults) -> str:
     if results.confirmation and results.is_confirmed:
         (trial, _, difference, p_value), *_ = confirmation_rows(results.confirmation)
         seeds = len(results.confirmation["seeds"])
-        return f"; over {seeds} seeds trial {trial} minus the baseline is {difference}, p = {p_value}"
+        chance = f", p = {p_value}" if p_value else ""
+        return f"; over {seeds} seeds trial {trial} minus the baseline is {difference}{chance}"
     if not results.gain:
         return ""
     return f"; better than the baseline by {results.gain:.4g}, with one seed each, and overestimated: it was selected"

@@ -13,6 +13,7 @@ CODE = (
     "data/inputs.py",
     "data/preprocessing.py",
     "data/readers",
+    "data/samples.py",
     "data/scaling.py",
     "data/splits.py",
     "data/target_scaling.py",

@@ -41,7 +41,7 @@ class TrialDisplay(WorkDisplay):
         line = work_line(mark, f"trial {trial.number:3}", trial.user_attrs.get("seconds"))
         line.append(f"{ended.score:.4g}  " if ended.score is not None else "", style="bold")
         line.append("best  " if trial is self._results.best else "", style="bold green")
-        line.append(self._curve(list(trial.intermediate_values.values())), style="cyan")
+        line.append(self._curve(list(trial.intermediate_values.values()), self._results.scores), style="cyan")
         line.append(f"{ended.reason}  " if ended.reason else "", style="red")
         return line.append(
             "  ".join(f"{key} {format_value(value)}" for key, value in self._results.settings_of(trial).items()),
@@ -58,11 +58,12 @@ class TrialDisplay(WorkDisplay):
             return line.append("" if trial.worker else "starting", style="dim")
         last = epochs[-1]
         line.append(f"{last.score:.4g}  ", style="dim")
-        line.append(self._curve([epoch.score for epoch in epochs]), style="cyan")
+        curve = [epoch.score for epoch in epochs]
+        line.append(self._curve(curve, sorted([*self._results.scores, *curve])), style="cyan")
         return line.append(f"epoch {last.number}/{last.planned}", style="dim")
 
-    def _curve(self, curve: Sequence[float]) -> str:
-        return f"{sparkline(curve, self._results.scores)}  " if curve else ""
+    def _curve(self, curve: Sequence[float], scores: Sequence[float]) -> str:
+        return f"{sparkline(curve, scores)}  " if curve else ""
 
     def _summary(self) -> Iterator[str]:
         """How many trials have ended, the time that is left, the best score, and what pruning has saved."""

@@ -14,7 +14,7 @@ from modelyard.tuning.plan import Plan
 from modelyard.tuning.results import StudyResults, read_study
 from modelyard.tuning.storage import StudyStorage, names_of
 
-SOURCE = "warm_start"  # the attribute of an enqueued trial: the study and the trial that it comes from
+SOURCE = "warm_start"  # the attribute of an enqueued trial: the study and trial that it comes from, for dashboards
 
 
 def find_earlier(study: optuna.Study | None, plan: Plan, storage: StudyStorage) -> StudyResults | None:
