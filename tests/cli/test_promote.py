@@ -112,10 +112,26 @@ def test_a_champion_must_be_beaten_over_seeds_where_that_is_asked_for(
     second = modelyard("promote", "fit", "--seeds", "5")
     assert second.exit_code == 0, second.output
     assert "Over 5 seeds: correlation +0." in second.output
-    assert "significantly better (paired t test, p " in second.output
+    assert "significantly better (one-sided paired t test, p " in second.output
     assert "line@champion is version 2 (fit)" in second.output
     assert "0 comparisons" not in (project / "reports" / "promotions.json").read_text()
     assert modelyard("promote", "mean", "--seeds", "4").exit_code == 2, "no verdict from fewer than five pairs"
+
+
+def test_seeds_that_change_nothing_are_no_evidence(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def train_here(jobs, *_: object) -> bool:
+        for job in jobs:
+            write_json(job.file, {"experiment": job.experiment, "seed": job.resolved.seed} | {
+                "metrics": {"correlation": {"mean": 0.5, "fit": 0.51}[job.experiment]}, "seconds": 1.0, "epochs": 1,
+            })  # fmt: skip
+        return True
+
+    monkeypatch.setattr(replicate, "run_missing", train_here)
+    monkeypatch.setenv("MODELYARD_TRACKING", "on")
+    modelyard("promote", "mean", "--seeds", "5")
+    second = modelyard("promote", "fit", "--seeds", "5").output
+    assert "Over 5 seeds: correlation +0.01 with each, and no metric varies. Only the comparison on the test" in second
+    assert "t test" not in second
 
 
 @pytest.mark.parametrize("seed", [7, 10, 57])

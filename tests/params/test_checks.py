@@ -9,8 +9,9 @@ from support.paths import PARAMS, ROOT
 
 from modelyard import params
 from modelyard.core.errors import ModelyardError
-from modelyard.params.checks import NEEDED_BY_DVC
+from modelyard.params.checks import NEEDED_BY_DVC, _crossed_mistakes
 from modelyard.params.project import Project
+from modelyard.params.variants import resolve
 
 XOR_EPOCHS = "seed: 777, epochs: 400"
 BOSTON_SPLIT = "split: {test: 0.2, test_seed: 777}"
@@ -423,6 +424,12 @@ def test_a_mistake_in_a_claim_is_reported(changed, old: str, new: str, part: str
         params.load_claims(params.load(PARAMS), changed(old, new, "claims.yaml"))
     assert str(raised.value).startswith("claims.yaml has a mistake; nothing was run.")
     assert part in str(raised.value)
+
+
+def test_test_samples_of_groups_are_not_resampled_one_by_one():
+    side = resolve(params.load(PARAMS), "boston_linear", {"split.group": "CHAS"})
+    (mistake,) = _crossed_mistakes("one", side, side)
+    assert mistake.reason.startswith("it resamples single test samples, and the input splits by CHAS")
 
 
 def test_a_project_without_claims_and_published_values_has_none(tmp_path: Path):

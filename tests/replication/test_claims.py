@@ -97,7 +97,7 @@ def test_one_seed_settles_nothing_and_no_seed_is_not_run(direction: str):
 
 
 def test_a_difference_too_small_to_matter_holds_with_a_remark():
-    result = assess({"one": claim("higher")}, {"one": pairs(0.1, seeds=40, noise=0.05)})["one"]
+    result = assess({"one": claim("higher", seeds=40)}, {"one": pairs(0.1, seeds=40, noise=0.05)})["one"]
     assert result.verdict is Verdict.HOLDS
     assert 0 < result.difference.low < 0.1 < result.difference.high < SMALLEST
     assert result.remark == "by less than the 0.5 that would matter"
@@ -115,7 +115,35 @@ def test_one_side_that_varies_much_more_makes_a_verdict_less_certain():
         much, little = sides
         assert result.remark == f"less certain, because the {much} varies more than 3 times as much as the {little}"
     equal = assess({"one": claim("higher")}, {"one": PairedRuns(np.ones(10), np.zeros(10))})["one"]
-    assert equal.remark == ""
+    assert equal.remark == "sign test, because all differences are equal; rare other ones may not have occurred"
+
+
+def test_seeds_that_change_nothing_are_said_to_be_one_observation(project, tmp_path):
+    compared = claim(first=Side(experiment="boston_linear"), second=Side(experiment="boston_mlp"), metric="mae")
+    for number, (series, _) in enumerate(both_series(project, compared, None)):
+        for offset in range(10):
+            metrics = {"mae": 1.0 + number, "mse": 2.0}
+            write_json(series.job(offset, tmp_path).file, {"metrics": metrics, "seconds": 1.0})
+    result = assess({"one": compared}, {"one": paired_runs(project, compared, tmp_path, None)})["one"]
+    assert result.remark == "no metric of either side varies with the seed, so that all seeds may be one observation"
+    entry = json.loads(json.dumps(claims.as_json({"one": result})))["claims"]["one"]
+    assert reported_runs(project, compared, entry).is_constant
+    write_json(series.job(3, tmp_path).file, {"metrics": metrics | {"mse": 3.0}, "seconds": 1.0})
+    assert not paired_runs(project, compared, tmp_path, None).is_constant
+
+
+def test_more_seeds_than_planned_are_marked():
+    result = assess({"one": claim()}, {"one": pairs(2.0, seeds=20)}, {"one": 20})["one"]
+    assert (result.verdict, result.remark) == (Verdict.HOLDS, "tested with 20 seeds, 10 were planned")
+
+
+def test_a_metric_that_the_data_do_not_have_is_not_taken_for_a_training_that_diverged(project, tmp_path):
+    compared = claim(first=Side(experiment="boston_linear"), second=Side(experiment="boston_mlp"), metric="roc_auc")
+    for series, _ in both_series(project, compared, None):
+        for offset in range(10):
+            write_json(series.job(offset, tmp_path).file, {"metrics": {"mae": float(offset)}, "seconds": 1.0})
+    result = assess({"one": compared}, {"one": paired_runs(project, compared, tmp_path, None)})["one"]
+    assert result.remark == "roc_auc is not measured for this data set, so it was not tested"
 
 
 def test_pairs_that_are_all_equal_have_no_probability_of_superiority():

@@ -121,11 +121,20 @@ def test_a_digest_of_digits_alone_is_read_as_text(tmp_path):
     assert series.read_summary(tmp_path / "replication.csv").settings.tolist() == ["0123456789012345"]
 
 
-def test_the_settings_of_the_committed_summary_are_not_known_and_count_as_present():
+def test_settings_that_were_not_recorded_count_as_others(project, run_here, kept, tmp_path):
+    run_here([(series_of(project, "linear"), 1)])
+    series.summarize(project, {}, kept).assign(settings=None).to_csv(tmp_path / "replication.csv", index=False)
+    assert all(
+        series.has_other_settings(row, project)
+        for row in series.read_summary(tmp_path / "replication.csv").itertuples()
+    )
+
+
+def test_the_committed_summary_is_of_the_present_settings():
     project = params.load(ROOT / "params.yaml")
     table = series.read_summary(ROOT / "reports" / "replication.csv")
     assert len(table) > 50
-    assert not any(series.has_other_settings(row, project) for row in table.itertuples())
+    assert [row.experiment for row in table.itertuples() if series.has_other_settings(row, project)] == []
 
 
 def test_a_single_run_has_no_interval_and_no_z(project, run_here, kept):

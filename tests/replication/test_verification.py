@@ -20,7 +20,7 @@ from modelyard.tracking import lineage
 
 METRICS = {"loss": 1.0, "mae": 2.0, "mse": 1.0, "r2": 0.5, "correlation": 0.8}
 HERE = {"processor": "Here", "cpu_features": ["avx", "avx2"], "packages": {"numpy": "1", "keras": "3"}}
-SEEDS = "experiment,splits,metric,seeds,mean,sd,low,high,least,most,published,z,inside\n"
+SEEDS = "experiment,splits,metric,seeds,mean,sd,low,high,least,most,published,z,inside,settings\n"
 OWN = ("train@linear", "evaluate@linear")
 UPSTREAM = ("normalise@line", *OWN, "export@linear")
 
@@ -96,9 +96,9 @@ def test_without_seeds_the_bootstrap_interval_decides(mae: float, verdict: Rebui
     assert found.metrics == (f"mae 2 -> {mae}, {where} 1.9 to 2.1 (95% bootstrap interval; no 5 seeds)",)
 
 
-def test_with_seeds_the_prediction_interval_of_another_run_decides(verify, root: Path) -> None:
-    row = "linear,False,mae,8,2.05,0.02,2.03,2.07,2.0,2.1,,,"
-    (root / "reports" / "replication.csv").write_text(f"{SEEDS}{row}\nlinear,True,mae,8,9,9,9,9,9,9,,,\n")
+def test_with_seeds_the_prediction_interval_of_another_run_decides(verify, project: Project, root: Path) -> None:
+    row = f"linear,False,mae,8,2.05,0.02,2.03,2.07,2.0,2.1,,,,{series_of(project, 'linear').settings_digest}"
+    (root / "reports" / "replication.csv").write_text(f"{SEEDS}{row}\nlinear,True,mae,8,9,9,9,9,9,9,,,,\n")
     half = t.ppf(0.975, 7) * 0.02 * (1 + 1 / 8) ** 0.5
     for mae, verdict in ((2.05 + half - 1e-4, RebuildVerdict.WITHIN), (2.05 + half + 1e-4, RebuildVerdict.DIFFERENT)):
         found = verify({"mae": mae})
@@ -112,18 +112,22 @@ def test_seeds_with_other_settings_do_not_count(verify, project: Project, root: 
         (series_of(project, "linear").settings_digest, "by 8 seeds"),
         (series_of(project, "linear", scaling="minmax").settings_digest, "bootstrap interval; no 5 seeds"),
     ):
-        (root / "reports" / "replication.csv").write_text(f"{SEEDS[:-1]},settings\n{row}{settings}\n")
+        (root / "reports" / "replication.csv").write_text(f"{SEEDS}{row}{settings}\n")
         assert source in verify({"mae": 2.05}).metrics[0]
 
 
-@pytest.mark.parametrize("row", ["linear,False,mae,4,2,9,1,3,1,3,,,", "boosting,False,mae,8,2,9,1,3,1,3,,,"])
-def test_too_few_seeds_or_those_of_another_experiment_do_not_count(row: str, verify, root: Path) -> None:
-    (root / "reports" / "replication.csv").write_text(f"{SEEDS}{row}\n")
+@pytest.mark.parametrize("row", ["linear,False,mae,4,2,9,1,3,1,3,,,,", "boosting,False,mae,8,2,9,1,3,1,3,,,,"])
+def test_too_few_seeds_or_those_of_another_experiment_do_not_count(
+    row: str, verify, project: Project, root: Path
+) -> None:
+    settings = series_of(project, row.partition(",")[0]).settings_digest
+    (root / "reports" / "replication.csv").write_text(f"{SEEDS}{row}{settings}\n")
     assert verify({"mae": 2.2}).verdict is RebuildVerdict.DIFFERENT
 
 
-def test_seeds_that_all_give_the_same_value_allow_no_other(verify, root: Path) -> None:
-    (root / "reports" / "replication.csv").write_text(f"{SEEDS}linear,False,mae,8,2,0,2,2,2,2,,,\n")
+def test_seeds_that_all_give_the_same_value_allow_no_other(verify, project: Project, root: Path) -> None:
+    settings = series_of(project, "linear").settings_digest
+    (root / "reports" / "replication.csv").write_text(f"{SEEDS}linear,False,mae,8,2,0,2,2,2,2,,,,{settings}\n")
     assert verify({"mae": 2.0 + 1e-12}).verdict is RebuildVerdict.WITHIN
     assert verify({"mae": 2.001}).verdict is RebuildVerdict.DIFFERENT
 

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import binom, norm
+from statsmodels.stats.contingency_tables import mcnemar
 
 from modelyard.metrics.bootstrap import Interval, PairedDifference
-from modelyard.serving.comparisons import ALPHA, Comparison
+from modelyard.metrics.definitions import METRICS, BoundMetric
+from modelyard.serving.comparisons import ALPHA, Comparison, discordant_samples, mcnemar_p_value
 
 
 def comparison(number: int, low: float = 0.01, high: float = 0.05, samples: int = 100) -> Comparison:
@@ -47,6 +49,44 @@ def test_false_promotions_stay_below_five_percent_whenever_one_stops() -> None:
     thresholds = norm.isf([comparison(number).level for number in range(1, 21)])
     assert (z > thresholds).any(axis=1).mean() < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 4000)
     assert (z > norm.isf(0.025)).any(axis=1).mean() > 0.3, "without the correction"
+
+
+def test_accuracies_are_compared_by_the_samples_that_one_model_alone_predicts() -> None:
+    truth = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    old, new = np.array([0, 0, 0, 1, 1, 1, 0, 0]), np.array([0, 0, 0, 0, 1, 0, 1, 1])
+    (accuracy,) = (metric for metric in METRICS["classification"] if metric.name == "accuracy")
+    others = (metric for metric in METRICS["classification"] if metric.name == "macro_f1")
+    bound = [BoundMetric(accuracy.formula, (truth, each)) for each in (old, new)]
+    assert discordant_samples(*bound) == (3, 1)
+    assert all(discordant_samples(*[BoundMetric(each.formula, (truth, truth))] * 2) is None for each in others)
+    table = [[4, 1], [3, 0]]
+    assert mcnemar_p_value(3, 1) == pytest.approx(mcnemar(table, exact=True).pvalue / 2)
+    assert mcnemar_p_value(0, 0) == 1.0
+
+
+def test_few_predictions_that_differ_show_no_better_model() -> None:
+    """The interval of a bootstrap, stretched to a stricter level, would show one."""
+    difference = PairedDifference("accuracy", 300, 0.9, 0.9 + 4 / 300, Interval(0.0033, 0.0267))
+    assert Comparison(difference, 2).is_significant
+    exact = Comparison(difference, 2, discordant=(4, 0))
+    assert not exact.is_significant
+    assert "no significant difference (McNemar's exact test, one-sided p 0.062, level 0.0083; comparison 2" in str(
+        exact
+    )
+    assert Comparison(difference, 2, discordant=(9, 0)).is_significant
+    assert Comparison(difference, 2, discordant=(0, 9)).is_worse
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_an_accuracy_keeps_the_level_of_each_comparison(number: int) -> None:
+    level = Comparison(PairedDifference("accuracy", 300, 0.9, 0.9, Interval(0.0, 0.0)), number).level
+    for count in range(1, 60):
+        wrong = sum(
+            binom.pmf(better, count, 0.5)
+            for better in range(count + 1)
+            if mcnemar_p_value(better, count - better) < level
+        )
+        assert wrong < level
 
 
 def test_one_sample_shows_nothing() -> None:

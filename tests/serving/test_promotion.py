@@ -86,6 +86,14 @@ def test_a_model_that_is_not_significantly_better_becomes_challenger(candidate: 
     assert words in mlflow.MlflowClient().get_model_version_by_alias("line", CHALLENGER).tags["reason"]
 
 
+def test_groups_of_samples_make_a_comparison_too_sure_which_is_said(project: Path) -> None:
+    settings = Path("params.yaml")
+    promote("mean")
+    assert "independent" not in promote("fit").reason
+    settings.write_text(settings.read_text().replace("test_seed: 1}", "test_seed: 1, group: x}"))
+    assert promote("mean").reason.endswith("The samples of each x count as independent, which makes that too sure.")
+
+
 def test_force_makes_a_champion_and_records_its_reason_beside_the_decision(project: Path) -> None:
     promote("fit")
     promote("mean", force="it explains itself")

@@ -107,10 +107,16 @@ def _compare_over_seeds(project: Project, experiment: str, seeds: int) -> SeedCo
     pairs = paired_runs.paired_runs(project, claim, folder, None)
     if pairs.diverged:
         return SeedComparison(False, f"Over {seeds} seeds: {pairs.diverged} of them have no finite {candidate.metric}.")
-    p_value = float(p_value_above(pairs.differences, 0.0))
-    verdict = f"{'significantly' if p_value < ALPHA else 'not significantly'} better (paired t test, p {p_value:.2g})"
-    difference = seed_statistics(pairs.differences).text
-    return SeedComparison(p_value < ALPHA, f"Over {seeds} seeds: {candidate.metric} {difference}: {verdict}.")
+    difference = seed_statistics(pairs.differences)
+    if pairs.is_constant:
+        text = f"Over {seeds} seeds: {candidate.metric} {difference.mean:+.3g} with each, and no metric varies."
+        return SeedComparison(difference.mean > 0, f"{text} Only the comparison on the test samples counts.")
+    p_value, level = float(p_value_above(pairs.differences, 0.0)), ALPHA / 2  # one-sided, as that on the test samples
+    words = "significantly better" if p_value < level else "not significantly better"
+    text = (
+        f"{candidate.metric} {difference.text}: {words} (one-sided paired t test, p {p_value:.2g}, level {level:.3g})"
+    )
+    return SeedComparison(p_value < level, f"Over {seeds} seeds: {text}.")
 
 
 def _print(lines: list[str]) -> None:

@@ -192,6 +192,9 @@ def _crossed_mistakes(name: str, first: ResolvedExperiment, second: ResolvedExpe
     samples = [(each.input.dataset, each.dataset, _test_split(each.input.split)) for each in (first, second)]
     if samples[0] != samples[1]:
         yield Mistake((name, "crossed"), "both sides need the same test samples: the same data set, and an equal split")
+    if group := first.input.split.group:
+        reason = f"it resamples single test samples, and the input splits by {group}, whose samples may be alike"
+        yield Mistake((name, "crossed"), f"{reason}; leave it out")
 
 
 def _test_split(split: Split) -> str:

@@ -128,7 +128,8 @@ class ClaimResult:
         claims_difference = self.claim.direction in ("higher", "lower", "different")
         is_small = self.verdict is Verdict.HOLDS and claims_difference and self.is_negligible
         small = f"by less than the {self.claim.smallest:g} that would matter" if is_small else ""
-        return "; ".join(filter(None, [small, self._missing, self._plan, self._unevenness]))
+        remarks = [small, self._missing, self._unplanned, self._plan, self._unevenness, self._constancy]
+        return "; ".join(filter(None, remarks))
 
     @property
     def next_look(self) -> int | None:
@@ -151,10 +152,31 @@ class ClaimResult:
     def _missing(self) -> str:
         """Why it could not be tested, or what is missing."""
         count, wanted = len(self.pairs), self.next_look or self.claim.seeds
+        if self.pairs.is_unmeasured:
+            return f"{self.claim.metric} is not measured for this data set, so it was not tested"
         if self.pairs.diverged:
             return f"no finite {self.claim.metric} with {self.pairs.diverged} of {count} seeds, so it was not tested"
         too_few = f"fewer than {FEWEST_PAIRS} pairs, so it was not tested" if 0 < count < FEWEST_PAIRS else ""
         return too_few or (f"{count} of {wanted} seeds" if 0 < count < wanted else "")
+
+    @property
+    def _unplanned(self) -> str:
+        """More seeds than the claim plans: whoever adds some until it fits is wrong more often."""
+        count, planned = len(self.pairs), self.claim.looks[-1]
+        return (
+            f"tested with {count} seeds, {planned} were planned"
+            if self.p_value_for is not None and count > planned
+            else ""
+        )
+
+    @property
+    def _constancy(self) -> str:
+        """Equal differences: the test is then one of signs, or there is nothing to test over seeds."""
+        if not self.is_measured or len(self.pairs) < FEWEST_PAIRS or np.ptp(self.pairs.differences) >= CONSTANT:
+            return ""
+        if self.pairs.is_constant:
+            return "no metric of either side varies with the seed, so that all seeds may be one observation"
+        return "sign test, because all differences are equal; rare other ones may not have occurred"
 
     @property
     def _unevenness(self) -> str:
@@ -306,6 +328,7 @@ def _entry(result: ClaimResult) -> dict[str, Any]:
         **({"sample_variance": pairs.sample_variance} if result.claim.crossed else {}),
         "keys": pairs.keys,
         "origin": pairs.origin,
+        **({"is_constant": True} if pairs.is_constant else {}),
         "difference": difference and difference._asdict(),
         "cohens_d": result.cohens_d,
         "probability": result.probability and result.probability._asdict(),

@@ -76,8 +76,8 @@ def confirm(
         What is stored with the study, ready for JSON: `seeds`, `baseline` and `candidates`, the best first; each with
         its `trial`, the `values` by seed and their `mean`. A candidate also has its `difference` from the baseline
         (mean, sd, low, high) and the `p_value` of "better than the baseline", with Holm's correction over the
-        candidates; it is NaN where neither depends on the seed, so that all seeds are one observation. Where a training
-        diverged, its value, the mean and the difference are NaN.
+        candidates; it is NaN where no metric of either varies with the seed, so that all may be one observation. Where
+        a training diverged, its value, the mean and the difference are NaN.
 
     Raises:
         ModelyardError: a run of the baseline or of every candidate diverged, so that there is nothing to compare.
@@ -92,6 +92,7 @@ def confirm(
         )
     sign = 1.0 if score.higher_is_better else -1.0
     entries, p_values, constant = [], [], list[bool]()
+    baseline_is_constant = baseline[1].is_constant(runs)
     for configuration, series in candidates:
         values = _values(series, score.metric, seeds, runs)
         is_finite = np.isfinite(values).all()
@@ -100,7 +101,7 @@ def confirm(
             print(f"warning: {reason}", file=sys.stderr)  # noqa: T201
         difference = seed_statistics(values - reference)._asdict()
         entries.append(_entry(configuration, values) | {"difference": difference})
-        constant.append(bool(is_finite and np.ptp(values) == np.ptp(reference) == 0))
+        constant.append(baseline_is_constant and series.is_constant(runs))
         p_values.append(float(p_value_above(sign * (values - reference), 0.0)) if is_finite else 1.0)
     if not any(np.isfinite(entry["mean"]) for entry in entries):
         raise ModelyardError(f"a training of each candidate diverged: there is nothing to compare. {NARROW}")

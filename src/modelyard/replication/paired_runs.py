@@ -37,6 +37,8 @@ class PairedRuns:
         seconds: what a run of either side took, on average; None if it is not known.
         keys: the hashes of code, settings and runtime of both sides; None if they are not known.
         origin: empty for kept runs; else from where the values come.
+        is_constant: whether no metric of either side varies over the seeds, which may then all be one observation.
+        is_unmeasured: whether runs do not have this metric, not even as NaN.
     """
 
     first: Values
@@ -46,6 +48,8 @@ class PairedRuns:
     seconds: tuple[float, float] | None = None
     keys: tuple[str, str] | None = None
     origin: str = ""
+    is_constant: bool = False
+    is_unmeasured: bool = False
 
     def __len__(self) -> int:
         return len(self.first)
@@ -89,6 +93,8 @@ def paired_runs(project: Project, claim: ClaimSettings, folder: Path, seeds: int
         sample_variance=_sample_variance(sides, claim, folder, common) if is_finite else 0.0,
         seconds=_both_or_none(*(_mean_seconds(runs[seed] for seed in common) for runs in (first, second))),
         keys=_keys(sides),
+        is_constant=all(series.is_constant(folder) for series, _ in sides),
+        is_unmeasured=any(_lacks(runs[common[0]], claim.metric) for runs in (first, second) if common),
     )
 
 
@@ -108,7 +114,16 @@ def reported_runs(project: Project, claim: ClaimSettings, entry: Mapping[str, An
     origin = _origin(keys, _keys(sides)) if len(first) else ""
     variance = entry.get("sample_variance", 0.0)
     seconds = _both_or_none(*(entry[side].get("seconds") for side in ("first", "second")))
-    return PairedRuns(first, second, _test_ratio(sides, claim), variance, seconds, keys, origin)
+    return PairedRuns(
+        first,
+        second,
+        _test_ratio(sides, claim),
+        variance,
+        seconds,
+        keys,
+        origin,
+        is_constant=entry.get("is_constant", False),
+    )
 
 
 def both_series(project: Project, claim: ClaimSettings, seeds: int | None) -> Sides:
@@ -135,6 +150,11 @@ def _sample_variance(sides: Sides, claim: ClaimSettings, folder: Path, seeds: Se
         (first.bound_metric(seed, claim.metric, folder), second.bound_metric(seed, claim.metric, folder))
         for seed in seeds
     )
+
+
+def _lacks(run: KeptRun, metric: str) -> bool:
+    """Whether a run has other metrics, but not this one: a training that diverged has none."""
+    return metric not in run.metrics and any(map(np.isfinite, run.metrics.values()))
 
 
 def _mean_seconds(runs: Iterable[KeptRun]) -> float | None:

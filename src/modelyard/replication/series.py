@@ -157,6 +157,11 @@ class Series:
         """Each kept run, by seed."""
         return {seed: _kept_run(file) for seed, file in self.files(folder).items()}
 
+    def is_constant(self, folder: Path) -> bool:
+        """Whether no metric varies over the kept runs, as of least squares: they may all be one observation."""
+        metrics = [*self.metrics(folder).values()]
+        return len(metrics) > 1 and all(each == metrics[0] for each in metrics)
+
     def files(self, folder: Path) -> dict[int, Path]:
         """The file of each kept run, by seed; `folder` holds the runs of all series."""
         files = (folder / self.experiment / self.key).glob("*.json")
@@ -329,11 +334,11 @@ def with_earlier_rows(summary: "pd.DataFrame", file: Path, project: Project) -> 
 
 
 def has_other_settings(row: Any, project: Project) -> bool:
-    """Whether a summary's row is of settings that its experiment has no more; False where they were not recorded."""
+    """Whether a summary's row is of settings that its experiment has no more, or that were not recorded."""
     import pandas as pd
 
     if pd.isna(row.settings):
-        return False
+        return True
     present = Series(row.experiment, resolve(project, row.experiment, {}), project.runtime, bool(row.splits))
     return bool(row.settings != present.settings_digest)
 

@@ -1,7 +1,7 @@
 """Promotion: a candidate becomes the champion of its data set if it is significantly better than the present one.
 
-The test is the interval of a paired bootstrap over the candidate's test samples: of 95 % for the first comparison on
-these samples, wider for each further one (see serving.comparisons).
+The test is one of paired samples, over the candidate's test samples; each further comparison on these needs a clearer
+difference (see serving.comparisons).
 """
 
 from dataclasses import asdict, dataclass, field, replace
@@ -23,7 +23,7 @@ from modelyard.orchestration import dvc_lock
 from modelyard.params.project import Project
 from modelyard.params.results import evaluate_stage, train_stage
 from modelyard.serving import engines, registry
-from modelyard.serving.comparisons import Comparison
+from modelyard.serving.comparisons import Comparison, discordant_samples
 from modelyard.serving.engines import ExperimentFiles, NoOnnx
 from modelyard.serving.reference import ModelReference
 from modelyard.serving.registry import CHALLENGER, CHAMPION, Version
@@ -170,6 +170,10 @@ def promote(
         champion = _with_files(champion, candidate)
         return Promotion(champion, CHAMPION, "It is the champion already, with the same files.", champion)
     decision = decide(candidate, champion, recorded.get(candidate.test_md5, TestSetHistory()).comparisons)
+    group = project.inputs[project.all_experiments[experiment].input].split.group
+    if group and decision.comparison:
+        caveat = f"The samples of each {group} count as independent, which makes that too sure."
+        decision = replace(decision, reason=f"{decision.reason} {caveat}")
     if over_seeds and decision.comparison:
         decision = _with_seeds(decision, over_seeds)
     if force:
@@ -289,7 +293,7 @@ def decide(candidate: Candidate, champion: Version | None, recorded: int = 0) ->
     old, new = (each.scored.bound_metrics[candidate.metric] for each in (opponent, candidate.evaluation))
     difference = paired_difference(candidate.metric, old, new)
     number = registry.comparison_number(candidate.test_md5, candidate.model_md5, champion, recorded)
-    comparison = Comparison(difference, number, champion.number)
+    comparison = Comparison(difference, number, champion.number, discordant_samples(old, new))
     return PromotionDecision(comparison.is_significant, str(comparison), comparison)
 
 

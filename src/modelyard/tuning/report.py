@@ -126,8 +126,9 @@ def _confirmation(results: StudyResults) -> str:
     outdated = "" if results.is_confirmed else f" **The best trials are others since**: run {command} again."
     return (
         f"The best trials and the baseline, each trained with the same {len(results.confirmation['seeds'])} seeds that "
-        'the search did not use, and scored on validation samples. The p value is that of a paired t test of "better '
-        f"than the baseline\", with Holm's correction over the trials.{outdated}\n\n{markdown_table(header, table)}\n\n"
+        "the search did not use, and scored on validation samples. The p value is that of a one-sided paired t test of "
+        f'"better than the baseline", with Holm\'s correction over the trials.{outdated}\n\n'
+        f"{markdown_table(header, table)}\n\n"
         f"{f'**{results.chance_remark}** ' if results.chance_remark else ''}"
         "The validation samples are those of the search, so the difference is still overestimated. The claim that "
         "`--apply` writes is tested on the test samples, with other seeds."
