@@ -156,7 +156,7 @@ def test_a_metric_that_is_the_same_is_rarely_said_to_have_fallen_with_few_sample
 
 
 @pytest.mark.parametrize(
-    "change", ["one mean, by one standard deviation", "a category from 5 % to 30 %", "gaps from 5 % to 25 %"]
+    "change", ["one mean, by one standard deviation", "a category from 5 % to 30 %", "missing values from 5 % to 25 %"]
 )
 def test_a_clear_shift_is_found_and_named(change: str) -> None:
     found = simulate(change, 200, 8)

@@ -8,9 +8,12 @@ from typing import Any
 from PIL import Image
 from ruamel.yaml import YAML
 
+from modelyard import params
 from modelyard.core.files import write_json, write_text
 from modelyard.params.results import results_folder
-from support.paths import ROOT
+from modelyard.params.variants import resolve
+from modelyard.replication.series import Series
+from support.paths import PARAMS, ROOT
 
 REGRESSION = {"loss": 20.0, "mae": 3.0, "mse": 20.0, "r2": 0.7, "correlation": 0.85}
 CLASSIFICATION = {"loss": 0.3, "accuracy": 0.9, "macro_f1": 0.88}
@@ -33,10 +36,13 @@ CLAIM = {
     "verdict": "holds",
     "remark": "",
 }
-REPLICATION = """experiment,splits,metric,seeds,mean,sd,low,high,least,most,published,z,inside
-boston_mlp,False,correlation,8,0.79,0.02,0.773279,0.806721,0.765,0.823,0.7958,0.29,True
-boston_mlp,False,mae,8,3.1,0.1,3.0164,3.1836,2.9,3.3,,,
-boston_mlp,True,correlation,1,0.8,,,,0.8,0.8,0.7958,,False
+PROJECT = params.load(PARAMS)
+BOSTON = resolve(PROJECT, "boston_mlp", {})
+BY_SEED, BY_SPLIT = (Series("boston_mlp", BOSTON, PROJECT.runtime, splits).settings_digest for splits in (False, True))
+REPLICATION = f"""experiment,splits,metric,seeds,mean,sd,low,high,least,most,published,z,inside,settings
+boston_mlp,False,correlation,8,0.79,0.02,0.773279,0.806721,0.765,0.823,0.7958,0.29,True,{BY_SEED}
+boston_mlp,False,mae,8,3.1,0.1,3.0164,3.1836,2.9,3.3,,,,{BY_SEED}
+boston_mlp,True,correlation,1,0.8,,,,0.8,0.8,0.7958,,False,{BY_SPLIT}
 """
 LARGE = (900, 1200)  # pixels: larger than the screens of the browser tests
 LOCK = """schema: '2.0'
