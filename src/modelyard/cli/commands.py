@@ -702,7 +702,7 @@ def report(
 
 @app.command(
     epilog="Examples:\n\n"
-    "* `modelyard replicate --minutes 60` tests all claims in claims.yaml, in about 40 minutes on two cores\n"
+    "* `modelyard replicate --minutes 90` tests all claims in claims.yaml, in about 80 minutes on two cores\n"
     "* `modelyard replicate dropout one_neuron` tests these two claims\n"
     "* `modelyard replicate boston_mlp --seeds 8` compares the published values with 8 runs\n"
     "* `modelyard replicate boston_mlp --splits` also draws new test samples with each seed\n"
