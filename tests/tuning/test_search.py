@@ -260,7 +260,9 @@ def test_the_same_failure_five_times_in_a_row_stops_the_search(tmp_path, storage
         ModelyardError, match="stopped: 5 trials in a row failed with the same error, FileNotFoundError"
     ):
         search(plan(tmp_path), storage, trials=30)
-    assert len(open_study(plan(tmp_path), storage).trials) == 5
+    resumed = open_study(plan(tmp_path), storage)
+    assert states(resumed) == [TrialState.FAIL] * 5 + [TrialState.WAITING], "the baseline is trained again"
+    assert resumed.trials[-1].system_attrs["fixed_params"] == resumed.trials[0].params
 
 
 def test_values_that_have_a_score_are_not_trained_again(tmp_path, storage):
