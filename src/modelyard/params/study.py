@@ -155,6 +155,10 @@ class StudySettings(Settings):
             )
         if trials and self.metrics:
             raise ValueError("several metrics have no one best score: leave out `max_stagnation_trials` or `metrics`")
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_metric_to_prune_by(self) -> "StudySettings":
         if self.sizes and self.pruner not in (None, "none"):
             raise ValueError("`pruner` has one metric to prune by, not several: leave out `pruner` or `metrics`")
         return self

@@ -163,11 +163,8 @@ class ClaimResult:
     def _unplanned(self) -> str:
         """More seeds than the claim plans: whoever adds some until it fits is wrong more often."""
         count, planned = len(self.pairs), self.claim.looks[-1]
-        return (
-            f"tested with {count} seeds, {planned} were planned"
-            if self.p_value_for is not None and count > planned
-            else ""
-        )
+        is_unplanned = self.p_value_for is not None and count > planned
+        return f"tested with {count} seeds, {planned} were planned" if is_unplanned else ""
 
     @property
     def _constancy(self) -> str:

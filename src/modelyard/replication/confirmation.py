@@ -19,7 +19,7 @@ from modelyard.params.variants import resolve
 from modelyard.replication.claims import ALPHA
 from modelyard.replication.paired_tests import p_value_above
 from modelyard.replication.seed_statistics import seed_statistics
-from modelyard.replication.series import Series
+from modelyard.replication.series import Series, is_constant
 
 SEEDS = 5
 SEED = "training.seed"
@@ -84,24 +84,25 @@ def confirm(
     """
     from statsmodels.stats.multitest import multipletests
 
-    seeds = list(baseline[1].metrics(runs))[:SEEDS]
-    reference = _values(baseline[1], score.metric, seeds, runs)
+    of_baseline = baseline[1].metrics(runs)
+    seeds = list(of_baseline)[:SEEDS]
+    reference = _values(of_baseline, score.metric, seeds)
     if not np.isfinite(reference).all():
         raise ModelyardError(
             f"the baseline {_diverged(reference, score.metric, seeds)}: there is nothing to compare. {NARROW}"
         )
     sign = 1.0 if score.higher_is_better else -1.0
     entries, p_values, constant = [], [], list[bool]()
-    baseline_is_constant = baseline[1].is_constant(runs)
     for configuration, series in candidates:
-        values = _values(series, score.metric, seeds, runs)
+        kept = series.metrics(runs)
+        values = _values(kept, score.metric, seeds)
         is_finite = np.isfinite(values).all()
         if not is_finite:
             reason = f"trial {configuration.trial} {_diverged(values, score.metric, seeds)}: it comes last"
             print(f"warning: {reason}", file=sys.stderr)  # noqa: T201
         difference = seed_statistics(values - reference)._asdict()
         entries.append(_entry(configuration, values) | {"difference": difference})
-        constant.append(baseline_is_constant and series.is_constant(runs))
+        constant.append(all(is_constant([*metrics.values()]) for metrics in (of_baseline, kept)))
         p_values.append(float(p_value_above(sign * (values - reference), 0.0)) if is_finite else 1.0)
     if not any(np.isfinite(entry["mean"]) for entry in entries):
         raise ModelyardError(f"a training of each candidate diverged: there is nothing to compare. {NARROW}")
@@ -117,9 +118,8 @@ def _entry(configuration: Configuration, values: Values) -> dict[str, Any]:
     return {"trial": configuration.trial, "values": values.tolist(), "mean": float(np.mean(values))}
 
 
-def _values(series: Series, metric: str, seeds: Sequence[int], runs: Path) -> Values:
+def _values(kept: Mapping[int, Mapping[str, float]], metric: str, seeds: Sequence[int]) -> Values:
     """A metric of each seed; NaN where the training diverged."""
-    kept: Mapping[int, Mapping[str, float]] = series.metrics(runs)
     return np.array([kept[seed].get(metric, np.nan) for seed in seeds])
 
 

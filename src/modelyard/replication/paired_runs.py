@@ -12,7 +12,7 @@ from modelyard.metrics.bootstrap import variance_over_samples
 from modelyard.params.claim import ClaimSettings, claim_from_report
 from modelyard.params.project import Project
 from modelyard.params.variants import resolve_sides
-from modelyard.replication.series import KeptRun, Series
+from modelyard.replication.series import KeptRun, Series, is_constant
 
 FROM_REPORT = "runs of an earlier report"
 OTHER_CODE = "runs of earlier code or settings"
@@ -73,13 +73,14 @@ class PairedRuns:
 def paired_runs(project: Project, claim: ClaimSettings, folder: Path, seeds: int | None) -> PairedRuns:
     """The runs kept in `folder` for both sides of a claim: of `seeds` seeds, or of the number that the claim states."""
     sides = both_series(project, claim, seeds)
+    kept = [series.runs(folder) for series, _ in sides]
     first, second = (
         {
             seed: run
-            for seed, run in series.runs(folder).items()
+            for seed, run in runs.items()
             if series.seed_offset(seed) < count and (run.is_complete or not claim.crossed)
         }
-        for series, count in sides
+        for runs, (series, count) in zip(kept, sides, strict=True)
     )
     common = sorted(first.keys() & second.keys())
     first_values, second_values = (
@@ -93,7 +94,7 @@ def paired_runs(project: Project, claim: ClaimSettings, folder: Path, seeds: int
         sample_variance=_sample_variance(sides, claim, folder, common) if is_finite else 0.0,
         seconds=_both_or_none(*(_mean_seconds(runs[seed] for seed in common) for runs in (first, second))),
         keys=_keys(sides),
-        is_constant=all(series.is_constant(folder) for series, _ in sides),
+        is_constant=all(is_constant([run.metrics for run in runs.values()]) for runs in kept),
         is_unmeasured=any(_lacks(runs[common[0]], claim.metric) for runs in (first, second) if common),
     )
 

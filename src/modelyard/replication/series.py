@@ -157,11 +157,6 @@ class Series:
         """Each kept run, by seed."""
         return {seed: _kept_run(file) for seed, file in self.files(folder).items()}
 
-    def is_constant(self, folder: Path) -> bool:
-        """Whether no metric varies over the kept runs, as of least squares: they may all be one observation."""
-        metrics = [*self.metrics(folder).values()]
-        return len(metrics) > 1 and all(each == metrics[0] for each in metrics)
-
     def files(self, folder: Path) -> dict[int, Path]:
         """The file of each kept run, by seed; `folder` holds the runs of all series."""
         files = (folder / self.experiment / self.key).glob("*.json")
@@ -177,6 +172,11 @@ class Series:
         """A metric of a kept run with what it is computed from, for each test sample."""
         with np.load(predictions_of(self.files(folder)[seed]), allow_pickle=False) as columns:
             return TASKS[self.resolved.task].metrics_from_table(dict(columns))[metric]
+
+
+def is_constant(metrics: Sequence[Mapping[str, float]]) -> bool:
+    """Whether no metric varies over several runs, as of least squares: they may all be one observation."""
+    return len(metrics) > 1 and all(each == metrics[0] for each in metrics)
 
 
 def is_on_validation(metric: str) -> bool:

@@ -143,7 +143,7 @@ def _better_trial(results: StudyResults) -> FrozenTrial:
             f"study {results.name} has {1 + len(results.sizes)} metrics, and no other trial beats these in all of "
             f"them: {front}. Choose one: modelyard tune {results.entry} --apply --trial NUMBER"
         )
-    if results.baseline is None and not (results.last_baseline and has_diverged(results.last_baseline)):
+    if results.baseline is None and not has_diverged(results.last_baseline):
         raise ModelyardError(
             f"study {results.name}: {results.why_no_baseline}, so no trial can be compared with it. Run again: "
             f"modelyard tune {results.entry}"

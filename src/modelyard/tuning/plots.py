@@ -136,8 +136,7 @@ def draw_compute(_: Study, results: StudyResults) -> Figure:
     unknown = -math.inf if results.maximize else math.inf
     best = better.accumulate([score(each) if each.state is TrialState.COMPLETE else unknown for each in ended])
     run = np.cumsum([epochs_run(trial) for trial in ended])
-    spared = (epochs_spared(trial) if trial.state is TrialState.PRUNED else 0 for trial in ended)
-    planned = run + np.cumsum([*spared])
+    planned = run + np.cumsum([epochs_spared(trial) for trial in ended])
     _, axes = pyplot.subplots()
     if results.pruned:
         axes.step(planned, best, where="post", linestyle=":", label="the same trials without pruning")

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from modelyard.core.config import RENAMED
 from modelyard.metrics.bootstrap import CONFIDENCE
 from modelyard.params.study import EPOCHS
-from modelyard.tuning.retries import counted_trials, enqueued_values
+from modelyard.tuning.retries import baseline_trials, counted_trials, enqueued_values
 
 MAY_BE_CHANCE = "The trial with the best mean is not better than the baseline by more than chance (p < 0.05)."
 SEED_CHANGES_NOTHING = "The seed changes nothing here, so seeds do not show what is due to chance."
@@ -126,19 +126,16 @@ class StudyResults:
 
     @property
     def why_no_baseline(self) -> str:
-        """Why no trial with the values of trial 0 has finished, as the end of a sentence; empty if one has."""
-        if self.baseline:
-            return ""
+        """Why no trial with the values of trial 0 has finished, as the end of a sentence; only where none has."""
         last = self.last_baseline
-        if last and last.state is TrialState.FAIL:
+        if last.state is TrialState.FAIL:
             return f"the baseline, trial {last.number}, has failed ({reason(last)})"
         return "the baseline, trial 0, has not finished"
 
     @property
-    def last_baseline(self) -> FrozenTrial | None:
-        """The last trial that was enqueued with the values of trial 0, in any state."""
-        values = enqueued_values(self.trials[0]) if self.trials else {}
-        return next((trial for trial in reversed(self.trials) if enqueued_values(trial) == values), None)
+    def last_baseline(self) -> FrozenTrial:
+        """The last trial that was enqueued with the values of trial 0, in any state; only where there are trials."""
+        return baseline_trials(self.trials)[-1]
 
     @cached_property
     def best(self) -> FrozenTrial | None:
@@ -275,7 +272,9 @@ def epochs_run(trial: FrozenTrial) -> int:
 
 
 def epochs_spared(trial: FrozenTrial) -> int:
-    """Return how many of its planned epochs a trial did not run."""
+    """Return how many of its planned epochs a pruned trial did not run; 0 of one that ended in another way."""
+    if trial.state is not TrialState.PRUNED:
+        return 0
     return max(0, int(trial.user_attrs.get("epochs_planned", 0)) - epochs_run(trial))
 
 

@@ -85,11 +85,14 @@ def retry_failed_baseline(study: optuna.Study) -> None:
 
     Every comparison of the study is with the baseline, and what made it fail may have been mended since.
     """
-    trials = study.get_trials(deepcopy=False)
-    values = enqueued_values(trials[0]) if trials else {}
-    of_baseline = [trial for trial in trials if enqueued_values(trial) == values]
-    if {trial.state for trial in of_baseline} == {TrialState.FAIL} and not has_diverged(of_baseline[-1]):
-        study.enqueue_trial(values, user_attrs={"again": of_baseline[-1].number})
+    found = baseline_trials(study.get_trials(deepcopy=False))
+    if {trial.state for trial in found} == {TrialState.FAIL} and not has_diverged(found[-1]):
+        study.enqueue_trial(enqueued_values(found[0]), user_attrs={"again": found[-1].number})
+
+
+def baseline_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Return trial 0 and those that were enqueued with its values again, in any state."""
+    return [trial for trial in trials if enqueued_values(trial) == enqueued_values(trials[0])]
 
 
 def enqueued_values(trial: FrozenTrial) -> dict[str, Any]:
