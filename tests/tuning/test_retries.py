@@ -102,9 +102,9 @@ def test_retried_and_waiting_trials_do_not_count_towards_the_budget(study):
     "reason, is_retried", [("OSError: disk full", True), ("TrainingDiverged: the loss became nan", False)]
 )
 def test_a_baseline_that_failed_is_trained_again_unless_it_diverged(study, reason, is_retried):
-    study.enqueue_trial({"depth": 3})
-    fail(study, started(study), reason)
-    fail(study, started(study), "of another trial")
+    for depth, why in ((3, reason), (4, "of another trial")):
+        study.enqueue_trial({"depth": depth})
+        fail(study, started(study), why)
     retry_failed_baseline(study)
     waiting = [trial for trial in study.trials if trial.state is TrialState.WAITING]
     assert [trial.system_attrs["fixed_params"] for trial in waiting] == [{"depth": 3}] * is_retried
