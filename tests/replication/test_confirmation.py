@@ -122,6 +122,33 @@ def test_a_candidate_that_diverged_comes_last_and_the_others_are_compared(
     assert "warning: trial 4 has no finite val_mae with seed 9" in capsys.readouterr().err
 
 
+def test_the_tuned_experiment_of_params_yaml_is_trained_with_the_same_seeds_unless_a_trial_has_its_settings(
+    kept: Path,
+) -> None:
+    project = params.load(PARAMS)
+    tuned = confirmation.series_of_tuned(project, "boston_mlp", {"boston", "boston_standard"}, [])
+    assert (tuned.experiment, tuned.resolved.seed) == ("boston_mlp_tuned", 778)
+    found = [
+        confirmation.series_of_tuned(project, *arguments)
+        for arguments in (
+            ("boston_mlp", {"boston"}, []),  # no input of the search
+            ("boston_mlp", {"boston_standard"}, [tuned]),
+            ("digits_cnn", {"digits"}, []),  # there is no digits_cnn_tuned
+        )
+    ]
+    assert found == [None, None, None]
+    other = confirmation.series_of(project, "boston_mlp", Configuration(1, {"training.epochs": 9}))
+    baseline = confirmation.series_of(project, "boston_mlp", BASELINE)
+    for each, offset in ((baseline, 0.0), (other, 0.02), (tuned, 0.03)):
+        keep(each, [0.8 + offset + 0.01 * seed for seed in range(SEEDS)], kept, "val_correlation")
+    score = Score("val_correlation", higher_is_better=True)
+    confirmed = confirmation.confirm((BASELINE, baseline), [(Configuration(1, {}), other)], score, kept, tuned)
+    assert confirmed["tuned"]["experiment"] == "boston_mlp_tuned"
+    assert confirmed["tuned"]["mean"] == pytest.approx(0.85)
+    assert confirmed["tuned"]["difference"]["mean"] == pytest.approx(0.03)
+    assert len(confirmed["candidates"]) == 1
+
+
 def test_where_the_seed_changes_nothing_there_is_no_p_value(project: Project, kept: Path) -> None:
     baseline, trees, more = (of(project, each) for each in (BASELINE, TREES, MORE))
     keep(baseline[1], [1.0] * SEEDS, kept)

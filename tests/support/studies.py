@@ -99,5 +99,11 @@ def confirmed(best: int, *others: int, gain: float = 0.02) -> dict[str, Any]:
         {"trial": number, "values": [0.9 + gain] * 5, "mean": 0.9 + gain, "difference": difference, "p_value": 0.004}
         for number in (best, *others)
     ]
-    baseline = {"trial": None, "values": [0.9] * 5, "mean": 0.9}
+    baseline = {"values": [0.9] * 5, "mean": 0.9}
     return {"seeds": [778, 779, 780, 781, 782], "baseline": baseline, "candidates": candidates}
+
+
+def with_tuned(confirmation: dict[str, Any], mean: float) -> dict[str, Any]:
+    """A confirmation with digits_cnn_tuned of an earlier search."""
+    values = {"values": [mean] * 5, "mean": mean, "difference": confirmation["candidates"][0]["difference"]}
+    return confirmation | {"tuned": {"experiment": "digits_cnn_tuned", **values}}

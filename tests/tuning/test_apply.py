@@ -23,6 +23,7 @@ from support.studies import (
     confirmed,
     study,
     trial,
+    with_tuned,
 )
 
 from modelyard import params
@@ -375,6 +376,10 @@ def test_the_first_claim_of_a_project_is_written_too(content: str | None, params
         (
             confirmed(1, 2),
             "other best trials since it was confirmed. Run again: modelyard tune digits_cnn --confirm",
+        ),
+        (
+            with_tuned(confirmed(1, 5), 0.93),
+            "no trial is better than digits_cnn_tuned, which params.yaml has (val_accuracy 0.93; trial 1 has 0.92)",
         ),
     ],
 )

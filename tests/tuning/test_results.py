@@ -20,6 +20,7 @@ from support.studies import (
     confirmed,
     study,
     trial,
+    with_tuned,
 )
 
 from modelyard.tuning.results import StudyResults, confirmation_rows, read_study, reason
@@ -180,3 +181,16 @@ def test_a_candidate_that_diverged_has_a_row_without_numbers() -> None:
     confirmation = confirmed(3)
     confirmation["candidates"][0] |= {"mean": float("nan"), "p_value": 1.0}
     assert confirmation_rows(confirmation)[0] == ("3", "diverged", "", "")
+
+
+def test_the_tuned_experiment_of_an_earlier_search_stands_between_the_trials_and_the_baseline() -> None:
+    rows = confirmation_rows(with_tuned(confirmed(3), 0.91))
+    assert [row[0] for row in rows] == ["3", "digits_cnn_tuned", "baseline"]
+    assert rows[1] == ("digits_cnn_tuned", "0.91", "+0.02 (+0.01 to +0.03)", "")
+
+
+@pytest.mark.parametrize("mean, is_better", [(0.91, False), (0.92, True), (0.93, True), (float("nan"), False)])
+def test_a_tuned_experiment_stays_unless_a_trial_is_better_over_seeds(mean: float, is_better: bool) -> None:
+    created = study(*ALL)
+    created.set_user_attr("confirmation", with_tuned(confirmed(5, 1), mean))
+    assert (read_study(created).better_tuned is not None) is is_better

@@ -104,7 +104,7 @@ def show_trials(name: str, address: str | None) -> None:
 def confirm(name: str, address: str | None, options: EngineOptions) -> int:
     """Train the best trials and the baseline of the latest study with several seeds; returns the exit code.
 
-    Finished runs are kept, so that a confirmation that was stopped goes on.
+    So is the tuned experiment that params.yaml has of an earlier search, if it is none of them. Finished runs are kept, so that a confirmation that was stopped goes on.
 
     Raises:
         ModelyardError: the study has no trial to confirm, its experiment has changed since, or a training of
@@ -135,7 +135,9 @@ def confirm(name: str, address: str | None, options: EngineOptions) -> int:
     baseline, *candidates = [
         (each, confirmation.series_of(project, found.experiment, each)) for each in (Configuration(None, {}), *trials)
     ]
-    wanted = [(of, SEEDS) for _, of in (baseline, *candidates)]
+    compared = [of for _, of in (baseline, *candidates)]
+    tuned = confirmation.series_of_tuned(project, found.experiment, found.space["inputs"], compared)
+    wanted = [(of, SEEDS) for of in (*compared, *filter(None, [tuned]))]
     folds, seed = found.space["folds"], found.space.get("seed", settings.seed)  # the folds of the search
     kept = f"{found.name}_{seed}" + (f"_{folds}_folds" if folds else "")  # runs of other folds differ
     folder = project_root() / ".modelyard" / "confirmation" / kept
@@ -143,7 +145,7 @@ def confirm(name: str, address: str | None, options: EngineOptions) -> int:
     if train_all(wanted, folder, console, options, work, f"confirmation of {found.name}"):
         console.print(f"Not confirmed yet. Run again to continue: modelyard tune {name} --confirm", highlight=False)
         return 1
-    confirmed = confirmation.confirm(baseline, candidates, Score(found.metric, found.maximize), folder)
+    confirmed = confirmation.confirm(baseline, candidates, Score(found.metric, found.maximize), folder, tuned)
     with location.explain_errors():
         study.set_user_attr(results.CONFIRMATION, confirmed)
         found = _write_results(study)
@@ -265,6 +267,8 @@ def _print_storage(console: Console, address: str | None, location: "StudyStorag
 
 
 def _after_confirmation(found: "StudyResults") -> str:
+    if found.is_better_over_seeds and found.better_tuned:
+        return f"{found.better_tuned['experiment']}, which params.yaml has, has the best mean: there is nothing to apply."
     if found.is_better_over_seeds:
         return f"Next: modelyard tune {found.entry} --apply writes the trial that is best over seeds into params.yaml"
     return "The baseline has the best mean, so there is no winner. Run more trials or widen a range, and confirm again."

@@ -1,10 +1,12 @@
 """Confirms a search: its best configurations and its baseline, trained with seeds that the search did not use.
 
+What an earlier search has written into params.yaml is trained with them, because a new winner would replace it.
+
 All are compared on validation samples, as the search compared them, so that the choice needs no test sample.
 """
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +17,7 @@ import numpy.typing as npt
 from modelyard.core.errors import ModelyardError
 from modelyard.params.claim import Changes
 from modelyard.params.project import Project
+from modelyard.params.study import tuned_name
 from modelyard.params.variants import resolve
 from modelyard.replication.claims import ALPHA
 from modelyard.replication.paired_tests import p_value_above
@@ -58,8 +61,26 @@ def first_seed(project: Project, experiment: str) -> int:
     return project.all_experiments[experiment].training.seed + 1
 
 
+def series_of_tuned(project: Project, experiment: str, inputs: Container[str], others: Iterable[Series]) -> Series | None:
+    """The series of the tuned experiment that params.yaml has, with the seeds of `series_of`.
+
+    None if there is none, if it has no input of the search, whose samples differ, or if its settings are those of one
+    of `others`.
+    """
+    name = tuned_name(experiment)
+    if name not in project.all_experiments or project.all_experiments[name].input not in inputs:
+        return None
+    changes = {SEED: first_seed(project, experiment)}
+    tuned = Series(name, resolve(project, name, changes), project.runtime, changes=changes)
+    return None if tuned.key in {each.key for each in others} else tuned
+
+
 def confirm(
-    baseline: tuple[Configuration, Series], candidates: Iterable[tuple[Configuration, Series]], score: Score, runs: Path
+    baseline: tuple[Configuration, Series],
+    candidates: Iterable[tuple[Configuration, Series]],
+    score: Score,
+    runs: Path,
+    tuned: Series | None = None,
 ) -> dict[str, Any]:
     """Rank the candidates by their mean over seeds, and compare each with the baseline, paired by seed.
 
@@ -71,13 +92,15 @@ def confirm(
         candidates: the best trials.
         score: what is compared.
         runs: the folder of the kept runs of all of them.
+        tuned: the tuned experiment of params.yaml, if it is none of the others.
 
     Returns:
         What is stored with the study, ready for JSON: `seeds`, `baseline` and `candidates`, the best first; each with
         its `trial`, the `values` by seed and their `mean`. A candidate also has its `difference` from the baseline
         (mean, sd, low, high) and the `p_value` of "better than the baseline", with Holm's correction over the
         candidates; it is NaN where no metric of either varies with the seed, so that all may be one observation. Where
-        a training diverged, its value, the mean and the difference are NaN.
+        a training diverged, its value, the mean and the difference are NaN. `tuned`, where there is one, has its
+        `experiment`, `values`, `mean` and `difference`.
 
     Raises:
         ModelyardError: a run of the baseline or of every candidate diverged, so that there is nothing to compare.
@@ -100,8 +123,7 @@ def confirm(
         if not is_finite:
             reason = f"trial {configuration.trial} {_diverged(values, score.metric, seeds)}: it comes last"
             print(f"warning: {reason}", file=sys.stderr)  # noqa: T201
-        difference = seed_statistics(values - reference)._asdict()
-        entries.append(_entry(configuration, values) | {"difference": difference})
+        entries.append({"trial": configuration.trial, **_entry(values), **_difference(values, reference)})
         constant.append(all(is_constant([*metrics.values()]) for metrics in (of_baseline, kept)))
         p_values.append(float(p_value_above(sign * (values - reference), 0.0)) if is_finite else 1.0)
     if not any(np.isfinite(entry["mean"]) for entry in entries):
@@ -111,11 +133,19 @@ def confirm(
         ({**entry, "p_value": float(p_value)} for entry, p_value in zip(entries, corrected, strict=True)),
         key=lambda entry: (bool(np.isnan(entry["mean"])), -sign * entry["mean"]),
     )
-    return {"seeds": seeds, "baseline": _entry(baseline[0], reference), "candidates": ranked}
+    confirmed = {"seeds": seeds, "baseline": _entry(reference), "candidates": ranked}
+    if tuned:
+        values = _values(tuned.metrics(runs), score.metric, seeds)
+        confirmed["tuned"] = {"experiment": tuned.experiment, **_entry(values), **_difference(values, reference)}
+    return confirmed
 
 
-def _entry(configuration: Configuration, values: Values) -> dict[str, Any]:
-    return {"trial": configuration.trial, "values": values.tolist(), "mean": float(np.mean(values))}
+def _entry(values: Values) -> dict[str, Any]:
+    return {"values": values.tolist(), "mean": float(np.mean(values))}
+
+
+def _difference(values: Values, reference: Values) -> dict[str, Any]:
+    return {"difference": seed_statistics(values - reference)._asdict()}
 
 
 def _values(kept: Mapping[int, Mapping[str, float]], metric: str, seeds: Sequence[int]) -> Values:

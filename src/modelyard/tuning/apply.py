@@ -71,8 +71,8 @@ def find_winner(study: Study, file: Path, number: int | None = None) -> Winner:
     After a confirmation, the best is the trial with the best mean over seeds.
 
     Raises:
-        ModelyardError: no trial has finished, none is better than the baseline, the best trials are others than those
-            that were confirmed, a person must choose because there are several metrics, or the experiment or an input
+        ModelyardError: no trial has finished, none is better than the baseline or, after a confirmation, than the tuned
+            experiment of an earlier search, the best trials are others than those that were confirmed, a person must choose because there are several metrics, or the experiment or an input
             has changed since the study was created.
     """
     results = read_study(study)
@@ -175,6 +175,12 @@ def _confirmed_trial(results: StudyResults) -> FrozenTrial:
             f"study {results.name}: over {len(results.confirmation['seeds'])} seeds, no trial is better than the "
             f"baseline, experiment {results.experiment} unchanged ({results.metric} {format_value(baseline['mean'])}; "
             f"the best trial has {format_value(best['mean'])}). Run more trials or widen a range, and confirm again."
+        )
+    if tuned := results.better_tuned:
+        raise ModelyardError(
+            f"study {results.name}: over {len(results.confirmation['seeds'])} seeds, no trial is better than "
+            f"{tuned['experiment']}, which params.yaml has ({results.metric} {format_value(tuned['mean'])}; trial "
+            f"{best['trial']} has {format_value(best['mean'])}). If you have changed it since, run again: {again}"
         )
     return next(trial for trial in results.trials if trial.number == best["trial"])
 

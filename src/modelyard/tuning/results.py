@@ -175,6 +175,15 @@ class StudyResults:
         return bool(best > baseline if self.maximize else best < baseline)
 
     @property
+    def better_tuned(self) -> dict[str, Any] | None:
+        """The tuned experiment that params.yaml had, if its mean over seeds is at least that of the best candidate."""
+        tuned = (self.confirmation or {}).get("tuned")
+        if not self.confirmation or not tuned:
+            return None
+        mean, best = tuned["mean"], self.confirmation["candidates"][0]["mean"]
+        return dict(tuned) if (mean >= best if self.maximize else mean <= best) else None
+
+    @property
     def chance_remark(self) -> str:
         """What to say unless the best candidate beat the baseline over seeds by more than chance; "" if it did."""
         p_value = self.confirmation["candidates"][0]["p_value"] if self.confirmation else 1.0
@@ -290,6 +299,7 @@ def reason(trial: FrozenTrial) -> str:
 
 def confirmation_rows(confirmation: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     """Return the cells of a confirmation as a table: trial, mean, difference from the baseline, p value."""
+    tuned = [{**each, "trial": each["experiment"], "p_value": math.nan} for each in [confirmation.get("tuned")] if each]
     rows = [
         (str(each["trial"]), "diverged", "", "")
         if math.isnan(each["mean"])
@@ -299,7 +309,7 @@ def confirmation_rows(confirmation: Mapping[str, Any]) -> list[tuple[str, str, s
             "{mean:+.3g} ({low:+.3g} to {high:+.3g})".format(**_rounded(each["difference"])),
             "" if math.isnan(each["p_value"]) else f"{each['p_value']:.2g}",
         )
-        for each in confirmation["candidates"]
+        for each in (*confirmation["candidates"], *tuned)
     ]
     return [*rows, ("baseline", format_value(confirmation["baseline"]["mean"]), "", "")]
 
