@@ -58,6 +58,16 @@ def test_a_claim_that_its_first_look_does_not_settle_gets_its_second(run_linear:
     assert claim_entry(linear_clone)["verdict"] == "holds"
 
 
+def test_a_claim_on_request_is_trained_only_where_it_is_named(run_linear: Run, linear_clone: Path):
+    claims_file = linear_clone / "claims.yaml"
+    claims_file.write_text(claims_file.read_text().replace("smallest:", "on_request: true\n  smallest:"))
+    shutil.rmtree(linear_clone / ".modelyard")
+    done = run_linear("replicate")
+    assert "✓" not in done.stdout
+    assert "Claims not run: fewer_samples." in done.stdout
+    assert run_linear("replicate", "fewer_samples").stdout.count("✓ diabetes_linear seed") == 12
+
+
 def test_a_crossed_claim_is_about_samples_of_this_kind(run_linear: Run, linear_clone: Path):
     before = claim_entry(linear_clone)
     claims_file = linear_clone / "claims.yaml"

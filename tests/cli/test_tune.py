@@ -15,7 +15,7 @@ from rich.console import Console
 from support.commands import modelyard
 from support.paths import PARAMS
 from support.pipelines import add_linear, editing_params, keep_only
-from support.studies import ALL, BASELINE, BEST, COMPACT, LARGE, WORSE, confirmed, study, trial
+from support.studies import ALL, BASELINE, BEST, COMPACT, LARGE, WORSE, confirmed, study, trial, with_tuned
 
 from modelyard.cli.tune import _print_best
 from modelyard.tuning import storage
@@ -265,3 +265,11 @@ def test_a_winner_is_to_be_applied_only_where_one_is_better_than_the_baseline(
     printed = capsys.readouterr().out
     assert next_step in printed
     assert ("--apply" in printed) is (gain > 0)
+
+
+def test_nothing_is_to_be_applied_where_the_tuned_experiment_is_better(capsys: pytest.CaptureFixture) -> None:
+    created = study(*ALL)
+    created.set_user_attr("confirmation", with_tuned(confirmed(1, 5), 0.93))
+    _print_best(Console(width=200), read_study(created))
+    printed = capsys.readouterr().out
+    assert "digits_cnn_tuned, which params.yaml has, has the best mean: there is nothing to apply." in printed

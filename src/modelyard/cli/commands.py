@@ -702,7 +702,7 @@ def report(
 
 @app.command(
     epilog="Examples:\n\n"
-    "* `modelyard replicate --minutes 90` tests all claims in claims.yaml, in about 80 minutes on two cores\n"
+    "* `modelyard replicate --minutes 60` tests the claims in claims.yaml, in about 40 minutes on two cores\n"
     "* `modelyard replicate dropout one_neuron` tests these two claims\n"
     "* `modelyard replicate boston_mlp --seeds 8` compares the published values with 8 runs\n"
     "* `modelyard replicate boston_mlp --splits` also draws new test samples with each seed\n"
@@ -710,7 +710,9 @@ def report(
     "* `modelyard replicate --minutes 0` trains nothing, and tests the claims again on the stored runs"
 )
 def replicate(
-    names: Annotated[list[str] | None, typer.Argument(help="Experiments or claims; default: all claims.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Experiments or claims; default: all claims but those `on_request`.")
+    ] = None,
     seeds: Annotated[
         int | None, typer.Option(min=1, help="Number of seeds; default: see claims.yaml, or 5 for an experiment.")
     ] = None,

@@ -51,7 +51,7 @@ def replicate(names: Sequence[str], seeds: int | None, minutes: float, options: 
     handle_termination_as_ctrl_c()
     project, folder = params.load(), runs_folder()
     declared = params.load_claims(project)
-    chosen = names or list(declared)
+    chosen = names or [name for name, claim in declared.items() if not claim.on_request]
     of_chosen, end = dict.fromkeys(chosen, seeds), time.monotonic() + 60 * minutes
     looks = {name: seeds or declared[name].seeds for name in chosen if name in declared}
     code = 0

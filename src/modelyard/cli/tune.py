@@ -104,7 +104,8 @@ def show_trials(name: str, address: str | None) -> None:
 def confirm(name: str, address: str | None, options: EngineOptions) -> int:
     """Train the best trials and the baseline of the latest study with several seeds; returns the exit code.
 
-    So is the tuned experiment that params.yaml has of an earlier search, if it is none of them. Finished runs are kept, so that a confirmation that was stopped goes on.
+    So is the tuned experiment that params.yaml has of an earlier search, if it is none of them. Finished runs are kept,
+    so that a confirmation that was stopped goes on.
 
     Raises:
         ModelyardError: the study has no trial to confirm, its experiment has changed since, or a training of
@@ -268,7 +269,9 @@ def _print_storage(console: Console, address: str | None, location: "StudyStorag
 
 def _after_confirmation(found: "StudyResults") -> str:
     if found.is_better_over_seeds and found.better_tuned:
-        return f"{found.better_tuned['experiment']}, which params.yaml has, has the best mean: there is nothing to apply."
+        return (
+            f"{found.better_tuned['experiment']}, which params.yaml has, has the best mean: there is nothing to apply."
+        )
     if found.is_better_over_seeds:
         return f"Next: modelyard tune {found.entry} --apply writes the trial that is best over seeds into params.yaml"
     return "The baseline has the best mean, so there is no winner. Run more trials or widen a range, and confirm again."

@@ -68,6 +68,11 @@ class ClaimSettings(Settings):
         description="whether the test samples, which all seeds share, are resampled as well: the verdict is then about "
         "samples of this kind, not about this test set",
     )
+    on_request: bool = Field(
+        default=False,
+        exclude_if=not_,
+        description="it takes long: `modelyard replicate` trains it only where it is named",
+    )
 
     @property
     def sides(self) -> tuple[Side, Side]:

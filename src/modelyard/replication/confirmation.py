@@ -61,7 +61,9 @@ def first_seed(project: Project, experiment: str) -> int:
     return project.all_experiments[experiment].training.seed + 1
 
 
-def series_of_tuned(project: Project, experiment: str, inputs: Container[str], others: Iterable[Series]) -> Series | None:
+def series_of_tuned(
+    project: Project, experiment: str, inputs: Container[str], others: Iterable[Series]
+) -> Series | None:
     """The series of the tuned experiment that params.yaml has, with the seeds of `series_of`.
 
     None if there is none, if it has no input of the search, whose samples differ, or if its settings are those of one

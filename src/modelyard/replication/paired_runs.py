@@ -17,7 +17,7 @@ from modelyard.replication.series import KeptRun, Series, is_constant
 FROM_REPORT = "runs of an earlier report"
 OTHER_CODE = "runs of earlier code or settings"
 UNKNOWN_CODE = "runs of code that was not recorded"
-DISPLAY = {"says", "notebook"}  # of a claim: they change no result
+NOT_COMPARED = {"says", "notebook", "on_request"}  # of a claim: they change no result
 
 Values = npt.NDArray[np.float64]
 Sides = list[tuple[Series, int]]
@@ -106,7 +106,7 @@ def reported_runs(project: Project, claim: ClaimSettings, entry: Mapping[str, An
         ValueError: its sides have different numbers of values.
     """
     # Compared as JSON: lists of claims.yaml are tuples.
-    now, then = (each.model_dump(mode="json", exclude=DISPLAY) for each in (claim, claim_from_report(entry)))
+    now, then = (each.model_dump(mode="json", exclude=NOT_COMPARED) for each in (claim, claim_from_report(entry)))
     first, second = (np.array(entry[side]["values"] if now == then else [], float) for side in ("first", "second"))
     if len(first) != len(second):
         raise ValueError("the sides have different numbers of values")

@@ -72,8 +72,9 @@ def find_winner(study: Study, file: Path, number: int | None = None) -> Winner:
 
     Raises:
         ModelyardError: no trial has finished, none is better than the baseline or, after a confirmation, than the tuned
-            experiment of an earlier search, the best trials are others than those that were confirmed, a person must choose because there are several metrics, or the experiment or an input
-            has changed since the study was created.
+            experiment of an earlier search, the best trials are others than those that were confirmed, a person must
+            choose because there are several metrics, or the experiment or an input has changed since the study was
+            created.
     """
     results = read_study(study)
     if number is not None:
