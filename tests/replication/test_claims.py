@@ -144,6 +144,8 @@ def test_a_metric_that_the_data_do_not_have_is_not_taken_for_a_training_that_div
             write_json(series.job(offset, tmp_path).file, {"metrics": {"mae": float(offset)}, "seconds": 1.0})
     result = assess({"one": compared}, {"one": paired_runs(project, compared, tmp_path, None)})["one"]
     assert result.remark == "roc_auc is not measured for this data set, so it was not tested"
+    entry = claims.as_json({"one": result})["claims"]["one"]
+    assert reported_runs(project, compared, entry).is_unmeasured
 
 
 def test_pairs_that_are_all_equal_have_no_probability_of_superiority():

@@ -62,25 +62,9 @@ class PairedDifference(NamedTuple):
         return self.new - self.old
 
     @property
-    def is_significant(self) -> bool:
-        """Whether the new model is significantly better; one sample has no interval and never shows it."""
-        return self.samples > 1 and self.interval.low > 0
-
-    @property
-    def conclusion(self) -> str:
-        """Whether the new model is better, worse or neither, with the test that was used."""
-        is_worse = self.samples > 1 and self.interval.high < 0
-        words = "significantly better" if self.is_significant else "significantly worse" if is_worse else None
-        return f"{words or 'no significant difference'} (95 % paired bootstrap)"
-
-    @property
     def within(self) -> str:
         """The interval's ends with their signs."""
         return f"{self.interval.low:+.4g} to {self.interval.high:+.4g}"
-
-    def __str__(self) -> str:
-        values = f"{self.metric} {self.new:.4g} against {self.old:.4g} on the same {self.samples} test samples"
-        return f"{values}: {self.gain:+.4g}, 95 % interval {self.within}"
 
 
 def confidence_interval(metric: BoundMetric) -> NamedInterval:

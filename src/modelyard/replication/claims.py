@@ -326,6 +326,7 @@ def _entry(result: ClaimResult) -> dict[str, Any]:
         "keys": pairs.keys,
         "origin": pairs.origin,
         **({"is_constant": True} if pairs.is_constant else {}),
+        **({"is_unmeasured": True} if pairs.is_unmeasured else {}),
         "difference": difference and difference._asdict(),
         "cohens_d": result.cohens_d,
         "probability": result.probability and result.probability._asdict(),

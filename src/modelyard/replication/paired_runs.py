@@ -124,6 +124,7 @@ def reported_runs(project: Project, claim: ClaimSettings, entry: Mapping[str, An
         keys,
         origin,
         is_constant=entry.get("is_constant", False),
+        is_unmeasured=entry.get("is_unmeasured", False),
     )
 
 
