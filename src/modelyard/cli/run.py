@@ -17,6 +17,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from modelyard import params
+from modelyard.cli import other_bytes
 from modelyard.cli.display import StageDisplay, checking_status, print_plan, print_unavailable
 from modelyard.cli.engines import open_engine
 from modelyard.cli.interrupts import INTERRUPTED, handle_termination_as_ctrl_c
@@ -98,6 +99,7 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
                 report_relocation()
         os.environ.setdefault(REBUILD, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         jobs = options.engine.jobs or _default_jobs(pipeline.stages.values())
+        before = other_bytes.recorded(pipeline.stages)
         imports = not options.engine.scheduler and _any_heavy(pipeline.stages, StageState.WAITING, PRELOADED)
         with (
             running_server(LIBRARIES if imports else ()),
@@ -112,6 +114,8 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
             finally:
                 record_lineage(project, pipeline.stages.values())
     _print_summary(console, project, published, chosen, pipeline.stages, unavailable, options.verbose)
+    if text := other_bytes.explain(before, pipeline.stages, project.runtime):
+        _print_unwrapped(console, text)
     failed = any(stage.state is StageState.FAILED for stage in pipeline.stages.values())
     _write_cards(project, pipeline.stages)
     complete = [name for name, stage in chosen.items() if pipeline.stages[stage].state in SUCCEEDED]

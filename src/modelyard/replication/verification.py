@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from modelyard import metrics
-from modelyard.core.config import flatten
 from modelyard.core.errors import ModelyardError
 from modelyard.metrics.bootstrap import CONFIDENCE
 from modelyard.orchestration import dvc_lock
@@ -187,24 +186,12 @@ def _code_and_settings(before: Mapping[str, LockedStage], after: Mapping[str, Lo
 
 def _environment(stages: Mapping[str, LockedStage], project: Project, root: Path) -> Iterator[str]:
     """How this machine differs from the one that is recorded for the results of these stages."""
-    here = flatten(lineage.describe(project.runtime))
+    here = lineage.describe(project.runtime)
     found: dict[str, None] = {}
     for stage, locked in stages.items():
         recorded = lineage.recorded(stage, locked, root)
         if recorded is None:
             found[f"{lineage.FILE} does not have the machine and versions of the build"] = None
             continue
-        there = flatten(recorded)
-        found |= dict.fromkeys(
-            _difference(key, there.get(key), here.get(key))
-            for key in there.keys() | here.keys()
-            if (there.get(key) or None) != (here.get(key) or None)
-        )
+        found |= dict.fromkeys(lineage.differences(recorded, here))
     yield from sorted(found)
-
-
-def _difference(key: str, there: Any, here: Any) -> str:
-    if isinstance(there, list) and isinstance(here, list):
-        parts = {"only in the recorded build": set(there) - set(here), "only here": set(here) - set(there)}
-        return f"{key}: " + "; ".join(f"{', '.join(sorted(each))} {where}" for where, each in parts.items() if each)
-    return f"{key}: {there or NOTHING} in the recorded build, {here or NOTHING} here"

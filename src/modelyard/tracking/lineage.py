@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.core import machine
-from modelyard.core.config import read_yaml
+from modelyard.core.config import flatten, read_yaml
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_json, write_json
 from modelyard.models import Runtime
@@ -52,7 +52,7 @@ def record(stages: Mapping[str, Mapping[str, Any] | None], runtime: Runtime, roo
         runtime: how they used it.
         root: the project's folder.
     """
-    computed = [name for name in stages if name.removeprefix(PRETRAINED_STAGES).startswith(RECORDED)]
+    computed = [name for name in stages if has_entry(name)]
     if not computed:
         return
     known = _read(root)
@@ -73,6 +73,11 @@ def record(stages: Mapping[str, Mapping[str, Any] | None], runtime: Runtime, roo
         _warn(f"{FILE} was not written ({error.strerror}); `modelyard verify` cannot name the machine of this build")
 
 
+def has_entry(stage: str) -> bool:
+    """Whether the machine of a stage is recorded: whether it computes with floating-point numbers."""
+    return stage.removeprefix(PRETRAINED_STAGES).startswith(RECORDED)
+
+
 def recorded(stage: str, locked: LockedStage, root: Path) -> dict[str, Any] | None:
     """What computed the outputs that a stage has in dvc.lock; None if that is not recorded."""
     known = _read(root)
@@ -84,9 +89,23 @@ def recorded(stage: str, locked: LockedStage, root: Path) -> dict[str, Any] | No
     )
 
 
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    """Each entry in which two descriptions differ, as text; lists as sets."""
+    there, here = flatten(there), flatten(here)
+    keys = sorted(key for key in there.keys() | here.keys() if (there.get(key) or None) != (here.get(key) or None))
+    return [_difference(key, there.get(key), here.get(key)) for key in keys]
+
+
 def outs_digest(outs: Mapping[str, str]) -> str:
     """One hash of outputs and their MD5s, by path."""
     return digest(dict(outs))
+
+
+def _difference(key: str, there: Any, here: Any) -> str:
+    if isinstance(there, list) and isinstance(here, list):
+        parts = {"only in the recorded build": set(there) - set(here), "only here": set(here) - set(there)}
+        return f"{key}: " + "; ".join(f"{', '.join(sorted(each))} {where}" for where, each in parts.items() if each)
+    return f"{key}: {there or 'nothing'} in the recorded build, {here or 'nothing'} here"
 
 
 def _read(root: Path) -> dict[str, dict[str, Any]]:
