@@ -125,7 +125,7 @@ def confirm(
         if not is_finite:
             reason = f"trial {configuration.trial} {_diverged(values, score.metric, seeds)}: it comes last"
             print(f"warning: {reason}", file=sys.stderr)  # noqa: T201
-        entries.append({"trial": configuration.trial, **_entry(values), **_difference(values, reference)})
+        entries.append(_compared(values, reference) | {"trial": configuration.trial})
         constant.append(all(is_constant([*metrics.values()]) for metrics in (of_baseline, kept)))
         p_values.append(float(p_value_above(sign * (values - reference), 0.0)) if is_finite else 1.0)
     if not any(np.isfinite(entry["mean"]) for entry in entries):
@@ -138,7 +138,7 @@ def confirm(
     confirmed = {"seeds": seeds, "baseline": _entry(reference), "candidates": ranked}
     if tuned:
         values = _values(tuned.metrics(runs), score.metric, seeds)
-        confirmed["tuned"] = {"experiment": tuned.experiment, **_entry(values), **_difference(values, reference)}
+        confirmed["tuned"] = _compared(values, reference) | {"experiment": tuned.experiment}
     return confirmed
 
 
@@ -146,8 +146,8 @@ def _entry(values: Values) -> dict[str, Any]:
     return {"values": values.tolist(), "mean": float(np.mean(values))}
 
 
-def _difference(values: Values, reference: Values) -> dict[str, Any]:
-    return {"difference": seed_statistics(values - reference)._asdict()}
+def _compared(values: Values, reference: Values) -> dict[str, Any]:
+    return _entry(values) | {"difference": seed_statistics(values - reference)._asdict()}
 
 
 def _values(kept: Mapping[int, Mapping[str, float]], metric: str, seeds: Sequence[int]) -> Values:
