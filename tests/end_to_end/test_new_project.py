@@ -7,7 +7,6 @@ import signal
 import site
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,6 @@ from modelyard.core.files import read_zip, write_zip
 
 pytestmark = pytest.mark.slow
 
-MINUTES = 2
 NAMES = ["houses_baseline", "houses_histogram_boosting", "houses_mlp"]
 
 
@@ -151,9 +149,8 @@ def test_a_renamed_key_is_reported_with_its_new_name(project: Path, tmp_path: Pa
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
-    """A built project whose environment is that of `make install`, and the seconds from the command on."""
-    began = time.monotonic()
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A built project whose environment is that of `make install`."""
     project = create(tmp_path_factory.mktemp("installed"))
     try:
         run(project, "make", "install")
@@ -161,14 +158,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
         pytest.skip(f"NOT TRIED: the packages cannot be installed here: {str(error)[-200:]}")
     printed = run(project, "make", "run")
     assert all(name in printed for name in NAMES)
-    return project, time.monotonic() - began
-
-
-def test_the_environment_and_the_first_results_take_less_than_two_minutes(installed: tuple[Path, float]):
-    """From the command on, with packages from uv's cache or a registry."""
-    load, cores = os.getloadavg()[0], os.cpu_count() or 1
-    if load < 2 * cores:  # a busy machine says nothing of the time
-        assert installed[1] < 60 * MINUTES
+    return project
 
 
 def replace_wheel(folder: Path, number: str) -> None:
@@ -186,8 +176,8 @@ def replace_wheel(folder: Path, number: str) -> None:
     write_zip(folder / f"modelyard-{number}-py3-none-any.whl", content)
 
 
-def test_the_steps_of_the_readme_bring_a_new_version(installed: tuple[Path, float]):
-    project = installed[0]
+def test_the_steps_of_the_readme_bring_a_new_version(installed: Path):
+    project = installed
     replace_wheel(project / "wheels", "9.8.7")
     settings = project / "pyproject.toml"
     settings.write_text(re.sub("modelyard==[0-9.]+", "modelyard==9.8.7", settings.read_text()))
