@@ -177,14 +177,13 @@ def replace_wheel(folder: Path, number: str) -> None:
 
 
 def test_the_steps_of_the_readme_bring_a_new_version(installed: Path):
-    project = installed
-    replace_wheel(project / "wheels", "9.8.7")
-    settings = project / "pyproject.toml"
+    replace_wheel(installed / "wheels", "9.8.7")
+    settings = installed / "pyproject.toml"
     settings.write_text(re.sub("modelyard==[0-9.]+", "modelyard==9.8.7", settings.read_text()))
-    assert "run `make lock && make install`" in run(project, "modelyard", "upgrade")
-    steps = re.search(r"```sh\n(make lock .*?)```", (project / "README.md").read_text(), flags=re.DOTALL)
+    assert "run `make lock && make install`" in run(installed, "modelyard", "upgrade")
+    steps = re.search(r"```sh\n(make lock .*?)```", (installed / "README.md").read_text(), flags=re.DOTALL)
     assert steps is not None
-    printed = [run(project, *line.partition("#")[0].split()) for line in steps[1].splitlines()]
+    printed = [run(installed, *line.partition("#")[0].split()) for line in steps[1].splitlines()]
     assert "asks for" not in printed[-1]
     assert "-> 9.8.7: what depends on code that has changed is built again (models.families.mlp)" in printed[-1]
     assert "✓ train@houses_mlp" in printed[-1]

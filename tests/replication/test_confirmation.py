@@ -92,7 +92,7 @@ def test_candidates_are_ranked_by_their_means_and_compared_with_the_tests_of_sci
     values = {None: [3.0, 3.2, 3.1, 2.9, 3.3], 4: [2.8, 3.1, 2.9, 2.9, 3.0], 7: [2.0, 2.1, 2.3, 2.2, 1.9]}
     for configuration, runs in (baseline, trees, more):
         keep(runs, values[configuration.trial], kept)
-    found = confirmation.confirm(baseline, [trees, more], Score("val_mae", higher_is_better=False), kept)
+    found = confirmation.confirm(baseline[1], [trees, more], Score("val_mae", higher_is_better=False), kept)
     assert found == json.loads(json.dumps(found))
     assert [each["trial"] for each in found["candidates"]] == [7, 4], "a lower error is better"
     assert (found["seeds"], found["baseline"]["mean"]) == ([8, 9, 10, 11, 12], pytest.approx(3.1))
@@ -102,7 +102,7 @@ def test_candidates_are_ranked_by_their_means_and_compared_with_the_tests_of_sci
     interval = ttest_rel(values[7], values[None]).confidence_interval()
     difference = found["candidates"][0]["difference"]
     assert (difference["low"], difference["high"]) == pytest.approx(tuple(interval))
-    upside_down = confirmation.confirm(baseline, [trees, more], Score("val_mae", higher_is_better=True), kept)
+    upside_down = confirmation.confirm(baseline[1], [trees, more], Score("val_mae", higher_is_better=True), kept)
     assert [each["trial"] for each in upside_down["candidates"]] == [4, 7]
 
 
@@ -114,7 +114,7 @@ def test_a_candidate_that_diverged_comes_last_and_the_others_are_compared(
     keep(baseline[1], [1.0, 1.1, 1.2, 1.1, 1.0], kept)
     keep(trees[1], [1.0, None, 1.0, 1.0, 1.0], kept)
     keep(more[1], [2.0, 2.2, 2.1, 2.3, 2.0] if higher_is_better else [0.1, 0.2, 0.1, 0.3, 0.2], kept)
-    found = confirmation.confirm(baseline, [trees, more], Score("val_mae", higher_is_better), kept)
+    found = confirmation.confirm(baseline[1], [trees, more], Score("val_mae", higher_is_better), kept)
     best, last = found["candidates"]
     assert (best["trial"], last["trial"], last["p_value"]) == (7, 4, 1.0)
     assert best["p_value"] < 0.05
@@ -142,7 +142,7 @@ def test_the_tuned_experiment_of_params_yaml_is_trained_with_the_same_seeds_unle
     for each, offset in ((baseline, 0.0), (other, 0.02), (tuned, 0.03)):
         keep(each, [0.8 + offset + 0.01 * seed for seed in range(SEEDS)], kept, "val_correlation")
     score = Score("val_correlation", higher_is_better=True)
-    confirmed = confirmation.confirm((BASELINE, baseline), [(Configuration(1, {}), other)], score, kept, tuned)
+    confirmed = confirmation.confirm(baseline, [(Configuration(1, {}), other)], score, kept, tuned)
     assert confirmed["tuned"]["experiment"] == "boston_mlp_tuned"
     assert confirmed["tuned"]["mean"] == pytest.approx(0.85)
     assert confirmed["tuned"]["difference"]["mean"] == pytest.approx(0.03)
@@ -154,7 +154,7 @@ def test_where_the_seed_changes_nothing_there_is_no_p_value(project: Project, ke
     keep(baseline[1], [1.0] * SEEDS, kept)
     keep(trees[1], [2.0] * SEEDS, kept)
     keep(more[1], [0.9, 0.8, 1.1, 0.7, 1.2], kept)
-    found = confirmation.confirm(baseline, [trees, more], Score("val_mae", higher_is_better=True), kept)
+    found = confirmation.confirm(baseline[1], [trees, more], Score("val_mae", higher_is_better=True), kept)
     assert [each["trial"] for each in found["candidates"]] == [4, 7]
     assert [bool(np.isnan(each["p_value"])) for each in found["candidates"]] == [True, False]
 
@@ -167,9 +167,9 @@ def test_without_a_baseline_or_a_candidate_that_converged_there_is_nothing_to_co
     keep(trees[1], [1.0, None, 1.0, 1.0, 1.0], kept)
     score = Score("val_mae", higher_is_better=False)
     with pytest.raises(ModelyardError, match=r"a training of each candidate diverged.* search again with --new"):
-        confirmation.confirm(baseline, [trees], score, kept)
+        confirmation.confirm(baseline[1], [trees], score, kept)
     with pytest.raises(ModelyardError, match="the baseline has no finite val_mae with seed 9"):
-        confirmation.confirm((BASELINE, trees[1]), [baseline], score, kept)
+        confirmation.confirm(trees[1], [baseline], score, kept)
 
 
 def test_finished_runs_are_not_repeated(project: Project, run_here, kept: Path) -> None:

@@ -47,8 +47,8 @@ def explain(before: Mapping[str, Recorded], stages: Mapping[str, Stage], runtime
     if not other:
         return ""
     reasons: dict[str, None] = {}
-    for name in other:
-        there, here = before[name].machine, lineage.describe(runtime, stages[name].machine)
+    for name, here in lineage.describe_each({name: stages[name].machine for name in other}, runtime).items():
+        there = before[name].machine
         reasons |= dict.fromkeys(
             [f"{lineage.FILE} does not say where they were built"]
             if there is None

@@ -133,10 +133,10 @@ def confirm(name: str, address: str | None, options: EngineOptions) -> int:
             f"Run more trials: modelyard tune {name} --trials {len(found.trials) + settings.n_trials}"
         )
     trials = [Configuration(trial.number, found.settings_of(trial)) for trial in found.candidates]
-    baseline, *candidates = [
+    (_, baseline), *candidates = [
         (each, confirmation.series_of(project, found.experiment, each)) for each in (Configuration(None, {}), *trials)
     ]
-    compared = [of for _, of in (baseline, *candidates)]
+    compared = [baseline, *(of for _, of in candidates)]
     tuned = confirmation.series_of_tuned(project, found.experiment, found.space["inputs"], compared)
     wanted = [(of, SEEDS) for of in (*compared, *filter(None, [tuned]))]
     folds, seed = found.space["folds"], found.space.get("seed", settings.seed)  # the folds of the search

@@ -78,7 +78,7 @@ def series_of_tuned(
 
 
 def confirm(
-    baseline: tuple[Configuration, Series],
+    baseline: Series,
     candidates: Iterable[tuple[Configuration, Series]],
     score: Score,
     runs: Path,
@@ -109,7 +109,7 @@ def confirm(
     """
     from statsmodels.stats.multitest import multipletests
 
-    of_baseline = baseline[1].metrics(runs)
+    of_baseline = baseline.metrics(runs)
     seeds = list(of_baseline)[:SEEDS]
     reference = _values(of_baseline, score.metric, seeds)
     if not np.isfinite(reference).all():

@@ -35,6 +35,12 @@ def describe(runtime: Runtime, elsewhere: Mapping[str, Any] | None = None) -> di
     return {**(elsewhere or machine.describe()), "threads": runtime.threads, "device": device}
 
 
+def describe_each(machines: Mapping[str, Mapping[str, Any] | None], runtime: Runtime) -> dict[str, dict[str, Any]]:
+    """The same of the machine of each stage; None: this one, which is described once."""
+    here = describe(runtime) if None in machines.values() else {}
+    return {name: describe(runtime, elsewhere) if elsewhere else here for name, elsewhere in machines.items()}
+
+
 def describe_here() -> dict[str, Any]:
     """The same, with the section `runtime` of params.yaml in the current folder."""
     file = Path("params.yaml")
@@ -56,8 +62,7 @@ def record(stages: Mapping[str, Mapping[str, Any] | None], runtime: Runtime, roo
     if not computed:
         return
     known = _read(root)
-    here = describe(runtime) if any(stages[name] is None for name in computed) else {}
-    machines = {name: describe(runtime, elsewhere) if (elsewhere := stages[name]) else here for name in computed}
+    machines = describe_each({name: stages[name] for name in computed}, runtime)
     locked = dvc_lock.read(root)
     entries = {name: entry for name, entry in known["stages"].items() if name in locked}
     entries |= {

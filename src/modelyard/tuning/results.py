@@ -177,11 +177,11 @@ class StudyResults:
     @property
     def better_tuned(self) -> dict[str, Any] | None:
         """The tuned experiment that params.yaml had, if its mean over seeds is at least that of the best candidate."""
-        tuned = (self.confirmation or {}).get("tuned")
-        if not self.confirmation or not tuned:
+        if not self.confirmation or "tuned" not in self.confirmation:
             return None
-        mean, best = tuned["mean"], self.confirmation["candidates"][0]["mean"]
-        return dict(tuned) if (mean >= best if self.maximize else mean <= best) else None
+        tuned, best = self.confirmation["tuned"], self.confirmation["candidates"][0]
+        is_better = tuned["mean"] >= best["mean"] if self.maximize else tuned["mean"] <= best["mean"]
+        return dict(tuned) if is_better else None
 
     @property
     def chance_remark(self) -> str:
@@ -299,19 +299,18 @@ def reason(trial: FrozenTrial) -> str:
 
 def confirmation_rows(confirmation: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     """Return the cells of a confirmation as a table: trial, mean, difference from the baseline, p value."""
-    tuned = [{**each, "trial": each["experiment"], "p_value": math.nan} for each in [confirmation.get("tuned")] if each]
-    rows = [
-        (str(each["trial"]), "diverged", "", "")
-        if math.isnan(each["mean"])
-        else (
-            str(each["trial"]),
-            format_value(each["mean"]),
-            "{mean:+.3g} ({low:+.3g} to {high:+.3g})".format(**_rounded(each["difference"])),
-            "" if math.isnan(each["p_value"]) else f"{each['p_value']:.2g}",
-        )
-        for each in (*confirmation["candidates"], *tuned)
-    ]
+    rows = [_confirmation_row(str(each["trial"]), each) for each in confirmation["candidates"]]
+    if tuned := confirmation.get("tuned"):
+        rows.append(_confirmation_row(tuned["experiment"], tuned))
     return [*rows, ("baseline", format_value(confirmation["baseline"]["mean"]), "", "")]
+
+
+def _confirmation_row(name: str, entry: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    if math.isnan(entry["mean"]):
+        return name, "diverged", "", ""
+    difference = "{mean:+.3g} ({low:+.3g} to {high:+.3g})".format(**_rounded(entry["difference"]))
+    p_value = entry.get("p_value", math.nan)  # the tuned experiment has none
+    return name, format_value(entry["mean"]), difference, "" if math.isnan(p_value) else f"{p_value:.2g}"
 
 
 def _rounded(difference: Mapping[str, float]) -> dict[str, float]:
