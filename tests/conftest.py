@@ -1,5 +1,6 @@
 """What the tests share: small inputs, the mirror where there is one, and a clone of this project to run for real."""
 
+import gc
 import os
 import shutil
 import signal
@@ -37,6 +38,13 @@ hypothesis_settings.load_profile("project")
 
 # As the environment names them before a test changes it.
 MIRRORS = [Path(mirror).absolute() for mirror in split_mirrors(os.environ.get("MODELYARD_MIRROR", ""))]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _short_garbage_collections() -> None:
+    """Spare what is imported: with TensorFlow a collection takes a second, and statsmodels' multipletests makes one."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
