@@ -5,8 +5,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # What depends on an image: another user, another Python, other system libraries. FULL=1 runs all tests instead.
-# The bytes of trained models are compared with the host's (test_image.py).
-TESTS_IN_IMAGE = ("tests/core", "tests/data", "tests/metrics", "tests/orchestration", "tests/test_container.py")
+# The bytes of data and trained models are compared with the host's (test_image.py).
+TESTS_IN_IMAGE = ("tests/core", "tests/orchestration", "tests/test_container.py")
 
 
 def run(*command: str, seconds: int = 120, **options: object) -> subprocess.CompletedProcess:

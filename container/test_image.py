@@ -20,10 +20,7 @@ from ruamel.yaml import YAML
 from container.commands import ROOT, run, run_command, succeeded
 from modelyard.core.machine import VARIABLES
 
-SMALL = (
-    "xor_mlp", "boston_linear", "boston_boosting", "boston_mlp_standard", "diabetes_mlp_standard", "digits_cnn",
-    "mnist_5k_mlp",
-)  # fmt: skip
+SMALL = ("xor_mlp", "boston_linear", "boston_boosting", "boston_mlp_standard", "digits_cnn", "mnist_5k_mlp")
 PASSWORD = "a long password"  # noqa: S105
 START_SECONDS = 120
 TARGETS = ("pipeline", "worker", "server", "serving", "serving-keras")
