@@ -241,7 +241,7 @@ def check_findings(edits: list, built: Path, tmp_path_factory: pytest.TempPathFa
 
 EDITS = given(edits=st.lists(OPERATIONS, min_size=1, max_size=4))
 test_the_changes_of_each_stage_are_those_that_dvc_finds = settings(max_examples=30)(EDITS(check_findings))
-test_many_changes = pytest.mark.slow(settings(max_examples=150)(EDITS(check_findings)))
+test_many_changes = pytest.mark.slow(settings(max_examples=300)(EDITS(check_findings)))
 
 
 @pytest.mark.parametrize("name", [*SOURCES, *DATA, *OUTPUTS])
