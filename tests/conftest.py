@@ -48,6 +48,12 @@ def _short_garbage_collections() -> None:
 
 
 @pytest.fixture(autouse=True)
+def _restored_sys_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that MLflow loads puts the package of its archive first, where processes of later tests would find it."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+
+@pytest.fixture(autouse=True)
 def _no_tracking_and_no_data_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test says for itself when it tracks runs, or has a mirror or a cache."""
     monkeypatch.setenv("MODELYARD_TRACKING", "off")

@@ -7,7 +7,6 @@ import mlflow
 import numpy as np
 import pytest
 from support.built_experiments import fit_model, line_samples, save_model
-from support.mlflow_runs import load_pyfunc
 
 from modelyard import models, tracking
 from modelyard.core.errors import ModelyardError
@@ -122,7 +121,7 @@ def test_a_model_without_a_run_is_logged_from_its_files(trained: str, tracked_pr
 
 def test_the_model_that_mlflow_serves_predicts_like_the_files(tracked_project: Path) -> None:
     champions("first", folder=tracked_project)
-    served = load_pyfunc("models:/line@champion")
+    served = mlflow.pyfunc.load_model("models:/line@champion")
     np.testing.assert_allclose(served.predict(DATA.x), fit_model("linear", DATA).predict(DATA.x), atol=1e-5)
 
 

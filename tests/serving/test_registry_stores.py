@@ -8,12 +8,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
 from support.built_experiments import PARAMS, build_experiment, fit_model, line_samples
 from support.commands import modelyard
-from support.mlflow_runs import load_pyfunc
 from support.servers import ASKED_FOR, PASSWORD, mlflow_server, served
 
 pytestmark = pytest.mark.slow
@@ -101,7 +101,7 @@ def promote_predict_and_roll_back(elsewhere: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(elsewhere)
     np.testing.assert_allclose(predicted("line@champion"), FIT.predict(TABLE.to_numpy()), rtol=1e-6)
     np.testing.assert_allclose(predicted("line@challenger"), MEAN.predict(TABLE.to_numpy()), rtol=1e-6)
-    served = load_pyfunc("models:/line@champion")
+    served = mlflow.pyfunc.load_model("models:/line@champion")
     np.testing.assert_allclose(served.predict(TABLE).prediction, FIT.predict(TABLE.to_numpy()), atol=1e-5)
 
     back = modelyard("rollback", "line")

@@ -15,7 +15,7 @@ import pytest
 from mlflow import MlflowException
 from support.batches import join
 from support.houses import FEATURES, experiment_of, house_input, houses
-from support.mlflow_runs import forget_mlflow, load_pyfunc, log_training
+from support.mlflow_runs import forget_mlflow, log_training
 
 from modelyard import models
 from modelyard.models import Model
@@ -41,7 +41,7 @@ class Logged:
 
     @cached_property
     def loaded(self) -> mlflow.pyfunc.PyFuncModel:
-        return load_pyfunc(str(self.folder))
+        return mlflow.pyfunc.load_model(str(self.folder))
 
 
 _LOGGED: dict[str, Logged] = {}  # training and logging takes seconds: each family is logged once for all tests

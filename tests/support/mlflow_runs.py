@@ -1,7 +1,6 @@
 """The MLflow runs of a project, written to its own store and read back."""
 
 import os
-import sys
 from pathlib import Path
 
 import mlflow
@@ -53,16 +52,6 @@ def log_training(experiment: AnyExperiment, data: TrainingInput, root: Path) -> 
         patch.setenv("MODELYARD_TRACKING", "on")
         with tracking.training_run("an_experiment") as run:
             train.train(experiment, Runtime(), root / "rows", root / "model", root / "history.csv", run)
-
-
-def load_pyfunc(model: str) -> mlflow.pyfunc.PyFuncModel:
-    """Load a model as MLflow's server does, which puts the package of its archive first on sys.path.
-
-    There, the processes that a later test starts would find it.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [*sys.path])
-        return mlflow.pyfunc.load_model(model)
 
 
 def forget_mlflow() -> None:
