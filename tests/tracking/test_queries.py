@@ -16,21 +16,38 @@ from modelyard.tracking import queries
 KILLED = """
 import os, signal
 from modelyard import tracking
-with tracking.training_run("an_experiment") as run:
+with tracking.{stage}_run("an_experiment") as run:
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_killed_run_is_marked_as_failed_and_a_running_one_is_not(project: Path, environment: dict[str, str]) -> None:
+def kill_while_tracked(stage: str, project: Path, environment: dict[str, str]) -> None:
     tracked = environment | {"MODELYARD_TRACKING": "on", "DVC_ROOT": str(project)}
-    done = subprocess.run([sys.executable, "-c", KILLED], cwd=project, env=tracked)
+    done = subprocess.run([sys.executable, "-c", KILLED.format(stage=stage)], cwd=project, env=tracked)
     assert done.returncode == -signal.SIGKILL
+
+
+def test_a_killed_run_is_marked_as_failed_and_a_running_one_is_not(project: Path, environment: dict[str, str]) -> None:
+    kill_while_tracked("training", project, environment)
     with tracking.training_run("another_experiment"):
         assert queries.fail_dead_runs() == ["an_experiment"]
         assert queries.fail_dead_runs() == []
         killed, running = queries.runs_of("an_experiment")[0], queries.runs_of("another_experiment")[0]
     assert (killed.status, running.status) == ("FAILED", "RUNNING")
     assert "its process ended without an error message" in killed.tags["error"]
+
+
+def test_a_training_stays_finished_if_its_evaluation_is_killed(project: Path, environment: dict[str, str]) -> None:
+    with tracking.training_run("an_experiment"):
+        pass
+    (trained,) = queries.runs_of("an_experiment")
+    kill_while_tracked("evaluation", project, environment)
+    assert queries.fail_dead_runs() == []
+    with tracking.evaluation_run("an_experiment"):
+        assert queries.fail_dead_runs() == []
+    (run,) = queries.runs_of("an_experiment")
+    assert (run.status, run.end_time) == (trained.status, trained.end_time) == ("FINISHED", trained.end_time)
+    assert "error" not in run.tags
 
 
 def test_a_running_run_of_another_program_is_left_alone(project: Path) -> None:

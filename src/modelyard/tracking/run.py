@@ -45,6 +45,7 @@ class MlflowRun:
         if run_id and _can_be_resumed(run_id, self._experiment):
             self._end_time = mlflow.get_run(run_id).info.end_time
             mlflow.start_run(run_id)
+            self._restore_end(run_id)  # running, it would be taken for a training whose process has died
             self._save_id()
         else:
             tags = descriptions.first_tags(self._experiment) | environment.environment_tags(self._experiment)
@@ -147,8 +148,8 @@ class MlflowRun:
             mlflow.log_metrics(environment.resource_usage())
         run_id = mlflow.active_run().info.run_id
         mlflow.end_run("FINISHED")
-        if self._end_time:  # the duration of a run is that of its training
-            mlflow.MlflowClient().set_terminated(run_id, "FINISHED", self._end_time)
+        if self._end_time:
+            self._restore_end(run_id)
 
     def fail(self, error: BaseException) -> None:
         """End the run as failed, or as killed when it was interrupted, with the reason."""
@@ -158,6 +159,12 @@ class MlflowRun:
             return
         mlflow.set_tag("error", reason(error))
         mlflow.end_run("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+
+    def _restore_end(self, run_id: str) -> None:
+        """A resumed run stays finished, with the duration of its training."""
+        import mlflow
+
+        mlflow.MlflowClient().set_terminated(run_id, "FINISHED", self._end_time)
 
     def _save_id(self) -> None:
         import mlflow
