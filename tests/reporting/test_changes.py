@@ -205,6 +205,32 @@ def test_results_of_other_settings_than_those_of_params_yaml_are_told_apart(chan
     assert list(with_other_settings(PROJECT, state)) == ["boston_mlp"] * is_other
 
 
+@pytest.mark.parametrize(
+    "section, key, others",
+    [
+        ("datasets", "task", {"boston_linear", "boston_mlp", "boston_mlp_minmax"}),
+        ("inputs", "scaling", {"boston_linear", "boston_mlp"}),
+    ],
+)
+def test_results_of_other_data_settings_are_told_apart(section: str, key: str, others: set[str]) -> None:
+    settings = read_yaml(ROOT / "params.yaml")
+    entry = settings[section]["boston"] | {key: "another"}
+    before = flatten(settings | {section: settings[section] | {"boston": entry}})
+    stages = {f"normalise@{name}": before for name in ("boston", "boston_minmax", "digits")}
+    marked = set(with_other_settings(PROJECT, ProjectState(settings, {}, {}, {}, stages, {})))
+    assert others <= marked
+    assert all(name.startswith("boston_") for name in marked)
+
+
+def test_results_from_a_backbone_of_other_settings_are_told_apart() -> None:
+    settings = read_yaml(ROOT / "params.yaml")
+    experiments = settings["experiments"]
+    before = experiments["digits_cnn"] | {"training": experiments["digits_cnn"]["training"] | {"seed": 1}}
+    locked = {"train@digits_cnn": flatten({"experiments": {"digits_cnn": before}})}
+    state = ProjectState(settings, {}, {}, {}, locked, {})
+    assert set(with_other_settings(PROJECT, state)) == {"digits_cnn", "mnist_5k_transfer"}
+
+
 def test_the_report_and_the_card_say_so(project: Path, rewrite: Rewrite) -> None:
     lock = project / "dvc.lock"
     lock.write_text(lock.read_text() + "    params: {params.yaml: {experiments.boston_mlp.training: {seed: 1}}}\n")

@@ -8,7 +8,7 @@ from typing import Any
 from modelyard.core.config import flatten
 from modelyard.metrics.definitions import find_metric, shown_metrics
 from modelyard.orchestration import dvc_lock
-from modelyard.params.project import EXPERIMENT_SECTIONS, Project
+from modelyard.params.project import EXPERIMENT_SECTIONS, Project, TransferExperiment
 from modelyard.params.results import INTERVALS, METRICS, PRETRAINED_STAGES, results_folder, train_stage
 from modelyard.replication.claims import Verdict
 from modelyard.reporting.project_files import ProjectFiles
@@ -98,20 +98,34 @@ def read_state(files: ProjectFiles) -> ProjectState:
 
 
 def with_other_settings(project: Project, state: ProjectState) -> Iterator[str]:
-    """The experiments whose training, or the preparation of its input, last ran with other settings than are there."""
+    """The experiments that were last built with other settings than are there: of their data, training or backbone."""
     now = flatten(state.settings)
-    for name, experiment in project.all_experiments.items():
-        section, used = project.section_of(name), experiment.input
-        settings = {
-            train_stage(section, name): [f"{section}.{name}.{key}" for key in TRAINED_BY],
-            f"normalise@{used}": [f"inputs.{used}"],
-        }
+    for name in project.all_experiments:
+        chain = _self_and_backbones(project, name)
+        settings = {stage: keys for each in chain for stage, keys in _settings_of_stages(project, each).items()}
         if any(
             locked and _beneath(keys, locked) != _beneath(keys, now)
             for stage, keys in settings.items()
             for locked in [state.locked.get(stage)]
         ):
             yield name
+
+
+def _self_and_backbones(project: Project, name: str) -> Iterator[str]:
+    """An experiment, then the one whose network it starts from, and so on."""
+    yield name
+    experiment = project.all_experiments[name]
+    if isinstance(experiment, TransferExperiment) and experiment.model.backbone in project.all_experiments:
+        yield from _self_and_backbones(project, experiment.model.backbone)
+
+
+def _settings_of_stages(project: Project, name: str) -> dict[str, list[str]]:
+    """The settings that each stage of an experiment depends on, by the name of the stage."""
+    section, used = project.section_of(name), project.all_experiments[name].input
+    return {
+        train_stage(section, name): [f"{section}.{name}.{key}" for key in TRAINED_BY],
+        f"normalise@{used}": [f"inputs.{used}", f"datasets.{project.dataset_of(name)}"],
+    }
 
 
 def _beneath(keys: Iterable[str], values: Mapping[str, Any]) -> dict[str, Any]:
