@@ -164,6 +164,16 @@ def test_the_server_of_predictions_takes_its_options_from_variables(settings, op
     assert "requests:/log" in services["serving"]["volumes"]
 
 
+@pytest.mark.skipif(os.access("/proc", os.W_OK), reason="root may write anywhere")
+@pytest.mark.parametrize("model, folder", [("boston@champion", "/tmp"), ("boston_linear", "/proc")])
+def test_a_registered_model_is_served_from_a_folder_that_can_be_written(model, folder, tmp_path):
+    (tmp_path / "python").write_text("#!/bin/sh\npwd\n")
+    (tmp_path / "python").chmod(0o755)
+    environment = os.environ | {"PORT": "8000", "MODEL": model, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run([ROOT / "container/answer"], cwd="/proc", env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == folder
+
+
 def test_no_mount_is_advised_that_goes_stale():
     """`modelyard run` replaces the folder `onnx` of an experiment, and a container would keep the old one."""
     for file in ("compose.yaml", "docs/serving.md", "docs/container.md"):

@@ -57,6 +57,18 @@ def test_the_champions_folder_holds_the_model_that_was_registered(tracked_projec
     assert model.description == fit_model("linear", DATA).description
 
 
+def test_a_model_is_read_from_a_folder_without_a_project_that_leaves_the_store_as_it_is(
+    tracked_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    champions("first", folder=tracked_project)
+    before = [each.name for each in mlflow.search_experiments()]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tracked_project / 'mlflow.db'}")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setattr(tracking.store, "mlflow_experiment", lambda: "of another project")
+    assert registry.model_folder("line@champion").is_relative_to(tmp_path)
+    assert [each.name for each in mlflow.search_experiments()] == before
+
+
 def test_a_model_is_found_among_more_than_a_page(tracked_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     champions("first", folder=tracked_project)
     for name in ("a", "b", "m", "z"):

@@ -3,7 +3,7 @@
 A version holds the model as MLflow serves it, and beside it our own folder, which `models.load` reads.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -96,7 +96,7 @@ def register(
         tags: further tags of the version.
         card: the model's card in Markdown, which follows the description of its run.
     """
-    with _registry() as client:
+    with _registry(tracking.connect) as client:
         run = _run_of(client, experiment, folder) or _log_model(client, experiment, model, folder)
         uri = run.data.tags["model_uri"]
         model_id = uri.rpartition("/")[2]
@@ -249,8 +249,11 @@ def _downloaded(version: Version, artifact: str, expected: str) -> Path:
 
 
 @contextmanager
-def _registry() -> Iterator[Any]:
+def _registry(open_store: Callable[[], None] = tracking.open_store) -> Iterator[Any]:
     """MLflow's client; its errors are raised as one line.
+
+    Args:
+        open_store: what opens the store; only runs need the project's experiment, which a server may not create.
 
     Raises:
         ModelyardError: tracking is off, or the store cannot be reached or returns an error.
@@ -258,11 +261,13 @@ def _registry() -> Iterator[Any]:
     if not tracking.is_enabled():
         raise ModelyardError("models are registered in the tracking store, and MODELYARD_TRACKING is off: unset it.")
     with tracking.explain_errors():
-        tracking.connect()
-    import mlflow
+        open_store()
+        import mlflow
 
+        client = mlflow.MlflowClient()
+        client.search_experiments(max_results=1)  # whether it answers
     try:
-        yield mlflow.MlflowClient()
+        yield client
     except mlflow.MlflowException as error:
         raise ModelyardError(
             f"the tracking store {tracking.masked_tracking_uri()} refused: {tracking.mask_password(str(error))}"

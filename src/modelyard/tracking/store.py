@@ -89,19 +89,28 @@ def is_enabled() -> bool:
     return os.environ.get("MODELYARD_TRACKING", "on").lower() not in ("off", "0", "false", "no")
 
 
-def connect() -> None:
-    """Point MLflow to the store, and create the store and the experiment where they do not exist yet.
+def open_store() -> None:
+    """Point MLflow to the store, and create its database if it is an SQLite file that does not exist yet.
 
     Call it before MLflow is imported: it sets the environment for that.
 
     Raises:
-        ModelyardError: the store is of a kind that cannot be used, does not answer, or the experiment was deleted.
+        ModelyardError: the store is of a kind that cannot be used, or does not answer.
     """
     check_address()
+    _import_mlflow().set_tracking_uri(tracking_uri())
+    prepare_store()
+
+
+def connect() -> None:
+    """Open the store, and create the project's experiment where it does not exist yet, for runs to be logged.
+
+    Raises:
+        ModelyardError: the store is of a kind that cannot be used, does not answer, or the experiment was deleted.
+    """
+    open_store()
     mlflow = _import_mlflow()
-    mlflow.set_tracking_uri(tracking_uri())
     with _store_lock():
-        prepare_store()
         name = mlflow_experiment()
         experiment = mlflow.get_experiment_by_name(name)
         if experiment is None:
@@ -126,13 +135,15 @@ def prepare_store() -> None:
 
     One process at a time does so: a database that several processes create at once is left broken.
     """
+    file = database_file()
+    if file is None:
+        return
     with _store_lock():
-        if file := database_file():
-            if not file.exists():
-                _import_mlflow()
-                create_sqlite(file)
-            if line := back_up_sqlite(file, project_root()):
-                print(line, file=sys.stderr)  # noqa: T201
+        if not file.exists():
+            _import_mlflow()
+            create_sqlite(file)
+        if line := back_up_sqlite(file, project_root()):
+            print(line, file=sys.stderr)  # noqa: T201
         report_relocation()
 
 
