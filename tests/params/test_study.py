@@ -64,6 +64,10 @@ def test_the_baseline_values_of_every_study_fit_its_experiment():
             ("studies.digits_cnn.search_space.training.epoch (line", "did you mean training.epochs?"), id="key",
         ),
         pytest.param(
+            EPOCHS, "training.seed: {low: 770, high: 790}",
+            ("search_space.training.seed (line", "the seed is chance, not a setting"), id="seed",
+        ),
+        pytest.param(
             EPOCHS, "training.epochs: {low: 60, high: 10}", ("low 60 is not below high 10",), id="inverted"
         ),
         pytest.param(

@@ -397,6 +397,8 @@ def test_of_several_metrics_a_person_chooses_the_trial(params_file: Path) -> Non
     searched = study(LARGE, COMPACT, BEATEN)
     with pytest.raises(ModelyardError, match=r"has 2 metrics, .*: 0, 1\. Choose one: .* --apply --trial NUMBER"):
         apply(searched, params_file)
+    with pytest.raises(ModelyardError, match="trial 0 is the baseline, experiment digits_cnn unchanged"):
+        apply(searched, params_file, number=0)
     written = apply(searched, params_file, number=1)
     assert written.name == "digits_cnn_tuned"
     assert written.claim is None

@@ -46,12 +46,14 @@ class PruneAt(optuna.pruners.BasePruner):
 
 
 def run_trial(plan: Plan, values: dict[str, Any], pruner: optuna.pruners.BasePruner | None = None) -> tuple[Any, list]:
-    """Run one trial with these parameters; return it and the epochs that it reported."""
+    """Run one trial with these parameters, after the baseline; return it and the epochs that it reported."""
     epochs: list[tuple] = []
     study = optuna.create_study(direction=plan.direction, pruner=pruner or optuna.pruners.NopPruner())
+    study.enqueue_trial({"of": "the baseline"})
+    study.tell(study.ask(), state=TrialState.FAIL)
     study.enqueue_trial(values)
     study.optimize(Objective(plan, lambda *epoch: epochs.append(epoch)), n_trials=1, catch=(Exception,))
-    return study.trials[0], epochs
+    return study.trials[1], epochs
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +102,16 @@ def test_a_pruned_trial_runs_no_further_epoch(tmp_path):
     assert len(epochs) == 2
     assert (trial.user_attrs["epochs"], trial.user_attrs["epochs_planned"]) == (2, 4)
     assert "reason" not in trial.user_attrs
+
+
+def test_the_baseline_is_not_pruned_and_its_retry_neither(tmp_path):
+    study = optuna.create_study(direction="minimize", pruner=PruneAt(2))
+    for values in ({"model.units": 4}, {"model.units": 8}, {"model.units": 4}):
+        study.enqueue_trial(values)
+    study.tell(study.ask(), state=TrialState.FAIL)
+    objective = Objective(plan(tmp_path, NETWORK, search_space=UNITS), lambda *_: None)
+    study.optimize(objective, n_trials=2)
+    assert [trial.state for trial in study.trials] == [TrialState.FAIL, TrialState.PRUNED, TrialState.COMPLETE]
 
 
 def test_a_trial_at_its_last_step_is_not_pruned(tmp_path):

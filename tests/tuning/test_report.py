@@ -239,9 +239,12 @@ def test_a_study_of_two_metrics_shows_its_pareto_front_and_how_to_choose(tmp_pat
     report.write(study(LARGE, COMPACT, BEATEN), folder, PARAMS)
     text = (folder / "report.md").read_text()
     front = text.partition("## The Pareto front")[2].partition("##")[0]
-    assert [line.split("|")[1].strip() for line in front.splitlines() if line.startswith("|")][2:] == ["0", "1"]
+    assert [line.split("|")[1].strip() for line in front.splitlines() if line.startswith("|")][2:] == [
+        "0 (baseline)",
+        "1",
+    ]
     assert "| 0.95 | 9,000 |" in front
-    assert "`modelyard tune digits_cnn --apply --trial 0` writes trial 0 into params.yaml." in front
+    assert "`modelyard tune digits_cnn --apply --trial 1` writes trial 1 into params.yaml." in front
     assert "## Over seeds" not in text
     assert (folder / "pareto.png").exists()
     assert 'id="pareto"' in (folder / "plots.html").read_text()

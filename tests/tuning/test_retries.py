@@ -113,6 +113,13 @@ def test_a_baseline_that_failed_is_trained_again_unless_it_diverged(study, reaso
     assert len(study.trials) == 2 + is_retried, "it waits already"
 
 
+def test_a_baseline_that_an_earlier_version_pruned_is_trained_again(study):
+    study.enqueue_trial({"depth": 3})
+    study.tell(started(study).number, state=TrialState.PRUNED)
+    retry_failed_baseline(study)
+    assert [trial.state for trial in study.trials] == [TrialState.PRUNED, TrialState.WAITING]
+
+
 def test_a_baseline_that_has_finished_is_not_trained_again(study):
     study.enqueue_trial({"depth": 3})
     fail_and_retry(study, started(study), "killed")

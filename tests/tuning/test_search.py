@@ -27,6 +27,7 @@ from modelyard.tuning import retries
 from modelyard.tuning import search as search_module
 from modelyard.tuning.plan import Plan
 from modelyard.tuning.search import Budget, Search, SubmittedTrial, rebuild_study
+from modelyard.tuning.search_lock import only_search
 from modelyard.tuning.storage import StudyStorage, open_study
 from modelyard.tuning.worker import TrialFinished
 
@@ -382,6 +383,22 @@ def test_a_rebuild_starts_a_new_study_continues_a_stopped_one_and_finds_the_same
     assert second.study_name == "made_up-2", "a new study, and continued"
     assert scores(second) == scores(first)
     assert rebuild(tmp_path).study_name == "made_up-3"
+
+
+def test_a_stopped_rebuild_of_another_seed_is_not_continued(tmp_path, storage, monkeypatch):
+    monkeypatch.setattr(search_module, "make_plan", lambda project, name, root: plan(root))
+    monkeypatch.delenv("MODELYARD_OPTUNA_STORAGE", raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        rebuild(tmp_path, stop_after=2)
+    monkeypatch.setattr(search_module, "make_plan", lambda project, name, root: plan(root, seed=99))
+    assert rebuild(tmp_path).study_name == "made_up-2"
+
+
+def test_no_other_search_runs_in_the_study_of_a_rebuild(tmp_path, storage, monkeypatch):
+    monkeypatch.setattr(search_module, "make_plan", lambda project, name, root: plan(root))
+    monkeypatch.delenv("MODELYARD_OPTUNA_STORAGE", raising=False)
+    with only_search("made_up", tmp_path), pytest.raises(ModelyardError, match="a search of study made_up is running"):
+        rebuild(tmp_path)
 
 
 def interrupt_once(number: int) -> Callable[[Collection[SubmittedTrial]], None]:

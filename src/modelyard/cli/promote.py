@@ -12,6 +12,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.core.keys import warn_of_keys
 from modelyard.params.claim import ClaimSettings, Side
 from modelyard.params.project import Project
+from modelyard.params.study import SEED
 from modelyard.reporting.model_cards import CardSources, model_card
 from modelyard.serving import promotion, registry
 from modelyard.serving.promotion import SeedComparison
@@ -80,7 +81,7 @@ def _compare_over_seeds(project: Project, experiment: str, seeds: int) -> SeedCo
     from modelyard.cli.replicate import runs_folder, train_all
     from modelyard.replication import paired_runs
     from modelyard.replication.claims import ALPHA
-    from modelyard.replication.confirmation import SEED, SEEDS
+    from modelyard.replication.confirmation import SEEDS
     from modelyard.replication.paired_tests import p_value_above
     from modelyard.replication.seed_statistics import seed_statistics
 

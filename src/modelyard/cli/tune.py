@@ -89,9 +89,9 @@ def search(name: str, options: Options) -> int:
             return INTERRUPTED
         finally:  # also after a search that was interrupted or has failed
             with location.explain_errors():
-                _print_best(console, _write_results(study))
+                _print_best(console, results := _write_results(study))
             _print_storage(console, options.storage, location)
-    return 0
+    return 0 if results.best else 1
 
 
 def show_trials(name: str, address: str | None) -> None:
@@ -256,8 +256,7 @@ def _print_best(console: Console, found: "StudyResults") -> None:
         console.print(f"No other trial beats these in {found.metric} and {' and '.join(found.sizes)}: {front}")
         console.print(f"Next: modelyard tune {found.entry} --apply --trial NUMBER writes one of them into params.yaml")
         return
-    confirm = f"Next: modelyard tune {found.entry} --confirm trains the best trials and the baseline with more seeds"
-    console.print(_after_confirmation(found) if found.is_confirmed else confirm, highlight=False)
+    console.print(_next_step(found), highlight=False)
 
 
 def _print_storage(console: Console, address: str | None, location: "StudyStorage") -> None:
@@ -265,6 +264,16 @@ def _print_storage(console: Console, address: str | None, location: "StudyStorag
     if address:
         hint = f"With --storage {location.safe_address}, or set MODELYARD_OPTUNA_STORAGE once."
         console.print(hint, style="dim", highlight=False, soft_wrap=True)
+
+
+def _next_step(found: "StudyResults") -> str:
+    from modelyard.tuning.results import NOTHING_TO_CONFIRM
+
+    if found.is_confirmed:
+        return _after_confirmation(found)
+    if not found.candidates:
+        return f"{NOTHING_TO_CONFIRM} Run more trials or widen a range."
+    return f"Next: modelyard tune {found.entry} --confirm trains the best trials and the baseline with more seeds"
 
 
 def _after_confirmation(found: "StudyResults") -> str:

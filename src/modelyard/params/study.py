@@ -19,6 +19,7 @@ PARAMETERS = "parameters"
 """What can be minimized beside the score. Not the latency: with it, no search could be repeated."""
 
 EPOCHS = "training.epochs"
+SEED = "training.seed"
 
 START_UP_TRIALS = 5  # before TPE has a model; Optuna's default of 10 needed more compute (benchmarks/search)
 
@@ -217,6 +218,9 @@ def study_mistakes(
     for key, variation in study.search_space.items():
         if key not in known:
             yield Mistake(("search_space", key), f"{study.experiment} has no such key; {suggest_setting(key, known)}")
+        elif key == SEED:
+            reason = "the seed is chance, not a setting: `modelyard tune STUDY --confirm` trains with several"
+            yield Mistake(("search_space", key), reason)
         else:
             yield from _refused_values(key, variation, experiment)
         if key == EPOCHS and isinstance(variation, Range) and int(variation.step or 1) != (variation.step or 1):

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from modelyard.core.errors import ModelyardError
 from modelyard.params.claim import Changes
 from modelyard.params.project import Project
-from modelyard.params.study import tuned_name
+from modelyard.params.study import SEED, tuned_name
 from modelyard.params.variants import resolve
 from modelyard.replication.claims import ALPHA
 from modelyard.replication.paired_tests import p_value_above
@@ -25,7 +25,6 @@ from modelyard.replication.seed_statistics import seed_statistics
 from modelyard.replication.series import Series, is_constant
 
 SEEDS = 5
-SEED = "training.seed"
 NARROW = "Narrow the search space, and search again with --new."
 
 Values = npt.NDArray[np.float64]

@@ -162,6 +162,8 @@ def _chosen_trial(results: StudyResults, number: int) -> FrozenTrial:
     if number not in finished:
         known = ", ".join(map(str, finished)) or "none"
         raise ModelyardError(f"study {results.name} has no finished trial {number}; finished are: {known}.")
+    if finished[number] is results.baseline:
+        raise ModelyardError(f"trial {number} is the baseline, experiment {results.experiment} unchanged.")
     return finished[number]
 
 

@@ -96,8 +96,8 @@ class Objective:
             score = max(means) if self.plan.direction == "maximize" else min(means)
             if not math.isfinite(sum(means)):
                 raise ModelyardError(f"{self.plan.metric} became {sum(means)}")
-            if study.folds and not study.sizes:
-                report_or_prune(trial, score, len(scores), study.folds)
+            if study.folds:
+                progress.report_or_prune(score, len(scores), study.folds)
         if compared:
             trial.set_user_attr(READ_OFF, compared[means.index(score)])
         return [score, *(float(sum(layer.parameters for layer in model.layers)) for _ in study.sizes)]
@@ -119,9 +119,16 @@ class TrialProgress:
     epochs: int = 0
     planned: int = 0
     has_epochs: bool = False
+    can_be_pruned: bool = False
 
     def start(self, experiment: Any) -> None:
-        """Store how many epochs this experiment has at most."""
+        """Store how many epochs this experiment has at most, and whether it can be pruned.
+
+        Optuna prunes by one value only, and never the baseline, with which every comparison is.
+        """
+        trials = self.trial.study.get_trials(deepcopy=False)
+        is_baseline = enqueued_values(trials[self.trial.number]) == enqueued_values(trials[0])
+        self.can_be_pruned = not (self.plan.study.sizes or is_baseline)
         self.has_epochs = hasattr(experiment.training, "epochs")
         self.planned = getattr(experiment.training, "epochs", 1) * (self.plan.study.folds or 1)
         self.trial.set_user_attr("epochs_planned", self.planned)
@@ -140,19 +147,19 @@ class TrialProgress:
         self.epochs += 1
         score = float(metrics[self.plan.metric])
         self.report(self.epochs, self.planned, score)
-        if not self.plan.study.folds and not self.plan.study.sizes:  # Optuna prunes by one value only
-            report_or_prune(self.trial, score, self.epochs, self.planned)
+        if not self.plan.study.folds:
+            self.report_or_prune(score, self.epochs, self.planned)
 
+    def report_or_prune(self, score: float, step: int, last: int) -> None:
+        """Report an intermediate score; a trial at its last step is not pruned any more.
 
-def report_or_prune(trial: optuna.Trial, score: float, step: int, last: int) -> None:
-    """Report an intermediate score; a trial at its last step is not pruned any more.
-
-    Raises:
-        TrialPruned: the pruner stops the trial.
-    """
-    trial.report(score, step)
-    if step < last and trial.should_prune():
-        raise optuna.TrialPruned(f"{score:.4g} after step {step} of {last}")
+        Raises:
+            TrialPruned: the pruner stops the trial.
+        """
+        if not self.plan.study.sizes:
+            self.trial.report(score, step)
+        if step < last and self.can_be_pruned and self.trial.should_prune():
+            raise optuna.TrialPruned(f"{score:.4g} after step {step} of {last}")
 
 
 def suggest_values(trial: optuna.Trial, plan: Plan) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from modelyard.params.study import EPOCHS
 from modelyard.tuning import plots
 from modelyard.tuning.apply import find_winner
 from modelyard.tuning.results import (
+    NOTHING_TO_CONFIRM,
     READ_OFF,
     STATE_NAMES,
     StudyResults,
@@ -119,6 +120,8 @@ def _gain(results: StudyResults) -> str:
 def _confirmation(results: StudyResults) -> str:
     """The best trials and the baseline over seeds, or the command that trains them."""
     command = f"`modelyard tune {results.entry} --confirm`"
+    if not results.candidates:
+        return f"{NOTHING_TO_CONFIRM} Run more trials or widen a range."
     if not results.confirmation:
         return f"Not confirmed: {command} trains the best trials and the baseline with several seeds."
     table = confirmation_rows(results.confirmation)
@@ -136,11 +139,12 @@ def _confirmation(results: StudyResults) -> str:
 
 
 def _front(results: StudyResults) -> str:
-    number = next((trial for trial in results.front if trial is not results.baseline), results.front[0]).number
+    number = next((trial.number for trial in results.front if trial is not results.baseline), None)
+    apply = f"`modelyard tune {results.entry} --apply --trial {number}` writes trial {number} into params.yaml."
     return (
         f"No other trial beats these in {results.metric} and {' and '.join(results.sizes)}:\n\n"
         f"{_trials(results, sorted(results.front, key=results.rank))}\n\n"
-        f"`modelyard tune {results.entry} --apply --trial {number}` writes trial {number} into params.yaml."
+        f"{'No trial beats the baseline in either.' if number is None else apply}"
     )
 
 

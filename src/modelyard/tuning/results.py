@@ -16,6 +16,7 @@ from modelyard.metrics.bootstrap import CONFIDENCE
 from modelyard.params.study import EPOCHS
 from modelyard.tuning.retries import baseline_trials, counted_trials, enqueued_values
 
+NOTHING_TO_CONFIRM = "No trial besides the baseline has finished."
 MAY_BE_CHANCE = "The trial with the best mean is not better than the baseline by more than chance (p < 0.05)."
 SEED_CHANGES_NOTHING = "The seed changes nothing here, so seeds do not show what is due to chance."
 CONFIRMATION = "confirmation"  # the attribute of a study that holds what replication.confirmation found
@@ -257,16 +258,17 @@ class StudyResults:
 
 def read_study(study: Study) -> StudyResults:
     """Read a study that `modelyard tune` created, also under names of earlier versions."""
-    attributes = study.user_attrs
+    attributes, trials = study.user_attrs, study.get_trials()
+    front = study.best_trials if len(study.directions) > 1 else ()
     return StudyResults(
         name=study.study_name,
         experiment=attributes["experiment"],
         metric=attributes["metric"],
         space={RENAMED.get(key, key): value for key, value in attributes["space"].items()},
         maximize=study.directions[0] is StudyDirection.MAXIMIZE,
-        trials=study.get_trials(),
+        trials=trials,
         confirmation=attributes.get(CONFIRMATION),
-        front=study.best_trials if len(study.directions) > 1 else (),
+        front=[trials[trial.number] for trial in front if "repeats" not in trial.user_attrs],
     )
 
 

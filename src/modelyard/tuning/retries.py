@@ -83,10 +83,11 @@ def retry_abandoned_trials(study: optuna.Study, all_hosts: bool) -> None:
 def retry_failed_baseline(study: optuna.Study) -> None:
     """Enqueue the values of trial 0 again if it has failed, unless its training diverged, which it would again.
 
-    Every comparison of the study is with the baseline, and what made it fail may have been mended since.
+    Every comparison of the study is with the baseline, and what made it fail may have been mended since. Earlier
+    versions could prune it.
     """
     found = baseline_trials(study.get_trials(deepcopy=False))
-    if {trial.state for trial in found} == {TrialState.FAIL} and not has_diverged(found[-1]):
+    if {trial.state for trial in found} <= {TrialState.FAIL, TrialState.PRUNED} and not has_diverged(found[-1]):
         study.enqueue_trial(enqueued_values(found[0]), user_attrs={"again": found[-1].number})
 
 

@@ -18,16 +18,18 @@ from modelyard.data.inputs import load_training
 from modelyard.orchestration.engine import Call, Ended, Engine, Task
 from modelyard.orchestration.local_engine import LocalEngine
 from modelyard.params.project import Project
+from modelyard.params.variants import digest
 from modelyard.tuning import retries, storage
 from modelyard.tuning.plan import Plan, make_plan
 from modelyard.tuning.results import read_study
+from modelyard.tuning.search_lock import only_search
 from modelyard.tuning.storage import StudyStorage
 from modelyard.tuning.worker import EpochFinished, RunTrial, TrialFinished, TrialStarted, WorkerReady, run_trial
 
 POLL_SECONDS = 0.2
 LOOKS = 6  # for trials of other searches, per heartbeat
 SAME_FAILURES = 5  # in a row, which stop a search
-REBUILD, STARTED, DONE = "rebuild", "begun", "done"  # the attribute of a study that is a rebuild, and its values
+REBUILD, DONE = "rebuild", "done"  # the attribute of a study that is a rebuild: of which settings, or that it is done
 
 
 @dataclass(frozen=True)
@@ -285,20 +287,28 @@ def rebuild_study(project: Project, name: str, root: Path, on_update: OnUpdate) 
     check_folds(plan)
     location = storage.find_storage(name, None, root)
     study = storage.open_study(plan, location, new=not _is_unfinished_rebuild(plan, location))
-    study.set_user_attr(REBUILD, STARTED)
-    with closing(LocalEngine(1, log=study_log(study.study_name, root))) as engine:
+    study.set_user_attr(REBUILD, _settings_digest(plan))
+    with (
+        only_search(study.study_name, root),
+        closing(LocalEngine(1, log=study_log(study.study_name, root))) as engine,
+    ):
         Search(study, location, plan, on_update).run(engine, Budget(plan.study.n_trials, plan.study.timeout))
     study.set_user_attr(REBUILD, DONE)
     return study
 
 
 def _is_unfinished_rebuild(plan: Plan, location: StudyStorage) -> bool:
-    """Whether the latest study is a stopped rebuild with the same search space."""
+    """Whether the latest study is a stopped rebuild with the same settings."""
     with location.explain_errors():
         opened = location.open()
         latest = storage.latest_name(plan.name, opened)
         attributes = optuna.load_study(study_name=latest, storage=opened).user_attrs if latest else {}
-    return attributes.get(REBUILD) == STARTED and not storage.changes_since(attributes["space"], plan.space)
+    return bool(attributes.get(REBUILD) == _settings_digest(plan))
+
+
+def _settings_digest(plan: Plan) -> str:
+    """A hash of everything that the trials of a rebuild follow from."""
+    return digest([plan.space, plan.study.model_dump(mode="json"), plan.runtime.model_dump(mode="json")])
 
 
 def check_folds(plan: Plan) -> None:
