@@ -136,6 +136,12 @@ def test_one_metric_outside_makes_it_different(verify) -> None:
     assert verify({"mae": 2.01, "r2": 0.2}).verdict is RebuildVerdict.DIFFERENT
 
 
+def test_a_metric_that_no_table_shows_is_compared_too(verify) -> None:
+    found = verify({"loss": 5.0})
+    assert found.verdict is RebuildVerdict.DIFFERENT
+    assert any(text.startswith("loss 1 -> 5, outside") for text in found.metrics)
+
+
 def test_other_code_and_settings_are_named_once(verify) -> None:
     assert verify({"mae": 2.01}, code="edited", epochs=5).reasons == (
         "src/model.py is not the file that the result was built with",

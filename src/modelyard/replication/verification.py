@@ -121,10 +121,11 @@ def compare(project: Project, experiment: str, root: Path, rebuilt: Path, upstre
 def _compare_metrics(project: Project, experiment: str, root: Path, rebuilt: Path) -> tuple[list[str], bool]:
     """The metrics that differ, as text, and whether all lie in the range that is expected."""
     results, again = results_of(project, experiment, root), results_of(project, experiment, rebuilt)
-    shown = metrics.shown_metrics(project.task_of(experiment))
-    old, new = results.compared(shown), again.metrics
+    measured = [name for name in results.metrics if name in results.intervals]
+    compared = dict.fromkeys([*metrics.shown_metrics(project.task_of(experiment), measured), *measured])
+    old, new = results.compared(compared), again.metrics
     texts, within = [], True
-    for metric in shown:
+    for metric in compared:
         then, now = old[metric][0], new.get(metric, np.nan)
         if _are_equal(then, now):
             continue
