@@ -64,7 +64,6 @@ def test_a_claim_on_request_is_trained_only_where_it_is_named(run_linear: Run, l
     shutil.rmtree(linear_clone / ".modelyard")
     done = run_linear("replicate")
     assert "✓" not in done.stdout
-    assert "Claims not run: fewer_samples." in done.stdout
     assert run_linear("replicate", "fewer_samples").stdout.count("✓ diabetes_linear seed") == 12
 
 
@@ -86,9 +85,32 @@ def test_results_stay_in_the_reports_where_their_runs_are_not_kept(run_linear: R
     lines = table.read_text().splitlines()
     shutil.rmtree(linear_clone / ".modelyard")
     done = run_linear("replicate", "diabetes_linear", "--seeds", "2")
-    assert "Claims not run: fewer_samples." in done.stdout
+    assert "Claims not run" not in done.stdout
     assert claim_entry(linear_clone) == before | {"origin": FROM_REPORT}
     assert set(lines) < set(table.read_text().splitlines())
+
+
+def test_the_reports_keep_a_replication_until_a_new_one_has_as_many_seeds(run_linear: Run, linear_clone: Path):
+    table, before = linear_clone / "reports" / "replication.csv", claim_entry(linear_clone)
+    rows = table.read_text()
+    kept = sorted((linear_clone / ".modelyard" / "replication").rglob("*.json"), key=lambda file: int(file.stem))
+    for file in kept[4:]:  # a replication that was stopped after two seeds of each side
+        file.unlink()
+    done = run_linear("replicate", "--minutes", "0")
+    assert "8 of 8 runs are left" in done.stdout
+    assert "so that the reports keep the earlier runs: fewer_samples." in done.stdout
+    assert "keeps the 6 seeds that it has of diabetes_linear, which are more than 2" in done.stderr
+    assert claim_entry(linear_clone) == before | {"origin": FROM_REPORT}
+    assert table.read_text() == rows
+
+
+def test_runs_of_another_comparison_do_not_leave_the_report_in_silence(run_linear: Run, linear_clone: Path):
+    claims_file = linear_clone / "claims.yaml"
+    claims_file.write_text(claims_file.read_text().replace("metric: mae", "metric: mse"))
+    shutil.rmtree(linear_clone / ".modelyard")
+    done = run_linear("replicate", "--minutes", "0")
+    assert "has runs of another comparison" in done.stderr
+    assert "Claims not run: fewer_samples." in done.stdout
 
 
 @pytest.mark.slow
@@ -120,6 +142,8 @@ def test_without_time_the_number_of_runs_that_are_left_is_printed(run_linear: Ru
         (("drop_out",), "did you mean dropout?"),
         (("cifar10_vgg16",), "starts from pretrained weights"),
         (("mnist_mlp", "--splits"), "not drawn at random"),
+        (("dropout", "--splits"), "--splits is for experiments"),
+        (("stride", "--seeds", "12"), "stride plans two looks"),
     ],
 )
 @pytest.mark.usefixtures("project")

@@ -313,7 +313,7 @@ def test_the_table_has_a_row_per_claim_with_sides_effect_and_verdict(results):
     sides = "| `digits_mlp with model.dropout 0.5` | `digits_mlp_onehot` | training.epochs 4, a split for each seed |"
     assert f"{sides} accuracy, higher | +1.91 (+1.78 to +2.04) | +10.43 | 1.00 (0.72 to 1.00) | 1.1e-10 / 1 |" in clear
     assert clear.endswith(" | 10 | 2.0 / 1.5 | **holds** | samples of this kind |")
-    untested = "**inconclusive**; fewer than 5 pairs, so it was not tested"
+    untested = "**inconclusive**; 1 of 10 seeds"
     assert single.endswith(f" |  | 1 | 2.0 / 1.5 | {untested} | samples of this kind |")
     assert "| ours |" in none
     assert none.endswith("|  |  |  |  | 0 | 2.0 / 1.5 | **not run** | samples of this kind |")
@@ -332,7 +332,9 @@ def test_the_json_holds_every_run_and_the_interval(results):
 
 def test_reported_runs_count_while_the_comparison_is_the_same(results, project):
     entry, asked = claims.as_json(results)["claims"]["clear"], results["clear"].claim
-    reworded, other = (asked.model_copy(update=change) for change in ({"says": "in other words"}, {"metric": "loss"}))
+    reworded, other = (
+        asked.model_copy(update=change) for change in ({"says": "in other words", "smallest": 0.1}, {"metric": "loss"})
+    )
     reported = reported_runs(project, reworded, entry)
     np.testing.assert_array_equal(reported.differences, results["clear"].pairs.differences)
     assert reported.seconds == (2.0, 1.5)
@@ -341,6 +343,11 @@ def test_reported_runs_count_while_the_comparison_is_the_same(results, project):
     assert claims.markdown({"clear": result}).endswith(f"| **holds**; {UNKNOWN_CODE} | samples of this kind |\n")
     result = assess({"clear": other}, {"clear": reported_runs(project, other, entry)})["clear"]
     assert (result.verdict, result.remark) == (Verdict.NOT_RUN, "")
+
+
+def test_reported_runs_are_corrected_for_the_splits_that_they_had(results, project):
+    entry = claims.as_json(results)["claims"]["clear"] | {"test_ratio": 0.375}
+    assert reported_runs(project, results["clear"].claim, entry).test_ratio == 0.375
 
 
 @pytest.fixture(scope="module")
@@ -432,7 +439,7 @@ def test_a_crossed_claim_counts_a_run_that_diverged_without_predictions(project,
 def test_fewer_than_five_pairs_have_no_verdict(direction: str):
     result = assess({"one": claim(direction)}, {"one": pairs(9.0, seeds=4)})["one"]
     assert (result.verdict, result.p_value_for) == (Verdict.INCONCLUSIVE, None)
-    assert "fewer than 5 pairs, so it was not tested; 5 seeds would settle an effect of 0.5" in result.remark
+    assert result.remark == "4 of 10 seeds", "the spread of so few is no plan"
 
 
 def test_redrawn_splits_need_more_evidence_than_other_seeds():

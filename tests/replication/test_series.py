@@ -150,7 +150,17 @@ def test_an_earlier_summary_keeps_its_rows_of_experiments_that_were_not_run_here
     gone = earlier[earlier.experiment == "linear"].assign(experiment="deleted")
     pd.concat([earlier, gone]).to_csv(file, index=False)
     combined = series.with_earlier_rows(summary[summary.experiment == "boosting"], file, project)
-    assert combined.groupby("experiment").seeds.unique().to_dict() == {"boosting": [1], "linear": [9]}
+    assert combined.groupby("experiment").seeds.unique().to_dict() == {"boosting": [9], "linear": [9]}
+
+
+@pytest.mark.parametrize("change", [{"seeds": 1}, {"seeds": 9, "settings": "another"}])
+def test_earlier_rows_give_way_unless_they_have_more_seeds_of_the_same_settings(
+    project, run_here, kept, tmp_path, change: dict
+):
+    run_here([(series_of(project, "boosting"), 1)])
+    summary, file = series.summarize(project, {}, kept), tmp_path / "replication.csv"
+    summary.assign(mean=0.0, **change).to_csv(file, index=False)
+    pd.testing.assert_frame_equal(series.with_earlier_rows(summary, file, project), summary)
 
 
 def test_a_failed_run_is_not_kept_and_is_tried_again(project, kept, tmp_path):

@@ -26,7 +26,7 @@ from modelyard.params.claim import ClaimSettings
 from modelyard.params.project import Project
 from modelyard.params.variants import resolve
 from modelyard.replication import claims, mlflow_log, paired_runs, series
-from modelyard.replication.claims import ClaimResult
+from modelyard.replication.claims import ClaimResult, Verdict
 from modelyard.replication.paired_runs import PairedRuns
 from modelyard.replication.run_display import RunDisplay
 from modelyard.replication.series import Series, Work, run_jobs
@@ -53,6 +53,7 @@ def replicate(names: Sequence[str], seeds: int | None, minutes: float, options: 
     declared = params.load_claims(project)
     chosen = names or [name for name, claim in declared.items() if not claim.on_request]
     of_chosen, end = dict.fromkeys(chosen, seeds), time.monotonic() + 60 * minutes
+    _refuse_options(declared, chosen, seeds, splits)
     looks = {name: seeds or declared[name].seeds for name in chosen if name in declared}
     code = 0
     with open_engine(options, console) as engine:
@@ -66,7 +67,7 @@ def replicate(names: Sequence[str], seeds: int | None, minutes: float, options: 
             if not further or code == INTERRUPTED or time.monotonic() >= end:
                 break
             looks |= further
-    _report(project, results, folder, console)
+    _report(project, results, looks, folder, console)
     mlflow_log.write((each for each, _ in wanted), folder)
     return code
 
@@ -162,7 +163,27 @@ def _print_left(left: int, total: int, console: Console) -> None:
     console.print(f"{left} of {total} runs are left; run again to continue.", highlight=False)
 
 
-def _report(project: Project, results: Mapping[str, ClaimResult], folder: Path, console: Console) -> None:
+def _refuse_options(
+    declared: Mapping[str, ClaimSettings], chosen: Sequence[str], seeds: int | None, splits: bool
+) -> None:
+    """Refuse options that a claim's plan leaves no room for.
+
+    Raises:
+        ModelyardError: one was given.
+    """
+    planned = [name for name in chosen if name in declared and declared[name].second_look]
+    if seeds and planned:
+        raise ModelyardError(
+            f"--seeds: {', '.join(planned)} plans two looks, after each of which the test has its share of the error. "
+            "Leave --seeds out, or change `seeds` and `second_look` in claims.yaml."
+        )
+    if splits and all(name in declared for name in chosen):
+        raise ModelyardError("--splits is for experiments; a claim has `splits` in claims.yaml.")
+
+
+def _report(
+    project: Project, results: Mapping[str, ClaimResult], looks: Mapping[str, int], folder: Path, console: Console
+) -> None:
     """Write and print the results of the runs kept in `folder`; reported results of other runs stay in the reports."""
     summary = series.summarize(project, params.load_published(project), folder)
     write_table(SEEDS_TABLE, series.with_earlier_rows(summary, SEEDS_TABLE, project))
@@ -173,23 +194,27 @@ def _report(project: Project, results: Mapping[str, ClaimResult], folder: Path, 
     tested = {name: result for name, result in results.items() if len(result.pairs.first) and not result.pairs.origin}
     if tested:
         console.print(_claim_table(tested))
-    if len(tested) < len(results):
-        console.print(f"Claims not run: {', '.join(sorted(results.keys() - tested.keys()))}.", highlight=False)
+    if unfinished := [name for name in looks if results[name].pairs.origin]:
+        text = "Not enough seeds yet, so that the reports keep the earlier runs"
+        console.print(f"{text}: {', '.join(unfinished)}.", highlight=False)
+    if not_run := [name for name, result in results.items() if result.verdict is Verdict.NOT_RUN]:
+        console.print(f"Claims not run: {', '.join(sorted(not_run))}.", highlight=False)
     console.print("Written: reports/replication.csv, reports/claims.json, reports/claims.md", highlight=False)
 
 
 def _assess(
     project: Project, declared: Mapping[str, ClaimSettings], folder: Path, seeds: Mapping[str, int | None]
 ) -> dict[str, ClaimResult]:
-    """The verdicts by the runs kept in `folder`, else by those of reports/claims.json.
+    """The verdicts by the runs kept in `folder`; by those of reports/claims.json until there are as many as planned.
 
     `seeds` is the number of seeds by claim; None or absent: the number that the claim states.
     """
     reported, pairs = _reported(), {}
     for name, claim in declared.items():
         pairs[name] = paired_runs.paired_runs(project, claim, folder, seeds.get(name))
-        if name in reported and not len(pairs[name].first):
-            pairs[name] = _reported_runs(project, claim, reported[name], pairs[name])
+        if name in reported and len(pairs[name]) < (seeds.get(name) or claim.seeds):
+            earlier = _reported_runs(project, claim, reported[name], pairs[name])
+            pairs[name] = max(pairs[name], earlier, key=len)
     return claims.assess(declared, pairs, seeds)
 
 
@@ -204,9 +229,13 @@ def _reported() -> dict[str, Any]:
 
 def _reported_runs(project: Project, claim: ClaimSettings, entry: Any, otherwise: PairedRuns) -> PairedRuns:
     try:
-        return paired_runs.reported_runs(project, claim, entry)
+        runs = paired_runs.reported_runs(project, claim, entry)
     except (AttributeError, KeyError, TypeError, ValueError):  # an entry of another version: its runs are not known
         return otherwise
+    if entry.get("pairs") and not len(runs):
+        text = f"warning: {CLAIMS} has runs of another comparison of {claim.says!r}; they are left out"
+        print(text, file=sys.stderr)  # noqa: T201
+    return runs
 
 
 def _summary_table(summary: "pd.DataFrame") -> Table:

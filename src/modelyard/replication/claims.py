@@ -97,8 +97,11 @@ class ClaimResult:
 
     @property
     def probability(self) -> Probability | None:
-        """How probable it is that one run of the first has the higher metric; None if all pairs are equal."""
-        if not self.is_measured or not np.any(self.pairs.differences):
+        """How probable it is that one run of the first has the higher metric.
+
+        None if all pairs are equal, or if the test samples are resampled, whose variance it does not have.
+        """
+        if not self.is_measured or not np.any(self.pairs.differences) or self.claim.crossed:
             return None
         return probability_of_superiority(self.pairs.differences, self.pairs.test_ratio)
 
@@ -156,8 +159,7 @@ class ClaimResult:
             return f"{self.claim.metric} is not measured for this data set, so it was not tested"
         if self.pairs.diverged:
             return f"no finite {self.claim.metric} with {self.pairs.diverged} of {count} seeds, so it was not tested"
-        too_few = f"fewer than {FEWEST_PAIRS} pairs, so it was not tested" if 0 < count < FEWEST_PAIRS else ""
-        return too_few or (f"{count} of {wanted} seeds" if 0 < count < wanted else "")
+        return f"{count} of {wanted} seeds" if 0 < count < wanted else ""
 
     @property
     def _unplanned(self) -> str:
@@ -189,7 +191,8 @@ class ClaimResult:
     @property
     def _plan(self) -> str:
         """What would settle a claim that is not settled."""
-        if self.verdict is not Verdict.INCONCLUSIVE or not self.difference or self.difference.sd is None:
+        is_tested = self.p_value_for is not None
+        if self.verdict is not Verdict.INCONCLUSIVE or not is_tested or not self.difference:
             return ""
         smallest, count, seconds = f"{self.claim.smallest:g}", self.seeds_needed, self.pairs.seconds
         if count is None and self.claim.crossed:
@@ -201,8 +204,6 @@ class ClaimResult:
             )
         if count is None:
             return f"not even {MOST_SEEDS:,} seeds would settle an effect of {smallest}"
-        if count <= len(self.pairs) and self.p_value_for is None:
-            return ""  # it is to be tested with more
         if count <= len(self.pairs):
             return f"{count} seeds would have settled an effect of {smallest} (power {POWER})"
         cost = f", {count * sum(seconds) / 60:.1f} minutes of training" if seconds else ""
@@ -376,8 +377,9 @@ def _legend(results: Mapping[str, ClaimResult]) -> str:
         "and against the claim, are corrected, and a verdict needs one below 0.05. The intervals are not corrected, "
         "each is of its claim alone: one beside *inconclusive* can exclude zero. Cohen's d is the mean difference in "
         "standard deviations of the differences. P(first > second) is the probability that one run of the first has "
-        "the higher metric; it is left out where all pairs are equal. Seconds are the mean of a run of the first and "
-        "of one of the second; runs share the machine. A verdict is *less certain* where one side varies much more "
+        "the higher metric; it is left out where all pairs are equal, and where test samples are resampled. Seconds "
+        "are the mean of a run of the first and of one of the second; runs share the machine. A verdict is *less "
+        "certain* where one side varies much more "
         "than the other, because too many are wrong if that comes from rare bad runs (docs/claims.md).\n\n"
         "The number of seeds that would settle a claim is for a test of its own, with new seeds: seeds that are added "
         "until a verdict fits make it wrong more often than in 5 %. Most comparisons train on part of the samples and "

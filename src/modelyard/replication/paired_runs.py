@@ -17,7 +17,8 @@ from modelyard.replication.series import KeptRun, Series, is_constant
 FROM_REPORT = "runs of an earlier report"
 OTHER_CODE = "runs of earlier code or settings"
 UNKNOWN_CODE = "runs of code that was not recorded"
-NOT_COMPARED = {"says", "notebook", "on_request"}  # of a claim: they change no result
+# Of a claim: what the values of its runs follow from; the others say how they are tested.
+RUN_SETTINGS = {"first", "second", "changes", "metric", "splits", "crossed"}
 
 Values = npt.NDArray[np.float64]
 Sides = list[tuple[Series, int]]
@@ -100,13 +101,13 @@ def paired_runs(project: Project, claim: ClaimSettings, folder: Path, seeds: int
 
 
 def reported_runs(project: Project, claim: ClaimSettings, entry: Mapping[str, Any]) -> PairedRuns:
-    """The runs of a claim's entry in claims.json; none if its comparison has changed since.
+    """The runs of a claim's entry in claims.json, with the splits of that time; none if it compares other runs now.
 
     Raises:
         ValueError: its sides have different numbers of values.
     """
     # Compared as JSON: lists of claims.yaml are tuples.
-    now, then = (each.model_dump(mode="json", exclude=NOT_COMPARED) for each in (claim, claim_from_report(entry)))
+    now, then = (each.model_dump(mode="json", include=RUN_SETTINGS) for each in (claim, claim_from_report(entry)))
     first, second = (np.array(entry[side]["values"] if now == then else [], float) for side in ("first", "second"))
     if len(first) != len(second):
         raise ValueError("the sides have different numbers of values")
@@ -118,7 +119,7 @@ def reported_runs(project: Project, claim: ClaimSettings, entry: Mapping[str, An
     return PairedRuns(
         first,
         second,
-        _test_ratio(sides, claim),
+        entry.get("test_ratio", _test_ratio(sides, claim)),
         variance,
         seconds,
         keys,

@@ -314,7 +314,10 @@ def read_summary(file: Path | TextIO) -> "pd.DataFrame":
 
 
 def with_earlier_rows(summary: "pd.DataFrame", file: Path, project: Project) -> "pd.DataFrame":
-    """A summary, completed with the rows of an earlier one in `file` for experiments that are not in it."""
+    """A summary, completed with the rows of an earlier one in `file` for experiments that are not in it.
+
+    Rows of more seeds with the same settings stay in place of its own, which may be of a replication that was stopped.
+    """
     import pandas as pd
 
     if not file.exists():
@@ -324,13 +327,30 @@ def with_earlier_rows(summary: "pd.DataFrame", file: Path, project: Project) -> 
     except ModelyardError as error:
         print(f"warning: {error}; it is written again", file=sys.stderr)  # noqa: T201
         return summary
-    known = set(zip(summary.experiment, summary.splits, strict=True))
+    new = {_of(row): row for row in summary.to_dict("records")}
     earlier = [
         row
         for row in rows
-        if (row["experiment"], row["splits"]) not in known and row["experiment"] in project.all_experiments
+        if row["experiment"] in project.all_experiments and (_of(row) not in new or _has_more_seeds(row, new[_of(row)]))
     ]
-    return pd.DataFrame([*summary.to_dict("records"), *earlier], columns=list(COLUMNS))
+    kept = {_of(row): row for row in earlier}
+    for of in kept.keys() & new.keys():
+        print(  # noqa: T201
+            f"note: {file} keeps the {kept[of]['seeds']} seeds that it has of {of[0]}, which are more than "
+            f"{new[of]['seeds']}",
+            file=sys.stderr,
+        )
+    ours = [row for row in summary.to_dict("records") if _of(row) not in kept]
+    return pd.DataFrame([*ours, *earlier], columns=list(COLUMNS))
+
+
+def _of(row: Mapping[Any, Any]) -> tuple[str, bool]:
+    """Of which runs a row is: the experiment, and whether each seed drew its own split."""
+    return row["experiment"], bool(row["splits"])
+
+
+def _has_more_seeds(row: Mapping[Any, Any], other: Mapping[Any, Any]) -> bool:
+    return bool(row["settings"] == other["settings"] and row["seeds"] > other["seeds"])
 
 
 def has_other_settings(row: Any, project: Project) -> bool:
