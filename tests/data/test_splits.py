@@ -281,7 +281,7 @@ def test_validation_samples_have_a_seed_of_their_own_where_one_is_given():
     [
         ({"group": "wo"}, {"who": [1.0, 2.0]}, "`split.group: wo`: the table has no such column; did you mean who?"),
         ({"group": "who"}, {}, "this data set is no table, so it has no columns"),
-        ({"time": "day"}, {"day": [0, 1]}, "`split.time: day`: this column is text, which has no order in time"),
+        ({"time": "day"}, {"day": [0, 1]}, "`split.time: day`: this column has text, which has no order in time"),
         (
             {"time": "day"},
             {"day": [0.0, np.nan]},

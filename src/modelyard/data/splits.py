@@ -314,8 +314,8 @@ def _column(name: str, by: SplitBy, keys: Keys) -> npt.NDArray[Any]:
     is_text = values.dtype.kind != "f"
     if by == "time" and is_text:
         raise ModelyardError(
-            f"{setting}: this column is text, which has no order in time: name a column of dates or numbers, or write "
-            "its dates as 2024-12-31."
+            f"{setting}: this column has text, which has no order in time: name a column of dates or numbers, or write "
+            "all its dates as 2024-12-31."
         )
     gaps = np.flatnonzero(values < 0 if is_text else ~np.isfinite(values))
     if len(gaps):

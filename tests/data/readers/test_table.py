@@ -278,6 +278,13 @@ def test_keys_identify_the_values_of_each_column_dropped_ones_too(read):
     assert set(raw.keys) == {"who", "a", "seen", "y"}
 
 
+def test_keys_of_a_column_with_numbers_and_texts_are_those_of_texts(read):
+    rows = "".join(f"{ticket},2024-01-{day},{day},{day}\n" for day, ticket in enumerate(["10", "9", "", "A7"], 29))
+    raw = read(f"ticket,seen,a,y\n{rows}", "regression", "y", columns={"ticket": "drop", "seen": "drop"})
+    assert raw.keys["ticket"].tolist() == [0, 1, -1, 2]
+    assert raw.keys["seen"].tolist() == [0, 1, 2, 3]  # there is no 32nd of January
+
+
 @pytest.mark.parametrize("ending", ["parquet", "feather"])
 def test_a_file_with_types_is_read_as_the_same_csv_file(ending: str, read, tmp_path: Path):
     expected = read(MIXED, task="regression", target="y")

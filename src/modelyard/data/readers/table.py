@@ -95,7 +95,9 @@ class Keys(Mapping[str, np.ndarray]):
         raw, missing = self._table.columns[name], self._settings.missing.get(name, ())
         column = _declared(name, self._settings) or _guess(name, raw, self._settings)
         if column is not None and column.kind != "category":
-            return to_numbers(raw, column, self._settings.decimal).values[:, -1]
+            found = to_numbers(raw, column, self._settings.decimal)
+            if not found.errors:  # a column that is no feature may also have texts, which are no gaps
+                return found.values[:, -1]
         texts = as_text(without_gaps(raw, missing))
         codes = to_numbers(raw, Column(name=name, kind="category", categories=_distinct(texts), missing=missing))
         return np.nan_to_num(codes.values[:, 0], nan=-1).astype(np.int64)
