@@ -152,6 +152,13 @@ def test_what_is_no_date_is_told_with_its_row():
     }
 
 
+@pytest.mark.parametrize("date, date_format", [("2024-01-31", "ISO8601"), ("31.01.2024", "%d.%m.%Y")])
+def test_now_and_today_are_no_dates(date: str, date_format: str):
+    found = errors(date, "now", "today", kind="date", parts=("year",), date_format=date_format)
+    assert list(found) == [1, 2]
+    assert found[1].startswith("'now' in column 'a' is no date such as")
+
+
 def test_a_column_has_a_feature_for_each_part_of_its_dates():
     assert Column(name="a", kind="date", parts=("year", "days")).features == ("a year", "a days")
     assert Column(name="a", kind="number").features == ("a",)

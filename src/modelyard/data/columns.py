@@ -26,6 +26,7 @@ RARE = "(rare)"  # stands for the values that fewer have, in what is kept or pub
 UNKNOWN = -1.0  # the code of a category that is not among those of the column
 FLAGS = {"true": 1.0, "false": 0.0}
 ISO = "ISO8601"
+WORDS = ("now", "today")  # pandas takes them as the moment of reading, whatever the format
 DAY = np.timedelta64(1, "D")
 
 
@@ -269,6 +270,8 @@ def _dates(raw: "pa.ChunkedArray", column: Column, _decimal: str) -> Numbers:
 
     texts = is_text(raw)
     series = raw.to_pandas()
+    if texts:
+        series = series.mask(series.isin(WORDS))
     dates = pd.to_datetime(series, format=column.date_format if texts else None, errors="coerce", utc=True)
     moments = pd.DatetimeIndex(dates).tz_localize(None)
     values = np.column_stack([_PARTS[part](moments) for part in column.parts])
