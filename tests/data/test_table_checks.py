@@ -112,6 +112,16 @@ def test_words_for_a_gap_and_dates_of_other_forms_are_found(look) -> None:
     assert ambiguous == "dates like %d/%m/%Y (%m/%d/%Y fits as well)"
 
 
+def test_years_of_two_digits_that_lie_in_the_future_are_told(look) -> None:
+    days = [f"{1 + row % 28:02}.03.{68 - row % 60:02}" for row in range(ROWS)]
+    remarks = ["dates like %d.%m.%y", "dates in the future: years 00 to 68 are taken as 2000 to 2068"]
+    for found, expected in zip(look(born=days).remarks["born"], remarks, strict=True):
+        assert found.startswith(expected)
+    born = DateColumn(kind="date", format="%d.%m.%y")
+    assert look(born=days, settings={"columns": {"born": born}}).remarks["born"][0].startswith(remarks[1])
+    assert look(born=[day[:-2] + "99" for day in days]).remarks["born"] == remarks[:1]
+
+
 def test_classes_in_other_words_few_rows_and_copies(look) -> None:
     classes = np.where(PRICE > 5, "high", "low")
     classes[:4] = "odd"

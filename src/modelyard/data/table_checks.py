@@ -1,6 +1,7 @@
 """What looks wrong in a table, and what settings to propose for it: gaps, dates, ids, and the target in disguise."""
 
 import re
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -102,7 +103,7 @@ def examine(table: RawTable, settings: TableDataset) -> Examination:
     """Find what looks wrong; what the settings say of a column is kept."""
     remarks = defaultdict[str, list[str]](list)
     columns = {column.name: column for column in profile(table, settings)}
-    for step in (_gaps_in_words, _gaps_in_numbers, _dates, _useless, _ids, _rare_classes, _leaks, _codes):
+    for step in (_gaps_in_words, _gaps_in_numbers, _dates, _future, _useless, _ids, _rare_classes, _leaks, _codes):
         for finding in list(step(table, settings, columns)):
             changed, effect = _with(settings, finding)
             if changed is not settings:
@@ -194,6 +195,17 @@ def _dates(table: RawTable, settings: TableDataset, columns: Columns) -> Iterato
             other = f" ({fitting[1]} fits as well)" if fitting[1:] else ""
             kind = DateColumn(kind="date", format=fitting[0])
             yield _Finding(column.name, f"dates like {fitting[0]}{other}", "columns", kind)
+
+
+def _future(_table: RawTable, _settings: TableDataset, columns: Columns) -> Iterator[_Finding]:
+    """Dates with years of two digits that lie in the future."""
+    for column in _features(columns):
+        has_short_years = column.kind == "date" and column.column and "%y" in column.column.date_format
+        if has_short_years and column.high is not None and column.high > time.time() / 86400:
+            yield _Finding(
+                column.name,
+                "dates in the future: years 00 to 68 are taken as 2000 to 2068; if others are meant, write four digits",
+            )
 
 
 def _has_time_zone(raw: "pa.ChunkedArray") -> bool:
