@@ -194,6 +194,11 @@ def test_dates_without_a_time_have_no_hour(read):
     assert raw.features == ("seen year", "seen month", "seen weekday", "seen days")
 
 
+def test_a_column_that_is_called_like_a_part_of_another_one_s_dates_is_refused(refusal):
+    message = refusal("seen,seen year,y\n2024-01-31,1,1\n2024-02-01,2,2\n", task="regression", target="y")
+    assert "'seen year' has the name of a feature that another column's dates become: rename the column" in message
+
+
 def test_columns_are_what_the_settings_say(read):
     raw = read(
         "code,id,when,y\n1,7,31.01.2024,1\n2,8,01.02.2024,2\n1,9,NA,3\n",

@@ -190,6 +190,10 @@ def parse(table: RawTable, settings: TableDataset) -> RawData:
         raise TableError("no column is left for a feature; take one that is dropped back in")
     _refuse_copies(table, target, columns)
     features = tuple(feature for column in columns for feature in column.features)
+    if repeated := [name for name, count in Counter(features).items() if count > 1]:
+        raise TableError(
+            f"column {repeated[0]!r} has the name of a feature that another column's dates become: rename the column"
+        )
     x = np.empty((len(table.rows), len(features)))
     start = 0
     for column in columns:
