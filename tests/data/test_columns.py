@@ -126,6 +126,14 @@ def test_categories_have_codes_in_their_order_and_unknown_ones_are_told():
     assert found.gaps.tolist() == [False, False, True, False]
 
 
+@pytest.mark.parametrize("decimal", [".", ","])
+def test_a_number_is_the_same_category_with_a_zero_after_its_decimal_sign(decimal: str):
+    raw = pa.chunked_array([[text.replace(".", decimal) for text in ("1.0", "2", "3.0", "1", "2.0")]])
+    found = to_numbers(raw, Column(name="a", kind="category", categories=("1", f"2{decimal}0")), decimal)
+    np.testing.assert_array_equal(found.values[:, 0], [0, 1, UNKNOWN, 0, 1])
+    assert found.unknown == {2: f"3{decimal}0"}
+
+
 def test_whole_numbers_are_the_same_category_whatever_their_type():
     for raw in (["3"], [3], [3.0], [3.0, None]):
         assert as_text(pa.chunked_array([raw])).to_pylist()[0] == "3"

@@ -253,16 +253,22 @@ def _refuse_mixed(found: Numbers, is_flag: npt.NDArray[np.bool_], raw: "pa.Chunk
         )
 
 
-def _categories(raw: "pa.ChunkedArray", column: Column, _decimal: str) -> Numbers:
+def _categories(raw: "pa.ChunkedArray", column: Column, decimal: str) -> Numbers:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     texts = as_text(raw)
     codes = pc.index_in(texts, value_set=pa.array(column.categories, texts.type))
-    values = _float64(codes.cast(pa.float64()))
-    unknown = np.flatnonzero(texts.is_valid().to_numpy() & np.isnan(values))
-    values[unknown] = UNKNOWN
-    return Numbers(values[:, np.newaxis], unknown={int(row): texts[int(row)].as_py() for row in unknown})
+    found = Numbers(_float64(codes.cast(pa.float64()))[:, np.newaxis])
+    unknown = np.flatnonzero(texts.is_valid().to_numpy() & found.gaps).tolist()
+    known = {text: code for code, text in enumerate(column.categories)} if unknown else {}
+    for row in unknown:
+        text, zero = texts[row].as_py(), f"{decimal}0"
+        # pandas writes 1.0 for the category 1 where other rows have none.
+        found.values[row] = code = known.get(text.removesuffix(zero), known.get(text + zero, UNKNOWN))
+        if code == UNKNOWN:
+            found.unknown[row] = text
+    return found
 
 
 def _dates(raw: "pa.ChunkedArray", column: Column, _decimal: str) -> Numbers:
