@@ -190,6 +190,12 @@ def test_text_in_views_is_read_as_text(tmp_path: Path):
     assert read_to_train(tmp_path / "mine.feather")[0].x.tolist() == [[0], [1], [0]]
 
 
+def test_a_long_field_is_read(file: Path):
+    file.write_text(f"a,note,y\n1,{'x' * 200_000},3\n4,,6\n7,,10\n")
+    _, features = read_to_train(file, columns={"note": "drop"})
+    assert features == ("a",)
+
+
 def test_a_line_break_in_quotes_is_part_of_the_value(file: Path):
     file.write_text('a,kind,y\n1,"red\nand blue",3\n2,green,4\n')
     samples, _ = read_to_train(file)

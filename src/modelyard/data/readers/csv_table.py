@@ -28,6 +28,7 @@ PLACEHOLDER = re.compile(r"Unnamed: \d+|__index_level_\d+__")
 NUMBER = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+([eE][-+]?[0-9]+)?")
 BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")  # of UTF-16, whose text has zeros as other files' bytes have
 HEAD = 1024  # bytes that tell text from anything else
+LONGEST = 10_000_000  # characters of a field; a quote that is not closed makes one of the rest of the file
 PART = 10_000  # rows that are held as Python's own text at a time
 
 
@@ -74,6 +75,7 @@ def read_parts(path: Path, format_: CsvFormat) -> Iterator[RawTable]:
     """
     import pyarrow as pa
 
+    csv.field_size_limit(LONGEST)  # by default 131,072
     with _open(path, format_.encoding) as content:
         try:
             head = list(islice(content, 2))
