@@ -19,7 +19,7 @@ from modelyard.core.files import atomic_file
 from modelyard.params.checks import load, load_claims, load_published
 
 LINE_WIDTH, INDENT = 118, "  "  # of an entry before it is indented within its section
-PLAIN = re.compile(r"[A-Za-z_]+([ ./-]?[A-Za-z0-9_]+)*")
+PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*([ ./-][A-Za-z0-9_]+)*")
 CHECKS = {"published.yaml": load_published, "claims.yaml": load_claims}  # of the files beside params.yaml
 BLOCK_STYLES = ("|", ">")
 NOT_TEXT = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
