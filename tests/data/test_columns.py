@@ -46,7 +46,15 @@ def test_a_number_that_means_no_value_does_so_however_it_is_written():
 
 
 def test_what_means_no_value_in_one_way_is_an_error_without_it():
-    assert "if it means no value, add `missing: {a: ['?']}`" in errors("1", "?")[1]
+    assert 'if it means no value, add `missing: {a: ["?"]}`' in errors("1", "?")[1]
+
+
+def test_lines_of_settings_in_errors_are_yaml_whatever_the_name_of_the_column():
+    found = to_numbers(pa.chunked_array([["1", "- #"]]), Column(name="price, USD", kind="number")).errors[1]
+    assert 'add `missing: {"price, USD": ["- #"]}`' in found
+    assert 'add `columns: {"price, USD": category}`' in found
+    found = to_numbers(pa.chunked_array([["x"]]), Column(name="a: b", kind="boolean")).errors[0]
+    assert 'add `missing: {"a: b": [x]}`' in found
 
 
 def test_a_decimal_comma_is_read_where_it_is_given_and_then_a_point_is_none():
@@ -62,7 +70,7 @@ def test_what_is_no_number_of_float32_is_refused(text: str):
 
 
 @pytest.mark.parametrize(
-    "text, advice", [("nan", "missing: {a: ['nan']}"), ("inf", "missing:"), ("1e39", "at most 3.4e+38")]
+    "text, advice", [("nan", "missing: {a: [nan]}"), ("inf", "missing:"), ("1e39", "at most 3.4e+38")]
 )
 def test_what_a_network_cannot_take_as_a_number_has_its_own_advice(text: str, advice: str):
     assert advice in errors("1", text)[1]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from modelyard.core.config import Settings
+from modelyard.core.config import Settings, in_yaml
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,10 +180,10 @@ def _advice(text: str, name: str, decimal: str) -> str:
         )
     if _is_number(text) and np.isfinite(float(text)):
         return f", at most {LARGEST:.2g} in size, as float32 holds them"
-    return f"; if it means no value, add `missing: {{{name}: [{text!r}]}}` to the data set" + (
+    return f"; if it means no value, add `missing: {{{in_yaml(name)}: [{in_yaml(text)}]}}` to the data set" + (
         ""
         if _is_number(text)
-        else f"; if the column is text, add `columns: {{{name}: category}}`, or drop instead of category"
+        else f"; if the column is text, add `columns: {{{in_yaml(name)}: category}}`, or drop instead of category"
     )
 
 
@@ -238,7 +238,7 @@ def _numbers_among(texts: tuple[str, ...], name: str, decimal: str) -> Iterator[
 def _no_flag(text: str, name: str) -> str:
     return (
         f"{text!r} in column {name!r}, where True or False belongs, or 1 or 0; if it means no value, add "
-        f"`missing: {{{name}: [{text!r}]}}` to the data set"
+        f"`missing: {{{in_yaml(name)}: [{in_yaml(text)}]}}` to the data set"
     )
 
 

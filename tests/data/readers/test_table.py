@@ -76,7 +76,7 @@ def test_a_file_from_a_spreadsheet_is_read_the_same(read, content: str):
         ),
         pytest.param(
             GOOD.replace("4,", "tall,"),
-            ("row 2 below the header: 'tall' in column 'height', where a number", "missing: {height: ['tall']}"),
+            ("row 2 below the header: 'tall' in column 'height', where a number", "missing: {height: [tall]}"),
             id="text",
         ),
         pytest.param(GOOD.replace("4,", "inf,"), ("row 2 below the header: 'inf' in",), id="infinite"),
@@ -262,6 +262,14 @@ def test_text_of_many_values_is_refused_with_the_line_to_write(refusal):
     message = refusal("name,a,y\n" + rows, task="regression", target="y")
     assert "'name' (100 different values in 100 rows)" in message
     assert "columns: {name: drop}" in message
+
+
+def test_lines_of_settings_in_refusals_are_yaml_whatever_the_names(refusal):
+    rows = "".join(f"person {number},,{number}\n" for number in range(100))
+    message = refusal('"name: first, last",a,y\n' + rows, "regression", "y", columns={"a": "drop"})
+    assert 'columns: {"name: first, last": drop}' in message
+    message = refusal('"- b",a,y\n,1,1\n,2,2\n', task="regression", target="y")
+    assert 'add `columns: {"- b": drop}`' in message
 
 
 def test_ten_thousand_categories_are_refused_even_if_they_are_asked_for(refusal):

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BeforeValidator, Field, model_validator
 
-from modelyard.core.config import Settings, suggest
+from modelyard.core.config import Settings, in_yaml, suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.data.columns import (
     FLAGS,
@@ -233,13 +233,15 @@ def _guess(name: str, raw: "pa.ChunkedArray", settings: TableDataset) -> Column 
     values = without_gaps(raw, missing)
     present = len(values) - values.null_count
     if not present:
-        raise TableError(f"column {name!r} has no value in any row: add `columns: {{{name}: drop}}` to the data set")
+        raise TableError(
+            f"column {name!r} has no value in any row: add `columns: {{{in_yaml(name)}: drop}}` to the data set"
+        )
     if not is_text(values):
         kind = kind_of_type(values.type)
         if kind is None:
             raise TableError(
-                f"column {name!r} holds {values.type}, which no model takes: add `columns: {{{name}: drop}}` to the "
-                "data set"
+                f"column {name!r} holds {values.type}, which no model takes: add "
+                f"`columns: {{{in_yaml(name)}: drop}}` to the data set"
             )
         return Column(name=name, kind=kind, parts=("days",) if kind == "date" else (), missing=missing)
     flags = pc.all(pc.is_in(pc.utf8_lower(values.drop_null()), value_set=pa.array(list(FLAGS)))).as_py()
@@ -282,7 +284,7 @@ def _complete(column: Column, raw: "pa.ChunkedArray") -> Column:
         if len(categories) > MOST_CATEGORIES:
             raise TableError(
                 f"column {column.name!r} has {len(categories)} categories; at most {MOST_CATEGORIES} can be learnt: "
-                f"merge some, or add `columns: {{{column.name}: drop}}` to the data set"
+                f"merge some, or add `columns: {{{in_yaml(column.name)}: drop}}` to the data set"
             )
         return column.model_copy(update={"categories": categories})
     if column.kind == "date":
@@ -299,7 +301,7 @@ def _complete(column: Column, raw: "pa.ChunkedArray") -> Column:
 
 def _explain_text(refused: Mapping[str, int], rows: int) -> str:
     named = ", ".join(f"{name!r} ({count} different values in {rows} rows)" for name, count in refused.items())
-    lines = ", ".join(f"{name}: drop" for name in refused)
+    lines = ", ".join(f"{in_yaml(name)}: drop" for name in refused)
     return (
         f"text of many values, from which nothing can be learnt as it is: {named}. Leave the columns out by adding to "
         f"the data set\n  columns: {{{lines}}}\nor write category for one whose values come again"
