@@ -74,7 +74,7 @@ def _plain(clone: ProjectClone, project: Project, experiment: str, target: str) 
     entry = project.inputs[project.experiments[experiment].input]
     dataset = project.datasets[entry.dataset]
     raw = readers.read(dataset, clone.raw / entry.dataset)
-    divider = find_divider(entry.split, raw.samples, raw.keys, raw.classes)
+    divider = find_divider(entry.split, raw.samples, raw.keys, raw.texts, raw.classes)
     kept, test = divide_test(len(raw.samples), entry.split, divider)
     order, held_out = divide_validation(len(kept), entry.split, divider and divider.take(kept))
     training = kept[order][: len(kept) - held_out]

@@ -104,6 +104,17 @@ def test_a_persons_own_files_in_data_and_what_is_being_written_stay(cluttered: P
     assert not (cluttered / "data/raw/gone").exists()
 
 
+@pytest.mark.parametrize("path", ["{project}/data/raw/mine/houses.csv", "./data/../data/raw/mine", "data/raw", "data"])
+def test_a_persons_own_files_stay_however_their_path_is_written(cluttered: Path, path: str) -> None:
+    with editing(cluttered / "params.yaml") as content:
+        source = {"path": path.format(project=cluttered), "sha256": "0" * 64}
+        content["datasets"]["xor"]["files"] = {"houses.csv": source}
+    (cluttered / "data/raw/mine").mkdir()
+    (cluttered / "data/raw/mine/houses.csv").write_bytes(b"x")
+    assert modelyard("clean", "--yes").exit_code == 0
+    assert (cluttered / "data/raw/mine/houses.csv").exists()
+
+
 def test_the_folder_that_a_training_of_dvc_writes_into_stays(cluttered: Path) -> None:
     for name in ("locked", "written", "left"):
         folder = cluttered / "results" / name / ".model.abcd.part"

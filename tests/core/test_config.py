@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import ruamel.yaml.scanner
+from hypothesis import example, given
+from hypothesis import strategies as st
 from pydantic import Field
 from ruamel.yaml import YAML
 from support.paths import ROOT
@@ -16,6 +18,7 @@ from modelyard.core.config import (
     Settings,
     all_values,
     flatten,
+    in_yaml,
     load_once,
     parse,
     parse_yaml,
@@ -247,6 +250,19 @@ def test_what_dvc_refuses_is_refused(text: str):
         YAML(typ="safe").load(text)
     with pytest.raises(expected.type):
         load_once(text)
+
+
+@given(st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]), max_size=50))
+@example("price, USD")
+@example("n/a")
+@example("rooms: all #")
+@example("2024-01-31")
+def test_a_text_in_a_line_of_yaml_is_read_back_equal(text: str):
+    assert load_once(f"columns: {{{in_yaml(text)}: [{in_yaml(text)}]}}") == {"columns": {text: [text]}}
+
+
+def test_plain_words_have_no_quotes_in_yaml():
+    assert [in_yaml(text) for text in ("n/a", "living area", "no", "?")] == ["n/a", "living area", '"no"', '"?"']
 
 
 def test_yaml_is_parsed_in_c(monkeypatch: pytest.MonkeyPatch):

@@ -46,7 +46,15 @@ def test_a_number_that_means_no_value_does_so_however_it_is_written():
 
 
 def test_what_means_no_value_in_one_way_is_an_error_without_it():
-    assert "if it means no value, add `missing: {a: ['?']}`" in errors("1", "?")[1]
+    assert 'if it means no value, add `missing: {a: ["?"]}`' in errors("1", "?")[1]
+
+
+def test_lines_of_settings_in_errors_are_yaml_whatever_the_name_of_the_column():
+    found = to_numbers(pa.chunked_array([["1", "- #"]]), Column(name="price, USD", kind="number")).errors[1]
+    assert 'add `missing: {"price, USD": ["- #"]}`' in found
+    assert 'add `columns: {"price, USD": category}`' in found
+    found = to_numbers(pa.chunked_array([["x"]]), Column(name="a: b", kind="boolean")).errors[0]
+    assert 'add `missing: {"a: b": [x]}`' in found
 
 
 def test_a_decimal_comma_is_read_where_it_is_given_and_then_a_point_is_none():
@@ -62,7 +70,7 @@ def test_what_is_no_number_of_float32_is_refused(text: str):
 
 
 @pytest.mark.parametrize(
-    "text, advice", [("nan", "missing: {a: ['nan']}"), ("inf", "missing:"), ("1e39", "at most 3.4e+38")]
+    "text, advice", [("nan", "missing: {a: [nan]}"), ("inf", "missing:"), ("1e39", "at most 3.4e+38")]
 )
 def test_what_a_network_cannot_take_as_a_number_has_its_own_advice(text: str, advice: str):
     assert advice in errors("1", text)[1]
@@ -126,6 +134,14 @@ def test_categories_have_codes_in_their_order_and_unknown_ones_are_told():
     assert found.gaps.tolist() == [False, False, True, False]
 
 
+@pytest.mark.parametrize("decimal", [".", ","])
+def test_a_number_is_the_same_category_with_a_zero_after_its_decimal_sign(decimal: str):
+    raw = pa.chunked_array([[text.replace(".", decimal) for text in ("1.0", "2", "3.0", "1", "2.0")]])
+    found = to_numbers(raw, Column(name="a", kind="category", categories=("1", f"2{decimal}0")), decimal)
+    np.testing.assert_array_equal(found.values[:, 0], [0, 1, UNKNOWN, 0, 1])
+    assert found.unknown == {2: f"3{decimal}0"}
+
+
 def test_whole_numbers_are_the_same_category_whatever_their_type():
     for raw in (["3"], [3], [3.0], [3.0, None]):
         assert as_text(pa.chunked_array([raw])).to_pylist()[0] == "3"
@@ -150,6 +166,13 @@ def test_what_is_no_date_is_told_with_its_row():
     assert errors("2024-01-31", "2024-02-31", "", kind="date", parts=("year",)) == {
         1: "'2024-02-31' in column 'a' is no date such as 2024-01-31 or 2024-01-31 09:30"
     }
+
+
+@pytest.mark.parametrize("date, date_format", [("2024-01-31", "ISO8601"), ("31.01.2024", "%d.%m.%Y")])
+def test_now_and_today_are_no_dates(date: str, date_format: str):
+    found = errors(date, "now", "today", kind="date", parts=("year",), date_format=date_format)
+    assert list(found) == [1, 2]
+    assert found[1].startswith("'now' in column 'a' is no date such as")
 
 
 def test_a_column_has_a_feature_for_each_part_of_its_dates():

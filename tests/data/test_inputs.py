@@ -291,8 +291,8 @@ def test_a_description_of_another_version_is_refused_with_what_to_do(tmp_path: P
 def _keyed(test: bool = False) -> RawData:
     """50 samples of 10 people, in no order of time; `test` adds test samples of the data set's own."""
     random = np.random.default_rng(0)
-    keys = {"who": np.arange(50) % 10, "day": random.permutation(50).astype(float)}
-    raw = RawData(_table().samples, features=("a", "b", "c"), keys=keys)
+    keys, texts = {"day": random.permutation(50).astype(float)}, {"who": (np.arange(50) % 10).astype(str)}
+    raw = RawData(_table().samples, features=("a", "b", "c"), keys=keys, texts=texts)
     return replace(raw, test=_table(1).samples) if test else raw
 
 

@@ -102,6 +102,9 @@ def test_gaps_without_a_strategy_are_refused_with_the_line_to_write():
     message = str(raised.value)
     assert "'age' in 2 (row 2 below the header is the first), 'sex' in 1" in message
     assert "imputation: {age: median, sex: most_frequent}" in message
+    columns = [Column(name="price, USD", kind="number")]
+    with pytest.raises(ModelyardError, match=r'imputation: \{"price, USD": median\}'):
+        refuse_gaps(columns, choose_imputation(columns, "refuse"), np.array([[1], [NAN]]))
 
 
 @pytest.mark.parametrize(

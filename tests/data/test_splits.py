@@ -191,9 +191,9 @@ TIMES = st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=80).map(np.array)
 HALVES = st.floats(0.2, 0.6)
 
 
-def _divided(split: Split, y: np.ndarray, **keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _divided(split: Split, y: np.ndarray, **columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The indices of the training, validation and test samples."""
-    divider = find_divider(split, Samples(np.zeros((len(y), 1)), y), keys, CLASSES)
+    divider = find_divider(split, Samples(np.zeros((len(y), 1)), y), columns, columns, CLASSES)
     training, test = divide_test(len(y), split, divider)
     order, held_out = divide_validation(len(training), split, divider and divider.take(training))
     cut = len(training) - held_out
@@ -226,7 +226,7 @@ def test_no_group_is_in_two_parts_and_the_test_groups_are_those_of_scikit_learn(
     codes = np.unique(who, return_inverse=True)[1]
     cut = int(len(np.unique(who)) * (1 - fraction))
     assume(cut > 1)
-    parts = _divided(split, np.zeros(len(who)), who=who.astype(float))
+    parts = _divided(split, np.zeros(len(who)), who=who.astype(str))
     assert sorted(np.concatenate(parts)) == list(range(len(who)))
     training, validation, test = (set(who[part]) for part in parts)
     assert not (training & validation or training & test or validation & test)
@@ -237,6 +237,14 @@ def test_no_group_is_in_two_parts_and_the_test_groups_are_those_of_scikit_learn(
     )
     assert parts[2].tolist() == expected.tolist()
     assert len(test) == groups - cut
+
+
+@pytest.mark.parametrize("who", [["1000", "1001", "A7", "A7"], ["100000000000000001", "100000000000000002"] * 2])
+def test_groups_are_told_apart_by_their_text_also_where_it_looks_like_a_number(who: list[str]):
+    numbers = np.array([float(each) if each.isdigit() else np.nan for each in who])
+    split, samples = Split(test=0.5, test_seed=1, group="who"), Samples(np.zeros((4, 1)), np.zeros(4))
+    divider = find_divider(split, samples, {"who": numbers}, {"who": np.array(who)})
+    assert divider.values.tolist() == [sorted(set(who)).index(each) for each in who]
 
 
 @given(TIMES, HALVES)
@@ -279,9 +287,9 @@ def test_validation_samples_have_a_seed_of_their_own_where_one_is_given():
 @pytest.mark.parametrize(
     ("rule", "keys", "refusal"),
     [
-        ({"group": "wo"}, {"who": [1.0, 2.0]}, "`split.group: wo`: the table has no such column; did you mean who?"),
+        ({"group": "wo"}, {"who": ["1", "2"]}, "`split.group: wo`: the table has no such column; did you mean who?"),
         ({"group": "who"}, {}, "this data set is no table, so it has no columns"),
-        ({"time": "day"}, {"day": [0, 1]}, "`split.time: day`: this column is text, which has no order in time"),
+        ({"time": "day"}, {"day": [0, 1]}, "`split.time: day`: this column has text, which has no order in time"),
         (
             {"time": "day"},
             {"day": [0.0, np.nan]},
@@ -289,17 +297,16 @@ def test_validation_samples_have_a_seed_of_their_own_where_one_is_given():
         ),
         (
             {"group": "who"},
-            {"who": [-1, 0]},
+            {"who": ["", "A7"]},
             "1 of 2 samples have no value in this column that can be read, the first of them sample 1",
         ),
     ],
 )
 def test_a_column_that_cannot_divide_is_refused_with_what_to_do(rule: dict, keys: dict, refusal: str):
     split = Split(test=0.2, **rule, **({} if "time" in rule else {"test_seed": 1}))
+    columns = {key: np.array(column) for key, column in keys.items()}
     with pytest.raises(ModelyardError) as raised:
-        find_divider(
-            split, Samples(np.zeros((2, 1)), np.zeros(2)), {key: np.array(column) for key, column in keys.items()}
-        )
+        find_divider(split, Samples(np.zeros((2, 1)), np.zeros(2)), columns, columns)
     assert refusal in str(raised.value)
 
 
@@ -313,7 +320,7 @@ def test_a_column_that_cannot_divide_is_refused_with_what_to_do(rule: dict, keys
 )
 def test_too_few_samples_of_a_class_or_groups_are_refused(rule: dict, y: list, fraction: float, refusal: str):
     with pytest.raises(ModelyardError) as raised:
-        _divided(Split(test=fraction, test_seed=1, **rule), np.array(y), who=np.array(y))
+        _divided(Split(test=fraction, test_seed=1, **rule), np.array(y), who=np.array(y, str))
     assert refusal in str(raised.value)
 
 

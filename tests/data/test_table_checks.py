@@ -112,6 +112,32 @@ def test_words_for_a_gap_and_dates_of_other_forms_are_found(look) -> None:
     assert ambiguous == "dates like %d/%m/%Y (%m/%d/%Y fits as well)"
 
 
+@pytest.mark.parametrize("date_format", ["%Y-%m-%d", "%d.%m.%Y", "%m/%d/%y"])
+def test_a_few_values_that_are_no_date_leave_a_column_of_dates(look, date_format: str) -> None:
+    days = [*pd.date_range("2024-01-03", periods=ROWS - 2).strftime(date_format), "unknown", "2024-13-45"]
+    found, is_iso = look(odd=days), date_format == "%Y-%m-%d"
+    assert found.settings.columns["odd"] == ("date" if is_iso else DateColumn(kind="date", format=date_format))
+    wrong = "2 values are no date, such as 'unknown' in row 199; if no value: --missing odd=unknown"
+    assert found.remarks["odd"] == [f"dates like {'2024-01-31' if is_iso else date_format}", wrong]
+
+
+def test_dates_among_many_other_values_are_dropped_with_an_example(look) -> None:
+    days = [*pd.date_range("2024-01-03", periods=ROWS - 6).strftime("%d.%m.%Y"), *(f"day {row}" for row in range(6))]
+    assert look(odd=days).remarks["odd"] == ["6 values are no date, such as 'day 0' in row 195: dropped"]
+    few = ["31.01.2024"] * (ROWS - 12) + [f"day {row % 6}" for row in range(12)]
+    assert "odd" not in look(odd=few).remarks  # categories
+
+
+def test_years_of_two_digits_that_lie_in_the_future_are_told(look) -> None:
+    days = [f"{1 + row % 28:02}.03.{68 - row % 60:02}" for row in range(ROWS)]
+    remarks = ["dates like %d.%m.%y", "dates in the future: years 00 to 68 are taken as 2000 to 2068"]
+    for found, expected in zip(look(born=days).remarks["born"], remarks, strict=True):
+        assert found.startswith(expected)
+    born = DateColumn(kind="date", format="%d.%m.%y")
+    assert look(born=days, settings={"columns": {"born": born}}).remarks["born"][0].startswith(remarks[1])
+    assert look(born=[day[:-2] + "99" for day in days]).remarks["born"] == remarks[:1]
+
+
 def test_classes_in_other_words_few_rows_and_copies(look) -> None:
     classes = np.where(PRICE > 5, "high", "low")
     classes[:4] = "odd"

@@ -117,6 +117,14 @@ def test_a_table_of_samples_names_classes_rows_and_categories() -> None:
     assert (table.label != table.suggested).all()
 
 
+def test_a_feature_that_is_called_like_a_column_of_the_table_does_not_replace_it() -> None:
+    rows = Samples(np.arange(24.0).reshape(12, 2) + 0.5, np.arange(12) % 2)
+    data = TrainingInput(describe(rows, 0, ("cheap", "dear"), features=("row", "label")), rows)
+    ranked = find_label_errors(rows.y, np.random.default_rng(0).dirichlet([1, 1], 12))
+    table = describe_samples(ranked, data, np.arange(50, 62)).set_index("row")
+    assert table.loc[51, ["label", "feature: row", "feature: label"]].tolist() == ["cheap", 0.5, 1.5]
+
+
 def test_words_of_texts_are_shown_and_not_kept(word_input: TrainingInput) -> None:
     ranked = find_label_errors(word_input.samples.y, np.random.default_rng(0).dirichlet([1, 1], 80)).head(3)
     table = describe_samples(ranked, word_input, np.arange(80))

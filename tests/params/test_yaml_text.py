@@ -46,6 +46,11 @@ def test_a_group_is_one_line_where_it_fits() -> None:
     assert max(map(len, lines)) <= LINE_WIDTH
 
 
+def test_a_long_word_is_written_at_once() -> None:
+    word = "a" * 10_000 + "!"
+    assert as_yaml({"description": word}) == f'description: "{word}"'
+
+
 def test_an_entry_is_added_after_the_last_one_and_nothing_else_changes() -> None:
     added = add_entry(TEXT, ("datasets",), "flats", as_yaml({"flats": {"rows": 1, "files": {"a": "b" * 120}}}))
     lines = ["", "    flats:", "      rows: 1", "      files:", f"        a: {'b' * 120}"]

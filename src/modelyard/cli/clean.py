@@ -102,11 +102,13 @@ def _find(project: Project, root: Path) -> Iterator[Unused]:
         unused_cache.find_unused(root),
         partial(unused_cache.remove_unused, root),
     )
+    own = [root.joinpath(path).resolve() for path in _own_paths(project)]
     for what, folder, names in (
-        ("raw data", "data/raw", {*project.datasets, *project.backbones, *_own_raw_data(project)}),
+        ("raw data", "data/raw", {*project.datasets, *project.backbones}),
         ("input", "data/inputs", {*project.inputs}),
     ):
-        yield _files(f"{what} that params.yaml does not name", _others(root / folder, names))
+        unnamed = [path for path in _others(root / folder, names) if not _overlaps(path.resolve(), own)]
+        yield _files(f"{what} that params.yaml does not name", unnamed)
     roots = sorted({results_root(section) for section in EXPERIMENT_SECTIONS})
     results = [folder for each in roots for folder in _others(root / each, project.all_experiments)]
     kept = map(ExperimentResults, results)
@@ -126,12 +128,16 @@ def _find(project: Project, root: Path) -> Iterator[Unused]:
     yield _files("left by killed runs", list(filter(is_left_over, left)))
 
 
-def _own_raw_data(project: Project) -> Iterator[str]:
-    """What a person keeps in data/raw: the files of data sets and batches."""
-    files = [source.path for dataset in project.datasets.values() for source in dataset.files.values() if source.path]
-    for path in (*files, *(batch.data for batch in project.batches.values())):
-        if Path(path).parts[:2] == ("data", "raw"):
-            yield from Path(path).parts[2:3]
+def _own_paths(project: Project) -> Iterator[str]:
+    """The files and folders of a person: those of data sets, backbones and batches."""
+    for entry in (*project.datasets.values(), *project.backbones.values()):
+        yield from (source.path for source in entry.files.values() if source.path)
+    yield from (batch.data for batch in project.batches.values())
+
+
+def _overlaps(path: Path, others: Iterable[Path]) -> bool:
+    """Whether a path is, holds or lies in one of the others."""
+    return any(path.is_relative_to(other) or other.is_relative_to(path) for other in others)
 
 
 def _files(what: str, paths: list[Path]) -> Unused:

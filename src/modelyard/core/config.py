@@ -1,5 +1,6 @@
 """Typed settings: the base of every section of a settings file, and error messages with key and line."""
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
@@ -64,6 +65,8 @@ class Mistake(NamedTuple):
     reason: str
 
 
+PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*([ ./-][A-Za-z0-9_]+)*")
+NOT_TEXT = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
 RENAMED = {
     "codes": "latent_dim",
     "context": "head_filters",
@@ -164,6 +167,19 @@ def suggest_setting(word: object, allowed: Iterable[str]) -> str:
     section, dot, last = str(word).rpartition(".")
     renamed = f"{section}{dot}{RENAMED.get(last, last)}"
     return f"renamed: write {renamed}" if renamed in allowed else suggest(word, allowed)
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text is plain words: YAML parsers do not agree on others without quotes."""
+    return bool(PLAIN.fullmatch(text)) and text.lower() not in NOT_TEXT
+
+
+def in_yaml(text: str) -> str:
+    """Return a text as it stands in a line of YAML, as a key or a value.
+
+    Messages have such lines; errors in the rows of a table are too many for ruamel.
+    """
+    return text if is_plain(text) else json.dumps(text, ensure_ascii=not text.isprintable())
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

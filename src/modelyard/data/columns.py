@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from modelyard.core.config import Settings
+from modelyard.core.config import Settings, in_yaml
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +26,7 @@ RARE = "(rare)"  # stands for the values that fewer have, in what is kept or pub
 UNKNOWN = -1.0  # the code of a category that is not among those of the column
 FLAGS = {"true": 1.0, "false": 0.0}
 ISO = "ISO8601"
+WORDS = ("now", "today")  # pandas takes them as the moment of reading, whatever the format
 DAY = np.timedelta64(1, "D")
 
 
@@ -179,10 +180,10 @@ def _advice(text: str, name: str, decimal: str) -> str:
         )
     if _is_number(text) and np.isfinite(float(text)):
         return f", at most {LARGEST:.2g} in size, as float32 holds them"
-    return f"; if it means no value, add `missing: {{{name}: [{text!r}]}}` to the data set" + (
+    return f"; if it means no value, add `missing: {{{in_yaml(name)}: [{in_yaml(text)}]}}` to the data set" + (
         ""
         if _is_number(text)
-        else f"; if the column is text, add `columns: {{{name}: category}}`, or drop instead of category"
+        else f"; if the column is text, add `columns: {{{in_yaml(name)}: category}}`, or drop instead of category"
     )
 
 
@@ -237,7 +238,7 @@ def _numbers_among(texts: tuple[str, ...], name: str, decimal: str) -> Iterator[
 def _no_flag(text: str, name: str) -> str:
     return (
         f"{text!r} in column {name!r}, where True or False belongs, or 1 or 0; if it means no value, add "
-        f"`missing: {{{name}: [{text!r}]}}` to the data set"
+        f"`missing: {{{in_yaml(name)}: [{in_yaml(text)}]}}` to the data set"
     )
 
 
@@ -252,16 +253,22 @@ def _refuse_mixed(found: Numbers, is_flag: npt.NDArray[np.bool_], raw: "pa.Chunk
         )
 
 
-def _categories(raw: "pa.ChunkedArray", column: Column, _decimal: str) -> Numbers:
+def _categories(raw: "pa.ChunkedArray", column: Column, decimal: str) -> Numbers:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     texts = as_text(raw)
     codes = pc.index_in(texts, value_set=pa.array(column.categories, texts.type))
-    values = _float64(codes.cast(pa.float64()))
-    unknown = np.flatnonzero(texts.is_valid().to_numpy() & np.isnan(values))
-    values[unknown] = UNKNOWN
-    return Numbers(values[:, np.newaxis], unknown={int(row): texts[int(row)].as_py() for row in unknown})
+    found = Numbers(_float64(codes.cast(pa.float64()))[:, np.newaxis])
+    unknown = np.flatnonzero(texts.is_valid().to_numpy() & found.gaps).tolist()
+    known = {text: code for code, text in enumerate(column.categories)} if unknown else {}
+    for row in unknown:
+        text, zero = texts[row].as_py(), f"{decimal}0"
+        # pandas writes 1.0 for the category 1 where other rows have none.
+        found.values[row] = code = known.get(text.removesuffix(zero), known.get(text + zero, UNKNOWN))
+        if code == UNKNOWN:
+            found.unknown[row] = text
+    return found
 
 
 def _dates(raw: "pa.ChunkedArray", column: Column, _decimal: str) -> Numbers:
@@ -269,6 +276,8 @@ def _dates(raw: "pa.ChunkedArray", column: Column, _decimal: str) -> Numbers:
 
     texts = is_text(raw)
     series = raw.to_pandas()
+    if texts:
+        series = series.mask(series.isin(WORDS))
     dates = pd.to_datetime(series, format=column.date_format if texts else None, errors="coerce", utc=True)
     moments = pd.DatetimeIndex(dates).tz_localize(None)
     values = np.column_stack([_PARTS[part](moments) for part in column.parts])

@@ -354,7 +354,7 @@ def _divide(raw: RawData, settings: InputSettings) -> tuple[_Divisible, int, _Di
 
 def _divide_test(raw: RawData, settings: InputSettings) -> tuple[_Divisible, _Divisible]:
     """Return the training samples and the test samples."""
-    divider = find_divider(settings.split, raw.samples, raw.keys, raw.classes)
+    divider = find_divider(settings.split, raw.samples, raw.keys, raw.texts, raw.classes)
     samples = _Divisible(raw.samples, np.arange(len(raw.samples)), divider)
     if settings.split.test == "predefined":
         if raw.test is None:

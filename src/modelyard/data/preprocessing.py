@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from modelyard.core.config import Settings, suggest
+from modelyard.core.config import Settings, in_yaml, suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.data import scaling
 from modelyard.data.columns import Column, DatePart
@@ -185,7 +185,7 @@ def refuse_gaps(columns: Sequence[Column], imputation: Sequence[Imputation], x: 
         for name, (_, rows) in list(gaps.items())[:EXAMPLES]
     ]
     lines = ", ".join(
-        f"{name}: {'most_frequent' if column.kind in WITHOUT_MEDIAN else 'median'}"
+        f"{in_yaml(name)}: {'most_frequent' if column.kind in WITHOUT_MEDIAN else 'median'}"
         for name, (column, _) in gaps.items()
     )
     raise ModelyardError(
@@ -207,7 +207,7 @@ def _fill(column: Column, imputation: Imputation, values: Array) -> float | None
     if not len(present):
         raise ModelyardError(
             f"column {column.name!r} has no value in any training sample: drop it with "
-            f"`columns: {{{column.name}: drop}}` of the data set"
+            f"`columns: {{{in_yaml(column.name)}: drop}}` of the data set"
         )
     if imputation.strategy == "median":
         return float(np.median(present))

@@ -17,7 +17,7 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 Indices = npt.NDArray[np.integer[Any]]
 SplitBy = Literal["class", "group", "time"]
 Keys = Mapping[str, npt.NDArray[Any]]
-"""By the name of each column of a table, numbers that identify its values (see `RawData.keys`)."""
+"""By the name of each column of a table, its values: see `RawData.keys` and `RawData.texts`."""
 
 
 class Split(Settings):
@@ -187,8 +187,17 @@ def check_task(split: Split, task: Task) -> None:
         raise ModelyardError(f"`stratify` is for classifications, and this data set is for {task}: leave it out")
 
 
-def find_divider(split: Split, samples: Samples, keys: Keys, classes: tuple[str, ...] = ()) -> Divider | None:
+def find_divider(
+    split: Split, samples: Samples, keys: Keys, texts: Keys, classes: tuple[str, ...] = ()
+) -> Divider | None:
     """Return by what samples are divided; None for a division by position or a plain shuffle.
+
+    Args:
+        split: how to divide.
+        samples: all samples.
+        keys: the columns of a table as numbers, where a time is found.
+        texts: its columns as text, where a group is found: as numbers, long ids would be equal.
+        classes: the names of the classes.
 
     Raises:
         ModelyardError: there is no such column, it has gaps, or it should be a time and is text.
@@ -197,7 +206,8 @@ def find_divider(split: Split, samples: Samples, keys: Keys, classes: tuple[str,
         return Divider("class", samples.y, classes)
     if split.by is None or split.column is None:
         return None
-    return Divider(split.by, _column(split.column, split.by, keys))
+    values = _column(split.column, split.by, texts if split.group else keys)
+    return Divider(split.by, np.unique(values, return_inverse=True)[1] if split.group else values)
 
 
 def _between_times(times: npt.NDArray[Any], cut: int) -> int:
@@ -303,27 +313,26 @@ def check_targets(training: Samples, test: Samples, task: Task, classes: Sequenc
             )
 
 
-def _column(name: str, by: SplitBy, keys: Keys) -> npt.NDArray[Any]:
-    """The group numbers, from 0, or the times that a column of a table has."""
+def _column(name: str, by: SplitBy, columns: Keys) -> npt.NDArray[Any]:
+    """The groups, as text, or the times that a column of a table has."""
     setting = f"`split.{by}: {name}`"
-    if not keys:
+    if not columns:
         raise ModelyardError(f"{setting}: this data set is no table, so it has no columns: leave it out.")
-    if name not in keys:
-        raise ModelyardError(f"{setting}: the table has no such column; {suggest(name, keys)}.")
-    values = keys[name]
-    is_text = values.dtype.kind != "f"
-    if by == "time" and is_text:
+    if name not in columns:
+        raise ModelyardError(f"{setting}: the table has no such column; {suggest(name, columns)}.")
+    values = columns[name]
+    if by == "time" and values.dtype.kind != "f":
         raise ModelyardError(
-            f"{setting}: this column is text, which has no order in time: name a column of dates or numbers, or write "
-            "its dates as 2024-12-31."
+            f"{setting}: this column has text, which has no order in time: name a column of dates or numbers, or write "
+            "all its dates as 2024-12-31."
         )
-    gaps = np.flatnonzero(values < 0 if is_text else ~np.isfinite(values))
+    gaps = np.flatnonzero(~np.isfinite(values) if by == "time" else values == "")
     if len(gaps):
         raise ModelyardError(
             f"{setting}: {len(gaps)} of {len(values)} samples have no value in this column that can be read, the first "
             f"of them sample {gaps[0] + 1}: fill the gaps, or remove these samples."
         )
-    return np.unique(values, return_inverse=True)[1] if by == "group" else values
+    return values
 
 
 def _refuse_empty(kept: int, held_out: int, setting: str, count: int, of: str = "samples") -> None:

@@ -1,6 +1,7 @@
 """What looks wrong in a table, and what settings to propose for it: gaps, dates, ids, and the target in disguise."""
 
 import re
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
-from modelyard.data.columns import Column, Kind, is_text, to_numbers, type_error, without_gaps
+from modelyard.data.columns import ISO, Column, Kind, is_text, to_numbers, type_error, without_gaps
 from modelyard.data.readers.csv_table import RawTable
-from modelyard.data.readers.table import DateColumn, TableDataset
+from modelyard.data.readers.table import ISO_DATE, DateColumn, TableDataset
 from modelyard.data.samples import TARGET_KINDS, Task
 from modelyard.data.table_profile import FEW, ColumnProfile, find_any_column, profile, profile_column
 
@@ -25,11 +26,12 @@ EXACT = 2**53  # the whole numbers up to it are exact as float64
 VALUE = re.compile(r"[-+]?\d*[.,]?\d+([eE][-+]?\d+)?|\d{4}-\d\d-\d\d.*|true|false", re.IGNORECASE)
 DATE_FORMATS = tuple(
     date + time
-    for date in ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%Y%m%d", "%d.%m.%y")
+    for date in ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y")
     for time in ("", " %H:%M", " %H:%M:%S")
 )
 ID_NAME = re.compile(r"(^|_|\b|(?<=[a-z]))(id|ID|Id|index|Index|nr|no|No|number|row)$")
 
+NEARLY_ALL = 0.9  # of the values; then the others are errors, and the column is no text
 DECIMAL_COMMA = re.compile(r"-?[\d.]*,\d+")
 MOST_WRONG = 5  # different values that do not fit a column; with more it is text and numbers mixed
 
@@ -102,7 +104,7 @@ def examine(table: RawTable, settings: TableDataset) -> Examination:
     """Find what looks wrong; what the settings say of a column is kept."""
     remarks = defaultdict[str, list[str]](list)
     columns = {column.name: column for column in profile(table, settings)}
-    for step in (_gaps_in_words, _gaps_in_numbers, _dates, _useless, _ids, _rare_classes, _leaks, _codes):
+    for step in (_gaps_in_words, _gaps_in_numbers, _dates, _future, _useless, _ids, _rare_classes, _leaks, _codes):
         for finding in list(step(table, settings, columns)):
             changed, effect = _with(settings, finding)
             if changed is not settings:
@@ -177,7 +179,7 @@ def _gaps_in_numbers(table: RawTable, settings: TableDataset, columns: Columns) 
 
 
 def _dates(table: RawTable, settings: TableDataset, columns: Columns) -> Iterator[_Finding]:
-    """Dates in another form than 2024-01-31."""
+    """Dates in another form than 2024-01-31, or with a few values that are none."""
     import pandas as pd
 
     for column in _features(columns):
@@ -186,14 +188,38 @@ def _dates(table: RawTable, settings: TableDataset, columns: Columns) -> Iterato
             yield _Finding(column.name, "times with an offset from UTC: taken in UTC, as those without an offset are")
         if column.kind not in ("text", "category") or not is_text(raw) or column.name in settings.columns:
             continue
-        values = pd.Series(without_gaps(raw, settings.missing.get(column.name, ())).drop_null().to_pandas())
-        if not values.str.match(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}( |$)").all():
+        values = without_gaps(raw, settings.missing.get(column.name, ())).to_pandas().dropna()
+        looks = values.str.match(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}([T ]|$)")
+        if looks.mean() < NEARLY_ALL:
             continue
-        fitting = [form for form in DATE_FORMATS if pd.to_datetime(values, format=form, errors="coerce").notna().all()]
-        if fitting:
-            other = f" ({fitting[1]} fits as well)" if fitting[1:] else ""
-            kind = DateColumn(kind="date", format=fitting[0])
-            yield _Finding(column.name, f"dates like {fitting[0]}{other}", "columns", kind)
+        patterns = {ISO: values.str.match(ISO_DATE)} | dict.fromkeys(DATE_FORMATS, looks)
+        fits = {
+            form: pattern & pd.to_datetime(values, format=form, errors="coerce", utc=True).notna()
+            for form, pattern in patterns.items()
+        }
+        most = max(fit.sum() for fit in fits.values())
+        form, *others = (form for form, fit in fits.items() if fit.sum() == most)
+        wrong = values[~fits[form]]
+        if most < NEARLY_ALL * len(values) or (wrong.nunique() > MOST_WRONG and column.kind == "category"):
+            continue
+        if wrong.nunique() > MOST_WRONG:
+            example = f"{wrong.iloc[0]!r} in row {table.rows[wrong.index[0]]}"
+            yield _Finding(column.name, f"{len(wrong)} values are no date, such as {example}", "columns", "drop")
+            continue
+        other = f" ({others[0]} fits as well)" if others else ""
+        kind = "date" if form == ISO else DateColumn(kind="date", format=form)
+        yield _Finding(column.name, f"dates like {'2024-01-31' if form == ISO else form}{other}", "columns", kind)
+
+
+def _future(_table: RawTable, _settings: TableDataset, columns: Columns) -> Iterator[_Finding]:
+    """Dates with years of two digits that lie in the future."""
+    for column in _features(columns):
+        has_short_years = column.kind == "date" and column.column and "%y" in column.column.date_format
+        if has_short_years and column.high is not None and column.high > time.time() / 86400:
+            yield _Finding(
+                column.name,
+                "dates in the future: years 00 to 68 are taken as 2000 to 2068; if others are meant, write four digits",
+            )
 
 
 def _has_time_zone(raw: "pa.ChunkedArray") -> bool:
@@ -301,7 +327,7 @@ def _explain_errors(column: ColumnProfile, table: RawTable) -> _Finding:
     errors, raw = column.errors or {}, table.columns[column.name]
     row = min(errors)
     value = str(raw[row].as_py())
-    if DECIMAL_COMMA.fullmatch(value):
+    if column.kind == "number" and DECIMAL_COMMA.fullmatch(value):
         return _Finding(column.name, f"{value!r}; if a decimal comma: --decimal ,")
     remark = f"{len(errors)} values are no {column.kind}, such as {value!r} in row {table.rows[row]}"
     if len({str(raw[row].as_py()) for row in errors}) > MOST_WRONG:

@@ -123,13 +123,14 @@ def describe_samples(ranked: "pd.DataFrame", data: TrainingInput, positions: np.
         positions: where each stands in the data set, see `inputs.training_positions`.
 
     Returns:
-        Columns: row, those of `ranked` with the names of the classes, and the features of a table.
+        Columns: row, those of `ranked` with the names of the classes, and the features of a table; one that is called
+        like another column, such as `row`, is `feature: row`.
     """
     classes = np.array(data.description.classes)
     table = ranked.assign(label=classes[ranked.label], suggested=classes[ranked.suggested])
     table.insert(0, "row", positions[ranked.index] + 1)
     for name, values in _features(data, ranked.index.to_numpy()).items():
-        table[name] = values
+        table[f"feature: {name}" if name in table else name] = values
     return table.reset_index(drop=True)
 
 

@@ -352,7 +352,7 @@ def _split_remarks(table: RawTable, examination: Examination) -> Iterator[str]:
 
 
 def _split_text(group: str = "", time: str = "") -> str:
-    return f"split: {{{', '.join(f'{key}: {value}' for key, value in _split(group, time, is_class=False).items())}}}"
+    return as_yaml({"split": _split(group, time, is_class=False)})
 
 
 def _may_be_groups(column: ColumnProfile, table: RawTable) -> bool:

@@ -13,16 +13,14 @@ from ruamel.yaml.emitter import Emitter
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from modelyard.core.config import read_yaml
+from modelyard.core.config import is_plain, read_yaml
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import atomic_file
 from modelyard.params.checks import load, load_claims, load_published
 
 LINE_WIDTH, INDENT = 118, "  "  # of an entry before it is indented within its section
-PLAIN = re.compile(r"[A-Za-z_]+([ ./-]?[A-Za-z0-9_]+)*")
 CHECKS = {"published.yaml": load_published, "claims.yaml": load_claims}  # of the files beside params.yaml
 BLOCK_STYLES = ("|", ">")
-NOT_TEXT = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
 
 
 class _OneLineKeys(Emitter):
@@ -149,10 +147,9 @@ def _in_one_line(key: str, value: Any) -> str:
 
 
 def _quoted(value: Any) -> Any:
-    """Settings with quotes around every text that is not plain words: YAML parsers do not agree on the others."""
+    """Settings with quotes around every text that is not plain words."""
     if isinstance(value, dict):
         return {key: _quoted(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_quoted(each) for each in value]
-    is_plain = not isinstance(value, str) or (PLAIN.fullmatch(value) and value.lower() not in NOT_TEXT)
-    return value if is_plain else DoubleQuotedScalarString(value)
+    return value if not isinstance(value, str) or is_plain(value) else DoubleQuotedScalarString(value)

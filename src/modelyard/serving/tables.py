@@ -111,14 +111,11 @@ def _targets(raw: "pa.ChunkedArray", description: InputDescription, name: str) -
     decimal = description.csv_format.decimal if description.csv_format else "."
     if TARGET_KINDS[description.task] != "class":
         return _numbers(raw, Column(name=name, kind="number"), decimal)
-    found = _numbers(raw, Column(name=name, kind="category", categories=description.classes))
-    numbers = {text: float(number) for number, text in enumerate(description.classes)}
+    found = _numbers(raw, Column(name=name, kind="category", categories=description.classes), decimal)
     errors = {}
     for row, text in found.unknown.items():
-        whole = text.removesuffix(f"{decimal}0")  # pandas writes 1.0 for the class 1 where other rows have none
-        found.values[row] = numbers.get(whole, np.nan)
-        if whole not in numbers:
-            errors[row] = f"{text!r} in column {name!r} is no class of this model; {suggest(text, description.classes)}"
+        found.values[row] = np.nan
+        errors[row] = f"{text!r} in column {name!r} is no class of this model; {suggest(text, description.classes)}"
     return Numbers(found.values, errors)
 
 

@@ -111,6 +111,24 @@ def test_another_separator_than_the_comma_is_found_out(separator: str, file: Pat
     assert join(tables.read([file], description("a", "b"))).x.tolist() == samples.x.tolist()
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_the_separator_is_found_where_a_row_has_a_line_break_in_quotes(separator: str, file: Path):
+    file.write_text('a,"kind of\nfruit, or none",y\n1,"red\nand blue",3\n2,green,4\n'.replace(",", separator))
+    samples, features = read_to_train(file)
+    assert features == ("a", f"kind of\nfruit{separator} or none")
+    assert samples.x.tolist() == [[1, 1], [2, 0]]
+
+
+@pytest.mark.parametrize("line", ["sep=;\r\n", '"sep=;"\n'])
+def test_the_separator_is_the_one_that_a_line_of_excel_names(line: str, file: Path):
+    file.write_text(f"{line}a;b,c;y\n1;2;3\n4;5;6\n", newline="")
+    samples, features = read_to_train(file)
+    assert (features, samples.x.tolist()) == (("a", "b,c"), [[1, 2], [4, 5]])
+    assert read_to_train(file, separator=";")[1] == features
+    file.write_text(f"{line}a;y\n1;2\n4;5;6\n", newline="")
+    assert "(line 4)" in read_to_train(file)
+
+
 def test_a_decimal_comma_is_told_with_the_line_to_write_and_then_read(file: Path):
     file.write_text("a;b;y\n0,5;1;2\n1,25;2;3\n")
     assert "row 1 below the header: '0,5' in column 'a'" in read_to_train(file)
@@ -188,6 +206,12 @@ def test_text_in_views_is_read_as_text(tmp_path: Path):
     views = pa.array(["f", "m", "f"]).cast(pa.string_view())
     feather.write_feather(pa.table({"sex": views, "y": [1.0, 2.0, 4.0]}), tmp_path / "mine.feather")
     assert read_to_train(tmp_path / "mine.feather")[0].x.tolist() == [[0], [1], [0]]
+
+
+def test_a_long_field_is_read(file: Path):
+    file.write_text(f"a,note,y\n1,{'x' * 200_000},3\n4,,6\n7,,10\n")
+    _, features = read_to_train(file, columns={"note": "drop"})
+    assert features == ("a",)
 
 
 def test_a_line_break_in_quotes_is_part_of_the_value(file: Path):

@@ -76,7 +76,7 @@ def test_a_file_from_a_spreadsheet_is_read_the_same(read, content: str):
         ),
         pytest.param(
             GOOD.replace("4,", "tall,"),
-            ("row 2 below the header: 'tall' in column 'height', where a number", "missing: {height: ['tall']}"),
+            ("row 2 below the header: 'tall' in column 'height', where a number", "missing: {height: [tall]}"),
             id="text",
         ),
         pytest.param(GOOD.replace("4,", "inf,"), ("row 2 below the header: 'inf' in",), id="infinite"),
@@ -194,6 +194,11 @@ def test_dates_without_a_time_have_no_hour(read):
     assert raw.features == ("seen year", "seen month", "seen weekday", "seen days")
 
 
+def test_a_column_that_is_called_like_a_part_of_another_one_s_dates_is_refused(refusal):
+    message = refusal("seen,seen year,y\n2024-01-31,1,1\n2024-02-01,2,2\n", task="regression", target="y")
+    assert "'seen year' has the name of a feature that another column's dates become: rename the column" in message
+
+
 def test_columns_are_what_the_settings_say(read):
     raw = read(
         "code,id,when,y\n1,7,31.01.2024,1\n2,8,01.02.2024,2\n1,9,NA,3\n",
@@ -259,6 +264,14 @@ def test_text_of_many_values_is_refused_with_the_line_to_write(refusal):
     assert "columns: {name: drop}" in message
 
 
+def test_lines_of_settings_in_refusals_are_yaml_whatever_the_names(refusal):
+    rows = "".join(f"person {number},,{number}\n" for number in range(100))
+    message = refusal('"name: first, last",a,y\n' + rows, "regression", "y", columns={"a": "drop"})
+    assert 'columns: {"name: first, last": drop}' in message
+    message = refusal('"- b",a,y\n,1,1\n,2,2\n', task="regression", target="y")
+    assert 'add `columns: {"- b": drop}`' in message
+
+
 def test_ten_thousand_categories_are_refused_even_if_they_are_asked_for(refusal):
     rows = "".join(f"c{number % 10_000},{number}\n" for number in range(10_500))
     message = refusal("a,y\n" + rows, task="regression", target="y", columns={"a": "category"})
@@ -276,6 +289,13 @@ def test_keys_identify_the_values_of_each_column_dropped_ones_too(read):
     np.testing.assert_array_equal(raw.keys["a"], [1, 2, np.nan])
     np.testing.assert_array_equal(raw.keys["seen"], [19723, 19724, np.nan])
     assert set(raw.keys) == {"who", "a", "seen", "y"}
+
+
+def test_keys_of_a_column_with_numbers_and_texts_are_those_of_texts(read):
+    rows = "".join(f"{ticket},2024-01-{day},{day},{day}\n" for day, ticket in enumerate(["10", "9", "", "A7"], 29))
+    raw = read(f"ticket,seen,a,y\n{rows}", "regression", "y", columns={"ticket": "drop", "seen": "drop"})
+    assert raw.keys["ticket"].tolist() == [0, 1, -1, 2]
+    assert raw.keys["seen"].tolist() == [0, 1, 2, 3]  # there is no 32nd of January
 
 
 @pytest.mark.parametrize("ending", ["parquet", "feather"])

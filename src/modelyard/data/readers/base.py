@@ -23,9 +23,10 @@ class RawData:
     """A data set as its files have it; `test` holds the test samples where the data set has its own.
 
     `keys` has each column of a table, features or not, by its name: for each sample a number that identifies the
-    column's value. Numbers are float64, dates float64 in days since 1970, both with NaN where there is none; texts are
-    integers from 0 that count the different texts, with -1 where there is none. `test_keys` has the same of the test
-    samples, with the same integers for the same texts. `texts` has each column as text, with "" where there is none.
+    column's value. Numbers are float64, dates float64 in days since 1970, both with NaN where there is none; texts, and
+    columns where only some values are numbers or dates, are integers from 0 that count the different texts, with -1
+    where there is none. `test_keys` has the same of the test samples, with the same integers for the same texts.
+    `texts` has each column as text, with "" where there is none.
     """
 
     samples: Samples

@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path, PurePosixPath
@@ -25,9 +25,12 @@ if TYPE_CHECKING:
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "blanks"}
 PLACEHOLDER = re.compile(r"Unnamed: \d+|__index_level_\d+__")
 """What pandas calls a column without a name, and its index."""
+SEPARATOR_LINE = re.compile(r'"?sep=([^\w"])"?\r?\n', re.IGNORECASE)
+"""What Excel takes for no row: which separator follows."""
 NUMBER = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+([eE][-+]?[0-9]+)?")
 BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")  # of UTF-16, whose text has zeros as other files' bytes have
 HEAD = 1024  # bytes that tell text from anything else
+LONGEST = 10_000_000  # characters of a field; a quote that is not closed makes one of the rest of the file
 PART = 10_000  # rows that are held as Python's own text at a time
 
 
@@ -39,7 +42,7 @@ class CsvFormat(Settings):
     """How a CSV file is written."""
 
     separator: Literal[",", ";", "\t", "|"] | None = Field(
-        default=None, exclude_if=lambda value: value is None, description="null: found out from the first two lines"
+        default=None, exclude_if=lambda value: value is None, description="null: found out from the first two rows"
     )
     decimal: Literal[".", ","] = Field(default=".", exclude_if=".".__eq__, description="the decimal sign of numbers")
     encoding: str = Field(
@@ -74,11 +77,15 @@ def read_parts(path: Path, format_: CsvFormat) -> Iterator[RawTable]:
     """
     import pyarrow as pa
 
+    csv.field_size_limit(LONGEST)  # by default 131,072
     with _open(path, format_.encoding) as content:
         try:
-            head = list(islice(content, 2))
-            separator = format_.separator or _find_separator(head)
+            head = [content.readline()]
+            named = SEPARATOR_LINE.fullmatch(head[0])
+            separator = format_.separator or (named[1] if named else _find_separator(head, content))
             lines = csv.reader(chain(head, content), delimiter=separator, skipinitialspace=True, strict=True)
+            if named:
+                next(lines)
             rows = ((lines.line_num, row) for row in lines if len(row) > 1 or any(map(str.strip, row)))
             names = [name.strip() for name in next(rows, (0, []))[1]]
             if not names:
@@ -141,22 +148,31 @@ def _open_binary(path: Path) -> Iterator[IO[bytes]]:
             yield content
 
 
-def _find_separator(head: Sequence[str]) -> str:
-    """Return the separator that gives the first two lines equally many columns: the comma, if it does."""
-    if len(head) < 2:
-        return ","
+def _find_separator(head: list[str], content: TextIO) -> str:
+    """Return the separator that gives the first two rows equally many columns: the comma, if it does.
 
-    def widths(separator: str) -> set[int]:
-        return {len(next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])) for line in head}
+    The lines that are read are appended to those of `head`: a row may have several.
+    """
 
-    if len(widths(",")) == 1 and widths(",") != {1}:
-        return ","
+    def lines() -> Iterator[str]:
+        yield from head
+        for line in content:
+            head.append(line)
+            yield line
+
+    def width(separator: str) -> int:
+        rows = csv.reader(lines(), delimiter=separator, skipinitialspace=True, strict=True)
+        with suppress(csv.Error):
+            first, second = next(rows, []), next(rows, [])
+            return len(first) if len(first) == len(second) else 1
+        return 1
+
     for separator, called in SEPARATORS.items():
-        if len(widths(separator)) == 1 and widths(separator) != {1}:
+        if (count := width(separator)) > 1:
             if separator == " ":
                 raise TableError(
-                    f"it seems to be separated by {called}, into {widths(separator).pop()} columns: save it separated "
-                    "by commas, semicolons or tabs"
+                    f"it seems to be separated by {called}, into {count} columns: save it separated by commas, "
+                    "semicolons or tabs"
                 )
             return separator
     return ","

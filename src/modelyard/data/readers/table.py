@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BeforeValidator, Field, model_validator
 
-from modelyard.core.config import Settings, suggest
+from modelyard.core.config import Settings, in_yaml, suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.data.columns import (
     FLAGS,
@@ -95,7 +95,9 @@ class Keys(Mapping[str, np.ndarray]):
         raw, missing = self._table.columns[name], self._settings.missing.get(name, ())
         column = _declared(name, self._settings) or _guess(name, raw, self._settings)
         if column is not None and column.kind != "category":
-            return to_numbers(raw, column, self._settings.decimal).values[:, -1]
+            found = to_numbers(raw, column, self._settings.decimal)
+            if not found.errors:  # a column that is no feature may also have texts, which are no gaps
+                return found.values[:, -1]
         texts = as_text(without_gaps(raw, missing))
         codes = to_numbers(raw, Column(name=name, kind="category", categories=_distinct(texts), missing=missing))
         return np.nan_to_num(codes.values[:, 0], nan=-1).astype(np.int64)
@@ -188,6 +190,10 @@ def parse(table: RawTable, settings: TableDataset) -> RawData:
         raise TableError("no column is left for a feature; take one that is dropped back in")
     _refuse_copies(table, target, columns)
     features = tuple(feature for column in columns for feature in column.features)
+    if repeated := [name for name, count in Counter(features).items() if count > 1]:
+        raise TableError(
+            f"column {repeated[0]!r} has the name of a feature that another column's dates become: rename the column"
+        )
     x = np.empty((len(table.rows), len(features)))
     start = 0
     for column in columns:
@@ -227,13 +233,15 @@ def _guess(name: str, raw: "pa.ChunkedArray", settings: TableDataset) -> Column 
     values = without_gaps(raw, missing)
     present = len(values) - values.null_count
     if not present:
-        raise TableError(f"column {name!r} has no value in any row: add `columns: {{{name}: drop}}` to the data set")
+        raise TableError(
+            f"column {name!r} has no value in any row: add `columns: {{{in_yaml(name)}: drop}}` to the data set"
+        )
     if not is_text(values):
         kind = kind_of_type(values.type)
         if kind is None:
             raise TableError(
-                f"column {name!r} holds {values.type}, which no model takes: add `columns: {{{name}: drop}}` to the "
-                "data set"
+                f"column {name!r} holds {values.type}, which no model takes: add "
+                f"`columns: {{{in_yaml(name)}: drop}}` to the data set"
             )
         return Column(name=name, kind=kind, parts=("days",) if kind == "date" else (), missing=missing)
     flags = pc.all(pc.is_in(pc.utf8_lower(values.drop_null()), value_set=pa.array(list(FLAGS)))).as_py()
@@ -276,7 +284,7 @@ def _complete(column: Column, raw: "pa.ChunkedArray") -> Column:
         if len(categories) > MOST_CATEGORIES:
             raise TableError(
                 f"column {column.name!r} has {len(categories)} categories; at most {MOST_CATEGORIES} can be learnt: "
-                f"merge some, or add `columns: {{{column.name}: drop}}` to the data set"
+                f"merge some, or add `columns: {{{in_yaml(column.name)}: drop}}` to the data set"
             )
         return column.model_copy(update={"categories": categories})
     if column.kind == "date":
@@ -293,7 +301,7 @@ def _complete(column: Column, raw: "pa.ChunkedArray") -> Column:
 
 def _explain_text(refused: Mapping[str, int], rows: int) -> str:
     named = ", ".join(f"{name!r} ({count} different values in {rows} rows)" for name, count in refused.items())
-    lines = ", ".join(f"{name}: drop" for name in refused)
+    lines = ", ".join(f"{in_yaml(name)}: drop" for name in refused)
     return (
         f"text of many values, from which nothing can be learnt as it is: {named}. Leave the columns out by adding to "
         f"the data set\n  columns: {{{lines}}}\nor write category for one whose values come again"
