@@ -456,6 +456,14 @@ def test_a_request_that_is_larger_than_the_log_is_left_out_and_counted(table, st
     assert "modelyard_unlogged_total 1.0" in client.get("/metrics")[1].splitlines()
 
 
+def test_a_request_that_cannot_be_logged_is_answered_and_counted(table, start, tmp_path):
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "requests.jsonl").symlink_to("/dev/full")
+    client = start(table.source())
+    assert [client.predict({"rows": [ROW]})[0] for _ in range(2)] == [200, 200]
+    assert "modelyard_unlogged_total 2.0" in client.get("/metrics")[1].splitlines()
+
+
 def test_a_text_or_image_of_its_own_is_logged_so_that_it_can_be_checked(word_input, image_input, start, tmp_path):
     file = BytesIO()
     Image.fromarray(np.full((8, 8), 204, np.uint8)).save(file, "PNG")
