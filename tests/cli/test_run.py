@@ -103,6 +103,13 @@ def test_committed_results_that_were_not_built_here_are_marked(summary):
     assert "from the repository, not built here" in line_of(text, "boston_linear")
 
 
+@pytest.mark.parametrize("state", [StageState.FAILED, StageState.STOPPED])
+def test_a_training_that_failed_leaves_no_committed_result_but_one_of_an_earlier_rebuild(summary, state: StageState):
+    """DVC has removed the model before it."""
+    text = summary(train__boston_linear=state, evaluate__boston_linear=StageState.SKIPPED)
+    assert "from an earlier rebuild" in line_of(text, "boston_linear")
+
+
 def test_results_of_another_task_are_a_remark_of_the_table(summary):
     Path("results/boston_mlp/metrics.json").write_text('{"accuracy": 0.9}')
     text = summary(400, evaluate__boston_mlp=StageState.FAILED, evaluate__digits_cnn=StageState.BUILT)
@@ -124,7 +131,7 @@ def test_the_results_of_all_experiments_fit_a_terminal_of_80_columns():
     project = params.load(ROOT / "params.yaml")
     published = params.load_published(project, ROOT / "published.yaml")
     with chdir(ROOT):
-        assert_fits(_result_table(project, published, project.all_experiments, [], 80))
+        assert_fits(_result_table(project, published, project.all_experiments, [], [], 80))
 
 
 def test_the_time_from_the_first_start_to_the_last_end_is_shown(summary):

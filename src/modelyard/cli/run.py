@@ -285,7 +285,9 @@ def _print_summary(
     """Print the results, what was skipped or failed and why, and where to look next."""
     if any(stage.state is not StageState.UNCHANGED for stage in stages.values()):
         stale = [name for name, stage in chosen.items() if stages[stage].state not in SUCCEEDED]
-        console.print(_result_table(project, published, chosen, stale, console.width))
+        ended = [name for name, stage in stages.items() if stage.state in (StageState.FAILED, StageState.STOPPED)]
+        untrained = [name for name in stale if train_stage(project.section_of(name), name) in ended]
+        console.print(_result_table(project, published, chosen, stale, untrained, console.width))
     if unavailable:
         console.print()
         print_unavailable(console, unavailable, verbose)
@@ -319,18 +321,25 @@ def _next_steps(stages: Mapping[str, Stage]) -> str:
 
 
 def _result_table(
-    project: Project, published: Published, chosen: Collection[str], stale: Collection[str], width: int
+    project: Project,
+    published: Published,
+    chosen: Collection[str],
+    stale: Collection[str],
+    untrained: Collection[str],
+    width: int,
 ) -> Table:
     """The results of the chosen experiments; those of `stale` are marked as from an earlier rebuild.
 
-    A narrow terminal has no room for notes, and shows all else of an experiment below each other. Without published
+    So are those of `untrained`, which look committed: DVC removes a model before its training, and that has failed. A
+    narrow terminal has no room for notes, and shows all else of an experiment below each other. Without published
     values there is no column for them.
     """
     from modelyard.cli.experiments import read_results
-    from modelyard.experiments.compare import REBUILT, overview
+    from modelyard.experiments.compare import EARLIER, REBUILT, overview
 
     compared = read_results(project, published)
-    compared.loc[compared.experiment.isin(stale) & (compared.state == REBUILT), "state"] = STALE
+    for names, state in ((stale, REBUILT), (untrained, EARLIER)):
+        compared.loc[compared.experiment.isin(names) & (compared.state == state), "state"] = STALE
     is_wide, has_published = width >= WIDE, bool(published)
     headers = (Column("experiment", no_wrap=True), Column("on test samples (95 % interval)", no_wrap=is_wide))
     more = [*["published"] * has_published, "remarks"] if is_wide else []
