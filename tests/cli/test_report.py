@@ -28,8 +28,20 @@ def test_the_command_prints_where_the_report_is(project: Path) -> None:
 
 
 def test_the_report_is_written_where_output_says(project: Path) -> None:
-    assert modelyard("report", "-o", "public/page.html").exit_code == 0
-    assert sorted(path.name for path in (project / "public").iterdir()) == ["page.html", "report.md"]
+    (project / "public").mkdir()
+    (project / "public" / "report.md").write_text("mine")
+    result = modelyard("report", "-o", "public/page.html")
+    assert (result.exit_code, "pull request: public/page.md." in result.output) == (0, True)
+    assert sorted(path.name for path in (project / "public").iterdir()) == ["page.html", "page.md", "report.md"]
+    assert (project / "public" / "report.md").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["report.md", "report", "page.htm"])
+def test_a_name_that_is_not_one_of_html_is_refused_before_anything_is_written(project: Path, name: str) -> None:
+    result = modelyard("report", "-o", f"notes/{name}")
+    assert result.exit_code == 1
+    assert f"error: notes/{name}: the report is HTML; give a file whose name ends with .html" in result.output
+    assert not (project / "notes").exists()
 
 
 def test_the_results_are_written_between_the_markers_of_a_page(project: Path) -> None:

@@ -16,7 +16,15 @@ from support.projects import make_project
 from support.tables import assert_fits
 
 from modelyard import params
-from modelyard.cli.run import LIBRARIES, _keys, _missing_batches, _print_summary, _result_table, _write_cards
+from modelyard.cli.run import (
+    LIBRARIES,
+    _keys,
+    _missing_batches,
+    _note_batches,
+    _print_summary,
+    _result_table,
+    _write_cards,
+)
 from modelyard.orchestration import dvc_lock
 from modelyard.orchestration.scheduler import Stage, StageState
 from modelyard.params.project import BatchSettings
@@ -74,6 +82,35 @@ def test_a_batch_does_not_take_the_place_of_a_file_that_no_run_has_made(tmp_path
     assert _missing_batches(project, stages) == {}
 
 
+@pytest.mark.parametrize("state", [StageState.RUNNING, StageState.STOPPED, StageState.FAILED])
+def test_a_batch_whose_run_did_not_end_may_replace_what_it_has_made(state: StageState, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(make_project(tmp_path / "project"))
+    batch = BatchSettings(experiment="boston_mlp", data="houses.csv", output="houses_predicted.csv")
+    project = params.load().model_copy(update={"batches": {"houses": batch}})
+    stage = Stage("batch@houses", frozenset(), Path("log"), StageState.RUNNING)
+    _note_batches(project, {stage.name: stage})
+    for path in ("houses.csv", "houses_predicted.csv", "mine.csv"):
+        Path(path).touch()
+    stage.state = state
+    _note_batches(project, {stage.name: stage})
+    assert _missing_batches(project, {stage.name: stage}) == {}
+    other = project.model_copy(update={"batches": {"houses": batch.model_copy(update={"output": "mine.csv"})}})
+    assert "mine.csv is there, and no run" in _missing_batches(other, {stage.name: stage})["batch@houses"]
+
+
+def test_a_batch_that_was_recorded_is_no_more_one_that_has_begun(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(make_project(tmp_path / "project"))
+    batch = BatchSettings(experiment="boston_mlp", data="houses.csv", output="mine.csv")
+    project = params.load().model_copy(update={"batches": {"houses": batch}})
+    stage = Stage("batch@houses", frozenset(), Path("log"))
+    for path in ("houses.csv", "mine.csv"):
+        Path(path).touch()
+    for state in (StageState.WAITING, StageState.RUNNING, StageState.BUILT):
+        stage.state = state
+        _note_batches(project, {stage.name: stage})
+    assert "mine.csv is there, and no run" in _missing_batches(project, {stage.name: stage})["batch@houses"]
+
+
 def test_keys_in_settings_and_notes_are_warned_of_because_runs_have_them(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(make_project(tmp_path / "project"))
     assert not any(_keys())
@@ -103,6 +140,13 @@ def test_committed_results_that_were_not_built_here_are_marked(summary):
     assert "from the repository, not built here" in line_of(text, "boston_linear")
 
 
+@pytest.mark.parametrize("state", [StageState.FAILED, StageState.STOPPED])
+def test_a_training_that_failed_leaves_no_committed_result_but_one_of_an_earlier_rebuild(summary, state: StageState):
+    """DVC has removed the model before it."""
+    text = summary(train__boston_linear=state, evaluate__boston_linear=StageState.SKIPPED)
+    assert "from an earlier rebuild" in line_of(text, "boston_linear")
+
+
 def test_results_of_another_task_are_a_remark_of_the_table(summary):
     Path("results/boston_mlp/metrics.json").write_text('{"accuracy": 0.9}')
     text = summary(400, evaluate__boston_mlp=StageState.FAILED, evaluate__digits_cnn=StageState.BUILT)
@@ -124,7 +168,7 @@ def test_the_results_of_all_experiments_fit_a_terminal_of_80_columns():
     project = params.load(ROOT / "params.yaml")
     published = params.load_published(project, ROOT / "published.yaml")
     with chdir(ROOT):
-        assert_fits(_result_table(project, published, project.all_experiments, [], 80))
+        assert_fits(_result_table(project, published, project.all_experiments, [], [], 80))
 
 
 def test_the_time_from_the_first_start_to_the_last_end_is_shown(summary):

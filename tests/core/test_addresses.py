@@ -11,6 +11,13 @@ from modelyard.core.errors import ModelyardError
     [
         ("sqlite:////home/ann/mlflow.db", "sqlite:////home/ann/mlflow.db"),
         ("./mlruns", "./mlruns"),
+        ("sqlite:////ci/job@2/a@b/mlflow.db", "sqlite:////ci/job@2/a@b/mlflow.db"),
+        ("sqlite+pysqlite:///job:1@2/mlflow.db", "sqlite+pysqlite:///job:1@2/mlflow.db"),
+        ("file:///ci/job@2/raw.csv", "file:///ci/job@2/raw.csv"),
+        ("https://example.org/job@2/raw.csv", "https://example.org/job@2/raw.csv"),
+        ("https://example.org?of=ann@b", "https://example.org?of=ann@b"),
+        ("https://ann:hush@example.org/job@2", "https://...@2"),
+        ("postgresql://office/ann:hush@db/runs", "postgresql://...@db/runs"),
         ("https://mlflow.example.org", "https://mlflow.example.org"),
         ("https://ann:hush@mlflow.example.org:5000/path", "https://...@mlflow.example.org:5000/path"),
         ("postgresql+psycopg://ann:p@s/s#w:o%rd@db/runs", "postgresql+psycopg://...@db/runs"),
@@ -38,6 +45,8 @@ def test_a_text_keeps_what_is_no_secret() -> None:
     text = 'connection to "db", port 5432 failed for user "ann"; passwords are hushed; http://bob:other@host/x'
     expected = 'connection to "db", port 5432 failed for user "ann"; passwords are hushed; http://...@host/x'
     assert mask_in(text, "postgresql://ann:hush@db/runs", "sqlite:///mlflow.db", "") == expected
+    text = "unable to open /ci/job:one@2/mlflow.db of job one"
+    assert mask_in(text, "sqlite:////ci/job:one@2/mlflow.db") == text
 
 
 @pytest.mark.parametrize(
@@ -57,7 +66,14 @@ def test_special_characters_that_a_library_would_misread_are_refused(address: st
 
 @pytest.mark.parametrize(
     "address",
-    ["postgresql+psycopg://ann:p/s#s%:?@db/runs", "http://ann:p%40s%2F@host:5000", "https://host/a/path", "./mlruns"],
+    [
+        "postgresql+psycopg://ann:p/s#s%:?@db/runs",
+        "http://ann:p%40s%2F@host:5000",
+        "https://host/a/path",
+        "./mlruns",
+        "sqlite:////ci/job@2/a@b/mlflow.db",
+        "https://host/job@2/a@b",
+    ],
 )
 def test_other_addresses_are_accepted(address: str) -> None:
     check_credentials(address, "MLFLOW_TRACKING_URI")

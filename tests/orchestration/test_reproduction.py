@@ -101,7 +101,9 @@ def test_a_tracked_file_is_recorded_again_when_it_changed(two_projects):
         ("echo done", ["done", "OutputDoesNotExistError: output 'a' does not exist"]),
         ("exit 7", ["The command ended with exit code 7."]),
         ("echo why; exit 7", ["why"]),
-        ("kill -9 $$", ["The command ended with exit code -9."]),
+        ("kill -9 $$", ["its process was killed, perhaps out of memory"]),
+        ("echo epoch 1; kill -9 $$", ["epoch 1", "its process was killed, perhaps out of memory"]),
+        ("echo epoch 1; exit 137", ["epoch 1", "its process was killed, perhaps out of memory"]),
     ],
 )
 def test_a_stage_that_fails_says_why_and_leaves_no_record(make_project, command: str, said: list[str]):

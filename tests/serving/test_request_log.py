@@ -1,6 +1,9 @@
 """The log of a server: bounded files that `modelyard check` knows by their names."""
 
 import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,3 +26,31 @@ def test_no_file_becomes_larger_than_the_limit(tmp_path):
 def test_a_name_that_check_does_not_know_is_refused(name):
     with pytest.raises(ModelyardError, match=r"knows a log by its ending; give a name such as requests.*\.jsonl"):
         RequestLog(Path(name), 1)
+
+
+@contextmanager
+def full_disk(size: int) -> Iterator[None]:
+    """No file of this process grows beyond so many bytes, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("length", [100, 50_000])  # shorter and longer than what a file holds back
+def test_a_line_that_cannot_be_written_leaves_no_part_and_one_warning_without_its_content(
+    tmp_path, caplog, capfd, length
+):
+    log = RequestLog(tmp_path / "requests.jsonl", 1)
+    lost, kept = {"input": "secret" * length}, {"input": "kept"}
+    assert log.write(kept)
+    with full_disk(200):
+        assert [log.write(lost), log.write(lost)] == [False, False]
+    assert log.write(kept)
+    with full_disk(200):
+        assert not log.write(lost)
+    assert [json.loads(line) for line in (tmp_path / "requests.jsonl").read_text().splitlines()] == [kept, kept]
+    assert caplog.messages == ["requests are not logged: [Errno 27] File too large"] * 2
+    assert "secret" not in "".join(capfd.readouterr())

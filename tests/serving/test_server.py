@@ -26,6 +26,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.data.columns import Column
 from modelyard.data.inputs import InputDescription, TrainingInput
 from modelyard.data.preprocessing import Imputation, Preprocessing
+from modelyard.data.readers.csv_table import CsvFormat
 from modelyard.data.readers.image_file import DecodedImage, ImageFormat
 from modelyard.serving import check, images
 from modelyard.serving import server as serving
@@ -196,6 +197,28 @@ def test_a_malformed_request_gets_a_422_that_says_what_is_wrong(body, message, t
     status, answer = start(table.source()).predict(body)
     assert status == 422
     assert message in answer["error"]
+
+
+@pytest.mark.parametrize("value", [float("inf"), "inf", "much", "1,5", "1.234,5", "9" * 50])
+def test_a_value_that_is_no_number_gets_advice_for_the_client(value, table, start):
+    status, answer = start(table.source()).predict({"rows": [ROW | {"area": value}]})
+    assert status == 422
+    assert f"'{value}' in column 'area', where a number belongs: write numbers like 1.5 or 1e-3" in answer["error"]
+    assert answer["error"].endswith(("; send null where there is no value", " in size, as float32 holds them"))
+
+
+@pytest.mark.parametrize(
+    "column, value, decimal",
+    [(Column(name="area", kind="boolean"), "perhaps", "."), (Column(name="area", kind="number"), "1,234.5", ",")],
+)
+def test_no_advice_is_for_the_owner_of_the_data_set(column, value, decimal, table, start):
+    shown = table.model.description
+    table.model.description = shown.model_copy(
+        update={"columns": (column, *COLUMNS[1:]), "csv_format": CsvFormat(decimal=decimal)}
+    )
+    _, answer = start(table.source()).predict({"rows": [ROW | {"area": value}]})
+    assert f"'{value}' in column 'area', where " in answer["error"]
+    assert answer["error"].endswith("; send null where there is no value")
 
 
 LONG = "x" * 1_000_000
@@ -454,6 +477,14 @@ def test_a_request_that_is_larger_than_the_log_is_left_out_and_counted(table, st
     (line,) = (tmp_path / "log" / "requests.jsonl").read_text().splitlines()
     assert json.loads(line)["input"] == {"rows": [ROW | {"note": "y"}]}
     assert "modelyard_unlogged_total 1.0" in client.get("/metrics")[1].splitlines()
+
+
+def test_a_request_that_cannot_be_logged_is_answered_and_counted(table, start, tmp_path):
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "requests.jsonl").symlink_to("/dev/full")
+    client = start(table.source())
+    assert [client.predict({"rows": [ROW]})[0] for _ in range(2)] == [200, 200]
+    assert "modelyard_unlogged_total 2.0" in client.get("/metrics")[1].splitlines()
 
 
 def test_a_text_or_image_of_its_own_is_logged_so_that_it_can_be_checked(word_input, image_input, start, tmp_path):

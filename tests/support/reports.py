@@ -68,4 +68,4 @@ def write_report(project: Path, target: Path, against: str | None = None) -> Rep
     """Write the report of a project and read both of its files."""
     contents = reporting.write(project, target, against)
     page = ParsedPage(target.read_text(encoding="utf-8"))
-    return Report(page, target.with_name("report.md").read_text(encoding="utf-8"), contents)
+    return Report(page, reporting.summary_of(target).read_text(encoding="utf-8"), contents)

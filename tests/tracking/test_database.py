@@ -102,6 +102,17 @@ def test_connecting_copies_before_mlflow_touches_the_database(tracked_project: P
     assert "It was copied to mlflow.db.0123abcd." in capsys.readouterr().err
 
 
+def test_the_commands_for_a_database_quote_its_path(database: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "my runs"
+    folder.mkdir()
+    database = database.rename(folder / database.name)
+    set_schema(database, "0123abcd")
+    assert f"mlflow db upgrade 'sqlite:///{database}'" in database_of_mlflow.back_up_sqlite(database, folder)
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("INSERT INTO runs (run_uuid) VALUES ('1')")
+    assert f"mlflow db upgrade 'sqlite:///{database}'" in database_of_mlflow.advice(database, folder)
+
+
 def break_store(file: Path, statement: str) -> str:
     """Change a database, and return what is said when it is used."""
     with closing(sqlite3.connect(file)) as connection, connection:
@@ -139,7 +150,9 @@ def test_a_database_that_others_may_use_is_refused_with_what_to_do(database: Pat
     set_schema(database, "0123abcd")
     with (
         create_engine(f"sqlite:///{database}").connect() as connection,
-        pytest.raises(ModelyardError, match=r"pg_dump .*, then migrate it: mlflow db upgrade"),
+        pytest.raises(
+            ModelyardError, match=r'pg_dump .*, then migrate it: mlflow db upgrade "\$MLFLOW_TRACKING_URI"\.'
+        ),
     ):
         database_of_mlflow.refuse_migration(connection, shown, tmp_path)
 

@@ -75,6 +75,13 @@ def test_a_run_with_changes_is_built_again_from_its_patch(root: Path) -> None:
     assert "add these files, which were not in git: src/new.py" in text
 
 
+def test_an_address_of_the_environment_is_not_set_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql+psycopg://ann:hush@db/runs")
+    text = explain(with_tags({"git_changed": "params.yaml"}), {}, root)
+    assert line(text, "artifacts download").startswith("  mlflow artifacts download --run-id abc ")
+    assert "MLFLOW_TRACKING_URI" not in text
+
+
 def test_a_failed_run_shows_its_error(root: Path) -> None:
     text = explain(replace(with_tags({"error": "ValueError: no such luck"}), status="FAILED"), {}, root)
     assert "run abc, failed" in text

@@ -77,7 +77,10 @@ def test_a_deleted_experiment_says_how_to_restore_it(project: Path) -> None:
     tracking.connect()
     experiment = mlflow.get_experiment_by_name("modelyard").experiment_id
     mlflow.delete_experiment(experiment)
-    expected = rf"the experiment modelyard of sqlite:.* was deleted\. .* restore --experiment-id {experiment}$"
+    command = (
+        rf"MLFLOW_TRACKING_URI=sqlite:///{project}/mlflow.db mlflow experiments restore --experiment-id {experiment}"
+    )
+    expected = rf"the experiment modelyard of sqlite:.* was deleted\. Restore it: {command}$"
     for question in (lambda: queries.get_run("1234"), lambda: queries.runs_of("linear"), queries.fail_dead_runs):
         with pytest.raises(ModelyardError, match=expected):
             question()

@@ -50,6 +50,24 @@ def test_only_the_address_of_a_plain_file_is_one(
     assert store.database_file() == file
 
 
+@pytest.mark.parametrize(
+    "address, command",
+    [
+        ("postgresql+psycopg://ann:hush@db/runs", "mlflow gc"),
+        ("https://ann:hush@host", "mlflow gc"),
+        ("", "MLFLOW_TRACKING_URI='sqlite:///{}/mlflow.db' mlflow gc"),
+        ("sqlite:///other.db", "MLFLOW_TRACKING_URI='sqlite:///{}/other.db' mlflow gc"),
+    ],
+)
+def test_a_command_has_the_address_of_a_file_and_none_with_a_password(
+    address: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "my project"
+    monkeypatch.setenv("DVC_ROOT", str(folder))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    assert store.mlflow_command("gc") == command.format(folder)
+
+
 @pytest.mark.parametrize("name", ["100% sure?", "a%20b", "a#b@c:d"])
 def test_the_name_of_the_folder_may_have_special_characters(
     name: str, project: Path, monkeypatch: pytest.MonkeyPatch

@@ -687,7 +687,9 @@ def data_update(
 )
 def report(
     against: Annotated[str | None, typer.Option(metavar="REV", help="A commit or branch to compare with.")] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", help="HTML file to write.")] = Path("reports/index.html"),
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="HTML file to write; NAME.html has the summary NAME.md.")
+    ] = Path("reports/index.html"),
     readme: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Also write the results between the markers of a Markdown file."),

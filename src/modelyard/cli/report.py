@@ -20,19 +20,21 @@ def report(target: Path, against: str | None, readme: Path | None) -> None:
     """Write the report of the current folder, and print where it is, its size, and what is missing.
 
     Raises:
-        ModelyardError: params.yaml or a result file is invalid, there is no such commit, or no place in `readme`.
+        ModelyardError: `target` is no HTML file, params.yaml or a result file is invalid, there is no such commit, or
+            no place in `readme`.
     """
     console = Console()
     contents = reporting.write(Path.cwd(), target, against)
     if readme:
         fill(readme, overview_table(overview(contents.compared)))
     cards = [results_of(contents.project, name, Path()).card for name in contents.project.all_experiments]
-    for file in (target, target.with_name("report.md"), *filter(Path.exists, cards)):
+    files = (target, reporting.summary_of(target))
+    for file in (*files, *filter(Path.exists, cards)):
         text = DATA.sub("", file.read_text(encoding="utf-8"))
         if warning := warn_of_keys(text, str(file), "which is made to be published"):
             console.print(warning, markup=False, highlight=False, soft_wrap=True)
     megabytes = target.stat().st_size / 1e6
-    page, summary = (escape(str(file)) for file in (target, target.with_name("report.md")))
+    page, summary = (escape(str(file)) for file in files)
     console.print(
         f"{page} ({megabytes:.1f} MB): {len(contents.built)} of {len(contents.experiments)} experiments. "
         f"It needs no other file. Markdown summary for a pull request: {summary}. A card of each model: card.md in its "

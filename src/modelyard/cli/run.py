@@ -31,7 +31,7 @@ from modelyard.cli.prerequisites import (
 )
 from modelyard.cli.runs import backfill_after_rebuild, print_tracking_failures
 from modelyard.core.errors import ModelyardError
-from modelyard.core.files import read_text
+from modelyard.core.files import read_json, read_text, write_json
 from modelyard.core.keys import warn_of_keys
 from modelyard.core.report_text import duration_text
 from modelyard.data.download import HostReachability
@@ -57,6 +57,7 @@ HEAVY = ("train", "evaluate")  # their runs are logged
 PRELOADED = (*HEAVY, "export", "batch")
 ELSEWHERE = (*HEAVY, "export")  # on a cluster; batches read a person's own files, and the rest takes seconds
 TOLERANT = ("compare",)  # compares whatever results there are
+BEGUN = Path(".modelyard/batches.json")  # the output of each batch that a run has begun and not recorded
 STALE = "from an earlier rebuild"
 WIDE = 120  # columns of a terminal that has room for notes
 
@@ -106,8 +107,13 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
             _engine(pipeline, options.engine, console, jobs) as engine,
             StageDisplay(console, pipeline) as display,
         ):
+
+            def watch(stages: Mapping[str, Stage]) -> None:
+                _note_batches(project, stages)
+                display.show(stages)
+
             try:
-                pipeline.run(None, display.show, TOLERANT, engine, stays=lambda stage: not _is_heavy(stage, ELSEWHERE))
+                pipeline.run(None, watch, TOLERANT, engine, stays=lambda stage: not _is_heavy(stage, ELSEWHERE))
             except KeyboardInterrupt:
                 console.print("\nStopped. Finished stages are kept; run again to continue.")
                 return INTERRUPTED
@@ -236,6 +242,7 @@ def _missing_batches(project: Project, stages: Mapping[str, Stage]) -> dict[str,
     """The stages of batches whose data is not here, or whose output is a file of others, with what to do about it."""
     reasons = {}
     locked = dvc_lock.read(Path(), [batch_stage(name) for name in project.batches]) if project.batches else {}
+    begun = _begun_batches()
     for name, batch in project.batches.items():
         stage, trained = (
             stages.get(batch_stage(name)),
@@ -244,12 +251,27 @@ def _missing_batches(project: Project, stages: Mapping[str, Stage]) -> dict[str,
         if stage and not stage.upstream - {trained} and not Path(batch.data).exists():
             reasons[stage.name] = f"{batch.data} is not here: put it there, or correct `data` of batches.{name}"
         built = locked.get(batch_stage(name))
-        if stage and Path(batch.output).exists() and not (built and batch.output in built.outs):
+        is_made_here = (built and batch.output in built.outs) or begun.get(name) == batch.output
+        if stage and Path(batch.output).exists() and not is_made_here:
             reasons[stage.name] = (
                 f"{batch.output} is there, and no run of batches.{name} has made it: it would be lost. Move it, or "
                 "name another `output`"
             )
     return reasons
+
+
+def _note_batches(project: Project, stages: Mapping[str, Stage]) -> None:
+    """Write down which outputs are being made: a run that is killed records none, and the next one may replace them."""
+    states = {name: stages[stage].state for name in project.batches if (stage := batch_stage(name)) in stages}
+    before = _begun_batches()
+    begun = {name: output for name, output in before.items() if states.get(name) is not StageState.BUILT}
+    begun |= {name: project.batches[name].output for name, state in states.items() if state is StageState.RUNNING}
+    if begun != before:
+        write_json(BEGUN, begun)
+
+
+def _begun_batches() -> dict[str, str]:
+    return dict(read_json(BEGUN)) if BEGUN.exists() else {}
 
 
 def _is_heavy(stage: Stage, prefixes: tuple[str, ...] = HEAVY) -> bool:
@@ -285,7 +307,9 @@ def _print_summary(
     """Print the results, what was skipped or failed and why, and where to look next."""
     if any(stage.state is not StageState.UNCHANGED for stage in stages.values()):
         stale = [name for name, stage in chosen.items() if stages[stage].state not in SUCCEEDED]
-        console.print(_result_table(project, published, chosen, stale, console.width))
+        ended = [name for name, stage in stages.items() if stage.state in (StageState.FAILED, StageState.STOPPED)]
+        untrained = [name for name in stale if train_stage(project.section_of(name), name) in ended]
+        console.print(_result_table(project, published, chosen, stale, untrained, console.width))
     if unavailable:
         console.print()
         print_unavailable(console, unavailable, verbose)
@@ -319,18 +343,25 @@ def _next_steps(stages: Mapping[str, Stage]) -> str:
 
 
 def _result_table(
-    project: Project, published: Published, chosen: Collection[str], stale: Collection[str], width: int
+    project: Project,
+    published: Published,
+    chosen: Collection[str],
+    stale: Collection[str],
+    untrained: Collection[str],
+    width: int,
 ) -> Table:
     """The results of the chosen experiments; those of `stale` are marked as from an earlier rebuild.
 
-    A narrow terminal has no room for notes, and shows all else of an experiment below each other. Without published
+    So are those of `untrained`, which look committed: DVC removes a model before its training, and that has failed. A
+    narrow terminal has no room for notes, and shows all else of an experiment below each other. Without published
     values there is no column for them.
     """
     from modelyard.cli.experiments import read_results
-    from modelyard.experiments.compare import REBUILT, overview
+    from modelyard.experiments.compare import EARLIER, REBUILT, overview
 
     compared = read_results(project, published)
-    compared.loc[compared.experiment.isin(stale) & (compared.state == REBUILT), "state"] = STALE
+    for names, state in ((stale, REBUILT), (untrained, EARLIER)):
+        compared.loc[compared.experiment.isin(names) & (compared.state == state), "state"] = STALE
     is_wide, has_published = width >= WIDE, bool(published)
     headers = (Column("experiment", no_wrap=True), Column("on test samples (95 % interval)", no_wrap=is_wide))
     more = [*["published"] * has_published, "remarks"] if is_wide else []

@@ -24,7 +24,7 @@ from modelyard.core import machine
 from modelyard.core.errors import ModelyardError
 from modelyard.orchestration import shared_data
 from modelyard.orchestration.checkout import Checkout, describe
-from modelyard.orchestration.engine import Command, Ended, Task, TaskEvent
+from modelyard.orchestration.engine import DIED, KILLED, Command, Ended, Task, TaskEvent
 from modelyard.orchestration.fork_server import running_server
 from modelyard.orchestration.local_engine import LocalEngine
 
@@ -33,7 +33,6 @@ POLL_SECONDS = 0.1
 MEMORY_SECONDS = 1.0  # between looks for the memory; what was killed has freed its own by then
 STOPPED = "it was stopped"
 LOG_BYTES = 2**20  # of a command's log that come back
-DIED = (-9, 128 + 9)  # exit codes of a command that was killed
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def run(order: bytes) -> Done:
         if ended.error == STOPPED:  # nobody wants the result, or Dask runs it again for who has submitted it again
             raise LostTaskError(STOPPED)
         if ended.result in DIED or "SIGKILL" in ended.error:
-            raise LostTaskError("its process was killed, perhaps out of memory")
+            raise LostTaskError(KILLED)
         made = [path for path in task.makes if not is_shared and not ended.error and not ended.result]
         hashes = shared_data.send(root, made)
     except (ModelyardError, OSError) as error:

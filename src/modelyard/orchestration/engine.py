@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+DIED = (-9, 128 + 9)  # exit codes of a command that was killed
+KILLED = "its process was killed, perhaps out of memory"
+
 
 @dataclass(frozen=True)
 class Call:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.orchestration.checkout_guard import CheckoutGuard, Seen
-from modelyard.orchestration.engine import Command, Ended, Task
+from modelyard.orchestration.engine import DIED, KILLED, Command, Ended, Task
 from modelyard.orchestration.lock_writer import write_entry
 from modelyard.orchestration.patching import dvc_messages_to
 from modelyard.orchestration.path_locks import PathLocks, lockable_paths, paths_are_locked
@@ -109,6 +109,8 @@ class Reproduction:
                 if ended.error or ended.result:
                     if ended.error:
                         self._append(ended.error)
+                    elif ended.result in DIED:
+                        self._append(KILLED)
                     elif self._log.stat().st_size <= self._said:  # the command said nothing itself
                         self._append(f"The command ended with exit code {ended.result}.")
                     return StageState.FAILED

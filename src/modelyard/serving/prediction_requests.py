@@ -2,6 +2,7 @@
 
 import binascii
 import json
+import re
 import reprlib
 import sys
 from base64 import b64decode, b64encode
@@ -22,6 +23,11 @@ from modelyard.serving.predictions import prediction_columns
 MOST_SAMPLES = 1000  # of a request; more are for `modelyard predict`
 NAMED = 5  # rows that an error names
 LONGEST = 1000  # characters of a name, an error or a warning: it may quote an input of any length
+# How an error ends with what the owner of the data set may write into params.yaml, which a client cannot.
+FOR_OWNERS = re.compile(
+    r"; (if it means no value, add `|if the comma is a decimal comma, add `|the data set says `).*", re.DOTALL
+)
+FOR_CLIENTS = "; send null where there is no value"
 
 
 class PredictionRequest(NamedTuple):
@@ -214,7 +220,8 @@ def _read_rows(rows: list[Any], description: InputDescription) -> PredictionBatc
     columns |= {name: _column(name, [None] * len(rows)) for name in unused[:NAMED]}  # for errors that name columns
     samples = tables.to_samples(columns, description)
     if samples.errors:
-        named = "; ".join(f"rows[{row}]: {_short(samples.errors[row])}" for row in sorted(samples.errors)[:NAMED])
+        errors = {row: FOR_OWNERS.sub(FOR_CLIENTS, samples.errors[row]) for row in sorted(samples.errors)[:NAMED]}
+        named = "; ".join(f"rows[{row}]: {_short(error)}" for row, error in errors.items())
         raise Unreadable(f"{len(samples.errors)} row(s) cannot be predicted: {named}")
     shown = ", ".join([*unused[:NAMED], *["..."] * (len(unused) > NAMED)])
     remarks = [f"unused columns: {shown}"] if unused else []

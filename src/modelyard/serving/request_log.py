@@ -2,7 +2,9 @@
 
 import json
 import logging
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
@@ -29,15 +31,42 @@ class RequestLog:
         file.parent.mkdir(parents=True, exist_ok=True)
         self._most = int(megabytes * 1e6)
         self._log = logging.Logger("modelyard.requests", logging.INFO)
-        self._log.addHandler(RotatingFileHandler(file, maxBytes=self._most, backupCount=BACKUPS, encoding="utf-8"))
+        self._log.addHandler(_WholeLines(file, maxBytes=self._most, backupCount=BACKUPS, encoding="utf-8"))
+        self._fails = False
 
     def write(self, record: Mapping[str, Any]) -> bool:
-        """Add a line; return False if it alone is larger than the file may become, and left out."""
+        """Add a line; return False if it is left out, as too large for the file or because it cannot be written."""
         line = json.dumps(record)  # in ASCII
         if len(line) + len("\n") >= self._most:
             return False
-        self._log.info("%s", line)
+        try:
+            self._log.info("%s", line)
+        except OSError as error:
+            if not self._fails:  # once, until it can be written again
+                logging.getLogger("modelyard.serving").warning("requests are not logged: %s", error)
+            self._fails = True
+            return False
+        self._fails = False
         return True
+
+
+class _WholeLines(RotatingFileHandler):
+    """Adds a whole line or raises OSError; `logging` would print the error and the line, an input, and go on."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.shouldRollover(record):
+            self.doRollover()
+        self.stream = self.stream or self._open()
+        size = os.fstat(self.stream.fileno()).st_size
+        try:
+            self.stream.write(self.format(record) + self.terminator)
+            self.flush()
+        except OSError:
+            with suppress(OSError):
+                self.close()  # drops what it holds; the next line opens the file again
+            with suppress(OSError):
+                os.truncate(self.baseFilename, size)
+            raise
 
 
 def is_log(file: Path) -> bool:

@@ -45,7 +45,7 @@ class PredictionServer:
         self._registry = CollectorRegistry()
         self._requests = Counter("modelyard_requests", "Requests for predictions", ["status"], registry=self._registry)
         self._samples = Counter("modelyard_samples", "Predicted samples", registry=self._registry)
-        self._unlogged = Counter("modelyard_unlogged", "Requests too large for the log", registry=self._registry)
+        self._unlogged = Counter("modelyard_unlogged", "Requests that the log lacks", registry=self._registry)
         self._seconds = Histogram("modelyard_seconds", "Time of a prediction", buckets=SECONDS, registry=self._registry)
         self._version = Gauge("modelyard_model", "The model that answers", ["version"], registry=self._registry)
 

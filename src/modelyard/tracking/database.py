@@ -1,5 +1,6 @@
 """MLflow's database: its creation, and a copy before another version of MLflow migrates it, which cannot be undone."""
 
+import shlex
 import sqlite3
 import time
 from contextlib import closing, suppress
@@ -10,6 +11,7 @@ from typing import Any
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import atomic_file, read_text, write_text
 
+VARIABLE = "MLFLOW_TRACKING_URI"
 SQLITE = "sqlite:///"
 MEMORY = ":memory:"  # SQLite's name of a database without a file
 FILE = Path(".modelyard/mlflow_schema")  # the version of MLflow and its schema: finding that out takes long
@@ -54,7 +56,7 @@ def back_up_sqlite(database: Path, root: Path) -> str:
     return (
         f"{database.name} has the schema {present}, and MLflow {version('mlflow')} migrates it to "
         f"{latest_schema(root)}. It was copied to {backup.name}. If MLflow asks for it: mlflow db upgrade "
-        f"{sqlite_uri(database)}"
+        f"{shlex.quote(sqlite_uri(database))}"
     )
 
 
@@ -82,7 +84,8 @@ def advice(database: Path, root: Path) -> str:
     if not has_runs:
         return f". {database.name} is half made and has no runs: delete it, and the next run makes it again"
     restore = f", or restore its copy: mv {copies[-1].name} {database.name}" if (copies := backups(database)) else ""
-    return f". {database.name} is half migrated. Try again: mlflow db upgrade {sqlite_uri(database)}{restore}"
+    again = f"mlflow db upgrade {shlex.quote(sqlite_uri(database))}"
+    return f". {database.name} is half migrated. Try again: {again}{restore}"
 
 
 def refuse_migration(connection: Any, shown: str, root: Path) -> None:
@@ -106,8 +109,8 @@ def refuse_migration(connection: Any, shown: str, root: Path) -> None:
     backup = "pg_dump --format=custom --file=mlflow.dump DATABASE" if shown.startswith("postgresql") else "a dump of it"
     raise ModelyardError(
         f"the database {shown} has the schema {present}, and MLflow {version('mlflow')} would migrate it to "
-        f"{latest_schema(root)}. Back it up ({backup}), then migrate it: mlflow db upgrade '{shown}'. Or install the "
-        "version of MLflow that made it."
+        f'{latest_schema(root)}. Back it up ({backup}), then migrate it: mlflow db upgrade "${VARIABLE}". Or install '
+        "the version of MLflow that made it."
     )
 
 

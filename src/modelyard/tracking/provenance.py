@@ -9,7 +9,7 @@ from modelyard.core import git
 from modelyard.orchestration import dvc_lock
 from modelyard.tracking.lineage import CODE
 from modelyard.tracking.queries import RunRecord
-from modelyard.tracking.store import masked_tracking_uri
+from modelyard.tracking.store import mlflow_command
 
 COMMIT_DIGITS = 10
 SAME, DIFFERENT, MISSING = "as here", "other here", "not built here"
@@ -82,8 +82,8 @@ def _commands(record: RunRecord) -> Iterator[str]:
     yield "To build it again:"
     yield f"  git worktree add {worktree} {commit[:COMMIT_DIGITS]}"
     if tags.get("git_changed"):
-        download = f"mlflow artifacts download --run-id {record.id} --artifact-path changes.patch --dst-path {folder}"
-        yield f"  MLFLOW_TRACKING_URI={masked_tracking_uri()} {download}"
+        download = f"artifacts download --run-id {record.id} --artifact-path changes.patch --dst-path {folder}"
+        yield f"  {mlflow_command(download)}"
     yield f"  cd {folder}"
     if tags.get("git_changed"):
         yield "  git apply --whitespace=nowarn changes.patch && rm changes.patch"

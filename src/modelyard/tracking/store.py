@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import socket
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from modelyard.core.project_name import project_name
 from modelyard.tracking.database import (
     MEMORY,
     SQLITE,
+    VARIABLE,
     advice,
     back_up_sqlite,
     create_sqlite,
@@ -27,7 +29,6 @@ from modelyard.tracking.database import (
 from modelyard.tracking.relocation import relocate_artifacts
 
 DEFAULT_EXPERIMENT = "modelyard"
-VARIABLE = "MLFLOW_TRACKING_URI"
 # Set before MLflow is imported; values that the user has set win.
 MLFLOW_DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # MLflow's own limits make every stage wait for minutes
@@ -67,6 +68,16 @@ def database_file() -> Path | None:
 def masked_tracking_uri() -> str:
     """The tracking URI without user name and password, for screens and logs."""
     return addresses.masked(tracking_uri())
+
+
+def mlflow_command(arguments: str) -> str:
+    """A command line of MLflow for the store; an address with a password is not repeated, as the variable has it.
+
+    MLflow sets the variable in this process, so that it does not say here what the user has set.
+    """
+    address = tracking_uri()
+    assignment = f"{VARIABLE}={shlex.quote(address)} " if address.startswith(SQLITE) else ""
+    return f"{assignment}mlflow {arguments}"
 
 
 def mask_password(text: str) -> str:
@@ -124,8 +135,7 @@ def connect() -> None:
         elif experiment.lifecycle_stage != "active":
             raise ModelyardError(
                 f"the experiment {name} of {masked_tracking_uri()} was deleted. Restore it: "
-                f"{VARIABLE}='{masked_tracking_uri()}' mlflow experiments restore --experiment-id "
-                f"{experiment.experiment_id}"
+                f"{mlflow_command(f'experiments restore --experiment-id {experiment.experiment_id}')}"
             )
     mlflow.set_experiment(name)
 
@@ -162,7 +172,7 @@ def check_address() -> None:
         raise ModelyardError(
             f"{VARIABLE}={address} is a folder; MLflow does not store runs in folders any more. Unset it to use {own}, "
             "or give the address of a database or of a server. To copy the runs of a folder: "
-            f"mlflow migrate-filestore --source {address} --target {own}"
+            f"mlflow migrate-filestore --source {shlex.quote(address)} --target {shlex.quote(own)}"
         )
     host, port = _host_and_port(address)
     is_behind_proxy = scheme in SERVER and getproxies().get(scheme) and not proxy_bypass(host)
