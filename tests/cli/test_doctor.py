@@ -89,6 +89,16 @@ def test_doctor_finds_a_merge_conflict_in_the_pipeline(name: str, project: Path)
     assert f"error: {name}, line 1: unresolved merge conflict" in result.output
 
 
+def test_doctor_finds_a_study_that_lacks_its_experiments_value(project: Path):
+    edit(project / "params.yaml", "experiments", "digits_cnn", "training", "epochs", value=41)
+    assert modelyard("experiments").exit_code == 0
+    result = modelyard("doctor")
+    assert result.exit_code == 1
+    assert "see the error below" in table_row(result.output, "studies")
+    assert "studies.digits_cnn.search_space.training.epochs (line" in result.output
+    assert "it must hold the experiment's own value 41" in result.output
+
+
 def test_doctor_says_which_section_dvc_needs(project: Path):
     params = YAML(typ="safe").load(project / "params.yaml")
     del params["transfers"], params["units"], params["fetch"]

@@ -2,6 +2,7 @@
 
 import platform
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -35,18 +36,21 @@ def examine() -> None:
     """Print machine, packages, tracking store and data sets.
 
     Raises:
-        ModelyardError: params.yaml, dvc.yaml or dvc.lock is wrong; of the latter two after all else was printed.
+        ModelyardError: params.yaml, dvc.yaml or dvc.lock is wrong; of studies and of the latter two after all else was
+            printed.
     """
     console = Console()
     project = params.load()
-    problem = _problem_of_pipeline()
-    pipeline = "[red]see the error below[/]" if problem else "valid: dvc.yaml and dvc.lock"
+    of_studies = _problem(lambda: params.check_search_spaces(project, project.studies))
+    of_pipeline = _problem(lambda: check_syntax(Path.cwd()))
+    see_below = "[red]see the error below[/]"
     rows = {
         **_machine(),
         "GPU": _gpus(project.runtime.device),
         "packages": _packages(),
         "params.yaml": _contents(project),
-        "pipeline": pipeline,
+        "studies": see_below if of_studies else f"valid: {len(project.studies)}",
+        "pipeline": see_below if of_pipeline else "valid: dvc.yaml and dvc.lock",
     }
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in rows.items():
@@ -54,16 +58,17 @@ def examine() -> None:
     console.print(table, highlight=False)
     console.print(f"[bold]{'runs':{max(map(len, rows))}}[/]  {_runs()}", highlight=False, soft_wrap=True)  # an address
     _print_data_sets(console, project, Path.cwd())
-    if problem:
-        raise problem
+    if problems := [problem for problem in (of_studies, of_pipeline) if problem]:
+        raise ModelyardError("\n".join(problems))
 
 
-def _problem_of_pipeline() -> ModelyardError | None:
+def _problem(check: Callable[[], None]) -> str:
+    """What a check finds wrong; "" if nothing."""
     try:
-        check_syntax(Path.cwd())
+        check()
     except ModelyardError as error:
-        return error
-    return None
+        return str(error)
+    return ""
 
 
 def _machine() -> dict[str, str]:
