@@ -122,33 +122,31 @@ def _runs() -> str:
 
 
 def _print_data_sets(console: Console, project: Project, here: Path) -> None:
-    """Print where each data set is or would come from, and how many are at hand and out of reach."""
+    """Print which data sets are here, and where those that are not would come from."""
     entries = {**project.datasets, **project.backbones}
     file_sets = {name: project.files_of(name, here) for name in entries}
     hosts = HostReachability(address for files in file_sets.values() for address in files.all_addresses())
     names = (Column(header, no_wrap=True) for header in ("data set", "available"))
     title = "Data sets and backbones"
     table = Table(*names, "description", title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    at_hand, out_of_reach = [], []
+    unreachable = 0
     origins: dict[str, list[str]] = {}
     for name, files in file_sets.items():
         raw = here / "data" / "raw" / name
         if all(files.is_present(each, raw) for each in files.sources):
-            at_hand.append(name)
             available = "[green]here[/]"
         elif files.unreachable(raw, hosts):
-            out_of_reach.append(name)
+            unreachable += 1
             available = "[yellow]unreachable[/]"
         else:
             available = "[cyan]reachable[/]"
             origins.setdefault(_origins(files, hosts), []).append(name)
         table.add_row(name, available, escape(entries[name].description))
     console.print(table, highlight=False)
-    console.print(f"At hand: {', '.join(at_hand) or 'none'}.", highlight=False, soft_wrap=True)
     for origin, reachable in origins.items():  # not in the table, which would break long addresses
         console.print(f"Reachable: {', '.join(reachable)} from {escape(origin)}", highlight=False, soft_wrap=True)
-    if out_of_reach:
-        console.print(f"Out of reach: {', '.join(out_of_reach)}.\n{WHAT_TO_DO}", highlight=False, soft_wrap=True)
+    if unreachable:
+        console.print(f"Unreachable: {unreachable}. {WHAT_TO_DO}", highlight=False, soft_wrap=True)
 
 
 def _origins(files: FileSet, hosts: HostReachability) -> str:
