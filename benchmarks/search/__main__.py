@@ -134,7 +134,7 @@ def run_real_searches(
 
 @app.command("page")
 def write_page() -> None:
-    """Write the page and the plots of what was measured, and the tables in docs/tuning.md."""
+    """Write the page and the plots of what was measured, and the short ones in docs/tuning.md."""
     measured = RESULTS / REAL
     replayed, searched = read_json(RESULTS / REPLAYED), read_json(measured) if measured.exists() else None
     page.write(replayed, searched, RESULTS)

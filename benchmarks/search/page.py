@@ -27,7 +27,7 @@ EPOCHS_SHOWN = (PLAIN_EPOCHS, "TPE, epochs searched, median pruner", "TPE, epoch
 COSTS = np.linspace(0, BUDGET, measures.POINTS)
 RATIOS = {"seconds": "seconds", "CPU seconds": "cpu_seconds", "full trainings": "cost"}  # by their column
 BEGIN, END = "<!-- search methods -->", "<!-- end -->"
-BEGIN_WARM_START, BEGIN_STOP, BEGIN_REAL = "<!-- warm start -->", "<!-- stop rule -->", "<!-- real searches -->"
+BEGIN_REAL = "<!-- real searches -->"
 
 Found = Mapping[str, Any]
 
@@ -40,18 +40,30 @@ def write(results: Found, real: Found | None, folder: Path) -> None:
 
 
 def fill(path: Path, results: Found, real: Found | None) -> None:
-    """Write the tables of the methods that a reader should see between the two marks of a page."""
-    spaces, epochs, means = results["spaces"], results["epochs"], results["means"]
-    parts = ["A fixed number of epochs:", _summary(spaces, shown(spaces), means.get("spaces"))]
-    if epochs:
+    """Write short tables of the methods that a reader should see between the marks of a page."""
+    rows = _short_rows("fixed", results["spaces"], shown(results["spaces"]), results["means"].get("spaces", {}))
+    if epochs := results["epochs"]:
         ranking = ranked(epochs)
         kept = [name for name in ranking if name in (*ranking[:SHOWN], *EPOCHS_SHOWN)]
-        parts += ["The number of epochs is searched as well:", _summary(epochs, kept, means.get("epochs"))]
-    fill_page(path, "\n" + "\n\n".join(parts) + "\n", BEGIN, END)
-    fill_page(path, f"\n{_summary(results['warm_start'], ranked(results['warm_start']))}\n", BEGIN_WARM_START, END)
-    fill_page(path, f"\n{_stops(results)}\n", BEGIN_STOP, END)
+        rows += _short_rows("searched", epochs, kept, results["means"].get("epochs", {}))
+    fill_page(path, f"\n{markdown_table(['epochs', 'method', 'compute', 'searches that miss'], rows)}\n", BEGIN, END)
     if real:
         fill_page(path, f"\n{_real_defaults(real)}\n", BEGIN_REAL, END)
+
+
+def _short_rows(epochs: str, spaces: Mapping[str, Found], methods: Sequence[str], means: Found) -> list[list[str]]:
+    """The mean cost of each method, and the share of searches that never get to the score they get to least often."""
+    rows = []
+    for method in methods:
+        mean = _mean_ratio(method, spaces)
+        never = max(
+            found["methods"][method][trials]["never"][0] for found in spaces.values() for trials in found["targets"]
+        )
+        cost = (
+            _interval(means[method], ".2f") if method in means else _value(mean if np.isfinite(mean) else None, ".2f")
+        )
+        rows.append([epochs, method, cost, f"{never:.0%}"])
+    return rows
 
 
 def shown(spaces: Mapping[str, Found]) -> list[str]:

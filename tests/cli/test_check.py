@@ -1,6 +1,7 @@
 """`modelyard check`: what it prints and writes, the exit code, and the run in MLflow; for a registered model too."""
 
 import json
+import re
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from support.commands import modelyard, table_row
 
 from modelyard import params
 from modelyard.cli import check
+from modelyard.data.columns import Column
 from modelyard.data.contract import Measured
 from modelyard.models.engine.sklearn_model import SklearnModel
 from modelyard.serving import mlflow_log, promotion
@@ -59,7 +61,7 @@ def test_shifted_samples_have_exit_code_1_and_the_feature_is_marked(project: Pat
     result = modelyard("check", "fit", "shifted.csv", "-o", "out/drift.csv", "--show", "out/drift.png")
     assert result.exit_code == 1
     assert "drift" in table_row(result.stdout, "b ")
-    assert "2 of 4 features have drifted: b, predicted value." in result.stdout
+    assert "2 of 4 tests of 3 features and 1 output find drift: b, predicted value." in result.stdout
     assert "Samples with a value outside the training samples': b (" in result.stdout
     assert result.stderr == "warning: shifted.csv: unused columns: y\n"
     table = pd.read_csv("out/drift.csv").set_index("feature")
@@ -76,9 +78,29 @@ def test_a_long_name_of_a_feature_is_whole_on_a_narrow_terminal(
     measured = Measured((), np.zeros((5, 1)), (False,))
     report = DriftReport("fit", 5, tests, (measured, measured), Counter(), 0.1, 0.05, None)
     check._print(report, Console(width=columns))
-    rows = [line.strip("│").split("│") for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
-    assert "".join(row[0].strip() for row in rows) == name
-    assert "…" not in str(rows)
+    printed = capsys.readouterr().out
+    rows = printed.partition("\n1 of 1 tests")[0].splitlines()
+    assert "".join(row.partition(" ")[0] for row in rows).endswith(name)
+    assert "…" not in printed
+
+
+def test_a_probability_and_its_numbers_have_a_line_on_a_terminal_of_80_columns(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tests = [
+        AdjustedTest(FeatureTest(name, "KS", 1e-100, effect, "0 (0 to 0.9951)", "0 (0 to 1)"), 1e-100, effect > 0.1)
+        for name, effect in (("brightness", 0.0), ("contrast", 0.01), ("probability of 7", 0.5))
+    ]
+    measured = [
+        Measured(tuple(Column(name=name, kind="number") for name in names), np.zeros((1, len(names))), (False,))
+        for names in (("brightness", "contrast"), ("probability of 7",))
+    ]
+    report = DriftReport("fit", 1, tests, tuple(measured), Counter(), 1.0, 0.05, None)
+    check._print(report, Console(width=80))
+    printed = capsys.readouterr().out
+    assert re.search(r"\nprobability of 7 +0 \(0 to 0\.9951\) +0 \(0 to 1\) +0\.500 +1e-100 +drift *\n", printed)
+    assert "\n1 of 3 tests of 2 features and 1 output finds drift: probability of 7.\n" in printed
+    assert "\nWith 1 sample, effects below 1.00 may go unnoticed.\n" in printed
 
 
 def test_the_result_as_json_is_all_of_standard_output(project: Path) -> None:
@@ -135,7 +157,7 @@ def test_the_onnx_file_answers_where_it_is_there_or_the_engine_that_is_asked_for
         assert [type(model) for model, _ in found] == [OnnxModel, SklearnModel]
         assert found[0][1].metric.value == pytest.approx(found[1][1].metric.value, rel=1e-4)
         result = modelyard("check", name, "shifted.csv", "--target", "y", "--engine", "onnx")
-        assert "2 of 4 features have drifted: b, predicted value." in result.stdout
+        assert "2 of 4 tests of 3 features and 1 output find drift: b, predicted value." in result.stdout
 
 
 def test_without_a_contract_a_check_says_how_to_get_one_and_predict_still_answers(project: Path) -> None:

@@ -62,15 +62,23 @@ def test_the_plan_has_each_stage_with_its_reasons_and_the_total(console: Console
     stages = {
         "train@a": stage("train@a", StageState.WAITING, changes=("epochs: 1 -> 2",), last_seconds=3.0),
         "train@b": stage("train@b", StageState.UNCHANGED),
+        "train@d": stage(
+            "train@d", StageState.WAITING, changes=("model is missing", "epochs: 1 -> 2", "after train@a")
+        ),
         "fetch@c": stage("fetch@c", StageState.SKIPPED),
     }
     print_plan(console, stages, {"fetch@c": "c.csv is missing\n  /disk/c.csv"}, verbose=False)
     text = console.file.getvalue()
-    assert "train@a  3 s last time\n    epochs: 1 -> 2\n" in text
+    assert "train@a  3 s last time  epochs: 1 -> 2\n" in text
+    assert "train@d  never built here  model is missing and 2 more\n" in text
     assert "fetch@c cannot run. c.csv is missing\n" in text
     assert "/disk/c.csv" not in text
     assert "What to do: " in text
-    assert "1 of 3 stages would run, 3 s of work by the times of earlier runs." in text
+    assert "2 of 4 stages would run, 3 s of work by the times of earlier runs. All reasons: " in text
+    print_plan(console, stages, {}, verbose=True)
+    assert "train@d  never built here\n    model is missing\n    epochs: 1 -> 2\n    after train@a\n" in (
+        console.file.getvalue()
+    )
 
 
 def test_a_terminal_shows_that_dvc_is_checking():

@@ -30,16 +30,11 @@ def test_doctor_prints_versions_and_where_each_data_set_is(project: Path):
     assert "unreachable" in table_row(result.output, "mnist ")
 
 
-def test_doctor_lists_what_is_at_hand_and_what_is_out_of_reach(project: Path):
-    raw = project / "data" / "raw" / "xor"
-    raw.mkdir(parents=True)
-    (raw / "xor.csv").touch()
+@pytest.mark.usefixtures("project")
+def test_doctor_says_what_to_do_about_unreachable_data():
     output = modelyard("doctor").output
-    assert "\nAt hand: xor.\n" in output
-    out_of_reach = table_row(output, "Out of reach: ")
-    assert "mnist" in out_of_reach
-    assert "digits," not in out_of_reach
-    assert "What to do: connect to the network" in output
+    unreachable = output.count(" unreachable ")
+    assert f"\nUnreachable: {unreachable}. What to do: connect to the network" in output
 
 
 @pytest.mark.usefixtures("project")
@@ -87,6 +82,16 @@ def test_doctor_finds_a_merge_conflict_in_the_pipeline(name: str, project: Path)
     assert result.exit_code == 1
     assert "Data sets and backbones" in result.output
     assert f"error: {name}, line 1: unresolved merge conflict" in result.output
+
+
+def test_doctor_finds_a_study_that_lacks_its_experiments_value(project: Path):
+    edit(project / "params.yaml", "experiments", "digits_cnn", "training", "epochs", value=41)
+    assert modelyard("experiments").exit_code == 0
+    result = modelyard("doctor")
+    assert result.exit_code == 1
+    assert "see the error below" in table_row(result.output, "studies")
+    assert "studies.digits_cnn.search_space.training.epochs (line" in result.output
+    assert "it must hold the experiment's own value 41" in result.output
 
 
 def test_doctor_says_which_section_dvc_needs(project: Path):

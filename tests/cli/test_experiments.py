@@ -1,5 +1,6 @@
 """`modelyard experiments`."""
 
+import re
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -15,7 +16,8 @@ def test_experiments_of_every_section_are_listed_with_their_headline_metric(proj
     listed = {line.split()[0]: line.split()[1:] for line in output.splitlines()[1:]}
     params = YAML(typ="safe").load(project / "params.yaml")
     assert {*params["experiments"], *params["transfers"], *params["pretrained"]} <= set(listed)
-    assert listed["boston_mlp"] == ["mlp", "correlation", "0.85"]
+    assert listed["boston_mlp"] == ["mlp", "correlation", "0.85", "yes"]
+    assert "not built here" not in output
     assert listed["mnist_transfer"] == ["transfer", "not", "built", "yet"]
     assert list(listed).index("boston") < list(listed).index("boston_mlp") < list(listed).index("diabetes")
 
@@ -25,8 +27,8 @@ def test_results_that_were_not_built_here_or_are_of_another_task_have_a_remark(p
     make_results(project, "boston_linear", CLASSIFICATION)
     result = modelyard("experiments")
     assert result.exit_code == 0
-    assert "correlation 0.85" in table_row(result.output, "boston_mlp ")
-    assert "\nFrom the repository, not built here: boston_mlp.\n" in result.output
+    assert table_row(result.output, "boston_mlp ").split()[2:] == ["correlation", "0.85", "no"]
+    assert re.search(r"\n1 of \d+: from the repository, not built here\.\n", result.output)
     assert "result not readable" in table_row(result.output, "boston_linear ")
     reason = table_row(result.output, "boston_linear: ")
     assert "results/boston_linear/metrics.json has loss, accuracy, macro_f1, but not correlation" in reason

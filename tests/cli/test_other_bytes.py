@@ -64,7 +64,7 @@ def test_the_machine_is_the_reason_where_it_is_another(rebuild: Callable[..., st
     lines = rebuild(a="1").splitlines()
     assert lines == [
         "",
-        "Other bytes than dvc.lock had, from the same code, settings and data: a.",
+        "Results that differ from dvc.lock, with the same code, settings and data: a.",
         "  cpu_features: avx512f only in the recorded build; avx2 only here",
         "  packages.numpy: 1 in the recorded build, 2 here",
         "  threads: 2 in the recorded build, 4 here",

@@ -1,5 +1,6 @@
 """Lock files that DVC itself wrote: their MD5s, and the outputs that still match them."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -137,14 +138,16 @@ def test_a_stage_that_was_never_built_is_refused_with_the_command_that_builds_it
             dvc_lock.verified_output("train@two", "model", root)
 
 
-def test_a_missing_model_is_refused_with_the_command_that_brings_it(project: Path) -> None:
-    folder = project / "results" / "one" / "model"
-    folder.rename(folder.with_name("elsewhere"))
-    try:
-        with pytest.raises(ModelyardError, match="model is not here: `modelyard run` builds it, or `dvc pull results"):
-            dvc_lock.verified_output("train@one", "model", project)
-    finally:
-        folder.with_name("elsewhere").rename(folder)
+def test_a_missing_model_is_refused_with_the_command_that_brings_it(project: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(project, tmp_path / "project")
+    shutil.rmtree(root / "results" / "one" / "model")
+    expected = "results/one/model is not here. Build it: modelyard run one"
+    for command in ([], ["remote", "add", "--local", "-d", "storage", str(tmp_path / "100%")]):
+        if command:
+            subprocess.run([sys.executable, "-m", "dvc", *command, "-q"], cwd=root, check=True)
+            expected += ", or bring it: dvc pull results/one/model"
+        with pytest.raises(ModelyardError, match=f"^{re.escape(expected)}$"):
+            dvc_lock.verified_output("train@one", "model", root)
 
 
 @pytest.mark.parametrize("text", ["", "schema: '2.0'\n", "schema: '2.0'\nstages:\n"])

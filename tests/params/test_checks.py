@@ -47,6 +47,7 @@ def message(changed):
 def test_the_committed_files_are_valid():
     project = params.load(PARAMS)
     assert project.experiments["boston_linear"].training.seed == 777
+    params.check_search_spaces(project, project.studies, PARAMS)
     assert params.load_claims(project, PARAMS.with_name("claims.yaml"))["one_neuron"].metric == "accuracy"
     assert params.load_published(project, PARAMS.with_name("published.yaml"))["boston_mlp"].metrics["mae"] == 4.3813
 

@@ -18,6 +18,7 @@ from modelyard.params.study import (
     storage_label,
     study_mistakes,
 )
+from modelyard.tuning.plan import make_plan
 
 EPOCHS = "training.epochs: {low: 10, high: 60, step: 10}"
 FILTERS = "model.filters: {choices: [[16, 32], [32, 64], [32, 64, 128], [64, 128]]}"
@@ -82,14 +83,6 @@ def test_the_baseline_values_of_every_study_fit_its_experiment():
             ("search_space.training.epochs.low (line", "valid integer"), id="a fraction of an epoch",
         ),
         pytest.param(
-            EPOCHS, "training.epochs: {low: 50, high: 60}", ("it must hold the experiment's own value 40", "add it"),
-            id="without the experiment",
-        ),
-        pytest.param(
-            EPOCHS, "training.epochs: {low: 10, high: 60, step: 20}", ("it must hold the experiment's own value 40",),
-            id="steps over the experiment",
-        ),
-        pytest.param(
             EPOCHS, "training.epochs: {low: 10, high: 60, log: true, step: 10}", ("has no step",), id="step and log"
         ),
         pytest.param(EPOCHS, "training.epochs: {choices: []}", ("at least 1 item",), id="no choice"),
@@ -152,6 +145,19 @@ def test_a_mistake_in_a_study_is_reported_with_its_place(old, new, parts, messag
     text = message(old, new)
     assert "nothing was run" in text
     assert [part for part in parts if part not in text] == [], text
+
+
+@pytest.mark.parametrize("other", ["{low: 50, high: 60}", "{low: 10, high: 60, step: 20}"])
+def test_a_study_that_lacks_the_value_of_its_experiment_is_refused_where_it_is_searched_only(
+    other: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(PARAMS.read_text(encoding="utf-8").replace(EPOCHS, f"training.epochs: {other}", 1))
+    project = params.load(path)
+    params.check_search_spaces(project, project.studies.keys() - {"digits_cnn"}, path)
+    place = r"studies\.digits_cnn\.search_space\.training\.epochs \(line \d+\): it must hold .*own value 40, .*add it"
+    with pytest.raises(ModelyardError, match=place):
+        make_plan(project, "digits_cnn", tmp_path)
 
 
 def test_metrics_of_a_data_set_without_an_expected_shape_are_checked_too(tmp_path: Path) -> None:

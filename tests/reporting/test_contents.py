@@ -27,7 +27,7 @@ def test_every_experiment_has_a_section(report: Report) -> None:
 def test_missing_files_are_named_with_the_command_that_creates_them(report: Report) -> None:
     missing = report.contents.missing
     assert "mnist_cnn: not built yet. To build it: modelyard run mnist_cnn" in missing
-    assert "boston_linear: no plots here. To get them: modelyard run boston_linear, or dvc pull" in missing
+    assert "boston_linear: no plots here. To build them: modelyard run boston_linear" in missing
     assert "digits: no data card of this input. To create it: dvc repro normalise@digits" in missing
     assert not [message for message in missing if message.startswith("build times: ")]
 

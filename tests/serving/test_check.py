@@ -266,7 +266,7 @@ def test_where_rows_were_left_out_no_drift_is_not_said_without_them(
     report = check.check("line", model, reference, check.read([file], model))
     assert verdict(report) == (
         "No data drift was found, but 1 of 299 samples lack a value that the model must have, so that it does not "
-        "answer them, and 1 more samples or files could not be read (see the errors)."
+        "answer them, and 1 more sample or file could not be read (see the errors)."
     )
 
 

@@ -119,7 +119,9 @@ def _print_problems(problems: Problems) -> None:
 
 def _print(report: DriftReport, console: Console) -> None:
     columns = (Column(name, overflow="fold") for name in ("feature", "reference", "new", "effect", "p (Holm)", ""))
-    table = Table(*columns, title=f"New samples for {report.model}")
+    table = Table(
+        *columns, title=f"New samples for {report.model}", title_justify="left", box=None, padding=(0, 2, 0, 0)
+    )
     ordered = sorted(report.tests, key=lambda each: (not each.has_drifted, each.p_adjusted, -each.test.effect))
     for each in ordered[:PRINTED]:
         texts = map(escape, (each.test.feature, each.test.reference, each.test.new))
@@ -128,15 +130,13 @@ def _print(report: DriftReport, console: Console) -> None:
     console.print(table)
     lines = [mlflow_log.verdict(report)]
     if len(ordered) > PRINTED:
-        lines.append(
-            f"{len(ordered) - PRINTED} more features, with larger p values, are in the file of -o and in --json."
-        )
+        more = mlflow_log.count_of(len(ordered) - PRINTED, "more test")
+        lines.append(f"{more} with larger p-values: in the file of -o and in --json.")
     if report.rows > report.compared:
         lines.append(f"{report.compared} of {report.rows} samples were compared, drawn at random.")
     if report.smallest_detectable > SMALLEST_EFFECT:
-        lines.append(
-            f"With {report.compared} samples, effects below {report.smallest_detectable:.2f} may go unnoticed."
-        )
+        samples = mlflow_log.count_of(report.compared, "sample")
+        lines.append(f"With {samples}, effects below {report.smallest_detectable:.2f} may go unnoticed.")
     if report.outside:
         counts = ", ".join(f"{name} ({count})" for name, count in report.outside.most_common(5))
         lines.append(f"Samples with a value outside the training samples': {counts}.")

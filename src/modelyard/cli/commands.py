@@ -112,7 +112,10 @@ def run(
     ] = False,
     dry: Annotated[bool, typer.Option("--dry-run", help="Print what would run and why, without running it.")] = False,
     verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="List every address that was tried for data out of reach.")
+        bool,
+        typer.Option(
+            "-v", "--verbose", help="List every address that was tried for data out of reach, and all reasons."
+        ),
     ] = False,
     wait: Annotated[
         float | None,

@@ -93,14 +93,23 @@ def print_unavailable(console: Console, unavailable: Mapping[str, str], verbose:
 
 
 def print_plan(console: Console, stages: Mapping[str, Stage], unavailable: Mapping[str, str], verbose: bool) -> None:
-    """Print what would run, why, and how long it took last time; then what is out of reach."""
+    """Print what would run, why, and how long it took last time; then what is out of reach.
+
+    A line for each stage has its first reason; `verbose` gives each reason a line.
+    """
     to_run = [stage for stage in stages.values() if stage.state is StageState.WAITING]
     for stage in to_run:
         duration = f"{stage.last_seconds:.0f} s last time" if stage.last_seconds else "never built here"
-        console.print(f"[bold]{stage.name}[/]  [dim]{duration}[/]", highlight=False)
-        for change in stage.changes:
-            console.print(Text(f"    {change}"), soft_wrap=True)
+        line = Text.assemble((stage.name, "bold"), "  ", (duration, "dim"))
+        if verbose:
+            line.append("".join(f"\n    {change}" for change in stage.changes))
+        elif stage.changes:
+            more = len(stage.changes) - 1
+            line.append(f"  {stage.changes[0]}" + (f" and {more} more" if more else ""))
+        console.print(line, soft_wrap=True)
     print_unavailable(console, unavailable, verbose)
     seconds = sum(stage.last_seconds for stage in to_run)
     work = f", {seconds:.0f} s of work by the times of earlier runs" if seconds else ""
-    console.print(f"\n{len(to_run)} of {len(stages)} stages would run{work}.", highlight=False)
+    is_cut = not verbose and any(len(stage.changes) > 1 for stage in to_run)
+    hint = " All reasons: modelyard run --dry-run -v" if is_cut else ""
+    console.print(f"\n{len(to_run)} of {len(stages)} stages would run{work}.{hint}", highlight=False)

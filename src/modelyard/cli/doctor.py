@@ -2,6 +2,7 @@
 
 import platform
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -35,18 +36,21 @@ def examine() -> None:
     """Print machine, packages, tracking store and data sets.
 
     Raises:
-        ModelyardError: params.yaml, dvc.yaml or dvc.lock is wrong; of the latter two after all else was printed.
+        ModelyardError: params.yaml, dvc.yaml or dvc.lock is wrong; of studies and of the latter two after all else was
+            printed.
     """
     console = Console()
     project = params.load()
-    problem = _problem_of_pipeline()
-    pipeline = "[red]see the error below[/]" if problem else "valid: dvc.yaml and dvc.lock"
+    of_studies = _problem(lambda: params.check_search_spaces(project, project.studies))
+    of_pipeline = _problem(lambda: check_syntax(Path.cwd()))
+    see_below = "[red]see the error below[/]"
     rows = {
         **_machine(),
         "GPU": _gpus(project.runtime.device),
         "packages": _packages(),
         "params.yaml": _contents(project),
-        "pipeline": pipeline,
+        "studies": see_below if of_studies else f"valid: {len(project.studies)}",
+        "pipeline": see_below if of_pipeline else "valid: dvc.yaml and dvc.lock",
     }
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in rows.items():
@@ -54,16 +58,17 @@ def examine() -> None:
     console.print(table, highlight=False)
     console.print(f"[bold]{'runs':{max(map(len, rows))}}[/]  {_runs()}", highlight=False, soft_wrap=True)  # an address
     _print_data_sets(console, project, Path.cwd())
-    if problem:
-        raise problem
+    if problems := [problem for problem in (of_studies, of_pipeline) if problem]:
+        raise ModelyardError("\n".join(problems))
 
 
-def _problem_of_pipeline() -> ModelyardError | None:
+def _problem(check: Callable[[], None]) -> str:
+    """What a check finds wrong; "" if nothing."""
     try:
-        check_syntax(Path.cwd())
+        check()
     except ModelyardError as error:
-        return error
-    return None
+        return str(error)
+    return ""
 
 
 def _machine() -> dict[str, str]:
@@ -117,33 +122,31 @@ def _runs() -> str:
 
 
 def _print_data_sets(console: Console, project: Project, here: Path) -> None:
-    """Print where each data set is or would come from, and how many are at hand and out of reach."""
+    """Print which data sets are here, and where those that are not would come from."""
     entries = {**project.datasets, **project.backbones}
     file_sets = {name: project.files_of(name, here) for name in entries}
     hosts = HostReachability(address for files in file_sets.values() for address in files.all_addresses())
     names = (Column(header, no_wrap=True) for header in ("data set", "available"))
     title = "Data sets and backbones"
     table = Table(*names, "description", title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    at_hand, out_of_reach = [], []
+    unreachable = 0
     origins: dict[str, list[str]] = {}
     for name, files in file_sets.items():
         raw = here / "data" / "raw" / name
         if all(files.is_present(each, raw) for each in files.sources):
-            at_hand.append(name)
             available = "[green]here[/]"
         elif files.unreachable(raw, hosts):
-            out_of_reach.append(name)
+            unreachable += 1
             available = "[yellow]unreachable[/]"
         else:
             available = "[cyan]reachable[/]"
             origins.setdefault(_origins(files, hosts), []).append(name)
         table.add_row(name, available, escape(entries[name].description))
     console.print(table, highlight=False)
-    console.print(f"At hand: {', '.join(at_hand) or 'none'}.", highlight=False, soft_wrap=True)
     for origin, reachable in origins.items():  # not in the table, which would break long addresses
         console.print(f"Reachable: {', '.join(reachable)} from {escape(origin)}", highlight=False, soft_wrap=True)
-    if out_of_reach:
-        console.print(f"Out of reach: {', '.join(out_of_reach)}.\n{WHAT_TO_DO}", highlight=False, soft_wrap=True)
+    if unreachable:
+        console.print(f"Unreachable: {unreachable}. {WHAT_TO_DO}", highlight=False, soft_wrap=True)
 
 
 def _origins(files: FileSet, hosts: HostReachability) -> str:

@@ -12,8 +12,8 @@ from modelyard.tracking import lineage
 
 SAME_MACHINE = "The recorded machine and versions are the same. Equal ones should give equal bytes: please report it."
 EXPECTED = (
-    "Another processor or version rounds differently, and a training goes on from there. Commit these results, or "
-    "restore the recorded ones: git restore dvc.lock reports results"
+    "Another processor or library version rounds differently, and training amplifies the difference. This is expected. "
+    "Commit these results, or restore the recorded ones: git restore dvc.lock reports results"
 )
 
 
@@ -54,7 +54,7 @@ def explain(before: Mapping[str, Recorded], stages: Mapping[str, Stage], runtime
             if there is None
             else lineage.differences(there, here)
         )
-    lines = [f"\nOther bytes than dvc.lock had, from the same code, settings and data: {_experiments(other)}."]
+    lines = [f"\nResults that differ from dvc.lock, with the same code, settings and data: {_experiments(other)}."]
     return "\n".join([*lines, *(f"  {reason}" for reason in reasons), EXPECTED if reasons else SAME_MACHINE])
 
 

@@ -8,6 +8,8 @@ import json
 import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
+from configparser import ConfigParser
+from configparser import Error as ConfigParserError
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -90,18 +92,34 @@ def parse(text: str, path: Path) -> dict[str, LockedStage]:
         raise ModelyardError(conflict_message(text, path) or f"{path}: not what DVC writes. {RESTORE_LOCK}") from None
 
 
-def verified_output(stage: str, name: str, root: Path) -> Path:
+def verified_output(stage: str, name: str, root: Path, experiment: str | None = None) -> Path:
     """Return the output of a stage whose file name is `name`, after checking that it is what DVC locked.
+
+    Args:
+        stage: its name in dvc.lock.
+        name: of the output.
+        root: the folder of dvc.lock.
+        experiment: what `modelyard run` builds to get the output; None: what the stage is named after.
 
     Raises:
         ModelyardError: the stage was never run, the output is not here, or it was changed since.
     """
-    return _verified(name, _stage(stage, root).outs, root)
+    return _verified(name, _stage(stage, root).outs, root, experiment or _entry(stage))
 
 
 def verified_dependency(stage: str, name: str, root: Path) -> Path:
     """Return the dependency of a stage whose file name is `name`, checked as `verified_output` does."""
-    return _verified(name, _stage(stage, root).deps, root)
+    return _verified(name, _stage(stage, root).deps, root, _entry(stage))
+
+
+def or_pull(target: str, root: Path) -> str:
+    """Return the end of advice on how to get an output or a stage: `dvc pull`, where DVC has a default remote."""
+    config = ConfigParser(interpolation=None, strict=False)
+    try:
+        config.read([root / ".dvc" / name for name in ("config", "config.local")], encoding="utf-8")
+    except (ConfigParserError, UnicodeDecodeError):  # DVC itself says what is wrong with it
+        return ""
+    return f", or bring it: dvc pull {target}" if config.get("core", "remote", fallback="") else ""
 
 
 def md5(path: Path, left_out: Collection[str] = ()) -> str:
@@ -146,19 +164,22 @@ def _values(files: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Any]:
 def _stage(name: str, root: Path) -> LockedStage:
     stages = read(root, [name])
     if name not in stages:
-        raise ModelyardError(f"{LOCK} has no {name}: it was never built. Run: modelyard run {name.rpartition('@')[2]}")
+        raise ModelyardError(f"{LOCK} has no {name}: it was never built. Run: modelyard run {_entry(name)}")
     return stages[name]
 
 
-def _verified(name: str, md5s: Mapping[str, str], root: Path) -> Path:
+def _entry(stage: str) -> str:
+    """The entry of a section of params.yaml that a stage is named after."""
+    return stage.rpartition("@")[2]
+
+
+def _verified(name: str, md5s: Mapping[str, str], root: Path, experiment: str) -> Path:
     """Return the path of this name, if its content is still what was locked."""
     path = next((path for path in md5s if Path(path).name == name), None)
     if path is None:
         raise ModelyardError(f"{LOCK} names no {name} of this stage. {RESTORE_LOCK}")
     if not (root / path).exists():
-        raise ModelyardError(
-            f"{path} is not here: `modelyard run` builds it, or `dvc pull {path}` brings it from the project's remote."
-        )
+        raise ModelyardError(f"{path} is not here. Build it: modelyard run {experiment}{or_pull(path, root)}")
     actual = md5(root / path)
     if actual != md5s[path]:
         ignored = _ignored(root / path, root)
@@ -169,6 +190,6 @@ def _verified(name: str, md5s: Mapping[str, str], root: Path) -> Path:
             )
         raise ModelyardError(
             f"{path} was refused: it is not what the pipeline made. Its MD5 is {actual}, {LOCK} has {md5s[path]}. "
-            f"Restore it: dvc checkout --force {path}; or build it again: modelyard run"
+            f"Restore it: dvc checkout --force {path}; or build it again: modelyard run {experiment}"
         )
     return root / path

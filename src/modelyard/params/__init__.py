@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from modelyard.params.checks import load, load_claims, load_published
+    from modelyard.params.checks import check_search_spaces, load, load_claims, load_published
     from modelyard.params.project import Project
 
-__all__ = ["Project", "load", "load_claims", "load_published"]
+__all__ = ["Project", "check_search_spaces", "load", "load_claims", "load_published"]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,7 @@
 Each check yields `Mistake`s, so that one message lists all of them with their keys and lines.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 from pathlib import Path, PurePosixPath
 
@@ -27,7 +27,7 @@ from modelyard.params.project import (
     Published,
     TransferExperiment,
 )
-from modelyard.params.study import PARAMETERS, StudySettings, study_mistakes
+from modelyard.params.study import PARAMETERS, StudySettings, missing_baseline, study_mistakes
 from modelyard.params.variants import ResolvedExperiment, resolve_sides
 
 SHARED_FOLDERS = (EXPERIMENT_SECTIONS, ("datasets", "backbones"))
@@ -54,6 +54,23 @@ def load(path: Path = Path("params.yaml")) -> Project:
         ModelyardError: all mistakes at once, each with its key and line.
     """
     return parse(Project, path, _project_mistakes)
+
+
+def check_search_spaces(project: Project, names: Iterable[str], path: Path = Path("params.yaml")) -> None:
+    """Refuse studies whose search space lacks a value of their experiment, which is their first trial.
+
+    `load` accepts them: an edit of the experiment, such as that of one `dvc exp run`, must not need one of the study.
+
+    Raises:
+        ModelyardError: all missing values at once, each with its key and line.
+    """
+    mistakes = [
+        mistake._replace(keys=("studies", name, *mistake.keys))
+        for name in names
+        for mistake in missing_baseline(project.studies[name], project.experiments[project.studies[name].experiment])
+    ]
+    if mistakes:
+        parse(Project, path, lambda _: mistakes)
 
 
 def _batch_mistakes(project: Project) -> Iterator[Mistake]:

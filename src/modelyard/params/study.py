@@ -226,7 +226,6 @@ def study_mistakes(
         if key == EPOCHS and isinstance(variation, Range) and int(variation.step or 1) != (variation.step or 1):
             yield Mistake(("search_space", key, "step"), "epochs are counted: give an integer")
     if study.search_space.keys() <= known.keys():
-        yield from _missing_baseline(study, experiment)
         yield from _input_mistakes(study, experiment.input, inputs)
 
 
@@ -239,7 +238,8 @@ def _refused_values(key: str, variation: Range | Choices, experiment: Any) -> It
             yield Mistake(("search_space", key, *keys), f"the experiment refuses it: {reason[0].lower()}{reason[1:]}")
 
 
-def _missing_baseline(study: StudySettings, experiment: Any) -> Iterator[Mistake]:
+def missing_baseline(study: StudySettings, experiment: Any) -> Iterator[Mistake]:
+    """The experiment's own values that a search space does not hold; keys start within the study's entry."""
     for key, value in baseline_values(study, experiment).items():
         if not study.search_space[key].holds(value):
             own = storage_label(value)

@@ -41,7 +41,7 @@ HEADER = (
     "verdict",
     "is about",
 )
-# Equal normal spreads differ by as much in 6 % of claims with five seeds, and in 0.3 % of those with ten (F test).
+# Equal standard deviations differ by as much in 6 % of claims with five seeds, and in 0.3 % of those with ten (F test).
 UNEVEN = 3.0
 ALPHA = 1 - CONFIDENCE  # the significance level: the probability of at least one wrong verdict among all
 

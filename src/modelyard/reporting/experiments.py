@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from modelyard.core.config import Settings, flatten
 from modelyard.experiments.compare import MISSING, UNREADABLE
 from modelyard.models.engine.training_settings import trained_epoch
+from modelyard.orchestration.dvc_lock import or_pull
 from modelyard.orchestration.scheduler import TIMES
 from modelyard.params.project import Project
 from modelyard.params.results import ExperimentResults, evaluate_stage, results_of, train_stage
@@ -121,7 +122,8 @@ def _section(
     elif row.state.startswith(UNREADABLE):
         files.missing.append(f"{name}: {row.state}")
     elif not plots:
-        files.missing.append(f"{name}: no plots here. To get them: modelyard run {name}, or dvc pull")
+        pull = or_pull(stages["evaluate"], files.root)
+        files.missing.append(f"{name}: no plots here. To build them: modelyard run {name}{pull}")
     return ExperimentSection(
         row=row,
         dataset=dataset,

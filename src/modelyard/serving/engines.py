@@ -86,7 +86,7 @@ class ExperimentFiles(NamedTuple):
         inputs = [Path(path).parent.name for path in evaluated.deps if Path(path).name == TEST] if evaluated else []
         stages = [contract_stage(name) for name in inputs]
         built = dvc_lock.read(self.root, stages)
-        return dvc_lock.verified_output(stages[0], CONTRACT, self.root) if built else None
+        return dvc_lock.verified_output(stages[0], CONTRACT, self.root, self.name) if built else None
 
     def onnx_file(self) -> Path:
         """The converted model.
@@ -105,7 +105,7 @@ class ExperimentFiles(NamedTuple):
             raise NoOnnx(f"the ONNX file of {self.name} is of an earlier training: {build}")
         path = next(path for path in self.stages[stage].outs if Path(path).name == FOLDER)
         if not (self.root / path).exists():
-            raise NoOnnx(f"{path} is not here: {build}, or bring it: dvc pull {path}")
+            raise NoOnnx(f"{path} is not here: {build}{dvc_lock.or_pull(path, self.root)}")
         folder = dvc_lock.verified_output(stage, FOLDER, self.root)
         conversion = read_json(folder / CONVERSION)
         if not conversion["converted"]:

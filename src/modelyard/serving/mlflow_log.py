@@ -37,14 +37,20 @@ def verdict(report: DriftReport) -> str:
     """What a check has found, and which samples that is not about, in a few sentences."""
     count, left_out = len(report.drifted), ", and ".join(_left_out(report))
     if count:
-        have = "has" if count == 1 else "have"
-        sentences = [f"{count} of {len(report.tests)} features {have} drifted: {', '.join(report.drifted)}."]
+        features, outputs = (len(measured.columns) for measured in report.measured)
+        of = f"{len(report.tests)} tests of {count_of(features, 'feature')} and {count_of(outputs, 'output')}"
+        sentences = [f"{count} of {of} {'finds' if count == 1 else 'find'} drift: {', '.join(report.drifted)}."]
         sentences += [f"But {left_out}."] if left_out else []
     else:
         sentences = [f"No data drift was found{f', but {left_out}' if left_out else ''}."]
     if report.metric:
         sentences.append(_metric_verdict(report.metric, report.compared))
     return " ".join(sentences)
+
+
+def count_of(number: int, noun: str) -> str:
+    """A number and its noun."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _left_out(report: DriftReport) -> Iterator[str]:
@@ -55,11 +61,12 @@ def _left_out(report: DriftReport) -> Iterator[str]:
             "not answer them"
         )
     if report.unread:
-        yield f"{report.unread} more samples or files could not be read (see the errors)"
+        what = "sample or file" if report.unread == 1 else "samples or files"
+        yield f"{report.unread} more {what} could not be read (see the errors)"
 
 
 def _metric_verdict(change: NewMetric, compared: int) -> str:
-    new = f"{change.rows} new samples"
+    new = count_of(change.rows, "new sample")
     if change.rows < compared:
         new = f"those {change.rows} of {compared} new samples that have a true target and a prediction"
     if not change.is_comparable:

@@ -102,7 +102,7 @@ def bind_metric(model: Predictor, truth: np.ndarray, outputs: np.ndarray) -> Bou
 
 def measure_outputs(x: np.ndarray, outputs: np.ndarray, description: InputDescription) -> Measured:
     """Return what is compared of a model's outputs (n, ...): probabilities, values, errors, or numbers of boxes."""
-    named = {f"predicted {name}": np.asarray(each, np.float64) for name, each in _outputs(x, outputs, description)}
+    named = {name: np.asarray(each, np.float64) for name, each in _outputs(x, outputs, description)}
     columns = tuple(Column(name=name, kind="number") for name in named)
     return Measured(columns, np.column_stack(list(named.values())), (False,) * len(columns))
 
@@ -116,9 +116,10 @@ def _outputs(x: np.ndarray, outputs: np.ndarray, description: InputDescription) 
             (f"probability of {name}", each) for name, each in zip(description.classes[first:], rounded, strict=True)
         ]
     if targets == "number":
-        return [("value", outputs.reshape(len(outputs)))]
+        return [("predicted value", outputs.reshape(len(outputs)))]
     table = TASKS[description.task].prediction_table(PredictedSamples(x, outputs, description))
     if targets == "boxes":
         best = table.groupby(table.index).score.max().reindex(range(len(x)), fill_value=0.0)
-        return [("boxes", np.bincount(table.index, minlength=len(x))), ("highest score", best.to_numpy())]
+        boxes = np.bincount(table.index, minlength=len(x))
+        return [("predicted boxes", boxes), ("highest score", best.to_numpy())]
     return [("squared error", table.squared_error.to_numpy())]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from modelyard import params
 from modelyard.data.inputs import MEASURED_ONLY
 from modelyard.metrics.definitions import find_metric, history_metric
 from modelyard.models import Runtime
@@ -113,8 +114,13 @@ class Plan:
 
 
 def make_plan(project: Project, name: str, root: Path) -> Plan:
-    """Build the plan of a study of params.yaml."""
+    """Build the plan of a study of params.yaml.
+
+    Raises:
+        ModelyardError: its search space lacks a value of the experiment, which is its first trial.
+    """
     study = project.studies[name]
+    params.check_search_spaces(project, [name], root / "params.yaml")
     experiment = project.experiments[study.experiment]
     names = inputs_of(study, experiment.input)
     metric = history_metric(project.task_of(study.experiment)) or "loss"

@@ -48,7 +48,7 @@ def confirmation_table(results: StudyResults) -> Table:
     """Return the best trials and the baseline over seeds."""
     confirmation = results.confirmation or {}
     title = f"Study {results.name} over {len(confirmation['seeds'])} seeds that it did not use, on validation samples"
-    columns = ("trial", f"mean {results.metric}", "minus baseline (95 % interval)", "p value")
+    columns = ("trial", f"mean {results.metric}", "minus baseline (95 % interval)", "p-value")
     table = Table(*columns, title=title, title_justify="left")
     for row in confirmation_rows(confirmation):
         table.add_row(*row)
