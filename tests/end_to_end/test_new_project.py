@@ -127,7 +127,7 @@ def test_a_new_version_builds_again_what_depends_on_changed_code_and_says_so(pro
     mlp.write_text(f"{original}# another version\n")
     plan = run(copy, "python", "-m", "modelyard", "run", "--dry-run")
     assert "what depends on code that has changed is built again (models.families.mlp)" in plan
-    reasons = r"train@houses_mlp .* pipeline/package.yaml: models.families.mlp: [0-9a-f]{12} -> [0-9a-f]{12}\n"
+    reasons = r"train@houses_mlp .* pipeline/package.yaml: models.families.mlp: [0-9a-f]{12} -> [0-9a-f]{12}"
     assert re.search(reasons, plan)
     assert "train@houses_histogram_boosting" not in plan
     assert "4 of 13 stages would run" in plan
