@@ -49,6 +49,16 @@ def test_what_means_no_value_in_one_way_is_an_error_without_it():
     assert 'if it means no value, add `missing: {a: ["?"]}`' in errors("1", "?")[1]
 
 
+@pytest.mark.parametrize(
+    "text, thousands, decimal_comma",
+    [("7,110", True, True), ("1,234,567", True, False), ("7,110.5", True, False), ("0,125", False, True)],
+)
+def test_commas_between_thousands_are_told_from_decimal_commas(text: str, thousands: bool, decimal_comma: bool):
+    error = errors("950", text)[1]
+    assert ("if a comma stands between thousands, write the numbers without it" in error) == thousands
+    assert ("decimal comma, add `decimal: ','` to the data set" in error) == decimal_comma
+
+
 @pytest.mark.parametrize("raw", [("1", "n/a"), ("1", "nan"), ("True", "n/a")])
 def test_a_target_without_a_value_is_told_to_leave_the_row_out(raw: tuple[str, ...]):
     (error,) = errors(*raw, is_target=True).values()

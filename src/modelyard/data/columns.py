@@ -1,5 +1,6 @@
 """Columns of a table: what each holds, and how its raw values become numbers, in training and prediction alike."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ RARE = "(rare)"  # stands for the values that fewer have, in what is kept or pub
 UNKNOWN = -1.0  # the code of a category that is not among those of the column
 FLAGS = {"true": 1.0, "false": 0.0}
 ISO = "ISO8601"
+THOUSANDS = re.compile(r"-?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")  # with commas between them
 WORDS = ("now", "today")  # pandas takes them as the moment of reading, whatever the format
 DAY = np.timedelta64(1, "D")
 
@@ -174,6 +176,10 @@ def number(text: str, column: Column, decimal: str = ".") -> float:
 
 def _advice(text: str, column: Column, decimal: str) -> str:
     """The line of params.yaml that makes sense of a text where a number belongs."""
+    if decimal == "." and THOUSANDS.fullmatch(text):
+        advice = "; if a comma stands between thousands, write the numbers without it"
+        is_plainly_so = text.count(",") > 1 or "." in text
+        return advice if is_plainly_so else f"{advice}; if it is a decimal comma, add `decimal: ','` to the data set"
     if decimal == "." and "," in text and _is_number(text.replace(".", "").replace(",", ".")):
         return "; if the comma is a decimal comma, add `decimal: ','` to the data set"
     if decimal == "," and "." in text and _is_number(text.replace(",", "")):
