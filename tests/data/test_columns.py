@@ -49,6 +49,23 @@ def test_what_means_no_value_in_one_way_is_an_error_without_it():
     assert 'if it means no value, add `missing: {a: ["?"]}`' in errors("1", "?")[1]
 
 
+@pytest.mark.parametrize(
+    "text, thousands, decimal_comma",
+    [("7,110", True, True), ("1,234,567", True, False), ("7,110.5", True, False), ("0,125", False, True)],
+)
+def test_commas_between_thousands_are_told_from_decimal_commas(text: str, thousands: bool, decimal_comma: bool):
+    error = errors("950", text)[1]
+    assert ("if a comma stands between thousands, write the numbers without it" in error) == thousands
+    assert ("decimal comma, add `decimal: ','` to the data set" in error) == decimal_comma
+
+
+@pytest.mark.parametrize("raw", [("1", "n/a"), ("1", "nan"), ("True", "n/a")])
+def test_a_target_without_a_value_is_told_to_leave_the_row_out(raw: tuple[str, ...]):
+    (error,) = errors(*raw, is_target=True).values()
+    assert error.endswith("; if it means no value, leave the row out")
+    assert "`missing:" not in error and "`columns:" not in error
+
+
 def test_lines_of_settings_in_errors_are_yaml_whatever_the_name_of_the_column():
     found = to_numbers(pa.chunked_array([["1", "- #"]]), Column(name="price, USD", kind="number")).errors[1]
     assert 'add `missing: {"price, USD": ["- #"]}`' in found
@@ -65,7 +82,7 @@ def test_a_decimal_comma_is_read_where_it_is_given_and_then_a_point_is_none():
 @pytest.mark.parametrize("text", ["nan", "inf", "1e39", "0x10", "1_000", "5%", "\u0665", "x"])
 def test_what_is_no_number_of_float32_is_refused(text: str):
     with pytest.raises(ValueError, match="where a number belongs"):
-        number(text, "a")
+        number(text, Column(name="a", kind="number"))
     assert list(errors("1", text)) == [1]
 
 

@@ -218,6 +218,11 @@ def test_an_option_that_does_not_fit_is_refused(options: TableOptions, message: 
     assert message in str(raised.value)
 
 
+def test_options_that_do_not_fit_together_are_refused_without_the_settings_made_of_them(project: Path) -> None:
+    with pytest.raises(ModelyardError, match=r"^columns\.price: it is the target"):
+        propose(Path("houses.csv"), TableOptions("price", columns={"price": "category"}))
+
+
 def test_a_file_that_is_missing_or_a_folder_or_of_another_encoding_is_refused(project: Path) -> None:
     with pytest.raises(ModelyardError, match=r"houses\.tsv: no such file; check the path"):
         propose(Path("houses.tsv"), TableOptions())

@@ -1,5 +1,6 @@
 """Columns of a table: what each holds, and how its raw values become numbers, in training and prediction alike."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ RARE = "(rare)"  # stands for the values that fewer have, in what is kept or pub
 UNKNOWN = -1.0  # the code of a category that is not among those of the column
 FLAGS = {"true": 1.0, "false": 0.0}
 ISO = "ISO8601"
+THOUSANDS = re.compile(r"-?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")  # with commas between them
 WORDS = ("now", "today")  # pandas takes them as the moment of reading, whatever the format
 DAY = np.timedelta64(1, "D")
 
@@ -44,6 +46,9 @@ class Column(Settings):
     date_format: str = Field(default=ISO, exclude_if=ISO.__eq__, description="as in datetime.strptime")
     parts: tuple[DatePart, ...] = Field(
         default=(), exclude_if=not_, description="of a date: the numbers that stand for it"
+    )
+    is_target: bool = Field(
+        default=False, exclude_if=not_, description="whether it is to be predicted, so that no value may be missing"
     )
 
     @property
@@ -148,7 +153,7 @@ def as_text(raw: "pa.ChunkedArray") -> "pa.ChunkedArray":
     return raw.cast(pa.string())
 
 
-def number(text: str, name: str, decimal: str = ".") -> float:
+def number(text: str, column: Column, decimal: str = ".") -> float:
     """Return the number that a text of a column is.
 
     Raises:
@@ -163,14 +168,18 @@ def number(text: str, name: str, decimal: str = ".") -> float:
         value = np.nan
     if not abs(value) <= LARGEST or "_" in text or not text.isascii():  # float reads 1_000 and other scripts' digits
         raise ValueError(
-            f"{text!r} in column {name!r}, where a number belongs: write numbers like 1{decimal}5 or 1e-3"
-            + _advice(text, name, decimal)
+            f"{text!r} in column {column.name!r}, where a number belongs: write numbers like 1{decimal}5 or 1e-3"
+            + _advice(text, column, decimal)
         )
     return value
 
 
-def _advice(text: str, name: str, decimal: str) -> str:
+def _advice(text: str, column: Column, decimal: str) -> str:
     """The line of params.yaml that makes sense of a text where a number belongs."""
+    if decimal == "." and THOUSANDS.fullmatch(text):
+        advice = "; if a comma stands between thousands, write the numbers without it"
+        is_plainly_so = text.count(",") > 1 or "." in text
+        return advice if is_plainly_so else f"{advice}; if it is a decimal comma, add `decimal: ','` to the data set"
     if decimal == "." and "," in text and _is_number(text.replace(".", "").replace(",", ".")):
         return "; if the comma is a decimal comma, add `decimal: ','` to the data set"
     if decimal == "," and "." in text and _is_number(text.replace(",", "")):
@@ -180,11 +189,18 @@ def _advice(text: str, name: str, decimal: str) -> str:
         )
     if _is_number(text) and np.isfinite(float(text)):
         return f", at most {LARGEST:.2g} in size, as float32 holds them"
-    return f"; if it means no value, add `missing: {{{in_yaml(name)}: [{in_yaml(text)}]}}` to the data set" + (
-        ""
-        if _is_number(text)
-        else f"; if the column is text, add `columns: {{{in_yaml(name)}: category}}`, or drop instead of category"
+    if _is_number(text) or column.is_target:
+        return _gap_advice(text, column)
+    return (
+        f"{_gap_advice(text, column)}; if the column is text, add `columns: {{{in_yaml(column.name)}: category}}`, or "
+        "drop instead of category"
     )
+
+
+def _gap_advice(text: str, column: Column) -> str:
+    if column.is_target:
+        return "; if it means no value, leave the row out"
+    return f"; if it means no value, add `missing: {{{in_yaml(column.name)}: [{in_yaml(text)}]}}` to the data set"
 
 
 def _is_number(text: str) -> bool:
@@ -216,30 +232,27 @@ def _numbers(raw: "pa.ChunkedArray", column: Column, decimal: str) -> Numbers:
     takes_flags = column.kind == "boolean" or flags.any()
     for row, text in zip(doubtful.tolist(), map(str, written), strict=True):
         try:
-            values[row] = FLAGS[text.lower()] if flags[row] else number(text, column.name, decimal)
+            values[row] = FLAGS[text.lower()] if flags[row] else number(text, column, decimal)
         except ValueError as error:
             values[row] = np.nan
-            found.errors[row] = _no_flag(text, column.name) if takes_flags else str(error)
+            found.errors[row] = _no_flag(text, column) if takes_flags else str(error)
     if column.kind == "number":  # -999.0 is what -999 means
-        values[np.isin(values, list(_numbers_among(column.missing, column.name, decimal)))] = np.nan
+        values[np.isin(values, list(_numbers_among_gaps(column, decimal)))] = np.nan
     if column.kind == "boolean":
         for row in np.flatnonzero(~np.isnan(values) & ~np.isin(values, (0, 1))).tolist():
-            found.errors[row] = _no_flag(str(raw[row].as_py()), column.name)
+            found.errors[row] = _no_flag(str(raw[row].as_py()), column)
     _refuse_mixed(found, flags, raw, column.name)
     return found
 
 
-def _numbers_among(texts: tuple[str, ...], name: str, decimal: str) -> Iterator[float]:
-    for text in texts:
+def _numbers_among_gaps(column: Column, decimal: str) -> Iterator[float]:
+    for text in column.missing:
         with suppress(ValueError):
-            yield number(text, name, decimal)
+            yield number(text, column, decimal)
 
 
-def _no_flag(text: str, name: str) -> str:
-    return (
-        f"{text!r} in column {name!r}, where True or False belongs, or 1 or 0; if it means no value, add "
-        f"`missing: {{{in_yaml(name)}: [{in_yaml(text)}]}}` to the data set"
-    )
+def _no_flag(text: str, column: Column) -> str:
+    return f"{text!r} in column {column.name!r}, where True or False belongs, or 1 or 0{_gap_advice(text, column)}"
 
 
 def _refuse_mixed(found: Numbers, is_flag: npt.NDArray[np.bool_], raw: "pa.ChunkedArray", name: str) -> None:

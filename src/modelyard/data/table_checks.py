@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
-from modelyard.data.columns import ISO, Column, Kind, is_text, to_numbers, type_error, without_gaps
+from modelyard.data.columns import ISO, THOUSANDS, Column, Kind, is_text, to_numbers, type_error, without_gaps
 from modelyard.data.readers.csv_table import RawTable
 from modelyard.data.readers.table import ISO_DATE, DateColumn, TableDataset
 from modelyard.data.samples import TARGET_KINDS, Task
@@ -327,6 +327,9 @@ def _explain_errors(column: ColumnProfile, table: RawTable) -> _Finding:
     errors, raw = column.errors or {}, table.columns[column.name]
     row = min(errors)
     value = str(raw[row].as_py())
+    with_comma = [each for each in (str(raw[row].as_py()) for row in errors) if "," in each]
+    if column.kind == "number" and "," in value and all(map(THOUSANDS.fullmatch, with_comma)):
+        return _Finding(column.name, f"{value!r}; if commas stand between thousands, write the numbers without them")
     if column.kind == "number" and DECIMAL_COMMA.fullmatch(value):
         return _Finding(column.name, f"{value!r}; if a decimal comma: --decimal ,")
     remark = f"{len(errors)} values are no {column.kind}, such as {value!r} in row {table.rows[row]}"

@@ -111,7 +111,7 @@ def find_any_column(name: str, raw: "pa.ChunkedArray", settings: TableDataset) -
     """Return what `find_column` does, for the target as well; None for all that no model takes."""
     if _role(name, settings) == "target":
         kind: Kind = "category" if TARGET_KINDS[settings.task] == "class" else "number"
-        column = Column(name=name, kind=kind, missing=settings.missing.get(name, ()))
+        column = Column(name=name, kind=kind, missing=settings.missing.get(name, ()), is_target=True)
         return None if type_error(raw, column) else column
     try:
         return find_column(name, raw, settings)

@@ -275,6 +275,8 @@ def validated(kind: Any, given: Mapping[str, Any]) -> Any:
         return kind.model_validate(given)
     except ValidationError as invalid:
         error = invalid.errors()[0]
+        if not error["loc"]:  # several settings do not fit together, and the message names them
+            raise ModelyardError(error["msg"].removeprefix("Value error, ")) from None
         place = " ".join(str(key).replace("columns", "column") for key in error["loc"][:2])
         raise ModelyardError(f"--{place}: {error['input']!r} is not possible; {error['msg'].lower()}") from None
 

@@ -110,7 +110,7 @@ def _targets(raw: "pa.ChunkedArray", description: InputDescription, name: str) -
     """The true targets as numbers, those of a classification as class numbers; NaN where there is none."""
     decimal = description.csv_format.decimal if description.csv_format else "."
     if TARGET_KINDS[description.task] != "class":
-        return _numbers(raw, Column(name=name, kind="number"), decimal)
+        return _numbers(raw, Column(name=name, kind="number", is_target=True), decimal)
     found = _numbers(raw, Column(name=name, kind="category", categories=description.classes), decimal)
     errors = {}
     for row, text in found.unknown.items():

@@ -325,7 +325,7 @@ def _values(table: RawTable, column: Column, settings: TableDataset) -> npt.NDAr
 
 def _targets(table: RawTable, settings: TableDataset) -> npt.NDArray[np.float64]:
     target = settings.target.strip()
-    column = Column(name=target, kind="number", missing=settings.missing.get(target, ()))
+    column = Column(name=target, kind="number", missing=settings.missing.get(target, ()), is_target=True)
     values = _values(table, column, settings)[:, 0]
     _refuse_missing_target(np.isnan(values), table, target)
     if np.ptp(values) == 0:
