@@ -8,7 +8,7 @@ from support.commands import modelyard
 
 from modelyard.cli import replicate
 from modelyard.cli.interrupts import INTERRUPTED
-from modelyard.core.files import write_json
+from modelyard.core.files import read_json, write_json
 
 
 @pytest.fixture
@@ -47,6 +47,9 @@ def test_from_the_first_champion_to_the_next_and_back(project: Path) -> None:
 
     back = modelyard("rollback", "line")
     assert back.output == "line@champion is version 1 (mean) again; it replaces version 2 (fit).\n"
+    (recorded,) = read_json(project / "reports" / "promotions.json")["test_samples"].values()
+    rolled_back = {each["version"]: each.get("rolled_back") for each in recorded["versions"]}
+    assert rolled_back == {"1": None, "2": "to version 1", "3": None}
 
     forced = modelyard("promote", "fit", "--force", "the mean is no model").output
     assert "line@champion is version 4 (fit)." in forced

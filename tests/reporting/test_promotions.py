@@ -11,7 +11,8 @@ from modelyard.reporting.promotions import PROMOTIONS, looked_at_test_sets
 
 VERSION = {"model": "boston", "version": "2", "experiment": "boston_mlp", "metric": "correlation 0.85 (0.84 to 0.86)"}
 DECIDED = VERSION | {"reason": "+0.1: significantly better (98.33 % paired bootstrap).", "forced": "<b>because</b>"}
-CONTENT = {"test_samples": {"0123456789abcdef.dir": {"comparisons": 2, "versions": [VERSION, DECIDED]}}}
+UNDONE = DECIDED | {"version": "3", "rolled_back": "to version 2"}
+CONTENT = {"test_samples": {"0123456789abcdef.dir": {"comparisons": 2, "versions": [VERSION, DECIDED, UNDONE]}}}
 
 
 def test_test_samples_have_their_comparisons_and_versions(rewrite: Callable[..., Report], project: Path) -> None:
@@ -20,6 +21,7 @@ def test_test_samples_have_their_comparisons_and_versions(rewrite: Callable[...,
     text = report.page.text
     assert "boston: 2 comparisons on test samples 01234567" in text
     assert "+0.1: significantly better (98.33 % paired bootstrap). Forced: <b>because</b>" in text
+    assert "Forced: <b>because</b> Rolled back to version 2." in text
     assert "Test samples of boston (01234567) decided 2 comparisons of `modelyard promote`." in report.summary
 
 

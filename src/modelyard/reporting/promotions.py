@@ -1,5 +1,6 @@
 """How often test samples were looked at to promote a model, from the file that `modelyard promote` writes."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,15 +46,21 @@ def looked_at_test_sets(files: ProjectFiles) -> list[LookedAtTestSet]:
     )
 
 
+def _decision(version: Mapping[str, str]) -> Iterator[str]:
+    yield version.get("reason", "")
+    if forced := version.get("forced"):
+        yield f"Forced: {forced}"
+    if rolled_back := version.get("rolled_back"):
+        yield f"Rolled back {rolled_back}."
+
+
 def _test_set(md5: str, entry: dict[str, Any]) -> LookedAtTestSet:
     versions = [
         PromotedVersion(
             number=f"{each['model']} {each['version']}",
             experiment=each.get("experiment", ""),
             metric=each.get("metric", ""),
-            decision=" ".join(
-                filter(None, [each.get("reason", ""), f"Forced: {each['forced']}" if each.get("forced") else ""])
-            ),
+            decision=" ".join(filter(None, _decision(each))),
         )
         for each in entry["versions"]
     ]

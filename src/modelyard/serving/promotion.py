@@ -28,7 +28,18 @@ from modelyard.serving.engines import ExperimentFiles, NoOnnx
 from modelyard.serving.reference import ModelReference
 from modelyard.serving.registry import CHALLENGER, CHAMPION, Version
 
-RECORDED = ("experiment", "metric", "comparison", "gain", "gain_low", "gain_high", "over_seeds", "reason", "forced")
+RECORDED = (
+    "experiment",
+    "metric",
+    "comparison",
+    "gain",
+    "gain_low",
+    "gain_high",
+    "over_seeds",
+    "reason",
+    "forced",
+    registry.ROLLED_BACK,
+)
 HISTORY = Path("reports/promotions.json")
 LEAKY_SCALING = "minmax_per_split"  # it scales test samples by their own range
 

@@ -20,6 +20,7 @@ from modelyard.tracking.descriptions import NOTE
 from modelyard.tracking.mlflow_schema import model_digest
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+ROLLED_BACK = "rolled_back"  # tag: to which version
 COMPARISON, AGAINST = "comparison", "against"  # tags: its number on the same test samples, and the champion's version
 FOLDER = "model_folder"  # of a version: our own format, beside MLflow's
 REFERENCE, REFERENCE_MD5 = "reference", "reference_md5"  # of a version: a folder with folders by MD5, and the tag
@@ -164,6 +165,7 @@ def roll_back(name: str) -> tuple[Version, Version]:
         folder_of(former)
         client.set_registered_model_alias(name, CHAMPION, former.number)
         _describe(client, former)
+        client.set_model_version_tag(name, present.number, ROLLED_BACK, f"to version {former.number}")
         client.delete_model_version_tag(name, present.number, "replaced")
     return former, present
 
