@@ -11,7 +11,7 @@ from rich.table import Column, Table
 
 from modelyard import params
 from modelyard.cli.clean import usage
-from modelyard.cli.display import WHAT_TO_DO
+from modelyard.cli.display import WHAT_TO_DO, missing_own_files
 from modelyard.core import machine
 from modelyard.core.addresses import masked
 from modelyard.core.errors import ModelyardError
@@ -124,16 +124,19 @@ def _print_data_sets(console: Console, project: Project, here: Path) -> None:
     names = (Column(header, no_wrap=True) for header in ("data set", "available"))
     title = "Data sets and backbones"
     table = Table(*names, "description", title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    at_hand, out_of_reach = [], []
+    at_hand, out_of_reach, own = [], [], []
     origins: dict[str, list[str]] = {}
     for name, files in file_sets.items():
         raw = here / "data" / "raw" / name
         if all(files.is_present(each, raw) for each in files.sources):
             at_hand.append(name)
             available = "[green]here[/]"
-        elif files.unreachable(raw, hosts):
-            out_of_reach.append(name)
-            available = "[yellow]unreachable[/]"
+        elif missing := files.unreachable(raw, hosts):
+            if remedy := missing_own_files(name, files, missing):
+                own.append(remedy)
+            else:
+                out_of_reach.append(name)
+            available = f"[yellow]{'missing' if remedy else 'unreachable'}[/]"
         else:
             available = "[cyan]reachable[/]"
             origins.setdefault(_origins(files, hosts), []).append(name)
@@ -142,6 +145,8 @@ def _print_data_sets(console: Console, project: Project, here: Path) -> None:
     console.print(f"At hand: {', '.join(at_hand) or 'none'}.", highlight=False, soft_wrap=True)
     for origin, reachable in origins.items():  # not in the table, which would break long addresses
         console.print(f"Reachable: {', '.join(reachable)} from {escape(origin)}", highlight=False, soft_wrap=True)
+    for remedy in own:
+        console.print(f"{remedy}.", markup=False, highlight=False, soft_wrap=True)
     if out_of_reach:
         console.print(f"Out of reach: {', '.join(out_of_reach)}.\n{WHAT_TO_DO}", highlight=False, soft_wrap=True)
 
