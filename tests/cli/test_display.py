@@ -7,7 +7,14 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from modelyard.cli.display import MARKS, StageDisplay, checking_status, print_plan
+from modelyard.cli.display import (
+    MARKS,
+    StageDisplay,
+    checking_status,
+    missing_own_files,
+    print_plan,
+    print_unavailable,
+)
 from modelyard.data.download import FileSet
 from modelyard.data.sources import Source
 from modelyard.orchestration.scheduler import Stage, StageState
@@ -79,6 +86,16 @@ def test_the_plan_has_each_stage_with_its_reasons_and_the_total(console: Console
     assert "train@d  never built here\n    model is missing\n    epochs: 1 -> 2\n    after train@a\n" in (
         console.file.getvalue()
     )
+
+
+def test_a_missing_file_of_ones_own_is_told_with_its_path_and_without_the_network(console: Console, tmp_path: Path):
+    own, public = Source(path="nix.csv", sha256="0" * 64), Source(url="https://localhost/b.csv", sha256="0" * 64)
+    files = FileSet({"nix.csv": own, "b.csv": public}, "houses", (), tmp_path)
+    message = missing_own_files("houses", files, ["nix.csv"])
+    assert message == "nix.csv is not here: put it there, or correct the `path` of houses in params.yaml"
+    assert missing_own_files("houses", files, ["nix.csv", "b.csv"]) == ""
+    print_unavailable(console, {"fetch@houses": message}, verbose=False)
+    assert console.file.getvalue() == f"fetch@houses cannot run. {message}\n"
 
 
 def test_a_terminal_shows_that_dvc_is_checking():

@@ -37,6 +37,15 @@ def test_doctor_says_what_to_do_about_unreachable_data():
     assert f"\nUnreachable: {unreachable}. What to do: connect to the network" in output
 
 
+def test_doctor_names_a_missing_file_of_ones_own(project: Path):
+    own = {"nix.csv": {"path": "data/nix.csv", "sha256": "0" * 64}}
+    edit(project / "params.yaml", "datasets", "xor", "files", value=own)
+    output = modelyard("doctor").output
+    assert " missing" in table_row(output, "xor ")
+    assert "\ndata/nix.csv is not here: put it there, or correct the `path` of xor in params.yaml.\n" in output
+    assert f"\nUnreachable: {output.count(' unreachable ')}." in output
+
+
 @pytest.mark.usefixtures("project")
 def test_doctor_warns_of_a_system_that_is_not_supported(monkeypatch: pytest.MonkeyPatch):
     assert "supported" not in modelyard("doctor").output

@@ -12,7 +12,7 @@ from rich.console import Console
 from support.commands import modelyard
 from support.paths import ROOT
 from support.pipelines import Run, editing
-from support.projects import make_project
+from support.projects import edit, make_project
 from support.tables import assert_fits
 
 from modelyard import params
@@ -23,6 +23,7 @@ from modelyard.cli.run import (
     _note_batches,
     _print_summary,
     _result_table,
+    _unavailable_data,
     _write_cards,
 )
 from modelyard.orchestration import dvc_lock
@@ -196,6 +197,13 @@ def test_data_out_of_reach_is_a_line_each_and_one_advice(summary):
     )
     assert text.count("What to do:") == 1
     assert "/disk" not in text
+
+
+def test_a_missing_file_of_ones_own_is_the_reason_of_its_stage(project: Path):
+    own = {"nix.csv": {"path": "data/nix.csv", "sha256": "0" * 64}}
+    edit(project / "params.yaml", "datasets", "xor", "files", value=own)
+    reason = "data/nix.csv is not here: put it there, or correct the `path` of xor in params.yaml"
+    assert _unavailable_data(params.load(), ["fetch@xor"], project) == {"fetch@xor": reason}
 
 
 def test_a_note_that_looks_like_markup_is_printed_as_it_is(summary):

@@ -297,6 +297,12 @@ def test_a_tolerant_stage_runs_also_after_failed_dependencies(make_project):
     assert (root / "all").read_text() == "good\n"
 
 
+def test_a_tolerant_stage_is_skipped_where_failed_stages_left_nothing_to_depend_on(make_project):
+    every, bad = "{cmd: ls found > all, deps: [found], outs: [all]}", "{cmd: exit 1, outs: [found/bad]}"
+    root = make_project(f"stages:\n  every: {every}\n  bad: {bad}\n")
+    assert run(root, tolerant=("every",)) == {"bad": StageState.FAILED, "every": StageState.SKIPPED}
+
+
 def test_the_longest_remaining_path_goes_first_once_times_are_known(make_project):
     root = make_project(
         FAMILY.replace("@${key} >> order;", "@${key} >> order; sleep ${item.value};"),

@@ -1,12 +1,14 @@
 """Terminal output of pipeline stages: one line per finished stage, live lines for running ones, and the plan."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 
 from rich.console import Console
 from rich.text import Text
 
 from modelyard.core.work_display import DONE, FAILED, RUNNING, Mark, WorkDisplay, progress_parts, work_line
+from modelyard.data.download import FileSet
+from modelyard.data.sources import dvc_remedy
 from modelyard.orchestration.scheduler import PENDING, Pipeline, Stage, StageState
 
 MARKS = {
@@ -77,8 +79,18 @@ def _is_blocked(stage: Stage) -> bool:
     return stage.state is StageState.WAITING and bool(stage.reason)
 
 
+def missing_own_files(name: str, files: FileSet, missing: Iterable[str]) -> str:
+    """Return what to do where files of a data set that are not here are all the user's own, "" if they are not."""
+    paths = [files.sources[each].path or "" for each in missing]
+    if not all(paths):
+        return ""
+    kept = dict.fromkeys(filter(None, (dvc_remedy(files.root / path, files.root) for path in paths)))
+    advice = "; ".join(kept) or f"put it there, or correct the `path` of {name} in params.yaml"
+    return f"{', '.join(paths)} is not here: {advice}"
+
+
 def print_unavailable(console: Console, unavailable: Mapping[str, str], verbose: bool) -> None:
-    """Print the fetch stages whose data is out of reach: a line for each and what to do, or all addresses tried.
+    """Print the stages whose data is out of reach: a line for each and what to do, or all addresses tried.
 
     Args:
         console: where to print.
@@ -88,7 +100,7 @@ def print_unavailable(console: Console, unavailable: Mapping[str, str], verbose:
     for name, message in unavailable.items():
         text = f"{message}\n" if verbose else message.splitlines()[0]
         console.print(Text.assemble((f"{name} cannot run. ", "yellow"), text), soft_wrap=True)  # addresses to be copied
-    if not verbose and any("fetch@" in name for name in unavailable):  # a batch says itself what to do
+    if not verbose and any("\n" in message for message in unavailable.values()):  # a single line says what to do
         console.print(WHAT_TO_DO, highlight=False, soft_wrap=True)
 
 

@@ -12,7 +12,7 @@ from rich.table import Column, Table
 
 from modelyard import params
 from modelyard.cli.clean import usage
-from modelyard.cli.display import WHAT_TO_DO
+from modelyard.cli.display import WHAT_TO_DO, missing_own_files
 from modelyard.core import machine
 from modelyard.core.addresses import masked
 from modelyard.core.errors import ModelyardError
@@ -129,15 +129,18 @@ def _print_data_sets(console: Console, project: Project, here: Path) -> None:
     names = (Column(header, no_wrap=True) for header in ("data set", "available"))
     title = "Data sets and backbones"
     table = Table(*names, "description", title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    unreachable = 0
+    unreachable, own = 0, []
     origins: dict[str, list[str]] = {}
     for name, files in file_sets.items():
         raw = here / "data" / "raw" / name
         if all(files.is_present(each, raw) for each in files.sources):
             available = "[green]here[/]"
-        elif files.unreachable(raw, hosts):
-            unreachable += 1
-            available = "[yellow]unreachable[/]"
+        elif missing := files.unreachable(raw, hosts):
+            if remedy := missing_own_files(name, files, missing):
+                own.append(remedy)
+            else:
+                unreachable += 1
+            available = f"[yellow]{'missing' if remedy else 'unreachable'}[/]"
         else:
             available = "[cyan]reachable[/]"
             origins.setdefault(_origins(files, hosts), []).append(name)
@@ -145,6 +148,8 @@ def _print_data_sets(console: Console, project: Project, here: Path) -> None:
     console.print(table, highlight=False)
     for origin, reachable in origins.items():  # not in the table, which would break long addresses
         console.print(f"Reachable: {', '.join(reachable)} from {escape(origin)}", highlight=False, soft_wrap=True)
+    for remedy in own:
+        console.print(f"{remedy}.", markup=False, highlight=False, soft_wrap=True)
     if unreachable:
         console.print(f"Unreachable: {unreachable}. {WHAT_TO_DO}", highlight=False, soft_wrap=True)
 

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from modelyard import params
 from modelyard.cli import other_bytes
-from modelyard.cli.display import StageDisplay, checking_status, print_plan, print_unavailable
+from modelyard.cli.display import StageDisplay, checking_status, missing_own_files, print_plan, print_unavailable
 from modelyard.cli.engines import open_engine
 from modelyard.cli.interrupts import INTERRUPTED, handle_termination_as_ctrl_c
 from modelyard.cli.prerequisites import (
@@ -232,9 +232,9 @@ def _unavailable_data(project: Project, stages: Collection[str], root: Path) -> 
     hosts = HostReachability(address for files in file_sets.values() for address in files.all_addresses())
     reasons = {}
     for stage, files in file_sets.items():
-        missing = files.unreachable(root / "data" / "raw" / fetched[stage], hosts)
-        if missing:
-            reasons[stage] = files.unavailable_message(missing)
+        name = fetched[stage]
+        if missing := files.unreachable(root / "data" / "raw" / name, hosts):
+            reasons[stage] = missing_own_files(name, files, missing) or files.unavailable_message(missing)
     return reasons
 
 

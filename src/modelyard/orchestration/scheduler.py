@@ -123,7 +123,8 @@ class Pipeline:
         Args:
             jobs: how many stages may run at once; None: as many as the engine runs.
             watch: called with all stages whenever one starts or ends.
-            tolerant: stages that run as soon as all that they depend on has ended, successfully or not.
+            tolerant: stages that run as soon as all that they depend on has ended, successfully or not, if each of
+                their dependencies is there.
             engine: runs their commands; None: this machine.
             stays: whether a stage must run on this machine, whatever the engine.
 
@@ -200,7 +201,7 @@ class Pipeline:
                 continue
             if any(each.state in PENDING for each in self._upstream[stage.name]):
                 continue
-            if stage.name not in tolerant:
+            if stage.name not in tolerant or not all(dep.exists for dep in self._dvc_stages[stage.name].deps):
                 self._skip_if_missing_upstream(stage)
             if stage.state is StageState.WAITING:
                 ready.append(stage)
