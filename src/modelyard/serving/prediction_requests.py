@@ -24,9 +24,7 @@ MOST_SAMPLES = 1000  # of a request; more are for `modelyard predict`
 NAMED = 5  # rows that an error names
 LONGEST = 1000  # characters of a name, an error or a warning: it may quote an input of any length
 # How an error ends with what the owner of the data set may write into params.yaml, which a client cannot.
-FOR_OWNERS = re.compile(
-    r"; (if it means no value, add `|if the comma is a decimal comma, add `|the data set says `).*", re.DOTALL
-)
+FOR_OWNERS = re.compile(r"; (if [^;]*, add `|the data set says `).*", re.DOTALL)
 FOR_CLIENTS = "; send null where there is no value"
 
 
