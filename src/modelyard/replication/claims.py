@@ -27,19 +27,19 @@ from modelyard.replication.series import is_on_validation
 
 HEADER = (
     "claim",
-    "notebook",
+    "verdict",
+    "metric",
+    "first minus second (95 % interval)",
+    "seeds",
     "first",
     "second",
     "both with",
-    "metric",
-    "first minus second (95 % interval)",
+    "is about",
     "Cohen's d",
     "P(first > second) (95 % interval)",
     "p for / against",
-    "seeds",
     "seconds a run",
-    "verdict",
-    "is about",
+    "notebook",
 )
 # Equal standard deviations differ by as much in 6 % of claims with five seeds, and in 0.3 % of those with ten (F test).
 UNEVEN = 3.0
@@ -253,8 +253,11 @@ def as_json(results: Mapping[str, ClaimResult]) -> dict[str, Any]:
 
 def markdown(results: Mapping[str, ClaimResult]) -> str:
     """The content of claims.md."""
-    rows = [_row(result) for result in results.values()]
-    return f"# Claims\n\n{_legend(results)}\n\n{markdown_table(HEADER, rows)}\n"
+    origins = {result.pairs.origin for result in results.values() if len(result.pairs)}
+    common = origins.pop() if len(origins) == 1 else ""
+    rows = [_row(result, shows_origin=not common) for result in results.values()]
+    legend = _legend(results) + (f"\n\nAll are {common}." if common else "")
+    return f"# Claims\n\n{legend}\n\n{markdown_table(HEADER, rows)}\n"
 
 
 def _p_values(claim: ClaimSettings, pairs: PairedRuns) -> tuple[float, float]:
@@ -345,16 +348,16 @@ def _finite_or_none(values: np.ndarray) -> list[float | None]:
     return [value if np.isfinite(value) else None for value in values.tolist()]
 
 
-def _row(result: ClaimResult) -> list[str]:
-    claim = result.claim
-    sides = [f"`{claim.first}`", f"`{claim.second}`", claim.shared_changes]
+def _row(result: ClaimResult, shows_origin: bool) -> list[str]:
+    claim, pairs = result.claim, result.pairs
+    verdict = "; ".join(filter(None, [f"**{result.verdict}**", result.remark, pairs.origin if shows_origin else ""]))
+    effect = [f"{claim.metric}, {claim.direction}", result.text, str(len(pairs))]
+    sides = [f"`{claim.first}`", f"`{claim.second}`", claim.shared_changes, result.scope]
     d = "" if result.cohens_d is None else f"{result.cohens_d:+.2f}"
     probability = "{:.2f} ({:.2f} to {:.2f})".format(*result.probability) if result.probability else ""
-    effect = [f"{claim.metric}, {claim.direction}", result.text, d, probability]
     p_values = " / ".join(f"{value:.2g}" for value in (result.p_value_for, result.p_value_against) if value is not None)
-    runs = [str(len(result.pairs)), " / ".join(f"{seconds:.1f}" for seconds in result.pairs.seconds or ())]
-    verdict = "; ".join(filter(None, [f"**{result.verdict}**", result.remark, result.pairs.origin]))
-    return [claim.says, claim.notebook or "ours", *sides, *effect, p_values, *runs, verdict, result.scope]
+    seconds = " / ".join(f"{each:.1f}" for each in pairs.seconds or ())
+    return [claim.says, verdict, *effect, *sides, d, probability, p_values, seconds, claim.notebook or "ours"]
 
 
 def _count_tested(results: Mapping[str, ClaimResult]) -> int:
@@ -373,7 +376,7 @@ def _legend(results: Mapping[str, ClaimResult]) -> str:
         "(Nadeau and Bengio 2003), whose verdict is about samples of this kind. Where all seeds have the same test "
         "samples, the verdict is about this test set; with *test samples resampled* their variance is added, and the "
         "verdict is about samples of this kind.\n\n"
-        f"The level of 5 % applies to all {_count_tested(results)} tested claims together (Holm): the p values, for "
+        f"The level of 5 % applies to all {_count_tested(results)} tested claims together (Holm): the p-values, for "
         "and against the claim, are corrected, and a verdict needs one below 0.05. The intervals are not corrected, "
         "each is of its claim alone: one beside *inconclusive* can exclude zero. Cohen's d is the mean difference in "
         "standard deviations of the differences. P(first > second) is the probability that one run of the first has "
