@@ -106,7 +106,7 @@ def test_a_pruned_trial_runs_no_further_epoch(tmp_path):
 
 def test_the_baseline_is_not_pruned_and_its_retry_neither(tmp_path):
     study = optuna.create_study(direction="minimize", pruner=PruneAt(2))
-    for values in ({"model.units": 4}, {"model.units": 8}, {"model.units": 4}):
+    for values in ({"model.units": "[4]"}, {"model.units": "[8, 4]"}, {"model.units": "[4]"}):
         study.enqueue_trial(values)
     study.tell(study.ask(), state=TrialState.FAIL)
     objective = Objective(plan(tmp_path, NETWORK, search_space=UNITS), lambda *_: None)
