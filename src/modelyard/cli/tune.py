@@ -272,7 +272,7 @@ def _next_step(found: "StudyResults") -> str:
     if found.is_confirmed:
         return _after_confirmation(found)
     if not found.candidates:
-        return f"{NOTHING_TO_CONFIRM} Run more trials or widen a range."
+        return NOTHING_TO_CONFIRM
     return f"Next: modelyard tune {found.entry} --confirm trains the best trials and the baseline with more seeds"
 
 

@@ -324,16 +324,17 @@ def _are_few(column: ColumnProfile, rows: int) -> bool:
 
 
 def _explain_errors(column: ColumnProfile, table: RawTable) -> _Finding:
-    errors, raw = column.errors or {}, table.columns[column.name]
-    row = min(errors)
-    value = str(raw[row].as_py())
-    with_comma = [each for each in (str(raw[row].as_py()) for row in errors) if "," in each]
+    raw = table.columns[column.name]
+    values = {row: str(raw[row].as_py()) for row in column.errors or {}}
+    row = min(values)
+    value, different = values[row], set(values.values())
+    with_comma = [each for each in different if "," in each]
     if column.kind == "number" and "," in value and all(map(THOUSANDS.fullmatch, with_comma)):
         return _Finding(column.name, f"{value!r}; if commas stand between thousands, write the numbers without them")
     if column.kind == "number" and DECIMAL_COMMA.fullmatch(value):
         return _Finding(column.name, f"{value!r}; if a decimal comma: --decimal ,")
-    remark = f"{len(errors)} values are no {column.kind}, such as {value!r} in row {table.rows[row]}"
-    if len({str(raw[row].as_py()) for row in errors}) > MOST_WRONG:
+    remark = f"{len(values)} values are no {column.kind}, such as {value!r} in row {table.rows[row]}"
+    if len(different) > MOST_WRONG:
         return _Finding(column.name, remark, "columns", "drop")
     return _Finding(column.name, f"{remark}; if no value: {_as_missing(column.name, value)}")
 

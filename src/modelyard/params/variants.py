@@ -20,6 +20,7 @@ from modelyard.models.engine.tasks import check_loss
 from modelyard.params.claim import Changes, ClaimSettings
 from modelyard.params.fold_evaluation import EVALUATE
 from modelyard.params.project import AnyExperiment, EstimatorExperiment, Project, TransferExperiment
+from modelyard.params.study import SEED
 
 EXPERIMENT_KEYS, INPUT_KEYS = ("input", "model", "training"), ("split", "scaling")
 DATASET, BACKBONE = "dataset", "backbone"
@@ -71,7 +72,7 @@ class ResolvedExperiment:
         Raises:
             ModelyardError: `splits` is true, and the test samples are not drawn with a seed, or `split.first` is set.
         """
-        seed = {"training.seed": self.experiment.training.seed + offset}
+        seed = {SEED: self.experiment.training.seed + offset}
         return replace(
             self,
             experiment=_changed(self.experiment, seed),

@@ -327,7 +327,8 @@ def with_earlier_rows(summary: "pd.DataFrame", file: Path, project: Project) -> 
     except ModelyardError as error:
         print(f"warning: {error}; it is written again", file=sys.stderr)  # noqa: T201
         return summary
-    new = {_of(row): row for row in summary.to_dict("records")}
+    ours = summary.to_dict("records")
+    new = {_of(row): row for row in ours}
     earlier = [
         row
         for row in rows
@@ -340,8 +341,7 @@ def with_earlier_rows(summary: "pd.DataFrame", file: Path, project: Project) -> 
             f"{new[of]['seeds']}",
             file=sys.stderr,
         )
-    ours = [row for row in summary.to_dict("records") if _of(row) not in kept]
-    return pd.DataFrame([*ours, *earlier], columns=list(COLUMNS))
+    return pd.DataFrame([*(row for row in ours if _of(row) not in kept), *earlier], columns=list(COLUMNS))
 
 
 def _of(row: Mapping[Any, Any]) -> tuple[str, bool]:

@@ -15,7 +15,7 @@ from modelyard.core.config import read_yaml
 from modelyard.core.errors import ModelyardError
 from modelyard.metrics.definitions import headline_metric
 from modelyard.params.fold_evaluation import EVALUATE
-from modelyard.params.study import tuned_name
+from modelyard.params.study import SEED, tuned_name
 from modelyard.params.yaml_text import INDENT, add_entry, as_yaml, with_value, write_checked
 from modelyard.tuning.plan import sample_settings
 from modelyard.tuning.results import StudyResults, format_value, read_study
@@ -195,7 +195,7 @@ def _claim(results: StudyResults, project: params.Project) -> dict[str, Any]:
         "says": f"the winner of study {results.entry} beats its baseline",
         "first": {"experiment": tuned_name(results.experiment)},
         "second": {"experiment": results.experiment},
-        "changes": {"training.seed": max(seeds) + 1},
+        "changes": {SEED: max(seeds) + 1},
         "metric": headline_metric(project.task_of(results.experiment)),
         "direction": "higher",
         "smallest": SMALLEST,

@@ -121,7 +121,7 @@ def _confirmation(results: StudyResults) -> str:
     """The best trials and the baseline over seeds, or the command that trains them."""
     command = f"`modelyard tune {results.entry} --confirm`"
     if not results.candidates:
-        return f"{NOTHING_TO_CONFIRM} Run more trials or widen a range."
+        return NOTHING_TO_CONFIRM
     if not results.confirmation:
         return f"Not confirmed: {command} trains the best trials and the baseline with several seeds."
     table = confirmation_rows(results.confirmation)

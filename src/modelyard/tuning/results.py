@@ -16,7 +16,7 @@ from modelyard.metrics.bootstrap import CONFIDENCE
 from modelyard.params.study import EPOCHS
 from modelyard.tuning.retries import baseline_trials, counted_trials, enqueued_values
 
-NOTHING_TO_CONFIRM = "No trial besides the baseline has finished."
+NOTHING_TO_CONFIRM = "No trial besides the baseline has finished. Run more trials or widen a range."
 MAY_BE_CHANCE = "The trial with the best mean is not better than the baseline by more than chance (p < 0.05)."
 SEED_CHANGES_NOTHING = "The seed changes nothing here, so seeds do not show what is due to chance."
 CONFIRMATION = "confirmation"  # the attribute of a study that holds what replication.confirmation found
