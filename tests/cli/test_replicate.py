@@ -2,18 +2,24 @@
 
 import json
 import shutil
+from contextlib import closing
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pandas as pd
 import pytest
+from rich.console import Console
 from support.commands import modelyard
+from support.engines import Here
 from support.paths import ROOT
 from support.pipelines import Run
+from support.replications import replicated_project, series_of
 from support.tables import assert_fits
 
 from modelyard import params
+from modelyard.cli import replicate
 from modelyard.cli.replicate import _assess, _claim_table, _reported_runs, _summary_table
 from modelyard.replication import claims
 from modelyard.replication.paired_runs import FROM_REPORT, PairedRuns
@@ -133,6 +139,19 @@ def test_runs_over_seeds_are_in_mlflow_and_do_not_change_the_result_of_a_claim(r
 def test_without_time_the_number_of_runs_that_are_left_is_printed(run_linear: Run):
     done = run_linear("replicate", "diabetes_linear", "--minutes", "0")
     assert "5 of 5 runs are left; run again to continue." in done.stdout
+
+
+def test_the_number_of_runs_is_printed_before_anything_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    console, printed_first = Console(file=StringIO(), width=80), []
+    linear = series_of(replicated_project(tmp_path), "linear")
+    monkeypatch.setattr(replicate, "RAW", tmp_path / "raw")
+    monkeypatch.setattr(replicate, "open_engine", lambda *_: closing(Here()))
+    monkeypatch.setattr(replicate, "run_stages", lambda *_: printed_first.append(console.file.getvalue()) or {})
+    for seeds in (2, 3, 3):
+        assert replicate.train_all([(linear, seeds)], tmp_path / "kept", console) == 0
+    lines = [line for line in console.file.getvalue().splitlines() if "✓" not in line]
+    assert lines == ["Runs to do: 2; kept from before: 0.", "Runs to do: 1; kept from before: 2."]
+    assert printed_first[0].splitlines() == lines[:1]
 
 
 @pytest.mark.parametrize(

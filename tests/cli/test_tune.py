@@ -162,6 +162,7 @@ def test_the_best_trials_are_confirmed_over_seeds_also_after_a_kill_and_applied_
     done = searching("patients", "--confirm").stdout
     assert 0 < kept < 20
     assert done.count("✓ patients seed") == 20 - kept, "three trials and the baseline, five seeds each"
+    assert f"Runs to do: {20 - kept}; kept from before: {kept}." in done
     assert "Study patients over 5 seeds that it did not use" in done
     assert "✓" not in searching("patients", "--confirm").stdout, "all runs are kept"
     assert "| baseline |" in (clone / "reports" / "tuning" / "patients" / "report.md").read_text()

@@ -60,7 +60,8 @@ def replicate(names: Sequence[str], seeds: int | None, minutes: float, options: 
         while True:
             wanted = _wanted_series(project, declared, chosen, looks, seeds, splits)
             if jobs := series.missing_jobs(wanted, folder):
-                code = max(code, run_missing(jobs, engine, max(0.0, end - time.monotonic()), console))
+                kept = len(series.all_jobs(wanted, folder)) - len(jobs)
+                code = max(code, run_missing(jobs, kept, engine, max(0.0, end - time.monotonic()), console))
             results = _assess(project, declared, folder, of_chosen)
             wished = {name: results[name].next_look or 0 for name in looks if not seeds}
             further = {name: count for name, count in wished.items() if count > looks[name]}
@@ -100,8 +101,9 @@ def train_all(
     """
     code = 0
     if jobs := series.missing_jobs(wanted, folder):
+        kept = len(series.all_jobs(wanted, folder)) - len(jobs)
         with open_engine(options, console) as engine:
-            code = run_missing(jobs, engine, math.inf, console, work)
+            code = run_missing(jobs, kept, engine, math.inf, console, work)
     mlflow_log.write((each for each, _ in wanted), folder, kind)
     if code == INTERRUPTED:
         raise typer.Exit(code)
@@ -132,12 +134,17 @@ def _wanted_series(
 
 
 def run_missing(
-    jobs: Sequence[Job], engine: Engine, seconds: float, console: Console, work: Work = train_and_evaluate
+    jobs: Sequence[Job], kept: int, engine: Engine, seconds: float, console: Console, work: Work = train_and_evaluate
 ) -> int:
-    """Run jobs and print each result; returns the exit code: 1 if one has failed, 130 after Ctrl-C."""
+    """Run jobs and print each result; returns the exit code: 1 if one has failed, 130 after Ctrl-C.
+
+    At once it prints how many there are beside those that are `kept`: outside a terminal, nothing else shows that it
+    runs before the first one has ended, which may take long.
+    """
     if not seconds:
         _print_left(len(jobs), len(jobs), console)
         return 0
+    console.print(f"Runs to do: {len(jobs)}; kept from before: {kept}.", style="dim", highlight=False)
     datasets: set[str] = set().union(*(job.datasets for job in jobs))
     missing = failures(run_stages([f"fetch@{name}" for name in sorted(datasets)], console))
     for stage, reason in missing.items():

@@ -184,15 +184,20 @@ def is_on_validation(metric: str) -> bool:
     return metric == GAP or metric.startswith("val_")
 
 
-def missing_jobs(wanted: Iterable[tuple[Series, int]], folder: Path) -> list[Job]:
-    """The runs that `folder` lacks, of each series with its number of seeds; first those of the first seed."""
+def all_jobs(wanted: Iterable[tuple[Series, int]], folder: Path) -> list[Job]:
+    """Every run of each series with its number of seeds, done or not; first those of the first seed."""
     jobs: dict[tuple[int, Path], Job] = {}
     for series, seeds in wanted:
         for offset in range(seeds):
             job = series.job(offset, folder)
             other = jobs.get((offset, job.file), job)  # two claims can share a run, and one needs its predictions
             jobs[offset, job.file] = job if job.keeps_predictions else other
-    return [jobs[each] for each in sorted(jobs) if not _is_done(jobs[each])]
+    return [jobs[each] for each in sorted(jobs)]
+
+
+def missing_jobs(wanted: Iterable[tuple[Series, int]], folder: Path) -> list[Job]:
+    """Those of `all_jobs` that `folder` lacks."""
+    return [job for job in all_jobs(wanted, folder) if not _is_done(job)]
 
 
 def _is_done(job: Job) -> bool:
