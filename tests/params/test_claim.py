@@ -42,6 +42,11 @@ def test_seeds_that_give_no_verdict_are_refused():
         ClaimSettings(**CLAIM.model_dump() | {"seeds": 4})
 
 
+def test_a_difference_that_no_run_can_have_is_refused():
+    with pytest.raises(ValidationError, match="finite number"):
+        ClaimSettings(**CLAIM.model_dump() | {"smallest": float("inf")})
+
+
 def test_a_claim_is_restored_from_its_entry_in_a_report():
     written = CLAIM.model_copy(update={"first": Side(experiment="cnn", changes={"training.epochs": 2})})
     entry = json.loads(json.dumps(written.model_dump(mode="json")))

@@ -75,6 +75,10 @@ def test_the_baseline_values_of_every_study_fit_its_experiment():
             EPOCHS, "training.epochs: {low: 40, high: 40}", ("low 40 is not below high 40",), id="empty"
         ),
         pytest.param(
+            RATE, RATE.replace("0.01", ".inf"),
+            ("studies.digits_cnn.search_space.training.learning_rate.high (line", "finite number"), id="no end",
+        ),
+        pytest.param(
             EPOCHS, "training.epochs: {low: 0, high: 60, step: 10}",
             ("search_space.training.epochs.low (line", "given 0", "greater than or equal to 1"), id="refused end",
         ),

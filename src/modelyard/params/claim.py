@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from operator import not_
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
 from modelyard.core.config import Settings
 from modelyard.params.project import Name
@@ -54,7 +54,7 @@ class ClaimSettings(Settings):
         description="how the metric of `first` compares with that of `second`; not_lower and not_higher: by less than "
         "`smallest`"
     )
-    smallest: float = Field(gt=0, description="the smallest difference that matters, in the unit of the metric")
+    smallest: FiniteFloat = Field(gt=0, description="the smallest difference that matters, in the unit of the metric")
     seeds: int = Field(ge=FEWEST_PAIRS, description="how many seeds both sides are trained with")
     second_look: int | None = Field(
         default=None,

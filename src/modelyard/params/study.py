@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping
 from operator import not_
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import Discriminator, Field, FiniteFloat, Tag, ValidationError, model_validator
 
 from modelyard.core.config import Mistake, Settings, all_values, flatten, suggest, suggest_setting, with_changes
 from modelyard.data.inputs import InputSettings
 from modelyard.params.fold_evaluation import EVALUATE
 
-Number = int | float
+Number = int | FiniteFloat
 Keys = tuple[str | int, ...]
 """The keys that lead to a value of the file, and the index in a list."""
 
