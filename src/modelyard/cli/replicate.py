@@ -22,7 +22,7 @@ from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_json, write_json, write_table, write_text
 from modelyard.orchestration.engine import Engine, EngineOptions
-from modelyard.params.claim import ClaimSettings
+from modelyard.params.claim import FEWEST_PAIRS, ClaimSettings
 from modelyard.params.project import Project
 from modelyard.params.variants import resolve
 from modelyard.replication import claims, mlflow_log, paired_runs, series
@@ -178,13 +178,19 @@ def _refuse_options(
     Raises:
         ModelyardError: one was given.
     """
-    planned = [name for name in chosen if name in declared and declared[name].second_look]
+    named = [name for name in chosen if name in declared]
+    planned = [name for name in named if declared[name].second_look]
     if seeds and planned:
         raise ModelyardError(
             f"--seeds: {', '.join(planned)} plans two looks, after each of which the test has its share of the error. "
             "Leave --seeds out, or change `seeds` and `second_look` in claims.yaml."
         )
-    if splits and all(name in declared for name in chosen):
+    if seeds and seeds < FEWEST_PAIRS and named:
+        raise ModelyardError(
+            f"--seeds {seeds}: no claim is tested with fewer than {FEWEST_PAIRS} seeds, and the report would lose its "
+            f"verdict on {', '.join(named)}. Give more, or leave --seeds out."
+        )
+    if splits and len(named) == len(chosen):
         raise ModelyardError("--splits is for experiments; a claim has `splits` in claims.yaml.")
 
 
