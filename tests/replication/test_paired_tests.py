@@ -94,6 +94,15 @@ def test_many_claims_at_once_have_the_p_values_of_each_alone(rows, ratio):
         np.testing.assert_allclose(together, alone)
 
 
+@quickly
+@given(numbers, ratios)
+def test_swapped_sides_have_the_p_values_of_the_opposite_direction(values, ratio):
+    opposite = {"higher": "lower", "not_lower": "not_higher", "equal": "equal", "different": "different"}
+    for direction, other in opposite.items():
+        swapped = p_values(other, -values, 0.5, ratio)
+        np.testing.assert_allclose(p_values(direction, values, 0.5, ratio), swapped)
+
+
 def test_equality_is_the_equivalence_test_of_statsmodels():
     equal, different = p_values("equal", DIFFERENCES, 0.5)
     assert equal == pytest.approx(DescrStatsW(DIFFERENCES).ttost_mean(-0.5, 0.5)[0])
