@@ -87,6 +87,11 @@ def test_few_noisy_seeds_settle_nothing(direction: str, effect: float):
     assert verdict(direction, pairs(effect, seeds=3, noise=3.0)) is Verdict.INCONCLUSIVE
 
 
+def test_fewer_seeds_than_a_t_test_needs_settle_nothing_however_clear_they_are():
+    assert verdict("higher", pairs(9.0, seeds=FEWEST_PAIRS)) is Verdict.HOLDS
+    assert verdict("higher", pairs(9.0, seeds=FEWEST_PAIRS - 1)) is Verdict.INCONCLUSIVE
+
+
 @pytest.mark.parametrize("direction", get_args(Direction))
 def test_one_seed_settles_nothing_and_no_seed_is_not_run(direction: str):
     assert verdict(direction, pairs(9.0, seeds=1)) is Verdict.INCONCLUSIVE
