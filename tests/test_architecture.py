@@ -279,12 +279,18 @@ def test_a_transfer_depends_on_the_network_that_it_starts_from(stage, stages):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_takes_only_types_from_another_family(family):
     """Else an edit of the other's code would change its result, and train@ would not know."""
-    for node in ast.walk(ast.parse(path_of(f"modelyard.models.families.{family}").read_text(encoding="utf-8"))):
-        other = (getattr(node, "module", None) or "").removeprefix("modelyard.models.families.")
+    package = "modelyard.models.families"
+    for node in ast.walk(ast.parse(path_of(f"{package}.{family}").read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        module, names = getattr(node, "module", ""), {alias.name for alias in node.names}
+        whole = names | {f"{module}.{name}" for name in names}
+        assert not whole & {f"{package}.{other}" for other in FAMILIES}
+        other = module.removeprefix(f"{package}.")
         if other in FAMILIES:
-            tree = ast.parse(path_of(f"modelyard.models.families.{other}").read_text(encoding="utf-8"))
+            tree = ast.parse(path_of(f"{package}.{other}").read_text(encoding="utf-8"))
             code = {each.name for each in tree.body if isinstance(each, ast.FunctionDef | ast.ClassDef)}
-            assert not code & {alias.name for alias in node.names}
+            assert not code & names
 
 
 @pytest.mark.parametrize("family", sorted(TRANSFER_FAMILIES))

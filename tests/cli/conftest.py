@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from functools import partial
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -24,18 +25,26 @@ CLAIM = {
 }
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder: this project's params.yaml and dvc.yaml, no mirror, addresses that refuse at once."""
+@pytest.fixture(scope="session")
+def offline_params() -> str:
+    """This project's params.yaml without mirrors, with addresses that refuse at once; made once, as it is large."""
     params = YAML(typ="safe").load(ROOT / "params.yaml")
     params["fetch"]["mirrors"] = []
     for entry in (params["datasets"] | params["backbones"]).values():
         for name, source in entry["files"].items():
             if "url" in source:
                 source["url"] = f"http://127.0.0.1:9/{name}"
+    text = StringIO()
+    YAML().dump(params, text)
+    return text.getvalue()
+
+
+@pytest.fixture
+def project(offline_params: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder: this project's dvc.yaml, and its settings without a network."""
     folder = tmp_path / "project"
     folder.mkdir()
-    YAML().dump(params, folder / "params.yaml")
+    (folder / "params.yaml").write_text(offline_params)
     for name in ("dvc.yaml", "claims.yaml", "published.yaml"):
         (folder / name).write_bytes((ROOT / name).read_bytes())
     monkeypatch.chdir(folder)

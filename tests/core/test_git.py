@@ -1,17 +1,12 @@
 """The state of real repositories."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
+from support.repositories import git as run_git
 
 from modelyard.core import git
 from modelyard.core.errors import ModelyardError
-
-
-def run_git(folder: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
-    return subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
 @pytest.fixture
@@ -29,7 +24,7 @@ def repository(tmp_path: Path) -> Path:
 
 def test_the_commit_that_is_checked_out_has_the_files_that_differ_from_it(repository: Path) -> None:
     commit = git.checked_out(repository)
-    assert (commit.id, commit.subject) == (run_git(repository, "rev-parse", "HEAD").strip(), "The second")
+    assert (commit.id, commit.subject) == (run_git(repository, "rev-parse", "HEAD"), "The second")
     assert commit.changed == ()
     (repository / "notes.txt").write_text("edited\n")
     assert [path.rpartition("/")[2] for path in git.checked_out(repository).changed] == ["notes.txt"]
@@ -38,7 +33,7 @@ def test_the_commit_that_is_checked_out_has_the_files_that_differ_from_it(reposi
 def test_a_commit_without_a_message_has_no_subject(repository: Path) -> None:
     run_git(repository, "commit", "-q", "--allow-empty", "--allow-empty-message", "-m", "")
     commit = git.checked_out(repository)
-    assert (commit.id, commit.subject) == (run_git(repository, "rev-parse", "HEAD").strip(), "")
+    assert (commit.id, commit.subject) == (run_git(repository, "rev-parse", "HEAD"), "")
 
 
 def test_a_file_is_read_as_another_commit_has_it(repository: Path) -> None:
@@ -84,7 +79,7 @@ def test_changes_are_those_since_the_commit_without_excluded_paths(repository: P
 
 
 def test_a_commit_is_known_by_its_hash(repository: Path) -> None:
-    assert git.head(repository) == run_git(repository, "rev-parse", "HEAD").strip()
+    assert git.head(repository) == run_git(repository, "rev-parse", "HEAD")
     assert git.has_commit(repository, git.head(repository))
     assert not git.has_commit(repository, "0" * 40)
 

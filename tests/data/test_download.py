@@ -612,6 +612,21 @@ def test_the_password_of_a_mirror_is_never_shown(tmp_path: Path):
         assert "s3cr3t" not in text
 
 
+def test_the_password_of_a_mirror_that_answers_is_not_shown_either(server: Server, tmp_path: Path, capfd):
+    for name, content in (("wrong", b"another file"), ("good", CONTENT)):
+        server.serve(f"/{name}/made-up/a.gz", (200, content))
+    with_password, public = server.url.replace("://", "://someone:s3cr3t@"), f"{server.url}/a.gz"
+    missing, wrong, good = (f"{with_password}/{name}" for name in ("missing", "wrong", "good"))
+    message = _failure(_set(public, missing), tmp_path / "raw")
+    origin = _set(public, wrong, good).fetch(tmp_path / "raw")["a.gz"]
+    shown = server.url.replace("://", "://...@")
+    assert f"{shown}/missing/made-up/a.gz: HTTPError: 404" in message
+    assert origin == f"{shown}/good/made-up/a.gz"
+    printed = capfd.readouterr().err
+    assert f"note: {shown}/wrong/made-up/a.gz was ignored: wrong content" in printed
+    assert "s3cr3t" not in message + printed
+
+
 # --- folders of one's own ---
 
 

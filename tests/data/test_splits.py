@@ -45,6 +45,13 @@ def test_validation_samples_stand_last_and_no_sample_is_lost(count: int, fractio
     assert held_back == count - int(count * (1 - fraction))
 
 
+def test_shuffled_validation_samples_are_the_last_of_numpys_permutation():
+    drawn = Split(test="predefined", validation=0.25, validation_samples="shuffled", validation_seed=777)
+    order, held_back = divide_validation(60_000, drawn)
+    assert held_back == 15_000
+    np.testing.assert_array_equal(order, np.random.RandomState(777).permutation(60_000))
+
+
 @given(st.integers(2, 300), SEEDS)
 def test_the_same_seed_gives_the_same_samples(count: int, seed: int):
     def divided() -> list:

@@ -20,6 +20,7 @@ from ruamel.yaml import YAML
 from support.clones import clone_into, surroundings
 from support.clusters import Cluster, cluster
 from support.pipelines import add_linear, dvc, editing_params, keep_only
+from support.repositories import git
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -56,8 +57,7 @@ def mine(tmp_path_factory: pytest.TempPathFactory, address: str) -> Path:
         params["studies"] = {"patients": study}
     for line in ("remote add -d team s3://team/project", f"remote modify team endpointurl {address}"):
         subprocess.run(dvc(*line.split()), cwd=clone, check=True, capture_output=True)
-    identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
-    subprocess.run(["git", *identity, "commit", "-qam", "small"], cwd=clone, check=True)
+    git(clone, "commit", "-qam", "small")
     return clone
 
 

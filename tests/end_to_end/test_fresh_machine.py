@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.clones import clone_into
+from support.repositories import git
 
 PYTHON = Path("/usr/bin/python3")  # another user cannot use a Python in a home directory
 MAKEFILE = """
@@ -31,8 +32,7 @@ def project(tmp_path: Path) -> Path:
     clone = clone_into(tmp_path / "clone")
     (clone / "Makefile").write_text(MAKEFILE)
     (clone / "README.md").write_text("```sh\nmake help   # list\n```\n\n```sh\nmake broken\n```\n")
-    identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
-    subprocess.run(["git", *identity, "commit", "-qam", "small"], cwd=clone, check=True)
+    git(clone, "commit", "-qam", "small")
     return clone
 
 

@@ -9,6 +9,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from support.clones import clone_into, surroundings
 from support.pipelines import add_linear, dvc, editing_params, keep_only, lock, stages_run
+from support.repositories import git
 
 pytestmark = pytest.mark.slow
 
@@ -70,9 +71,8 @@ def mine(tmp_path_factory: pytest.TempPathFactory, address: str, at: At) -> Path
 
 
 def commit(clone: Path) -> None:
-    for command in (["add", "-A"], ["commit", "-qm", "built"]):
-        identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
-        subprocess.run(["git", *identity, *command], cwd=clone, check=True)
+    git(clone, "add", "-A")
+    git(clone, "commit", "-qm", "built")
 
 
 @pytest.fixture

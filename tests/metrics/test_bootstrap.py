@@ -206,6 +206,14 @@ def test_more_models_need_more_evidence():
     assert many.interval.low < two.interval.low < two.interval.high < many.interval.high
 
 
+@pytest.mark.parametrize("count", [2, 3, 8])
+def test_the_critical_value_of_independent_models_is_tukeys(count: int):
+    """The studentized range counts a difference in standard errors of one mean, here of a difference: sqrt(2)."""
+    drawn = np.random.default_rng(0).normal(size=(count, 50_000))
+    expected = scipy.stats.studentized_range.ppf(STATED, count, np.inf) / np.sqrt(2)
+    assert bootstrap._critical_value(np.zeros(count), drawn) == pytest.approx(expected, rel=0.01)
+
+
 def test_equal_predictions_are_no_distance_apart():
     same = right(0.8, samples=50, seed=1)
     assert [distance.interval for distance in distances_from_best([same, same])] == [(0, 0), (0, 0)]

@@ -1,21 +1,16 @@
 """Two checkouts: equal, or one line that says in what they differ."""
 
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.repositories import git
 
 from modelyard.core.errors import ModelyardError
 from modelyard.orchestration import checkout
 from modelyard.orchestration.checkout import Checkout, describe, describe_coordinator
 
-IDENTITY = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
 HERE = Checkout("here:/a", "a" * 40, (), "1" * 64, "2" * 64, {"numpy": "2.0", "python": "3.11"}, ("avx", "avx2"), "")
-
-
-def git(folder: Path, *arguments: str) -> None:
-    subprocess.run(["git", *IDENTITY, *arguments], cwd=folder, check=True, capture_output=True)
 
 
 @pytest.fixture

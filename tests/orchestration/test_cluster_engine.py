@@ -20,6 +20,7 @@ from ruamel.yaml import YAML
 from support.cluster_tasks import fill_memory, wait_for, wait_once
 from support.clusters import Cluster, cluster, kill_tree
 from support.pipelines import init_dvc
+from support.repositories import git
 from support.waiting import wait_until
 
 from modelyard.core.errors import ModelyardError
@@ -30,7 +31,6 @@ from modelyard.orchestration.engine import Call, Ended, Engine, EngineOptions, M
 from modelyard.orchestration.scheduler import Pipeline, StageState
 
 LONG = 300.0
-IDENTITY = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
 STAGES = """
 stages:
   raw: {cmd: mkdir raw && echo 1 > raw/a && echo 2 > raw/b, outs: [raw]}
@@ -38,11 +38,6 @@ stages:
   two: {cmd: "mkdir two; cp raw/b two/x; pwd; echo $HERE_ONLY; echo 3 > two.json; echo two >> $TRACE", deps: [raw], outs: [two, {two.json: {cache: false}}]}
   last: {cmd: "cat one two/x two.json > last; echo last >> $TRACE", deps: [one, two, two.json], outs: [last]}
 """  # noqa: E501
-
-
-def git(folder: Path, *arguments: str) -> str:
-    command = ["git", *IDENTITY, *arguments]
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
 
 
 @pytest.fixture(scope="module")

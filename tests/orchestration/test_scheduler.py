@@ -26,7 +26,7 @@ from pathlib import Path
 from modelyard.orchestration.scheduler import Pipeline
 Pipeline(Path.cwd()).run(2, lambda stages: None)
 """
-BOUND = 15.0  # seconds; generous, for a loaded machine
+BOUND = 100.0  # seconds; for a loaded machine, and less than the 120 that stages sleep
 
 # Each stage waits for the other's file, so that both can only end when they run at the same time.
 MEETING = """

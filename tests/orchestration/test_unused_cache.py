@@ -1,10 +1,10 @@
 """DVC's cache: what this folder, a branch or a tag uses stays, all else is found and removed."""
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.repositories import git
 
 from modelyard.orchestration import unused_cache
 
@@ -33,17 +33,11 @@ def objects(root: Path) -> set[Path]:
     return {path for path in (root / ".dvc/cache/files").rglob("*") if path.is_file()}
 
 
-def git(root: Path, *arguments: str) -> None:
-    subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True)
-
-
 @pytest.fixture
-def repository(make_project: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+def repository(make_project: Callable[[str], Path]) -> Path:
     """A DVC project in git."""
     root = make_project(STAGES)
     (root / ".dvc/config").write_text("")
-    for name in ("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"):
-        monkeypatch.setenv(name, "test@example.org")
     git(root, "init", "-q", "-b", "main")
     return root
 

@@ -71,6 +71,16 @@ def test_verdicts_of_a_crossed_design_are_right_about_other_samples_too():
     assert (p_value_above(differences, 0.0) < 0.05).mean() > 0.15
 
 
+def test_a_crossed_design_has_the_degrees_of_freedom_of_welch_and_satterthwaite():
+    """As the test of two samples with unequal variances, of which the second is large and has the mean 0."""
+    sample_variance, large = 0.02, 10**9
+    expected = stats.ttest_ind_from_stats(
+        np.mean(DIFFERENCES), np.std(DIFFERENCES, ddof=1), 6, 0.0, np.sqrt(sample_variance * large), large,
+        equal_var=False, alternative="greater",
+    ).pvalue  # fmt: skip
+    assert p_value_above(DIFFERENCES, 0.0, sample_variance=sample_variance) == pytest.approx(expected)
+
+
 def test_without_seed_variance_a_crossed_design_is_a_normal_test_of_the_samples():
     assert p_value_above(np.full(5, 1.0), 0.0, sample_variance=0.25) == pytest.approx(stats.norm.sf(2))
     assert power("higher", 1.0, 0.0, 5, 0.05, sample_variance=0.25) == pytest.approx(
@@ -92,6 +102,15 @@ def test_many_claims_at_once_have_the_p_values_of_each_alone(rows, ratio):
         together = np.array(p_values(direction, table, 0.5, ratio))
         alone = np.array([p_values(direction, row, 0.5, ratio) for row in table]).T
         np.testing.assert_allclose(together, alone)
+
+
+@quickly
+@given(numbers, ratios)
+def test_swapped_sides_have_the_p_values_of_the_opposite_direction(values, ratio):
+    opposite = {"higher": "lower", "not_lower": "not_higher", "equal": "equal", "different": "different"}
+    for direction, other in opposite.items():
+        swapped = p_values(other, -values, 0.5, ratio)
+        np.testing.assert_allclose(p_values(direction, values, 0.5, ratio), swapped)
 
 
 def test_equality_is_the_equivalence_test_of_statsmodels():
@@ -134,6 +153,8 @@ def test_the_probability_of_superiority_has_wilsons_interval():
     assert probability_of_superiority(np.array([1.0] * 9 + [-1])) == pytest.approx((0.9, 0.596, 0.982), abs=5e-4)
     assert probability_of_superiority(np.ones(10)) == pytest.approx((1, 0.722, 1), abs=5e-4)
     assert probability_of_superiority(np.zeros(10)).value == 0.5, "ties count half"
+    # Of twenty differences with the ratio 0.05 (one in 21 for testing) ten are independent: 1 / (1 / 20 + 0.05).
+    assert probability_of_superiority(np.ones(20), 0.05) == pytest.approx((1, 0.722, 1), abs=5e-4)
 
 
 @quickly

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from support.paths import ROOT
+from support.repositories import git
 
 
 def clone_into(target: Path) -> Path:
@@ -19,9 +20,9 @@ def clone_into(target: Path) -> Path:
         if (ROOT / name).is_file() and not name.startswith(("results/", "reports/")) and name != "dvc.lock":
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name)
-    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "clone"]):
-        identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
-        subprocess.run(["git", *identity, *command], cwd=target, check=True)
+    git(target, "init", "-q")
+    git(target, "add", "-A")
+    git(target, "commit", "-qm", "clone")
     return target
 
 

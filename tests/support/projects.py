@@ -1,7 +1,6 @@
 """A git repository with the settings of this project and made-up results, for tests of the report."""
 
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from modelyard.params.results import results_folder
 from modelyard.params.variants import resolve
 from modelyard.replication.series import Series
 from support.paths import PARAMS, ROOT
+from support.repositories import git
 
 REGRESSION = {"loss": 20.0, "mae": 3.0, "mse": 20.0, "r2": 0.7, "correlation": 0.85}
 CLASSIFICATION = {"loss": 0.3, "accuracy": 0.9, "macro_f1": 0.88}
@@ -159,9 +159,3 @@ def commit(folder: Path, subject: str) -> None:
     """Commit all files."""
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", subject)
-
-
-def git(folder: Path, *arguments: str) -> None:
-    """Run git under a test identity."""
-    identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
-    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)

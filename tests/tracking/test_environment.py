@@ -1,22 +1,15 @@
 """The tags of a run: commit, uncommitted changes, stage, rebuild, notebook."""
 
-import subprocess
 from pathlib import Path
 
 import mlflow
 import numpy
 import pytest
 from support.mlflow_runs import runs_in
+from support.repositories import git
 
 from modelyard import tracking
 from modelyard.tracking import environment
-
-GIT = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost"]
-
-
-def git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run([*GIT, *arguments], cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
 
 
 @pytest.fixture
