@@ -140,8 +140,9 @@ def test_the_model_that_mlflow_serves_predicts_like_the_files(tracked_project: P
 def test_a_rollback_restores_each_earlier_champion_until_the_first(tracked_project: Path) -> None:
     champions("first", "second", "third", folder=tracked_project)
     for expected in ("2", "1"):
-        former, _ = registry.roll_back("line")
+        former, left = registry.roll_back("line")
         assert former.number == champion() == expected
+        assert "replaced" not in mlflow.MlflowClient().get_model_version("line", left.number).tags
     with pytest.raises(ModelyardError, match=r"line@champion is version 1 \(first\), which replaced none"):
         registry.roll_back("line")
     assert champion() == "1"
