@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -142,6 +142,59 @@ def test_data_models_runs_and_secrets_are_not_in_the_build_context(path):
 )  # fmt: skip
 def test_what_the_pipeline_needs_is_in_the_build_context(path):
     assert is_sent(path)
+
+
+FILES = (
+    "src/modelyard/a.py", "pipeline/train.py", "dvc.yaml", "pretrained/dvc.yaml", "studies/dvc.yaml", ".dvcignore",
+    "params.schema.json", "params.yaml", "claims.yaml", "published.yaml", "dvc.lock", ".dvc/config",
+    "results/xor_mlp/metrics.json",
+)  # fmt: skip
+
+
+@pytest.fixture
+def enter(tmp_path) -> Callable[..., subprocess.CompletedProcess]:
+    """Runs the entry point with folders `image`, which has FILES, and `project`; with a limit on a file's size."""
+    for file in FILES:
+        (tmp_path / "image" / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "image" / file).write_text(f"{file} of the image\n")
+    (tmp_path / "project").mkdir()
+    text = (SCRIPTS / "enter").read_text(encoding="utf-8").replace("/opt/modelyard/project", f"{tmp_path}/image")
+    (tmp_path / "enter").write_text(text.replace("cd /project", f"cd {tmp_path}/project"))
+
+    def run(*command: str, blocks: str = "unlimited") -> subprocess.CompletedProcess:
+        limited = f'ulimit -f {blocks}; exec sh {tmp_path}/enter "$@"'
+        return subprocess.run(["sh", "-c", limited, "sh", *command], capture_output=True, text=True)
+
+    return run
+
+
+@pytest.mark.parametrize("large", FILES)
+def test_a_file_whose_copy_was_killed_is_copied_at_the_next_start(large, enter, tmp_path):
+    (tmp_path / "image" / large).write_text("a line of a large file\n" * 100)
+    assert enter("true", blocks="1").returncode != 0  # the system kills cp in the middle of this file
+    assert enter("echo", "ready").stdout == "ready\n"
+    for file in FILES:
+        assert (tmp_path / "project" / file).read_text() == (tmp_path / "image" / file).read_text()
+
+
+def test_a_new_image_replaces_code_and_stages_and_keeps_settings_and_results(enter, tmp_path):
+    enter("true")
+    for file in FILES:
+        (tmp_path / "project" / file).write_text("of an earlier image, or edited\n")
+    (tmp_path / "project" / "src/modelyard/removed.py").touch()
+    assert "note: params.yaml in /project differs from this image's" in enter("true").stderr
+    assert not (tmp_path / "project" / "src/modelyard/removed.py").exists()
+    kept = [file for file in FILES if "edited" in (tmp_path / "project" / file).read_text()]
+    assert kept == [
+        "params.yaml", "claims.yaml", "published.yaml", "dvc.lock", ".dvc/config", "results/xor_mlp/metrics.json",
+    ]  # fmt: skip
+
+
+def test_a_checkout_is_used_unchanged(enter, tmp_path):
+    (tmp_path / "project/dvc.yaml").write_text("of the checkout")
+    (tmp_path / "project/.git").mkdir()
+    assert enter("cat", "dvc.yaml").stdout == "of the checkout"
+    assert sorted(path.name for path in (tmp_path / "project").iterdir()) == [".git", "dvc.yaml"]
 
 
 @pytest.mark.parametrize(
