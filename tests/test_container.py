@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -348,6 +349,22 @@ def test_an_unreachable_database_is_named_without_its_password():
     assert error.startswith("waiting for postgresql+psycopg://ann:***@127.0.0.1:9/studies: connection")
     assert "has not answered for 0.5 s" in error
     assert "hush" not in error
+
+
+def test_a_wait_is_ended_by_a_signal_that_the_first_process_of_a_container_ignores_by_default(postgresql):
+    settings = os.environ | {STORAGE_VARIABLE: "postgresql+psycopg://127.0.0.1:9/studies"}
+    code = f"from container.join_study import StudyStorage, wait_for; wait_for({STUDY!r}, StudyStorage({postgresql!r}))"
+    for command in ([SCRIPTS / "await_database.py", *HELLO], ["-c", code]):
+        waiting = subprocess.Popen(
+            [sys.executable, *command], cwd=ROOT, env=settings, stderr=subprocess.PIPE, text=True
+        )
+        try:
+            assert waiting.stderr.readline().startswith("waiting for")
+            waiting.terminate()
+            assert waiting.wait(timeout=LIMIT_SECONDS) == 128 + signal.SIGTERM
+        finally:
+            waiting.kill()
+            waiting.communicate()
 
 
 def test_a_database_that_refuses_the_connection_ends_the_wait(postgresql):
