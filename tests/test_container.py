@@ -191,6 +191,17 @@ def test_a_new_image_replaces_code_and_stages_and_keeps_settings_and_results(ent
     ]  # fmt: skip
 
 
+@pytest.mark.skipif(os.access("/proc", os.W_OK), reason="root may write anywhere")
+@pytest.mark.parametrize("folder", ["project", "project/.modelyard"])
+def test_a_folder_of_another_user_is_refused_with_its_owner(folder, enter, tmp_path):
+    enter("true")
+    (tmp_path / folder).chmod(0o555)
+    done = enter("true")
+    assert done.returncode == 1
+    assert f"cannot write to {tmp_path / folder}. Mount a folder" in done.stderr
+    assert f"--user {os.getuid()}:{os.getgid()}." in done.stderr
+
+
 def test_a_checkout_is_used_unchanged(enter, tmp_path):
     (tmp_path / "project/dvc.yaml").write_text("of the checkout")
     (tmp_path / "project/.git").mkdir()
