@@ -1,5 +1,6 @@
 """Checks of the Dockerfile, compose.yaml and their scripts; `make container-test` builds and runs the images."""
 
+import json
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psycopg
@@ -113,6 +115,30 @@ def test_the_tests_chosen_for_the_image_exist():
 
 def test_only_the_servers_have_a_health_check():
     assert [stage for stage, word, _ in INSTRUCTIONS if word == "HEALTHCHECK"] == ["server", "serving", "serving-keras"]
+
+
+def test_a_health_check_asks_this_container_although_there_is_a_proxy(services):
+    """Docker sets these variables in each container if the user's configuration has a proxy."""
+    checks = [json.loads(rest.partition(" CMD ")[2]) for _, word, rest in INSTRUCTIONS if word == "HEALTHCHECK"]
+    checks.append(services["dashboard"]["healthcheck"]["test"][1:])
+    with ThreadingHTTPServer(("127.0.0.1", 0), Healthy) as server:
+        port = str(server.server_port)
+        proxies = dict.fromkeys(("http_proxy", "HTTP_PROXY"), "http://127.0.0.1:9")
+        settings = os.environ | {"PORT": port, "MLFLOW_PORT": port, "no_proxy": "", "NO_PROXY": ""} | proxies
+        commands = [[sys.executable, "-c", code.replace(":8080", f":{port}")] for _, _, code in checks]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert [subprocess.run(command, env=settings).returncode for command in commands] == [0] * 4
+        server.shutdown()
+    assert [subprocess.run(command, env=settings).returncode for command in commands] == [1] * 4
+
+
+class Healthy(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        """Print nothing."""
 
 
 def test_no_build_argument_or_environment_variable_is_a_secret():
