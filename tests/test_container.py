@@ -305,6 +305,19 @@ def test_the_server_stores_artifacts_in_a_volume_and_checks_host_names(services)
     assert "mlflow:*" in services["mlflow"]["environment"]["MLFLOW_SERVER_ALLOWED_HOSTS"]
 
 
+def test_the_documented_addresses_pass_the_checks_of_mlflow(services):
+    from mlflow.server.security_utils import is_allowed_host_header, should_block_cors_request
+
+    text = (ROOT / "docs/container.md").read_text(encoding="utf-8")
+    hosts, origins = (
+        re.search(rf'MLFLOW_ALLOWED_{name}="?([^"`]+)', text)[1].split(",") for name in ("HOSTS", "ORIGINS")
+    )
+    assert services["mlflow"]["environment"]["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] == "${MLFLOW_ALLOWED_ORIGINS:-}"
+    assert is_allowed_host_header(hosts, "mlflow.example.org")
+    assert should_block_cors_request("https://mlflow.example.org", "POST", None)  # browsers also name the page's own
+    assert not should_block_cors_request("https://mlflow.example.org", "POST", origins)
+
+
 def test_workers_are_replicas_with_read_only_data(services):
     assert services["worker"]["deploy"]["replicas"] == "${WORKERS:-2}"
     assert services["worker"]["volumes"] == ["${MODELYARD_MIRROR:-data}:/data:ro"]
