@@ -238,10 +238,10 @@ def test_a_checkout_is_used_unchanged(enter, tmp_path):
 @pytest.mark.parametrize(
     "settings, options",
     [
-        ({"LOG": ""}, "--watch 10 --engine auto"),
+        ({"HOST": "", "LOG": ""}, "--host 0.0.0.0 --port 8000 --watch 10 --engine auto"),
         (
-            {"LOG": "/log/requests.jsonl", "WATCH": "60", "ENGINE": "onnx"},
-            "--watch 60 --engine onnx --log /log/requests.jsonl",
+            {"HOST": "127.0.0.1", "LOG": "/log/requests.jsonl", "WATCH": "60", "ENGINE": "onnx"},
+            "--host 127.0.0.1 --port 8000 --watch 60 --engine onnx --log /log/requests.jsonl",
         ),
     ],
 )
@@ -250,7 +250,7 @@ def test_the_server_of_predictions_takes_its_options_from_variables(settings, op
     (tmp_path / "python").chmod(0o755)
     environment = os.environ | {"PORT": "8000"} | settings | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     done = subprocess.run(["container/answer"], env=environment, capture_output=True, text=True)
-    assert done.stdout == f"-m modelyard serve /model/model.onnx --host 0.0.0.0 --port 8000 {options}\n"
+    assert done.stdout == f"-m modelyard serve /model/model.onnx {options}\n"
     assert {"MODEL", "WATCH", "ENGINE", "LOG"} < set(services["serving"]["environment"])
     assert "requests:/log" in services["serving"]["volumes"]
 
@@ -296,6 +296,15 @@ def test_ports_are_open_to_this_machine_only_by_default(services):
     assert set(ports) == {"database", "mlflow", "dashboard", "serving"}
     assert all(each.startswith(("${BIND:-127.0.0.1}:", "127.0.0.1:")) for (each,) in ports.values())
     assert all(ports[name][0].startswith("127.0.0.1:") for name in ("dashboard", "serving"))  # without authentication
+
+
+def test_without_container_networks_every_service_listens_on_loopback_only(services):
+    on_host = YAML().load(ROOT / "container/compose.host.yaml")["services"]
+    assert on_host.keys() == services.keys()
+    assert {service["network_mode"] for service in on_host.values()} == {"host"}
+    assert on_host["database"]["command"] == ["-c", "listen_addresses=127.0.0.1"]
+    assert on_host["mlflow"]["environment"]["MLFLOW_HOST"] == on_host["serving"]["environment"]["HOST"] == "127.0.0.1"
+    assert "--host=127.0.0.1" in on_host["dashboard"]["command"]
 
 
 def test_the_server_stores_artifacts_in_a_volume_and_checks_host_names(services):
