@@ -64,8 +64,8 @@ LABEL org.opencontainers.image.revision="${REVISION}"
 USER 10001:10001
 WORKDIR /srv/mlflow
 EXPOSE 5000
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-c", \
-  "import os, urllib.request as ask; ask.urlopen(f'http://127.0.0.1:{os.environ[\"MLFLOW_PORT\"]}/health', timeout=4)"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-c", "import os, urllib.request as ask; \
+  ask.build_opener(ask.ProxyHandler({})).open(f'http://127.0.0.1:{os.environ[\"MLFLOW_PORT\"]}/health', timeout=4)"]
 ENTRYPOINT ["python", "/opt/modelyard/await_database.py"]
 CMD ["python", "/opt/modelyard/serve.py"]
 
@@ -84,8 +84,8 @@ USER 10001:10001
 # A registered model is downloaded to this folder, and kept there.
 WORKDIR /tmp
 EXPOSE 8000
-HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["python", "-c", \
-  "import os, urllib.request as ask; ask.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/ready', timeout=4)"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["python", "-c", "import os, urllib.request as ask; \
+  ask.build_opener(ask.ProxyHandler({})).open(f'http://127.0.0.1:{os.environ[\"PORT\"]}/ready', timeout=4)"]
 CMD ["/opt/modelyard/answer"]
 
 # --- the pipeline: `docker run -v ...:/project modelyard` is `modelyard run`
@@ -112,8 +112,8 @@ CMD ["python", "/opt/modelyard/await_database.py", "python", "/opt/modelyard/joi
 FROM pipeline AS serving-keras
 ENV PORT=8000
 EXPOSE 8000
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-c", \
-  "import os, urllib.request as ask; ask.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/ready', timeout=4)"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-c", "import os, urllib.request as ask; \
+  ask.build_opener(ask.ProxyHandler({})).open(f'http://127.0.0.1:{os.environ[\"PORT\"]}/ready', timeout=4)"]
 ENTRYPOINT []
 CMD ["/opt/modelyard/answer"]
 

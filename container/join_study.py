@@ -4,6 +4,7 @@ TRIALS overrides the total number of trials in params.yaml.
 """
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -31,7 +32,8 @@ def main() -> None:
 
 
 def wait_for(study: str, storage: StudyStorage) -> None:
-    """Return once the study exists."""
+    """Return once the study exists; exit on SIGTERM, which a container's first process ignores by default."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with storage.explain_errors():
         opened = storage.open()
         if latest_name(study, opened) is None:

@@ -1,13 +1,16 @@
 """Checks of the Dockerfile, compose.yaml and their scripts; `make container-test` builds and runs the images."""
 
+import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psycopg
@@ -114,6 +117,30 @@ def test_only_the_servers_have_a_health_check():
     assert [stage for stage, word, _ in INSTRUCTIONS if word == "HEALTHCHECK"] == ["server", "serving", "serving-keras"]
 
 
+def test_a_health_check_asks_this_container_although_there_is_a_proxy(services):
+    """Docker sets these variables in each container if the user's configuration has a proxy."""
+    checks = [json.loads(rest.partition(" CMD ")[2]) for _, word, rest in INSTRUCTIONS if word == "HEALTHCHECK"]
+    checks.append(services["dashboard"]["healthcheck"]["test"][1:])
+    with ThreadingHTTPServer(("127.0.0.1", 0), Healthy) as server:
+        port = str(server.server_port)
+        proxies = dict.fromkeys(("http_proxy", "HTTP_PROXY"), "http://127.0.0.1:9")
+        settings = os.environ | {"PORT": port, "MLFLOW_PORT": port, "no_proxy": "", "NO_PROXY": ""} | proxies
+        commands = [[sys.executable, "-c", code.replace(":8080", f":{port}")] for _, _, code in checks]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert [subprocess.run(command, env=settings).returncode for command in commands] == [0] * 4
+        server.shutdown()
+    assert [subprocess.run(command, env=settings).returncode for command in commands] == [1] * 4
+
+
+class Healthy(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        """Print nothing."""
+
+
 def test_no_build_argument_or_environment_variable_is_a_secret():
     settings = " ".join(rest for _, word, rest in INSTRUCTIONS if word in ("ARG", "ENV", "LABEL"))
     assert not re.search(r"PASSWORD|SECRET|TOKEN|_KEY", settings, flags=re.IGNORECASE)
@@ -144,13 +171,77 @@ def test_what_the_pipeline_needs_is_in_the_build_context(path):
     assert is_sent(path)
 
 
+FILES = (
+    "src/modelyard/a.py", "pipeline/train.py", "dvc.yaml", "pretrained/dvc.yaml", "studies/dvc.yaml", ".dvcignore",
+    "params.schema.json", "params.yaml", "claims.yaml", "published.yaml", "dvc.lock", ".dvc/config",
+    "results/xor_mlp/metrics.json",
+)  # fmt: skip
+
+
+@pytest.fixture
+def enter(tmp_path) -> Callable[..., subprocess.CompletedProcess]:
+    """Runs the entry point with folders `image`, which has FILES, and `project`; with a limit on a file's size."""
+    for file in FILES:
+        (tmp_path / "image" / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "image" / file).write_text(f"{file} of the image\n")
+    (tmp_path / "project").mkdir()
+    text = (SCRIPTS / "enter").read_text(encoding="utf-8").replace("/opt/modelyard/project", f"{tmp_path}/image")
+    (tmp_path / "enter").write_text(text.replace("cd /project", f"cd {tmp_path}/project"))
+
+    def run(*command: str, blocks: str = "unlimited") -> subprocess.CompletedProcess:
+        limited = f'ulimit -f {blocks}; exec sh {tmp_path}/enter "$@"'
+        return subprocess.run(["sh", "-c", limited, "sh", *command], capture_output=True, text=True)
+
+    return run
+
+
+@pytest.mark.parametrize("large", FILES)
+def test_a_file_whose_copy_was_killed_is_copied_at_the_next_start(large, enter, tmp_path):
+    (tmp_path / "image" / large).write_text("a line of a large file\n" * 100)
+    assert enter("true", blocks="1").returncode != 0  # the system kills cp in the middle of this file
+    assert enter("echo", "ready").stdout == "ready\n"
+    for file in FILES:
+        assert (tmp_path / "project" / file).read_text() == (tmp_path / "image" / file).read_text()
+
+
+def test_a_new_image_replaces_code_and_stages_and_keeps_settings_and_results(enter, tmp_path):
+    enter("true")
+    for file in FILES:
+        (tmp_path / "project" / file).write_text("of an earlier image, or edited\n")
+    (tmp_path / "project" / "src/modelyard/removed.py").touch()
+    assert "note: params.yaml in /project differs from this image's" in enter("true").stderr
+    assert not (tmp_path / "project" / "src/modelyard/removed.py").exists()
+    kept = [file for file in FILES if "edited" in (tmp_path / "project" / file).read_text()]
+    assert kept == [
+        "params.yaml", "claims.yaml", "published.yaml", "dvc.lock", ".dvc/config", "results/xor_mlp/metrics.json",
+    ]  # fmt: skip
+
+
+@pytest.mark.skipif(os.access("/proc", os.W_OK), reason="root may write anywhere")
+@pytest.mark.parametrize("folder", ["project", "project/.modelyard"])
+def test_a_folder_of_another_user_is_refused_with_its_owner(folder, enter, tmp_path):
+    enter("true")
+    (tmp_path / folder).chmod(0o555)
+    done = enter("true")
+    assert done.returncode == 1
+    assert f"cannot write to {tmp_path / folder}. Mount a folder" in done.stderr
+    assert f"--user {os.getuid()}:{os.getgid()}." in done.stderr
+
+
+def test_a_checkout_is_used_unchanged(enter, tmp_path):
+    (tmp_path / "project/dvc.yaml").write_text("of the checkout")
+    (tmp_path / "project/.git").mkdir()
+    assert enter("cat", "dvc.yaml").stdout == "of the checkout"
+    assert sorted(path.name for path in (tmp_path / "project").iterdir()) == [".git", "dvc.yaml"]
+
+
 @pytest.mark.parametrize(
     "settings, options",
     [
-        ({"LOG": ""}, "--watch 10 --engine auto"),
+        ({"HOST": "", "LOG": ""}, "--host 0.0.0.0 --port 8000 --watch 10 --engine auto"),
         (
-            {"LOG": "/log/requests.jsonl", "WATCH": "60", "ENGINE": "onnx"},
-            "--watch 60 --engine onnx --log /log/requests.jsonl",
+            {"HOST": "127.0.0.1", "LOG": "/log/requests.jsonl", "WATCH": "60", "ENGINE": "onnx"},
+            "--host 127.0.0.1 --port 8000 --watch 60 --engine onnx --log /log/requests.jsonl",
         ),
     ],
 )
@@ -159,7 +250,7 @@ def test_the_server_of_predictions_takes_its_options_from_variables(settings, op
     (tmp_path / "python").chmod(0o755)
     environment = os.environ | {"PORT": "8000"} | settings | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     done = subprocess.run(["container/answer"], env=environment, capture_output=True, text=True)
-    assert done.stdout == f"-m modelyard serve /model/model.onnx --host 0.0.0.0 --port 8000 {options}\n"
+    assert done.stdout == f"-m modelyard serve /model/model.onnx {options}\n"
     assert {"MODEL", "WATCH", "ENGINE", "LOG"} < set(services["serving"]["environment"])
     assert "requests:/log" in services["serving"]["volumes"]
 
@@ -207,11 +298,33 @@ def test_ports_are_open_to_this_machine_only_by_default(services):
     assert all(ports[name][0].startswith("127.0.0.1:") for name in ("dashboard", "serving"))  # without authentication
 
 
+def test_without_container_networks_every_service_listens_on_loopback_only(services):
+    on_host = YAML().load(ROOT / "container/compose.host.yaml")["services"]
+    assert on_host.keys() == services.keys()
+    assert {service["network_mode"] for service in on_host.values()} == {"host"}
+    assert on_host["database"]["command"] == ["-c", "listen_addresses=127.0.0.1"]
+    assert on_host["mlflow"]["environment"]["MLFLOW_HOST"] == on_host["serving"]["environment"]["HOST"] == "127.0.0.1"
+    assert "--host=127.0.0.1" in on_host["dashboard"]["command"]
+
+
 def test_the_server_stores_artifacts_in_a_volume_and_checks_host_names(services):
     assert services["mlflow"]["volumes"] == ["artifacts:/srv/mlflow"]
     kept = next(rest for word, rest in of_stage("server") if word == "ENV" and "MLFLOW_ARTIFACTS_DESTINATION" in rest)
     assert "MLFLOW_ARTIFACTS_DESTINATION=/srv/mlflow/artifacts" in kept
     assert "mlflow:*" in services["mlflow"]["environment"]["MLFLOW_SERVER_ALLOWED_HOSTS"]
+
+
+def test_the_documented_addresses_pass_the_checks_of_mlflow(services):
+    from mlflow.server.security_utils import is_allowed_host_header, should_block_cors_request
+
+    text = (ROOT / "docs/container.md").read_text(encoding="utf-8")
+    hosts, origins = (
+        re.search(rf'MLFLOW_ALLOWED_{name}="?([^"`]+)', text)[1].split(",") for name in ("HOSTS", "ORIGINS")
+    )
+    assert services["mlflow"]["environment"]["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] == "${MLFLOW_ALLOWED_ORIGINS:-}"
+    assert is_allowed_host_header(hosts, "mlflow.example.org")
+    assert should_block_cors_request("https://mlflow.example.org", "POST", None)  # browsers also name the page's own
+    assert not should_block_cors_request("https://mlflow.example.org", "POST", origins)
 
 
 def test_workers_are_replicas_with_read_only_data(services):
@@ -295,6 +408,22 @@ def test_an_unreachable_database_is_named_without_its_password():
     assert error.startswith("waiting for postgresql+psycopg://ann:***@127.0.0.1:9/studies: connection")
     assert "has not answered for 0.5 s" in error
     assert "hush" not in error
+
+
+def test_a_wait_is_ended_by_a_signal_that_the_first_process_of_a_container_ignores_by_default(postgresql):
+    settings = os.environ | {STORAGE_VARIABLE: "postgresql+psycopg://127.0.0.1:9/studies"}
+    code = f"from container.join_study import StudyStorage, wait_for; wait_for({STUDY!r}, StudyStorage({postgresql!r}))"
+    for command in ([SCRIPTS / "await_database.py", *HELLO], ["-c", code]):
+        waiting = subprocess.Popen(
+            [sys.executable, *command], cwd=ROOT, env=settings, stderr=subprocess.PIPE, text=True
+        )
+        try:
+            assert waiting.stderr.readline().startswith("waiting for")
+            waiting.terminate()
+            assert waiting.wait(timeout=LIMIT_SECONDS) == 128 + signal.SIGTERM
+        finally:
+            waiting.kill()
+            waiting.communicate()
 
 
 def test_a_database_that_refuses_the_connection_ends_the_wait(postgresql):

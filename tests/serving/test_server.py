@@ -221,6 +221,15 @@ def test_no_advice_is_for_the_owner_of_the_data_set(column, value, decimal, tabl
     assert answer["error"].endswith("; send null where there is no value")
 
 
+def test_nan_is_a_missing_value_and_null_in_the_log(table, start, tmp_path):
+    client = start(table.source())
+    status, answer = client.predict({"rows": [ROW, ROW | {"town": float("nan")}]})
+    assert (status, answer["error"]) == (422, "1 row(s) cannot be predicted: rows[1]: no value in column 'town'")
+    assert client.predict({"rows": [ROW | {"area": float("nan")}]})[0] == 200
+    logged = json.loads((tmp_path / "log" / "requests.jsonl").read_text(), parse_constant=pytest.fail)
+    assert logged["input"] == {"rows": [ROW | {"area": None}]}
+
+
 LONG = "x" * 1_000_000
 
 

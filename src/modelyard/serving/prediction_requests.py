@@ -150,7 +150,12 @@ def _json(body: bytes, description: InputDescription) -> Any:
 
 
 def _parsed(body: bytes) -> Any:
-    return json.loads(body, object_pairs_hook=_object)
+    return json.loads(body, object_pairs_hook=_object, parse_constant=_constant)
+
+
+def _constant(name: str) -> float | None:
+    """A number that JSON does not have, as Python writes it: NaN is the missing value of pandas, also of texts."""
+    return None if name == "NaN" else float(name)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
