@@ -34,7 +34,7 @@ def markdown_summary(contents: ReportContents) -> str:
     table = overview(contents.compared)
     built = table[~table.remarks.str.contains(MISSING, regex=False)]
     parts = ["# Report", _origin(contents), *_changes(contents), "## Results"]
-    parts.append(overview_table(built))
+    parts.append(overview_table(built) if len(built) else "No experiment has results.")
     if contents.claims:
         parts += ["## Claims", CLAIMS_NOTE, markdown_table(CLAIM_COLUMNS, map(_claim_cells, contents.claims))]
     parts += [
