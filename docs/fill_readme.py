@@ -4,20 +4,18 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
-
+from modelyard.cli.experiments import read_results
 from modelyard.core.errors import ModelyardError, exit_on_error
 from modelyard.core.files import read_json
 from modelyard.core.processes import core_count
 from modelyard.core.report_text import fill, markdown_table
 from modelyard.experiments.compare import overview
 from modelyard.orchestration.scheduler import TIMES
-from modelyard.params import load
+from modelyard.params import load, load_published
 from modelyard.params.results import evaluate_stage, train_stage
 from modelyard.reporting.markdown import overview_table
 
 README, COSTS = Path("README.md"), Path("docs/costs.md")
-COMPARISON = Path("reports/comparison.csv")
 PLOTS = (
     Path("results/fashion_cnn/figures/first_training_images.png"),
     Path("results/mnist_cnn/figures/learning_curve.png"),
@@ -25,15 +23,10 @@ PLOTS = (
 )
 
 
-def compared_table() -> str:
-    """The headline metrics of reports/comparison.csv as a Markdown table."""
-    try:
-        compared = pd.read_csv(COMPARISON, dtype={"notebook": str})
-        return overview_table(overview(compared.fillna({"notebook": "", "note": ""})))
-    except (AttributeError, KeyError, ValueError) as error:
-        raise ModelyardError(
-            f"{COMPARISON}: not what the stage compare writes ({error}). Nothing was changed. Run first: make run"
-        ) from None
+def result_table() -> str:
+    """The headline metrics as a Markdown table."""
+    project = load()
+    return overview_table(overview(read_results(project, load_published(project))))
 
 
 def cost_table() -> str:
@@ -56,7 +49,7 @@ def _costs() -> Iterator[tuple[str, float, float]]:
 
 def require_complete_rebuild() -> None:
     """Refuse a partial rebuild, which would drop the other experiments from the tables."""
-    missing = [str(path) for path in (COMPARISON, TIMES, *PLOTS) if not path.exists()]
+    missing = [str(path) for path in (TIMES, *PLOTS) if not path.exists()]
     if missing:
         raise ModelyardError(
             f"a complete rebuild is needed, but these files are missing: {', '.join(missing)}. Nothing was changed. "
@@ -68,7 +61,7 @@ def require_complete_rebuild() -> None:
 def main() -> None:
     """Update all pages, or none."""
     require_complete_rebuild()
-    for page, content in ((README, compared_table()), (COSTS, cost_table())):
+    for page, content in ((README, result_table()), (COSTS, cost_table())):
         fill(page, content)
     shutil.copyfile(TIMES, COSTS.with_suffix(".json"))
     for plot in PLOTS:

@@ -9,9 +9,7 @@ import pytest
 from support.paths import ROOT
 from support.projects import draw, make_project
 
-from modelyard import params
-from modelyard.core.files import write_table
-from modelyard.experiments import compare
+from modelyard.core.files import read_json, write_json
 
 PLOTS = (
     "fashion_cnn/figures/first_training_images.png",
@@ -24,10 +22,6 @@ PLOTS = (
 def project(tmp_path: Path) -> Path:
     """A project with results of some experiments and pages without tables."""
     folder = make_project(tmp_path / "project")
-    settings = params.load(folder / "params.yaml")
-    published = params.load_published(settings, folder / "published.yaml")
-    compared = compare.compare(settings, published, folder / "results", folder / "pretrained" / "results")
-    write_table(folder / "reports" / "comparison.csv", compared)
     (folder / "docs" / "pictures").mkdir(parents=True)
     for page in ("README.md", "docs/costs.md"):
         (folder / page).write_text("before\n<!-- results -->\nold\n<!-- end -->\nafter\n")
@@ -52,6 +46,17 @@ def test_a_complete_rebuild_updates_the_pages_and_copies_the_plots(project):
     assert len(list((project / "docs" / "pictures").iterdir())) == len(PLOTS)
 
 
+def test_a_value_is_rounded_once(project):
+    for plot in PLOTS:
+        draw(project / "results" / plot)
+    details = project / "results" / "boston_mlp" / "details.json"
+    content = read_json(details)
+    content["intervals"]["correlation"][0] = 0.80475000047  # 0.80475 in nine digits, which is rounded down
+    write_json(details, content)
+    assert make_readme(project).returncode == 0
+    assert "| boston_mlp | 004 | correlation 0.85 (0.8048 to 0.86) |" in (project / "README.md").read_text()
+
+
 def test_a_partial_rebuild_is_refused_with_the_missing_files(project):
     draw(project / "results" / PLOTS[0])
     done = make_readme(project)
@@ -64,13 +69,12 @@ def test_a_partial_rebuild_is_refused_with_the_missing_files(project):
     assert list((project / "docs" / "pictures").iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["reports/comparison.csv", ".dvc/tmp/runner/seconds.json"])
-def test_a_damaged_file_is_named_and_nothing_is_changed(project, name: str):
+def test_damaged_build_times_are_named_and_nothing_is_changed(project):
     for plot in PLOTS:
         draw(project / "results" / plot)
-    (project / name).write_text("<<<<<<< HEAD\n")
+    (project / ".dvc/tmp/runner/seconds.json").write_text("<<<<<<< HEAD\n")
     done = make_readme(project)
     assert done.returncode == 1
-    assert f"error: {name}" in done.stderr
+    assert "error: .dvc/tmp/runner/seconds.json" in done.stderr
     assert "Traceback" not in done.stderr
     assert "\nold\n" in (project / "README.md").read_text()

@@ -31,13 +31,20 @@ def test_claims_have_verdict_and_effect(report: Report) -> None:
 
 def test_a_remark_follows_the_verdict(project: Path, rewrite: Rewrite) -> None:
     claims = read_json(project / "reports" / "claims.json")
-    claims["claims"]["standardised"]["remark"] = "by less than the 0.1 that would matter"
-    claims["claims"]["standardised"]["origin"] = "runs of an earlier report"
+    own = claims["claims"]["standardised"]
+    own["remark"], own["origin"] = "by less than the 0.1 that would matter", "runs of an earlier report"
     write_json(project / "reports" / "claims.json", claims)
-    summary = rewrite().summary
-    assert "| **holds**, by less than the 0.1 that would matter, runs of an earlier report |" in summary
+    page, summary, _ = rewrite()
+    assert "for a few epochs. All claims have runs of an earlier report.\n" in summary
+    assert "| **holds**, by less than the 0.1 that would matter |" in summary
+    assert page.text.count("runs of an earlier report") == 2  # above the table, and of the notebook
     title = "**Notebook 004** (1 of 1 claims by runs of an earlier report):"
     assert f"{title}\n\n- Holds:\n  - Regression does better standardised: correlation +0.03" in summary
+    claims["claims"]["again"] = own | {"origin": ""}
+    write_json(project / "reports" / "claims.json", claims)
+    page, summary, _ = rewrite()
+    assert "| **holds**, by less than the 0.1 that would matter, runs of an earlier report |" in summary
+    assert "would matter runs of an earlier report" in page.text
 
 
 def test_commit_and_uncommitted_files_are_named(project: Path, rewrite: Rewrite) -> None:

@@ -87,14 +87,14 @@ def test_use_says_what_becomes_of_each_file(sources: CardSources, kind: SampleKi
 
 
 def test_what_is_known_from_one_training_only_is_a_limit(sources: CardSources) -> None:
-    assert "not on the luck of one training" in model_card(sources, "digits_cnn")
-    assert "not on the luck of one training" not in model_card(sources, "boston_mlp")
+    assert "not the random seed" in model_card(sources, "digits_cnn")
+    assert "not the random seed" not in model_card(sources, "boston_mlp")
 
 
 def test_runs_by_other_settings_say_nothing_about_a_model(sources: CardSources) -> None:
     of_others = [replace(row, has_other_settings=True) for row in sources.replication]
     card = model_card(replace(sources, replication=of_others), "boston_mlp")
-    assert "not on the luck of one training" in card
+    assert "not the random seed" in card
     assert "0.765 to 0.823" not in card
 
 
@@ -160,7 +160,7 @@ def test_use_says_which_columns_the_model_takes_and_what_it_answers(project: Pat
     describe_houses(project, tmp_path)
     use, _, rest = model_card(CardSources.read(project), "boston_mlp").partition("## Use")[2].partition("## Rebuild")
     assert "FILES are tables (CSV, Parquet or Feather). It takes the raw values of its columns, in any order." in use
-    assert "For each sample it answers with the prediction in 1000 dollars." in use
+    assert "For each sample it returns the prediction in 1000 dollars." in use
     assert "| column | kind | training samples | may be empty |" in rest
     assert "| town | category | 3 categories: Bonn, Köln, Ulm | yes |" in rest
 
@@ -214,7 +214,7 @@ def test_the_page_of_the_report_has_each_card(project: Path, tmp_path: Path) -> 
     )
     assert "<p>A model of the family <code>mlp</code> for regression. It shows: raw features.</p>" in houses
     assert "<td>town</td><td>category</td><td>3 categories: Bonn, Köln, Ulm</td><td>yes</td>" in houses
-    assert "For each sample it answers with the prediction in 1000 dollars." in houses
+    assert "For each sample it returns the prediction in 1000 dollars." in houses
     assert "<dt>expected calibration error</dt><dd>0.1</dd>" in digits
-    for part in ("not on the luck of one training", "modelyard predict digits_cnn FILES", "modelyard run digits_cnn"):
+    for part in ("not the random seed", "modelyard predict digits_cnn FILES", "modelyard run digits_cnn"):
         assert part in digits

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,11 @@ def test_every_link_leads_to_a_part_of_the_page(report: Report) -> None:
     assert [link for link in page.links if not link.startswith("#")] == []
     assert {link.removeprefix("#") for link in page.links} <= set(page.ids)
     assert len(page.ids) == len(set(page.ids))
+
+
+def test_no_level_of_headings_is_skipped(report: Report) -> None:
+    levels = [int(tag[1]) for tag in report.page.tags if tag in {"h1", "h2", "h3", "h4", "h5", "h6"}]
+    assert [pair for pair in pairwise(levels) if pair[1] > pair[0] + 1] == []
 
 
 def test_metrics_are_shown_with_intervals_and_published_values(report: Report) -> None:
@@ -101,7 +107,7 @@ def test_runs_by_other_settings_are_marked(project: Path, rewrite: Rewrite) -> N
 
 def test_a_study_is_shown_below_the_headings_of_the_page(report: Report) -> None:
     assert "epochs 90" in report.page.text
-    assert "<h4>Study digits_cnn</h4>" in report.page.html
+    assert "<h3>Study digits_cnn</h3>" in report.page.html
 
 
 def test_notes_are_shown_as_text(project: Path, rewrite: Rewrite) -> None:
@@ -126,7 +132,9 @@ def test_commit_and_uncommitted_files_are_shown(project: Path, rewrite: Rewrite)
 
 def test_a_page_without_results_says_so(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    page = write_report(tmp_path, tmp_path / "page.html").page
+    page, summary, _ = write_report(tmp_path, tmp_path / "page.html")
+    assert "## Results\n\nNo experiment has results.\n\nNot built yet: " in summary
+    assert "the best" not in page.text
     assert f"0 of {COUNT} experiments have results." in page.text
     assert "No stage has run on the machine" in page.text
     assert "Git finds no commit here" in page.text

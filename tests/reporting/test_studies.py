@@ -13,7 +13,7 @@ def test_a_study_is_shown_as_html_that_loads_nothing(tmp_path) -> None:
     draw(folder / "history.png")
     (study,) = study_sections(ProjectFiles(tmp_path))
     assert study.name == "digits_cnn"
-    assert "<h4>Study digits_cnn</h4>" in study.report
+    assert "<h3>Study digits_cnn</h3>" in study.report
     assert "<strong>Best 0.99</strong> &lt;script&gt;alert(1)&lt;/script&gt;" in study.report
     assert "<td>90</td>" in study.report
     assert "<a" not in study.report

@@ -26,7 +26,7 @@ app = typer.Typer(
 runs = typer.Typer(help="Add missing MLflow runs, and print how to reproduce a run.", no_args_is_help=True)
 app.add_typer(runs, name="runs")
 data = typer.Typer(
-    help="Show a table or images of your own, add them to params.yaml, and take new versions over.",
+    help="Show a table or images of your own, add them to params.yaml, and update them there after a change.",
     no_args_is_help=True,
 )
 app.add_typer(data, name="data")
@@ -48,7 +48,7 @@ Jobs = Annotated[
         "-j",
         "--jobs",
         min=1,
-        help="How much runs at once: stages, trainings or trials; default: as many as cores (and memory) allow.",
+        help="Number of parallel stages, trainings or trials; default: as many as cores and memory allow.",
     ),
 ]
 Scheduler = Annotated[
@@ -114,7 +114,7 @@ def run(
     verbose: Annotated[
         bool,
         typer.Option(
-            "-v", "--verbose", help="List every address that was tried for data out of reach, and all reasons."
+            "-v", "--verbose", help="List every address that was tried for unavailable data, and all reasons."
         ),
     ] = False,
     wait: Annotated[
@@ -248,7 +248,7 @@ def new(
 
 @app.command()
 def upgrade() -> None:
-    """Take over the installed version's dvc.yaml and scripts in a project of `modelyard new`.
+    """Update dvc.yaml and the scripts in a project of `modelyard new` to those of the installed version.
 
     Edited files are kept, and missing ones are written again.
     """
@@ -267,12 +267,7 @@ def upgrade() -> None:
 )
 def verify(
     experiments: Annotated[list[str], typer.Argument(help="Names of experiments that were built.")],
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            "-j", "--jobs", min=1, help="Number of parallel stages; default: as many as cores and memory allow."
-        ),
-    ] = None,
+    jobs: Jobs = None,
     only_bytes: Annotated[
         bool, typer.Option("--bytes", help="Exit with code 1 also if a result is equal within the spread only.")
     ] = False,
@@ -384,7 +379,7 @@ def tune(
     epilog="Examples:\n\n"
     "* `modelyard serve mnist_cnn` answers on http://127.0.0.1:8000; `curl -H 'Content-Type: image/png' "
     "--data-binary @7.png http://127.0.0.1:8000/predict`\n"
-    "* `modelyard serve mnist@champion` takes up each new champion"
+    "* `modelyard serve mnist@champion` loads each new champion"
 )
 def serve(
     model: Annotated[
@@ -403,7 +398,7 @@ def serve(
     ] = 10.0,
     engine: Annotated[PredictionEngine, typer.Option(help="As for `modelyard predict`.")] = PredictionEngine.AUTO,
 ) -> None:
-    """Answer requests over HTTP, with metrics for Prometheus; a newer version of the model is taken up."""
+    """Answer requests over HTTP, with metrics for Prometheus; newer versions of the model are loaded."""
     from modelyard.cli.serve import serve
 
     with exit_on_error():
@@ -466,15 +461,14 @@ def predict(
     engine: Annotated[
         PredictionEngine,
         typer.Option(
-            help="What computes: ONNX Runtime, which starts fastest, or the library that trained the model. auto: ONNX "
-            "Runtime where the model was converted. Answers are equal to a relative difference of 1e-4."
+            help="ONNX Runtime, which starts fastest, or the library that trained the model. auto: ONNX Runtime, if "
+            "the model was converted. Predictions are equal to a relative difference of 1e-4."
         ),
     ] = PredictionEngine.AUTO,
 ) -> None:
     """Predict files or test samples. Images are resized to the shape that the model needs, but never inverted.
 
-    The column outside_training of the predictions names values outside the range of the training samples, categories
-    that these had never or rarely, and missing values that they did not have.
+    The column outside_training of the predictions names values that are unlike the training samples.
     If a file cannot be read, an error is printed, the other files are predicted, and the exit code is 1.
     """
     from modelyard.cli.predict import predict
@@ -576,7 +570,8 @@ def promote(
     seeds: Annotated[
         int | None,
         typer.Option(
-            min=5, help="Train candidate and champion with so many seeds; the candidate must be better over them, too."
+            min=5,
+            help="Train candidate and champion with this many seeds; the candidate must be better over them, too.",
         ),
     ] = None,
 ) -> None:
@@ -685,13 +680,16 @@ def data_update(
 
 
 @app.command(
-    epilog="Examples:\n\n* `modelyard report` writes reports/index.html, and reports/report.md for a pull request\n"
+    epilog="Examples:\n\n* `modelyard report` writes reports/index.html, reports/report.md and the model cards\n"
     "* `modelyard report --against main` adds the changes since branch main"
 )
 def report(
     against: Annotated[str | None, typer.Option(metavar="REV", help="A commit or branch to compare with.")] = None,
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="HTML file to write; NAME.html has the summary NAME.md.")
+        Path,
+        typer.Option(
+            "-o", "--output", help="HTML file to write; its summary is NAME.md, that of index.html report.md."
+        ),
     ] = Path("reports/index.html"),
     readme: Annotated[
         Path | None,

@@ -25,9 +25,8 @@ class Calibration:
     def text(self) -> str:
         """What the error means."""
         return (
-            f"The expected calibration error is the mean distance of the probability of {self.probability} from how "
-            f"often it comes true, in {BINS} bins of equal width; 0 is calibrated. `figures/calibration.png` shows "
-            "each bin."
+            f"The expected calibration error is the mean distance of the probability of {self.probability} from its "
+            f"observed frequency, in {BINS} bins of equal width. `figures/calibration.png` shows each bin."
         )
 
 

@@ -1,5 +1,6 @@
 """Everything that the report shows, gathered from files alone."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -136,5 +137,10 @@ def gather(root: Path, against: str | None = None) -> ReportContents:
         studies=study_sections(files),
         feature_importance=files.images(root / "reports" / "explain"),
         label_errors=label_error_sections(files),
-        missing=[*files.missing, *(files_then.missing if files_then else ())],
+        missing=_messages(root, [*files.missing, *(files_then.missing if files_then else ())]),
     )
+
+
+def _messages(root: Path, messages: Iterable[str]) -> list[str]:
+    """Each message once, with paths within the project: a report is made to be published."""
+    return list(dict.fromkeys(message.replace(f"{root.absolute()}/", "") for message in messages))

@@ -8,7 +8,7 @@ import pandas as pd
 from modelyard.core.report_text import markdown_table, setting_text, without_markup
 from modelyard.experiments.compare import MISSING, overview
 from modelyard.reporting.changes import MetricChange, ProjectChanges, ValueChange
-from modelyard.reporting.claims import ClaimRow
+from modelyard.reporting.claims import ClaimRow, common_origin
 from modelyard.reporting.contents import ReportContents
 from modelyard.reporting.notebook_findings import FINDINGS_NOTE, FINDINGS_TITLE, NotebookFindings
 
@@ -34,9 +34,12 @@ def markdown_summary(contents: ReportContents) -> str:
     table = overview(contents.compared)
     built = table[~table.remarks.str.contains(MISSING, regex=False)]
     parts = ["# Report", _origin(contents), *_changes(contents), "## Results"]
-    parts.append(overview_table(built))
+    parts.append(overview_table(built) if len(built) else "No experiment has results.")
     if contents.claims:
-        parts += ["## Claims", CLAIMS_NOTE, markdown_table(CLAIM_COLUMNS, map(_claim_cells, contents.claims))]
+        common = common_origin(contents.claims)
+        cells = [_claim_cells(row, common) for row in contents.claims]
+        note = f"{CLAIMS_NOTE} All claims have {common}." if common else CLAIMS_NOTE
+        parts += ["## Claims", note, markdown_table(CLAIM_COLUMNS, cells)]
     parts += [
         f"Test samples of {each.models} ({each.md5}) decided {each.comparisons} comparisons of `modelyard promote`."
         for each in contents.promotions
@@ -78,8 +81,8 @@ def _findings(findings: Iterable[NotebookFindings]) -> Iterator[str]:
         yield "\n".join([f"{title}:", "", *chain.from_iterable(groups)])
 
 
-def _claim_cells(row: ClaimRow) -> tuple[str, ...]:
-    verdict = ", ".join(filter(None, [f"**{row.verdict}**", row.remark, row.origin]))
+def _claim_cells(row: ClaimRow, common: str) -> tuple[str, ...]:
+    verdict = ", ".join(filter(None, [f"**{row.verdict}**", row.remark, "" if common else row.origin]))
     return row.claim.says, verdict, row.claim.metric, row.effect
 
 

@@ -42,16 +42,14 @@ ANSWERS: dict[Task, str] = {
     "reconstruction": "the squared and the absolute error of the reconstruction, in scaled units",
     "detection": "the boxes that it finds, each with its class and score",
 }
-ONE_TRAINING = (
-    "The intervals say how much the results depend on the choice of test samples, not on the luck of one training."
-)
+ONE_TRAINING = "The intervals cover the choice of test samples, not the random seed of the training."
 OTHER_SETTINGS = (
     "Its results and its model are of other settings than these: params.yaml has changed since. To build it again: see "
     "below."
 )
 ANY_KIND = (
-    "It answers samples of any kind; for those unlike the training samples its answers mean little. "
-    "`modelyard predict` names values that these did not have, and `modelyard check` tests for data drift."
+    "It predicts any sample, but its predictions for samples unlike the training samples mean little. "
+    "`modelyard predict` marks such samples, and `modelyard check` tests for data drift."
 )
 
 

@@ -5,6 +5,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from modelyard.core import git
 from modelyard.core.config import parse_yaml
 from modelyard.core.errors import ModelyardError
@@ -59,6 +61,10 @@ class ProjectFiles:
             return read()
         except ModelyardError as error:
             reason = str(error)
+        except ValidationError as invalid:
+            first = invalid.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            reason = f"{self.label(path)}: not what this version writes ({place}: {first['msg']})"
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             what = " ".join(f"{type(error).__name__}: {error}".split())
             reason = f"{self.label(path)}: not what this version writes ({what})"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 FOLDER = "reports/tuning"
-HEADING_OFFSET = 3  # the title of a study becomes a heading of the fourth level
+HEADING_OFFSET = 2  # the title of a study becomes a heading of the third level
 
 
 @dataclass(frozen=True)
