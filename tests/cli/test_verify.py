@@ -118,7 +118,7 @@ def test_a_verification_that_is_stopped_leaves_nothing(project_folder: Path) -> 
     running = subprocess.Popen(
         [*COMMAND, "verify", "diabetes_linear"], cwd=project_folder, env=around(project_folder), stdout=subprocess.PIPE
     )
-    wait_until(lambda: list(temporary.glob("*/data/inputs/*/training")))
+    wait_until(lambda: list(temporary.glob("**/data/inputs/*/training")))
     running.send_signal(signal.SIGINT)
     output, _ = running.communicate(timeout=60)
     assert running.returncode == 130

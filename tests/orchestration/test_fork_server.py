@@ -2,7 +2,9 @@
 
 import json
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -114,6 +116,19 @@ def test_every_thread_of_a_script_follows_the_cores_of_its_client(tmp_path):
 def test_without_a_server_the_client_runs_the_script(tmp_path, monkeypatch):
     monkeypatch.setenv(fork_server.VARIABLE, str(tmp_path / "nobody"))
     process = run(tmp_path, REPORTING)
+    assert json_of(process)["folder"] == str(tmp_path)
+    assert process.wait(BOUND) == 7
+
+
+def test_the_client_of_a_server_that_ends_while_it_imports_runs_the_script(tmp_path, monkeypatch):
+    monkeypatch.setenv(fork_server.VARIABLE, str(tmp_path / "socket"))
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        listener.listen()
+        process = run(tmp_path, REPORTING)
+        connection, _ = listener.accept()
+        select.select([connection], [], [])  # the request is there, and nobody has read it
+        connection.close()
     assert json_of(process)["folder"] == str(tmp_path)
     assert process.wait(BOUND) == 7
 

@@ -118,6 +118,18 @@ def test_a_process_that_was_killed_while_it_had_nothing_to_do_is_replaced():
     assert other != killed
 
 
+def test_a_process_that_is_being_started_gets_no_interrupt(capfd):
+    with closing(LocalEngine(1)) as engine:
+        engine.submit(Task("first", Call(double, 1)))
+        (worker,) = multiprocessing.active_children()
+        for _ in range(20):
+            os.kill(worker.pid, signal.SIGINT)
+            time.sleep(0.02)
+        (ended,) = engine.watch(LONG)
+    assert ended.result == (2, worker.pid)
+    assert capfd.readouterr().err == ""
+
+
 def test_a_process_that_exits_is_reported_with_its_exit_code():
     (done,) = run_in_pool(leave, [1], 1, LONG)
     assert done.error == "its process ended (exit code 7)"

@@ -60,6 +60,16 @@ def test_what_was_locked_before_the_process_of_this_id_began_is_free(
 
 
 @pytest.mark.parametrize("mode", ["read", "write"])
+def test_what_a_killed_process_locked_is_free_before_its_parent_waits_for_it(
+    root: Path, other: subprocess.Popen, mode: str
+) -> None:
+    lock(root, other.pid, mode)
+    other.kill()
+    os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and keeps its id
+    assert build(root) is StageState.BUILT
+
+
+@pytest.mark.parametrize("mode", ["read", "write"])
 def test_what_a_running_process_has_locked_is_waited_for_with_its_name_and_what_to_do(
     root: Path, other: subprocess.Popen, mode: str
 ) -> None:

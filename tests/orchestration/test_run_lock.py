@@ -72,6 +72,15 @@ def test_the_next_run_goes_on_when_the_other_has_ended(tmp_path: Path, holder: s
         assert holder.wait(BOUND) != 0
 
 
+def test_the_stages_of_a_killed_run_are_not_those_of_the_next_one(tmp_path: Path, holder: subprocess.Popen):
+    holder.kill()
+    holder.wait()
+    with only_run(tmp_path, 0, refuse):
+        with pytest.raises(ModelyardError, match=rf"process {os.getpid()}, ") as raised, only_run(tmp_path, 0, refuse):
+            pytest.fail("two at once")
+        assert "train@a" not in str(raised.value)
+
+
 def test_a_run_that_fails_frees_the_checkout(tmp_path: Path):
     with pytest.raises(ZeroDivisionError), only_run(tmp_path, 0, refuse):
         raise ZeroDivisionError

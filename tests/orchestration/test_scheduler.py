@@ -303,6 +303,23 @@ def test_a_tolerant_stage_is_skipped_where_failed_stages_left_nothing_to_depend_
     assert run(root, tolerant=("every",)) == {"bad": StageState.FAILED, "every": StageState.SKIPPED}
 
 
+def test_a_tolerant_stage_that_must_wait_is_skipped_when_another_process_has_removed_what_it_needs(make_project):
+    root = make_project("stages: {bad: {cmd: exit 1, outs: [bad]}, every: {cmd: ls > all, deps: [bad], outs: [all]}}")
+    (root / "bad").touch()
+    pipeline = Pipeline(root)
+    pipeline.skip({"bad": "out of reach"}, tolerant=["every"])
+    holder = {"pid": os.getppid(), "cmd": "dvc repro"}
+    (root / ".dvc/tmp").mkdir(exist_ok=True)
+    (root / ".dvc/tmp/rwlock").write_text(json.dumps({"write": {str(root / "all"): holder}}))
+
+    def watch(stages: object) -> None:
+        if pipeline.stages["every"].reason:
+            (root / "bad").unlink(missing_ok=True)
+
+    pipeline.run(1, watch, tolerant=["every"])
+    assert pipeline.stages["every"].state is StageState.SKIPPED
+
+
 def test_the_longest_remaining_path_goes_first_once_times_are_known(make_project):
     root = make_project(
         FAMILY.replace("@${key} >> order;", "@${key} >> order; sleep ${item.value};"),

@@ -77,6 +77,12 @@ def test_nothing_outside_the_project_is_copied(path: str, root: Path) -> None:
         assert list(folder.parent.iterdir()) == [folder]
 
 
+def test_what_is_put_beside_the_copy_is_not_left(root: Path) -> None:
+    with scratch_copy(root, []) as folder:
+        (folder / "../beside.csv").touch()
+    assert not list((root.parent / "temporary").iterdir())
+
+
 def test_links_that_lead_nowhere_are_passed_over(root: Path) -> None:
     (root / "src" / "package" / ".#train.py").symlink_to("someone@somewhere.1234")  # of Emacs, while a file is edited
     with scratch_copy(root, []) as folder:

@@ -74,6 +74,11 @@ def test_a_stage_that_is_gone_is_removed_and_the_same_build_gives_the_same_bytes
     assert list(read_json(root / lineage.FILE)["stages"]) == ["pretrained/dvc.yaml:train@b", "train@a"]
 
 
+def test_a_build_whose_entry_in_dvc_lock_somebody_has_undone_is_not_recorded(root: Path) -> None:
+    lineage.record({"train@new": None, "train@a": None}, Runtime(), root)
+    assert list(read_json(root / lineage.FILE)["stages"]) == ["train@a"]
+
+
 @pytest.mark.parametrize("content", ["", "<<<<<<< HEAD\n", "[]", '{"stages": {"train@a": {"environment": "x"}}}'])
 def test_a_damaged_record_is_a_warning_and_written_anew(content: str, root: Path, capsys) -> None:
     (root / "reports").mkdir()

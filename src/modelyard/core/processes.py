@@ -87,10 +87,18 @@ def has_died(identity: str) -> bool:
     if not is_on_this_host(identity):
         return False
     _, pid, started = _split(identity)
+    return has_ended(int(pid), float(started))
+
+
+def has_ended(pid: int, seen: float) -> bool:
+    """Return whether the process that had this id at some time has ended; its id may be another's by now.
+
+    One that nobody has waited for keeps its id, but has ended too.
+    """
     try:
-        process = psutil.Process(int(pid))
+        process = psutil.Process(pid)
         # A clock that was set back makes the same process look older, not younger.
-        is_another = process.create_time() - float(started) > CLOCK_SECONDS
+        is_another = process.create_time() - seen > CLOCK_SECONDS
         return is_another or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True

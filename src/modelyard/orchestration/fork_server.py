@@ -99,21 +99,29 @@ def _end_with(starter: int, folder: str) -> None:
 
 
 def run(script: str, arguments: list[str]) -> int:
-    """Run a script in a child of the server, or in this process if there is no server; return its exit code."""
-    connection = socket.socket(socket.AF_UNIX)
-    try:
-        connection.connect(os.environ[VARIABLE])
-    except OSError:
-        os.execv(sys.executable, [sys.executable, script, *arguments])  # noqa: S606
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda received, _: connection.sendall(bytes([received])))
+    """Run a script in a child of the server, or in this process if no server answers; return its exit code."""
     folder = os.getcwd()  # noqa: PTH109 (the client does not import pathlib, to start in milliseconds)
     request = {"argv": [script, *arguments], "folder": folder, "environment": dict(os.environ), "client": os.getpid()}
     content = json.dumps(request).encode()
-    socket.send_fds(connection, [len(content).to_bytes(LENGTH, "big")], [0, 1, 2])
-    connection.sendall(content)
-    code = connection.recv(1)
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(os.environ[VARIABLE])
+        socket.send_fds(connection, [len(content).to_bytes(LENGTH, "big")], [0, 1, 2])
+        connection.sendall(content)
+    except OSError:
+        _become_own_process(script, arguments)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _: connection.sendall(bytes([received])))
+    try:
+        code = connection.recv(1)
+    except ConnectionResetError:  # it ended and has not read the request: some library cannot be imported
+        _become_own_process(script, arguments)
     return code[0] if code else 1
+
+
+def _become_own_process(script: str, arguments: list[str]) -> NoReturn:
+    """Run the script in this process."""
+    os.execv(sys.executable, [sys.executable, script, *arguments])  # noqa: S606
 
 
 def _supervise(connection: socket.socket) -> NoReturn:

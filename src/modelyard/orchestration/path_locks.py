@@ -14,10 +14,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from modelyard.core.files import write_text
-from modelyard.core.processes import CLOCK_SECONDS
+from modelyard.core.processes import has_ended
 from modelyard.orchestration.patching import patched
 
 
@@ -123,7 +121,4 @@ def _has_ended(holder: Any, written: float) -> bool:
     """Whether the process that made an entry has ended; its id may be another's by now, in containers even ours."""
     if holder["pid"] == os.getpid():
         return bool(holder != _this_process())
-    try:
-        return psutil.Process(holder["pid"]).create_time() - written > CLOCK_SECONDS
-    except psutil.NoSuchProcess:
-        return True
+    return has_ended(holder["pid"], written)

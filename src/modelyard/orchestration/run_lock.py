@@ -46,6 +46,7 @@ def only_run(root: Path, wait_seconds: float | None, report: Callable[[str], Non
                 "Wait longer (--wait), or end that process."
             ) from None
     try:
+        (root / RUNNING).unlink(missing_ok=True)  # of a run that was killed
         write_text(root / HOLDER, f"process {os.getpid()}, running in this folder since {time.strftime('%H:%M:%S')}")
         yield
     finally:

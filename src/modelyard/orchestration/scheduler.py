@@ -184,7 +184,7 @@ class Pipeline:
         if ended or started:
             note_running(self._root, (run.stage for run in running.values()))
             watch(self.stages)
-        return bool(running or started or self._busy_until)
+        return any(stage.state in PENDING for stage in self.stages.values())
 
     def _has_room(self, stage: Stage, running: Mapping[str, Running], jobs: int | None) -> bool:
         is_local = self._is_local(stage)

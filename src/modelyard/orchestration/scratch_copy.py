@@ -39,13 +39,14 @@ def scratch_copy(root: Path, kept: Collection[str]) -> Iterator[Path]:
     stages = _located_stages(root)
     outputs = [path for name in kept if name in stages for path in stages[name].outs]
     with tempfile.TemporaryDirectory(prefix=PREFIX) as temporary:
-        folder = Path(temporary).resolve()
+        # At the same path as the project has: what is beside a project (../table.csv) is beside the copy here as well.
+        folder = Path(temporary).resolve().joinpath(*root.parts[1:])
         described = [path for pattern in ("*.yaml", "dvc.lock", ".dvcignore") for path in root.glob(pattern)]
         described += [path for name in ("dvc.yaml", "dvc.lock") for path in root.glob(f"*/{name}")]
         needed = [root / path for path in (*_sources(stages.values()), *outputs)]
         for path in (*described, *needed):
             _copy(path, folder / path.relative_to(root))
-        (folder / ".dvc").mkdir()
+        (folder / ".dvc").mkdir(parents=True)
         (folder / ".dvc" / "config").write_text(CONFIG.format(site=folder / ".dvc" / "site"), encoding="utf-8")
         yield folder
 

@@ -7,8 +7,9 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NoReturn
@@ -33,7 +34,8 @@ class WorkerProcess:
         """Start the process; what it prints is appended to a file, else it goes where this process prints."""
         self.connection, theirs = SPAWN.Pipe()
         self._process = SPAWN.Process(target=_serve, args=(theirs, log), daemon=True)
-        self._process.start()
+        with _interrupts_blocked():
+            self._process.start()
         theirs.close()  # so that the end of the process is the end of the connection
         self._log, self._size = log, 0
 
@@ -91,6 +93,17 @@ class WorkerProcess:
         return ": ".join((f"exit code {code}", *said.strip().splitlines()[-1:]))
 
 
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Within the block, processes are started that get no Ctrl-C, which they would report, until they ignore it."""
+    resource_tracker.ensure_running()  # what starts it unblocks them
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(connection: Connection, log: Path | None) -> None:
     """Do calls until the process that started this one ends."""
     global _starter
@@ -98,6 +111,7 @@ def _serve(connection: Connection, log: Path | None) -> None:
 
     _starter = connection
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the starter, which then ends this process
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, _exit)
     end_with_starter()
     if log:

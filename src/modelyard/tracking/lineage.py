@@ -66,7 +66,9 @@ def record(stages: Mapping[str, Mapping[str, Any] | None], runtime: Runtime, roo
     locked = dvc_lock.read(root)
     entries = {name: entry for name, entry in known["stages"].items() if name in locked}
     entries |= {
-        name: {"environment": digest(machines[name]), "outs": outs_digest(locked[name].outs)} for name in computed
+        name: {"environment": digest(machines[name]), "outs": outs_digest(locked[name].outs)}
+        for name in computed
+        if name in locked  # or somebody has restored another dvc.lock meanwhile
     }
     used = {entry["environment"] for entry in entries.values()}
     described = known["environments"] | {digest(each): each for each in machines.values()}
