@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from rich.console import Console
 from ruamel.yaml import YAML
 from support.commands import modelyard
 from support.inputs import training_context
@@ -18,7 +19,7 @@ from support.pipelines import Run, add_linear, editing_params, keep_only
 from typer.testing import Result
 
 from modelyard import models
-from modelyard.cli.predict import _print_threshold
+from modelyard.cli.predict import _print, _print_threshold
 from modelyard.data.decision_threshold import DecisionThreshold
 from modelyard.data.inputs import TrainingInput, save_test
 from modelyard.data.readers import table_file
@@ -26,6 +27,7 @@ from modelyard.models import EstimatorTraining
 from modelyard.models.families import linear
 from modelyard.orchestration import dvc_lock
 from modelyard.serving import predict as predict_module
+from modelyard.serving.outside import COLUMN
 
 IMAGES, VALUES = "digits_mlp", "boston_linear"  # experiments of params.yaml, with small models in their place
 
@@ -207,6 +209,17 @@ def test_a_narrow_terminal_shows_the_whole_name_of_a_file(project, image_input):
     first, second = result.stdout.splitlines()
     assert first == f"file {name}"
     assert second.startswith("  class dark, probability 0.")
+
+
+def test_a_narrow_terminal_names_only_what_is_outside_the_training_samples(capsys: pytest.CaptureFixture[str]):
+    columns = {"row": np.array([1, 2]), "prediction": np.array([1.5, 2.5]), COLUMN: np.array(["", "a 9 (1 to 2)"])}
+    _print([columns], Console(width=20))
+    assert capsys.readouterr().out.splitlines() == [
+        "row 1",
+        "  prediction 1.5",
+        "row 2",
+        f"  prediction 2.5, {COLUMN} a 9 (1 to 2)",
+    ]
 
 
 def test_a_name_in_brackets_is_printed_as_it_is(project, image_input):

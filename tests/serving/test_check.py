@@ -121,7 +121,9 @@ def test_the_plot_shows_numbers_and_categories(model: Model, reference: ModelRef
     assert {*NAMES, "predicted value"} <= set(titles)
 
 
-def test_the_plot_shows_dates_as_dates_and_the_categories_that_differ_most() -> None:
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("days_of_sales, year", [(300, 2011), (1_000, 2012)])
+def test_the_plot_shows_dates_as_dates_and_the_categories_that_differ_most(days_of_sales: int, year: int) -> None:
     towns = tuple(f"town number {number} of the north" for number in range(12))
     columns = (
         contract.Column(name="sold", kind="date"),
@@ -130,7 +132,7 @@ def test_the_plot_shows_dates_as_dates_and_the_categories_that_differ_most() -> 
     random = np.random.default_rng(0)
 
     def of(codes: np.ndarray, first: int) -> contract.Measured:
-        days = first + random.integers(0, 300, len(codes))
+        days = first + random.integers(0, days_of_sales, len(codes))
         return contract.Measured(columns, np.column_stack([days, codes]).astype(float), (False, False))
 
     def output(rows: int) -> contract.Measured:
@@ -153,7 +155,8 @@ def test_the_plot_shows_dates_as_dates_and_the_categories_that_differ_most() -> 
     axes = {each.get_title(): each for part in figure.subfigs for each in part.axes}
     dates = axes["sold"]
     assert isinstance(dates.xaxis.get_major_formatter(), ConciseDateFormatter)
-    assert num2date(np.mean(dates.get_xlim())).year == 2011
+    assert num2date(np.mean(dates.get_xlim())).year == year
+    assert 2 <= len(dates.get_xticks()) <= 8  # with one beyond each end
     shown = [label.get_text() for label in axes["town"].get_xticklabels()]
     assert len(shown) == len(set(shown)) == 8
     assert {"town number 10…", "town number 11…"} <= set(shown)

@@ -168,7 +168,7 @@ def _print_threshold(description: InputDescription) -> None:
 def _print(parts: Sequence[dict[str, np.ndarray]], console: Console) -> None:
     """Print predictions as a table, or one below the other where the terminal is too narrow for that.
 
-    The column of values outside the training samples' is printed only where there are any.
+    Values outside the training samples' are printed only where there are any.
     """
     from rich.table import Table
 
@@ -183,7 +183,8 @@ def _print(parts: Sequence[dict[str, np.ndarray]], console: Console) -> None:
         return
     for name, *values in rows:
         console.print(f"{names[0]} {name}", highlight=False, soft_wrap=True)
-        rest = ", ".join(f"{column} {value}" for column, value in zip(names[1:], values, strict=True))
+        cells = zip(names[1:], values, strict=True)
+        rest = ", ".join(f"{column} {value}" for column, value in cells if value or column != COLUMN)
         console.print(f"  {rest}", highlight=False, soft_wrap=True)
 
 

@@ -84,7 +84,7 @@ def _plot_feature(
             axes.step(x, np.arange(1, len(each) + 1) / max(1, len(each)), color=colour, label=label, where="post")
         axes.set_ylabel("share up to", fontsize="x-small")
         if feature.kind == "date":
-            locator = AutoDateLocator(maxticks=6)
+            locator = AutoDateLocator(minticks=2, maxticks=6)  # with five or more, it has no step for 3 years
             axes.xaxis.set_major_locator(locator)
             axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
         return
