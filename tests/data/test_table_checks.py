@@ -183,6 +183,9 @@ def test_real_tables_have_no_false_alarms(name, target, dropped, suspects, real_
         ([5] * 100, "regression"),
         ([0.5, 1] * 50, "regression"),
         (["1", "n/a", "3.5"], "regression"),
+        (["64932,69", "1.250,00", "n/a"], "regression"),
+        (["1,234", "12,345,678"], "classification"),
+        (["1,2", "b", "c"], "classification"),
     ],
 )
 def test_the_task_is_guessed_from_the_target(values: list, task: str) -> None:

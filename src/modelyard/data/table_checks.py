@@ -84,6 +84,7 @@ class _Finding(NamedTuple):
 def guess_task(raw: "pa.ChunkedArray", missing: tuple[str, ...], decimal: str) -> tuple[Task, str]:
     """Return the task that a target asks for, and why."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     values, number = without_gaps(raw, missing), Column(name="", kind="number")
     if pa.types.is_boolean(values.type):
@@ -92,8 +93,10 @@ def guess_task(raw: "pa.ChunkedArray", missing: tuple[str, ...], decimal: str) -
         return "classification", str(values.type)
     numbers = to_numbers(values, number, decimal).values
     numbers = numbers[~np.isnan(numbers)]
-    if 2 * len(numbers) < len(values) - values.null_count:
-        return "classification", "text"
+    half = (len(values) - values.null_count) / 2
+    if len(numbers) < half:
+        commas = is_text(values) and pc.sum(pc.match_substring_regex(values, f"^(?:{DECIMAL_COMMA.pattern})$")).as_py()
+        return ("regression", "numbers with commas") if commas and commas > half else ("classification", "text")
     distinct = len(np.unique(numbers))
     if np.all(numbers == np.round(numbers)) and 2 <= distinct <= min(MOST_CLASSES, len(numbers) / ROWS_PER_VALUE):
         return "classification", f"{distinct} different whole numbers"
