@@ -218,7 +218,8 @@ class Pipeline:
         """Do what DVC does before the command, and start the command if it must run."""
         self._busy_until.pop(stage.name, None)
         stage.log.parent.mkdir(parents=True, exist_ok=True)
-        stage.log.write_text(f"{stage.reason}\n" if stage.reason else "")  # removes the output of an earlier run
+        # Removes the output of an earlier run.
+        stage.log.write_text(f"{stage.reason}\n" if stage.reason else "", encoding="utf-8")
         stage.state, stage.began = StageState.RUNNING, time.monotonic()
         reproduction = Reproduction(
             self._dvc_stages[stage.name],
