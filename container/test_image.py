@@ -152,7 +152,7 @@ class Server:
         if password:
             request.add_header("Authorization", f"Basic {b64encode(f'admin:{password}'.encode()).decode()}")
         try:
-            return urllib.request.urlopen(request, timeout=10).status  # noqa: S310
+            return urllib.request.urlopen(request, timeout=60).status  # noqa: S310
         except urllib.error.HTTPError as error:
             return error.code
         except OSError:
