@@ -50,6 +50,12 @@ def _details(error: Any) -> InitErrorDetails:
     return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"])
 
 
+def first_error(invalid: ValidationError) -> str:
+    """The keys that lead to the first error, if it is within the content, and the message."""
+    error = invalid.errors(include_url=False)[0]
+    return ": ".join(filter(None, (".".join(map(str, error["loc"])), error["msg"])))
+
+
 class _Resolver(VersionedResolver):
     """The rules of YAML 1.2; its base finds out the version again for each value, which takes a third of the time."""
 

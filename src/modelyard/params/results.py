@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, FiniteFloat, TypeAdapter, ValidationError
 
+from modelyard.core.config import first_error
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import parse_json, read_text
 from modelyard.data.decision_threshold import DecisionThreshold, goal_name
@@ -281,10 +282,8 @@ class ExperimentResults:
         try:
             return kind.validate_python(content)
         except ValidationError as invalid:
-            error = invalid.errors(include_url=False)[0]
-            place = ".".join(map(str, error["loc"]))
             raise ModelyardError(
-                f"{self._shown}/{name}: not what an evaluation writes ({place}{': ' if place else ''}{error['msg']})"
+                f"{self._shown}/{name}: not what an evaluation writes ({first_error(invalid)})"
             ) from None
 
 

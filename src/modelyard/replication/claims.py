@@ -1,6 +1,6 @@
 """Tests claims: each compares a metric of two experiments, paired by seed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -251,10 +251,15 @@ def as_json(results: Mapping[str, ClaimResult]) -> dict[str, Any]:
     }
 
 
+def common_origin(origins: Iterable[str]) -> str:
+    """The origin that all claims with runs share, to be shown once; empty if they differ, or there is none."""
+    different = set(origins)
+    return different.pop() if len(different) == 1 else ""
+
+
 def markdown(results: Mapping[str, ClaimResult]) -> str:
     """The content of claims.md."""
-    origins = {result.pairs.origin for result in results.values() if len(result.pairs)}
-    common = origins.pop() if len(origins) == 1 else ""
+    common = common_origin(result.pairs.origin for result in results.values() if len(result.pairs))
     rows = [_row(result, shows_origin=not common) for result in results.values()]
     legend = _legend(results) + (f"\n\nAll are {common}." if common else "")
     return f"# Claims\n\n{legend}\n\n{markdown_table(HEADER, rows)}\n"

@@ -1,6 +1,5 @@
 """The verdicts on claims, from reports/claims.json that `modelyard replicate` writes."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,12 +57,6 @@ def claim_rows(files: ProjectFiles, project: Project) -> list[ClaimRow]:
     return files.attempt(
         CLAIMS, lambda: [_row(entry, project) for entry in (files.json(CLAIMS) or {}).get("claims", {}).values()], []
     )
-
-
-def common_origin(rows: Sequence[ClaimRow]) -> str:
-    """The origin that all claims with runs share, to be shown once; empty if they differ, or there is none."""
-    origins = {row.origin for row in rows if row.pairs}
-    return origins.pop() if len(origins) == 1 else ""
 
 
 def _row(entry: dict[str, Any], project: Project) -> ClaimRow:

@@ -14,6 +14,7 @@ from modelyard.core.project_name import project_name
 from modelyard.experiments.compare import EARLIER, MISSING, compare
 from modelyard.params.project import Project
 from modelyard.params.results import results_of, results_root
+from modelyard.replication.claims import common_origin
 from modelyard.reporting.changes import ProjectChanges, compare_states, read_state, with_other_settings
 from modelyard.reporting.claims import ClaimRow, claim_rows
 from modelyard.reporting.data_cards import DatasetCard, data_cards
@@ -88,6 +89,11 @@ class ReportContents:
     def earlier(self) -> list[ExperimentSection]:
         """The experiments whose metrics were committed and not rebuilt here."""
         return [section for section in self.experiments if section.row.state == EARLIER]
+
+    @property
+    def common_origin(self) -> str:
+        """From where the runs of all claims come, if it is the same."""
+        return common_origin(row.origin for row in self.claims if row.pairs)
 
     @property
     def timed(self) -> list[ExperimentSection]:

@@ -8,7 +8,7 @@ import pandas as pd
 from modelyard.core.report_text import markdown_table, setting_text, without_markup
 from modelyard.experiments.compare import MISSING, overview
 from modelyard.reporting.changes import MetricChange, ProjectChanges, ValueChange
-from modelyard.reporting.claims import ClaimRow, common_origin
+from modelyard.reporting.claims import ClaimRow
 from modelyard.reporting.contents import ReportContents
 from modelyard.reporting.notebook_findings import FINDINGS_NOTE, FINDINGS_TITLE, NotebookFindings
 
@@ -36,7 +36,7 @@ def markdown_summary(contents: ReportContents) -> str:
     parts = ["# Report", _origin(contents), *_changes(contents), "## Results"]
     parts.append(overview_table(built) if len(built) else "No experiment has results.")
     if contents.claims:
-        common = common_origin(contents.claims)
+        common = contents.common_origin
         cells = [_claim_cells(row, common) for row in contents.claims]
         note = f"{CLAIMS_NOTE} All claims have {common}." if common else CLAIMS_NOTE
         parts += ["## Claims", note, markdown_table(CLAIM_COLUMNS, cells)]

@@ -5,7 +5,6 @@ from typing import Any
 
 from modelyard.core.report_text import CODE, duration_text, setting_text
 from modelyard.metrics.definitions import is_in_target_unit
-from modelyard.reporting.claims import common_origin
 from modelyard.reporting.contents import ReportContents
 from modelyard.reporting.notebook_findings import FINDINGS_NOTE, FINDINGS_TITLE
 
@@ -19,7 +18,6 @@ def html_page(contents: ReportContents) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"number": _number, "setting": setting_text, "duration": duration_text, "code": _code}
     environment.globals |= {"findings_title": FINDINGS_TITLE, "findings_note": FINDINGS_NOTE}
-    environment.globals["common_origin"] = common_origin
     environment.tests["in_target_unit"] = is_in_target_unit
     template = files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
     return environment.from_string(template).render(report=contents)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from modelyard.core import git
-from modelyard.core.config import parse_yaml
+from modelyard.core.config import first_error, parse_yaml
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import parse_json, read_text
 from modelyard.core.git import Commit
@@ -62,9 +62,7 @@ class ProjectFiles:
         except ModelyardError as error:
             reason = str(error)
         except ValidationError as invalid:
-            first = invalid.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            reason = f"{self.label(path)}: not what this version writes ({place}: {first['msg']})"
+            reason = f"{self.label(path)}: not what this version writes ({first_error(invalid)})"
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             what = " ".join(f"{type(error).__name__}: {error}".split())
             reason = f"{self.label(path)}: not what this version writes ({what})"
