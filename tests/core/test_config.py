@@ -139,7 +139,8 @@ def test_a_misspelt_key_has_its_own_line(message):
 
 
 @pytest.mark.parametrize(
-    "content", ["oven: {degrees: 200", "oven:\t200", "oven: 1\noven: 2\n", "oven: {degrees: 200}\n---\nnames: []\n"]
+    "content",
+    ["oven: {degrees: 200", "oven:\n\tfan: true", "oven: 1\noven: 2\n", "oven: {degrees: 200}\n---\nnames: []\n"],
 )
 def test_invalid_yaml_is_reported_with_file_and_line(message, content: str):
     text = message(content)
