@@ -64,6 +64,18 @@ def test_a_claim_that_its_first_look_does_not_settle_gets_its_second(run_linear:
     assert claim_entry(linear_clone)["verdict"] == "holds"
 
 
+def test_a_claim_that_is_stopped_between_its_looks_keeps_the_reported_runs(run_linear: Run, linear_clone: Path):
+    claims_file, report = linear_clone / "claims.yaml", linear_clone / "reports" / "claims.json"
+    claims_file.write_text(claims_file.read_text().replace("smallest: 10.0", "smallest: 0.001\n  second_look: 18"))
+    content = json.loads(report.read_text())
+    for side in ("first", "second"):
+        content["claims"]["fewer_samples"][side]["values"] *= 3
+    report.write_text(json.dumps(content))
+    done = run_linear("replicate", "--minutes", "0")
+    assert "so that the reports keep the earlier runs: fewer_samples." in done.stdout
+    assert claim_entry(linear_clone)["pairs"] == 18
+
+
 def test_a_claim_on_request_is_trained_only_where_it_is_named(run_linear: Run, linear_clone: Path):
     claims_file = linear_clone / "claims.yaml"
     claims_file.write_text(claims_file.read_text().replace("smallest:", "on_request: true\n  smallest:"))

@@ -68,6 +68,7 @@ def replicate(names: Sequence[str], seeds: int | None, minutes: float, options: 
             if not further or code == INTERRUPTED or time.monotonic() >= end:
                 break
             looks |= further
+    results = _keep_settled(project, declared, results, of_chosen)
     _report(project, results, looks, folder, console)
     mlflow_log.write((each for each, _ in wanted), folder)
     return code
@@ -226,6 +227,22 @@ def _assess(
     for name, claim in declared.items():
         pairs[name] = paired_runs.paired_runs(project, claim, folder, seeds.get(name))
         if name in reported and len(pairs[name]) < (seeds.get(name) or claim.seeds):
+            earlier = _reported_runs(project, claim, reported[name], pairs[name])
+            pairs[name] = max(pairs[name], earlier, key=len)
+    return claims.assess(declared, pairs, seeds)
+
+
+def _keep_settled(
+    project: Project,
+    declared: Mapping[str, ClaimSettings],
+    results: Mapping[str, ClaimResult],
+    seeds: Mapping[str, int | None],
+) -> dict[str, ClaimResult]:
+    """The results, where a claim that was stopped between its looks has the reported runs, if they are more."""
+    reported, pairs = _reported(), {name: result.pairs for name, result in results.items()}
+    for name, claim in declared.items():
+        is_between_looks = results[name].next_look and len(pairs[name]) >= claim.seeds
+        if is_between_looks and name in reported:
             earlier = _reported_runs(project, claim, reported[name], pairs[name])
             pairs[name] = max(pairs[name], earlier, key=len)
     return claims.assess(declared, pairs, seeds)
