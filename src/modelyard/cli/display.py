@@ -22,8 +22,8 @@ MARKS = {
 }
 """The mark of each state; a stage may become unchanged while its line is made, in another thread."""
 WHAT_TO_DO = (
-    "What to do: connect to the network and run again, or name a mirror that has the files in MODELYARD_MIRROR (see "
-    "Data sets in the README). `modelyard run -v` lists every address that was tried, and how to get each data set."
+    "What to do: connect to the network and run again, or name a mirror, a folder or URL that has the files, in "
+    "MODELYARD_MIRROR. `modelyard run -v` lists every address that was tried, and how to get each data set."
 )
 
 
