@@ -32,7 +32,7 @@ test: install ## run all tests except the slow ones
 	@$(BIN)/python -m pytest -m "not slow" $(PYTEST)
 
 test-slow: install ## run the slow tests: rebuilds, servers, interrupted and killed processes
-	@$(BIN)/python -m pytest -m slow $(PYTEST)
+	@$(BIN)/python -m pytest -n 2 -m slow $(PYTEST) # most of them use every core by themselves
 
 test-all: test test-slow ## run every test
 

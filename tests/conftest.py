@@ -17,6 +17,7 @@ from support.inputs import describe
 from support.pipelines import Run
 from support.postgresql import postgresql, postgresql_server  # noqa: F401 (fixtures)
 
+from modelyard.core.processes import core_count
 from modelyard.data import mirrors
 from modelyard.data.inputs import TrainingInput
 from modelyard.data.mirrors import split_mirrors
@@ -38,6 +39,11 @@ hypothesis_settings.load_profile("project")
 
 # As the environment names them before a test changes it.
 MIRRORS = [Path(mirror).absolute() for mirror in split_mirrors(os.environ.get("MODELYARD_MIRROR", ""))]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """With `-n auto`, a process for each core that this one may use; xdist itself counts those of the machine."""
+    return core_count()
 
 
 @pytest.fixture(autouse=True, scope="module")
