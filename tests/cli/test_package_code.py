@@ -136,12 +136,12 @@ def test_files_of_an_earlier_version_are_replaced_and_edited_ones_are_kept(proje
         "another pipeline/fetch.py, pipeline/train.py: run `modelyard upgrade`."
     )
     (project / "pipeline" / "fetch.py").write_text("mine\n")
-    assert package_code.take_over(project) == (["pipeline/train.py"], ["pipeline/fetch.py"])
+    assert package_code.take_over(project) == (["pipeline/train.py"], ["pipeline/fetch.py"], [])
     assert (project / "pipeline" / "train.py").read_text() == new["pipeline/train.py"]
     assert (project / "pipeline" / "fetch.py").read_text() == "mine\n"
     assert (project / "pipeline" / "fetch.py.new").read_text() == new["pipeline/fetch.py"]
     assert package_code.refresh(project) == ""
-    assert package_code.take_over(project) == ([], [])
+    assert package_code.take_over(project) == ([], [], ["pipeline/fetch.py"])
 
 
 def test_missing_files_are_written_again(project: Path, monkeypatch: pytest.MonkeyPatch):
@@ -153,6 +153,8 @@ def test_missing_files_are_written_again(project: Path, monkeypatch: pytest.Monk
     assert (project / "pipeline" / "evaluate.py").read_bytes() == (ROOT / "pipeline" / "evaluate.py").read_bytes()
     assert (project / "pipeline" / "python").stat().st_mode & 0o777 == 0o755
     assert "are those of the installed version" in modelyard("upgrade").output
+    (project / "dvc.yaml").write_text("stages: {}\n")
+    assert modelyard("upgrade").output == "dvc.yaml: edited here and kept; the installed version has no newer one\n"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 
@@ -77,29 +77,36 @@ def find_other_version(root: Path) -> str:
     return ""
 
 
-def take_over(root: Path) -> tuple[list[str], list[str]]:
-    """Write the files of `project_files` where the project has those of an earlier version, or none.
+class TakenOver(NamedTuple):
+    """The files that were written; those edited here with a new one beside them as `<file>.new`; the others edited."""
 
-    Returns:
-        The files that were written; and those that were edited here and are kept, each with the new one beside it as
-        `<file>.new`.
-    """
+    written: list[str]
+    conflicting: list[str]
+    edited: list[str]
+
+
+def take_over(root: Path) -> TakenOver:
+    """Write the files of `project_files` where the project has those of an earlier version, or none."""
     before = _read(root / LOCK)
     recorded = before.get(FILES) or {}
     new = project_files()
-    written: list[str] = []
-    kept: list[str] = []
+    done = TakenOver([], [], [])
     for path, text in new.items():
         present = _digest((root / path).read_bytes()) if (root / path).exists() else None
-        if _digest(text.encode()) in (present, present and recorded.get(path)):  # there already, or edited since
+        if present == _digest(text.encode()):
             continue
-        is_edited = present not in (None, recorded.get(path))
-        (kept if is_edited else written).append(path)
-        write_text(root / (f"{path}.new" if is_edited else path), text)
+        if present in (None, recorded.get(path)):
+            done.written.append(path)
+            write_text(root / path, text)
+        elif _digest(text.encode()) == recorded.get(path):
+            done.edited.append(path)
+        else:
+            done.conflicting.append(path)
+            write_text(root / f"{path}.new", text)
     (root / "pipeline" / "python").chmod(0o755)
     # What was installed before stays noted: the next `refresh` says what of it has changed.
     _write(root, before or _installed(), {path: _digest(text.encode()) for path, text in new.items()})
-    return written, kept
+    return done
 
 
 def uses_lock(root: Path) -> bool:

@@ -20,9 +20,10 @@ def upgrade() -> None:
             f"the stages of this project do not depend on {package_code.LOCK}, as in a project of `modelyard new`: "
             "there is nothing to take over."
         )
-    written, kept = package_code.take_over(root)
-    lines = [f"{path}: written" for path in written]
-    lines += [f"{path}: edited here and kept; the new one is {path}.new" for path in kept]
+    done = package_code.take_over(root)
+    lines = [f"{path}: written" for path in done.written]
+    lines += [f"{path}: edited here and kept; the new one is {path}.new" for path in done.conflicting]
+    lines += [f"{path}: edited here and kept; the installed version has no newer one" for path in done.edited]
     lines = lines or ["The files of the pipeline are those of the installed version."]
     for line in filter(None, [package_code.find_other_version(root), *lines]):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
