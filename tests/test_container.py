@@ -340,6 +340,11 @@ def test_the_servers_have_a_read_only_root_file_system(services):
     }
 
 
+def test_the_projects_own_services_have_no_privileges_and_cannot_gain_any(services):
+    unprivileged = {"cap_drop": ["ALL"], "security_opt": ["no-new-privileges:true"]}
+    assert {name for name, service in services.items() if not unprivileged.items() <= service.items()} == {"database"}
+
+
 def run_script(script: str, *arguments: str, **variables: str) -> tuple[int, str]:
     """Return the exit code and stderr of a script of container/."""
     environment = {
