@@ -78,16 +78,6 @@ def test_dvc_yaml_has_these_stages_for_each_entry_of_the_section(section: str, n
     assert results_folder(section, "${key}") in definition["do"]["cmd"]
 
 
-@pytest.mark.parametrize("name", [train_stage, evaluate_stage])
-def test_the_readme_names_the_stages_of_the_transfer_that_it_shows(name):
-    readme, yaml = (ROOT / "README.md").read_text(encoding="utf-8"), YAML(typ="safe")
-    blocks = [block.partition("```")[0] for block in readme.split("```yaml\n")[1:]]
-    shown = next(yaml.load(block) for block in blocks if block.startswith("transfers:"))["transfers"]
-    ((experiment, entry),) = shown.items()
-    assert entry == yaml.load(PARAMS)["transfers"][experiment]
-    assert f"`{name('transfers', experiment)}`" in readme
-
-
 def test_results_are_read(results: ExperimentResults):
     assert results.is_evaluated
     assert results.metrics == {"mae": 3.0}
