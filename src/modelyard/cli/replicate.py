@@ -235,17 +235,18 @@ def _assess(
 def _keep_settled(
     project: Project,
     declared: Mapping[str, ClaimSettings],
-    results: Mapping[str, ClaimResult],
+    results: dict[str, ClaimResult],
     seeds: Mapping[str, int | None],
 ) -> dict[str, ClaimResult]:
     """The results, where a claim that was stopped between its looks has the reported runs, if they are more."""
-    reported, pairs = _reported(), {name: result.pairs for name, result in results.items()}
+    reported, pairs, kept = _reported(), {name: result.pairs for name, result in results.items()}, {}
     for name, claim in declared.items():
         is_between_looks = results[name].next_look and len(pairs[name]) >= claim.seeds
         if is_between_looks and name in reported:
             earlier = _reported_runs(project, claim, reported[name], pairs[name])
-            pairs[name] = max(pairs[name], earlier, key=len)
-    return claims.assess(declared, pairs, seeds)
+            if len(earlier) > len(pairs[name]):
+                kept[name] = earlier
+    return claims.assess(declared, pairs | kept, seeds) if kept else results
 
 
 def _reported() -> dict[str, Any]:
