@@ -68,7 +68,9 @@ def replicate(names: Sequence[str], seeds: int | None, minutes: float, options: 
             if not further or code == INTERRUPTED or time.monotonic() >= end:
                 break
             looks |= further
-    results = _keep_settled(project, declared, results, of_chosen)
+    between_looks = {name: declared[name].looks[-1] for name, result in results.items() if _is_between_looks(result)}
+    if between_looks:  # the report keeps earlier runs until there are as many as the last look needs
+        results = _assess(project, declared, folder, of_chosen | between_looks)
     _report(project, results, looks, folder, console)
     mlflow_log.write((each for each, _ in wanted), folder)
     return code
@@ -232,21 +234,9 @@ def _assess(
     return claims.assess(declared, pairs, seeds)
 
 
-def _keep_settled(
-    project: Project,
-    declared: Mapping[str, ClaimSettings],
-    results: dict[str, ClaimResult],
-    seeds: Mapping[str, int | None],
-) -> dict[str, ClaimResult]:
-    """The results, where a claim that was stopped between its looks has the reported runs, if they are more."""
-    reported, pairs, kept = _reported(), {name: result.pairs for name, result in results.items()}, {}
-    for name, claim in declared.items():
-        is_between_looks = results[name].next_look and len(pairs[name]) >= claim.seeds
-        if is_between_looks and name in reported:
-            earlier = _reported_runs(project, claim, reported[name], pairs[name])
-            if len(earlier) > len(pairs[name]):
-                kept[name] = earlier
-    return claims.assess(declared, pairs | kept, seeds) if kept else results
+def _is_between_looks(result: ClaimResult) -> bool:
+    """Whether the first look has not settled it, and the second is still to come."""
+    return result.next_look is not None and len(result.pairs) >= result.claim.seeds and bool(result.claim.second_look)
 
 
 def _reported() -> dict[str, Any]:
