@@ -85,6 +85,7 @@ def test_a_right_file_becomes_a_frozen_typed_value(tmp_path: Path):
         pytest.param("oven:\n  degrees: 20\n", ("oven.degrees (line 2), given 20", "or equal to 50"), id="too small"),
         pytest.param(GOOD + "names: [a, 5]\n", ("names.1 (line 3), given 5", "valid string"), id="inside a list"),
         pytest.param("oven: 3\n", ("oven (line 1), given 3",), id="a value for a section"),
+        pytest.param("oven:\t200", ("oven (line 1), given 200: keys with values belong here",), id="after a tab"),
         pytest.param("oven:\n", ("oven (line 1), given None: left empty; give a value",), id="section left empty"),
         pytest.param(GOOD + "names:\n", ("names (line 3), given None: left empty; for none, write []",), id="no list"),
         pytest.param(GOOD + "shelves:\n", ("shelves (line 3), given None: left empty; for none, write {}",), id="none"),

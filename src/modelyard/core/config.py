@@ -322,15 +322,16 @@ def _line(keys: Iterable[Any], marked: Node | None) -> int:
     """
     line = 0
     for key in keys:
-        if isinstance(marked, SequenceNode):
-            children = [(str(number), child, child) for number, child in enumerate(marked.value)]
-        elif isinstance(marked, MappingNode):
-            children = [(name.value, name, child) for name, child in marked.value]
-        else:
+        name, marked = _entry(marked, key)
+        if marked is None:
             break
-        found = next(((place, child) for name, place, child in children if name == str(key)), None)
-        if found is None:
-            break
-        line = found[0].start_mark.line
-        marked = found[1]
+        line = (name or marked).start_mark.line
     return line + 1
+
+
+def _entry(marked: Node | None, key: Any) -> tuple[Node | None, Node | None]:
+    """Return the nodes of the name and the value of a key; an item of a list has no name."""
+    if isinstance(marked, SequenceNode):
+        return None, dict(enumerate(marked.value)).get(key)
+    names = marked.value if isinstance(marked, MappingNode) else []
+    return next(((name, value) for name, value in names if name.value == str(key)), (None, None))
