@@ -90,22 +90,23 @@ def take_over(root: Path) -> TakenOver:
     before = _read(root / LOCK)
     recorded = before.get(FILES) or {}
     new = project_files()
+    digests = {path: _digest(text.encode()) for path, text in new.items()}
     done = TakenOver([], [], [])
     for path, text in new.items():
         present = _digest((root / path).read_bytes()) if (root / path).exists() else None
-        if present == _digest(text.encode()):
+        if present == digests[path]:
             continue
         if present in (None, recorded.get(path)):
             done.written.append(path)
             write_text(root / path, text)
-        elif _digest(text.encode()) == recorded.get(path):
+        elif digests[path] == recorded.get(path):
             done.edited.append(path)
         else:
             done.conflicting.append(path)
             write_text(root / f"{path}.new", text)
     (root / "pipeline" / "python").chmod(0o755)
     # What was installed before stays noted: the next `refresh` says what of it has changed.
-    _write(root, before or _installed(), {path: _digest(text.encode()) for path, text in new.items()})
+    _write(root, before or _installed(), digests)
     return done
 
 
