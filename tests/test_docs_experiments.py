@@ -12,10 +12,10 @@ from modelyard.params.results import evaluate_stage, train_stage
 
 PAGE = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
 ROWS = dict(re.findall(r"^\| `(\w+)` \|(.*)\|$", PAGE, flags=re.MULTILINE))
-FAMILIES = {
-    settings.model_fields["family"].annotation: settings for settings in get_args(get_args(models.ModelSettings)[0])
+SETTINGS = {
+    get_args(settings.model_fields["family"].annotation)[0]: settings
+    for settings in get_args(get_args(models.ModelSettings)[0])
 }
-SETTINGS = {get_args(family)[0]: settings for family, settings in FAMILIES.items()}
 
 
 def shown() -> dict[str, dict]:

@@ -14,7 +14,7 @@ REBUILD = "run `modelyard run`, and commit dvc.lock with the results"
 @cache
 def md5(path: str) -> str:
     folder = ROOT / path
-    return dvc_lock.md5(folder, dvc_lock._ignored(folder, ROOT) if folder.is_dir() else ())
+    return dvc_lock.md5(folder, dvc_lock._ignored(folder, ROOT))
 
 
 def test_its_results_are_of_this_code():
