@@ -383,8 +383,13 @@ def test_texts_are_sent_as_they_are(word_input, start):
 
 def test_a_body_that_is_too_large_gets_a_413(table, start, monkeypatch):
     monkeypatch.setattr(serving, "MOST_BYTES", 1000)
-    status, answer = start(table.source()).predict({"rows": [ROW | {"note": "x" * 1000}]})
-    assert (status, answer["error"]) == (413, "the body has more than 1000 bytes: send fewer samples at once")
+    connection = HTTPConnection("127.0.0.1", start(table.source()).port, timeout=60)
+    connection.request("POST", "/predict", iter([b"x" * 600] * 2), encode_chunked=True)  # its length is not announced
+    answer = connection.getresponse()
+    assert (answer.status, json.load(answer)["error"]) == (
+        413,
+        "the body has more than 1000 bytes: send fewer samples at once",
+    )
 
 
 def test_a_failure_of_the_model_gets_a_500_without_a_traceback(table, start, monkeypatch):
@@ -417,6 +422,14 @@ def test_a_client_that_leaves_during_the_upload_is_no_failure(table, start):
     with socket.create_connection(("127.0.0.1", client.port)) as connection:
         connection.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
     wait_until(lambda: 'modelyard_requests_total{status="499"} 1.0' in client.get("/metrics")[1], 60)
+
+
+def test_a_body_that_is_announced_as_too_large_is_not_waited_for(table, start):
+    client = start(table.source())
+    with socket.create_connection(("127.0.0.1", client.port)) as connection:
+        length = f"Content-Length: {serving.MOST_BYTES + 1}\r\n".encode()
+        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\n" + length + b"Expect: 100-continue\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 413 ")  # and not 100
 
 
 def test_a_body_that_does_not_come_gets_a_408(table, start, monkeypatch):

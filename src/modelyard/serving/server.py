@@ -145,6 +145,9 @@ class PredictionServer:
 
 
 async def _body(request: Request) -> bytes:
+    too_large = HTTPException(413, f"the body has more than {MOST_BYTES} bytes: send fewer samples at once")
+    if int(request.headers.get("content-length", 0)) > MOST_BYTES:  # one that expects `100 Continue` is not even sent
+        raise too_large
     parts, size = [], 0
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -152,7 +155,7 @@ async def _body(request: Request) -> bytes:
                 parts.append(part)
                 size += len(part)
                 if size > MOST_BYTES:
-                    raise HTTPException(413, f"the body has more than {MOST_BYTES} bytes: send fewer samples at once")
+                    raise too_large
     except TimeoutError:
         text = f"the body has not come within {BODY_SECONDS} seconds"
         raise HTTPException(408, text, {"Connection": "close"}) from None
