@@ -165,6 +165,15 @@ def test_only_tested_claims_share_the_level():
     assert "to all 1 tested claims" in claims.markdown(results)
 
 
+def test_the_seeds_that_a_claim_needs_are_those_for_its_share_of_the_level_once_it_is_tested():
+    runs = {"open": pairs(0.0, noise=5.0), "pilot": pairs(0.0, seeds=3)}
+    results = assess({name: claim() for name in runs}, runs)
+    assert {name: result.level for name, result in results.items()} == {
+        "open": claims.ALPHA / 2,
+        "pilot": claims.ALPHA / 4,
+    }
+
+
 def test_the_test_is_paired_by_seed():
     paired = pairs(1.0)
     shuffled = PairedRuns(paired.first, np.roll(paired.second, 1))
