@@ -43,7 +43,7 @@ def variants(features: Sequence[str]) -> dict[str, dict[str, str]]:
     numpy = "X86_V4 AVX512_ICL AVX512_SPR" if has_avx512 else "X86_V3"
     libc = "-AVX512F" if has_avx512 else "-AVX2,-FMA"
     return {
-        "as built": {},
+        "repeated": {},
         f"oneDNN with {isa} at most": {"ONEDNN_MAX_CPU_ISA": isa},
         "TensorFlow without oneDNN's operations": {"TF_ENABLE_ONEDNN_OPTS": "0"},
         "TensorFlow with oneDNN's operations": {"TF_ENABLE_ONEDNN_OPTS": "1"},

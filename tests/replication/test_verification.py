@@ -93,7 +93,7 @@ def test_without_seeds_the_bootstrap_interval_decides(mae: float, verdict: Rebui
     found = verify({"mae": mae})
     assert found.verdict is verdict
     where = "inside" if verdict is RebuildVerdict.WITHIN else "outside"
-    assert found.metrics == (f"mae 2 -> {mae}, {where} 1.9 to 2.1 (95% bootstrap interval; no 5 seeds)",)
+    assert found.metrics == (f"mae 2 -> {mae}, {where} 1.9 to 2.1 (95% confidence interval; no 5 seeds)",)
 
 
 def test_with_seeds_the_prediction_interval_of_another_run_decides(verify, project: Project, root: Path) -> None:
@@ -110,7 +110,7 @@ def test_seeds_with_other_settings_do_not_count(verify, project: Project, root: 
     row = "linear,False,mae,8,2.05,0.02,2.03,2.07,2.0,2.1,,,,"
     for settings, source in (
         (series_of(project, "linear").settings_digest, "by 8 seeds"),
-        (series_of(project, "linear", scaling="minmax").settings_digest, "bootstrap interval; no 5 seeds"),
+        (series_of(project, "linear", scaling="minmax").settings_digest, "confidence interval; no 5 seeds"),
     ):
         (root / "reports" / "replication.csv").write_text(f"{SEEDS}{row}{settings}\n")
         assert source in verify({"mae": 2.05}).metrics[0]

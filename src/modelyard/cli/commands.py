@@ -278,7 +278,7 @@ def verify(
     """Rebuild experiments in a temporary folder, and compare the results with those in dvc.lock.
 
     Each is found to have equal bytes, to be equal within the spread (metrics as with another seed, or within the
-    bootstrap interval), or different, with the reason: other code, settings, versions or processor. Nothing in this
+    confidence interval), or different, with the reason: other code, settings, versions or processor. Nothing in this
     folder is used but the code, the settings and the raw files, and nothing is changed. The exit code is 1 if one is
     different or could not be rebuilt.
     """
@@ -705,7 +705,7 @@ def report(
 
 @app.command(
     epilog="Examples:\n\n"
-    "* `modelyard replicate --minutes 60` tests the claims in claims.yaml, in about 40 minutes on two cores\n"
+    "* `modelyard replicate --minutes 60` tests the claims in claims.yaml, in about 50 minutes on two cores\n"
     "* `modelyard replicate dropout one_neuron` tests these two claims\n"
     "* `modelyard replicate boston_mlp --seeds 8` compares the published values with 8 runs\n"
     "* `modelyard replicate boston_mlp --splits` also draws new test samples with each seed\n"

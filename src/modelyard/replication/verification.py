@@ -144,12 +144,12 @@ def _are_equal(first: float, second: float) -> bool:
 
 
 def _spread(results: ExperimentResults, project: Project, experiment: str, metric: str, root: Path) -> Spread:
-    """Where a metric is expected with another seed, or, without enough seeds, its bootstrap interval."""
+    """Where a metric is expected with another seed, or, without enough seeds, its confidence interval."""
     from scipy.stats import t
 
     row = _over_seeds(project, experiment, metric, root)
     if row is None:
-        return Spread(*results.intervals[metric], f"{CONFIDENCE:.0%} bootstrap interval; no {FEWEST_SEEDS} seeds")
+        return Spread(*results.intervals[metric], f"{CONFIDENCE:.0%} confidence interval; no {FEWEST_SEEDS} seeds")
     # Prediction interval of one more value of a normal distribution.
     half = t.ppf((1 + CONFIDENCE) / 2, row.seeds - 1) * row.sd * np.sqrt(1 + 1 / row.seeds)
     return Spread(row.mean - half, row.mean + half, f"{CONFIDENCE:.0%} of runs with other seeds, by {row.seeds} seeds")
