@@ -39,6 +39,7 @@ class Kitchen(Settings):
     oven: Oven
     shelves: dict[str, Oven] = Field(default={})
     names: tuple[str, ...] = ()
+    size: tuple[int, int] | None = None
 
 
 def mistakes(kitchen: Kitchen) -> Iterable[Mistake]:
@@ -84,6 +85,7 @@ def test_a_right_file_becomes_a_frozen_typed_value(tmp_path: Path):
         pytest.param("oven:\n  degrees: true\n", ("oven.degrees (line 2), given True", "integer"), id="yes or no"),
         pytest.param("oven:\n  degrees: 20\n", ("oven.degrees (line 2), given 20", "or equal to 50"), id="too small"),
         pytest.param(GOOD + "names: [a, 5]\n", ("names.1 (line 3), given 5", "valid string"), id="inside a list"),
+        pytest.param(GOOD + "size: [1]\n", ("size (line 3), given (1,): more values belong here",), id="short list"),
         pytest.param("oven: 3\n", ("oven (line 1), given 3",), id="a value for a section"),
         pytest.param("oven:\t200", ("oven (line 1), given 200: keys with values belong here",), id="after a tab"),
         pytest.param("oven:\n", ("oven (line 1), given None: left empty; give a value",), id="section left empty"),

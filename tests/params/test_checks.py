@@ -1,6 +1,7 @@
 """The committed params.yaml, claims.yaml and published.yaml are valid, and every kind of mistake is reported."""
 
 import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -415,7 +416,16 @@ def test_a_mistake_in_published_values_is_reported(changed, old: str, new: str, 
             "first: {experiment: or_perceptron, changes: {training.seed: 5}}",
             "training.seed 5 and 777: runs are paired by their seed",
         ),
-        ("first: {experiment: or_perceptron}", "crossed: true\n  first: {experiment: or_perceptron}", "an equal split"),
+        (
+            "first: {experiment: or_perceptron}",
+            "crossed: true\n  first: {experiment: or_perceptron}",
+            "the same data set",
+        ),
+        (
+            "{experiment: digits_mlp, changes: {scaling: standard}}",
+            "{experiment: digits_mlp, changes: {scaling: standard, split.test_seed: 5}}",
+            "the sides have other test samples of the same data set",
+        ),
         ("dataset.truncating: pre", "dataset.truncate: pre", "did you mean truncating?"),
         ("dataset.truncating: pre", "dataset.files: {}", "the raw files stay those of the data set"),
     ],
@@ -604,3 +614,33 @@ def test_a_backbone_that_was_trained_on_test_samples_of_the_transfer_is_refused(
     (tmp_path / "params.yaml").write_text(text.replace(f"{transfer}mnist\n", f"{transfer}other\n"), encoding="utf-8")
     with pytest.raises(ModelyardError, match="it was trained on samples that are test samples here"):
         params.load(tmp_path / "params.yaml")
+
+
+DRAWN = "split.test: 0.2, split.test_seed: 5"
+
+
+@pytest.mark.parametrize(
+    ("first", "mistake"),
+    [
+        (f"mnist_5k_codes_classifier, changes: {{{DRAWN}}}", "the backbone is trained on test samples of the transfer"),
+        (
+            f"mnist_5k_codes_classifier, changes: {{{DRAWN}, backbone.split.test: 0.2, backbone.split.test_seed: 5}}",
+            None,
+        ),
+        (
+            f"mnist_5k_codes_classifier, changes: {{{DRAWN}, model.backbone: boston_linear}}",
+            "model.backbone: no experiment with a network",
+        ),
+        ("mnist_5k_mlp", "the sides have other test samples of the same data set"),
+        ("boston_mlp", "first is a regression, second a classification: their metrics cannot be compared"),
+    ],
+)
+def test_a_claim_compares_sides_with_equal_test_samples_that_no_training_has(first: str, mistake: str | None, tmp_path):
+    claim = (
+        f"codes:\n  says: codes help\n  first: {{experiment: {first}}}\n"
+        f"  second: {{experiment: mnist_5k_pixels_classifier, changes: {{{DRAWN}}}}}\n"
+        "  metric: loss\n  direction: higher\n  smallest: 0.01\n  seeds: 5\n"
+    )
+    (tmp_path / "claims.yaml").write_text(claim)
+    with pytest.raises(ModelyardError, match=mistake) if mistake else nullcontext():
+        params.load_claims(params.load(PARAMS), tmp_path / "claims.yaml")

@@ -231,6 +231,8 @@ def test_a_file_that_is_missing_or_a_folder_or_of_another_encoding_is_refused(pr
     Path("a.csv").write_bytes("Größe,y\n1,2\n".encode("cp1252"))
     with pytest.raises(ModelyardError, match="Here: --encoding cp1252"):
         propose(Path("a.csv"), TableOptions())
+    with pytest.raises(ModelyardError, match=r"`encoding: utf-9` is unknown; write utf-8, .*, say$"):
+        propose(Path("a.csv"), TableOptions(csv_format={"encoding": "utf-9"}))
 
 
 def test_nothing_is_overwritten_and_nothing_is_added_that_cannot_be_built(project: Path) -> None:
@@ -243,6 +245,15 @@ def test_nothing_is_overwritten_and_nothing_is_added_that_cannot_be_built(projec
     with pytest.raises(ModelyardError, match="--add Houses: a name is lower-case words joined by _, such as houses"):
         add(propose(Path("houses.csv"), TableOptions("price"), "Houses"))
     assert Path("params.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize(("text", "mistake"), [("fetch: {}\n", "this key is missing"), ("[1]\n", "belong here")])
+def test_nothing_is_added_to_a_file_with_mistakes(text: str, mistake: str, project: Path) -> None:
+    proposal = propose(Path("houses.csv"), TableOptions("price"))
+    (project / "params.yaml").write_text(text)
+    with pytest.raises(ModelyardError, match=rf"(?s)params\.yaml has .*{mistake}"):
+        add(proposal)
+    assert (project / "params.yaml").read_text() == text
 
 
 def test_names_of_files_become_names_of_entries() -> None:

@@ -100,6 +100,9 @@ def test_the_baseline_values_of_every_study_fit_its_experiment():
             id="input",
         ),
         pytest.param(
+            INPUTS, "input: {choices: [boston, {a: 1}]}", ("input.choices.1 (line", "no such input"), id="no name",
+        ),
+        pytest.param(
             INPUTS, "input: {choices: [boston, diabetes_minmax]}",
             ("its samples are split differently from boston",), id="an input of other rows",
         ),
@@ -119,6 +122,10 @@ def test_the_baseline_values_of_every_study_fit_its_experiment():
         pytest.param(
             "training.epochs: {low: 10, high: 60, step: 10}", "training.epochs: {low: 10, high: 60, step: 2.5}",
             ("epochs are counted: give an integer",), id="half an epoch",
+        ),
+        pytest.param(
+            "training.batch_size: {choices: [16, 32, 64, 128]}", "training.batch_size: {low: 16, high: 64, step: 16.0}",
+            ("search_space.training.batch_size.step (line", "valid integer"), id="a step that makes fractions",
         ),
         pytest.param(
             "n_trials: 30", "n_trials: 30\n    metrics: [parameters]",

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
+from support.paths import PARAMS
 
+from modelyard.core.config import read_yaml
 from modelyard.core.errors import ModelyardError
-from modelyard.params.yaml_text import LINE_WIDTH, add_entry, as_yaml, replace_value, write_checked
+from modelyard.params.yaml_text import LINE_WIDTH, add_entry, as_yaml, replace_value, with_value, write_checked
 
 TEXT = """\
 # mine
@@ -77,6 +79,16 @@ def test_a_value_is_replaced_and_nothing_else_changes() -> None:
     keys = ("datasets", "houses", "files", "houses.csv", "sha256")
     assert replace_value(TEXT, keys, "bb") == TEXT.replace('"aa"', "bb")
     assert replace_value(TEXT, ("datasets", "houses", "expect", "rows"), "4") == TEXT.replace("rows: 3", "rows: 4")
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_the_line_ends_of_a_file_are_kept(line_end: str, tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_bytes(PARAMS.read_bytes().replace(b"\n", line_end.encode()))
+    text = replace_value(file.read_text(), ("experiments", "xor_mlp", "training", "seed"), "5")
+    content = with_value(read_yaml(file), ("experiments", "xor_mlp", "training", "seed"), 5)
+    write_checked({file: text}, {file: content}, "the seed", "")
+    assert file.read_bytes() == text.replace("\n", line_end).encode()
 
 
 def test_a_text_that_does_not_hold_what_is_expected_is_not_written(tmp_path: Path) -> None:

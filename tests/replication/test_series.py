@@ -208,6 +208,11 @@ def test_a_run_keeps_its_predictions_where_a_claim_needs_them(project, kept, run
     assert not list(kept.rglob("*.npz"))
     assert len(series.missing_jobs([(crossed, 2), (without, 2)], kept)) == 2
     run_here([(crossed, 2), (without, 2)])
+    damaged = crossed.job(0, kept)
+    content = damaged.predictions.read_bytes()
+    damaged.predictions.write_bytes(content[: len(content) // 2])  # as a power cut leaves it
+    assert [job.file for job in series.missing_jobs([(crossed, 2)], kept)] == [damaged.file]
+    damaged.predictions.write_bytes(content)
     for seed, values in without.metrics(kept).items():
         assert crossed.bound_metric(seed, "mae", kept).value == pytest.approx(values["mae"])
         assert len(crossed.bound_metric(seed, "mae", kept).arrays[0]) == 30

@@ -99,11 +99,11 @@ def test_without_seeds_the_bootstrap_interval_decides(mae: float, verdict: Rebui
 def test_with_seeds_the_prediction_interval_of_another_run_decides(verify, project: Project, root: Path) -> None:
     row = f"linear,False,mae,8,2.05,0.02,2.03,2.07,2.0,2.1,,,,{series_of(project, 'linear').settings_digest}"
     (root / "reports" / "replication.csv").write_text(f"{SEEDS}{row}\nlinear,True,mae,8,9,9,9,9,9,9,,,,\n")
-    half = t.ppf(0.975, 7) * 0.02 * (1 + 1 / 8) ** 0.5
+    half = t.ppf(1 - 0.05 / 4 / 2, 7) * 0.02 * (1 + 1 / 8) ** 0.5
     for mae, verdict in ((2.05 + half - 1e-4, RebuildVerdict.WITHIN), (2.05 + half + 1e-4, RebuildVerdict.DIFFERENT)):
         found = verify({"mae": mae})
         assert found.verdict is verdict
-        assert "by 8 seeds" in found.metrics[0]
+        assert "95% of runs with other seeds have all 4 metrics inside, by 8 seeds" in found.metrics[0]
 
 
 def test_seeds_with_other_settings_do_not_count(verify, project: Project, root: Path) -> None:

@@ -284,7 +284,7 @@ def test_published_yaml_gets_the_notebook_of_the_experiment_and_a_note(params_fi
     assert names.index("digits_cnn_tuned") == names.index("digits_cnn") + 1
 
 
-@pytest.mark.parametrize("text", [None, "{}\n", 'xor_mlp: {notebook: "001"} # the only one\n'])
+@pytest.mark.parametrize("text", [None, "{}\n", "# nothing yet\n", 'xor_mlp: {notebook: "001"} # the only one\n'])
 def test_without_an_entry_of_the_experiment_published_yaml_is_not_written(params_file: Path, text: str | None) -> None:
     published = params_file.with_name("published.yaml")
     published.unlink()
@@ -293,6 +293,13 @@ def test_without_an_entry_of_the_experiment_published_yaml_is_not_written(params
     assert apply(study(*ALL), params_file).name == "digits_cnn_tuned"
     assert (published.read_text() if published.exists() else None) == text
     assert "digits_cnn_tuned" in params.load(params_file).experiments
+
+
+def test_a_mistake_in_published_yaml_is_reported_before_anything_is_written(params_file: Path) -> None:
+    params_file.with_name("published.yaml").write_text("digits_cnn: {note: without its notebook}\n")
+    with pytest.raises(ModelyardError, match=r"published\.yaml has a mistake.*\n.*digits_cnn\.notebook .* is missing"):
+        apply(study(*ALL), params_file)
+    assert params_file.read_bytes() == PARAMS.read_bytes()
 
 
 def test_comments_and_metrics_in_published_yaml_are_kept(params_file: Path) -> None:

@@ -241,11 +241,26 @@ def test_of_two_searches_that_create_a_study_at_once_the_second_is_asked_to_join
 
 
 def test_a_study_of_another_program_is_refused(tmp_path, made_up):
-    optuna.create_study(study_name="made_up", storage=made_up.open())
-    with pytest.raises(ModelyardError, match="study made_up was created by another program"):
-        load_latest_study("made_up", made_up)
+    other = optuna.create_study(study_name="made_up", storage=made_up.open(), directions=["minimize"] * 2)
     with pytest.raises(ModelyardError, match="was created with another search space"):
         open_study(plan(tmp_path), made_up)
+    other.ask()
+    with pytest.raises(ModelyardError, match="study made_up was created by another program"):
+        load_latest_study("made_up", made_up)
+
+
+@pytest.mark.parametrize("records", range(1, 5))
+def test_a_study_whose_search_was_killed_while_it_created_it_begins_with_its_baseline(records, tmp_path, made_up):
+    def content(study: optuna.Study) -> tuple:
+        return study.user_attrs, [trial.system_attrs for trial in study.trials]
+
+    journal, whole = Path(made_up.address), content(open_study(plan(tmp_path), made_up))
+    lines = journal.read_bytes().splitlines(keepends=True)
+    assert len(lines) == 5, "the study, its three attributes, trial 0"
+    journal.write_bytes(b"".join(lines[:records]))
+    with pytest.raises(ModelyardError, match="holds no study made_up yet"):
+        load_latest_study("made_up", made_up)
+    assert content(open_study(plan(tmp_path), made_up)) == whole
 
 
 def test_joining_needs_a_study(tmp_path, made_up):

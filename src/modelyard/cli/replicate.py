@@ -22,7 +22,7 @@ from modelyard.core.config import suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_json, write_json, write_table, write_text
 from modelyard.orchestration.engine import Engine, EngineOptions
-from modelyard.params.claim import FEWEST_PAIRS, ClaimSettings
+from modelyard.params.claim import ClaimSettings
 from modelyard.params.project import Project
 from modelyard.params.variants import resolve
 from modelyard.replication import claims, mlflow_log, paired_runs, series
@@ -188,10 +188,10 @@ def _refuse_options(
             f"--seeds: {', '.join(planned)} plans two looks, after each of which the test has its share of the error. "
             "Leave --seeds out, or change `seeds` and `second_look` in claims.yaml."
         )
-    if seeds and seeds < FEWEST_PAIRS and named:
+    if seeds and (fewer := [f"{name} plans {declared[name].seeds}" for name in named if seeds < declared[name].seeds]):
         raise ModelyardError(
-            f"--seeds {seeds}: no claim is tested with fewer than {FEWEST_PAIRS} seeds, and the report would lose its "
-            f"verdict on {', '.join(named)}. Give more, or leave --seeds out."
+            f"--seeds {seeds}: {', '.join(fewer)}, and a test before that would be another look. Give more, leave "
+            "--seeds out, or change `seeds` in claims.yaml."
         )
     if splits and len(named) == len(chosen):
         raise ModelyardError("--splits is for experiments; a claim has `splits` in claims.yaml.")

@@ -276,6 +276,8 @@ def _mistake(error: Any, given: Any) -> Mistake:
     if error["type"] == "literal_error":
         allowed = re.findall(r"'([^']*)'", error["ctx"]["expected"])
         return Mistake(keys, suggest_setting(error["input"], allowed))
+    if error["type"] == "missing" and isinstance(error["loc"][-1], int):  # of a list of a fixed length
+        return Mistake(keys, "more values belong here")
     if error["type"] == "missing":
         return Mistake((*keys, error["loc"][-1]), "this key is missing")
     if error["type"] == "union_tag_not_found":

@@ -194,6 +194,7 @@ def _claim_mistakes(project: Project, claims: Claims) -> Iterator[Mistake]:
         if sides[0].seed != sides[1].seed:
             reason = f"the sides have training.seed {sides[0].seed} and {sides[1].seed}: runs are paired by their seed"
             yield Mistake((name,), f"{reason}; give both the same one, by `changes` for example")
+        yield from _comparison_mistakes(name, *sides)
         if claim.crossed:
             yield from _crossed_mistakes(name, *sides)
         for side in sides:
@@ -202,13 +203,36 @@ def _claim_mistakes(project: Project, claims: Claims) -> Iterator[Mistake]:
                 break
 
 
+def _comparison_mistakes(name: str, first: ResolvedExperiment, second: ResolvedExperiment) -> Iterator[Mistake]:
+    """Sides whose metrics cannot be compared, and backbones that have seen the test samples."""
+    if first.task != second.task:
+        reason = f"first is a {first.task}, second a {second.task}: their metrics cannot be compared"
+        yield Mistake((name,), reason)
+    if _are_split_differently(first, second):
+        reason = "the sides have other test samples of the same data set: give both an equal split, apart from"
+        yield Mistake((name,), f"{reason} validation samples, by `changes` of both for example")
+    for side in (first, second):
+        if side.backbone is None:
+            continue
+        if not isinstance(side.backbone.experiment, NetworkExperiment):
+            yield Mistake((name,), "model.backbone: no experiment with a network")
+        elif _are_split_differently(side, side.backbone):
+            reason = "the backbone is trained on test samples of the transfer: change its split, too (`backbone.split`)"
+            yield Mistake((name,), reason)
+
+
+def _are_split_differently(one: ResolvedExperiment, other: ResolvedExperiment) -> bool:
+    """Whether test samples of the one may be training samples of the other."""
+    same_data = one.input.dataset == other.input.dataset
+    return same_data and _test_split(one.input.split) != _test_split(other.input.split)
+
+
 def _crossed_mistakes(name: str, first: ResolvedExperiment, second: ResolvedExperiment) -> Iterator[Mistake]:
     """Sides whose predictions cannot be paired by test sample."""
     if "boxes" in (TARGET_KINDS[first.task], TARGET_KINDS[second.task]):
         yield Mistake((name, "crossed"), "a detection has boxes, not a prediction for each test sample; leave it out")
-    samples = [(each.input.dataset, each.dataset, _test_split(each.input.split)) for each in (first, second)]
-    if samples[0] != samples[1]:
-        yield Mistake((name, "crossed"), "both sides need the same test samples: the same data set, and an equal split")
+    if (first.input.dataset, first.dataset) != (second.input.dataset, second.dataset):
+        yield Mistake((name, "crossed"), "both sides need the same test samples, and so the same data set")
     if group := first.input.split.group:
         reason = f"it resamples single test samples, and the input splits by {group}, whose samples may be alike"
         yield Mistake((name, "crossed"), f"{reason}; leave it out")

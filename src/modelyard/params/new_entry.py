@@ -25,6 +25,7 @@ from modelyard.data.sources import dvc_remedy
 from modelyard.data.splits import check_targets
 from modelyard.data.table_checks import Examination, examine, guess_task
 from modelyard.data.table_profile import ColumnProfile
+from modelyard.params.checks import load
 from modelyard.params.yaml_text import add_entry, as_yaml, with_value, write_checked
 
 WIDTH = 78  # of printed entries
@@ -204,7 +205,7 @@ def _read_with(file: Path, options: TableOptions) -> RawTable:
     try:
         return read_table(file, validated(CsvFormat, options.csv_format))
     except ModelyardError as error:
-        advised = re.search(r"`encoding: (\S+)`", str(error))
+        advised = re.search(r"add `encoding: (\S+)`", str(error))
         raise ModelyardError(f"{error} Here: --encoding {advised[1]}" if advised else str(error)) from None
 
 
@@ -239,8 +240,8 @@ def add(proposal: Proposal, file: Path = Path("params.yaml")) -> None:
     """Write the proposed entries into params.yaml; its other lines are kept.
 
     Raises:
-        ModelyardError: they cannot be built, a name is taken, or the new file does not pass its checks; nothing was
-            written.
+        ModelyardError: they cannot be built, a name is taken, or the file or the new one does not pass its checks;
+            nothing was written.
     """
     if proposal.problem:
         raise ModelyardError(f"nothing was added to {file.name}, because it could not be built: {proposal.problem}")
@@ -248,6 +249,7 @@ def add(proposal: Proposal, file: Path = Path("params.yaml")) -> None:
         raise ModelyardError(
             f"--add {proposal.name}: a name is lower-case words joined by _, such as {name_for(proposal.file)}"
         )
+    load(file)
     content = read_yaml(file)
     for section, entries in proposal.entries.items():
         for name in entries:

@@ -61,9 +61,11 @@ class Range(Settings):
         return abs(steps - round(steps)) < 1e-9
 
     def extremes(self) -> Iterator[tuple[Keys, Any]]:
-        """The values to try on the experiment, each with its keys: both ends."""
+        """The values to try on the experiment, each with its keys: both ends, and a step above the lower one."""
         yield ("low",), self.low
         yield ("high",), self.high
+        if self.step is not None:
+            yield ("step",), self.low + self.step
 
 
 class Choices(Settings):
@@ -253,8 +255,8 @@ def _input_mistakes(study: StudySettings, own: str, inputs: Mapping[str, InputSe
         return
     for number, name in enumerate(inputs_of(study, own)):
         keys: Keys = ("search_space", "input", "choices", number) if "input" in study.search_space else ("experiment",)
-        if name not in inputs:
-            yield Mistake(keys, f"no such input; {suggest(name, inputs)}")
+        if not isinstance(name, str) or name not in inputs:
+            yield Mistake(keys, f"no such input; {suggest(str(name), inputs)}")
         elif own in inputs and _split_of(inputs[name]) != _split_of(inputs[own]):
             # Training samples of the one may be test samples of the other.
             yield Mistake(keys, f"its samples are split differently from {own}, so that scores cannot be compared")

@@ -110,9 +110,17 @@ def write_checked(texts: Mapping[Path, str], expected: Mapping[Path, Any], what:
             raise ModelyardError(f"{what} was not written; {unchanged}.\n{message}\n{entry}".rstrip()) from None
     for path, text in texts.items():
         with atomic_file(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8", newline=_line_end(path))
             if path.exists():
                 temporary.chmod(path.stat().st_mode)
+
+
+def _line_end(path: Path) -> str:
+    """The line end of a file, by its first line."""
+    if not path.exists():
+        return "\n"
+    with path.open("rb") as file:
+        return "\r\n" if file.readline().endswith(b"\r\n") else "\n"
 
 
 def _find(text: str, keys: tuple[str, ...]) -> tuple[Any, Any]:

@@ -137,7 +137,7 @@ class ClaimResult:
     @property
     def next_look(self) -> int | None:
         """How many seeds it is to be tested with next; None if it is settled, or no look is left."""
-        if self.verdict not in (Verdict.INCONCLUSIVE, Verdict.NOT_RUN) or self.pairs.diverged:
+        if self.verdict not in (Verdict.INCONCLUSIVE, Verdict.NOT_RUN) or _obstacle(self.claim, self.pairs):
             return None
         return next((count for count in self.looks if count > len(self.pairs)), None)
 
@@ -145,7 +145,7 @@ class ClaimResult:
     def seeds_needed(self) -> int | None:
         """How many seeds would settle it if the effect were the smallest that matters; None: too many, or not known."""
         sd = self.difference.sd if self.difference else None
-        if self.verdict is not Verdict.INCONCLUSIVE or sd is None:
+        if self.verdict is not Verdict.INCONCLUSIVE or sd is None or _obstacle(self.claim, self.pairs):
             return None
         claim, pairs = self.claim, self.pairs
         count = seeds_needed(claim.direction, claim.smallest, sd, self.level, pairs.test_ratio, pairs.sample_variance)
@@ -155,10 +155,8 @@ class ClaimResult:
     def _missing(self) -> str:
         """Why it could not be tested, or what is missing."""
         count, wanted = len(self.pairs), self.next_look or self.claim.seeds
-        if self.pairs.is_unmeasured:
-            return f"{self.claim.metric} is not measured for this data set, so it was not tested"
-        if self.pairs.diverged:
-            return f"no finite {self.claim.metric} with {self.pairs.diverged} of {count} seeds, so it was not tested"
+        if obstacle := _obstacle(self.claim, self.pairs):
+            return f"{obstacle}, so it was not tested"
         return f"{count} of {wanted} seeds" if 0 < count < wanted else ""
 
     @property
@@ -170,11 +168,9 @@ class ClaimResult:
 
     @property
     def _constancy(self) -> str:
-        """Equal differences: the test is then one of signs, or there is nothing to test over seeds."""
-        if not self.is_measured or len(self.pairs) < FEWEST_PAIRS or np.ptp(self.pairs.differences) >= CONSTANT:
+        """Equal differences: the test is then one of signs."""
+        if self.p_value_for is None or self.claim.crossed or np.ptp(self.pairs.differences) >= CONSTANT:
             return ""
-        if self.pairs.is_constant:
-            return "no metric of either side varies with the seed, so that all seeds may be one observation"
         return "sign test, because all differences are equal; rare other ones may not have occurred"
 
     @property
@@ -222,11 +218,11 @@ def assess(
     Args:
         claims: the claims by name.
         pairs: the runs of each.
-        seeds: the planned number of seeds by claim; None or absent: the number that the claim states.
+        seeds: the planned number of seeds by claim, not below the number that it states; None or absent: that number.
     """
     looks = {name: _looks(claim, (seeds or {}).get(name)) for name, claim in claims.items()}
     pairs = {name: _at_last_look(claims[name], runs) for name, runs in pairs.items()}
-    tested = {name: runs for name, runs in pairs.items() if _is_tested(looks[name], runs)}
+    tested = {name: runs for name, runs in pairs.items() if _is_tested(claims[name], looks[name], runs)}
     corrected = _holm({name: _p_values(claims[name], runs) for name, runs in tested.items()})
     rejected = sum(p_value < ALPHA for both in corrected.values() for p_value in both)
     results = {}
@@ -293,9 +289,22 @@ def _looks(claim: ClaimSettings, seeds: int | None) -> tuple[int, ...]:
     return (seeds,) if seeds and not claim.second_look else claim.looks
 
 
-def _is_tested(looks: tuple[int, ...], pairs: PairedRuns) -> bool:
-    """Whether there are enough runs, and all have a value; a look is never taken early."""
-    return len(pairs) >= max(FEWEST_PAIRS, looks[0]) and not pairs.diverged
+def _is_tested(claim: ClaimSettings, looks: tuple[int, ...], pairs: PairedRuns) -> bool:
+    """Whether there are enough runs, and nothing is in the way of a test; a look is never taken early."""
+    return len(pairs) >= max(FEWEST_PAIRS, looks[0]) and not _obstacle(claim, pairs)
+
+
+def _obstacle(claim: ClaimSettings, pairs: PairedRuns) -> str:
+    """Why a claim cannot be tested with any number of seeds, "" if it can."""
+    if pairs.is_unmeasured:
+        return f"{claim.metric} is not measured for this data set"
+    if pairs.diverged:
+        return f"no finite {claim.metric} with {pairs.diverged} of {len(pairs)} seeds"
+    if pairs.is_constant and not (claim.splits or claim.crossed):
+        return "no metric of either side varies with the seed, which makes all seeds one observation"
+    if claim.crossed and len(pairs) >= FEWEST_PAIRS and not pairs.sample_variance:
+        return "the difference stays the same when the test samples are resampled"
+    return ""
 
 
 def _holm(p_values: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:

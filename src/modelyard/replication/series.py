@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from zipfile import is_zipfile
 
 import numpy as np
 from pydantic import FiniteFloat, TypeAdapter
@@ -216,7 +217,7 @@ def _is_kept(file: Path) -> bool:
 def _kept_run(file: Path) -> KeptRun:
     content = read_json(file)
     metrics = {name: np.nan if value is None else value for name, value in content["metrics"].items()}
-    return KeptRun(metrics, content.get("seconds"), "diverged" in content or predictions_of(file).exists())
+    return KeptRun(metrics, content.get("seconds"), "diverged" in content or is_zipfile(predictions_of(file)))
 
 
 def run_jobs(

@@ -124,12 +124,13 @@ def _compare_metrics(project: Project, experiment: str, root: Path, rebuilt: Pat
     measured = [name for name in results.metrics if name in results.intervals]
     compared = dict.fromkeys([*metrics.shown_metrics(project.task_of(experiment), measured), *measured])
     old, new = results.compared(compared), again.metrics
+    count = len({old[metric][0] for metric in compared})  # the loss of a regression is its mse
     texts, within = [], True
     for metric in compared:
         then, now = old[metric][0], new.get(metric, np.nan)
         if _are_equal(then, now):
             continue
-        spread = _spread(results, project, experiment, metric, root)
+        spread = _spread(results, project, experiment, metric, count, root)
         inside = spread.low <= now <= spread.high or _are_equal(now, spread.low) or _are_equal(now, spread.high)
         within &= inside
         texts.append(
@@ -143,16 +144,20 @@ def _are_equal(first: float, second: float) -> bool:
     return bool(np.isclose(first, second, rtol=ROUNDING, atol=0.0))
 
 
-def _spread(results: ExperimentResults, project: Project, experiment: str, metric: str, root: Path) -> Spread:
-    """Where a metric is expected with another seed, or, without enough seeds, its confidence interval."""
+def _spread(
+    results: ExperimentResults, project: Project, experiment: str, metric: str, count: int, root: Path
+) -> Spread:
+    """Where a metric, one of so many, is expected with another seed; without enough seeds, its confidence interval."""
     from scipy.stats import t
 
     row = _over_seeds(project, experiment, metric, root)
     if row is None:
         return Spread(*results.intervals[metric], f"{CONFIDENCE:.0%} confidence interval; no {FEWEST_SEEDS} seeds")
-    # Prediction interval of one more value of a normal distribution.
-    half = t.ppf((1 + CONFIDENCE) / 2, row.seeds - 1) * row.sd * np.sqrt(1 + 1 / row.seeds)
-    return Spread(row.mean - half, row.mean + half, f"{CONFIDENCE:.0%} of runs with other seeds, by {row.seeds} seeds")
+    # Prediction interval of one more value of a normal distribution; Bonferroni, because one metric outside decides.
+    outside = (1 - CONFIDENCE) / count
+    half = t.ppf(1 - outside / 2, row.seeds - 1) * row.sd * np.sqrt(1 + 1 / row.seeds)
+    source = f"{CONFIDENCE:.0%} of runs with other seeds have all {count} metrics inside, by {row.seeds} seeds"
+    return Spread(row.mean - half, row.mean + half, source)
 
 
 def _over_seeds(project: Project, experiment: str, metric: str, root: Path) -> Any | None:

@@ -16,7 +16,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.metrics.definitions import headline_metric
 from modelyard.params.fold_evaluation import EVALUATE
 from modelyard.params.study import SEED, tuned_name
-from modelyard.params.yaml_text import INDENT, add_entry, as_yaml, with_value, write_checked
+from modelyard.params.yaml_text import CHECKS, INDENT, add_entry, as_yaml, with_value, write_checked
 from modelyard.tuning.plan import sample_settings
 from modelyard.tuning.results import StudyResults, format_value, read_study
 from modelyard.tuning.retries import counted_trials, has_diverged
@@ -102,7 +102,7 @@ def apply(study: Study, file: Path = Path("params.yaml"), replace: bool = False,
         ModelyardError: there is no winner, the name is taken by other values (without `replace`), or the new files do
             not pass the checks of params.yaml; then nothing is changed.
     """
-    winner = find_winner(study, file, number)
+    winner, project = find_winner(study, file, number), params.load(file)
     entry = read_yaml(file)[winner.section].get(winner.name)
     if entry is not None and entry != winner.settings and not replace:
         raise ModelyardError(
@@ -110,12 +110,12 @@ def apply(study: Study, file: Path = Path("params.yaml"), replace: bool = False,
             f"`modelyard tune {winner.study} --apply{'' if number is None else f' --trial {number}'} --replace`, or "
             "rename that entry."
         )
-    declared = _claims(file).get(claim_name(winner.experiment))
+    declared = _content(file.with_name("claims.yaml"), project).get(claim_name(winner.experiment))
     if winner.claim and declared not in (None, winner.claim) and not replace:
         winner = dataclasses.replace(winner, claim=declared, keeps_claim=True)
     elif declared and not winner.claim and entry != winner.settings:
         winner = dataclasses.replace(winner, outdates_claim=True)
-    texts, expected = _changes(winner, file, is_new=entry != winner.settings)
+    texts, expected = _changes(winner, file, project, is_new=entry != winner.settings)
     if any(expected[path] != (read_yaml(path) if path.exists() else None) for path in texts):
         write_checked(texts, expected, "the winner", winner.text)
     return winner
@@ -224,26 +224,34 @@ def refuse_changes(results: StudyResults, project: params.Project, file: Path) -
         )
 
 
-def _changes(winner: Winner, file: Path, is_new: bool) -> tuple[dict[Path, str], dict[Path, Any]]:
+def _changes(
+    winner: Winner, file: Path, project: params.Project, is_new: bool
+) -> tuple[dict[Path, str], dict[Path, Any]]:
     """The new text and content of each file, params.yaml first: the others may name nothing else."""
     published, claims = (file.with_name(name) for name in ("published.yaml", "claims.yaml"))
     expected = {file: with_value(read_yaml(file), (winner.section, winner.name), winner.settings)}
     texts = {file: _with_entry(file, (winner.section,), winner.name, winner.settings, winner.experiment)}
-    printed = read_yaml(published) if published.exists() else {}
+    printed = _content(published, project)
     if is_new and winner.experiment in printed:
         entry = {"notebook": printed[winner.experiment]["notebook"], "note": winner.note}
         texts[published] = _with_entry(published, (), winner.name, entry, winner.experiment)
         expected[published] = {**printed, winner.name: entry}
     if winner.claim:
         texts[claims] = _with_entry(claims, (), claim_name(winner.experiment), winner.claim)
-        expected[claims] = {**_claims(file), claim_name(winner.experiment): winner.claim}
+        expected[claims] = {**_content(claims, project), claim_name(winner.experiment): winner.claim}
     return texts, expected
 
 
-def _claims(file: Path) -> dict[str, Any]:
-    """The content of claims.yaml beside params.yaml."""
-    path = file.with_name("claims.yaml")
-    return (read_yaml(path) if path.exists() else None) or {}
+def _content(path: Path, project: params.Project) -> dict[str, Any]:
+    """The content of a file beside params.yaml, checked; empty where it has none, or is not there.
+
+    Raises:
+        ModelyardError: it has a mistake.
+    """
+    content: dict[str, Any] = (read_yaml(path) if path.exists() else None) or {}
+    if content:
+        CHECKS[path.name](project, path)
+    return content
 
 
 def _with_entry(path: Path, section: tuple[str, ...], name: str, entry: Mapping[str, Any], beneath: str = "") -> str:

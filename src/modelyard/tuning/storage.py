@@ -141,9 +141,9 @@ def load_latest_study(name: str, storage: StudyStorage) -> optuna.Study:
     with storage.explain_errors():
         opened = storage.open()
         latest = latest_name(name, opened)
-        if latest is None:
+        study = optuna.load_study(study_name=latest, storage=opened) if latest else None
+        if study is None or _is_empty(study):
             raise ModelyardError(f"{storage.safe_address} holds no study {name} yet. Start it: modelyard tune {name}")
-        study = optuna.load_study(study_name=latest, storage=opened)
         if "space" not in study.user_attrs:
             raise ModelyardError(
                 f"{storage.safe_address}: study {latest} was created by another program. Use another storage."
@@ -172,6 +172,8 @@ def open_study(
         if study is None:
             opened = storage.open()
             return _create_study(plan, opened, next_name(latest_name(plan.name, opened), plan.name))
+        if _is_empty(study):
+            _begin(study, plan)
         _keep_code(study, plan)
         retries.retry_abandoned_trials(study, all_hosts=storage.is_journal and not (join or on_cluster))
         if not join:  # another machine may be training it
@@ -199,7 +201,8 @@ def find_study(plan: Plan, storage: StudyStorage, new: bool = False, join: bool 
         if latest is None or new:
             return None
         study = optuna.load_study(study_name=latest, storage=opened)
-        _refuse_another_space(study, plan)
+        if not (_is_empty(study) and [each.name.lower() for each in study.directions] == plan.directions):
+            _refuse_another_space(study, plan)
         return study
 
 
@@ -241,12 +244,22 @@ def _create_study(plan: Plan, storage: BaseStorage, name: str) -> optuna.Study:
         raise ModelyardError(
             f"study {name} was created by another search at the same moment. Join it: modelyard tune {plan.name} --join"
         ) from None
+    _begin(study, plan)
+    return study
+
+
+def _begin(study: optuna.Study, plan: Plan) -> None:
+    """Keep what a new study searches, and enqueue its baseline, which comes last: see `_is_empty`."""
     attributes = {"experiment": plan.study.experiment, "metric": plan.metric, "space": plan.space}
     for key, value in attributes.items():
         study.set_user_attr(key, value)
     values = baseline_values(plan.study, plan.experiment)
     study.enqueue_trial({key: storage_label(value) for key, value in values.items()})
-    return study
+
+
+def _is_empty(study: optuna.Study) -> bool:
+    """Whether a search was killed while it created the study."""
+    return not study.get_trials(deepcopy=False)
 
 
 def _refuse_another_space(study: optuna.Study, plan: Plan) -> None:
