@@ -47,8 +47,9 @@ def test_a_request_that_is_half_sent_does_not_keep_the_server_from_ending(projec
     port = int(process.stdout.readline().rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.settimeout(60)
-        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
-        time.sleep(1)  # until it is read
+        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n")
+        assert b" 100 " in connection.recv(1000)  # it is read
+        connection.sendall(b"{")
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         answer = b"".join(iter(lambda: connection.recv(1000), b"")).decode()

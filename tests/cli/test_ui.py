@@ -1,6 +1,7 @@
 """`modelyard ui`: the server's start, its end, and where it must not start."""
 
 import os
+import shutil
 import socket
 import sqlite3
 import sys
@@ -39,8 +40,15 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def serve(project: Path, free_port: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Serve:
+def serve(
+    project: Path,
+    empty_store: Path,
+    free_port: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> Serve:
     """The exit code and output of `modelyard ui` with a Python program in the place of MLflow's server."""
+    shutil.copy(empty_store, project / "mlflow.db")
 
     def serve(program: str, page: Callable[[], str] = lambda: PAGE) -> tuple[int, str]:
         monkeypatch.setattr(ui, "_command", lambda port: [sys.executable, "-c", program, str(port)])
@@ -91,8 +99,7 @@ def test_a_database_that_must_be_migrated_is_left_to_the_server_first(
 
 def test_a_database_of_an_older_schema_is_copied_before_the_server_migrates_it(serve: Serve, project: Path):
     with closing(sqlite3.connect(project / "mlflow.db")) as database:
-        database.execute("CREATE TABLE alembic_version (version_num TEXT)")
-        database.execute("INSERT INTO alembic_version VALUES ('an_old_one')")
+        database.execute("UPDATE alembic_version SET version_num = 'an_old_one'")
         database.commit()
     copied_first = "import glob; sys.exit(0 if glob.glob('mlflow.db.an_old_one.*.backup') else 5)"
     assert serve("import sys; " + copied_first)[0] == 0

@@ -61,7 +61,10 @@ def test_word_numbers_are_exact_at_a_precision_that_cannot_represent_them(tmp_pa
     import keras
 
     rows = Samples(np.arange(990, 1000, dtype=np.uint16).repeat(3).reshape(10, 3), np.arange(10.0))
-    model, _ = fit(TrainingInput(describe(rows), rows), tmp_path, "mixed_bfloat16", vocabulary_size=1000)
+    try:
+        model, _ = fit(TrainingInput(describe(rows), rows), tmp_path, "mixed_bfloat16", vocabulary_size=1000)
+    finally:
+        keras.config.set_dtype_policy("float32")  # for the tests after this one
     embedding = model.native.layers[2]
     embedded = keras.Model(model.native.input, embedding.output)(rows.x)
     expected = np.asarray(embedding.embeddings)[rows.x]
