@@ -217,24 +217,36 @@ def test_a_laptop_that_goes_away_comes_back_to_results(mine: Path, team: Cluster
 
 
 @pytest.mark.slow
-def test_in_a_shared_folder_a_rebuild_comes_back_to_what_its_stages_have_made(
-    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_in_a_shared_folder_a_rebuild_comes_back_to_what_its_stages_have_made_unless_it_was_replaced(
+    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_replaced: bool
 ):
     def leave_while_two_runs(stages: dict[str, Any]) -> None:
         if stages["two"].state is StageState.RUNNING:
             engine._leave()
 
-    shared, trace = checkout(mine, "shared"), tmp_path / "trace"
+    shared, trace = checkout(mine, f"shared_{is_replaced}"), tmp_path / "trace"
     monkeypatch.chdir(shared)
     with cluster(tmp_path, os.environ | {"TRACE": str(trace)}) as one_folder:
         one_folder.start_worker(shared, "shared", "--no-nanny")
         with connect(one_folder, shared, jobs=1) as engine, pytest.raises(KeyboardInterrupt):
             rebuild(engine, shared, leave_while_two_runs)
-        wait_until(lambda: trace.exists() and "two" in trace.read_text().split(), LONG)
+        wait_for_all(one_folder)
+        if is_replaced:
+            (shared / "two" / "x").write_text("of other settings\n")
         with connect(one_folder, shared, jobs=1) as engine:
             assert StageState.FAILED not in rebuild(engine, shared).values()
-    assert sorted(trace.read_text().split()) == ["last", "one", "two"], "each was done once"
+    assert sorted(trace.read_text().split()) == ["last", "one", "two", *["two"] * is_replaced]
     assert (shared / "last").read_text() == "1\n2\n2\n3\n"
+
+
+def wait_for_all(team: Cluster) -> None:
+    """Wait until all that was handed to a cluster has ended."""
+    from distributed import Client
+
+    with Client(team.address, set_as_default=False) as client:
+        futures = [client.get_dataset(key) for key in client.list_datasets()]
+        wait_until(lambda: all(future.done() for future in futures), LONG)
 
 
 @pytest.mark.slow

@@ -1,11 +1,55 @@
 """What a Dask worker does with a task, without Dask."""
 
 import os
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
-from modelyard.orchestration.cluster_worker import STOPPED, Machine
+import pytest
+from support.repositories import git
+
+from modelyard.orchestration import cluster_worker, shared_data
+from modelyard.orchestration.checkout import describe_coordinator
+from modelyard.orchestration.cluster_worker import STOPPED, Done, Machine, Order
 from modelyard.orchestration.engine import Command, Task
+
+
+@pytest.fixture
+def run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Done]]:
+    """Runs a script that needs `in` and makes `out`, on a worker in the folder of the coordinator."""
+    root = tmp_path / "project"
+    root.mkdir()
+    git(root, "init", "-q")
+    (root / "params.yaml").write_text("x: 1\n")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "project")
+    (root / "in").write_text("1")
+    monkeypatch.chdir(root)
+    tasks = {"a": SimpleNamespace(state="executing")}
+    worker = SimpleNamespace(state=SimpleNamespace(tasks=tasks), log_event=lambda *_: None)
+    monkeypatch.setattr("distributed.get_worker", lambda: worker)
+    machine = Machine(threads=1, memory=0)
+    monkeypatch.setattr(cluster_worker, "_machine", lambda: machine)
+
+    def run(script: str) -> Done:
+        task = Task("a", Command(script, Path(), {}, Path(".dvc/tmp/log")), needs=("in",), makes=("out",))
+        return cluster_worker.run(Order(task, describe_coordinator(root), False, {}, (), {}).to_bytes())
+
+    with closing(machine._engine):
+        yield run
+
+
+def test_in_a_shared_folder_the_md5_of_what_was_made_comes_back(run_here: Callable[[str], Done]):
+    done = run_here("mkdir out; cp in params.yaml out")
+    assert done.ended.made == shared_data.md5s(Path(), ["out"])
+    assert list(done.ended.made) == ["out"]
+    assert run_here("exit 1").ended.made is None
+
+
+@pytest.mark.parametrize("edit", ["echo 2 > in", "echo x: 2 > params.yaml"])
+def test_what_was_made_while_its_sources_changed_is_not_that_of_the_order(run_here: Callable[[str], Done], edit: str):
+    assert run_here(f"cat in params.yaml > out; {edit}").ended.made is None
 
 
 def test_the_log_of_a_command_is_sent_unless_the_coordinator_has_the_file_too(tmp_path: Path):

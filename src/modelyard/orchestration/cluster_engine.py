@@ -245,6 +245,7 @@ class ClusterEngine:
             )
         del self._tasks[key], self._futures[key]
         done = self._done(task, happened)
+        happened.release()  # a stage that begins again has the same key, and Dask must not answer with this end
         if done.refusal:
             self._client.unpublish_dataset(key)
             self._refuse(done)
@@ -269,10 +270,12 @@ class ClusterEngine:
 
     def _take_over(self, task: Task, done: Done, key: str) -> Ended:
         """Bring what a task has made into this checkout, and return its end; until then the cluster keeps it."""
+        sent: Mapping[str, str] = {}
         if isinstance(task.work, Command) and done.log is not None:
             task.work.log.write_bytes(done.log)
+            sent = done.ended.made or {}
         try:
-            shared_data.receive(self._root, done.hashes)
+            shared_data.receive(self._root, sent)
         except (ModelyardError, OSError) as error:
             reason = f"what {done.place} has made cannot be received: {error}. It is kept there: run again"
             return Ended(task.key, error=reason)

@@ -13,7 +13,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -68,14 +68,12 @@ class Done:
         ended: the end of the task.
         place: the machine and folder of the worker.
         refusal: why the worker must not run it; it has done nothing then.
-        hashes: of what it has made and sent, by path; none in a folder that is shared.
-        log: the end of a command's log; None in a folder that is shared.
+        log: the end of a command's log; None in a folder that is shared, which has all that the command has made.
     """
 
     ended: Ended
     place: str = ""
     refusal: str = ""
-    hashes: Mapping[str, str] = field(default_factory=dict)
     log: bytes | None = None
 
 
@@ -107,6 +105,7 @@ def run(order: bytes) -> Done:
         if not is_shared:
             _remove(root, task.makes)
             shared_data.receive(root, given.hashes)
+        read = shared_data.stamps(root, task.needs)
         ended = _machine().run(
             task,
             lambda content: worker.log_event(TOPIC, [key, pickle.dumps(content)]),
@@ -117,13 +116,12 @@ def run(order: bytes) -> Done:
             raise LostTaskError(STOPPED)
         if ended.result in DIED or "SIGKILL" in ended.error:
             raise LostTaskError(KILLED)
-        made = [path for path in task.makes if not is_shared and not ended.error and not ended.result]
-        hashes = shared_data.send(root, made)
+        if log and not ended.error and not ended.result:
+            made = _made_here(given, root, read) if is_shared else shared_data.send(root, task.makes)
+            ended = replace(ended, made=made)
     except (ModelyardError, OSError) as error:
         raise LostTaskError(f"{here.place}: {error}") from None
-    return Done(
-        replace(ended, machine=_description()), here.place, "", hashes, None if is_shared or not log else _end_of(log)
-    )
+    return Done(replace(ended, machine=_description()), here.place, log=None if is_shared or not log else _end_of(log))
 
 
 def describe_worker() -> tuple[Checkout, float]:
@@ -254,6 +252,21 @@ def _start_fork_server_once(modules: tuple[str, ...]) -> None:
 def _start_fork_server(modules: tuple[str, ...]) -> None:
     with _starting:
         _start_fork_server_once(modules)
+
+
+def _made_here(order: Order, root: Path, before: Mapping[str, Any]) -> dict[str, str] | None:
+    """The MD5 of each path that a command has made in the folder of its coordinator, which may be gone.
+
+    Args:
+        order: of the command.
+        root: the folder.
+        before: the stamps of what the command needs, before it ran; None is returned if it may have read another state.
+    """
+    if shared_data.stamps(root, order.task.needs) != before:
+        return None
+    if order.coordinator.refusal_of(describe(root), order.mixed):
+        return None
+    return shared_data.md5s(root, order.task.makes)
 
 
 def _is_wanted(worker: Any, key: str) -> bool:
