@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from support.repositories import git
 from support.waiting import wait_until
 
 from modelyard.core.errors import ModelyardError
-from modelyard.orchestration import cluster_engine
+from modelyard.orchestration import cluster_engine, shared_data
 from modelyard.orchestration.checkout import describe
 from modelyard.orchestration.cluster_engine import ClusterEngine, refuse_unencrypted
 from modelyard.orchestration.engine import Call, Ended, Engine, EngineOptions, Message, Task, run_all
@@ -401,8 +401,30 @@ def unconnected(folder: Path) -> ClusterEngine:
     engine = ClusterEngine.__new__(ClusterEngine)
     engine._root, engine._options, engine._warn = folder, EngineOptions(), warnings.append
     engine._address = "tcp://127.0.0.1:1"
+    engine._sent, engine._stamps = {}, {}
     engine._here, engine._fitting, engine._refused, engine.shares_folder = describe(folder), set(), {}, True
     return engine
+
+
+def test_what_a_task_needs_is_sent_again_only_after_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def send(root: Path, paths: Collection[str]) -> dict[str, str]:
+        sent.extend(paths)
+        return {path: (root / path / "x").read_text() for path in paths}
+
+    sent: list[str] = []
+    monkeypatch.setattr(shared_data, "send", send)
+    for name, content in (("model", "1"), ("data", "2")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x").write_text(content)
+    engine = unconnected(tmp_path)
+    for _ in range(2):
+        engine._send(("model", "data"))
+    assert sent == ["model", "data"]
+    (tmp_path / "new").write_text("3")  # as `dvc checkout` does it
+    (tmp_path / "new").replace(tmp_path / "model" / "x")
+    engine._send(("model", "data"))
+    assert sent == ["model", "data", "model"]
+    assert engine._sent == {"model": "3", "data": "2"}
 
 
 def test_a_clock_that_differs_is_a_warning(mine: Path):

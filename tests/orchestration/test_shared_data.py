@@ -48,7 +48,7 @@ def test_md5s_are_of_what_is_there(checkouts: tuple[Path, Path]):
 def test_stamps_differ_after_a_file_was_written_replaced_added_or_removed(checkouts: tuple[Path, Path]):
     mine, _ = checkouts
 
-    def look() -> dict[str, tuple[int, int, int]]:
+    def look() -> shared_data.Stamps:
         return shared_data.stamps(mine, ["data", "metrics.json", "gone"])
 
     seen = [look()]

@@ -76,6 +76,7 @@ class ClusterEngine:
         self._tasks: dict[str, Task] = {}  # by the key that Dask has for them
         self._futures: dict[str, Any] = {}
         self._sent: dict[str, str] = {}  # the hash of each path that was sent to the remote
+        self._stamps: dict[str, shared_data.Stamps] = {}  # of each when it was sent
         self._fitting: set[str] = set()
         self._refused: dict[str, str] = {}
         self.shares_folder = True
@@ -213,8 +214,11 @@ class ClusterEngine:
         future.add_done_callback(self._happened.put)
 
     def _send(self, paths: Collection[str]) -> None:
-        """Send what a task needs to the remote, once."""
-        self._sent |= shared_data.send(self._root, [path for path in paths if path not in self._sent])
+        """Send what a task needs to the remote, once, and again after it has changed."""
+        stamps = {path: shared_data.stamps(self._root, [path]) for path in paths}
+        changed = [path for path in paths if path not in self._sent or self._stamps[path] != stamps[path]]
+        self._sent |= shared_data.send(self._root, changed)
+        self._stamps |= stamps
 
     def _note(self, event: tuple[float, Any]) -> None:
         """Keep a message of a task; called by a thread of Dask."""

@@ -254,7 +254,7 @@ def _start_fork_server(modules: tuple[str, ...]) -> None:
         _start_fork_server_once(modules)
 
 
-def _made_here(order: Order, root: Path, before: Mapping[str, Any]) -> dict[str, str] | None:
+def _made_here(order: Order, root: Path, before: shared_data.Stamps) -> dict[str, str] | None:
     """The MD5 of each path that a command has made in the folder of its coordinator, which may be gone.
 
     Args:

@@ -11,6 +11,8 @@ from modelyard.orchestration import dvc_lock
 from modelyard.orchestration.patching import dvc_messages_to
 from modelyard.orchestration.repository import open_repository
 
+Stamps = Mapping[str, tuple[int, int, int]]  # the inode, time and size of files
+
 
 def has_remote(root: Path) -> bool:
     """Return whether the project has a default DVC remote."""
@@ -23,7 +25,7 @@ def md5s(root: Path, paths: Collection[str]) -> dict[str, str]:
     return {path: dvc_lock.md5(root / path) for path in paths if (root / path).exists()}
 
 
-def stamps(root: Path, paths: Collection[str]) -> dict[str, tuple[int, int, int]]:
+def stamps(root: Path, paths: Collection[str]) -> Stamps:
     """Return what differs after any of these files and folders was written or replaced, without reading them."""
     found = {}
     for path in (root / each for each in paths):
