@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -199,15 +200,37 @@ def test_what_is_stopped_leaves_no_process_on_the_workers(mine: Path, team: Clus
         assert ends(engine, Task("stopped", Call(wait_once, calls)))["stopped"].result == 2, "it can be done later"
 
 
+def hang_up(_: ClusterEngine) -> None:
+    os.kill(os.getpid(), signal.SIGHUP)
+    time.sleep(LONG)
+
+
+def terminate(_: ClusterEngine) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(LONG)
+
+
+def cut_the_connection(engine: ClusterEngine) -> None:
+    """Dask connects again at once, but gives up what it waits for."""
+    engine._client.loop.add_callback(engine._client.scheduler_comm.comm.abort)
+    until_ended(engine)
+
+
 @pytest.mark.slow
-def test_a_laptop_that_goes_away_comes_back_to_results(mine: Path, team: Cluster, calls: Path):
+@pytest.mark.parametrize(
+    ("go_away", "error"),
+    [(hang_up, KeyboardInterrupt), (terminate, KeyboardInterrupt), (cut_the_connection, ModelyardError)],
+)
+def test_a_coordinator_that_goes_away_comes_back_to_results(
+    mine: Path, team: Cluster, calls: Path, go_away: Callable[[ClusterEngine], None], error: type[BaseException]
+):
     task = Task("taken", Call(wait_for, calls))
     with connect(team, mine) as engine:
         engine.submit(task)
         called(calls)
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGHUP)
-            time.sleep(LONG)
+        with pytest.raises(error):
+            go_away(engine)
+        wait_until(lambda: engine._client.status == "running", LONG)
     (calls.parent / "go").touch()
     with connect(team, mine) as engine:
         assert ends(engine, task)["taken"].result == 1
@@ -425,6 +448,62 @@ def test_what_a_task_needs_is_sent_again_only_after_it_has_changed(tmp_path: Pat
     engine._send(("model", "data"))
     assert sent == ["model", "data", "model"]
     assert engine._sent == {"model": "3", "data": "2"}
+
+
+class FakeClient:
+    """A connection to a scheduler with one worker, in the folder of the coordinator; it loses each task."""
+
+    status = "running"
+
+    def __init__(self) -> None:
+        self.asked: list[object] = []
+
+    def wait_for_workers(self, *_: object, **__: object) -> None:
+        """There is one."""
+
+    def run(self, function: Callable[[], object], **_: object) -> dict[str, object]:
+        return {"tcp://worker": function()}
+
+    def list_datasets(self) -> list[str]:
+        return []
+
+    def scheduler_info(self, **_: object) -> dict[str, dict]:
+        return {"workers": {"tcp://worker": {"nthreads": 1}}} if self.status == "running" else {}
+
+    def subscribe_topic(self, *_: object) -> None:
+        """It has no messages."""
+
+    def submit(self, *_: object, key: str, **__: object) -> SimpleNamespace:
+        future = SimpleNamespace(key=key, status="cancelled")
+        future.add_done_callback = lambda call: call(future)
+        return future
+
+    def publish_dataset(self, *_: object, **__: object) -> None:
+        """It is lost."""
+
+    def unpublish_dataset(self, key: str) -> None:
+        self.asked.append(key)
+
+    def cancel(self, futures: object) -> None:
+        self.asked.append(futures)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def connect_to(client: FakeClient, mine: Path, monkeypatch: pytest.MonkeyPatch) -> "closing[ClusterEngine]":
+    monkeypatch.setattr(cluster_engine, "_connect", lambda _: client)
+    return connect(nobody(mine), mine)
+
+
+def test_tasks_of_a_lost_connection_are_left_to_the_cluster(mine: Path, monkeypatch: pytest.MonkeyPatch):
+    client = FakeClient()
+    with connect_to(client, mine, monkeypatch) as engine:
+        engine.submit(Task("left", Call(abs, -1)))
+        with pytest.raises(ModelyardError, match=r"is gone, or the connection to it"):
+            until_ended(engine)
+        assert not engine.cancel(), "the cluster goes on, though the client is connected again"
+    assert client.asked == []
 
 
 def test_a_clock_that_differs_is_a_warning(mine: Path):

@@ -32,6 +32,7 @@ CLOCK_SECONDS = 60.0  # by which the clock of a worker may differ
 AGAIN = "+"  # ends the key of a task that was handed out again, because a worker did not fit
 MANY = 10_000  # tasks: the cluster keeps those that must wait
 POLL_SECONDS = 0.05
+LEAVING = (signal.SIGHUP, signal.SIGTERM)  # a laptop goes away, or the coordinator is moved: the cluster goes on
 OF_DVC = "DVC_"  # variables that a command needs; all others, passwords among them, are those of the worker
 ENCRYPTED = ("tls", "wss")
 DASK = ("python", "dask", "distributed", "msgpack", "cloudpickle")  # what both sides of a connection need alike
@@ -94,9 +95,10 @@ class ClusterEngine:
         self._threads, self._threads_until = 0, 0.0
         self._count_threads()
         self._client.subscribe_topic(TOPIC, self._note)
-        self._handler = signal.getsignal(signal.SIGHUP)
-        if self._handler is not signal.SIG_IGN:  # ignored under nohup
-            signal.signal(signal.SIGHUP, self._leave)  # a laptop goes away: the cluster goes on
+        self._handlers = {number: signal.getsignal(number) for number in LEAVING}
+        for number, handler in self._handlers.items():
+            if handler is not signal.SIG_IGN:  # ignored under nohup
+                signal.signal(number, self._leave)
 
     @property
     def slots(self) -> int:
@@ -167,7 +169,8 @@ class ClusterEngine:
         """Stop all tasks, and disconnect."""
         self.cancel()
         self._local.close()
-        signal.signal(signal.SIGHUP, self._handler)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
         self._client.close()
 
     @property
@@ -243,10 +246,7 @@ class ClusterEngine:
         if happened is not self._futures[key]:  # of a task with this key that was stopped before
             return []
         if happened.status in ("cancelled", "lost"):
-            raise ModelyardError(
-                f"the scheduler at {self._address} is gone, or the connection to it. What has ended is kept: "
-                "start it or connect again, and run again; it goes on with what the scheduler still has."
-            )
+            raise self._gone()
         del self._tasks[key], self._futures[key]
         done = self._done(task, happened)
         happened.release()  # a stage that begins again has the same key, and Dask must not answer with this end
@@ -342,6 +342,14 @@ class ClusterEngine:
             raise ModelyardError("\n".join(self._refused.values()))
         for refusal in refusals:
             self._warn(f"warning: {refusal} It gets no task.")
+
+    def _gone(self) -> ModelyardError:
+        """Return the error with which this process ends; the cluster goes on, also if it can be reached again."""
+        self._leaves = True
+        return ModelyardError(
+            f"the scheduler at {self._address} is gone, or the connection to it. What has ended is kept: "
+            "start it or connect again, and run again; it goes on with what the scheduler still has."
+        )
 
     def _leave(self, *_: object) -> None:
         self._leaves = True
