@@ -17,6 +17,8 @@ from typing import Any
 
 import psutil
 import pytest
+from distributed.client import ClosedClientError
+from distributed.comm import CommClosedError
 from ruamel.yaml import YAML
 from support.cluster_tasks import fill_memory, wait_for, wait_once
 from support.clusters import Cluster, cluster, kill_tree
@@ -28,6 +30,7 @@ from modelyard.core.errors import ModelyardError
 from modelyard.orchestration import cluster_engine, shared_data
 from modelyard.orchestration.checkout import describe
 from modelyard.orchestration.cluster_engine import ClusterEngine, refuse_unencrypted
+from modelyard.orchestration.cluster_worker import Done
 from modelyard.orchestration.engine import Call, Ended, Engine, EngineOptions, Message, Task, run_all
 from modelyard.orchestration.scheduler import Pipeline, StageState
 
@@ -350,6 +353,8 @@ def test_without_its_scheduler_the_run_ends_with_one_line_and_can_be_repeated(mi
         kill_tree(team.scheduler)
         with pytest.raises(ModelyardError, match=r"the scheduler at tcp://.* is gone, or the connection to it"):
             until_ended(engine)
+        with pytest.raises(ModelyardError, match=r"the scheduler at tcp://.* is gone, or the connection to it"):
+            engine.submit(Task("late", Call(abs, -1)))
     team.restart()
     with connect(team, mine) as engine:
         assert ends(engine, Task("lost", Call(wait_once, calls)))["lost"].result == 2
@@ -504,6 +509,56 @@ def test_tasks_of_a_lost_connection_are_left_to_the_cluster(mine: Path, monkeypa
             until_ended(engine)
         assert not engine.cancel(), "the cluster goes on, though the client is connected again"
     assert client.asked == []
+
+
+def closed(*_: object, **__: object) -> None:
+    raise ClosedClientError("Client is closed. Can't send update-graph message.")
+
+
+def unreachable(*_: object, **__: object) -> None:
+    raise CommClosedError("ConnectionPool closing.")
+
+
+@pytest.mark.parametrize(("name", "fails"), [("submit", closed), ("publish_dataset", unreachable)])
+def test_a_task_that_cannot_be_handed_out_because_the_scheduler_is_gone_is_one_line(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, name: str, fails: Callable[..., None]
+):
+    client = FakeClient()
+    with connect_to(client, mine, monkeypatch) as engine:
+        monkeypatch.setattr(client, name, fails)
+        with pytest.raises(ModelyardError, match=r"is gone, or the connection to it"):
+            engine.submit(Task("late", Call(abs, -1)))
+        assert not engine.cancel()
+
+
+def test_a_scheduler_that_is_lost_while_only_tasks_of_this_machine_run_is_noticed_after_their_ends(
+    mine: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(cluster_engine, "THREADS_SECONDS", 0.0)
+    client = FakeClient()
+    with connect_to(client, mine, monkeypatch) as engine:
+        client.status = "closing"
+        assert engine.watch(0.0) == []
+        engine.submit(Task("here", Call(abs, -1), stays=True))
+        wait_until(lambda: engine._local._running["here"].connection.poll(), LONG)
+        client.status = "closed"
+        assert [event.result for event in engine.watch(0.0)] == [1]
+        with pytest.raises(ModelyardError, match=r"is gone, or the connection to it"):
+            engine.watch(0.0)
+    assert warnings == [], "its workers are not the reason"
+
+
+def test_a_result_that_arrived_before_the_scheduler_was_lost_is_kept(mine: Path, monkeypatch: pytest.MonkeyPatch):
+    client, done = FakeClient(), Done(Ended("arrived", 1))
+    future = SimpleNamespace(key="", status="finished", result=lambda: done, release=lambda: None)
+    future.add_done_callback = lambda call: call(future)
+    with connect_to(client, mine, monkeypatch) as engine:
+        monkeypatch.setattr(client, "submit", lambda *_, key, **__: vars(future).update(key=key) or future)
+        monkeypatch.setattr(client, "unpublish_dataset", unreachable)
+        engine.submit(Task("arrived", Call(abs, -1)))
+        assert until_ended(engine) == [Ended("arrived", 1)]
+        with pytest.raises(ModelyardError, match=r"is gone, or the connection to it"):
+            engine.watch(0.0)
 
 
 def test_a_clock_that_differs_is_a_warning(mine: Path):

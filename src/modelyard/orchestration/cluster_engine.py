@@ -11,8 +11,9 @@ import queue
 import signal
 import time
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,11 @@ class ClusterEngine:
         return self._options.jobs or max(1, self._threads)
 
     def submit(self, task: Task) -> None:
-        """Hand a task out, or come back to the one with its key that the cluster has already."""
+        """Hand a task out, or come back to the one with its key that the cluster has already.
+
+        Raises:
+            ModelyardError: the scheduler is gone.
+        """
         if task.stays:
             self._local.submit(task)
             return
@@ -129,11 +134,11 @@ class ClusterEngine:
         """
         until = time.monotonic() + seconds
         while True:
-            self._count_threads()
             if self._failure:
                 raise self._failure
             events = list(self._local.watch(0.0))
             try:
+                self._count_threads()
                 with suppress(queue.Empty):
                     events += self._handle(
                         self._happened.get(timeout=max(0.0, min(POLL_SECONDS, until - time.monotonic())))
@@ -181,8 +186,11 @@ class ClusterEngine:
         """Look for how many threads the workers have, which come and go, and say so when the last one is lost."""
         if time.monotonic() < self._threads_until:
             return
-        workers = self._client.scheduler_info(n_workers=-1)["workers"].items()
-        threads = sum(int(each["nthreads"]) for address, each in workers if address not in self._refused)
+        with self._connected() as client:
+            workers = client.scheduler_info(n_workers=-1).get("workers")
+        if workers is None:  # the client is about to give the scheduler up
+            return
+        threads = sum(int(each["nthreads"]) for address, each in workers.items() if address not in self._refused)
         if self._threads and not threads:
             self._warn(f"warning: the scheduler at {self._address} has lost its last worker. {self._advice}")
         self._threads, self._threads_until = threads, time.monotonic() + THREADS_SECONDS
@@ -207,13 +215,11 @@ class ClusterEngine:
         )
         # Others may come later, and refuse the task themselves if they do not fit.
         chosen = {"workers": sorted(self._fitting), "allow_other_workers": True} if self._refused else {}
-        with warnings.catch_warnings():
+        with self._connected() as client, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of large graphs
-            future = self._client.submit(
-                run, order.to_bytes(), key=key, priority=task.priority, retries=RETRIES, **chosen
-            )
-        self._tasks[key], self._futures[key] = task, future
-        self._client.publish_dataset(future, name=key, override=True)
+            future = client.submit(run, order.to_bytes(), key=key, priority=task.priority, retries=RETRIES, **chosen)
+            self._tasks[key], self._futures[key] = task, future
+            client.publish_dataset(future, name=key, override=True)
         future.add_done_callback(self._happened.put)
 
     def _send(self, paths: Collection[str]) -> None:
@@ -251,7 +257,8 @@ class ClusterEngine:
         done = self._done(task, happened)
         happened.release()  # a stage that begins again has the same key, and Dask must not answer with this end
         if done.refusal:
-            self._client.unpublish_dataset(key)
+            with self._connected() as client:
+                client.unpublish_dataset(key)
             self._refuse(done)
             self._submit(task, key + AGAIN)
             return []
@@ -260,10 +267,11 @@ class ClusterEngine:
     def _done(self, task: Task, future: Any) -> Done:
         from distributed import KilledWorker
 
-        if future.status != "error":
-            done: Done = future.result()
-            return done
-        error = future.exception()
+        with self._connected():
+            if future.status != "error":
+                done: Done = future.result()
+                return done
+            error = future.exception()
         if isinstance(error, KilledWorker):
             reason = (
                 "the workers that ran it were lost, one after the other; perhaps it needs more memory than they have"
@@ -283,7 +291,11 @@ class ClusterEngine:
         except (ModelyardError, OSError) as error:
             reason = f"what {done.place} has made cannot be received: {error}. It is kept there: run again"
             return Ended(task.key, error=reason)
-        self._client.unpublish_dataset(key)
+        try:
+            with self._connected() as client:
+                client.unpublish_dataset(key)
+        except ModelyardError as failure:  # raised after this end
+            self._failure = failure
         return replace(done.ended, key=task.key)
 
     def _examine(self, found: Mapping[str, tuple[Checkout, float] | Exception]) -> None:
@@ -323,7 +335,9 @@ class ClusterEngine:
         One that was refused before can have a task as well, which Dask moved to it because it was idle.
         """
         refusals = []
-        for address, (checkout, _) in self._client.run(describe_worker, on_error="ignore").items():
+        with self._connected() as client:
+            described = client.run(describe_worker, on_error="ignore")
+        for address, (checkout, _) in described.items():
             if checkout.place == done.place and address not in self._refused:
                 self._refused[address] = f"worker {address} ({done.place}) {done.refusal}."
                 self._fitting.discard(address)
@@ -342,6 +356,22 @@ class ClusterEngine:
             raise ModelyardError("\n".join(self._refused.values()))
         for refusal in refusals:
             self._warn(f"warning: {refusal} It gets no task.")
+
+    @contextmanager
+    def _connected(self) -> Iterator[Any]:
+        """Yield the client.
+
+        Raises:
+            ModelyardError: it cannot reach the scheduler, or could not in the block.
+        """
+        from distributed.client import ClosedClientError
+
+        if self._client.status == "closed":
+            raise self._gone()
+        try:
+            yield self._client
+        except (OSError, RuntimeError, CancelledError, ClosedClientError):
+            raise self._gone() from None
 
     def _gone(self) -> ModelyardError:
         """Return the error with which this process ends; the cluster goes on, also if it can be reached again."""
