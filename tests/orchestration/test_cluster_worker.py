@@ -1,6 +1,8 @@
 """What a Dask worker does with a task, without Dask."""
 
+import errno
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,7 +18,7 @@ from modelyard.orchestration.engine import Command, Task
 
 
 @pytest.fixture
-def run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Done]]:
+def run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Done]]:
     """Runs a script that needs `in` and makes `out`, on a worker in the folder of the coordinator."""
     root = tmp_path / "project"
     root.mkdir()
@@ -32,15 +34,15 @@ def run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
     machine = Machine(threads=1, memory=0)
     monkeypatch.setattr(cluster_worker, "_machine", lambda: machine)
 
-    def run(script: str) -> Done:
+    def run(script: str, modules: tuple[str, ...] = ()) -> Done:
         task = Task("a", Command(script, Path(), {}, Path(".dvc/tmp/log")), needs=("in",), makes=("out",))
-        return cluster_worker.run(Order(task, describe_coordinator(root), False, {}, (), {}).to_bytes())
+        return cluster_worker.run(Order(task, describe_coordinator(root), False, {}, modules, {}).to_bytes())
 
     with closing(machine._engine):
         yield run
 
 
-def test_in_a_shared_folder_the_md5_of_what_was_made_comes_back(run_here: Callable[[str], Done]):
+def test_in_a_shared_folder_the_md5_of_what_was_made_comes_back(run_here: Callable[..., Done]):
     done = run_here("mkdir out; cp in params.yaml out")
     assert done.ended.made == shared_data.md5s(Path(), ["out"])
     assert list(done.ended.made) == ["out"]
@@ -48,8 +50,20 @@ def test_in_a_shared_folder_the_md5_of_what_was_made_comes_back(run_here: Callab
 
 
 @pytest.mark.parametrize("edit", ["echo 2 > in", "echo x: 2 > params.yaml"])
-def test_what_was_made_while_its_sources_changed_is_not_that_of_the_order(run_here: Callable[[str], Done], edit: str):
+def test_what_was_made_while_its_sources_changed_is_not_that_of_the_order(run_here: Callable[..., Done], edit: str):
     assert run_here(f"cat in params.yaml > out; {edit}").ended.made is None
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_without_room_for_a_fork_server_a_task_runs_all_the_same(
+    run_here: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+):
+    def fail(**_: object) -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "mkdtemp", fail)
+    assert run_here("echo $MODELYARD_FORK_SERVER > out", modules=("no_room",)).ended.result == 0
+    assert Path("out").read_text() == "\n"
 
 
 def test_the_log_of_a_command_is_sent_unless_the_coordinator_has_the_file_too(tmp_path: Path):

@@ -237,16 +237,22 @@ def _task_here(order: Order, root: Path) -> Task:
 
 @cache
 def _start_fork_server_once(modules: tuple[str, ...]) -> None:
-    """Start it in a thread that never ends: the kernel ends the server with the thread that has started it."""
-    is_ready = threading.Event()
+    """Start it in a thread that never ends: the kernel ends the server with the thread that has started it.
+
+    Where it cannot be started, the log of the worker says why, and each script imports these modules itself.
+    """
+    is_decided = threading.Event()
 
     def serve() -> None:
-        with running_server(modules):
-            is_ready.set()
-            threading.Event().wait()
+        try:
+            with running_server(modules):
+                is_decided.set()
+                threading.Event().wait()
+        finally:
+            is_decided.set()
 
     threading.Thread(target=serve, daemon=True).start()
-    is_ready.wait()
+    is_decided.wait()
 
 
 def _start_fork_server(modules: tuple[str, ...]) -> None:
