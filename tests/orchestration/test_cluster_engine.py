@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
+from distributed import KilledWorker
 from distributed.client import ClosedClientError
 from distributed.comm import CommClosedError
 from ruamel.yaml import YAML
@@ -455,6 +456,17 @@ def test_what_a_task_needs_is_sent_again_only_after_it_has_changed(tmp_path: Pat
     assert engine._sent == {"model": "3", "data": "2"}
 
 
+def done_future(**attributes: object) -> Callable[..., SimpleNamespace]:
+    """What Dask's `submit` returns for a task that has ended at once."""
+
+    def submit(*_: object, key: str, **__: object) -> SimpleNamespace:
+        future = SimpleNamespace(key=key, release=lambda: None, **attributes)
+        future.add_done_callback = lambda call: call(future)
+        return future
+
+    return submit
+
+
 class FakeClient:
     """A connection to a scheduler with one worker, in the folder of the coordinator; it loses each task."""
 
@@ -479,9 +491,7 @@ class FakeClient:
         """It has no messages."""
 
     def submit(self, *_: object, key: str, **__: object) -> SimpleNamespace:
-        future = SimpleNamespace(key=key, status="cancelled")
-        future.add_done_callback = lambda call: call(future)
-        return future
+        return done_future(status="cancelled")(key=key)
 
     def publish_dataset(self, *_: object, **__: object) -> None:
         """It is lost."""
@@ -549,16 +559,32 @@ def test_a_scheduler_that_is_lost_while_only_tasks_of_this_machine_run_is_notice
 
 
 def test_a_result_that_arrived_before_the_scheduler_was_lost_is_kept(mine: Path, monkeypatch: pytest.MonkeyPatch):
-    client, done = FakeClient(), Done(Ended("arrived", 1))
-    future = SimpleNamespace(key="", status="finished", result=lambda: done, release=lambda: None)
-    future.add_done_callback = lambda call: call(future)
+    client = FakeClient()
     with connect_to(client, mine, monkeypatch) as engine:
-        monkeypatch.setattr(client, "submit", lambda *_, key, **__: vars(future).update(key=key) or future)
+        monkeypatch.setattr(client, "submit", done_future(status="finished", result=lambda: Done(Ended("", 1))))
         monkeypatch.setattr(client, "unpublish_dataset", unreachable)
         engine.submit(Task("arrived", Call(abs, -1)))
         assert until_ended(engine) == [Ended("arrived", 1)]
         with pytest.raises(ModelyardError, match=r"is gone, or the connection to it"):
             engine.watch(0.0)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (KilledWorker("a", None, 3), "the workers that ran it were lost, one after the other; .* \\(tried 4 times\\)"),
+        (OSError("no space"), "no space \\(tried 3 times\\)"),
+    ],
+)
+def test_a_task_that_failed_says_how_often_it_was_tried(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+):
+    client = FakeClient()
+    with connect_to(client, mine, monkeypatch) as engine:
+        monkeypatch.setattr(client, "submit", done_future(status="error", exception=lambda: error))
+        engine.submit(Task("failed", Call(abs, -1)))
+        (ended,) = until_ended(engine)
+    assert re.match(said, ended.error)
 
 
 def test_a_clock_that_differs_is_a_warning(mine: Path):

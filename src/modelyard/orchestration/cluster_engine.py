@@ -273,12 +273,13 @@ class ClusterEngine:
                 return done
             error = future.exception()
         if isinstance(error, KilledWorker):
+            tries = error.allowed_failures + 1  # a setting of the scheduler
             reason = (
                 "the workers that ran it were lost, one after the other; perhaps it needs more memory than they have"
             )
         else:
-            reason = str(error) or type(error).__name__
-        return Done(Ended(task.key, error=f"{reason} (tried {RETRIES + 1} times)"))
+            tries, reason = RETRIES + 1, str(error) or type(error).__name__
+        return Done(Ended(task.key, error=f"{reason} (tried {tries} times)"))
 
     def _take_over(self, task: Task, done: Done, key: str) -> Ended:
         """Bring what a task has made into this checkout, and return its end; until then the cluster keeps it."""
