@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 from support.repositories import git
 
@@ -85,3 +86,13 @@ def test_a_task_that_nobody_wants_any_more_is_stopped_or_not_even_started(tmp_pa
         assert machine.run(Task("a", command), print, lambda: False).error == STOPPED
         assert not (tmp_path / "started").exists()
         assert machine.run(Task("a", command), print, lambda: not (tmp_path / "started").exists()).error == STOPPED
+
+
+def test_the_limit_of_memory_covers_the_worker_itself_which_is_never_killed(tmp_path: Path):
+    machine = Machine(threads=1, memory=psutil.Process().memory_full_info().pss // 2)
+    command = Command("sleep 3; echo >> out", tmp_path, os.environ, tmp_path / "log")
+    with closing(machine._engine):
+        machine._limit_memory()  # there is nothing to kill yet
+        machine._memory_until = 0.0
+        assert machine.run(Task("a", command), print, lambda: True).result != 0
+    assert not (tmp_path / "out").exists()

@@ -181,16 +181,18 @@ class Machine:
             self._events.pop(task.key, None)
 
     def _limit_memory(self) -> None:
-        """Kill the largest process where all of them exceed the limit: Dask's own limit is for its own process."""
+        """Kill the largest child where all of them and this process exceed the limit: Dask limits its own one alone."""
         with self._lock:  # one thread looks for all of them
             if not self._memory or time.monotonic() < self._memory_until:
                 return
             self._memory_until = time.monotonic() + MEMORY_SECONDS
-        sizes = {}
-        for process in psutil.Process().children(recursive=True):
+        this, sizes = psutil.Process(), {}
+        for process in [this, *this.children(recursive=True)]:
             with suppress(psutil.Error):
                 sizes[process] = process.memory_full_info().pss  # forked processes share most of what they have
-        if sum(sizes.values()) > self._memory:
+        is_exceeded = sum(sizes.values()) > self._memory
+        sizes.pop(this, None)
+        if is_exceeded and sizes:
             with suppress(psutil.Error):
                 max(sizes, key=sizes.__getitem__).kill()
 
