@@ -7,15 +7,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
+from distributed import KilledWorker
+from distributed.client import ClosedClientError
+from distributed.comm import CommClosedError
 from ruamel.yaml import YAML
 from support.cluster_tasks import fill_memory, wait_for, wait_once
 from support.clusters import Cluster, cluster, kill_tree
@@ -24,9 +28,10 @@ from support.repositories import git
 from support.waiting import wait_until
 
 from modelyard.core.errors import ModelyardError
-from modelyard.orchestration import cluster_engine
+from modelyard.orchestration import cluster_engine, shared_data
 from modelyard.orchestration.checkout import describe
 from modelyard.orchestration.cluster_engine import ClusterEngine, refuse_unencrypted
+from modelyard.orchestration.cluster_worker import Done
 from modelyard.orchestration.engine import Call, Ended, Engine, EngineOptions, Message, Task, run_all
 from modelyard.orchestration.scheduler import Pipeline, StageState
 
@@ -199,15 +204,37 @@ def test_what_is_stopped_leaves_no_process_on_the_workers(mine: Path, team: Clus
         assert ends(engine, Task("stopped", Call(wait_once, calls)))["stopped"].result == 2, "it can be done later"
 
 
+def hang_up(_: ClusterEngine) -> None:
+    os.kill(os.getpid(), signal.SIGHUP)
+    time.sleep(LONG)
+
+
+def terminate(_: ClusterEngine) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(LONG)
+
+
+def cut_the_connection(engine: ClusterEngine) -> None:
+    """Dask connects again at once, but gives up what it waits for."""
+    engine._client.loop.add_callback(engine._client.scheduler_comm.comm.abort)
+    until_ended(engine)
+
+
 @pytest.mark.slow
-def test_a_laptop_that_goes_away_comes_back_to_results(mine: Path, team: Cluster, calls: Path):
+@pytest.mark.parametrize(
+    ("go_away", "error"),
+    [(hang_up, KeyboardInterrupt), (terminate, KeyboardInterrupt), (cut_the_connection, ModelyardError)],
+)
+def test_a_coordinator_that_goes_away_comes_back_to_results(
+    mine: Path, team: Cluster, calls: Path, go_away: Callable[[ClusterEngine], None], error: type[BaseException]
+):
     task = Task("taken", Call(wait_for, calls))
     with connect(team, mine) as engine:
         engine.submit(task)
         called(calls)
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGHUP)
-            time.sleep(LONG)
+        with pytest.raises(error):
+            go_away(engine)
+        wait_until(lambda: engine._client.status == "running", LONG)
     (calls.parent / "go").touch()
     with connect(team, mine) as engine:
         assert ends(engine, task)["taken"].result == 1
@@ -217,24 +244,36 @@ def test_a_laptop_that_goes_away_comes_back_to_results(mine: Path, team: Cluster
 
 
 @pytest.mark.slow
-def test_in_a_shared_folder_a_rebuild_comes_back_to_what_its_stages_have_made(
-    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_in_a_shared_folder_a_rebuild_comes_back_to_what_its_stages_have_made_unless_it_was_replaced(
+    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_replaced: bool
 ):
     def leave_while_two_runs(stages: dict[str, Any]) -> None:
         if stages["two"].state is StageState.RUNNING:
             engine._leave()
 
-    shared, trace = checkout(mine, "shared"), tmp_path / "trace"
+    shared, trace = checkout(mine, f"shared_{is_replaced}"), tmp_path / "trace"
     monkeypatch.chdir(shared)
     with cluster(tmp_path, os.environ | {"TRACE": str(trace)}) as one_folder:
         one_folder.start_worker(shared, "shared", "--no-nanny")
         with connect(one_folder, shared, jobs=1) as engine, pytest.raises(KeyboardInterrupt):
             rebuild(engine, shared, leave_while_two_runs)
-        wait_until(lambda: trace.exists() and "two" in trace.read_text().split(), LONG)
+        wait_for_all(one_folder)
+        if is_replaced:
+            (shared / "two" / "x").write_text("of other settings\n")
         with connect(one_folder, shared, jobs=1) as engine:
             assert StageState.FAILED not in rebuild(engine, shared).values()
-    assert sorted(trace.read_text().split()) == ["last", "one", "two"], "each was done once"
+    assert sorted(trace.read_text().split()) == ["last", "one", "two", *["two"] * is_replaced]
     assert (shared / "last").read_text() == "1\n2\n2\n3\n"
+
+
+def wait_for_all(team: Cluster) -> None:
+    """Wait until all that was handed to a cluster has ended."""
+    from distributed import Client
+
+    with Client(team.address, set_as_default=False) as client:
+        futures = [client.get_dataset(key) for key in client.list_datasets()]
+        wait_until(lambda: all(future.done() for future in futures), LONG)
 
 
 @pytest.mark.slow
@@ -315,6 +354,8 @@ def test_without_its_scheduler_the_run_ends_with_one_line_and_can_be_repeated(mi
         kill_tree(team.scheduler)
         with pytest.raises(ModelyardError, match=r"the scheduler at tcp://.* is gone, or the connection to it"):
             until_ended(engine)
+        with pytest.raises(ModelyardError, match=r"the scheduler at tcp://.* is gone, or the connection to it"):
+            engine.submit(Task("late", Call(abs, -1)))
     team.restart()
     with connect(team, mine) as engine:
         assert ends(engine, Task("lost", Call(wait_once, calls)))["lost"].result == 2
@@ -389,8 +430,161 @@ def unconnected(folder: Path) -> ClusterEngine:
     engine = ClusterEngine.__new__(ClusterEngine)
     engine._root, engine._options, engine._warn = folder, EngineOptions(), warnings.append
     engine._address = "tcp://127.0.0.1:1"
+    engine._sent, engine._stamps = {}, {}
     engine._here, engine._fitting, engine._refused, engine.shares_folder = describe(folder), set(), {}, True
     return engine
+
+
+def test_what_a_task_needs_is_sent_again_only_after_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def send(root: Path, paths: Collection[str]) -> dict[str, str]:
+        sent.extend(paths)
+        return {path: (root / path / "x").read_text() for path in paths}
+
+    sent: list[str] = []
+    monkeypatch.setattr(shared_data, "send", send)
+    for name, content in (("model", "1"), ("data", "2")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x").write_text(content)
+    engine = unconnected(tmp_path)
+    for _ in range(2):
+        engine._send(("model", "data"))
+    assert sent == ["model", "data"]
+    (tmp_path / "new").write_text("3")  # as `dvc checkout` does it
+    (tmp_path / "new").replace(tmp_path / "model" / "x")
+    engine._send(("model", "data"))
+    assert sent == ["model", "data", "model"]
+    assert engine._sent == {"model": "3", "data": "2"}
+
+
+def done_future(**attributes: object) -> Callable[..., SimpleNamespace]:
+    """What Dask's `submit` returns for a task that has ended at once."""
+
+    def submit(*_: object, key: str, **__: object) -> SimpleNamespace:
+        future = SimpleNamespace(key=key, release=lambda: None, **attributes)
+        future.add_done_callback = lambda call: call(future)
+        return future
+
+    return submit
+
+
+class FakeClient:
+    """A connection to a scheduler with one worker, in the folder of the coordinator; it loses each task."""
+
+    status = "running"
+
+    def __init__(self) -> None:
+        self.asked: list[object] = []
+
+    def wait_for_workers(self, *_: object, **__: object) -> None:
+        """There is one."""
+
+    def run(self, function: Callable[[], object], **_: object) -> dict[str, object]:
+        return {"tcp://worker": function()}
+
+    def list_datasets(self) -> list[str]:
+        return []
+
+    def scheduler_info(self, **_: object) -> dict[str, dict]:
+        return {"workers": {"tcp://worker": {"nthreads": 1}}} if self.status == "running" else {}
+
+    def subscribe_topic(self, *_: object) -> None:
+        """It has no messages."""
+
+    def submit(self, *_: object, key: str, **__: object) -> SimpleNamespace:
+        return done_future(status="cancelled")(key=key)
+
+    def publish_dataset(self, *_: object, **__: object) -> None:
+        """It is lost."""
+
+    def unpublish_dataset(self, key: str) -> None:
+        self.asked.append(key)
+
+    def cancel(self, futures: object) -> None:
+        self.asked.append(futures)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def connect_to(client: FakeClient, mine: Path, monkeypatch: pytest.MonkeyPatch) -> "closing[ClusterEngine]":
+    monkeypatch.setattr(cluster_engine, "_connect", lambda _: client)
+    return connect(nobody(mine), mine)
+
+
+def test_tasks_of_a_lost_connection_are_left_to_the_cluster(mine: Path, monkeypatch: pytest.MonkeyPatch):
+    client = FakeClient()
+    with connect_to(client, mine, monkeypatch) as engine:
+        engine.submit(Task("left", Call(abs, -1)))
+        with pytest.raises(ModelyardError, match=r"is gone, or the connection to it"):
+            until_ended(engine)
+        assert not engine.cancel(), "the cluster goes on, though the client is connected again"
+    assert client.asked == []
+
+
+def closed(*_: object, **__: object) -> None:
+    raise ClosedClientError("Client is closed. Can't send update-graph message.")
+
+
+def unreachable(*_: object, **__: object) -> None:
+    raise CommClosedError("ConnectionPool closing.")
+
+
+@pytest.mark.parametrize(("name", "fails"), [("submit", closed), ("publish_dataset", unreachable)])
+def test_a_task_that_cannot_be_handed_out_because_the_scheduler_is_gone_is_one_line(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, name: str, fails: Callable[..., None]
+):
+    client = FakeClient()
+    with connect_to(client, mine, monkeypatch) as engine:
+        monkeypatch.setattr(client, name, fails)
+        with pytest.raises(ModelyardError, match=r"is gone, or the connection to it"):
+            engine.submit(Task("late", Call(abs, -1)))
+        assert not engine.cancel()
+
+
+def test_a_scheduler_that_is_lost_while_only_tasks_of_this_machine_run_is_noticed_after_their_ends(
+    mine: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(cluster_engine, "THREADS_SECONDS", 0.0)
+    client = FakeClient()
+    with connect_to(client, mine, monkeypatch) as engine:
+        client.status = "closing"
+        assert engine.watch(0.0) == []
+        engine.submit(Task("here", Call(abs, -1), stays=True))
+        wait_until(lambda: engine._local._running["here"].connection.poll(), LONG)
+        client.status = "closed"
+        assert [event.result for event in engine.watch(0.0)] == [1]
+        with pytest.raises(ModelyardError, match=r"is gone, or the connection to it"):
+            engine.watch(0.0)
+    assert warnings == [], "its workers are not the reason"
+
+
+def test_a_result_that_arrived_before_the_scheduler_was_lost_is_kept(mine: Path, monkeypatch: pytest.MonkeyPatch):
+    client = FakeClient()
+    with connect_to(client, mine, monkeypatch) as engine:
+        monkeypatch.setattr(client, "submit", done_future(status="finished", result=lambda: Done(Ended("", 1))))
+        monkeypatch.setattr(client, "unpublish_dataset", unreachable)
+        engine.submit(Task("arrived", Call(abs, -1)))
+        assert until_ended(engine) == [Ended("arrived", 1)]
+        with pytest.raises(ModelyardError, match=r"is gone, or the connection to it"):
+            engine.watch(0.0)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (KilledWorker("a", None, 3), "the workers that ran it were lost, one after the other; .* \\(tried 4 times\\)"),
+        (OSError("no space"), "no space \\(tried 3 times\\)"),
+    ],
+)
+def test_a_task_that_failed_says_how_often_it_was_tried(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+):
+    client = FakeClient()
+    with connect_to(client, mine, monkeypatch) as engine:
+        monkeypatch.setattr(client, "submit", done_future(status="error", exception=lambda: error))
+        engine.submit(Task("failed", Call(abs, -1)))
+        (ended,) = until_ended(engine)
+    assert re.match(said, ended.error)
 
 
 def test_a_clock_that_differs_is_a_warning(mine: Path):

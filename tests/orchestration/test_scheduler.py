@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 from support.waiting import wait_until
 
-from modelyard.orchestration.engine import Task
+from modelyard.orchestration import shared_data
+from modelyard.orchestration.engine import Ended, Task
 from modelyard.orchestration.local_engine import LocalEngine
 from modelyard.orchestration.scheduler import Pipeline, StageState
 
@@ -84,10 +86,29 @@ class Elsewhere(LocalEngine):
     def __init__(self, jobs: int) -> None:
         super().__init__(jobs)
         self.needs: dict[str, tuple[str, ...]] = {}
+        self.keys: list[str] = []
 
     def submit(self, task: Task) -> None:
+        self.keys.append(task.key)
         self.needs[task.key.partition(":")[0]] = task.needs
         super().submit(task)
+
+
+class BackAt(Elsewhere):
+    """Has the ends of tasks that an earlier process has handed out, by key."""
+
+    def __init__(self, ends: Mapping[str, Ended]) -> None:
+        super().__init__(1)
+        self._ends = dict(ends)
+
+    def taken(self) -> Collection[str]:
+        return list(self._ends)
+
+    def submit(self, task: Task) -> None:
+        if end := self._ends.pop(task.key, None):
+            self._not_started.append(end)
+        else:
+            super().submit(task)
 
 
 def watch_nothing(stages: object) -> None:
@@ -580,3 +601,48 @@ def test_the_pipeline_is_read_once_however_many_tasks_go_to_a_cluster(make_proje
     assert {stage.state for stage in pipeline.stages.values()} == {StageState.BUILT}
     assert engine.needs == {"part@a": (), "part@b": (), "join": ("a.out", "b.out")}
     assert len(reads) == 1
+
+
+def left_at_a_cluster(root: Path) -> Ended:
+    """The end of a stage that writes `out` in this folder, before anybody has recorded it."""
+    with closing(Elsewhere(1)) as engine:
+        Pipeline(root).run(1, watch_nothing, engine=engine)
+    shutil.rmtree(root / ".dvc" / "cache")
+    (root / "dvc.lock").unlink()
+    return Ended(engine.keys[0], 0, made=shared_data.md5s(root, ["out"]))
+
+
+@pytest.mark.parametrize("kind", ["a file", "a folder"])
+def test_what_a_cluster_has_made_is_recorded_if_it_is_still_there(make_project, kind: str):
+    write = {"a file": "cp params.yaml out", "a folder": "mkdir out; cp params.yaml out/x"}[kind]
+    root = make_project(f"stages: {{a: {{cmd: 'echo a >> order; {write}', params: [x], outs: [out]}}}}", "x: 1\n")
+    end = left_at_a_cluster(root)
+    pipeline, reasons = Pipeline(root), list[str]()
+    with closing(BackAt({end.key: end})) as engine:
+        pipeline.run(1, lambda stages: reasons.append(stages["a"].reason), engine=engine)
+    assert order(root) == ["a"], "it was done once"
+    assert set(reasons) == {""}
+    assert lock(root)["stages"]["a"]["outs"][0]["md5"] == end.made["out"]
+
+
+@pytest.mark.parametrize("kind", ["replaced", "gone", "unknown"])
+def test_what_a_cluster_has_made_is_made_again_if_it_was_replaced_since(make_project, kind: str):
+    root = make_project("stages: {a: {cmd: 'echo a >> order; cp params.yaml out', params: [x], outs: [out]}}", "x: 1\n")
+    end = left_at_a_cluster(root)
+    if kind == "unknown":
+        end = replace(end, made=None)
+    elif kind == "gone":
+        (root / "out").unlink()
+    else:
+        (root / "params.yaml").write_text("x: 2\n")
+        assert run(root) == {"a": StageState.BUILT}
+        (root / "params.yaml").write_text("x: 1\n")
+    order(root)
+    pipeline, reasons = Pipeline(root), set()
+    with closing(BackAt({end.key: end})) as engine:
+        pipeline.run(1, lambda stages: reasons.add(stages["a"].reason), engine=engine)
+    assert pipeline.stages["a"].state is StageState.BUILT
+    assert reasons == {"", "begins again: what the cluster has made of it is not what is here"}
+    assert order(root) == ["a"], "once more"
+    assert (root / "out").read_text() == "x: 1\n"
+    assert lock(root)["stages"]["a"]["outs"][0]["md5"] == shared_data.md5s(root, ["out"])["out"]

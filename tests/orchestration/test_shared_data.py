@@ -1,5 +1,6 @@
 """Files and folders between two checkouts, through a remote."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,31 @@ def test_what_one_sends_another_receives_also_in_the_place_of_something_else(che
     assert files == {"a": "1", "more/b": "2"}
     assert (theirs / "metrics.json").read_text() == "{}"
     assert shared_data.send(theirs, ["data", "metrics.json"]) == hashes
+
+
+def test_md5s_are_of_what_is_there(checkouts: tuple[Path, Path]):
+    mine, _ = checkouts
+    assert shared_data.md5s(mine, ["data", "metrics.json", "gone"]) == shared_data.send(mine, ["data", "metrics.json"])
+
+
+def test_stamps_differ_after_a_file_was_written_replaced_added_or_removed(checkouts: tuple[Path, Path]):
+    mine, _ = checkouts
+
+    def look() -> shared_data.Stamps:
+        return shared_data.stamps(mine, ["data", "metrics.json", "gone"])
+
+    seen = [look()]
+    assert look() == seen[0]
+    (mine / "data" / "more" / "c").write_text("3")
+    seen.append(look())
+    (mine / "data" / "a").write_text("22")
+    seen.append(look())
+    shutil.copy2(mine / "data" / "a", mine / "new")
+    (mine / "new").replace(mine / "data" / "a")
+    seen.append(look())
+    (mine / "metrics.json").unlink()
+    seen.append(look())
+    assert all(seen.count(each) == 1 for each in seen)
 
 
 @pytest.mark.parametrize("value", ["0" * 32, "0" * 32 + ".dir"])

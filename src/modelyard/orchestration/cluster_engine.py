@@ -11,8 +11,9 @@ import queue
 import signal
 import time
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ CLOCK_SECONDS = 60.0  # by which the clock of a worker may differ
 AGAIN = "+"  # ends the key of a task that was handed out again, because a worker did not fit
 MANY = 10_000  # tasks: the cluster keeps those that must wait
 POLL_SECONDS = 0.05
+LEAVING = (signal.SIGHUP, signal.SIGTERM)  # a laptop goes away, or the coordinator is moved: the cluster goes on
 OF_DVC = "DVC_"  # variables that a command needs; all others, passwords among them, are those of the worker
 ENCRYPTED = ("tls", "wss")
 DASK = ("python", "dask", "distributed", "msgpack", "cloudpickle")  # what both sides of a connection need alike
@@ -76,6 +78,7 @@ class ClusterEngine:
         self._tasks: dict[str, Task] = {}  # by the key that Dask has for them
         self._futures: dict[str, Any] = {}
         self._sent: dict[str, str] = {}  # the hash of each path that was sent to the remote
+        self._stamps: dict[str, shared_data.Stamps] = {}  # of each when it was sent
         self._fitting: set[str] = set()
         self._refused: dict[str, str] = {}
         self.shares_folder = True
@@ -93,9 +96,10 @@ class ClusterEngine:
         self._threads, self._threads_until = 0, 0.0
         self._count_threads()
         self._client.subscribe_topic(TOPIC, self._note)
-        self._handler = signal.getsignal(signal.SIGHUP)
-        if self._handler is not signal.SIG_IGN:  # ignored under nohup
-            signal.signal(signal.SIGHUP, self._leave)  # a laptop goes away: the cluster goes on
+        self._handlers = {number: signal.getsignal(number) for number in LEAVING}
+        for number, handler in self._handlers.items():
+            if handler is not signal.SIG_IGN:  # ignored under nohup
+                signal.signal(number, self._leave)
 
     @property
     def slots(self) -> int:
@@ -103,7 +107,11 @@ class ClusterEngine:
         return self._options.jobs or max(1, self._threads)
 
     def submit(self, task: Task) -> None:
-        """Hand a task out, or come back to the one with its key that the cluster has already."""
+        """Hand a task out, or come back to the one with its key that the cluster has already.
+
+        Raises:
+            ModelyardError: the scheduler is gone.
+        """
         if task.stays:
             self._local.submit(task)
             return
@@ -126,11 +134,11 @@ class ClusterEngine:
         """
         until = time.monotonic() + seconds
         while True:
-            self._count_threads()
             if self._failure:
                 raise self._failure
             events = list(self._local.watch(0.0))
             try:
+                self._count_threads()
                 with suppress(queue.Empty):
                     events += self._handle(
                         self._happened.get(timeout=max(0.0, min(POLL_SECONDS, until - time.monotonic())))
@@ -166,7 +174,8 @@ class ClusterEngine:
         """Stop all tasks, and disconnect."""
         self.cancel()
         self._local.close()
-        signal.signal(signal.SIGHUP, self._handler)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
         self._client.close()
 
     @property
@@ -177,8 +186,11 @@ class ClusterEngine:
         """Look for how many threads the workers have, which come and go, and say so when the last one is lost."""
         if time.monotonic() < self._threads_until:
             return
-        workers = self._client.scheduler_info(n_workers=-1)["workers"].items()
-        threads = sum(int(each["nthreads"]) for address, each in workers if address not in self._refused)
+        with self._connected() as client:
+            workers = client.scheduler_info(n_workers=-1).get("workers")
+        if workers is None:  # the client is about to give the scheduler up
+            return
+        threads = sum(int(each["nthreads"]) for address, each in workers.items() if address not in self._refused)
         if self._threads and not threads:
             self._warn(f"warning: the scheduler at {self._address} has lost its last worker. {self._advice}")
         self._threads, self._threads_until = threads, time.monotonic() + THREADS_SECONDS
@@ -203,18 +215,19 @@ class ClusterEngine:
         )
         # Others may come later, and refuse the task themselves if they do not fit.
         chosen = {"workers": sorted(self._fitting), "allow_other_workers": True} if self._refused else {}
-        with warnings.catch_warnings():
+        with self._connected() as client, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of large graphs
-            future = self._client.submit(
-                run, order.to_bytes(), key=key, priority=task.priority, retries=RETRIES, **chosen
-            )
-        self._tasks[key], self._futures[key] = task, future
-        self._client.publish_dataset(future, name=key, override=True)
+            future = client.submit(run, order.to_bytes(), key=key, priority=task.priority, retries=RETRIES, **chosen)
+            self._tasks[key], self._futures[key] = task, future
+            client.publish_dataset(future, name=key, override=True)
         future.add_done_callback(self._happened.put)
 
     def _send(self, paths: Collection[str]) -> None:
-        """Send what a task needs to the remote, once."""
-        self._sent |= shared_data.send(self._root, [path for path in paths if path not in self._sent])
+        """Send what a task needs to the remote, once, and again after it has changed."""
+        stamps = {path: shared_data.stamps(self._root, [path]) for path in paths}
+        changed = [path for path in paths if path not in self._sent or self._stamps[path] != stamps[path]]
+        self._sent |= shared_data.send(self._root, changed)
+        self._stamps |= stamps
 
     def _note(self, event: tuple[float, Any]) -> None:
         """Keep a message of a task; called by a thread of Dask."""
@@ -239,14 +252,13 @@ class ClusterEngine:
         if happened is not self._futures[key]:  # of a task with this key that was stopped before
             return []
         if happened.status in ("cancelled", "lost"):
-            raise ModelyardError(
-                f"the scheduler at {self._address} is gone, or the connection to it. What has ended is kept: "
-                "start it or connect again, and run again; it goes on with what the scheduler still has."
-            )
+            raise self._gone()
         del self._tasks[key], self._futures[key]
         done = self._done(task, happened)
+        happened.release()  # a stage that begins again has the same key, and Dask must not answer with this end
         if done.refusal:
-            self._client.unpublish_dataset(key)
+            with self._connected() as client:
+                client.unpublish_dataset(key)
             self._refuse(done)
             self._submit(task, key + AGAIN)
             return []
@@ -255,28 +267,36 @@ class ClusterEngine:
     def _done(self, task: Task, future: Any) -> Done:
         from distributed import KilledWorker
 
-        if future.status != "error":
-            done: Done = future.result()
-            return done
-        error = future.exception()
+        with self._connected():
+            if future.status != "error":
+                done: Done = future.result()
+                return done
+            error = future.exception()
         if isinstance(error, KilledWorker):
+            tries = error.allowed_failures + 1  # a setting of the scheduler
             reason = (
                 "the workers that ran it were lost, one after the other; perhaps it needs more memory than they have"
             )
         else:
-            reason = str(error) or type(error).__name__
-        return Done(Ended(task.key, error=f"{reason} (tried {RETRIES + 1} times)"))
+            tries, reason = RETRIES + 1, str(error) or type(error).__name__
+        return Done(Ended(task.key, error=f"{reason} (tried {tries} times)"))
 
     def _take_over(self, task: Task, done: Done, key: str) -> Ended:
         """Bring what a task has made into this checkout, and return its end; until then the cluster keeps it."""
+        sent: Mapping[str, str] = {}
         if isinstance(task.work, Command) and done.log is not None:
             task.work.log.write_bytes(done.log)
+            sent = done.ended.made or {}
         try:
-            shared_data.receive(self._root, done.hashes)
+            shared_data.receive(self._root, sent)
         except (ModelyardError, OSError) as error:
             reason = f"what {done.place} has made cannot be received: {error}. It is kept there: run again"
             return Ended(task.key, error=reason)
-        self._client.unpublish_dataset(key)
+        try:
+            with self._connected() as client:
+                client.unpublish_dataset(key)
+        except ModelyardError as failure:  # raised after this end
+            self._failure = failure
         return replace(done.ended, key=task.key)
 
     def _examine(self, found: Mapping[str, tuple[Checkout, float] | Exception]) -> None:
@@ -316,7 +336,9 @@ class ClusterEngine:
         One that was refused before can have a task as well, which Dask moved to it because it was idle.
         """
         refusals = []
-        for address, (checkout, _) in self._client.run(describe_worker, on_error="ignore").items():
+        with self._connected() as client:
+            described = client.run(describe_worker, on_error="ignore")
+        for address, (checkout, _) in described.items():
             if checkout.place == done.place and address not in self._refused:
                 self._refused[address] = f"worker {address} ({done.place}) {done.refusal}."
                 self._fitting.discard(address)
@@ -335,6 +357,30 @@ class ClusterEngine:
             raise ModelyardError("\n".join(self._refused.values()))
         for refusal in refusals:
             self._warn(f"warning: {refusal} It gets no task.")
+
+    @contextmanager
+    def _connected(self) -> Iterator[Any]:
+        """Yield the client.
+
+        Raises:
+            ModelyardError: it cannot reach the scheduler, or could not in the block.
+        """
+        from distributed.client import ClosedClientError
+
+        if self._client.status == "closed":
+            raise self._gone()
+        try:
+            yield self._client
+        except (OSError, RuntimeError, CancelledError, ClosedClientError):
+            raise self._gone() from None
+
+    def _gone(self) -> ModelyardError:
+        """Return the error with which this process ends; the cluster goes on, also if it can be reached again."""
+        self._leaves = True
+        return ModelyardError(
+            f"the scheduler at {self._address} is gone, or the connection to it. What has ended is kept: "
+            "start it or connect again, and run again; it goes on with what the scheduler still has."
+        )
 
     def _leave(self, *_: object) -> None:
         self._leaves = True

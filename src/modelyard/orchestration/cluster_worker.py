@@ -13,7 +13,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -68,14 +68,12 @@ class Done:
         ended: the end of the task.
         place: the machine and folder of the worker.
         refusal: why the worker must not run it; it has done nothing then.
-        hashes: of what it has made and sent, by path; none in a folder that is shared.
-        log: the end of a command's log; None in a folder that is shared.
+        log: the end of a command's log; None in a folder that is shared, which has all that the command has made.
     """
 
     ended: Ended
     place: str = ""
     refusal: str = ""
-    hashes: Mapping[str, str] = field(default_factory=dict)
     log: bytes | None = None
 
 
@@ -107,6 +105,7 @@ def run(order: bytes) -> Done:
         if not is_shared:
             _remove(root, task.makes)
             shared_data.receive(root, given.hashes)
+        read = shared_data.stamps(root, task.needs)
         ended = _machine().run(
             task,
             lambda content: worker.log_event(TOPIC, [key, pickle.dumps(content)]),
@@ -117,13 +116,12 @@ def run(order: bytes) -> Done:
             raise LostTaskError(STOPPED)
         if ended.result in DIED or "SIGKILL" in ended.error:
             raise LostTaskError(KILLED)
-        made = [path for path in task.makes if not is_shared and not ended.error and not ended.result]
-        hashes = shared_data.send(root, made)
+        if log and not ended.error and not ended.result:
+            made = _made_here(given, root, read) if is_shared else shared_data.send(root, task.makes)
+            ended = replace(ended, made=made)
     except (ModelyardError, OSError) as error:
         raise LostTaskError(f"{here.place}: {error}") from None
-    return Done(
-        replace(ended, machine=_description()), here.place, "", hashes, None if is_shared or not log else _end_of(log)
-    )
+    return Done(replace(ended, machine=_description()), here.place, log=None if is_shared or not log else _end_of(log))
 
 
 def describe_worker() -> tuple[Checkout, float]:
@@ -183,16 +181,18 @@ class Machine:
             self._events.pop(task.key, None)
 
     def _limit_memory(self) -> None:
-        """Kill the largest process where all of them exceed the limit: Dask's own limit is for its own process."""
+        """Kill the largest child where all of them and this process exceed the limit: Dask limits its own one alone."""
         with self._lock:  # one thread looks for all of them
             if not self._memory or time.monotonic() < self._memory_until:
                 return
             self._memory_until = time.monotonic() + MEMORY_SECONDS
-        sizes = {}
-        for process in psutil.Process().children(recursive=True):
+        this, sizes = psutil.Process(), {}
+        for process in [this, *this.children(recursive=True)]:
             with suppress(psutil.Error):
                 sizes[process] = process.memory_full_info().pss  # forked processes share most of what they have
-        if sum(sizes.values()) > self._memory:
+        is_exceeded = sum(sizes.values()) > self._memory
+        sizes.pop(this, None)
+        if is_exceeded and sizes:
             with suppress(psutil.Error):
                 max(sizes, key=sizes.__getitem__).kill()
 
@@ -239,21 +239,42 @@ def _task_here(order: Order, root: Path) -> Task:
 
 @cache
 def _start_fork_server_once(modules: tuple[str, ...]) -> None:
-    """Start it in a thread that never ends: the kernel ends the server with the thread that has started it."""
-    is_ready = threading.Event()
+    """Start it in a thread that never ends: the kernel ends the server with the thread that has started it.
+
+    Where it cannot be started, the log of the worker says why, and each script imports these modules itself.
+    """
+    is_decided = threading.Event()
 
     def serve() -> None:
-        with running_server(modules):
-            is_ready.set()
-            threading.Event().wait()
+        try:
+            with running_server(modules):
+                is_decided.set()
+                threading.Event().wait()
+        finally:
+            is_decided.set()
 
     threading.Thread(target=serve, daemon=True).start()
-    is_ready.wait()
+    is_decided.wait()
 
 
 def _start_fork_server(modules: tuple[str, ...]) -> None:
     with _starting:
         _start_fork_server_once(modules)
+
+
+def _made_here(order: Order, root: Path, before: shared_data.Stamps) -> dict[str, str] | None:
+    """The MD5 of each path that a command has made in the folder of its coordinator, which may be gone.
+
+    Args:
+        order: of the command.
+        root: the folder.
+        before: the stamps of what the command needs, before it ran; None is returned if it may have read another state.
+    """
+    if shared_data.stamps(root, order.task.needs) != before:
+        return None
+    if order.coordinator.refusal_of(describe(root), order.mixed):
+        return None
+    return shared_data.md5s(root, order.task.makes)
 
 
 def _is_wanted(worker: Any, key: str) -> bool:

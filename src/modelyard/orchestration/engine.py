@@ -78,12 +78,15 @@ class Ended:
         result: what its function returned, or the exit code of its command.
         error: why it has no result.
         machine: what `core.machine` says of the machine that ran it; None: this one.
+        made: the MD5 of each path that its command has made, as it was when it ended; None: unknown, or what it was
+            made from changed meanwhile.
     """
 
     key: str
     result: Any = None
     error: str = ""
     machine: Mapping[str, Any] | None = None
+    made: Mapping[str, str] | None = None
 
 
 TaskEvent = Message | Ended

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from modelyard.orchestration import shared_data
 from modelyard.orchestration.checkout_guard import CheckoutGuard, Seen
 from modelyard.orchestration.engine import DIED, KILLED, Command, Ended, Task
 from modelyard.orchestration.lock_writer import write_entry
@@ -51,13 +52,14 @@ class Reproduction:
         self._said = 0  # bytes of the log before the command
         self._seen: Seen
         self._made_from: list[Any]  # the hash of each dependency before the command
+        self._is_from_before = False
 
     def begin(self, taken: Collection[str] = ()) -> Command | StageState:
         """Return the command that must run, or the state of the stage if there is nothing to run.
 
         Args:
             taken: the keys of tasks (see `for_elsewhere`) that a cluster runs, or has run, in this folder: what these
-                make is not removed.
+                make is not removed, and recorded only if nothing has replaced it.
 
         Raises:
             BusyError: another process makes or reads a path of this stage.
@@ -89,13 +91,8 @@ class Reproduction:
             task: as this machine runs it.
             made: the paths of all outputs of the pipeline; DVC would read all of its files again to find them.
         """
-        stage = self.stage
-        paths = (
-            [dep.fs_path for dep in stage.deps if dep.protocol == "local" and _overlaps(dep.fs_path, made)],
-            [output.fs_path for output in stage.outs],
-        )
-        needs, makes = (tuple(os.path.relpath(path, stage.repo.root_dir) for path in each) for each in paths)
-        return replace(task, key=_key(stage), needs=needs, makes=makes)
+        deps = [dep for dep in self.stage.deps if dep.protocol == "local" and _overlaps(dep.fs_path, made)]
+        return replace(task, key=_key(self.stage), needs=self._relative(deps), makes=self._relative(self.stage.outs))
 
     def end(self, ended: Ended) -> StageState:
         """Record what the command made; return the state of the stage.
@@ -114,6 +111,8 @@ class Reproduction:
                     elif self._log.stat().st_size <= self._said:  # the command said nothing itself
                         self._append(f"The command ended with exit code {ended.result}.")
                     return StageState.FAILED
+                if self._is_from_before and ended.made != self._md5s():
+                    return self._begin_again("what the cluster has made of it is not what is here")
                 if changed := self._changed_dependencies():
                     return self._begin_again_once(f"{' and '.join(changed)} changed while its command ran")
                 with self.stage.repo.scm_context():
@@ -153,6 +152,13 @@ class Reproduction:
         self.reason, self.stage = BEGINS_AGAIN + why, self.stage.reload()
         return StageState.WAITING
 
+    def _relative(self, items: Iterable[Any]) -> tuple[str, ...]:
+        """The paths of dependencies or outputs, relative to the project's folder."""
+        return tuple(os.path.relpath(each.fs_path, self.stage.repo.root_dir) for each in items)
+
+    def _md5s(self) -> dict[str, str]:
+        return shared_data.md5s(Path(self.stage.repo.root_dir), self._relative(self.stage.outs))
+
     def _is_taken(self, taken: Collection[str]) -> bool:
         copy = self.stage.reload()  # DVC would not find what it has to restore if this stage knew what it depends on
         copy.save_deps()
@@ -169,7 +175,8 @@ class Reproduction:
             stage.run()
             write_entry(stage)
             return StageState.BUILT
-        if not (taken and self._is_taken(taken)):
+        self._is_from_before = bool(taken) and self._is_taken(taken)
+        if not self._is_from_before:
             stage.remove_outs(ignore_remove=False)
             with suppress(RunCacheNotFoundError):
                 stage.repo.stage_cache.restore(stage, run_cache=_has_a_run_cache_key_of_its_own(stage))

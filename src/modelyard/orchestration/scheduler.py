@@ -133,7 +133,7 @@ class Pipeline:
         """
         running: dict[str, Running] = {}
         self._engine, self._stays = engine or LocalEngine(jobs or 1), stays
-        self._taken = self._engine.taken() if self._engine.shares_folder else ()
+        self._taken = set(self._engine.taken() if self._engine.shares_folder else ())
         events: Sequence[TaskEvent] = ()
         self._locks = PathLocks(self._repository)
         self._guard = CheckoutGuard(self._repository, self._root / FOLDER / "no_checkout_yet")
@@ -170,6 +170,7 @@ class Pipeline:
         """Record the stages that have ended, start those that are ready, and return whether any is left."""
         ended = [event for event in events if isinstance(event, Ended)]
         for event in ended:
+            self._taken.discard(event.key)
             name, reproduction, _ = running.pop(event.key)
             state, self.stages[name].machine = reproduction.end(event), event.machine
             if state is StageState.WAITING:

@@ -2,19 +2,38 @@
 
 import logging
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from modelyard.core.errors import ModelyardError, first_line
+from modelyard.orchestration import dvc_lock
 from modelyard.orchestration.patching import dvc_messages_to
 from modelyard.orchestration.repository import open_repository
+
+Stamps = Mapping[str, tuple[int, int, int]]  # the inode, time and size of files
 
 
 def has_remote(root: Path) -> bool:
     """Return whether the project has a default DVC remote."""
     with open_repository(root) as repo:
         return bool(repo.config["core"].get("remote"))
+
+
+def md5s(root: Path, paths: Collection[str]) -> dict[str, str]:
+    """Return the MD5 of each of these files and folders of a checkout that is there."""
+    return {path: dvc_lock.md5(root / path) for path in paths if (root / path).exists()}
+
+
+def stamps(root: Path, paths: Collection[str]) -> Stamps:
+    """Return what differs after any of these files and folders was written or replaced, without reading them."""
+    found = {}
+    for path in (root / each for each in paths):
+        for file in [path, *path.rglob("*")]:
+            with suppress(FileNotFoundError):
+                state = file.stat()
+                found[str(file)] = state.st_ino, state.st_mtime_ns, state.st_size
+    return found
 
 
 def send(root: Path, paths: Collection[str]) -> dict[str, str]:
