@@ -3,7 +3,8 @@
 import json
 import subprocess
 import sys
-from contextlib import chdir
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
 from io import StringIO
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from support.projects import edit, make_project
 from support.tables import assert_fits
 
 from modelyard import params
+from modelyard.cli import run as run_command
 from modelyard.cli.run import (
     LIBRARIES,
     _keys,
@@ -26,9 +28,10 @@ from modelyard.cli.run import (
     _unavailable_data,
     _write_cards,
 )
+from modelyard.core.errors import ModelyardError
 from modelyard.orchestration import dvc_lock
 from modelyard.orchestration.scheduler import Stage, StageState
-from modelyard.params.project import BatchSettings
+from modelyard.params.project import BatchSettings, Project
 from modelyard.tracking.environment import REBUILD
 
 STAGES = {
@@ -265,6 +268,24 @@ def test_a_wrong_published_value_stops_a_run_before_any_work(project: Path):
     assert result.exit_code == 1
     assert "error: published.yaml has a mistake; nothing was run.\n  boston_mlp.metrics.mea (line " in result.output
     assert not (project / "data").exists()
+
+
+def test_settings_that_are_edited_while_it_waits_for_another_run_are_those_of_the_run(project: Path, monkeypatch):
+    planned = []
+
+    @contextmanager
+    def waits(*_: object) -> Iterator[None]:
+        edit(project / "params.yaml", "runtime", "threads", value=3)
+        yield
+
+    def plan(_: object, read: Project, targets: list[str]) -> None:
+        planned.append((read.runtime.threads, targets[0]))
+        raise ModelyardError("enough")
+
+    monkeypatch.setattr(run_command, "only_run", waits)
+    monkeypatch.setattr(run_command, "_plan", plan)
+    assert "error: enough" in modelyard("run", "xor_mlp").output
+    assert planned == [(3, "evaluate@xor_mlp")]
 
 
 def test_a_wrong_claim_does_not_stop_a_run(clone: Path, run: Run):

@@ -47,12 +47,13 @@ def run_training(settings: Project, run: tracking.Run) -> None:
     train(settings.experiments["linear"], settings.runtime, TRAINING, RESULTS / "model", RESULTS / "history.csv", run)
 
 
-def lock(model_md5: str) -> None:
-    """Write dvc.lock as after a rebuild."""
+def lock(model_md5: str, **settings: object) -> None:
+    """Write dvc.lock as after a rebuild, of a training with these settings; of an earlier version it has none."""
     stages = {
         "train@linear": {
             "cmd": "train",
             "deps": [{"path": "src/a.py", "md5": "a"}, {"path": TRAINING.as_posix(), "md5": "b"}],
+            "params": {"params.yaml": settings},
             "outs": [{"path": f"{RESULTS}/model", "md5": model_md5}],
         },
         "evaluate@linear": {
@@ -198,6 +199,34 @@ def test_an_untracked_training_with_other_settings_that_gives_the_same_bytes_is_
     other = experiment.model_copy(update={"training": experiment.training.model_copy(update={"seed": 99})})
     again = built.model_copy(update={"experiments": {**built.experiments, "linear": other}})
     assert backfill(again, ["linear"], recheck=False) == {"linear": "added from its files"}
+
+
+@pytest.mark.parametrize("edited", ["before", "after"])
+def test_settings_that_were_edited_during_a_rebuild_make_no_second_run(
+    edited: str, project: Path, built: Project
+) -> None:
+    """The training took those of before or after the edit, and dvc.lock has the same."""
+    experiment = built.experiments["linear"]
+    other = experiment.model_copy(update={"training": experiment.training.model_copy(update={"seed": 99})})
+    changed = built.model_copy(update={"experiments": {**built.experiments, "linear": other}})
+    trained, given = (changed, built) if edited == "before" else (built, changed)
+    with tracking.training_run("linear") as run:
+        run_training(trained, run)
+    seed = trained.experiments["linear"].training.seed
+    lock(MODEL_MD5, **{"experiments.linear.training": {"seed": seed}, "runtime": {"threads": 4, "device": "cpu"}})
+    assert backfill(given, ["linear"]) == {"linear": "completed"}
+    (logged,) = runs_in(project)
+    assert logged.data.params["training.seed"] == str(seed)
+
+
+def test_a_run_is_added_with_the_settings_of_its_training(project: Path, built: Project) -> None:
+    model = {"family": "boosting", "n_estimators": 9}
+    locked = {"experiments.linear.training": {"seed": 99}, "experiments.linear.model": model}
+    lock(MODEL_MD5, **locked, runtime={"device": "gpu"})
+    assert backfill(built, ["linear"]) == {"linear": "added from its files"}
+    (run,) = runs_in(project)
+    found = [run.data.params[key] for key in ("input", "model.n_estimators", "training.seed")]
+    assert (found, run.data.tags["device"]) == (["line", "9", "99"], "gpu")
 
 
 def test_a_damaged_list_of_complete_runs_is_made_again(project: Path, built: Project) -> None:

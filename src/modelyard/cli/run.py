@@ -83,15 +83,13 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
     """
     console = Console()
     handle_termination_as_ctrl_c()
-    project = params.load()
-    published = params.load_published(project)
-    chosen = _chosen_stages(project, names, options.demo)
-    targets = [*chosen.values(), *_further_stages(project, chosen)] + ([] if names or options.demo else ["compare"])
+    project, published, chosen, targets = _read(names, options.demo)
     if options.dry:
         pipeline, unavailable = _plan(console, project, targets)
         print_plan(console, pipeline.stages, unavailable, options.verbose)
         return int(options.strict and bool(unavailable))
     with only_run(Path.cwd(), options.wait_seconds, console.print):
+        project, published, chosen, targets = _read(names, options.demo)  # edited, maybe, while this waited
         pipeline, unavailable = _plan(console, project, targets)
         if is_enabled():
             for warning in filter(None, _keys() if _any_heavy(pipeline.stages, StageState.WAITING) else ()):
@@ -131,6 +129,15 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
         if built:
             print_tracking_failures(built, are_added)
     return int(failed or (options.strict and bool(unavailable)))
+
+
+def _read(names: Sequence[str], demo: bool) -> tuple[Project, Published, dict[str, str], list[str]]:
+    """The settings, the published values, the evaluation stage of each chosen experiment, and all targets."""
+    project = params.load()
+    published = params.load_published(project)
+    chosen = _chosen_stages(project, names, demo)
+    targets = [*chosen.values(), *_further_stages(project, chosen)] + ([] if names or demo else ["compare"])
+    return project, published, chosen, targets
 
 
 def _keys() -> Iterator[str]:

@@ -11,14 +11,16 @@ from math import inf, isclose, isfinite
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from modelyard import models
-from modelyard.core.config import flatten
+from modelyard.core.config import flatten, nest
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_json, read_text, write_json
 from modelyard.data import inputs
 from modelyard.orchestration import dvc_lock
 from modelyard.params.fold_evaluation import EVALUATE
-from modelyard.params.project import Project
+from modelyard.params.project import AnyExperiment, Project
 from modelyard.params.results import ExperimentResults, evaluate_stage, results_of, train_stage
 from modelyard.tracking import lineage, queries
 from modelyard.tracking.queries import RunRecord
@@ -33,7 +35,7 @@ TOLERANCE = 1e-6  # relative: history.csv has nine digits
 class LockedExperiment:
     """An experiment with its results, and with its two stages as dvc.lock has them.
 
-    Of the device, settings say whether it is a GPU. `stage` is the name of the training stage.
+    Settings and device are those of its training. `stage` is the name of the training stage.
     """
 
     name: str
@@ -100,15 +102,25 @@ def backfill(project: Project, names: Iterable[str], recheck: bool = True) -> di
 
 def _locked_experiment(project: Project, name: str, stages: dict[str, dvc_lock.LockedStage]) -> LockedExperiment:
     section = project.section_of(name)
+    training = stages[train_stage(section, name)]
     return LockedExperiment(
         name=name,
-        settings=project.all_experiments[name].model_dump(mode="json"),
-        device=project.runtime.device,
+        settings=_settings_of_training(project, name, training),
+        device=training.params.get("runtime.device", project.runtime.device),
         results=results_of(project, name),
-        training=stages[train_stage(section, name)],
+        training=training,
         evaluation=stages[evaluate_stage(section, name)],
         stage=train_stage(section, name),
     )
+
+
+def _settings_of_training(project: Project, name: str, training: dvc_lock.LockedStage) -> dict[str, Any]:
+    """Every setting of an experiment: dvc.lock has those of its training, and params.yaml may have others by now."""
+    section, stated = project.section_of(name), project.all_experiments[name].model_dump(exclude_unset=True)
+    locked = nest(training.params).get(section, {}).get(name, {})
+    of_section = TypeAdapter[Any](Project.model_fields[section].rebuild_annotation())
+    experiment: AnyExperiment = of_section.validate_python({name: stated | locked})[name]
+    return experiment.model_dump(mode="json")
 
 
 def _find_run(experiment: LockedExperiment) -> RunRecord | None:
