@@ -17,6 +17,7 @@ from support.projects import edit, make_project
 from support.tables import assert_fits
 
 from modelyard import params
+from modelyard.cli import other_bytes
 from modelyard.cli import run as run_command
 from modelyard.cli.run import (
     LIBRARIES,
@@ -29,6 +30,7 @@ from modelyard.cli.run import (
     _write_cards,
 )
 from modelyard.core.errors import ModelyardError
+from modelyard.core.files import checksum
 from modelyard.orchestration import dvc_lock
 from modelyard.orchestration.scheduler import Stage, StageState
 from modelyard.params.project import BatchSettings, Project
@@ -231,19 +233,50 @@ def test_only_a_run_that_built_something_names_the_tag_of_its_runs(summary, monk
     assert "tags.rebuild" not in summary(evaluate__boston_mlp=StageState.UNCHANGED, compare=StageState.BUILT)
 
 
-@pytest.mark.parametrize("state", [StageState.BUILT, StageState.UNCHANGED])
-def test_the_cards_of_what_was_built_are_written_again(state: StageState, tmp_path: Path, monkeypatch):
+@pytest.mark.parametrize(
+    "state, of_these_metrics, is_written",
+    [
+        (StageState.BUILT, True, True),
+        (StageState.UNCHANGED, True, False),
+        (StageState.UNCHANGED, False, True),  # built by a run that was stopped before its end
+        (StageState.FAILED, False, False),
+    ],
+)
+def test_the_cards_of_what_was_built_are_written_again(
+    state: StageState, of_these_metrics: bool, is_written: bool, tmp_path: Path, monkeypatch
+):
     project = make_project(tmp_path / "project")
     monkeypatch.chdir(project)
     cards = [project / "results" / name / "card.md" for name in ("boston_mlp", "digits_cnn")]
+    md5 = checksum(cards[0].with_name("metrics.json"), "md5") if of_these_metrics else "0" * 32
+    old = f"old, of `{md5}`"
     for card in cards:
-        card.write_text("old")
+        card.write_text(old)
     stage = Stage("evaluate@boston_mlp", frozenset(), Path("log"), state)
     _write_cards(params.load(), {stage.name: stage})
-    assert [card.read_text() == "old" for card in cards] == [state is StageState.UNCHANGED, True]
+    assert [card.read_text() != old for card in cards] == [is_written, False]
     (project / "params.yaml").write_text("edited: in the meantime\n")
     _write_cards(params.load(ROOT / "params.yaml"), {stage.name: stage})
-    assert [card.exists() for card in cards] == [state is StageState.UNCHANGED, True], "none rather than an old one"
+    assert [card.exists() for card in cards] == [not is_written, True], "none rather than an old one"
+
+
+@pytest.mark.usefixtures("project")
+def test_a_run_that_is_stopped_says_which_results_have_other_bytes(monkeypatch):
+    """The next run finds them in dvc.lock."""
+
+    class Stopped:
+        def __init__(self) -> None:
+            self.stages = {"train@xor_mlp": Stage("train@xor_mlp", frozenset(), Path("log"), StageState.BUILT)}
+
+        def run(self, *_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_command, "_plan", lambda *_: (Stopped(), {}))
+    monkeypatch.setattr(other_bytes, "explain", lambda _, stages, __: f"other bytes: {', '.join(stages)}")
+    result = modelyard("run", "xor_mlp")
+    assert result.exit_code == 130
+    assert "Stopped. Finished stages are kept" in result.output
+    assert "other bytes: train@xor_mlp" in result.output
 
 
 def test_an_unknown_experiment_is_refused_with_the_nearest_name(project: Path):

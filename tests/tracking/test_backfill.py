@@ -10,7 +10,7 @@ from support.mlflow_runs import metric_history, runs_in
 from support.replications import replicated_project
 
 from modelyard import models, tracking
-from modelyard.core.files import read_json, write_json
+from modelyard.core.files import checksum, read_json, write_json
 from modelyard.data import inputs, readers
 from modelyard.experiments.evaluate import evaluate
 from modelyard.experiments.train import train
@@ -128,16 +128,38 @@ def test_a_run_of_an_earlier_version_with_a_tag_for_each_md5_is_complete(project
     assert backfill(built, ["linear"]) == {}
 
 
-@pytest.mark.parametrize("text, is_logged", [("its metrics.json `c`", True), ("its metrics.json `b`", False)])
-def test_the_card_of_these_results_is_logged_and_linked(
-    text: str, is_logged: bool, project: Path, built: Project
-) -> None:
-    (RESULTS / "card.md").write_text(text)
-    backfill(built, ["linear"])
+def write_card(metrics_md5: str = "") -> None:
+    """Write a card of the results, or of others."""
+    md5 = metrics_md5 or checksum(RESULTS / "metrics.json", "md5")
+    (RESULTS / "card.md").write_text(f"its metrics.json `{md5}`")
+
+
+def has_card(project: Path) -> tuple[bool, bool]:
+    """Whether the only run has a card, and whether its description links it."""
     (run,) = runs_in(project)
     files = [file.path for file in mlflow.MlflowClient().list_artifacts(run.info.run_id)]
     link = f"[Model card](#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts/card.md?"
-    assert ("card.md" in files, link in run.data.tags["mlflow.note.content"]) == (is_logged, is_logged)
+    return "card.md" in files, link in run.data.tags["mlflow.note.content"]
+
+
+@pytest.mark.parametrize("md5, is_logged", [("", True), ("0" * 32, False)])
+def test_the_card_of_these_results_is_logged_and_linked(
+    md5: str, is_logged: bool, project: Path, built: Project
+) -> None:
+    write_card(md5)
+    backfill(built, ["linear"])
+    assert has_card(project) == (is_logged, is_logged)
+
+
+@pytest.mark.parametrize("recheck", [True, False])
+def test_a_card_that_is_written_after_the_run_was_complete_is_added(
+    recheck: bool, project: Path, built: Project
+) -> None:
+    backfill(built, ["linear"])
+    write_card()
+    assert backfill(built, ["linear"], recheck) == {"linear": "completed"}
+    assert has_card(project) == (True, True)
+    assert backfill(built, ["linear"]) == backfill(built, ["linear"], recheck=False) == {}
 
 
 def test_a_complete_run_needs_nothing(project: Path, built: Project) -> None:
