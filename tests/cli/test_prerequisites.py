@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from support.paths import ROOT
 from support.pipelines import editing
 
 from modelyard import params
@@ -51,6 +52,36 @@ def test_failures_are_the_failed_stages_with_the_end_of_their_logs(tmp_path: Pat
         for name, state in {"fetch@a": StageState.FAILED, "fetch@b": StageState.BUILT}.items()
     }
     assert failures(stages) == {"fetch@a": "\n".join(f"line {number}" for number in range(8, 20))}
+
+
+def test_the_machine_of_a_stage_is_recorded_once_when_it_has_ended(tmp_path: Path, monkeypatch):
+    """A run that is killed later has no end."""
+    recorded, watched = [], []
+    monkeypatch.setattr(prerequisites.lineage, "record", lambda stages, *_: recorded.append([*stages]))
+    stages = {name: Stage(name, frozenset(), tmp_path / "log", has_run=True) for name in ("train@a", "train@b")}
+    watch = prerequisites.recording_lineage(params.load(ROOT / "params.yaml"), watched.append)
+    for name in stages:
+        stages[name].state = StageState.BUILT
+        watch(stages)
+    watch(stages)
+    assert recorded == [["train@a"], ["train@b"], []]
+    assert watched == [stages] * 3
+
+
+def test_a_stage_is_recorded_later_where_dvc_lock_cannot_be_read_at_once(tmp_path: Path, monkeypatch):
+    recorded: list[list[str]] = []
+
+    def record(stages: dict, *_: object) -> None:
+        recorded.append([*stages])
+        if len(recorded) == 1:
+            raise ModelyardError("dvc.lock: unresolved merge conflict")
+
+    monkeypatch.setattr(prerequisites.lineage, "record", record)
+    stage = Stage("train@a", frozenset(), tmp_path / "log", StageState.BUILT, has_run=True)
+    watch = prerequisites.recording_lineage(params.load(ROOT / "params.yaml"), lambda _: None)
+    for _ in range(2):
+        watch({stage.name: stage})
+    assert recorded == [["train@a"], ["train@a"]]
 
 
 def test_a_required_stage_that_failed_is_an_error_with_the_end_of_its_log(tmp_path: Path, monkeypatch):

@@ -3,7 +3,8 @@
 import json
 import subprocess
 import sys
-from contextlib import chdir
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
 from io import StringIO
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from support.projects import edit, make_project
 from support.tables import assert_fits
 
 from modelyard import params
+from modelyard.cli import other_bytes
+from modelyard.cli import run as run_command
 from modelyard.cli.run import (
     LIBRARIES,
     _keys,
@@ -26,9 +29,11 @@ from modelyard.cli.run import (
     _unavailable_data,
     _write_cards,
 )
+from modelyard.core.errors import ModelyardError
+from modelyard.core.files import checksum
 from modelyard.orchestration import dvc_lock
 from modelyard.orchestration.scheduler import Stage, StageState
-from modelyard.params.project import BatchSettings
+from modelyard.params.project import BatchSettings, Project
 from modelyard.tracking.environment import REBUILD
 
 STAGES = {
@@ -228,19 +233,50 @@ def test_only_a_run_that_built_something_names_the_tag_of_its_runs(summary, monk
     assert "tags.rebuild" not in summary(evaluate__boston_mlp=StageState.UNCHANGED, compare=StageState.BUILT)
 
 
-@pytest.mark.parametrize("state", [StageState.BUILT, StageState.UNCHANGED])
-def test_the_cards_of_what_was_built_are_written_again(state: StageState, tmp_path: Path, monkeypatch):
+@pytest.mark.parametrize(
+    "state, of_these_metrics, is_written",
+    [
+        (StageState.BUILT, True, True),
+        (StageState.UNCHANGED, True, False),
+        (StageState.UNCHANGED, False, True),  # built by a run that was stopped before its end
+        (StageState.FAILED, False, False),
+    ],
+)
+def test_the_cards_of_what_was_built_are_written_again(
+    state: StageState, of_these_metrics: bool, is_written: bool, tmp_path: Path, monkeypatch
+):
     project = make_project(tmp_path / "project")
     monkeypatch.chdir(project)
     cards = [project / "results" / name / "card.md" for name in ("boston_mlp", "digits_cnn")]
+    md5 = checksum(cards[0].with_name("metrics.json"), "md5") if of_these_metrics else "0" * 32
+    old = f"old, of `{md5}`"
     for card in cards:
-        card.write_text("old")
+        card.write_text(old)
     stage = Stage("evaluate@boston_mlp", frozenset(), Path("log"), state)
     _write_cards(params.load(), {stage.name: stage})
-    assert [card.read_text() == "old" for card in cards] == [state is StageState.UNCHANGED, True]
+    assert [card.read_text() != old for card in cards] == [is_written, False]
     (project / "params.yaml").write_text("edited: in the meantime\n")
     _write_cards(params.load(ROOT / "params.yaml"), {stage.name: stage})
-    assert [card.exists() for card in cards] == [state is StageState.UNCHANGED, True], "none rather than an old one"
+    assert [card.exists() for card in cards] == [not is_written, True], "none rather than an old one"
+
+
+@pytest.mark.usefixtures("project")
+def test_a_run_that_is_stopped_says_which_results_have_other_bytes(monkeypatch):
+    """The next run finds them in dvc.lock."""
+
+    class Stopped:
+        def __init__(self) -> None:
+            self.stages = {"train@xor_mlp": Stage("train@xor_mlp", frozenset(), Path("log"), StageState.BUILT)}
+
+        def run(self, *_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_command, "_plan", lambda *_: (Stopped(), {}))
+    monkeypatch.setattr(other_bytes, "explain", lambda _, stages, __: f"other bytes: {', '.join(stages)}")
+    result = modelyard("run", "xor_mlp")
+    assert result.exit_code == 130
+    assert "Stopped. Finished stages are kept" in result.output
+    assert "other bytes: train@xor_mlp" in result.output
 
 
 def test_an_unknown_experiment_is_refused_with_the_nearest_name(project: Path):
@@ -265,6 +301,24 @@ def test_a_wrong_published_value_stops_a_run_before_any_work(project: Path):
     assert result.exit_code == 1
     assert "error: published.yaml has a mistake; nothing was run.\n  boston_mlp.metrics.mea (line " in result.output
     assert not (project / "data").exists()
+
+
+def test_settings_that_are_edited_while_it_waits_for_another_run_are_those_of_the_run(project: Path, monkeypatch):
+    planned = []
+
+    @contextmanager
+    def waits(*_: object) -> Iterator[None]:
+        edit(project / "params.yaml", "runtime", "threads", value=3)
+        yield
+
+    def plan(_: object, read: Project, targets: list[str]) -> None:
+        planned.append((read.runtime.threads, targets[0]))
+        raise ModelyardError("enough")
+
+    monkeypatch.setattr(run_command, "only_run", waits)
+    monkeypatch.setattr(run_command, "_plan", plan)
+    assert "error: enough" in modelyard("run", "xor_mlp").output
+    assert planned == [(3, "evaluate@xor_mlp")]
 
 
 def test_a_wrong_claim_does_not_stop_a_run(clone: Path, run: Run):

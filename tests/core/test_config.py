@@ -20,6 +20,7 @@ from modelyard.core.config import (
     flatten,
     in_yaml,
     load_once,
+    nest,
     parse,
     parse_yaml,
     read_yaml,
@@ -204,7 +205,9 @@ def test_advice_for_a_setting_is_its_present_name_if_it_was_renamed(word: str, a
 
 
 def test_nested_values_are_flattened_to_dotted_keys_and_empty_sections_are_kept():
-    assert flatten({"a": {"b": {"c": 1}, "d": {}}, "e": (2,)}) == {"a.b.c": 1, "a.d": {}, "e": (2,)}
+    nested, flat = {"a": {"b": {"c": 1}, "d": {}}, "e": (2,)}, {"a.b.c": 1, "a.d": {}, "e": (2,)}
+    assert flatten(nested) == flat
+    assert nest(flat) == nested
 
 
 def test_all_values_of_settings_include_those_that_are_left_out_of_files():

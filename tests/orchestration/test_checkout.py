@@ -16,8 +16,9 @@ HERE = Checkout("here:/a", "a" * 40, (), "1" * 64, "2" * 64, {"numpy": "2.0", "p
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     git(tmp_path, "init", "-q")
-    for name in ("params.yaml", "requirements.lock", "dvc.lock", "pipeline/train.py", "results/a.json"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    results = ("results/a.json", "pretrained/results/b/metrics.json")
+    for name in ("params.yaml", "requirements.lock", "dvc.lock", "pipeline/train.py", *results):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("1\n")
     git(tmp_path, "add", "-A")
     git(tmp_path, "commit", "-qm", "first")
@@ -54,7 +55,8 @@ def test_only_the_processor_may_be_mixed():
 def test_what_stages_write_is_no_change_and_what_they_read_is_one(root: Path):
     before = describe(root)
     (root / "dvc.lock").write_text("2\n")
-    (root / "results" / "a.json").write_text("2\n")
+    for name in ("results/a.json", "pretrained/results/b/metrics.json"):
+        (root / name).write_text("2\n")
     assert describe(root) == before
     (root / "params.yaml").write_text("2\n")
     assert describe(root).changed == ("params.yaml",)

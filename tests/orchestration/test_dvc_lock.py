@@ -68,6 +68,12 @@ def test_every_locked_file_and_folder_has_the_md5_that_dvc_wrote(project: Path) 
     assert stages["train@one"].outs.keys() == {"results/one/model"}
 
 
+@pytest.mark.parametrize("is_plain", [True, False])
+def test_the_names_are_those_of_all_stages(is_plain: bool, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dvc_lock, "is_plain", lambda _: is_plain)
+    assert dvc_lock.names(project) == dvc_lock.read(project).keys()
+
+
 def test_single_stages_are_read_without_parsing_the_others(project: Path, monkeypatch) -> None:
     names = ["train@one", "pretrained/dvc.yaml:train@one", "train@none"]
     everything = dvc_lock.read(project)

@@ -21,6 +21,7 @@ SUB_STAGES = {
     "count": {"deps": [{"path": "count.py"}, {"path": "../shared/a.py"}], "outs": [{"path": "count.txt"}]},
     "sum@a": {"deps": [{"path": "settings/a.json"}], "outs": [{"path": "results/a/sum"}]},
 }
+TARGETS = ("train@a", "sub/dvc.yaml:count", "sub/dvc.yaml:sum@a")
 SUB_PIPELINE = "stages: {sum: {foreach: [a], do: {wdir: .., cmd: sum}}}"
 FILES = (
     "dvc.yaml", "params.yaml", ".dvcignore", "src/package/train.py", "src/package/helper.py", "own.csv",
@@ -59,7 +60,7 @@ def files_of(folder: Path) -> set[str]:
 
 def test_it_has_the_sources_and_kept_outputs_and_no_results(root: Path) -> None:
     before = {name: (root / name).read_text() for name in FILES}
-    with scratch_copy(root, ["fetch@a", "fetch@never_run"]) as folder:
+    with scratch_copy(root, TARGETS, ["fetch@a", "fetch@never_run"]) as folder:
         assert files_of(folder) == {*FILES, "dvc.lock", "sub/dvc.lock", ".dvc/config"}
         for name in FILES:
             assert not (folder / name).is_symlink()
@@ -67,36 +68,57 @@ def test_it_has_the_sources_and_kept_outputs_and_no_results(root: Path) -> None:
     assert {name: (root / name).read_text() for name in FILES} == before
 
 
+def test_what_only_other_stages_need_is_left_out(root: Path) -> None:
+    """Of the target and what it is made from, through folders that stages make or that hold what they make."""
+    for name in ("a", "b", "c", "incoming"):
+        (root / name).mkdir()
+        (root / name / "file").touch()
+    stages = {
+        "raw": {"deps": [{"path": "a/file"}], "outs": [{"path": "data/raw"}]},
+        "inputs": {
+            "deps": [{"path": "b/file"}, {"path": "data/raw/x.csv"}],
+            "outs": [{"path": "made/inputs/training"}],
+        },
+        "train": {"deps": [{"path": "c/file"}, {"path": "made/inputs"}], "outs": [{"path": "results/model"}]},
+        "batch": {"deps": [{"path": "incoming/file"}, {"path": "results/model"}], "outs": [{"path": "predicted.csv"}]},
+    }
+    write_lock(root, stages)
+    with scratch_copy(root, ["train"]) as folder:
+        assert {path.name for path in folder.iterdir() if path.is_dir()} == {".dvc", "a", "b", "c", "sub"}
+    with scratch_copy(root, ["inputs"]) as folder:
+        assert {path.name for path in folder.iterdir() if path.is_dir()} == {".dvc", "a", "b", "sub"}
+
+
 @pytest.mark.parametrize("path", ["../beside.csv", "../temporary", ".", "src/../.."])
 def test_nothing_outside_the_project_is_copied(path: str, root: Path) -> None:
     (root.parent / "beside.csv").touch()
     write_lock(root, {"train@a": {"deps": [{"path": path}, {"path": "own.csv"}], "outs": [{"path": path}]}})
-    with scratch_copy(root, ["train@a"]) as folder:
+    with scratch_copy(root, ["train@a"], ["train@a"]) as folder:
         assert (folder / "own.csv").exists()
         assert not (folder / "src").exists()
         assert list(folder.parent.iterdir()) == [folder]
 
 
 def test_what_is_put_beside_the_copy_is_not_left(root: Path) -> None:
-    with scratch_copy(root, []) as folder:
+    with scratch_copy(root, TARGETS) as folder:
         (folder / "../beside.csv").touch()
     assert not list((root.parent / "temporary").iterdir())
 
 
 def test_links_that_lead_nowhere_are_passed_over(root: Path) -> None:
     (root / "src" / "package" / ".#train.py").symlink_to("someone@somewhere.1234")  # of Emacs, while a file is edited
-    with scratch_copy(root, []) as folder:
+    with scratch_copy(root, TARGETS) as folder:
         assert (folder / "src" / "package" / "train.py").exists()
 
 
 def test_outputs_that_are_not_kept_are_left_out(root: Path) -> None:
-    with scratch_copy(root, []) as folder:
+    with scratch_copy(root, TARGETS) as folder:
         assert not (folder / "data").exists()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError()])
 def test_nothing_is_left_after_an_error(error: BaseException, root: Path) -> None:
-    with pytest.raises(type(error)), scratch_copy(root, []):
+    with pytest.raises(type(error)), scratch_copy(root, TARGETS):
         raise error
     assert not list((root.parent / "temporary").iterdir())
 
@@ -106,6 +128,6 @@ def test_nothing_is_left_after_a_full_disk(root: Path, monkeypatch: pytest.Monke
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(shutil, "copytree", full)
-    with pytest.raises(OSError, match="No space left"), scratch_copy(root, []):
+    with pytest.raises(OSError, match="No space left"), scratch_copy(root, TARGETS):
         pass
     assert not list((root.parent / "temporary").iterdir())

@@ -205,6 +205,14 @@ def test_results_of_other_settings_than_those_of_params_yaml_are_told_apart(chan
     assert list(with_other_settings(PROJECT, state)) == ["boston_mlp"] * is_other
 
 
+@pytest.mark.parametrize("threads, others", [(4, set()), (8, {"boston_mlp", "mnist_transfer"})])
+def test_results_of_another_runtime_are_told_apart(threads: int, others: set[str]) -> None:
+    settings = read_yaml(ROOT / "params.yaml")
+    locked = flatten(settings | {"runtime": settings["runtime"] | {"threads": threads}})
+    stages = {"train@boston_mlp": locked, "train_transfer@mnist_transfer": locked}
+    assert set(with_other_settings(PROJECT, ProjectState(settings, {}, {}, {}, stages, {}))) == others
+
+
 @pytest.mark.parametrize(
     "section, key, others",
     [

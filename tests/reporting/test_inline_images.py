@@ -50,7 +50,16 @@ def test_the_caption_follows_from_the_file_name(tmp_path: Path) -> None:
     assert image.caption == "Learning curve"
 
 
-@pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n cut short"])
+def damaged_png() -> bytes:
+    """An image with pixels in several chunks, of which the second has a name that is none."""
+    content = io.BytesIO()
+    Image.fromarray(noise(200, 200, 3)).save(content, "PNG")
+    whole = content.getvalue()
+    second = whole.index(b"IDAT", whole.index(b"IDAT") + 4)
+    return whole[:second] + b"\x00\xff\x00\xff" + whole[second + 4 :]
+
+
+@pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n cut short", damaged_png()])
 def test_an_unreadable_image_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "broken.png").write_bytes(content)
     with pytest.raises(ModelyardError, match=r"figures/broken\.png: not a readable image"):

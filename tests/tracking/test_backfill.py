@@ -10,7 +10,7 @@ from support.mlflow_runs import metric_history, runs_in
 from support.replications import replicated_project
 
 from modelyard import models, tracking
-from modelyard.core.files import read_json, write_json
+from modelyard.core.files import checksum, read_json, write_json
 from modelyard.data import inputs, readers
 from modelyard.experiments.evaluate import evaluate
 from modelyard.experiments.train import train
@@ -47,12 +47,13 @@ def run_training(settings: Project, run: tracking.Run) -> None:
     train(settings.experiments["linear"], settings.runtime, TRAINING, RESULTS / "model", RESULTS / "history.csv", run)
 
 
-def lock(model_md5: str) -> None:
-    """Write dvc.lock as after a rebuild."""
+def lock(model_md5: str, **settings: object) -> None:
+    """Write dvc.lock as after a rebuild, of a training with these settings; of an earlier version it has none."""
     stages = {
         "train@linear": {
             "cmd": "train",
             "deps": [{"path": "src/a.py", "md5": "a"}, {"path": TRAINING.as_posix(), "md5": "b"}],
+            "params": {"params.yaml": settings},
             "outs": [{"path": f"{RESULTS}/model", "md5": model_md5}],
         },
         "evaluate@linear": {
@@ -127,16 +128,38 @@ def test_a_run_of_an_earlier_version_with_a_tag_for_each_md5_is_complete(project
     assert backfill(built, ["linear"]) == {}
 
 
-@pytest.mark.parametrize("text, is_logged", [("its metrics.json `c`", True), ("its metrics.json `b`", False)])
-def test_the_card_of_these_results_is_logged_and_linked(
-    text: str, is_logged: bool, project: Path, built: Project
-) -> None:
-    (RESULTS / "card.md").write_text(text)
-    backfill(built, ["linear"])
+def write_card(metrics_md5: str = "") -> None:
+    """Write a card of the results, or of others."""
+    md5 = metrics_md5 or checksum(RESULTS / "metrics.json", "md5")
+    (RESULTS / "card.md").write_text(f"its metrics.json `{md5}`")
+
+
+def has_card(project: Path) -> tuple[bool, bool]:
+    """Whether the only run has a card, and whether its description links it."""
     (run,) = runs_in(project)
     files = [file.path for file in mlflow.MlflowClient().list_artifacts(run.info.run_id)]
     link = f"[Model card](#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts/card.md?"
-    assert ("card.md" in files, link in run.data.tags["mlflow.note.content"]) == (is_logged, is_logged)
+    return "card.md" in files, link in run.data.tags["mlflow.note.content"]
+
+
+@pytest.mark.parametrize("md5, is_logged", [("", True), ("0" * 32, False)])
+def test_the_card_of_these_results_is_logged_and_linked(
+    md5: str, is_logged: bool, project: Path, built: Project
+) -> None:
+    write_card(md5)
+    backfill(built, ["linear"])
+    assert has_card(project) == (is_logged, is_logged)
+
+
+@pytest.mark.parametrize("recheck", [True, False])
+def test_a_card_that_is_written_after_the_run_was_complete_is_added(
+    recheck: bool, project: Path, built: Project
+) -> None:
+    backfill(built, ["linear"])
+    write_card()
+    assert backfill(built, ["linear"], recheck) == {"linear": "completed"}
+    assert has_card(project) == (True, True)
+    assert backfill(built, ["linear"]) == backfill(built, ["linear"], recheck=False) == {}
 
 
 def test_a_complete_run_needs_nothing(project: Path, built: Project) -> None:
@@ -198,6 +221,34 @@ def test_an_untracked_training_with_other_settings_that_gives_the_same_bytes_is_
     other = experiment.model_copy(update={"training": experiment.training.model_copy(update={"seed": 99})})
     again = built.model_copy(update={"experiments": {**built.experiments, "linear": other}})
     assert backfill(again, ["linear"], recheck=False) == {"linear": "added from its files"}
+
+
+@pytest.mark.parametrize("edited", ["before", "after"])
+def test_settings_that_were_edited_during_a_rebuild_make_no_second_run(
+    edited: str, project: Path, built: Project
+) -> None:
+    """The training took those of before or after the edit, and dvc.lock has the same."""
+    experiment = built.experiments["linear"]
+    other = experiment.model_copy(update={"training": experiment.training.model_copy(update={"seed": 99})})
+    changed = built.model_copy(update={"experiments": {**built.experiments, "linear": other}})
+    trained, given = (changed, built) if edited == "before" else (built, changed)
+    with tracking.training_run("linear") as run:
+        run_training(trained, run)
+    seed = trained.experiments["linear"].training.seed
+    lock(MODEL_MD5, **{"experiments.linear.training": {"seed": seed}, "runtime": {"threads": 4, "device": "cpu"}})
+    assert backfill(given, ["linear"]) == {"linear": "completed"}
+    (logged,) = runs_in(project)
+    assert logged.data.params["training.seed"] == str(seed)
+
+
+def test_a_run_is_added_with_the_settings_of_its_training(project: Path, built: Project) -> None:
+    model = {"family": "boosting", "n_estimators": 9}
+    locked = {"experiments.linear.training": {"seed": 99}, "experiments.linear.model": model}
+    lock(MODEL_MD5, **locked, runtime={"device": "gpu"})
+    assert backfill(built, ["linear"]) == {"linear": "added from its files"}
+    (run,) = runs_in(project)
+    found = [run.data.params[key] for key in ("input", "model.n_estimators", "training.seed")]
+    assert (found, run.data.tags["device"]) == (["line", "9", "99"], "gpu")
 
 
 def test_a_damaged_list_of_complete_runs_is_made_again(project: Path, built: Project) -> None:

@@ -39,9 +39,11 @@ def test_a_run_names_its_commit_stage_rebuild_and_notebook(repository: Path, mon
 
 
 def test_files_that_stages_write_are_no_changes(repository: Path) -> None:
-    for name in ("results/metrics.json", "dvc.lock"):
+    for name in ("results/metrics.json", "dvc.lock", "pretrained/results/vgg/metrics.json", "pretrained/dvc.lock"):
+        (repository / name).parent.mkdir(parents=True, exist_ok=True)
         (repository / name).write_text("rebuilt")
-    assert environment.environment_tags()["git_dirty"] == "false"
+    tags = environment.environment_tags()
+    assert (tags["git_dirty"], tags.get("git_new")) == ("false", None)
     assert environment.uncommitted_patch() == b""
 
 

@@ -75,6 +75,38 @@ def test_a_run_with_changes_is_built_again_from_its_patch(root: Path) -> None:
     assert "add these files, which were not in git: src/new.py" in text
 
 
+def test_changed_data_is_named_and_has_no_patch(root: Path) -> None:
+    only_data = with_tags({"git_dirty": "true", "git_changed": "houses.csv", "git_left_out": "houses.csv"})
+    text = explain(only_data, {}, root)
+    assert "changes.patch" not in text
+    assert "replace these files of data, whose changes no run holds, with those of then: houses.csv" in text
+    both = with_tags({"git_changed": "houses.csv, params.yaml", "git_left_out": "houses.csv"})
+    assert "git apply --whitespace=nowarn changes.patch" in explain(both, {}, root)
+    assert "with those of then: houses.csv" in explain(both, {}, root)
+
+
+@pytest.mark.parametrize(
+    "name, group, command",
+    [
+        ("trial 3", "study digits_cnn 2026-01-02T03:04:05+00:00", "modelyard tune"),
+        ("x seed 2", "confirmation of digits_cnn x 12ab", "modelyard tune --confirm"),
+        ("x seed 2", "replication x 12ab", "modelyard replicate, or modelyard promote --seeds"),
+        ("check x", "check 12ab", "modelyard check"),
+        ("other", "of a later version", "another command than modelyard run"),
+    ],
+)
+def test_a_run_that_no_stage_made_names_the_command_that_did(name: str, group: str, command: str, root: Path) -> None:
+    text = explain(replace(with_tags({"group": group}), name=name), {}, root)
+    assert text.endswith(f"No stage of the pipeline made it: it is of {command}. Run that again, at the same commit.")
+    assert "MD5s" not in text, "a backfill logs none of it"
+
+
+def test_a_name_with_spaces_is_quoted(root: Path) -> None:
+    text = explain(replace(RUN, name="x renamed"), {}, root)
+    assert "git worktree add '../x renamed-0123456789' 0123456789" in text
+    assert "modelyard run 'x renamed'" in text
+
+
 def test_an_address_of_the_environment_is_not_set_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql+psycopg://ann:hush@db/runs")
     text = explain(with_tags({"git_changed": "params.yaml"}), {}, root)

@@ -1,6 +1,7 @@
 """Brings the pipeline stages that a command needs up to date before the command starts its own work."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -38,6 +39,9 @@ LIBRARIES = (
 )
 """What training and evaluation import: once for all stages, because that takes seconds."""
 
+Watch = Callable[[Mapping[str, Stage]], None]
+"""What a pipeline calls with all stages whenever one starts or ends."""
+
 
 def report_package_changes(console: Console) -> None:
     """Note which code of the package is installed, on which stages depend, and print what of it has changed."""
@@ -68,10 +72,21 @@ def default_jobs() -> int:
     return max(1, min(core_count(), by_memory))
 
 
-def record_lineage(project: Project, stages: Iterable[Stage]) -> None:
-    """Record the machine of each stage whose command has run, also of a run that was stopped."""
-    computed = {stage.name: stage.machine for stage in stages if stage.is_computed}
-    lineage.record(computed, project.runtime, Path.cwd())
+def recording_lineage(project: Project, watch: Watch) -> Watch:
+    """Return `watch`, but that it also records the machine of each stage when its command has ended.
+
+    Not at the end of a run, which may be killed before.
+    """
+    recorded: set[str] = set()
+
+    def watch_and_record(stages: Mapping[str, Stage]) -> None:
+        watch(stages)
+        ended = {name: stage.machine for name, stage in stages.items() if stage.is_computed and name not in recorded}
+        with suppress(ModelyardError):  # a dvc.lock that somebody edits right now: tried again after the next stage
+            lineage.record(ended, project.runtime, Path.cwd())
+            recorded.update(ended)
+
+    return watch_and_record
 
 
 def run_stages(targets: Collection[str], console: Console, jobs: int = 1) -> dict[str, Stage]:
@@ -87,11 +102,8 @@ def run_stages(targets: Collection[str], console: Console, jobs: int = 1) -> dic
             project = params.load()
             refuse_edited_files(project, pipeline.stages)
             pipeline.find_unchanged()
-        try:
-            with StageDisplay(console, pipeline) as display:
-                pipeline.run(jobs, display.show)
-        finally:
-            record_lineage(project, pipeline.stages.values())
+        with StageDisplay(console, pipeline) as display:
+            pipeline.run(jobs, recording_lineage(project, display.show))
         return pipeline.stages
 
 

@@ -25,7 +25,7 @@ from modelyard.cli.prerequisites import (
     LIBRARIES,
     LOG_LINES,
     default_jobs,
-    record_lineage,
+    recording_lineage,
     refuse_edited_files,
     report_package_changes,
 )
@@ -47,6 +47,7 @@ from modelyard.params.results import (
     contract_stage,
     evaluate_stage,
     export_stage,
+    results_of,
     train_stage,
 )
 from modelyard.tracking import is_enabled, report_relocation
@@ -83,15 +84,13 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
     """
     console = Console()
     handle_termination_as_ctrl_c()
-    project = params.load()
-    published = params.load_published(project)
-    chosen = _chosen_stages(project, names, options.demo)
-    targets = [*chosen.values(), *_further_stages(project, chosen)] + ([] if names or options.demo else ["compare"])
+    project, published, chosen, targets = _read(names, options.demo)
     if options.dry:
         pipeline, unavailable = _plan(console, project, targets)
         print_plan(console, pipeline.stages, unavailable, options.verbose)
         return int(options.strict and bool(unavailable))
     with only_run(Path.cwd(), options.wait_seconds, console.print):
+        project, published, chosen, targets = _read(names, options.demo)  # edited, maybe, while this waited
         pipeline, unavailable = _plan(console, project, targets)
         if is_enabled():
             for warning in filter(None, _keys() if _any_heavy(pipeline.stages, StageState.WAITING) else ()):
@@ -102,6 +101,7 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
         jobs = options.engine.jobs or _default_jobs(pipeline.stages.values())
         before = other_bytes.recorded(pipeline.stages)
         imports = not options.engine.scheduler and _any_heavy(pipeline.stages, StageState.WAITING, PRELOADED)
+        is_stopped = False
         with (
             running_server(LIBRARIES if imports else ()),
             _engine(pipeline, options.engine, console, jobs) as engine,
@@ -112,16 +112,18 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
                 _note_batches(project, stages)
                 display.show(stages)
 
+            recording = recording_lineage(project, watch)
             try:
-                pipeline.run(None, watch, TOLERANT, engine, stays=lambda stage: not _is_heavy(stage, ELSEWHERE))
+                pipeline.run(None, recording, TOLERANT, engine, stays=lambda stage: not _is_heavy(stage, ELSEWHERE))
             except KeyboardInterrupt:
                 console.print("\nStopped. Finished stages are kept; run again to continue.")
-                return INTERRUPTED
-            finally:
-                record_lineage(project, pipeline.stages.values())
-    _print_summary(console, project, published, chosen, pipeline.stages, unavailable, options.verbose)
-    if text := other_bytes.explain(before, pipeline.stages, project.runtime):
+                is_stopped = True
+    if not is_stopped:
+        _print_summary(console, project, published, chosen, pipeline.stages, unavailable, options.verbose)
+    if text := other_bytes.explain(before, pipeline.stages, project.runtime):  # the next run finds these in dvc.lock
         _print_unwrapped(console, text)
+    if is_stopped:
+        return INTERRUPTED
     failed = any(stage.state is StageState.FAILED for stage in pipeline.stages.values())
     _write_cards(project, pipeline.stages)
     complete = [name for name, stage in chosen.items() if pipeline.stages[stage].state in SUCCEEDED]
@@ -133,6 +135,15 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
     return int(failed or (options.strict and bool(unavailable)))
 
 
+def _read(names: Sequence[str], demo: bool) -> tuple[Project, Published, dict[str, str], list[str]]:
+    """The settings, the published values, the evaluation stage of each chosen experiment, and all targets."""
+    project = params.load()
+    published = params.load_published(project)
+    chosen = _chosen_stages(project, names, demo)
+    targets = [*chosen.values(), *_further_stages(project, chosen)] + ([] if names or demo else ["compare"])
+    return project, published, chosen, targets
+
+
 def _keys() -> Iterator[str]:
     """A warning of what looks like a key, or "", for each text that is stored with the runs."""
     yield warn_of_keys_in(uncommitted_patch())
@@ -141,20 +152,26 @@ def _keys() -> Iterator[str]:
 
 
 def _write_cards(project: Project, stages: Mapping[str, Stage]) -> None:
-    """Write the cards of the experiments that were built now; a card that cannot be written is removed, as outdated."""
-    done = {name for name, stage in stages.items() if stage.state is StageState.BUILT}
-    built = [
-        name
-        for name in project.all_experiments
-        if done & {stage(project.section_of(name), name) for stage in (train_stage, evaluate_stage)}
-    ]
-    if not built:
+    """Write the cards of the experiments that were built, now or by a run that was stopped before its end.
+
+    A card that cannot be written is removed, as outdated.
+    """
+    outdated = [name for name in project.all_experiments if _is_card_outdated(project, name, stages)]
+    if not outdated:
         return
     from modelyard.reporting.model_cards import CardSources, read_cards, write_cards
 
-    write_cards(Path.cwd(), project, dict.fromkeys(built))
+    write_cards(Path.cwd(), project, dict.fromkeys(outdated))
     with suppress(ModelyardError):  # settings that were edited in the meantime are no reason to fail a build
-        write_cards(Path.cwd(), project, read_cards(CardSources.read(Path.cwd()), built))
+        write_cards(Path.cwd(), project, read_cards(CardSources.read(Path.cwd()), outdated))
+
+
+def _is_card_outdated(project: Project, name: str, stages: Mapping[str, Stage]) -> bool:
+    train, evaluate = (stages.get(stage(project.section_of(name), name)) for stage in (train_stage, evaluate_stage))
+    if any(stage and stage.state is StageState.BUILT for stage in (train, evaluate)):
+        return True
+    is_current = evaluate is not None and evaluate.state is StageState.UNCHANGED
+    return is_current and not results_of(project, name).has_card
 
 
 def _plan(console: Console, project: Project, targets: Collection[str]) -> tuple[Pipeline, dict[str, str]]:

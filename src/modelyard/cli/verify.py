@@ -41,14 +41,15 @@ def verify(names: Sequence[str], jobs: int | None, only_bytes: bool, as_json: bo
     # The stages of the copy are started with this Python, and log no runs.
     os.environ |= {"MODELYARD_PYTHON": sys.executable, "MODELYARD_TRACKING": "off"}
     os.environ.pop("DVC_ROOT", None)
-    targets = {name: own_stages(project, name, root) for name in dict.fromkeys(names)}
+    own_by_name = {name: own_stages(project, name, root) for name in dict.fromkeys(names)}
+    targets = [*chain.from_iterable(own_by_name.values())]
     fetched = {f"fetch@{dataset}" for name in names for dataset in _datasets(project, name)}
     try:
-        with scratch_copy(root, fetched) as folder, chdir(folder):
+        with scratch_copy(root, targets, fetched) as folder, chdir(folder):
             link_own_files(project, root, folder)
             with running_server(LIBRARIES):
-                stages = run_stages([*chain.from_iterable(targets.values())], console, jobs or default_jobs())
-            found = [_verify(project, name, root, folder, stages, own) for name, own in targets.items()]
+                stages = run_stages(targets, console, jobs or default_jobs())
+            found = [_verify(project, name, root, folder, stages, own) for name, own in own_by_name.items()]
     except KeyboardInterrupt:
         console.print("\nStopped. Nothing was kept or changed.")
         return INTERRUPTED

@@ -198,6 +198,18 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values under dotted keys as nested ones, which `flatten` has flattened."""
+    nested: dict[str, Any] = {}
+    for key, value in flat.items():
+        *path, last = key.split(".")
+        section = nested
+        for step in path:
+            section = section.setdefault(step, {})
+        section[last] = value
+    return nested
+
+
 def all_values(settings: Settings) -> dict[str, Any]:
     """Return the values of settings by key, also those that `model_dump` leaves out because they are unset."""
     return {key: all_values(value) if isinstance(value, Settings) else value for key, value in settings}

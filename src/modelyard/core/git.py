@@ -45,7 +45,7 @@ _PATCH = (
     "--submodule=short",
     "--ignore-submodules=dirty",  # a patch cannot hold them
 )
-SOURCES = (".", ":!*dvc.lock", ":!results", ":!reports")
+SOURCES = (".", ":!*dvc.lock", ":!results", ":!pretrained/results", ":!reports")
 """The pathspecs of all files except those that stages write: a rebuild changes these, and they change no result."""
 
 _LOG = ("log", "-1", "--no-show-signature", "--no-color", "--encoding=UTF-8", "--format=%H%n%cs%n%s")

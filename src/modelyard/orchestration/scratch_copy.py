@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import NamedTuple
 from modelyard.core.config import parse_yaml
 from modelyard.core.files import copy_folder, read_text
 from modelyard.orchestration import dvc_lock
+from modelyard.orchestration.scheduler import with_upstream
 
 PREFIX = "modelyard_"  # of the folder's name
 # DVC's settings of a user could name a cache that has the results, and its own folder for state would be left behind.
@@ -26,14 +28,15 @@ CONFIG = """[core]
 
 
 @contextmanager
-def scratch_copy(root: Path, kept: Collection[str]) -> Iterator[Path]:
+def scratch_copy(root: Path, targets: Collection[str], kept: Collection[str] = ()) -> Iterator[Path]:
     """Yield the folder of a copy, which is deleted after the block; DVC has no cache there, so every stage must run.
 
     Copied are the files that describe the pipeline, dvc.lock, and all top-level folders and files with something that
-    a stage depends on and no stage makes. What lies outside the project is not copied.
+    a stage to be run depends on and no stage makes. What lies outside the project is not copied.
 
     Args:
         root: the project's folder.
+        targets: the stages that are to be run, with all that they depend on.
         kept: the stages whose outputs are copied as well, where they are there.
     """
     stages = _located_stages(root)
@@ -43,7 +46,7 @@ def scratch_copy(root: Path, kept: Collection[str]) -> Iterator[Path]:
         folder = Path(temporary).resolve().joinpath(*root.parts[1:])
         described = [path for pattern in ("*.yaml", "dvc.lock", ".dvcignore") for path in root.glob(pattern)]
         described += [path for name in ("dvc.yaml", "dvc.lock") for path in root.glob(f"*/{name}")]
-        needed = [root / path for path in (*_sources(stages.values()), *outputs)]
+        needed = [root / path for path in (*_sources(stages, targets), *outputs)]
         for path in (*described, *needed):
             _copy(path, folder / path.relative_to(root))
         (folder / ".dvc").mkdir(parents=True)
@@ -90,11 +93,30 @@ def _inside(root: Path, folder: str, paths: Iterable[str]) -> Iterator[Path]:
             yield relative
 
 
-def _sources(stages: Collection[_Located]) -> set[Path]:
+def _sources(stages: Mapping[str, _Located], targets: Collection[str]) -> set[Path]:
     """What stages need, as files and folders right in that of the stage or the project; none writes into these."""
-    needed = {_top(path, stage.folder) for stage in stages for path in stage.deps}
-    made = {path for stage in stages for path in stage.outs}
+    upstream = _upstream(stages)
+    run = [stages[name] for name in with_upstream(stages.keys() & targets, upstream)]
+    needed = {_top(path, stage.folder) for stage in run for path in stage.deps}
+    made = {path for stage in stages.values() for path in stage.outs}
     return {path for path in needed if not any(path in (each, *each.parents) or each in path.parents for each in made)}
+
+
+def _upstream(stages: Mapping[str, _Located]) -> dict[str, set[str]]:
+    """The stages that make something that a stage depends on, or that lies in it, or that it lies in."""
+    makers, makers_within = defaultdict[Path, set[str]](set), defaultdict[Path, set[str]](set)
+    for name, stage in stages.items():
+        for path in stage.outs:
+            makers[path].add(name)
+            for folder in path.parents:
+                makers_within[folder].add(name)
+    return {
+        name: set[str]().union(
+            *(makers[each] for path in stage.deps for each in (path, *path.parents)),
+            *(makers_within[path] for path in stage.deps),
+        )
+        for name, stage in stages.items()
+    }
 
 
 def _top(path: Path, folder: Path) -> Path:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, FiniteFloat, TypeAdapter, ValidationError
 
 from modelyard.core.config import first_error
 from modelyard.core.errors import ModelyardError
-from modelyard.core.files import parse_json, read_text
+from modelyard.core.files import checksum, parse_json, read_text
 from modelyard.data.decision_threshold import DecisionThreshold, goal_name
 
 if TYPE_CHECKING:
@@ -178,6 +178,14 @@ class ExperimentResults:
     def card(self) -> Path:
         """The card of the model in Markdown."""
         return self.folder / "card.md"
+
+    @property
+    def has_card(self) -> bool:
+        """Whether there is a card of these metrics; one of earlier metrics names another MD5."""
+        metrics = self.folder / "metrics.json"
+        if not (metrics.exists() and self.card.exists()):
+            return False
+        return f"`{checksum(metrics, 'md5')}`".encode() in self.card.read_bytes()
 
     @property
     def outside_git(self) -> tuple[Path, ...]:

@@ -123,7 +123,7 @@ def _settings_of_stages(project: Project, name: str) -> dict[str, list[str]]:
     """The settings that each stage of an experiment depends on, by the name of the stage."""
     section, used = project.section_of(name), project.all_experiments[name].input
     return {
-        train_stage(section, name): [f"{section}.{name}.{key}" for key in TRAINED_BY],
+        train_stage(section, name): ["runtime", *(f"{section}.{name}.{key}" for key in TRAINED_BY)],
         f"normalise@{used}": [f"inputs.{used}", f"datasets.{project.dataset_of(name)}"],
     }
 

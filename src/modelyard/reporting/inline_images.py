@@ -71,7 +71,7 @@ def inline_image(path: Path, file: str) -> InlineImage:
     try:
         with Image.open(path) as image:
             converted = image.convert("RGB" if _is_opaque(image) else "RGBA")
-    except OSError as error:  # also the base of Pillow's own errors
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises each of them, by where the file is damaged
         raise ModelyardError(f"{file}: not a readable image ({error}). Delete it or rebuild its experiment.") from None
     if converted.width > MAX_WIDTH:
         height = round(converted.height * MAX_WIDTH / converted.width)

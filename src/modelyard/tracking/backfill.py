@@ -11,16 +11,18 @@ from math import inf, isclose, isfinite
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from modelyard import models
-from modelyard.core.config import flatten
+from modelyard.core.config import flatten, nest
 from modelyard.core.errors import ModelyardError
-from modelyard.core.files import read_json, read_text, write_json
+from modelyard.core.files import read_json, write_json
 from modelyard.data import inputs
 from modelyard.orchestration import dvc_lock
 from modelyard.params.fold_evaluation import EVALUATE
-from modelyard.params.project import Project
+from modelyard.params.project import AnyExperiment, Project
 from modelyard.params.results import ExperimentResults, evaluate_stage, results_of, train_stage
-from modelyard.tracking import lineage, queries
+from modelyard.tracking import descriptions, lineage, queries
 from modelyard.tracking.queries import RunRecord
 from modelyard.tracking.run import LINEAGE, Run, backfill_run, is_of_model
 from modelyard.tracking.store import database_file, masked_tracking_uri, project_root, saved_run_id
@@ -33,7 +35,7 @@ TOLERANCE = 1e-6  # relative: history.csv has nine digits
 class LockedExperiment:
     """An experiment with its results, and with its two stages as dvc.lock has them.
 
-    Of the device, settings say whether it is a GPU. `stage` is the name of the training stage.
+    Settings and device are those of its training. `stage` is the name of the training stage.
     """
 
     name: str
@@ -54,12 +56,6 @@ class LockedExperiment:
         """The MD5 of each dependency of the two stages that neither of them wrote, by path."""
         read = {**self.training.deps, **self.evaluation.deps}
         return {path: md5 for path, md5 in read.items() if path not in self.outs}
-
-    @property
-    def has_card(self) -> bool:
-        """Whether there is a card of these results: an earlier one has other MD5s."""
-        md5 = self.outs.get((self.results.folder / "metrics.json").as_posix(), "")
-        return self.results.card.exists() and f"`{md5}`" in read_text(self.results.card)
 
     @property
     def training_folder(self) -> Path:
@@ -100,15 +96,25 @@ def backfill(project: Project, names: Iterable[str], recheck: bool = True) -> di
 
 def _locked_experiment(project: Project, name: str, stages: dict[str, dvc_lock.LockedStage]) -> LockedExperiment:
     section = project.section_of(name)
+    training = stages[train_stage(section, name)]
     return LockedExperiment(
         name=name,
-        settings=project.all_experiments[name].model_dump(mode="json"),
-        device=project.runtime.device,
+        settings=_settings_of_training(project, name, training),
+        device=training.params.get("runtime.device", project.runtime.device),
         results=results_of(project, name),
-        training=stages[train_stage(section, name)],
+        training=training,
         evaluation=stages[evaluate_stage(section, name)],
         stage=train_stage(section, name),
     )
+
+
+def _settings_of_training(project: Project, name: str, training: dvc_lock.LockedStage) -> dict[str, Any]:
+    """Every setting of an experiment: dvc.lock has those of its training, and params.yaml may have others by now."""
+    section, stated = project.section_of(name), project.all_experiments[name].model_dump(exclude_unset=True)
+    locked = nest(training.params).get(section, {}).get(name, {})
+    of_section = TypeAdapter[Any](Project.model_fields[section].rebuild_annotation())
+    experiment: AnyExperiment = of_section.validate_python({name: stated | locked})[name]
+    return experiment.model_dump(mode="json")
 
 
 def _find_run(experiment: LockedExperiment) -> RunRecord | None:
@@ -130,8 +136,8 @@ def _of_training(params: Mapping[str, str]) -> dict[str, str]:
 
 
 def _is_complete(experiment: LockedExperiment, record: RunRecord | None) -> bool:
-    """Whether there is a run that names every output; earlier versions wrote a tag for each."""
-    if record is None:
+    """Whether there is a run that names every output and has the card; earlier versions wrote a tag for each output."""
+    if record is None or (experiment.results.has_card and not descriptions.has_card(record.tags)):
         return False
     of_each = {f"out:{path}": md5 for path, md5 in experiment.outs.items()}
     whole = {LINEAGE: lineage.outs_digest(experiment.outs)}
@@ -146,7 +152,7 @@ def _add(experiment: LockedExperiment, record: RunRecord | None) -> str:
             _log_training(experiment, run)
         if record is None or not _has_evaluation(record, results):
             run.log_evaluation(results.metrics, results.details, results.plots)
-        if experiment.has_card:
+        if results.has_card:
             run.log_card(results.card)
         run.log_lineage(experiment.deps, experiment.outs)
     return "completed" if record else "added from its files"
@@ -199,4 +205,5 @@ class _CompleteRuns:
         # Other settings can give the same outputs, and so can a further run, which then lacks the evaluation.
         settings = {key: value for key, value in experiment.settings.items() if key not in EVALUATE}
         training = {"settings": json.dumps(settings), "run": saved_run_id(experiment.name)}
-        return {"store": masked_tracking_uri()} | training | experiment.outs
+        card = {"card": str(experiment.results.has_card)}
+        return {"store": masked_tracking_uri()} | training | card | experiment.outs

@@ -81,6 +81,11 @@ def with_card(tags: Mapping[str, str], run: Any, card: str) -> str:
     return "\n\n".join([f"{first} [Model card]({page})".strip(), *others])
 
 
+def has_card(tags: Mapping[str, str]) -> bool:
+    """Whether the description of a run links its card; a later evaluation describes the run anew."""
+    return CARD_LINK.search(tags.get(NOTE, "")) is not None
+
+
 def _plot(plots: Path) -> str:
     """The plot of a folder that says most, by its name; empty if there is none."""
     names = sorted(file.name for file in plots.glob("*.png"))

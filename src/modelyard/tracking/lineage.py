@@ -63,8 +63,8 @@ def record(stages: Mapping[str, Mapping[str, Any] | None], runtime: Runtime, roo
         return
     known = _read(root)
     machines = describe_each({name: stages[name] for name in computed}, runtime)
-    locked = dvc_lock.read(root)
-    entries = {name: entry for name, entry in known["stages"].items() if name in locked}
+    locked, present = dvc_lock.read(root, computed), dvc_lock.names(root)
+    entries = {name: entry for name, entry in known["stages"].items() if name in present}
     entries |= {
         name: {"environment": digest(machines[name]), "outs": outs_digest(locked[name].outs)}
         for name in computed

@@ -8,12 +8,20 @@ from pathlib import Path
 from modelyard.core import git
 from modelyard.orchestration import dvc_lock
 from modelyard.tracking.lineage import CODE
+from modelyard.tracking.nested_runs import GROUP
 from modelyard.tracking.queries import RunRecord
 from modelyard.tracking.store import mlflow_command
 
 COMMIT_DIGITS = 10
 SAME, DIFFERENT, MISSING = "as here", "other here", "not built here"
 FETCH = "git fetch (git fetch --unshallow in a shallow clone), or ask who made the run"
+MADE_BY = {
+    "study": "modelyard tune",
+    "confirmation": "modelyard tune --confirm",
+    "replication": "modelyard replicate, or modelyard promote --seeds",
+    "check": "modelyard check",
+}
+"""The command that made a run, by the first word of the tag `group`."""
 LABELS = {"error": "error", "filled_in_from": "from", "rebuild": "rebuild", "notebook": "notebook"}  # by tag
 
 
@@ -32,7 +40,8 @@ def _origin(record: RunRecord, lineage: Mapping[str, Mapping[str, str]], root: P
     evaluated = tags.get("evaluation_commit", "")
     if evaluated and not evaluated.startswith(tags.get("git_commit", "")):
         yield f"  evaluated at commit {evaluated}"
-    yield from _data(lineage, root)
+    if GROUP not in tags:
+        yield from _data(lineage, root)
 
 
 def _time(record: RunRecord) -> str:
@@ -71,24 +80,37 @@ def _data(lineage: Mapping[str, Mapping[str, str]], root: Path) -> Iterator[str]
 
 
 def _commands(record: RunRecord) -> Iterator[str]:
-    """The commands that build a run again, in a worktree beside this checkout."""
-    commit, tags = record.tags.get("git_commit"), record.tags
-    if not commit:
+    """The commands that build a run again, or why there are none."""
+    commit, group = record.tags.get("git_commit"), record.tags.get(GROUP)
+    if group:
+        command = MADE_BY.get(group.partition(" ")[0], "another command than modelyard run")
+        yield f"No stage of the pipeline made it: it is of {command}. Run that again, at the same commit."
+    elif commit:
+        yield from _rebuild(record, commit)
+    else:
         yield "It cannot be built again: the run names no commit."
-        return
+
+
+def _rebuild(record: RunRecord, commit: str) -> Iterator[str]:
+    """The commands that build a run of a stage again, in a worktree beside this checkout."""
+    tags = record.tags
+    changed, new, left_out = (tags.get(f"git_{kind}") for kind in ("changed", "new", "left_out"))
+    has_patch = changed and changed != left_out
     worktree = f"../{record.name}-{commit[:COMMIT_DIGITS]}"
     project = f"{worktree}/{git.prefix(Path())}".rstrip("/")  # where it is a part of its repository
     folder = shlex.quote(project)
     yield "To build it again:"
-    yield f"  git worktree add {worktree} {commit[:COMMIT_DIGITS]}"
-    if tags.get("git_changed"):
+    yield f"  git worktree add {shlex.quote(worktree)} {commit[:COMMIT_DIGITS]}"
+    if has_patch:
         download = f"artifacts download --run-id {record.id} --artifact-path changes.patch --dst-path {folder}"
         yield f"  {mlflow_command(download)}"
     yield f"  cd {folder}"
-    if tags.get("git_changed"):
+    if has_patch:
         yield "  git apply --whitespace=nowarn changes.patch && rm changes.patch"
-    if tags.get("git_new"):
-        yield f"  # add these files, which were not in git: {tags['git_new']}"
+    if left_out:
+        yield f"  # replace these files of data, whose changes no run holds, with those of then: {left_out}"
+    if new:
+        yield f"  # add these files, which were not in git: {new}"
     yield "  make install"
-    yield f"  .venv/bin/modelyard run {record.name}"
+    yield f"  .venv/bin/modelyard run {shlex.quote(record.name)}"
     yield "Its dvc.lock then has the MD5s above."
