@@ -170,6 +170,19 @@ def test_changed_test_samples_count_as_others(project: Path) -> None:
     assert "was evaluated on other test samples" in promote("fit").reason
 
 
+def test_slices_change_no_test_samples_and_comparisons_on_them_stay_counted(project: Path) -> None:
+    promote("mean")
+    promote("fit")
+    test = project / "data" / "inputs" / "line" / "test"
+    save_test(TEST, test, {"side": np.where(TEST.x[:, 0] > 0, "right", "left")})
+    for name in ("fit", "fit_again"):
+        lock_experiment(name, project / "results" / name / "model", test, project)
+    assert promote("fit_again").version.tags["comparison"] == "2"
+    promotion.write_history(project)
+    (of_test,) = read_json(project / promotion.HISTORY)["test_samples"].values()
+    assert of_test["comparisons"] == 2
+
+
 @pytest.fixture(scope="module")
 def shipped() -> Project:
     """This project's own params.yaml."""
