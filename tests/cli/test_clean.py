@@ -104,6 +104,16 @@ def test_a_persons_own_files_in_data_and_what_is_being_written_stay(cluttered: P
     assert not (cluttered / "data/raw/gone").exists()
 
 
+def test_label_sheets_that_git_keeps_stay_and_so_does_what_is_none(cluttered: Path) -> None:
+    sheets = cluttered / "reports" / "label_errors"
+    for name in ("checked.csv", "checked.png", "notes.md"):
+        (sheets / name).write_bytes(b"x")
+    subprocess.run(["git", "init", "--quiet"], cwd=cluttered, check=True)
+    subprocess.run(["git", "add", "--force", *sheets.glob("checked.*")], cwd=cluttered, check=True)
+    assert modelyard("clean", "--yes").exit_code == 0
+    assert {path.name for path in sheets.iterdir()} == {"xor_mlp.csv", "checked.csv", "checked.png", "notes.md"}
+
+
 @pytest.mark.parametrize("path", ["{project}/data/raw/mine/houses.csv", "./data/../data/raw/mine", "data/raw", "data"])
 def test_a_persons_own_files_stay_however_their_path_is_written(cluttered: Path, path: str) -> None:
     with editing(cluttered / "params.yaml") as content:
