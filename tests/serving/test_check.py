@@ -209,6 +209,13 @@ def test_a_log_of_requests_is_read_and_what_is_none_is_an_error(model: Model, tm
         check.read([log, tmp_path / "other.csv"], model)
 
 
+def test_a_log_that_is_not_there_is_an_error_beside_those_that_are(model: Model, tmp_path: Path) -> None:
+    log, missing = tmp_path / "requests.jsonl", tmp_path / "nosuch.jsonl"
+    log.write_text(json.dumps({"input": {"rows": [dict.fromkeys(NAMES, 1.0)]}}) + "\n")
+    found = check.read([missing, log], model)
+    assert (found.rows, list(found.problems.errors)) == (1, [f"{missing}: No such file or directory"])
+
+
 def test_a_log_is_read_line_by_line_and_repeats_no_warning(model: Model, tmp_path: Path) -> None:
     log, empty = tmp_path / "requests.jsonl", tmp_path / "empty.jsonl"
     asked = {"rows": [{"a": 1, "b": 2, "c": 3, "d": "\u2028\x85"}]}
