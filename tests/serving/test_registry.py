@@ -1,6 +1,9 @@
 """The registry, in real MLflow stores: versions, aliases, files, and the way back."""
 
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import mlflow
@@ -189,7 +192,8 @@ def test_a_file_changed_in_the_store_is_refused(tracked_project: Path) -> None:
     file.write_text(file.read_text().replace("made_up", "made up"))
     with pytest.raises(ModelyardError, match="was refused: its files in the store differ from what was registered"):
         registry.model_folder("line@champion")
-    assert not [path for path in (tracked_project / ".modelyard" / "models").rglob("*") if path.is_file()]
+    copies = (tracked_project / ".modelyard" / "models").rglob("*")
+    assert not [path for path in copies if path.is_file() and path.suffix != ".lock"]
 
 
 def test_a_changed_local_copy_is_downloaded_again(tracked_project: Path) -> None:
@@ -206,6 +210,24 @@ def test_files_are_downloaded_once(tracked_project: Path) -> None:
     folder = registry.model_folder("line@champion")
     shutil.rmtree(stored("1"))
     assert registry.model_folder("line@champion") == folder
+
+
+def test_of_several_that_ask_for_the_same_files_at_once_one_downloads_them(
+    tracked_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (first,) = champions("first", folder=tracked_project)
+    files, together, downloads = stored("1"), threading.Barrier(2), []
+
+    def download(_: Version, artifact: str, target: Path) -> None:
+        downloads.append(target)
+        with suppress(threading.BrokenBarrierError):
+            together.wait(0.2)
+        shutil.copytree(files, target / artifact)
+
+    monkeypatch.setattr(registry, "_download", download)
+    with ThreadPoolExecutor() as pool:
+        folders = set(pool.map(registry.folder_of, [first] * 2))
+    assert len(folders) == len(downloads) == 1
 
 
 def test_the_second_of_two_simultaneous_promotions_fails(tracked_project: Path) -> None:

@@ -241,13 +241,25 @@ def _add_folder(version: Version, folder: Path, artifact: str, tag: str) -> Vers
 
 
 def _downloaded(version: Version, artifact: str, expected: str) -> Path:
-    """A folder of a version with this MD5."""
+    """A folder of a version with this MD5; of several processes that ask for it at once, one downloads it."""
     kept = tracking.project_root() / ".modelyard" / "models" / expected
-    if not kept.exists() or dvc_lock.md5(kept / artifact) != expected:
-        with atomic_folder(kept) as temporary:
-            _download(version, artifact, temporary)
-            _check_md5(expected, version, temporary / artifact)
+    if not _is_whole(kept / artifact, expected):
+        from filelock import FileLock
+
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(kept.with_name(f".{expected}.lock")):
+            if not _is_whole(kept / artifact, expected):
+                with atomic_folder(kept) as temporary:
+                    _download(version, artifact, temporary)
+                    _check_md5(expected, version, temporary / artifact)
     return kept / artifact
+
+
+def _is_whole(folder: Path, expected: str) -> bool:
+    try:
+        return dvc_lock.md5(folder) == expected
+    except FileNotFoundError:  # also where another process replaces it just now
+        return False
 
 
 @contextmanager
