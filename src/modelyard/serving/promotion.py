@@ -178,7 +178,7 @@ def promote(
     """
     candidate, recorded = candidate_of(project, experiment, root), read_history(root)
     champion = registry.aliased(candidate.name, CHAMPION)
-    if champion and champion.tags.get("model_md5") == candidate.model_md5:
+    if champion and _is_model_of(champion, candidate) and _has_samples_of(champion, candidate):
         champion = _with_files(champion, candidate)
         return Promotion(champion, CHAMPION, "It is the champion already, with the same files.", champion)
     decision = decide(candidate, champion, recorded.get(candidate.test_md5, TestSetHistory()).comparisons)
@@ -305,7 +305,9 @@ def decide(candidate: Candidate, champion: Version | None, recorded: int = 0) ->
         return PromotionDecision(False, f"{reason}: its metrics do not hold for new samples.")
     if champion is None:
         return PromotionDecision(True, "There was no champion before it.")
-    if champion.tags.get("test_md5") != candidate.test_md5:
+    if not _has_samples_of(champion, candidate):
+        if _is_model_of(champion, candidate):
+            return PromotionDecision(True, "It is the champion already, and was evaluated on other test samples.")
         reason = f"The champion, {champion}, was evaluated on other test samples, and may have been trained on these."
         return PromotionDecision(False, reason)
     try:
@@ -318,6 +320,14 @@ def decide(candidate: Candidate, champion: Version | None, recorded: int = 0) ->
     number = registry.comparison_number(candidate.test_md5, candidate.model_md5, champion, recorded)
     comparison = Comparison(difference, number, champion.number, discordant_samples(old, new))
     return PromotionDecision(comparison.is_significant, str(comparison), comparison)
+
+
+def _is_model_of(champion: Version, candidate: Candidate) -> bool:
+    return champion.tags.get("model_md5") == candidate.model_md5
+
+
+def _has_samples_of(champion: Version, candidate: Candidate) -> bool:
+    return champion.tags.get("test_md5") == candidate.test_md5
 
 
 def _with_files(version: Version, candidate: Candidate) -> Version:
