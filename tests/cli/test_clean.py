@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,21 @@ def test_a_mistake_in_params_yaml_removes_nothing(cluttered: Path) -> None:
     assert result.exit_code == 1
     assert "experimentz" in result.output
     assert files(cluttered) == before
+
+
+def test_what_vanishes_while_its_size_is_taken_counts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kept").write_bytes(b"x" * 10)
+    (tmp_path / "gone").mkdir()
+    entries = Path.iterdir
+
+    def vanish(path: Path) -> Iterator[Path]:
+        if path.name == "gone":
+            raise FileNotFoundError(path)
+        return entries(path)
+
+    monkeypatch.setattr(Path, "iterdir", vanish)
+    assert clean.size(tmp_path) == 10
+    assert clean.size(tmp_path / "never") == 0
 
 
 def test_usage_lists_what_takes_the_disk_the_largest_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

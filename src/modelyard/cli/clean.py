@@ -89,10 +89,13 @@ def usage(root: Path) -> str:
 
 
 def size(path: Path) -> int:
-    """The bytes of a file, or of all files in a folder; links count nothing."""
-    if path.is_symlink() or not path.exists():
+    """The bytes of a file, or of all files in a folder; links and what vanishes meanwhile count nothing."""
+    if path.is_symlink():
         return 0
-    return path.stat().st_size if path.is_file() else sum(map(size, path.iterdir()))
+    try:
+        return sum(map(size, path.iterdir())) if path.is_dir() else path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _find(project: Project, root: Path) -> Iterator[Unused]:
