@@ -170,15 +170,6 @@ def roll_back(name: str) -> tuple[Version, Version]:
     return former, present
 
 
-def model_folder(name_at_alias: str) -> Path:
-    """The folder of a registered model such as `mnist@champion`, for `models.load`.
-
-    Raises:
-        ModelyardError: there is no such model or alias, its files are gone, or differ from what was registered.
-    """
-    return folder_of(resolve(name_at_alias))
-
-
 def resolve(name_at_alias: str) -> Version:
     """The version that a name such as `mnist@champion` refers to.
 
