@@ -94,7 +94,8 @@ readme: install ## bring the README's results and pictures up to date with the l
 	$(BIN)/python docs/fill_readme.py
 
 clean: ## remove the environment, data and built results, but not the cache of DVC or the MLflow runs
-	rm -rf .venv data results/*/model results/*/onnx results/*/figures results/*/history.csv results/*/predictions.csv
+	rm -rf .venv data/raw data/inputs
+	rm -rf results/*/model results/*/onnx results/*/figures results/*/history.csv results/*/predictions.csv
 
 # uv installs in seconds what takes pip minutes; it is itself taken, with its hash, from the lock file.
 # Compiled here once, imports take half the time in every process to come, also where Python may write no bytecode.

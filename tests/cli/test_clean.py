@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,16 @@ def test_a_persons_own_files_in_data_and_what_is_being_written_stay(cluttered: P
     assert not (cluttered / "data/raw/gone").exists()
 
 
+def test_label_sheets_that_git_keeps_stay_and_so_does_what_is_none(cluttered: Path) -> None:
+    sheets = cluttered / "reports" / "label_errors"
+    for name in ("checked.csv", "checked.png", "notes.md"):
+        (sheets / name).write_bytes(b"x")
+    subprocess.run(["git", "init", "--quiet"], cwd=cluttered, check=True)
+    subprocess.run(["git", "add", "--force", *sheets.glob("checked.*")], cwd=cluttered, check=True)
+    assert modelyard("clean", "--yes").exit_code == 0
+    assert {path.name for path in sheets.iterdir()} == {"xor_mlp.csv", "checked.csv", "checked.png", "notes.md"}
+
+
 @pytest.mark.parametrize("path", ["{project}/data/raw/mine/houses.csv", "./data/../data/raw/mine", "data/raw", "data"])
 def test_a_persons_own_files_stay_however_their_path_is_written(cluttered: Path, path: str) -> None:
     with editing(cluttered / "params.yaml") as content:
@@ -139,6 +150,21 @@ def test_a_mistake_in_params_yaml_removes_nothing(cluttered: Path) -> None:
     assert result.exit_code == 1
     assert "experimentz" in result.output
     assert files(cluttered) == before
+
+
+def test_what_vanishes_while_its_size_is_taken_counts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kept").write_bytes(b"x" * 10)
+    (tmp_path / "gone").mkdir()
+    entries = Path.iterdir
+
+    def vanish(path: Path) -> Iterator[Path]:
+        if path.name == "gone":
+            raise FileNotFoundError(path)
+        return entries(path)
+
+    monkeypatch.setattr(Path, "iterdir", vanish)
+    assert clean.size(tmp_path) == 10
+    assert clean.size(tmp_path / "never") == 0
 
 
 def test_usage_lists_what_takes_the_disk_the_largest_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,10 @@ from support.tables import assert_fits
 from modelyard.cli.explain import _importance_table
 
 
-def test_coefficients_and_importances_are_written_and_plotted(run_linear: Run, linear_clone: Path):
-    done = run_linear("explain", "diabetes_linear", "--shuffles", "3")
+def test_coefficients_and_importances_are_written_and_plotted_once_for_each_experiment(
+    run_linear: Run, linear_clone: Path
+):
+    done = run_linear("explain", "diabetes_linear", "diabetes_linear", "--shuffles", "3")
     assert done.returncode == 0, done.stdout + done.stderr
     table = pd.read_csv(linear_clone / "reports" / "explain" / "diabetes.csv")
     assert set(table.measure) == {"coefficient", "importance"}

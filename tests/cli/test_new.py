@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from support.projects import draw
 
 from modelyard import params
 from modelyard.cli import new
-from modelyard.core.files import sha256
+from modelyard.core.files import sha256, write_text
 from modelyard.core.project_name import project_name
 
 ONE_OF = "give one of --table FILE --target COLUMN, --images FOLDER, or --empty"
@@ -275,9 +276,33 @@ def test_images_are_copied_without_litter_and_broken_links_and_get_a_network(
 
 
 def test_what_the_pipeline_writes_is_ignored_by_git_as_in_the_repository(project: Path):
-    written = ("/data/", "/results/", "/pretrained/", "/reports/", "/.modelyard/", "/mlflow.db", "/mlartifacts/")
+    written = (
+        "/data/raw/",
+        "/data/inputs/",
+        "/results/",
+        "/pretrained/",
+        "/reports/",
+        "/.modelyard/",
+        "/mlflow.db",
+        "/mlartifacts/",
+    )
     ours, theirs = (set((folder / ".gitignore").read_text().splitlines()) for folder in (ROOT, project))
     assert {line for line in ours if line.startswith(written)} <= theirs
+
+
+def test_ones_own_table_in_data_is_kept_by_git_copied_by_the_test_and_left_by_make_clean(project: Path, tmp_path: Path):
+    ignored = subprocess.run(["git", "check-ignore", "data/flats.csv", "data/raw/a", "data/inputs/a"], cwd=project,
+                             capture_output=True, text=True)  # fmt: skip
+    assert ignored.stdout.split() == ["data/raw/a", "data/inputs/a"]
+    spec = spec_from_file_location("test_of_project", project / "tests" / "test_pipeline.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.not_copied(str(project / "data"), ["flats.csv", "raw", "inputs"]) == {"raw", "inputs"}
+    shutil.copy(project / "Makefile", tmp_path)
+    for name in ("raw/a", "inputs/a", "flats.csv"):
+        write_text(tmp_path / "data" / name, "")
+    subprocess.run(["make", "clean"], cwd=tmp_path, check=True, capture_output=True)
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["flats.csv"]
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,15 @@ def test_what_looks_like_a_key_in_the_card_is_a_warning(project: Path) -> None:
     assert "Geheim" not in said
 
 
+@pytest.mark.parametrize("group", ["Patient [id]", "load [/m²]"])
+def test_a_reason_is_printed_as_it_is(group: str, project: Path) -> None:
+    modelyard("promote", "mean")
+    (project / "params.yaml").write_text(PARAMS.replace("test_seed: 1}", f'test_seed: 1, group: "{group}"}}'))
+    result = modelyard("promote", "fit")
+    assert result.exit_code == 0, result.output
+    assert f"The samples of each {group} count as independent" in result.output
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

@@ -62,6 +62,13 @@ def test_a_page_without_markers_is_refused_with_what_to_write(project: Path) -> 
     assert (project / "README.md").read_text() == "# Mine\n"
 
 
+def test_a_page_that_is_not_there_is_refused_before_anything_is_written(project: Path) -> None:
+    result = modelyard("report", "--readme", "NOSUCH.md")
+    assert result.exit_code == 1
+    assert "error: --readme NOSUCH.md: there is no such file" in result.output
+    assert not (project / "reports" / "index.html").exists()
+
+
 def test_what_looks_like_a_key_in_the_report_is_a_warning(project: Path) -> None:
     assert "looks like a key" not in modelyard("report").output
     text = (project / "published.yaml").read_text()

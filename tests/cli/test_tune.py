@@ -17,8 +17,9 @@ from support.paths import PARAMS
 from support.pipelines import add_linear, editing_params, keep_only
 from support.studies import ALL, BASELINE, BEST, COMPACT, LARGE, WORSE, confirmed, study, trial, with_tuned
 
+from modelyard.cli import tune
 from modelyard.cli.tune import _print_best
-from modelyard.tuning import storage
+from modelyard.tuning import search, storage
 from modelyard.tuning.results import read_study
 from modelyard.tuning.search_lock import only_search
 
@@ -137,6 +138,17 @@ def test_a_study_that_cannot_be_run_is_refused_before_any_work(arguments, messag
     assert result.exit_code == 1
     assert message in result.output
     assert not (project / "data").exists()
+
+
+def test_a_cluster_that_cannot_be_used_is_refused_before_a_study_is_stored(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tune, "require_stages", lambda *_: None)
+    monkeypatch.setattr(search, "check_folds", lambda _: None)
+    result = modelyard("tune", "digits_cnn", "--scheduler", "tcp://192.0.2.1:8786")
+    assert result.exit_code == 1
+    assert "tcp://192.0.2.1:8786 is not encrypted" in result.output
+    assert "holds no study digits_cnn yet" in modelyard("tune", "digits_cnn", "--show").output
 
 
 @pytest.mark.parametrize("option", ["--trials", "--jobs", "--timeout"])

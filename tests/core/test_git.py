@@ -78,6 +78,17 @@ def test_changes_are_those_since_the_commit_without_excluded_paths(repository: P
     assert git.patch(repository, excluded) == b""
 
 
+def test_tracked_files_are_those_of_the_index_none_outside_git_and_a_failing_git_is_not_none(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    (repository / "new.txt").write_text("new\n")
+    assert git.tracked_files(repository, ["*.txt"]) == ["notes.txt"]
+    assert git.tracked_files(tmp_path_factory.mktemp("outside")) == []
+    Path(run_git(repository, "rev-parse", "--show-toplevel"), ".git", "index").write_bytes(b"damaged")
+    with pytest.raises(ModelyardError, match="git said: "):
+        git.tracked_files(repository)
+
+
 def test_a_commit_is_known_by_its_hash(repository: Path) -> None:
     assert git.head(repository) == run_git(repository, "rev-parse", "HEAD")
     assert git.has_commit(repository, git.head(repository))
@@ -183,6 +194,7 @@ def test_changes_and_the_commit_are_read_whatever_the_settings_of_git_are(
         monkeypatch.setenv(name, value)
     assert sorted(git.changed_files(edited)) == sorted(FILES)
     assert git.untracked_files(edited) == ["new é.txt"]
+    assert set(FILES) <= set(git.tracked_files(edited))
     commit = git.checked_out(edited)
     assert (commit.id, commit.subject) == (git.head(edited), "Größere Änderung")
     assert sorted(commit.changed) == sorted([*FILES, "new é.txt"])

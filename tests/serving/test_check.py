@@ -121,6 +121,24 @@ def test_the_plot_shows_numbers_and_categories(model: Model, reference: ModelRef
     assert {*NAMES, "predicted value"} <= set(titles)
 
 
+def test_the_plot_draws_names_that_would_be_formulas() -> None:
+    price = contract.Column(name="price", kind="category", categories=("$", "$$"))
+    columns = (price, contract.Column(name="cost_$_per_$", kind="number"))
+
+    def of(rows: int) -> contract.Measured:
+        return contract.Measured(columns, np.column_stack([np.arange(rows) % 2, np.arange(rows)]), (False, False))
+
+    outputs = contract.Measured((contract.Column(name="value", kind="number"),), np.arange(40.0)[:, None], (False,))
+    known = ModelReference(
+        contract.Reference.of(of(40)),
+        contract.Reference.of(outputs),
+        MetricOnTest(name="correlation", value=0.5, low=0.4, high=0.6, rows=40),
+    )
+    tests = drift.adjust(drift.compare(known.inputs, of(30)))
+    report = check.DriftReport("a_$_b_$", 30, tests, (of(30), outputs), Counter(), 0.1, 0.05, None)
+    plot_drift(report, known).draw_without_rendering()
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("days_of_sales, year", [(300, 2011), (1_000, 2012)])
 def test_the_plot_shows_dates_as_dates_and_the_categories_that_differ_most(days_of_sales: int, year: int) -> None:
@@ -189,6 +207,13 @@ def test_a_log_of_requests_is_read_and_what_is_none_is_an_error(model: Model, tm
         check.read([log], model, "y")
     with pytest.raises(ModelyardError, match=r"other\.csv is no log"):
         check.read([log, tmp_path / "other.csv"], model)
+
+
+def test_a_log_that_is_not_there_is_an_error_beside_those_that_are(model: Model, tmp_path: Path) -> None:
+    log, missing = tmp_path / "requests.jsonl", tmp_path / "nosuch.jsonl"
+    log.write_text(json.dumps({"input": {"rows": [dict.fromkeys(NAMES, 1.0)]}}) + "\n")
+    found = check.read([missing, log], model)
+    assert (found.rows, list(found.problems.errors)) == (1, [f"{missing}: No such file or directory"])
 
 
 def test_a_log_is_read_line_by_line_and_repeats_no_warning(model: Model, tmp_path: Path) -> None:

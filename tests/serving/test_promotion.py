@@ -170,6 +170,35 @@ def test_changed_test_samples_count_as_others(project: Path) -> None:
     assert "was evaluated on other test samples" in promote("fit").reason
 
 
+def test_slices_change_no_test_samples_and_comparisons_on_them_stay_counted(project: Path) -> None:
+    promote("mean")
+    promote("fit")
+    test = project / "data" / "inputs" / "line" / "test"
+    save_test(TEST, test, {"side": np.where(TEST.x[:, 0] > 0, "right", "left")})
+    for name in ("fit", "fit_again"):
+        lock_experiment(name, project / "results" / name / "model", test, project)
+    assert promote("fit_again").version.tags["comparison"] == "2"
+    promotion.write_history(project)
+    (of_test,) = read_json(project / promotion.HISTORY)["test_samples"].values()
+    assert of_test["comparisons"] == 2
+
+
+def test_a_champion_whose_test_samples_were_renewed_is_registered_with_these_and_compared_on_them(
+    project: Path,
+) -> None:
+    promote("mean")
+    promote("fit_again")
+    test = project / "data" / "inputs" / "line" / "test"
+    save_test(line_samples(200, seed=4), test)
+    for name in ("fit", "fit_again"):
+        lock_experiment(name, project / "results" / name / "model", test, project)
+    assert "was evaluated on other test samples" in promote("fit").reason
+    done = promote("fit_again")
+    assert (done.version.number, done.alias) == ("4", CHAMPION)
+    assert done.reason == "It is the champion already, and was evaluated on other test samples."
+    assert promote("fit").version.tags["comparison"] == "1", "the first on the new samples"
+
+
 @pytest.fixture(scope="module")
 def shipped() -> Project:
     """This project's own params.yaml."""

@@ -1,6 +1,9 @@
 """The registry, in real MLflow stores: versions, aliases, files, and the way back."""
 
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import mlflow
@@ -52,7 +55,7 @@ def stored(number: str) -> Path:
 
 def test_the_champions_folder_holds_the_model_that_was_registered(tracked_project: Path) -> None:
     champions("first", folder=tracked_project)
-    model = models.load(registry.model_folder("line@champion"))
+    model = models.load(registry.folder_of(registry.resolve("line@champion")))
     np.testing.assert_array_equal(model.predict(DATA.x), fit_model("linear", DATA).predict(DATA.x))
     assert model.description == fit_model("linear", DATA).description
 
@@ -65,7 +68,7 @@ def test_a_model_is_read_from_a_folder_without_a_project_that_leaves_the_store_a
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tracked_project / 'mlflow.db'}")
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.setattr(tracking.store, "mlflow_experiment", lambda: "of another project")
-    assert registry.model_folder("line@champion").is_relative_to(tmp_path)
+    assert registry.folder_of(registry.resolve("line@champion")).is_relative_to(tmp_path)
     assert [each.name for each in mlflow.search_experiments()] == before
 
 
@@ -188,24 +191,43 @@ def test_a_file_changed_in_the_store_is_refused(tracked_project: Path) -> None:
     file = stored("1") / "input.json"
     file.write_text(file.read_text().replace("made_up", "made up"))
     with pytest.raises(ModelyardError, match="was refused: its files in the store differ from what was registered"):
-        registry.model_folder("line@champion")
-    assert not [path for path in (tracked_project / ".modelyard" / "models").rglob("*") if path.is_file()]
+        registry.folder_of(registry.resolve("line@champion"))
+    copies = (tracked_project / ".modelyard" / "models").rglob("*")
+    assert not [path for path in copies if path.is_file() and path.suffix != ".lock"]
 
 
 def test_a_changed_local_copy_is_downloaded_again(tracked_project: Path) -> None:
     champions("first", folder=tracked_project)
-    archive = next(registry.model_folder("line@champion").glob("model.*"))
+    archive = next(registry.folder_of(registry.resolve("line@champion")).glob("model.*"))
     content = archive.read_bytes()
     archive.write_bytes(b"something else")
-    assert registry.model_folder("line@champion") / archive.name == archive
+    assert registry.folder_of(registry.resolve("line@champion")) / archive.name == archive
     assert archive.read_bytes() == content
 
 
 def test_files_are_downloaded_once(tracked_project: Path) -> None:
     champions("first", folder=tracked_project)
-    folder = registry.model_folder("line@champion")
+    folder = registry.folder_of(registry.resolve("line@champion"))
     shutil.rmtree(stored("1"))
-    assert registry.model_folder("line@champion") == folder
+    assert registry.folder_of(registry.resolve("line@champion")) == folder
+
+
+def test_of_several_that_ask_for_the_same_files_at_once_one_downloads_them(
+    tracked_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (first,) = champions("first", folder=tracked_project)
+    files, together, downloads = stored("1"), threading.Barrier(2), []
+
+    def download(_: Version, artifact: str, target: Path) -> None:
+        downloads.append(target)
+        with suppress(threading.BrokenBarrierError):
+            together.wait(0.2)
+        shutil.copytree(files, target / artifact)
+
+    monkeypatch.setattr(registry, "_download", download)
+    with ThreadPoolExecutor() as pool:
+        folders = set(pool.map(registry.folder_of, [first] * 2))
+    assert len(folders) == len(downloads) == 1
 
 
 def test_the_second_of_two_simultaneous_promotions_fails(tracked_project: Path) -> None:
@@ -229,7 +251,7 @@ def test_the_second_of_two_simultaneous_promotions_fails(tracked_project: Path) 
 def test_an_unknown_name_is_refused_with_the_known_ones(name: str, message: str, tracked_project: Path) -> None:
     champions("first", folder=tracked_project)
     with pytest.raises(ModelyardError, match="Promote an experiment: modelyard promote EXPERIMENT") as refused:
-        registry.model_folder(name)
+        registry.resolve(name)
     assert message in str(refused.value)
 
 
@@ -239,13 +261,13 @@ def test_a_version_not_made_by_promote_is_refused(tracked_project: Path) -> None
     client.create_model_version("line", client.get_model_version("line", first.number).source)
     client.set_registered_model_alias("line", CHAMPION, "2")
     with pytest.raises(ModelyardError, match="has no tag model_md5"):
-        registry.model_folder("line@champion")
+        registry.folder_of(registry.resolve("line@champion"))
 
 
 def test_without_tracking_no_model_is_registered(tracked_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODELYARD_TRACKING", "off")
     with pytest.raises(ModelyardError, match="MODELYARD_TRACKING is off: unset it"):
-        registry.model_folder("line@champion")
+        registry.folder_of(registry.resolve("line@champion"))
 
 
 @pytest.mark.parametrize("address", ["http://ann:hush@127.0.0.1:9", "sqlite:///a_file/mlflow.db"])
@@ -256,5 +278,5 @@ def test_an_unreachable_store_is_an_error_without_the_password(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(ModelyardError, match=r"the tracking store .* failed|nothing answers at") as refused:
-        registry.model_folder("line@champion")
+        registry.folder_of(registry.resolve("line@champion"))
     assert "hush" not in str(refused.value)

@@ -17,7 +17,7 @@ def test_no_file_becomes_larger_than_the_limit(tmp_path):
     of_line = len(json.dumps({"input": ""})) + 1
     lengths = [1000 - of_line, 1000 - of_line - 1, 10, 400, 400, 400]
     assert [log.write({"input": "x" * length}) for length in lengths] == [False] + [True] * 5
-    files = sorted((tmp_path / "new").iterdir())
+    files = sorted((tmp_path / "new").glob("[!.]*"))
     assert [file.name for file in files] == ["requests.jsonl", "requests.jsonl.1"]
     assert all(file.stat().st_size <= 1000 and is_log(file) for file in files)
 
@@ -26,6 +26,26 @@ def test_no_file_becomes_larger_than_the_limit(tmp_path):
 def test_a_name_that_check_does_not_know_is_refused(name):
     with pytest.raises(ModelyardError, match=r"knows a log by its ending; give a name such as requests.*\.jsonl"):
         RequestLog(Path(name), 1)
+
+
+@pytest.mark.parametrize("others", ["", "another's\n"])
+def test_a_log_that_was_deleted_or_replaced_goes_on_in_the_file_of_its_name(tmp_path, others):
+    file = tmp_path / "requests.jsonl"
+    log = RequestLog(file, 1)
+    assert log.write({"input": "lost with the file"})
+    file.unlink()
+    if others:
+        file.write_text(others)
+    assert log.write({"input": "kept"})
+    assert file.read_text() == others + '{"input": "kept"}\n'
+
+
+def test_a_second_server_with_the_same_log_is_refused(tmp_path):
+    log = RequestLog(tmp_path / "requests.jsonl", 1)
+    with pytest.raises(ModelyardError, match=r"another server logs to it; give each a file of its own"):
+        RequestLog(tmp_path / "requests.jsonl", 1)
+    del log
+    assert RequestLog(tmp_path / "requests.jsonl", 1).write({"input": "of the next"})
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from modelyard import params
+from modelyard.core import git
 from modelyard.core.files import is_left_over
 from modelyard.data.mirrors import find_cache
 from modelyard.orchestration import unused_cache
@@ -58,7 +59,7 @@ def clean(yes: bool) -> None:
     """Print what nothing refers to, and remove it once the user agrees.
 
     Raises:
-        ModelyardError: params.yaml or a file of DVC is wrong, or DVC is busy.
+        ModelyardError: params.yaml or a file of DVC is wrong, DVC is busy, or git fails.
     """
     console, root = Console(), Path.cwd()
     project = params.load()
@@ -88,15 +89,16 @@ def usage(root: Path) -> str:
 
 
 def size(path: Path) -> int:
-    """The bytes of a file, or of all files in a folder; links count nothing."""
-    if path.is_symlink() or not path.exists():
+    """The bytes of a file, or of all files in a folder; links and what vanishes meanwhile count nothing."""
+    if path.is_symlink():
         return 0
-    return path.stat().st_size if path.is_file() else sum(map(size, path.iterdir()))
+    try:
+        return sum(map(size, path.iterdir())) if path.is_dir() else path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _find(project: Project, root: Path) -> Iterator[Unused]:
-    from modelyard.reporting.label_errors import FOLDER
-
     yield Unused(
         "DVC cache: used by no file here, no branch, tag or experiment of DVC",
         unused_cache.find_unused(root),
@@ -114,8 +116,7 @@ def _find(project: Project, root: Path) -> Iterator[Unused]:
     kept = map(ExperimentResults, results)
     ours = [path for each in kept for path in (*each.outside_git, each.card) if path.exists()]
     yield _files("results of experiments that params.yaml does not name; what git keeps stays", ours)
-    sheets = [f"{name}.{ending}" for name in project.all_experiments for ending in ("csv", "png")]
-    yield _files("label sheets of experiments that params.yaml does not name", _others(root / FOLDER, sheets))
+    yield _files("label sheets of experiments that params.yaml does not name", _label_sheets(project, root))
     yield _files("artifacts of which mlflow.db has no run or model, or a deleted one", unused.unused_artifacts())
     yield _files("copies of mlflow.db before a migration, except the newest", unused.old_backups())
     yield _files("copies of registered models, downloaded again when used", _others(root / ".modelyard/models", ()))
@@ -126,6 +127,15 @@ def _find(project: Project, root: Path) -> Iterator[Unused]:
     in_use = [output.parent for output in paths_being_written(root)]  # a part is beside what it becomes
     left = [path for path in parts if not any(path.is_relative_to(folder) for folder in in_use)]
     yield _files("left by killed runs", list(filter(is_left_over, left)))
+
+
+def _label_sheets(project: Project, root: Path) -> list[Path]:
+    """Those of experiments that params.yaml does not name, unless git keeps them."""
+    from modelyard.reporting.label_errors import FOLDER
+
+    tracked = {root / name for name in git.tracked_files(root, [str(FOLDER)])}
+    sheets = [path for path in _others(root / FOLDER, ()) if path.suffix in (".csv", ".png")]
+    return [path for path in sheets if path.stem not in project.all_experiments and path not in tracked]
 
 
 def _own_paths(project: Project) -> Iterator[str]:

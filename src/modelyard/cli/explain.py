@@ -33,7 +33,7 @@ def explain(names: Sequence[str], shuffles: int) -> None:
     """
     import pandas as pd
 
-    console, project = Console(), params.load()
+    console, project, names = Console(), params.load(), list(dict.fromkeys(names))
     dataset = _dataset_of(project, names)
     require_stages([train_stage(project.section_of(name), name) for name in names], console)
     parts = []

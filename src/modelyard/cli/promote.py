@@ -41,14 +41,16 @@ def promote(experiment: str, force: str | None, seeds: int | None) -> None:
         Console().print(warning, markup=False, highlight=False, soft_wrap=True)
     done = promotion.promote(project, experiment, Path.cwd(), force or "", card, over_seeds)
     promotion.write_history(Path.cwd())
-    name = done.version.name
-    lines = [f"[bold]{name}@{done.alias}[/] is {done.version}.", done.reason]
+    name, before = done.version.name, escape(str(done.before))
+    lines = [f"[bold]{name}@{done.alias}[/] is {escape(str(done.version))}.", escape(done.reason)]
     if "forced" in done.version.tags and done.version != done.before:
         lines.append(f"Forced: {escape(str(force))}")
     if done.alias == CHALLENGER:
-        lines.append(f"{name}@{CHAMPION} is {done.before or 'none'}. To replace it in any case: --force REASON")
+        lines.append(
+            f"{name}@{CHAMPION} is {before if done.before else 'none'}. To replace it in any case: --force REASON"
+        )
     elif done.before and done.before != done.version:
-        lines.append(f"It replaces {done.before}. To undo: modelyard rollback {name}")
+        lines.append(f"It replaces {before}. To undo: modelyard rollback {name}")
     if registry.REFERENCE_MD5 not in done.version.tags:
         build = f"modelyard run {experiment}, then modelyard promote {experiment}"
         lines.append(f"Without an input contract, `modelyard check` cannot use it. To add one: {build}")
@@ -60,7 +62,7 @@ def roll_back(dataset: str) -> None:
     promotion.read_history(Path.cwd())  # first of all, to refuse a damaged one
     former, replaced = registry.roll_back(dataset)
     promotion.write_history(Path.cwd())
-    _print([f"[bold]{dataset}@{CHAMPION}[/] is {former} again; it replaces {replaced}."])
+    _print([f"[bold]{dataset}@{CHAMPION}[/] is {escape(str(former))} again; it replaces {escape(str(replaced))}."])
 
 
 def _card(experiment: str) -> str:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from modelyard import reporting
+from modelyard.core.errors import ModelyardError
 from modelyard.core.keys import warn_of_keys
 from modelyard.core.report_text import fill
 from modelyard.experiments.compare import overview
@@ -21,9 +22,11 @@ def report(target: Path, against: str | None, readme: Path | None) -> None:
 
     Raises:
         ModelyardError: `target` is no HTML file, params.yaml or a result file is invalid, there is no such commit, or
-            no place in `readme`.
+            no `readme` or no place in it.
     """
     console = Console()
+    if readme and not readme.is_file():
+        raise ModelyardError(f"--readme {readme}: there is no such file")
     contents = reporting.write(Path.cwd(), target, against)
     if readme:
         fill(readme, overview_table(overview(contents.compared)))

@@ -1,6 +1,6 @@
 """`modelyard tune`: run, show, confirm and apply a study."""
 
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -66,7 +66,8 @@ def search(name: str, options: Options) -> int:
     check_folds(search_plan)
     earlier = None if options.join else find_earlier(found, search_plan, location)
     study_name = found.study_name if found else storage.new_study_name(name, location)
-    with nullcontext() if options.join else only_search(study_name, Path.cwd()):
+    with nullcontext() if options.join else only_search(study_name, Path.cwd()), ExitStack() as opened:
+        engine = opened.enter_context(open_engine(options.engine, console, log=study_log(study_name, Path.cwd())))
         # After all checks: an empty study would hide the one before it from --show, --confirm and --apply.
         study = storage.open_study(search_plan, location, options.new, options.join, bool(options.engine.scheduler))
         console.print(f"Pruner: {search_plan.pruner}.{_epochs_note(search_plan)}", style="dim", highlight=False)
@@ -75,11 +76,7 @@ def search(name: str, options: Options) -> int:
         if enqueued:
             console.print(f"After the baseline: the best of {'; '.join(enqueued)}.", style="dim", highlight=False)
         try:
-            log = study_log(study.study_name, Path.cwd())
-            with (
-                open_engine(options.engine, console, log=log) as engine,
-                TrialDisplay(console, study, budget) as display,
-            ):
+            with opened, TrialDisplay(console, study, budget) as display:  # the engine ends before the report
                 searching = Search(study, location, search_plan, display.show)
                 searching.run(engine, budget, options.join)
             if searching.has_stagnated:

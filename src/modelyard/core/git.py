@@ -182,6 +182,20 @@ def untracked_files(root: Path, pathspecs: Sequence[str] = (".",)) -> list[str]:
     return _names(_required(root, "ls-files", "--others", "--exclude-standard", "-z", "--", *pathspecs))
 
 
+def tracked_files(root: Path, pathspecs: Sequence[str] = (".",)) -> list[str]:
+    """Return the files that git tracks, relative to `root`; none outside a repository.
+
+    Raises:
+        ModelyardError: git fails.
+    """
+    try:
+        return _names(_required(root, "ls-files", "--cached", "-z", "--", *pathspecs))
+    except ModelyardError as error:
+        if is_unexpected(str(error)):
+            raise
+        return []
+
+
 def patch(root: Path, pathspecs: Sequence[str] = (".",)) -> bytes:
     """Return the patch from the commit that is checked out to the tracked files as they are now, for `git apply`.
 

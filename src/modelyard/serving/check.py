@@ -290,7 +290,11 @@ def _requests(files: Sequence[Path], description: InputDescription, target: str)
         raise ModelyardError("a log of `modelyard serve` has no true targets: leave out --target")
     noticed: set[str] = set()  # most requests of a program have the same columns too many
     for file in files:
-        lines = [(number, line) for number, line in enumerate(read_text(file).split("\n"), start=1) if line]
+        try:
+            lines = [(number, line) for number, line in enumerate(read_text(file).split("\n"), start=1) if line]
+        except OSError as error:
+            yield _unread(f"{file}: {error.strerror or error}", description)
+            continue
         if not lines:
             yield _unread(f"{file}: there is no request in it", description)
         for number, line in lines:

@@ -85,9 +85,14 @@ def check_can_plot(description: InputDescription) -> None:
 
 def plot_predictions(batch: PredictionBatch, outputs: np.ndarray, description: InputDescription) -> "Figure":
     """Up to 16 images, or texts, with a model's predictions for them."""
+    from matplotlib.text import Text
+
     from modelyard.experiments.tasks import TASKS
 
-    return TASKS[description.task].plot_predictions(_predicted(batch, outputs, description))
+    figure = TASKS[description.task].plot_predictions(_predicted(batch, outputs, description))
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # names of classes may have a $
+    return figure
 
 
 def _predicted(batch: PredictionBatch, outputs: np.ndarray, description: InputDescription) -> "PredictedSamples":

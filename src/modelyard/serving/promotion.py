@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from modelyard import models
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import read_json, write_json
+from modelyard.data import inputs
 from modelyard.experiments import evaluate
 from modelyard.experiments.evaluate import Evaluation
 from modelyard.metrics.bootstrap import paired_difference
@@ -54,7 +55,7 @@ class Candidate:
         folder: the folder of its model.
         model_md5: the MD5 of that folder.
         test: the folder of its test samples.
-        test_md5: the MD5 of that folder.
+        test_md5: the MD5 of that folder without the slices, by which nothing is compared.
         contract: the folder of its input contract; None if the pipeline has built none yet.
         onnx: the folder of its converted model; None if there is none.
     """
@@ -177,7 +178,7 @@ def promote(
     """
     candidate, recorded = candidate_of(project, experiment, root), read_history(root)
     champion = registry.aliased(candidate.name, CHAMPION)
-    if champion and champion.tags.get("model_md5") == candidate.model_md5:
+    if champion and _is_model_of(champion, candidate) and _has_samples_of(champion, candidate):
         champion = _with_files(champion, candidate)
         return Promotion(champion, CHAMPION, "It is the champion already, with the same files.", champion)
     decision = decide(candidate, champion, recorded.get(candidate.test_md5, TestSetHistory()).comparisons)
@@ -211,7 +212,7 @@ def candidate_of(project: Project, experiment: str, root: Path) -> Candidate:
         folder=folder,
         model_md5=dvc_lock.md5(folder),
         test=test,
-        test_md5=dvc_lock.md5(test),
+        test_md5=_samples_md5(test),
         contract=files.contract_folder(),
         onnx=_onnx_folder(files),
     )
@@ -260,7 +261,7 @@ def write_history(root: Path) -> None:
     versions of other test samples as well, which are left out.
     """
     found, versions = read_history(root), registry.history()
-    own = found.keys() | {md5 for stage in dvc_lock.read(root).values() for md5 in stage.deps.values()}
+    own = found.keys() | _locked_samples(root)
     for version in versions:
         test = version.tags.get("test_md5")
         if test in own:
@@ -271,6 +272,17 @@ def write_history(root: Path) -> None:
             others = [each for each in recorded.versions if _identity(each) != _identity(entry)]
             recorded.versions = [*others, entry]
     write_json(root / HISTORY, {"test_samples": {test: asdict(each) for test, each in found.items()}})
+
+
+def _samples_md5(test: Path) -> str:
+    return dvc_lock.md5(test, (inputs.SLICES,))
+
+
+def _locked_samples(root: Path) -> set[str]:
+    """The MD5s of what the stages read, and of test samples without their slices where the folder is here."""
+    md5s = {path: md5 for stage in dvc_lock.read(root).values() for path, md5 in stage.deps.items()}
+    sliced = [root / path for path in md5s if (root / path / inputs.SLICES).exists()]
+    return {*md5s.values(), *map(_samples_md5, sliced)}
 
 
 def _identity(entry: dict[str, str]) -> tuple[str | None, ...]:
@@ -293,7 +305,9 @@ def decide(candidate: Candidate, champion: Version | None, recorded: int = 0) ->
         return PromotionDecision(False, f"{reason}: its metrics do not hold for new samples.")
     if champion is None:
         return PromotionDecision(True, "There was no champion before it.")
-    if champion.tags.get("test_md5") != candidate.test_md5:
+    if not _has_samples_of(champion, candidate):
+        if _is_model_of(champion, candidate):
+            return PromotionDecision(True, "It is the champion already, and was evaluated on other test samples.")
         reason = f"The champion, {champion}, was evaluated on other test samples, and may have been trained on these."
         return PromotionDecision(False, reason)
     try:
@@ -306,6 +320,14 @@ def decide(candidate: Candidate, champion: Version | None, recorded: int = 0) ->
     number = registry.comparison_number(candidate.test_md5, candidate.model_md5, champion, recorded)
     comparison = Comparison(difference, number, champion.number, discordant_samples(old, new))
     return PromotionDecision(comparison.is_significant, str(comparison), comparison)
+
+
+def _is_model_of(champion: Version, candidate: Candidate) -> bool:
+    return champion.tags.get("model_md5") == candidate.model_md5
+
+
+def _has_samples_of(champion: Version, candidate: Candidate) -> bool:
+    return champion.tags.get("test_md5") == candidate.test_md5
 
 
 def _with_files(version: Version, candidate: Candidate) -> Version:

@@ -170,15 +170,6 @@ def roll_back(name: str) -> tuple[Version, Version]:
     return former, present
 
 
-def model_folder(name_at_alias: str) -> Path:
-    """The folder of a registered model such as `mnist@champion`, for `models.load`.
-
-    Raises:
-        ModelyardError: there is no such model or alias, its files are gone, or differ from what was registered.
-    """
-    return folder_of(resolve(name_at_alias))
-
-
 def resolve(name_at_alias: str) -> Version:
     """The version that a name such as `mnist@champion` refers to.
 
@@ -241,13 +232,25 @@ def _add_folder(version: Version, folder: Path, artifact: str, tag: str) -> Vers
 
 
 def _downloaded(version: Version, artifact: str, expected: str) -> Path:
-    """A folder of a version with this MD5."""
+    """A folder of a version with this MD5; of several processes that ask for it at once, one downloads it."""
     kept = tracking.project_root() / ".modelyard" / "models" / expected
-    if not kept.exists() or dvc_lock.md5(kept / artifact) != expected:
-        with atomic_folder(kept) as temporary:
-            _download(version, artifact, temporary)
-            _check_md5(expected, version, temporary / artifact)
+    if not _is_whole(kept / artifact, expected):
+        from filelock import FileLock
+
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(kept.with_name(f".{expected}.lock")):
+            if not _is_whole(kept / artifact, expected):
+                with atomic_folder(kept) as temporary:
+                    _download(version, artifact, temporary)
+                    _check_md5(expected, version, temporary / artifact)
     return kept / artifact
+
+
+def _is_whole(folder: Path, expected: str) -> bool:
+    try:
+        return dvc_lock.md5(folder) == expected
+    except FileNotFoundError:  # also where another process replaces it just now
+        return False
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from modelyard.core.errors import ModelyardError
 
@@ -16,19 +16,26 @@ BACKUPS = 1  # older files that are kept
 
 
 class RequestLog:
-    """A file of so many megabytes; a full one is renamed to `<name>.1`."""
+    """A file of so many megabytes, for one process; a full one is renamed to `<name>.1`."""
 
     def __init__(self, file: Path, megabytes: float) -> None:
         """Open the file.
 
         Raises:
-            ModelyardError: its name is not that of a log.
+            ModelyardError: its name is not that of a log, or another process logs to it.
         """
+        from filelock import FileLock, Timeout
+
         if file.suffix != ENDING:
             raise ModelyardError(
                 f"--log {file}: `modelyard check` knows a log by its ending; give a name such as {file.stem}{ENDING}"
             )
         file.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(file.with_name(f".{file.name}.lock"))  # two would rename each other's file away
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise ModelyardError(f"--log {file}: another server logs to it; give each a file of its own") from None
         self._most = int(megabytes * 1e6)
         self._log = logging.Logger("modelyard.requests", logging.INFO)
         self._log.addHandler(_WholeLines(file, maxBytes=self._most, backupCount=BACKUPS, encoding="utf-8"))
@@ -54,6 +61,8 @@ class _WholeLines(RotatingFileHandler):
     """Adds a whole line or raises OSError; `logging` would print the error and the line, an input, and go on."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        if self.stream and not _is_in_place(self.stream, Path(self.baseFilename)):
+            self.close()  # the next line makes a new file
         if self.shouldRollover(record):
             self.doRollover()
         self.stream = self.stream or self._open()
@@ -67,6 +76,14 @@ class _WholeLines(RotatingFileHandler):
             with suppress(OSError):
                 os.truncate(self.baseFilename, size)
             raise
+
+
+def _is_in_place(stream: TextIO, file: Path) -> bool:
+    """Whether an open file still has its name: it may have been deleted, or another put in its place."""
+    try:
+        return os.path.samestat(file.stat(), os.fstat(stream.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def is_log(file: Path) -> bool:

@@ -14,8 +14,8 @@ from modelyard import params
 
 ROOT = Path(__file__).parents[1]
 NOT_COPIED = {
-    ".venv", ".git", ".dvc/cache", ".dvc/tmp", ".modelyard", "data", "results", "reports", "pretrained/results",
-    "mlartifacts", "mlflow.db", "wheels",
+    ".venv", ".git", ".dvc/cache", ".dvc/tmp", ".modelyard", "data/raw", "data/inputs", "results", "reports",
+    "pretrained/results", "mlartifacts", "mlflow.db", "wheels",
 }  # fmt: skip
 PROJECT = params.load(ROOT / "params.yaml")
 NAMES = [*PROJECT.experiments, *PROJECT.transfers]
