@@ -10,7 +10,7 @@ from support.pipelines import editing
 
 from modelyard import params
 from modelyard.cli import prerequisites
-from modelyard.cli.prerequisites import failures, refuse_edited_files, require_stages
+from modelyard.cli.prerequisites import failures, libraries_of, refuse_edited_files, require_stages
 from modelyard.core.errors import ModelyardError
 from modelyard.orchestration.scheduler import Stage, StageState
 
@@ -29,6 +29,30 @@ def own_file(project: Path) -> Path:
             "files": {"own.csv": {"path": "own.csv", "sha256": hashlib.sha256(TABLE.encode()).hexdigest()}},
         }
     return file
+
+
+@pytest.mark.parametrize(
+    ("stages", "tracking", "expected"),
+    [
+        ((), "on", set()),
+        (("train@boston_linear", "evaluate@boston_boosting"), "on", {"sklearn.ensemble", "mlflow.sklearn", "git"}),
+        (("train@boston_linear", "export@boston_linear"), "off", {"sklearn.ensemble"}),
+        (("train@boston_linear", "train@xor_mlp"), "off", {"sklearn.ensemble", "keras"}),
+        (
+            ("train_transfer@mnist_transfer",),
+            "on",
+            {"keras", "mlflow.keras", "mlflow.sklearn", "sklearn.ensemble", "git"},
+        ),
+        (("batch@new_houses",), "off", {"keras", "sklearn.ensemble"}),
+    ],
+)
+def test_only_networks_need_keras_and_only_tracked_runs_mlflow(stages, tracking, expected, monkeypatch):
+    monkeypatch.setenv("MODELYARD_TRACKING", tracking)
+    found = libraries_of(params.load(ROOT / "params.yaml"), stages)
+    assert {
+        name for name in found if name.startswith(("keras", "mlflow.keras", "mlflow.sklearn", "sklearn", "git"))
+    } == expected
+    assert any(name.startswith("mlflow.store") for name in found) == (tracking == "on" and bool(stages))
 
 
 def test_an_own_file_that_was_edited_is_refused_with_its_new_checksum(own_file: Path):

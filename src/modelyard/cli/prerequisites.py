@@ -13,8 +13,8 @@ from modelyard.core.errors import ModelyardError
 from modelyard.core.processes import core_count
 from modelyard.orchestration.run_lock import only_run
 from modelyard.orchestration.scheduler import SUCCEEDED, Pipeline, Stage, StageState
-from modelyard.params.project import Project
-from modelyard.tracking import lineage
+from modelyard.params.project import EstimatorExperiment, Project
+from modelyard.tracking import is_enabled, lineage
 
 LOG_LINES = 12  # shown of the log of a failed stage
 GIGABYTES_PER_STAGE = 3  # a training on MNIST peaks below that
@@ -38,9 +38,21 @@ LIBRARIES = (
     "typer",
 )
 """What training and evaluation import: once for all stages, because that takes seconds."""
+OF_NETWORKS = ("keras", "mlflow.keras")
+OF_TRACKING = ("mlflow.", "git")
 
 Watch = Callable[[Mapping[str, Stage]], None]
 """What a pipeline calls with all stages whenever one starts or ends."""
+
+
+def libraries_of(project: Project, stages: Collection[str]) -> tuple[str, ...]:
+    """Return those of LIBRARIES that these stages import: importing Keras takes longer than fitting a linear model."""
+    if not stages:
+        return ()
+    experiments = [project.all_experiments.get(name.rpartition("@")[2]) for name in stages]  # None: of a batch
+    are_networks = not all(isinstance(each, EstimatorExperiment) for each in experiments)
+    left_out = (() if are_networks else OF_NETWORKS) + (() if is_enabled() else OF_TRACKING)
+    return tuple(name for name in LIBRARIES if not name.startswith(left_out))
 
 
 def report_package_changes(console: Console) -> None:

@@ -25,6 +25,7 @@ from modelyard.cli.prerequisites import (
     LIBRARIES,
     LOG_LINES,
     default_jobs,
+    libraries_of,
     recording_lineage,
     refuse_edited_files,
     report_package_changes,
@@ -100,10 +101,11 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
         os.environ.setdefault(REBUILD, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         jobs = options.engine.jobs or _default_jobs(pipeline.stages.values())
         before = other_bytes.recorded(pipeline.stages)
-        imports = not options.engine.scheduler and _any_heavy(pipeline.stages, StageState.WAITING, PRELOADED)
+        waiting = [stage for stage in pipeline.stages.values() if stage.state is StageState.WAITING]
+        preloaded = [stage.name for stage in waiting if _is_heavy(stage, PRELOADED)]
         is_stopped = False
         with (
-            running_server(LIBRARIES if imports else ()),
+            running_server(() if options.engine.scheduler else libraries_of(project, preloaded)),
             _engine(pipeline, options.engine, console, jobs) as engine,
             StageDisplay(console, pipeline) as display,
         ):

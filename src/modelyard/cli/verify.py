@@ -14,7 +14,7 @@ from rich.text import Text
 
 from modelyard import params
 from modelyard.cli.interrupts import INTERRUPTED, handle_termination_as_ctrl_c
-from modelyard.cli.prerequisites import LIBRARIES, default_jobs, failures, run_stages
+from modelyard.cli.prerequisites import default_jobs, failures, libraries_of, run_stages
 from modelyard.orchestration.fork_server import running_server
 from modelyard.orchestration.scheduler import SUCCEEDED, Stage, with_upstream
 from modelyard.orchestration.scratch_copy import scratch_copy
@@ -47,7 +47,7 @@ def verify(names: Sequence[str], jobs: int | None, only_bytes: bool, as_json: bo
     try:
         with scratch_copy(root, targets, fetched) as folder, chdir(folder):
             link_own_files(project, root, folder)
-            with running_server(LIBRARIES):
+            with running_server(libraries_of(project, targets)):
                 stages = run_stages(targets, console, jobs or default_jobs())
             found = [_verify(project, name, root, folder, stages, own) for name, own in own_by_name.items()]
     except KeyboardInterrupt:
