@@ -202,7 +202,8 @@ def test_other_files_of_the_same_table_give_the_same_entries(name: str, project:
     "options, message",
     [
         (TableOptions("prize"), "houses.csv: no column 'prize' (--target); did you mean price?"),
-        (TableOptions("price", columns={"Area": "drop"}), "no column 'Area' (--column); did you mean area?"),
+        (TableOptions("price", columns={"Area": "drop"}), "no column 'Area' (--drop); did you mean area?"),
+        (TableOptions("price", columns={"Area": "number"}), "no column 'Area' (--column); did you mean area?"),
         (TableOptions("price", missing={"x": ("1",)}), "no column 'x' (--missing); allowed: area, garden"),
         (TableOptions("price", csv_format={"separator": "x"}), "--separator: 'x' is not possible"),
         (TableOptions("price", columns={"price": "drop"}), "houses.csv: price is the target, and cannot be dropped"),

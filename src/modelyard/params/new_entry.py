@@ -128,7 +128,8 @@ def propose(
     target, guesses = options.target.strip(), list[str]()
     for option, given in (
         ("target", [target] if target else []),
-        ("column", options.columns),
+        ("drop", [column for column, kind in options.columns.items() if kind == "drop"]),
+        ("column", [column for column, kind in options.columns.items() if kind != "drop"]),
         ("missing", options.missing),
         ("group", [options.group] if options.group else []),
         ("time", [options.time] if options.time else []),
