@@ -151,13 +151,17 @@ def box_input() -> TrainingInput:
     return TrainingInput(described, rows)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def image_input() -> TrainingInput:
-    """80 uint8 images of 8 x 8 pixels in two classes that brightness tells apart, the last 16 for validation."""
+    """80 uint8 images of 8 x 8 pixels in two classes that brightness tells apart, the last 16 for validation.
+
+    All tests share them, and none can write into them.
+    """
     random = np.random.default_rng(0)
     y = np.arange(80) % 2
     x = (random.integers(0, 100, size=(80, 8, 8, 1)) + 150 * y[:, None, None, None]).astype(np.uint8)
     rows = Samples(x, y.astype(np.uint8))
+    rows.x.flags.writeable = rows.y.flags.writeable = False
     scaler = Scaler(scale=(255.0,))
     return TrainingInput(describe(rows, 16, ("dark", "bright"), scaling="pixels", scaler=scaler), rows)
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from contextlib import closing
 from io import StringIO
 from pathlib import Path
@@ -17,12 +18,23 @@ from support.paths import ROOT
 from support.pipelines import Run
 from support.replications import replicated_project, series_of
 from support.tables import assert_fits
+from typer.testing import Result
 
 from modelyard import params
 from modelyard.cli import replicate
 from modelyard.cli.replicate import _assess, _claim_table, _reported_runs, _summary_table
 from modelyard.replication import claims
 from modelyard.replication.paired_runs import FROM_REPORT, PairedRuns
+
+RunHere = Callable[..., Result]
+
+
+@pytest.fixture
+def run_here(linear_clone: Path, monkeypatch: pytest.MonkeyPatch) -> RunHere:
+    """Runs the command in `linear_clone` and in this process, trainings included: `replicated` has run it for real."""
+    monkeypatch.chdir(linear_clone)
+    monkeypatch.setattr(replicate, "open_engine", lambda *_: closing(Here()))
+    return modelyard
 
 
 def claim_entry(folder: Path) -> dict[str, Any]:
@@ -39,57 +51,57 @@ def test_a_claim_is_tested_and_written(replicated: tuple[Path, str]):
     assert "| **holds** |" in (folder / "reports" / "claims.md").read_text()
 
 
-def test_finished_runs_are_not_repeated(run_linear: Run, linear_clone: Path):
+def test_finished_runs_are_not_repeated(run_here: RunHere, linear_clone: Path):
     before = claim_entry(linear_clone)
-    again = run_linear("replicate")
+    again = run_here("replicate")
     assert "seed" not in again.stdout.replace("seeds", "")
     assert claim_entry(linear_clone) == before
-    more = run_linear("replicate", "diabetes_linear", "--splits", "--seeds", "7")
+    more = run_here("replicate", "diabetes_linear", "--splits", "--seeds", "7")
     assert more.stdout.count("✓ diabetes_linear seed") == 1, "six of these runs are the claim's"
     table = pd.read_csv(linear_clone / "reports" / "replication.csv").set_index("metric")
     assert (table.loc["mae"].seeds, bool(table.loc["mae"].splits)) == (7, True)
 
 
-def test_a_claim_that_its_first_look_does_not_settle_gets_its_second(run_linear: Run, linear_clone: Path):
+def test_a_claim_that_its_first_look_does_not_settle_gets_its_second(run_here: RunHere, linear_clone: Path):
     claims_file = linear_clone / "claims.yaml"
     unsettled = claims_file.read_text().replace("smallest: 10.0", "smallest: 0.001\n  second_look: 8")
     claims_file.write_text(unsettled)
-    done = run_linear("replicate")
+    done = run_here("replicate")
     assert done.stdout.count("✓ diabetes_linear seed") == 4, "the six pairs of the first look are kept"
     entry = claim_entry(linear_clone)
     assert (entry["verdict"], entry["pairs"]) == ("inconclusive", 8)
     claims_file.write_text(unsettled.replace("smallest: 0.001", "smallest: 20.0"))
-    again = run_linear("replicate")
+    again = run_here("replicate")
     assert "✓" not in again.stdout
     assert claim_entry(linear_clone)["verdict"] == "holds"
 
 
-def test_a_claim_that_is_stopped_between_its_looks_keeps_the_reported_runs(run_linear: Run, linear_clone: Path):
+def test_a_claim_that_is_stopped_between_its_looks_keeps_the_reported_runs(run_here: RunHere, linear_clone: Path):
     claims_file, report = linear_clone / "claims.yaml", linear_clone / "reports" / "claims.json"
     claims_file.write_text(claims_file.read_text().replace("smallest: 10.0", "smallest: 0.001\n  second_look: 18"))
     content = json.loads(report.read_text())
     for side in ("first", "second"):
         content["claims"]["fewer_samples"][side]["values"] *= 3
     report.write_text(json.dumps(content))
-    done = run_linear("replicate", "--minutes", "0")
+    done = run_here("replicate", "--minutes", "0")
     assert "so that the reports keep the earlier runs: fewer_samples." in done.stdout
     assert claim_entry(linear_clone)["pairs"] == 18
 
 
-def test_a_claim_on_request_is_trained_only_where_it_is_named(run_linear: Run, linear_clone: Path):
+def test_a_claim_on_request_is_trained_only_where_it_is_named(run_here: RunHere, linear_clone: Path):
     claims_file = linear_clone / "claims.yaml"
     claims_file.write_text(claims_file.read_text().replace("smallest:", "on_request: true\n  smallest:"))
     shutil.rmtree(linear_clone / ".modelyard")
-    done = run_linear("replicate")
+    done = run_here("replicate")
     assert "✓" not in done.stdout
-    assert run_linear("replicate", "fewer_samples").stdout.count("✓ diabetes_linear seed") == 12
+    assert run_here("replicate", "fewer_samples").stdout.count("✓ diabetes_linear seed") == 12
 
 
-def test_a_crossed_claim_is_about_samples_of_this_kind(run_linear: Run, linear_clone: Path):
+def test_a_crossed_claim_is_about_samples_of_this_kind(run_here: RunHere, linear_clone: Path):
     before = claim_entry(linear_clone)
     claims_file = linear_clone / "claims.yaml"
     claims_file.write_text(claims_file.read_text().replace("splits: true", "crossed: true"))
-    done = run_linear("replicate")
+    done = run_here("replicate")
     assert done.stdout.count("✓ diabetes_linear seed") == 12, done.stdout
     entry = claim_entry(linear_clone)
     assert (entry["pairs"], entry["scope"], before["scope"]) == (6, "samples of this kind", "samples of this kind")
@@ -98,23 +110,23 @@ def test_a_crossed_claim_is_about_samples_of_this_kind(run_linear: Run, linear_c
     assert entry["difference"]["low"] < entry["difference"]["mean"] < entry["difference"]["high"]
 
 
-def test_results_stay_in_the_reports_where_their_runs_are_not_kept(run_linear: Run, linear_clone: Path):
+def test_results_stay_in_the_reports_where_their_runs_are_not_kept(run_here: RunHere, linear_clone: Path):
     table, before = linear_clone / "reports" / "replication.csv", claim_entry(linear_clone)
     lines = table.read_text().splitlines()
     shutil.rmtree(linear_clone / ".modelyard")
-    done = run_linear("replicate", "diabetes_linear", "--seeds", "2")
+    done = run_here("replicate", "diabetes_linear", "--seeds", "2")
     assert "Claims not run" not in done.stdout
     assert claim_entry(linear_clone) == before | {"origin": FROM_REPORT}
     assert set(lines) < set(table.read_text().splitlines())
 
 
-def test_the_reports_keep_a_replication_until_a_new_one_has_as_many_seeds(run_linear: Run, linear_clone: Path):
+def test_the_reports_keep_a_replication_until_a_new_one_has_as_many_seeds(run_here: RunHere, linear_clone: Path):
     table, before = linear_clone / "reports" / "replication.csv", claim_entry(linear_clone)
     rows = table.read_text()
     kept = sorted((linear_clone / ".modelyard" / "replication").rglob("*.json"), key=lambda file: int(file.stem))
     for file in kept[4:]:  # a replication that was stopped after two seeds of each side
         file.unlink()
-    done = run_linear("replicate", "--minutes", "0")
+    done = run_here("replicate", "--minutes", "0")
     assert "8 of 8 runs are left" in done.stdout
     assert "so that the reports keep the earlier runs: fewer_samples." in done.stdout
     assert "keeps the 6 seeds that it has of diabetes_linear, which are more than 2" in done.stderr
@@ -122,11 +134,11 @@ def test_the_reports_keep_a_replication_until_a_new_one_has_as_many_seeds(run_li
     assert table.read_text() == rows
 
 
-def test_runs_of_another_comparison_do_not_leave_the_report_in_silence(run_linear: Run, linear_clone: Path):
+def test_runs_of_another_comparison_do_not_leave_the_report_in_silence(run_here: RunHere, linear_clone: Path):
     claims_file = linear_clone / "claims.yaml"
     claims_file.write_text(claims_file.read_text().replace("metric: mae", "metric: mse"))
     shutil.rmtree(linear_clone / ".modelyard")
-    done = run_linear("replicate", "--minutes", "0")
+    done = run_here("replicate", "--minutes", "0")
     assert "has runs of another comparison" in done.stderr
     assert "Claims not run: fewer_samples." in done.stdout
 
@@ -148,8 +160,8 @@ def test_runs_over_seeds_are_in_mlflow_and_do_not_change_the_result_of_a_claim(r
     assert claim_entry(linear_clone) == before
 
 
-def test_without_time_the_number_of_runs_that_are_left_is_printed(run_linear: Run):
-    done = run_linear("replicate", "diabetes_linear", "--minutes", "0")
+def test_without_time_the_number_of_runs_that_are_left_is_printed(run_here: RunHere):
+    done = run_here("replicate", "diabetes_linear", "--minutes", "0")
     assert "5 of 5 runs are left; run again to continue." in done.stdout
 
 

@@ -3,12 +3,11 @@
 import errno
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
-import psutil
 import pytest
 from support.repositories import git
 
@@ -88,11 +87,31 @@ def test_a_task_that_nobody_wants_any_more_is_stopped_or_not_even_started(tmp_pa
         assert machine.run(Task("a", command), print, lambda: not (tmp_path / "started").exists()).error == STOPPED
 
 
-def test_the_limit_of_memory_covers_the_worker_itself_which_is_never_killed(tmp_path: Path):
-    machine = Machine(threads=1, memory=psutil.Process().memory_full_info().pss // 2)
-    command = Command("sleep 3; echo >> out", tmp_path, os.environ, tmp_path / "log")
-    with closing(machine._engine):
-        machine._limit_memory()  # there is nothing to kill yet
-        machine._memory_until = 0.0
-        assert machine.run(Task("a", command), print, lambda: True).result != 0
-    assert not (tmp_path / "out").exists()
+class SizedProcess:
+    """A process of so much memory, which may be killed."""
+
+    def __init__(self, size: int, children: Sequence["SizedProcess"] = ()) -> None:
+        self._size, self._children, self.is_killed = size, children, False
+
+    def children(self, recursive: bool) -> Sequence["SizedProcess"]:
+        return self._children
+
+    def memory_full_info(self) -> SimpleNamespace:
+        return SimpleNamespace(pss=self._size)
+
+    def kill(self) -> None:
+        self.is_killed = True
+
+
+@pytest.mark.parametrize(("limit", "killed"), [(109, [False, True]), (110, [False, False])])
+def test_the_limit_of_memory_covers_the_worker_itself_which_is_never_killed(
+    limit: int, killed: list[bool], monkeypatch: pytest.MonkeyPatch
+):
+    children = [SizedProcess(20), SizedProcess(30)]
+    for worker in (SizedProcess(60, children), SizedProcess(200)):
+        monkeypatch.setattr(cluster_worker.psutil, "Process", lambda worker=worker: worker)
+        machine = Machine(threads=1, memory=limit)
+        with closing(machine._engine):
+            machine._limit_memory()
+        assert not worker.is_killed
+    assert [child.is_killed for child in children] == killed

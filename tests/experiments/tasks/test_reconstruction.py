@@ -21,9 +21,9 @@ def fit_autoencoder(data: TrainingInput, folder: Path, codes: int = 4) -> Model:
     )[0]
 
 
-@pytest.fixture
-def scored(image_input: TrainingInput, tmp_path: Path) -> ScoredPredictions:
-    model, test = fit_autoencoder(image_input, tmp_path), image_input.validation
+@pytest.fixture(scope="module")
+def scored(image_input: TrainingInput, tmp_path_factory: pytest.TempPathFactory) -> ScoredPredictions:
+    model, test = fit_autoencoder(image_input, tmp_path_factory.mktemp("autoencoder")), image_input.validation
     return reconstruction.score(model, test, model.predict(test.x))
 
 

@@ -23,9 +23,9 @@ def fit(data: TrainingInput, folder: Path, loss: str = "mse", epochs: int = 3, *
     return models.fit(settings, training, data, training_context(folder))
 
 
-@pytest.fixture
-def restored(image_input: TrainingInput, tmp_path: Path) -> Model:
-    return fit(image_input, tmp_path)[0]
+@pytest.fixture(scope="module")
+def restored(image_input: TrainingInput, default_runtime: None, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return fit(image_input, tmp_path_factory.mktemp("autoencoder"))[0]
 
 
 def through_both(submodels: dict[str, Any], rows: np.ndarray) -> np.ndarray:
@@ -42,11 +42,12 @@ def test_encoder_then_decoder_equals_the_model(restored: Model, image_input: Tra
 
 
 def test_all_three_models_share_their_weights(restored: Model, image_input: TrainingInput) -> None:
-    before = restored.predict(image_input.samples.x)
-    restored.native.set_weights([weights + 0.1 for weights in restored.native.get_weights()])
-    after = restored.predict(image_input.samples.x)
+    before, weights = restored.predict(image_input.samples.x), restored.native.get_weights()
+    restored.native.set_weights([each + 0.1 for each in weights])
+    after, through = restored.predict(image_input.samples.x), through_both(restored.submodels, image_input.samples.x)
+    restored.native.set_weights(weights)  # other tests have the same model
     assert np.abs(after - before).max() > 0.01
-    np.testing.assert_allclose(through_both(restored.submodels, image_input.samples.x), after, atol=1e-5)
+    np.testing.assert_allclose(through, after, atol=1e-5)
 
 
 def test_each_submodel_is_saved_as_a_model_of_its_own(

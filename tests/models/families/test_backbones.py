@@ -23,13 +23,12 @@ PHOTOGRAPHS = RANDOM.integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
 COLOURED = describe(Samples(PHOTOGRAPHS, np.zeros(6, np.uint8)), classes=("cat", "dog"))
 
 
-@pytest.fixture
-def trained(image_input: TrainingInput, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def trained(image_input: TrainingInput, default_runtime: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small convolutional network."""
     settings = cnn.Settings(family="cnn", filters=(3,), pooling="last", units=(5,))
     training = NetworkTraining(seed=7, epochs=1, loss="sparse_categorical_crossentropy")
-    folder = tmp_path / "trained"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("trained")
     models.fit(settings, training, image_input, training_context(folder))[0].save(folder)
     return folder
 

@@ -23,11 +23,10 @@ def training(loss: str = LOSS, **changes: Any) -> NetworkTraining:
     return NetworkTraining(**({"seed": 7, "epochs": 2, "batch_size": 16, "loss": loss} | changes))
 
 
-@pytest.fixture
-def backbone(image_input: TrainingInput, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def backbone(image_input: TrainingInput, default_runtime: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small autoencoder."""
-    folder = tmp_path / "autoencoder"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("autoencoder")
     settings = autoencoder.Settings(family="autoencoder", latent_dim=4)
     models.fit(settings, training("mse"), image_input, training_context(folder))[0].save(folder)
     return folder

@@ -1,5 +1,6 @@
 """Transfer learning: a frozen backbone is asked once, joined in the end, and learns where fine tuning is wished."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,11 @@ def save(settings: Any, loss: str, data: TrainingInput, folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def trained(image_input: TrainingInput, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def trained(image_input: TrainingInput, default_runtime: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small convolutional network."""
-    return save(cnn.Settings(family="cnn", filters=(3,), pooling="last"), LOSS, image_input, tmp_path / "trained")
+    folder = tmp_path_factory.mktemp("backbone") / "trained"
+    return save(cnn.Settings(family="cnn", filters=(3,), pooling="last"), LOSS, image_input, folder)
 
 
 @pytest.fixture
@@ -118,10 +120,11 @@ def test_fine_tuning_begins_where_the_first_training_ended(trained: Path, other_
 def test_a_saved_transfer_includes_its_backbone(
     fine_tuning: transfer.FineTuning | None, trained: Path, other_images: TrainingInput, tmp_path: Path
 ) -> None:
-    model, _ = fit(other_images, trained, dropout=0.3, fine_tuning=fine_tuning)
+    copy = Path(shutil.copytree(trained, tmp_path / "trained"))
+    model, _ = fit(other_images, copy, dropout=0.3, fine_tuning=fine_tuning)
     (tmp_path / "saved").mkdir()
     model.save(tmp_path / "saved")
-    trained.rename(tmp_path / "gone")
+    shutil.rmtree(copy)
     loaded = models.load(tmp_path / "saved")
     assert loaded.description == other_images.description
     np.testing.assert_allclose(loaded.predict(other_images.samples.x), model.predict(other_images.samples.x), atol=1e-6)
