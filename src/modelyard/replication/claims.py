@@ -381,9 +381,9 @@ def _count_tested(results: Mapping[str, ClaimResult]) -> int:
 
 def _legend(results: Mapping[str, ClaimResult]) -> str:
     return (
-        "Each claim compares two experiments seed by seed, on equal test samples. It holds if a paired t test supports "
-        "it; it does not hold if the test shows that the difference is below the smallest one that matters, or has the "
-        "opposite sign. Equality is an equivalence test (TOST), *not_lower* and *not_higher* are tests of "
+        "Each claim compares two experiments seed by seed, on equal test samples of a data set. It holds if a paired t "
+        "test supports it; it does not hold if the test shows that the difference is below the smallest one that "
+        "matters, or has the opposite sign. Equality is an equivalence test (TOST), *not_lower* and *not_higher* are tests of "
         "non-inferiority: lower, or higher, by less than matters. Where the difference lies between zero and the "
         "smallest one that matters, both tests of a claim can succeed: it then holds.\n\n"
         "Where each seed draws its own split, the splits share samples, and the test is the corrected resampled t test "
