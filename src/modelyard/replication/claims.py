@@ -383,9 +383,9 @@ def _legend(results: Mapping[str, ClaimResult]) -> str:
     return (
         "Each claim compares two experiments seed by seed, on equal test samples of a data set. It holds if a paired t "
         "test supports it; it does not hold if the test shows that the difference is below the smallest one that "
-        "matters, or has the opposite sign. Equality is an equivalence test (TOST), *not_lower* and *not_higher* are tests of "
-        "non-inferiority: lower, or higher, by less than matters. Where the difference lies between zero and the "
-        "smallest one that matters, both tests of a claim can succeed: it then holds.\n\n"
+        "matters, or has the opposite sign. Equality is an equivalence test (TOST), *not_lower* and *not_higher* are "
+        "tests of non-inferiority: lower, or higher, by less than matters. Where the difference lies between zero and "
+        "the smallest one that matters, both tests of a claim can succeed: it then holds.\n\n"
         "Where each seed draws its own split, the splits share samples, and the test is the corrected resampled t test "
         "(Nadeau and Bengio 2003), whose verdict is about samples of this kind. Where all seeds have the same test "
         "samples, the verdict is about this test set; with *test samples resampled* their variance is added, and the "
