@@ -11,6 +11,7 @@ from modelyard import models
 from modelyard.core.config import Mistake, parse, suggest
 from modelyard.core.errors import ModelyardError
 from modelyard.data.decision_threshold import check_threshold
+from modelyard.data.inputs import InputSettings
 from modelyard.data.readers import AnyDataset
 from modelyard.data.samples import TARGET_KINDS, Task
 from modelyard.data.splits import Split, check_task
@@ -208,7 +209,7 @@ def _comparison_mistakes(name: str, first: ResolvedExperiment, second: ResolvedE
     if first.task != second.task:
         reason = f"first is a {first.task}, second a {second.task}: their metrics cannot be compared"
         yield Mistake((name,), reason)
-    if _are_split_differently(first, second):
+    if _are_split_differently(first.input, second.input):
         reason = "the sides have other test samples of the same data set: give both an equal split, apart from"
         yield Mistake((name,), f"{reason} validation samples, by `changes` of both for example")
     for side in (first, second):
@@ -216,15 +217,14 @@ def _comparison_mistakes(name: str, first: ResolvedExperiment, second: ResolvedE
             continue
         if not isinstance(side.backbone.experiment, NetworkExperiment):
             yield Mistake((name,), "model.backbone: no experiment with a network")
-        elif _are_split_differently(side, side.backbone):
+        elif _are_split_differently(side.input, side.backbone.input):
             reason = "the backbone is trained on test samples of the transfer: change its split, too (`backbone.split`)"
             yield Mistake((name,), reason)
 
 
-def _are_split_differently(one: ResolvedExperiment, other: ResolvedExperiment) -> bool:
+def _are_split_differently(one: InputSettings, other: InputSettings) -> bool:
     """Whether test samples of the one may be training samples of the other."""
-    same_data = one.input.dataset == other.input.dataset
-    return same_data and _test_split(one.input.split) != _test_split(other.input.split)
+    return one.dataset == other.dataset and _test_split(one.split) != _test_split(other.split)
 
 
 def _crossed_mistakes(name: str, first: ResolvedExperiment, second: ResolvedExperiment) -> Iterator[Mistake]:
@@ -334,7 +334,7 @@ def _transfer_mistakes(keys: tuple[str, ...], transfer: TransferExperiment, proj
     if theirs and ours and theirs != ours:
         yield Mistake(keys, f"its network takes samples of shape {theirs}, this input has {ours}")
     inputs = [project.inputs[each.input] for each in (backbone, transfer) if each.input in project.inputs]
-    if len({each.dataset for each in inputs}) == 1 and len({_test_split(each.split) for each in inputs}) > 1:
+    if len(inputs) == 2 and _are_split_differently(*inputs):
         yield Mistake(
             keys,
             "it was trained on samples that are test samples here: the inputs of both need an equal split, apart from "
