@@ -94,15 +94,14 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
         project, published, chosen, targets = _read(names, options.demo)  # edited, maybe, while this waited
         pipeline, unavailable = _plan(console, project, targets)
         if is_enabled():
-            for warning in filter(None, _keys() if _any_heavy(pipeline.stages, StageState.WAITING) else ()):
+            for warning in filter(None, _keys() if _heavy(pipeline.stages, StageState.WAITING) else ()):
                 console.print(warning, markup=False, highlight=False, soft_wrap=True)
             with suppress(OSError, sqlite3.Error):  # who opens the store reports what is wrong with it
                 report_relocation()
         os.environ.setdefault(REBUILD, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         jobs = options.engine.jobs or _default_jobs(pipeline.stages.values())
         before = other_bytes.recorded(pipeline.stages)
-        waiting = [stage for stage in pipeline.stages.values() if stage.state is StageState.WAITING]
-        preloaded = [stage.name for stage in waiting if _is_heavy(stage, PRELOADED)]
+        preloaded = [stage.name for stage in _heavy(pipeline.stages, StageState.WAITING, PRELOADED)]
         is_stopped = False
         with (
             running_server(() if options.engine.scheduler else libraries_of(project, preloaded)),
@@ -131,8 +130,7 @@ def rebuild(names: Sequence[str], options: RunOptions) -> int:
     complete = [name for name, stage in chosen.items() if pipeline.stages[stage].state in SUCCEEDED]
     if is_enabled():
         are_added = backfill_after_rebuild(console, project, complete, end_dead=failed)
-        built = [stage for stage in pipeline.stages.values() if stage.state is StageState.BUILT and _is_heavy(stage)]
-        if built:
+        if built := _heavy(pipeline.stages, StageState.BUILT):
             print_tracking_failures(built, are_added)
     return int(failed or (options.strict and bool(unavailable)))
 
@@ -297,14 +295,14 @@ def _is_heavy(stage: Stage, prefixes: tuple[str, ...] = HEAVY) -> bool:
     return stage.name.removeprefix(PRETRAINED_STAGES).startswith(prefixes)
 
 
-def _any_heavy(stages: Mapping[str, Stage], state: StageState, prefixes: tuple[str, ...] = HEAVY) -> bool:
-    """Whether a stage in this state is one of the heavy ones."""
-    return any(stage.state is state and _is_heavy(stage, prefixes) for stage in stages.values())
+def _heavy(stages: Mapping[str, Stage], state: StageState, prefixes: tuple[str, ...] = HEAVY) -> list[Stage]:
+    """The heavy stages in this state."""
+    return [stage for stage in stages.values() if stage.state is state and _is_heavy(stage, prefixes)]
 
 
 def _engine(pipeline: Pipeline, options: EngineOptions, console: Console, jobs: int) -> "closing[Engine]":
     """The engine of the stages: a cluster only where there are stages that use models; the others stay here."""
-    is_needed = _any_heavy(pipeline.stages, StageState.WAITING, ELSEWHERE)
+    is_needed = _heavy(pipeline.stages, StageState.WAITING, ELSEWHERE)
     return open_engine(options if is_needed else replace(options, scheduler=None), console, jobs, LIBRARIES)
 
 
@@ -353,7 +351,7 @@ def _print_unwrapped(console: Console, *parts: str | tuple[str, str]) -> None:
 
 
 def _next_steps(stages: Mapping[str, Stage]) -> str:
-    has_runs = is_enabled() and _any_heavy(stages, StageState.BUILT)
+    has_runs = is_enabled() and bool(_heavy(stages, StageState.BUILT))
     of_these = f" (those of this rebuild: tags.rebuild = '{os.environ[REBUILD]}')" if has_runs else ""
     browse = f"`make ui` shows every run in the browser{of_these}"
     if "compare" in stages and stages["compare"].state in SUCCEEDED:
