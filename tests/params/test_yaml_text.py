@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 from support.paths import PARAMS
 
-from modelyard.core.config import read_yaml
+from modelyard.core.config import read_yaml, with_value
 from modelyard.core.errors import ModelyardError
-from modelyard.params.yaml_text import LINE_WIDTH, add_entry, as_yaml, replace_value, with_value, write_checked
+from modelyard.params.yaml_text import LINE_WIDTH, add_entry, as_yaml, replace_value, write_checked
 
 TEXT = """\
 # mine

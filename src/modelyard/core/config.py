@@ -202,12 +202,14 @@ def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
     """Return values under dotted keys as nested ones, which `flatten` has flattened."""
     nested: dict[str, Any] = {}
     for key, value in flat.items():
-        *path, last = key.split(".")
-        section = nested
-        for step in path:
-            section = section.setdefault(step, {})
-        section[last] = value
+        nested = with_value(nested, tuple(key.split(".")), value)
     return nested
+
+
+def with_value(settings: Mapping[str, Any], keys: tuple[str, ...], value: Any) -> dict[str, Any]:
+    """Return nested settings with another value at the end of `keys`."""
+    key, *rest = keys
+    return {**settings, key: with_value(settings.get(key) or {}, tuple(rest), value) if rest else value}
 
 
 def all_values(settings: Settings) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from modelyard.core.config import parse_yaml, read_yaml, suggest
+from modelyard.core.config import parse_yaml, read_yaml, suggest, with_value
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import sha256
 from modelyard.data.columns import Column, as_text, to_numbers, type_error, without_gaps
@@ -26,7 +26,7 @@ from modelyard.data.splits import check_targets
 from modelyard.data.table_checks import Examination, examine, guess_task
 from modelyard.data.table_profile import ColumnProfile
 from modelyard.params.checks import load
-from modelyard.params.yaml_text import add_entry, as_yaml, with_value, write_checked
+from modelyard.params.yaml_text import add_entry, as_yaml, write_checked
 
 WIDTH = 78  # of printed entries
 MANY_GAPS = 0.05  # a share of the rows; with more, a feature says where they are

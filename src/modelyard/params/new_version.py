@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from modelyard.core.config import read_yaml, suggest
+from modelyard.core.config import read_yaml, suggest, with_value
 from modelyard.core.errors import ModelyardError
 from modelyard.data.image_profile import compare as compare_images
 from modelyard.data.inputs import InputSettings
@@ -19,7 +19,7 @@ from modelyard.data.trees import hash_files
 from modelyard.params.checks import load
 from modelyard.params.new_entry import find_problem, read_table
 from modelyard.params.new_image_entry import find_split_problem
-from modelyard.params.yaml_text import replace_value, with_value, write_checked
+from modelyard.params.yaml_text import replace_value, write_checked
 
 
 @dataclass(frozen=True)

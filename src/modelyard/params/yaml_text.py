@@ -42,12 +42,6 @@ def as_yaml(content: Mapping[str, Any], indent: str = "", width: int = LINE_WIDT
     return "\n".join(lines)
 
 
-def with_value(settings: Mapping[str, Any], keys: tuple[str, ...], value: Any) -> dict[str, Any]:
-    """Return nested settings with another value at the end of `keys`."""
-    key, *rest = keys
-    return {**settings, key: with_value(settings.get(key) or {}, tuple(rest), value) if rest else value}
-
-
 def add_entry(text: str, section: tuple[str, ...], name: str, entry: str, beneath: str = "") -> str:
     """Return a file's text with an entry of a section, in place of one of the same name where there is one.
 

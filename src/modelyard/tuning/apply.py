@@ -11,12 +11,12 @@ from optuna import Study
 from optuna.trial import FrozenTrial
 
 from modelyard import params
-from modelyard.core.config import read_yaml
+from modelyard.core.config import read_yaml, with_value
 from modelyard.core.errors import ModelyardError
 from modelyard.metrics.definitions import headline_metric
 from modelyard.params.fold_evaluation import EVALUATE
 from modelyard.params.study import SEED, tuned_name
-from modelyard.params.yaml_text import CHECKS, INDENT, add_entry, as_yaml, with_value, write_checked
+from modelyard.params.yaml_text import CHECKS, INDENT, add_entry, as_yaml, write_checked
 from modelyard.tuning.plan import sample_settings
 from modelyard.tuning.results import StudyResults, format_value, read_study
 from modelyard.tuning.retries import counted_trials, has_diverged
