@@ -18,7 +18,8 @@ from modelyard import metrics
 from modelyard.core.report_text import fill, markdown_table
 from modelyard.metrics import BoundMetric, detection
 from modelyard.metrics.bootstrap import Interval, bootstrap_interval, confidence_interval
-from modelyard.metrics.ranking import roc_auc
+from modelyard.metrics.definitions import Formula
+from modelyard.metrics.ranking import average_precision, roc_auc
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "intervals.md"
@@ -27,7 +28,7 @@ TRIALS_OF_ACCURACY = {50: 2000, 500: 2000, 10_000: 300}  # it is the fastest
 PERCENTILE = "percentile bootstrap"
 WRONG = {"5 or more": (5.0, math.inf), "1 to 5": (1.0, 5.0), "0.05 to 1": (0.05, 1.0)}  # expected wrong predictions
 LOWEST_ACCURACY = 0.5
-POPULATION = 100_000  # images whose mean average precision counts as the true one
+POPULATION = 100_000  # samples, or images, whose (mean) average precision counts as the true one
 DRAWS = Callable[[np.random.Generator, int], BoundMetric]
 
 Values = npt.NDArray[np.float64]
@@ -55,7 +56,11 @@ def cases(detection: bool = True) -> Iterator[Case]:
         yield Case(name, "normal targets and errors", 1 / np.sqrt(1 + noise**2), _numbers(noise, skewed=False))
         yield Case(name, "skewed targets, normal errors", 1 / np.sqrt(1 + noise**2), _numbers(noise, skewed=True))
     for area in (0.8, 0.98):
-        yield Case("ROC AUC", "two normal classes", area, _scores(area))
+        for share in (0.5, 0.05):
+            samples = f"two normal classes, {share:.0%} positive"
+            yield Case("ROC AUC", samples, area, _scores(roc_auc, area, share))
+            truth = _scores(average_precision, area, share)(np.random.default_rng(1), POPULATION).value
+            yield Case("average precision", samples, truth, _scores(average_precision, area, share))
     yield Case("loss", "log-normal losses", float(np.exp(0.5)), _losses)
     if detection:
         yield Case(
@@ -100,16 +105,16 @@ def _numbers(noise: float, skewed: bool) -> DRAWS:
     return draw
 
 
-def _scores(area: float) -> DRAWS:
-    """Scores of two classes, normal with equal variances."""
+def _scores(formula: Formula, area: float, share: float) -> DRAWS:
+    """Scores of two classes, normal with equal variances, whose ROC curve has this area."""
     from scipy.stats import norm
 
     distance = np.sqrt(2) * norm.ppf(area)
 
     def draw(random: np.random.Generator, count: int) -> BoundMetric:
-        truth = random.random(count) < 0.5
+        truth = random.random(count) < share
         truth[:2] = True, False  # neither class is missing
-        return BoundMetric(roc_auc, (truth.astype(int), random.normal(size=count) + distance * truth))
+        return BoundMetric(formula, (truth.astype(int), random.normal(size=count) + distance * truth))
 
     return draw
 

@@ -2,15 +2,15 @@
 
     .venv/bin/python -m benchmarks.processor_features     # writes the table of docs/reproducibility.md
 
-Environment variables make libraries compute as on a processor with fewer features; none can add a feature. Takes five
-minutes on two cores, and needs the texts of Reuters.
+Environment variables choose the instructions of libraries; none can add a feature to the processor. Takes five minutes
+on two cores, and needs the texts of Reuters.
 """
 
 import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 from benchmarks.project_clone import ROOT, command_environment
 from modelyard import params
 from modelyard.core import machine
+from modelyard.core.environment import AVX2, ONE_THREAD, QUIET
 from modelyard.core.report_text import fill, markdown_table
 from modelyard.params.variants import resolve
 from modelyard.replication.single_run import Job, PreparedJob, prepared_inputs, train_and_evaluate
@@ -36,28 +37,26 @@ THREADS = 2  # instead of those of params.yaml
 Trained = Mapping[str, Mapping[str, Any]]
 
 
-def variants(features: Sequence[str]) -> dict[str, dict[str, str]]:
-    """The environment variables of each way to compute with fewer features than this processor has."""
-    has_avx512 = "avx512f" in features
-    isa, core = ("AVX2", "Haswell") if has_avx512 else ("AVX", "Sandybridge")
-    numpy = "X86_V4 AVX512_ICL AVX512_SPR" if has_avx512 else "X86_V3"
-    libc = "-AVX512F" if has_avx512 else "-AVX2,-FMA"
-    return {
-        "repeated": {},
-        f"oneDNN with {isa} at most": {"ONEDNN_MAX_CPU_ISA": isa},
-        "TensorFlow without oneDNN's operations": {"TF_ENABLE_ONEDNN_OPTS": "0"},
-        "TensorFlow with oneDNN's operations": {"TF_ENABLE_ONEDNN_OPTS": "1"},
-        f"OpenBLAS for {core}": {"OPENBLAS_CORETYPE": core},
-        f"NumPy without {numpy.partition(' ')[0]}": {"NPY_DISABLE_CPU_FEATURES": numpy},
-        f"C library with {libc}": {"GLIBC_TUNABLES": f"glibc.cpu.hwcaps={libc}"},
-    }
+VARIANTS: dict[str, dict[str, str | None]] = {
+    "repeated": {},
+    "without these variables": dict.fromkeys(AVX2),
+    "oneDNN with all instructions": {"ONEDNN_MAX_CPU_ISA": None},
+    "oneDNN with AVX at most": {"ONEDNN_MAX_CPU_ISA": "AVX"},
+    "TensorFlow without oneDNN's operations": {"TF_ENABLE_ONEDNN_OPTS": "0"},
+    "OpenBLAS for this processor": {"OPENBLAS_CORETYPE": None, "OPENBLAS_L2_SIZE": None},
+    "OpenBLAS for Sandybridge": {"OPENBLAS_CORETYPE": "Sandybridge"},
+    "NumPy with all instructions": {"NPY_DISABLE_CPU_FEATURES": None},
+    "NumPy without X86_V3": {"NPY_DISABLE_CPU_FEATURES": f"X86_V3 {AVX2['NPY_DISABLE_CPU_FEATURES']}"},
+    "C library without AVX2 and FMA": {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA"},
+}
+"""The environment variables of each way to compute, besides those of a stage; None: not set."""
 
 
 def measure() -> tuple[Trained, dict[str, Trained]]:
     """Train the experiments, and again in each way: what the first training gave, and each other one."""
-    first = _train_in_another_process()
-    again = {name: _train_in_another_process(**each) for name, each in variants(machine.cpu_features()).items()}
-    return first, again | {f"{THREADS} threads": _train_in_another_process(threads=THREADS)}
+    first = _train_in_another_process({})
+    again = {name: _train_in_another_process(each) for name, each in VARIANTS.items()}
+    return first, again | {f"{THREADS} threads": _train_in_another_process({}, THREADS)}
 
 
 def table(first: Trained, again: Mapping[str, Trained]) -> str:
@@ -102,10 +101,10 @@ def _cell(first: Mapping[str, Any], again: Mapping[str, Any]) -> str:
     return f"other bits; {change}"
 
 
-def _train_in_another_process(threads: int | None = None, **variables: str) -> Trained:
+def _train_in_another_process(variables: Mapping[str, str | None], threads: int | None = None) -> Trained:
     command = [sys.executable, "-m", "benchmarks.processor_features", "train", *([str(threads)] if threads else [])]
-    around = command_environment() | {"PYTHONPATH": str(ROOT / "src"), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    around |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} | variables  # as in pipeline/python
+    chosen = command_environment() | QUIET | ONE_THREAD | AVX2 | {"PYTHONPATH": str(ROOT / "src")} | variables
+    around = {name: value for name, value in chosen.items() if value is not None}
     done = subprocess.run(command, cwd=ROOT, env=around, check=True, stdout=subprocess.PIPE, text=True)
     print(variables, threads, done.stdout, flush=True)
     return json.loads(done.stdout.splitlines()[-1])

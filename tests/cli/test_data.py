@@ -128,6 +128,7 @@ def test_a_file_that_dvc_keeps_is_pulled(houses: Path) -> None:
     for arguments in (("data", "show", "houses.csv"), ("data", "update", "houses"), ("run", "houses_baseline")):
         result = modelyard(*arguments)
         assert "DVC keeps it: run `dvc pull houses.csv.dvc`" in result.output, result.output
+        assert "put your file there" not in result.output
     run("dvc", "pull", "-q", "houses.csv.dvc")
     assert modelyard("data", "update", "houses").output.startswith("houses: unchanged")
     houses.write_text(TABLE + "60,99,agent 60,hut,0.5\n")

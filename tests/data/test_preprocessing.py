@@ -107,6 +107,12 @@ def test_gaps_without_a_strategy_are_refused_with_the_line_to_write():
         refuse_gaps(columns, choose_imputation(columns, "refuse"), np.array([[1], [NAN]]))
 
 
+def test_a_further_strategy_is_added_to_those_that_there_are():
+    columns = [AGE, SEX]
+    with pytest.raises(ModelyardError, match=r"add to `imputation` of this entry .*such as\n  sex: most_frequent$"):
+        refuse_gaps(columns, choose_imputation(columns, {"age": "median"}), np.array([[NAN, 0], [1, NAN]]))
+
+
 @pytest.mark.parametrize(
     ("imputation", "refusal"),
     [({"agee": "median"}, "imputation.agee: no such column .* did you mean age"), ({"sex": "median"}, "no median")],

@@ -126,7 +126,7 @@ def test_classes_of_one_part_are_a_warning():
         "only the training samples have class(es) 'b', 'c', so no test sample measures them",
         "only the validation samples have class(es) 'd', so no model learns them",
         "no validation sample has class(es) 'a', 'b', 'c', so early stopping and tuning do not see them: "
-        "`stratify: true`, or `validation_samples: shuffled`",
+        "draw them with `stratify: true` or `validation_samples: shuffled`, or add samples of these classes",
     ]
 
 

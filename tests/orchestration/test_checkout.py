@@ -77,8 +77,14 @@ def test_outside_git_the_files_are_compared(root: Path, tmp_path_factory: pytest
 
 def test_variables_that_restrict_the_processor_are_a_part_of_it(root: Path, monkeypatch: pytest.MonkeyPatch):
     before = describe(root)
-    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
-    assert "ONEDNN_MAX_CPU_ISA=AVX2" in before.refusal_of(describe(root), mixed=False)
+    monkeypatch.setenv("ONEDNN_DEFAULT_FPMATH_MODE", "BF16")
+    assert "ONEDNN_DEFAULT_FPMATH_MODE=BF16" in before.refusal_of(describe(root), mixed=False)
+
+
+def test_variables_that_tasks_bring_are_no_difference(root: Path, monkeypatch: pytest.MonkeyPatch):
+    before = describe(root)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "DEFAULT")
+    assert before.refusal_of(describe(root), mixed=False) == ""
 
 
 def test_a_folder_that_is_shared_is_known_by_what_the_coordinator_has_written(root: Path, tmp_path_factory):

@@ -307,14 +307,14 @@ def test_workers_that_differ_are_refused_with_both_sides_named_and_the_others_do
     git(other, "add", "-A")
     git(other, "commit", "-qm", "another")
     team.start_worker(other, "other", "--no-nanny")
-    team.start_worker(checkout(mine, "avx2"), "avx2", "--no-nanny", ONEDNN_MAX_CPU_ISA="AVX2")
+    team.start_worker(checkout(mine, "bf16"), "bf16", "--no-nanny", ONEDNN_DEFAULT_FPMATH_MODE="BF16")
     with connect(team, mine) as engine:
         done = ends(engine, *(Task(str(number), Call(abs, -number)) for number in range(8)))
     assert {int(key): ended.result for key, ended in done.items()} == {number: number for number in range(8)}
     here, there = (git(folder, "rev-parse", "HEAD")[:12] for folder in (mine, other))
     assert len(warnings) == 2
     assert f"has commit {there}, here is commit {here}" in " ".join(warnings)
-    assert "(ONEDNN_MAX_CPU_ISA=AVX2): choose others, or allow it with --mixed" in " ".join(warnings)
+    assert "(ONEDNN_DEFAULT_FPMATH_MODE=BF16): choose others, or allow it with --mixed" in " ".join(warnings)
     warnings.clear()
     with connect(team, mine, mixed=True) as engine:
         assert engine.slots == 3, "of three workers"

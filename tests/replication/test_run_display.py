@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from modelyard.params.claim import ClaimSettings, Side
 from modelyard.params.project import Project
 from modelyard.params.variants import resolve
+from modelyard.replication.confirmation import Configuration, series_of
+from modelyard.replication.paired_runs import both_series
 from modelyard.replication.run_display import RunDisplay
 from modelyard.replication.series import Outcome, Series
 from modelyard.replication.single_run import Job
@@ -62,3 +65,26 @@ def test_a_run_that_a_cluster_begins_again_has_one_line(display, jobs) -> None:
     display.show(jobs[0])
     display.show(jobs[0])
     assert len(live(display)) == 2
+
+
+def test_runs_of_one_experiment_are_named_by_their_trial_or_their_side_of_a_claim(display, project, kept) -> None:
+    first, second = Side(experiment="linear"), Side(experiment="linear", changes={"split.first": 50})
+    claim = ClaimSettings(
+        says="more samples help",
+        first=first,
+        second=second,
+        changes={"training.seed": 9},
+        metric="mae",
+        direction="lower",
+        smallest=0.1,
+        seeds=5,
+    )
+    trials = [series_of(project, "linear", Configuration(trial, {})) for trial in (None, 3)]
+    for series in (*trials, *(side for side, _ in both_series(project, claim, None))):
+        display.show(Outcome(series.job(0, kept), {"seconds": 2.5}))
+    assert printed(display) == [
+        "✓ linear seed 8    2.5 s",
+        "✓ linear trial 3 seed 8    2.5 s",
+        "✓ linear seed 9    2.5 s",
+        "✓ linear with split.first 50 seed 9    2.5 s",
+    ]

@@ -293,12 +293,6 @@ def test_a_wrong_class_is_titled_in_red_after_the_true_one() -> None:
     assert all(axes.images for axes in figure.axes)
 
 
-def test_classes_whose_names_would_be_formulas_are_titled() -> None:
-    batch = PredictionBatch({"test row": [0]}, image_input().validation.x[:1], truth=np.array([1]))
-    description = image_input().description.model_copy(update={"classes": ("1_$_", "2_$_")})
-    predict.plot_predictions(batch, np.array([[0.75, 0.25]]), description).draw_without_rendering()
-
-
 def test_of_many_images_the_first_sixteen_are_plotted() -> None:
     rows = image_input().samples.x[:30]
     batch = PredictionBatch({"file": ["x.png"] * 30}, rows)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from modelyard.cli.environment import ONE_THREAD, QUIET
+from modelyard.core.environment import AVX2, ONE_THREAD, QUIET
 from modelyard.core.errors import ModelyardError, exit_on_error
 
 app = typer.Typer(
@@ -86,7 +86,7 @@ def main(
     ] = False,
 ) -> None:
     """Set the environment of everything that a subcommand starts."""
-    for name, value in QUIET.items():
+    for name, value in (QUIET | AVX2).items():
         os.environ.setdefault(name, value)
     os.environ.update(ONE_THREAD)
 
@@ -263,7 +263,7 @@ def upgrade() -> None:
     "* `modelyard verify digits_cnn` rebuilds it from its raw files, and compares the result with dvc.lock\n"
     "* `modelyard verify digits_cnn boston_mlp -j 1` rebuilds two experiments, one stage at a time\n"
     "* `modelyard verify digits_cnn --bytes` accepts equal bytes only\n"
-    "* `ONEDNN_MAX_CPU_ISA=AVX2 modelyard verify digits_cnn` computes as a processor without AVX-512 does"
+    "* `ONEDNN_MAX_CPU_ISA=AVX modelyard verify digits_cnn` computes as a processor without AVX2 does"
 )
 def verify(
     experiments: Annotated[list[str], typer.Argument(help="Names of experiments that were built.")],

@@ -1,11 +1,12 @@
 """The engine of a command: this machine, or the cluster that its options name."""
 
+import os
 from contextlib import closing
 from pathlib import Path
 
 from rich.console import Console
 
-from modelyard.cli.environment import ONE_THREAD, QUIET
+from modelyard.core.environment import AVX2, ONE_THREAD, QUIET
 from modelyard.core.processes import core_count
 from modelyard.orchestration.engine import Engine, EngineOptions
 from modelyard.orchestration.local_engine import LocalEngine
@@ -41,5 +42,6 @@ def open_engine(
         console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
     # Runs are logged by this machine afterwards: it has the database, if there is no server.
-    variables = {**QUIET, **ONE_THREAD, "MODELYARD_TRACKING": "off"}
+    of_processor = {name: os.environ.get(name, value) for name, value in AVX2.items()}
+    variables = {**QUIET, **ONE_THREAD, **of_processor, "MODELYARD_TRACKING": "off"}
     return closing(ClusterEngine(Path.cwd(), options.scheduler, options, jobs, warn, variables, modules))

@@ -6,6 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from modelyard.core.environment import AVX2
+
 CPU_FEATURES = (
     "avx",
     "avx2",
@@ -37,15 +39,11 @@ PACKAGES = (
 """What computes, reads or writes what is compared by its bytes."""
 
 VARIABLES = (
-    "ONEDNN_MAX_CPU_ISA",
+    *AVX2,
     "DNNL_MAX_CPU_ISA",
     "ONEDNN_DEFAULT_FPMATH_MODE",
-    "TF_ENABLE_ONEDNN_OPTS",
     "TF_XLA_FLAGS",
     "XLA_FLAGS",
-    "OPENBLAS_CORETYPE",
-    "OPENBLAS_L2_SIZE",
-    "NPY_DISABLE_CPU_FEATURES",
     "GLIBC_TUNABLES",
 )
 """Environment variables with which other code computes."""

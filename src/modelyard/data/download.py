@@ -112,14 +112,15 @@ class FileSet:
         The first line is enough where the reader knows about mirrors: it has the names, and what else brings them.
         """
         names = ", ".join(" or ".join((name, *self.sources[name].alternatives)) for name in tried)
-        remedies = dict.fromkeys(self.sources[name].remedy(self.folder) for name in tried)
-        addresses = (f"  {address}" for of_file in tried.values() for address in of_file)
+        paths = {name: path for name in tried if (path := self.sources[name].path)}
+        kept = {name: advice for name, path in paths.items() if (advice := dvc_remedy(self.root / path, self.root))}
+        remedies = dict.fromkeys(self.sources[name].remedy(self.folder) for name in tried if name not in kept)
         package = f" On Debian or Ubuntu: apt-get install {self.debian}." if self.debian else ""
-        own = (self.sources[name].path for name in tried)
-        kept = "".join(f" {advice}." for path in own if path and (advice := dvc_remedy(self.root / path, self.root)))
-        return "\n".join(
-            (f"Not available: {names}.{package}{kept}", "Tried:", *addresses, f"What to do: {'; '.join(remedies)}.")
-        )
+        pulls = "".join(f" {advice}." for advice in dict.fromkeys(kept.values()))
+        lines = [f"Not available: {names}.{package}{pulls}", "Tried:"]
+        lines += [f"  {address}" for of_file in tried.values() for address in of_file]
+        lines += [f"What to do: {'; '.join(remedies)}."] if remedies else []
+        return "\n".join(lines)
 
     def fetch(self, target: Path) -> dict[str, str]:
         """Bring every file into the folder `target`, verified, and remove all else from it.

@@ -63,7 +63,7 @@ class InputSettings(Settings):
         default="refuse",
         exclude_if=lambda strategies: strategies == "refuse",
         description="of a table: what stands for gaps, for all columns or by column; keep: a category of its own, or "
-        "for numbers a gap, which only histogram_boosting takes",
+        "for numbers a gap, which not every family takes",
     )
     min_frequency: int = Field(
         default=MIN_FREQUENCY,

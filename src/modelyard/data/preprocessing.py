@@ -188,9 +188,12 @@ def refuse_gaps(columns: Sequence[Column], imputation: Sequence[Imputation], x: 
         f"{in_yaml(name)}: {'most_frequent' if column.kind in WITHOUT_MEDIAN else 'median'}"
         for name, (column, _) in gaps.items()
     )
+    entry, shown = "this entry of `inputs`", f"imputation: {{{lines}}}"
+    if any(each.strategy != "refuse" for each in imputation):  # a second `imputation` would be an error
+        entry, shown = f"`imputation` of {entry}", lines
     raise ModelyardError(
         f"there are rows without a value in {len(gaps)} column(s): {', '.join(named)}. Fill them in or drop these "
-        f"rows, or add to this entry of `inputs` what stands for them, such as\n  imputation: {{{lines}}}"
+        f"rows, or add to {entry} what stands for them, such as\n  {shown}"
     )
 
 

@@ -79,7 +79,7 @@ def _missing_in_validation(parts: dict[str, dict[str, Any]]) -> Iterator[str]:
     if missing:
         yield (
             f"no validation sample has class(es) {_listed(missing)}, so early stopping and tuning do not see them: "
-            "`stratify: true`, or `validation_samples: shuffled`"
+            "draw them with `stratify: true` or `validation_samples: shuffled`, or add samples of these classes"
         )
 
 

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from modelyard.core import git, machine
+from modelyard.core.environment import AVX2
 from modelyard.core.errors import ModelyardError
 from modelyard.core.files import write_text
 from modelyard.core.processes import this_process
@@ -79,7 +80,8 @@ def describe(root: Path) -> Checkout:
         ModelyardError: git fails.
     """
     commit = git.head(root)
-    variables = (f"{name}={os.environ[name]}" for name in machine.VARIABLES if os.environ.get(name))
+    own = [name for name in machine.VARIABLES if name not in AVX2]  # tasks bring these from where they are handed out
+    variables = (f"{name}={os.environ[name]}" for name in own if os.environ.get(name))
     return Checkout(
         place=f"{socket.gethostname()}:{root}",
         commit=commit,

@@ -52,7 +52,8 @@ def series_of(project: Project, experiment: str, configuration: Configuration) -
         ModelyardError: params.yaml has no such experiment any more, or refuses a setting.
     """
     changes = {**configuration.settings, SEED: first_seed(project, experiment)}
-    return Series(experiment, resolve(project, experiment, changes), project.runtime, changes=changes)
+    name = experiment if configuration.trial is None else f"{experiment} trial {configuration.trial}"
+    return Series(experiment, resolve(project, experiment, changes), project.runtime, changes=changes, name=name)
 
 
 def first_seed(project: Project, experiment: str) -> int:

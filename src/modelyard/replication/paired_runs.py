@@ -131,13 +131,14 @@ def reported_runs(project: Project, claim: ClaimSettings, entry: Mapping[str, An
 
 def both_series(project: Project, claim: ClaimSettings, seeds: int | None) -> Sides:
     """The series of both sides of a claim, each with its number of seeds."""
-    sides = zip(claim.sides, resolve_sides(project, claim), strict=True)
+    names = map(str, (claim.first, claim.second))  # without the changes of both sides
+    sides = zip(claim.sides, resolve_sides(project, claim), names, strict=True)
     return [
         (
-            Series(side.experiment, resolved, project.runtime, claim.splits, side.changes, claim.crossed),
+            Series(side.experiment, resolved, project.runtime, claim.splits, side.changes, claim.crossed, name),
             seeds or claim.looks[-1],
         )
-        for side, resolved in sides
+        for side, resolved, name in sides
     ]
 
 

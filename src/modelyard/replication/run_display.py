@@ -61,4 +61,4 @@ class RunDisplay(WorkDisplay):
 
 
 def _name(job: Job) -> str:
-    return f"{job.experiment} seed {job.resolved.seed}"
+    return f"{job.name or job.experiment} seed {job.resolved.seed}"

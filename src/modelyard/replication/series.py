@@ -104,6 +104,7 @@ class Series:
         splits: whether each seed draws its own test samples as well.
         changes: where the settings differ from params.yaml.
         keeps_predictions: whether each run keeps its predictions on test samples.
+        name: what its runs are called while they are done, if not by the name of the experiment.
     """
 
     experiment: str
@@ -112,6 +113,7 @@ class Series:
     splits: bool = False
     changes: Changes = field(default_factory=dict)
     keeps_predictions: bool = False
+    name: str = ""
 
     @property
     def title(self) -> str:
@@ -167,7 +169,7 @@ class Series:
         """The run whose seeds exceed those of params.yaml by `seed_offset`."""
         resolved = self.resolved.with_seed_offset(seed_offset, self.splits)
         file = folder / self.experiment / self.key / f"{resolved.seed}.json"
-        return Job(self.experiment, resolved, self.runtime, file, self.keeps_predictions)
+        return Job(self.experiment, resolved, self.runtime, file, self.keeps_predictions, self.name)
 
     def bound_metric(self, seed: int, metric: str, folder: Path) -> BoundMetric:
         """A metric of a kept run with what it is computed from, for each test sample."""

@@ -58,6 +58,7 @@ class Job:
     """A run to do: the experiment with its seeds set, and the file that keeps its metrics.
 
     With `keeps_predictions`, the file `predictions` keeps the columns of its predictions on test samples as well.
+    `name` is what it is called while it runs, with its seed; "" is the name of the experiment.
     """
 
     experiment: str
@@ -65,6 +66,7 @@ class Job:
     runtime: models.Runtime
     file: Path
     keeps_predictions: bool = False
+    name: str = ""
 
     @property
     def predictions(self) -> Path:

@@ -24,7 +24,6 @@ SECONDS_PER_DAY = 86_400
 def plot_drift(report: DriftReport, reference: ModelReference) -> "Figure":
     """Bars of the largest effects, in red where a feature has drifted, and up to six distributions."""
     from matplotlib.figure import Figure
-    from matplotlib.text import Text
 
     ordered = sorted(report.tests, key=lambda each: (not each.has_drifted, -each.test.effect))
     bars = ordered[:MOST_BARS]
@@ -47,8 +46,6 @@ def plot_drift(report: DriftReport, reference: ModelReference) -> "Figure":
         if label not in explained:
             each.legend(frameon=False, fontsize="x-small")
         explained.add(label)
-    for text in figure.findobj(Text):
-        text.set_parse_math(False)  # names may have a $
     return figure
 
 

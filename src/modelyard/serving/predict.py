@@ -85,14 +85,9 @@ def check_can_plot(description: InputDescription) -> None:
 
 def plot_predictions(batch: PredictionBatch, outputs: np.ndarray, description: InputDescription) -> "Figure":
     """Up to 16 images, or texts, with a model's predictions for them."""
-    from matplotlib.text import Text
-
     from modelyard.experiments.tasks import TASKS
 
-    figure = TASKS[description.task].plot_predictions(_predicted(batch, outputs, description))
-    for text in figure.findobj(Text):
-        text.set_parse_math(False)  # names of classes may have a $
-    return figure
+    return TASKS[description.task].plot_predictions(_predicted(batch, outputs, description))
 
 
 def _predicted(batch: PredictionBatch, outputs: np.ndarray, description: InputDescription) -> "PredictedSamples":

@@ -10,7 +10,7 @@ import pytest
 from modelyard.experiments import plots
 from modelyard.models.engine.base import Layer
 
-CLASSES = ("shirt", "boot", "bag")
+CLASSES = ("shirt", "boot", "$^$ bag")  # a formula that matplotlib could not draw
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, size=(20, 6, 6, 1), dtype=np.uint8)
 COLOURED = RANDOM.integers(0, 256, size=(20, 6, 6, 3), dtype=np.uint8)
@@ -29,10 +29,10 @@ PLOTS = {
     "layer_diagram": lambda: plots.layer_diagram([Layer("dense", "Dense", (10,), 100)] * 3),
     "learning_curve": lambda: plots.learning_curve(HISTORY, "mae"),
     "occlusions": lambda: plots.occlusions([[OCCLUDED, None], [OCCLUDED, OCCLUDED]], CLASSES, 255),
-    "precision_recall": lambda: plots.precision_recall({"shirt": CURVE}),
+    "precision_recall": lambda: plots.precision_recall({CLASSES[2]: CURVE}),
     "predicted_against_true": lambda: plots.predicted_against_true(np.array([1.0, 2.0]), np.array([1.5, 1.9])),
     "prediction_grid": lambda: plots.prediction_grid(IMAGES, np.arange(20) % 3, np.arange(20) % 2, CLASSES),
-    "readings": lambda: plots.readings([plots.Reading(("net", "profit"), "earn", "acq")]),
+    "readings": lambda: plots.readings([plots.Reading(("net", "$_$"), CLASSES[2], "acq")]),
     "reconstructions": lambda: plots.reconstructions(COLOURED, COLOURED),
 }
 

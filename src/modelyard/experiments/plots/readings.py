@@ -10,7 +10,7 @@ from modelyard.experiments.plots.style import prediction_title
 
 COLUMNS, ROWS = 2, 6
 LETTERS, LINES = 68, 6  # of one text
-BODY = {"va": "top", "fontsize": "small", "linespacing": 1.4, "parse_math": False, "in_layout": False}
+BODY = {"va": "top", "fontsize": "small", "linespacing": 1.4, "in_layout": False}
 
 
 class Reading(NamedTuple):
@@ -30,7 +30,7 @@ def readings(texts: Sequence[Reading]) -> Figure:
         axes.set_axis_off()
     for axes, text in zip(all_axes, texts, strict=False):
         title, colour = prediction_title(text.truth, text.prediction)
-        axes.set_title(title, color=colour, loc="left", fontweight="bold", fontsize="medium", parse_math=False)
+        axes.set_title(title, color=colour, loc="left", fontweight="bold", fontsize="medium")
         lines = textwrap.wrap(" ".join(text.words), LETTERS, max_lines=LINES, placeholder=" …")
         axes.text(0, 1, "\n".join(lines), **BODY)
     return figure

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.text import Text
 
 # The notebooks draw in yellow, red, blue and green; these are the nearest colours of a palette for colour-blind
 # readers (Okabe and Ito, "Color Universal Design", 2008).
@@ -21,7 +22,12 @@ NO_TICKS: dict[str, Any] = {"xticks": (), "yticks": ()}  # matplotlib lays out e
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a plot as PNG, without matplotlib's version, which would change its bytes."""
+    """Write a plot as PNG, its texts as they are: names may have a $, which matplotlib takes for the sign of a formula.
+
+    It is written without matplotlib's version, which would change its bytes.
+    """
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
     figure.savefig(path, dpi=DPI, metadata={"Software": None})
 
 
