@@ -26,10 +26,11 @@ PACKAGES = ("modelyard", "tensorflow", "keras", "scikit-learn", "mlflow", "dvc",
 SUPPORTED = ("Linux", "x86_64")
 FEATURES = {
     "avx2": "vector arithmetic",
-    "avx512f": "wide vector arithmetic",
-    "avx512_bf16": "fast bfloat16",
-    "amx_bf16": "bfloat16 matrix units",
+    "avx512f": "wide vector arithmetic, used with ONEDNN_MAX_CPU_ISA=DEFAULT",
+    "avx512_bf16": "fast bfloat16, used likewise",
+    "amx_bf16": "bfloat16 matrix units, used likewise",
 }
+NO_AVX2 = "[red]no AVX2, on which NumPy stops: set OPENBLAS_CORETYPE=Sandybridge; metrics may change[/]"
 
 
 def examine() -> None:
@@ -101,7 +102,7 @@ def _gpus(device: str) -> str:
 
 def _cpu_features() -> str:
     shown = [f"{feature} ({FEATURES[feature]})" for feature in machine.cpu_features() if feature in FEATURES]
-    return ", ".join(shown) or ("no AVX2" if machine.CPUINFO.exists() else "features unknown on this system")
+    return ", ".join(shown) or (NO_AVX2 if machine.CPUINFO.exists() else "features unknown on this system")
 
 
 def _packages() -> str:
