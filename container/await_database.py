@@ -17,7 +17,7 @@ TEMPORARY = ("starting up", "shutting down", "not yet accepting", "recovery", "t
 
 def main(command: list[str]) -> None:
     """Wait for the PostgreSQL databases named in VARIABLES, then run the command in place of this process."""
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # a container's first process ignores it
+    signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))  # a container's first process ignores it
     for variable in VARIABLES:
         if os.environ.get(variable, "").startswith("postgresql"):
             wait_for(make_url(os.environ[variable]))
