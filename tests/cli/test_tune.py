@@ -167,13 +167,13 @@ def test_the_best_trials_are_confirmed_over_seeds_also_after_a_kill_and_applied_
     around = environment | {"PYTHONPATH": str(clone / "src"), "COLUMNS": "300"}
     command = [*COMMAND, "tune", "patients", "--confirm", "--jobs", "1"]
     killed = subprocess.Popen(command, cwd=clone, env=around, stdout=subprocess.PIPE, text=True)
-    next(line for line in killed.stdout if "✓ patients seed" in line)
+    next(line for line in killed.stdout if "✓ patients" in line)
     killed.kill()
     killed.communicate()
     kept = len(list((clone / ".modelyard" / "confirmation").rglob("*.json")))
     done = searching("patients", "--confirm").stdout
     assert 0 < kept < 20
-    assert done.count("✓ patients seed") == 20 - kept, "three trials and the baseline, five seeds each"
+    assert done.count("✓ patients") == 20 - kept, "three trials and the baseline, five seeds each"
     assert f"Runs to do: {20 - kept}; kept from before: {kept}." in done
     assert "Study patients over 5 seeds that it did not use" in done
     assert "✓" not in searching("patients", "--confirm").stdout, "all runs are kept"

@@ -319,7 +319,7 @@ def test_workers_that_differ_are_refused_with_both_sides_named_and_the_others_do
     with connect(team, mine, mixed=True) as engine:
         assert engine.slots == 3, "of three workers"
     assert len(warnings) == 1
-    team.stop_workers("other", "avx2")
+    team.stop_workers("other", "bf16")
 
 
 @pytest.mark.slow
