@@ -171,6 +171,12 @@ def test_without_time_the_number_of_runs_that_are_left_is_printed(run_here: RunH
     assert "5 of 5 runs are left; run again to continue." in done.stdout
 
 
+def test_once_the_time_is_over_no_run_begins_and_the_number_that_is_left_is_printed(run_here: RunHere):
+    done = run_here("replicate", "diabetes_linear", "--minutes", "0.0001")
+    assert "The time of --minutes is over: no run begins any more." in done.stdout
+    assert "5 of 5 runs are left; run again to continue." in done.stdout
+
+
 def test_the_number_of_runs_is_printed_before_anything_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     console, printed_first = Console(file=StringIO(), width=80), []
     linear = series_of(replicated_project(tmp_path), "linear")

@@ -56,7 +56,7 @@ class KilledRebuilds:
         kill = self._random.choice([os.kill, os.killpg])
         rebuild = self._begin()
         with suppress(subprocess.TimeoutExpired):
-            rebuild.wait(self._random.uniform(0, self.seconds))
+            assert rebuild.wait(self._random.uniform(0, self.seconds)) == 0, "a rebuild failed"
             return self.kill_one()  # it was faster
         running = (folder / RUNNING).read_text() if (folder / RUNNING).exists() else ""
         kill(rebuild.pid, signal.SIGKILL)

@@ -709,7 +709,7 @@ def report(
     "* `modelyard replicate dropout one_neuron` tests these two claims\n"
     "* `modelyard replicate boston_mlp --seeds 8` compares the published values with 8 runs\n"
     "* `modelyard replicate boston_mlp --splits` also draws new test samples with each seed\n"
-    "* `modelyard replicate --minutes 5` stops after 5 minutes; run it again to continue\n"
+    "* `modelyard replicate --minutes 5` begins no run after 5 minutes; run it again to continue\n"
     "* `modelyard replicate --minutes 0` trains nothing, and tests the claims again on the stored runs"
 )
 def replicate(
@@ -720,7 +720,7 @@ def replicate(
         int | None, typer.Option(min=1, help="Number of seeds; default: see claims.yaml, or 5 for an experiment.")
     ] = None,
     minutes: Annotated[
-        float, typer.Option(min=0, help="Stop after this many minutes; interrupted runs are repeated next time.")
+        float, typer.Option(min=0, help="Begin no run after this many minutes; what runs then ends first.")
     ] = 30.0,
     jobs: Jobs = None,
     splits: Annotated[

@@ -165,6 +165,7 @@ def run_missing(
             console.print("Stopped. Finished runs are kept; run again to continue.")
             return INTERRUPTED
     if left := len(jobs) - display.ended:
+        console.print("The time of --minutes is over: no run begins any more.", highlight=False)
         _print_left(left, len(jobs), console)
     return int(bool(display.failed or missing))
 

@@ -4,6 +4,7 @@ A task is handed to an engine with `submit`; `watch` returns what it reports and
 Nothing above this interface knows which engine does the work: `LocalEngine`, on this machine, or `ClusterEngine`.
 """
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
@@ -146,15 +147,17 @@ class Engine(Protocol):
 
 
 def run_all(engine: Engine, tasks: Iterable[Task], seconds: float) -> Generator[TaskEvent, None, None]:
-    """Run tasks, and yield what each reports and its end; those that run after some seconds are stopped without one."""
+    """Run tasks, and yield what each reports and its end; after some seconds none is handed out any more."""
     waiting, until = deque(sorted(tasks, key=lambda task: -task.priority)), time.monotonic() + seconds
     submitted: set[str] = set()
     try:
-        while (waiting or submitted) and (left := until - time.monotonic()) > 0:
-            while waiting and len(submitted) < engine.capacity:
+        while True:
+            while waiting and len(submitted) < engine.capacity and time.monotonic() < until:
                 submitted.add(waiting[0].key)
                 engine.submit(waiting.popleft())
-            for event in engine.watch(left):
+            if not submitted:
+                break
+            for event in engine.watch(math.inf):
                 if isinstance(event, Ended):
                     submitted.remove(event.key)
                 yield event

@@ -26,7 +26,7 @@ class RunDisplay(WorkDisplay):
         Args:
             console: where to print.
             total: the number of runs.
-            seconds: after which they are stopped.
+            seconds: after which none begins any more.
         """
         super().__init__(console)
         self._total, self._began, self._seconds = total, time.monotonic(), seconds
@@ -56,7 +56,7 @@ class RunDisplay(WorkDisplay):
 
     def _summary(self) -> Iterator[str]:
         elapsed = time.monotonic() - self._began
-        left = min(elapsed / max(1, self.ended) * (self._total - self.ended), self._seconds - elapsed)
+        left = min(elapsed / max(1, self.ended) * (self._total - self.ended), max(0.0, self._seconds - elapsed))
         return progress_parts(self.ended, self._total, "runs", left if self.ended else 0.0)
 
 

@@ -231,7 +231,7 @@ def run_jobs(
         jobs: the runs to do.
         raw: a folder with a subfolder of raw files per data set.
         engine: runs them.
-        seconds: the time after which runs that have not ended are stopped.
+        seconds: the time after which no run begins any more.
         work: what a run does.
 
     Yields:

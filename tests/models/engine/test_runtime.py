@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.inputs import describe, training_context
+from support.servers import BOUND
 
 from modelyard import models
 from modelyard.core.errors import ModelyardError
@@ -60,7 +61,7 @@ def test_another_number_of_threads_gives_other_bits(tmp_path: Path) -> None:
     """What the test above would not notice, if the network were too small for more than one thread."""
     tests = Path(__file__).parents[2]
     command = [sys.executable, "-c", IN_ANOTHER_PROCESS, str(tests), str(tests.parent / "src"), str(tmp_path)]
-    four, one = (subprocess.run([*command, n], capture_output=True, check=True).stdout for n in ("4", "1"))
+    four, one = (subprocess.check_output([*command, n], stderr=subprocess.DEVNULL, timeout=BOUND) for n in ("4", "1"))
     assert four == train(tmp_path)
     assert len(one) == len(four)
     assert one != four
