@@ -1,5 +1,10 @@
 """What the tests share: small inputs, the mirror where there is one, and a clone of this project to run for real."""
 
+from modelyard.core.environment import set_variables
+
+# Tests compute as commands and stages do, whichever of them comes first in a process.
+set_variables()
+
 import gc
 import os
 import shutil

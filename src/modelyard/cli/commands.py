@@ -4,14 +4,13 @@ The code of a subcommand is in the module of its name, which is imported only wh
 fast, and no subcommand waits for the libraries of another.
 """
 
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from modelyard.core.environment import AVX2, ONE_THREAD, QUIET
+from modelyard.core.environment import set_variables
 from modelyard.core.errors import ModelyardError, exit_on_error
 
 app = typer.Typer(
@@ -86,9 +85,7 @@ def main(
     ] = False,
 ) -> None:
     """Set the environment of everything that a subcommand starts."""
-    for name, value in (QUIET | AVX2).items():
-        os.environ.setdefault(name, value)
-    os.environ.update(ONE_THREAD)
+    set_variables()
 
 
 @app.command(

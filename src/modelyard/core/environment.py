@@ -1,5 +1,7 @@
 """Environment variables of everything that a command starts, here or on a cluster; pipeline/python has them too."""
 
+import os
+
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_DISABLE_TELEMETRY": "true"}
 """No log noise from libraries."""
 
@@ -17,3 +19,10 @@ AVX2 = {
 
 A variable that is set already stays as it is.
 """
+
+
+def set_variables() -> None:
+    """Set these variables in this process, which must not have loaded NumPy or TensorFlow yet."""
+    for name, value in (QUIET | AVX2).items():
+        os.environ.setdefault(name, value)
+    os.environ.update(ONE_THREAD)
